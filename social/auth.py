@@ -1,0 +1,153 @@
+"""Accounts and sessions: passwords, refresh rotation, and sessions that can be ended."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from social import streams, users
+from social.contracts.people import Login, Register, Tokens
+from social.contracts.problems import (
+    EmailTaken,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    RefreshTokenReused,
+    SessionRevoked,
+    UsernameTaken,
+)
+from social.infra import clock
+from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.passwords import Passwords
+from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer
+from social.infra.wiring import Social
+
+SESSION_LIVES = timedelta(days=30)  # since the last refresh
+REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What only the auth service holds."""
+
+    signer: Signer
+    refresh: RefreshTokens
+    passwords: Passwords
+
+
+async def register(social: Social, keys: Keys, ask: Register) -> Tokens:
+    """Open an account and its first session; raises UsernameTaken, EmailTaken."""
+    password = await keys.passwords.hash(ask.password)
+    user = _new_user(ask, password)
+    session, token = _new_session(keys, user["_id"])
+    await social.commit(_open_account, user, session)
+    return _tokens(keys, user, session["_id"], token)
+
+
+async def login(social: Social, keys: Keys, ask: Login) -> Tokens:
+    """Open a session by username or e-mail; raises InvalidCredentials, the same for a wrong name and a wrong word."""
+    field = "email" if "@" in ask.username else "username"
+    user = await social.mongo.one("users", {field: ask.username}, {**users.REF_FIELDS, "password": 1})
+    if not await keys.passwords.verify(ask.password, user["password"] if user else None) or user is None:
+        raise InvalidCredentials
+    session, token = _new_session(keys, user["_id"])
+    await social.mongo.insert("sessions", session)
+    return _tokens(keys, user, session["_id"], token)
+
+
+async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
+    """Trade a refresh token for the next pair; one that was used before ends its whole session.
+
+    Within 10 s, and while its successor is unused, the same successor is answered again.
+    Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked.
+    """
+    session_id = keys.refresh.session(token)
+    if session_id is None:
+        raise InvalidRefreshToken
+    now, old, successor = clock.now(), keys.refresh.digest(token), keys.refresh.successor(token)
+    rotated = await social.mongo.update(
+        "sessions",
+        {"_id": session_id, "hash": old, "revoked_at": None, "expires_at": {"$gt": now}},
+        {"$set": {"hash": keys.refresh.digest(successor), "rotated_at": now, "expires_at": now + SESSION_LIVES}},
+    )
+    session = await social.mongo.one("sessions", {"_id": session_id})
+    if session is None or session["expires_at"] <= now:
+        raise InvalidRefreshToken
+    if session["revoked_at"] is not None:
+        raise SessionRevoked
+    if not rotated:
+        unused = session["hash"] == keys.refresh.digest(successor)
+        if not unused or now - session["rotated_at"] > REFRESH_GRACE:
+            await revoke(social, session_id, "refresh_token_reused")
+            raise RefreshTokenReused
+    user = await social.mongo.one("users", {"_id": session["user_id"]}, users.REF_FIELDS)
+    if user is None:
+        raise InvalidRefreshToken
+    return _tokens(keys, user, session_id, successor)
+
+
+async def logout(social: Social, keys: Keys, token: str) -> None:
+    """End the session a refresh token belongs to; anything else is ended already."""
+    session_id = keys.refresh.session(token)
+    if session_id is not None:
+        await revoke(social, session_id, "logout")
+
+
+async def revoke(social: Social, session_id: str, reason: str) -> None:
+    """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
+    now = clock.now()
+    revoked = {"$set": {"revoked_at": now, "reason": reason}}
+    if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, revoked):
+        social.revocations.add(session_id, now)
+        await social.pushes.control({"revoked": session_id})
+
+
+async def alive(mongo: Mongo, session_id: str) -> bool:
+    """Whether a session exists and was not ended."""
+    return await mongo.one("sessions", {"_id": session_id, "revoked_at": None}, {"_id": 1}) is not None
+
+
+async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
+    try:
+        await tx.insert("users", user)
+    except AlreadyExists as taken:
+        raise (EmailTaken if "email" in taken.index else UsernameTaken) from None
+    await tx.insert("streams", streams.new(user["_id"]))
+    await tx.insert("sessions", session)
+
+
+def _new_user(ask: Register, password: str) -> Document:
+    return {
+        "_id": clock.new_id(),
+        "username": ask.username,
+        "email": ask.email,
+        "password": password,
+        "display_name": ask.username,
+        "avatar_url": None,
+        "created_at": clock.now(),
+        "followers": 0,
+        "following": 0,
+        "posts": 0,
+        "version": 0,
+    }
+
+
+def _new_session(keys: Keys, user_id: str) -> tuple[Document, str]:
+    session_id, now = clock.new_id(), clock.now()
+    token = keys.refresh.first(session_id)
+    session = {
+        "_id": session_id,
+        "user_id": user_id,
+        "hash": keys.refresh.digest(token),
+        "created_at": now,
+        "rotated_at": now,
+        "expires_at": now + SESSION_LIVES,
+        "revoked_at": None,
+    }
+    return session, token
+
+
+def _tokens(keys: Keys, user: Document, session_id: str, refresh_token: str) -> Tokens:
+    return Tokens(
+        user=users.ref(user),
+        access_token=keys.signer.sign(user["_id"], session_id),
+        refresh_token=refresh_token,
+        expires_in=round(ACCESS_LIVES.total_seconds()),
+    )

@@ -1,0 +1,47 @@
+"""What all wire shapes share: strict requests, tolerant answers, ids, times, text, pages."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples=["66f2a1c4e3b0a1d2c3f4a5b6"])]
+Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain NUL characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_no_nul)]
+PostText = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
+
+
+class Contract(BaseModel):
+    """A shape this system writes; readers ignore fields they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Ask(BaseModel):
+    """A shape a client writes: exact types, and no field that has no meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Page(Contract, Generic[T]):
+    """One page of a list, newest first; `next` continues to older items, `prev` to newer ones."""
+
+    items: list[T]
+    next: str | None = Field(default=None, description="cursor of the older page; null at the end")
+    prev: str | None = Field(default=None, description="cursor of what is newer than this page")
+
+
+def fields(model: BaseModel) -> dict[str, Any]:
+    """A model's fields as the JSON encoder wants them: no copy, no conversion."""
+    return model.__dict__

@@ -1,0 +1,151 @@
+"""Domain events, recorded in the transaction that made them true; consumers look at what they name."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from social.contracts.base import Contract, Id
+
+
+class Group(StrEnum):
+    """A consumer group: one durable queue, one active consumer."""
+
+    NOTIFICATIONS = "notifications"
+    FEEDS = "feeds"
+    COUNTERS = "counters"
+
+
+class Event(Contract):
+    """Base of all events; a new field gets a default one release before anyone relies on it."""
+
+    routing_key: ClassVar[str]
+    groups: ClassVar[tuple[Group, ...]]
+    v: ClassVar[int] = 1
+
+    @property
+    def key(self) -> str:
+        """What the event is about; travels in the envelope for people and for partitioning."""
+        raise NotImplementedError
+
+
+class _AboutPost(Event):
+    post_id: Id
+    author_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"post:{self.post_id}"
+
+
+class PostPublished(_AboutPost):
+    routing_key = "post.published"
+    groups = (Group.FEEDS, Group.COUNTERS)
+
+
+class FanOutContinued(_AboutPost):
+    """The next chunk of followers of a published post, after the follow with this id."""
+
+    routing_key = "post.fan_out_continued"
+    groups = (Group.FEEDS,)
+    after: Id
+
+
+class PostDeleted(_AboutPost):
+    routing_key = "post.deleted"
+    groups = (Group.FEEDS, Group.COUNTERS, Group.NOTIFICATIONS)
+
+
+class PostLiked(_AboutPost):
+    routing_key = "post.liked"
+    groups = (Group.NOTIFICATIONS, Group.COUNTERS)
+    by: Id
+
+
+class PostUnliked(_AboutPost):
+    routing_key = "post.unliked"
+    groups = (Group.COUNTERS,)
+    by: Id
+
+
+class CommentAdded(_AboutPost):
+    routing_key = "comment.added"
+    groups = (Group.NOTIFICATIONS, Group.COUNTERS)
+    comment_id: Id
+    by: Id
+
+
+class _AboutEdge(Event):
+    follower_id: Id
+    followee_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.followee_id}"
+
+
+class UserFollowed(_AboutEdge):
+    routing_key = "user.followed"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS, Group.COUNTERS)
+
+
+class UserUnfollowed(_AboutEdge):
+    routing_key = "user.unfollowed"
+    groups = (Group.FEEDS, Group.COUNTERS)
+
+
+class NotificationsRead(Event):
+    """Tells the reader's other devices."""
+
+    routing_key = "notifications.read"
+    groups = (Group.NOTIFICATIONS,)
+    user_id: Id
+    ids: list[Id] | None = None
+    all_until: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.__name__: event
+    for event in (
+        PostPublished,
+        FanOutContinued,
+        PostDeleted,
+        PostLiked,
+        PostUnliked,
+        CommentAdded,
+        UserFollowed,
+        UserUnfollowed,
+        NotificationsRead,
+    )
+}
+
+
+class UnknownEvent(ValueError):
+    """An event type, or a version of one, that this release cannot read: parked, never crashed on."""
+
+
+class Envelope(Contract):
+    """An event on its way: the outbox row and the AMQP body."""
+
+    id: Id
+    type: str
+    v: int
+    key: str
+    at: datetime
+    trace: str | None = None
+    data: dict[str, Any]
+
+    def event(self) -> Event:
+        """The event inside; raises UnknownEvent, or pydantic's ValidationError for a malformed one."""
+        kind = EVENTS.get(self.type)
+        if kind is None or self.v > kind.v:
+            raise UnknownEvent(f"{self.type} v{self.v}")
+        return kind.model_validate(self.data)
+
+    def groups(self) -> tuple[Group, ...]:
+        """Who consumes it; nobody, when this release does not know the type."""
+        kind = EVENTS.get(self.type)
+        return kind.groups if kind else ()

@@ -1,0 +1,61 @@
+"""What a person is told about, grouped while unread."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.people import UserRef
+
+NotificationType = Literal["like", "comment", "follow"]
+
+
+class Target(Contract):
+    """What a notification is about."""
+
+    kind: Literal["post", "comment", "user"]
+    id: Id
+
+
+class Notification(Contract):
+    """One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change."""
+
+    id: Id
+    type: NotificationType
+    target: Target
+    post_id: Id | None = None
+    actors: list[UserRef]
+    count: int
+    rev: int
+    created_at: Time
+    updated_at: Time
+    read_at: Time | None = None
+
+
+class Notifications(Page[Notification]):
+    """A page, with the stream position it corresponds to: connect, then refetch, joins without a hole."""
+
+    offset: str
+    unread: int
+
+
+class Unread(Contract):
+    """How many notification groups are unread."""
+
+    unread: int
+
+
+class Read(Ask):
+    """Mark as read: these ids, or everything updated up to a time."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=50)] | None = None
+    all_until: Annotated[datetime, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.ids is None) == (self.all_until is None):
+            raise ValueError("give either ids or all_until")
+        if self.all_until is not None and self.all_until.tzinfo is None:
+            raise ValueError("all_until needs a time zone")
+        return self

@@ -1,0 +1,94 @@
+"""People: accounts, profiles, tokens and the graph of who follows whom."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from social.contracts.base import Ask, Contract, Id, Line, Time
+
+RESERVED_USERNAMES = frozenset({"me", "docs", "search", "admin"})
+
+
+def _free(username: str) -> str:
+    if username in RESERVED_USERNAMES:
+        raise ValueError("this username is reserved")
+    return username
+
+
+Username = Annotated[
+    str,
+    StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9_]{3,30}$"),
+    Field(examples=["ada"], description="3 to 30 of a-z, 0-9 and _; lower-cased; never changes"),
+]
+NewUsername = Annotated[Username, AfterValidator(_free)]
+Email = Annotated[
+    Line,
+    StringConstraints(to_lower=True, max_length=254, pattern=r"^[^\s@\x00]{1,64}@[^\s@\x00]+\.[^\s@.\x00]+$"),
+    Field(examples=["ada@example.org"]),
+]
+Password = Annotated[Line, StringConstraints(min_length=8, max_length=128), Field(examples=["correct horse battery"])]
+RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class UserRef(Contract):
+    """A person as named inside other things."""
+
+    id: Id
+    username: str
+    display_name: str
+    avatar_url: str | None = None
+
+
+class Profile(UserRef):
+    """A person's public page. `version` orders it against `user.stats` pushes."""
+
+    created_at: Time
+    followers: int
+    following: int
+    posts: int
+    version: int
+
+
+class Me(Profile):
+    """One's own profile, with what only oneself may see."""
+
+    email: str
+
+
+class FollowState(Contract):
+    """Whether I follow them, and their followers as counted so far (may lag a moment)."""
+
+    username: str
+    following: bool
+    followers: int
+
+
+class Register(Ask):
+    """A new account."""
+
+    username: NewUsername
+    email: Email
+    password: Password
+
+
+class Login(Ask):
+    """Credentials; `username` takes the e-mail address too."""
+
+    username: Annotated[Line, StringConstraints(to_lower=True, min_length=1, max_length=254)]
+    password: Annotated[Line, StringConstraints(min_length=1, max_length=128)]
+
+
+class Refresh(Ask):
+    """The refresh token of the last answer; each is good for one use."""
+
+    refresh_token: RefreshToken
+
+
+class Tokens(Contract):
+    """An open session: send `access_token` as Bearer, keep `refresh_token` for `/v1/auth/refresh-token`."""
+
+    user: UserRef
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: int = Field(description="seconds the access token lives")

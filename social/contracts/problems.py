@@ -1,0 +1,149 @@
+"""Refusals: one problem object (RFC 9457) over REST and over the socket, with a stable code."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from social.contracts.base import Contract
+
+
+class FieldProblem(Contract):
+    """One field that is wrong: a JSON pointer into the body, or the name of a parameter."""
+
+    pointer: str = Field(examples=["/text"])
+    code: str = Field(examples=["string_too_long"])
+    detail: str
+
+
+class ProblemBody(Contract):
+    """application/problem+json."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str | None = None
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+class Problem(Exception):
+    """A refusal with a status and a stable code; raised where the knowledge is, mapped once per transport."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong here"
+
+    def __init__(self, detail: str | None = None, *, errors: list[FieldProblem] | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.errors = errors
+
+    def headers(self) -> Mapping[str, str]:
+        """What REST says beside the body."""
+        return {}
+
+    def body(self, request_id: str | None = None) -> dict[str, Any]:
+        """The problem object, without what it does not say."""
+        body = ProblemBody(
+            title=self.title,
+            status=self.status,
+            code=self.code,
+            detail=self.detail,
+            request_id=request_id,
+            errors=self.errors,
+        )
+        return {name: value for name, value in body.__dict__.items() if value is not None}
+
+
+class MalformedJson(Problem):
+    status, code, title = 400, "malformed_json", "The body is not JSON"
+
+
+class NotAuthenticated(Problem):
+    """No usable access token; `WWW-Authenticate` says why (RFC 6750)."""
+
+    status, code, title = 401, "invalid_token", "An access token is needed"
+
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": f'Bearer realm="plaza", error="invalid_token", error_description="{self.title}"'}
+
+
+class TokenExpired(NotAuthenticated):
+    code, title = "token_expired", "The access token has expired"
+
+
+class SessionRevoked(NotAuthenticated):
+    code, title = "session_revoked", "This session was ended"
+
+
+class InvalidCredentials(NotAuthenticated):
+    code, title = "invalid_credentials", "Username or password is wrong"
+
+
+class InvalidRefreshToken(NotAuthenticated):
+    code, title = "invalid_refresh_token", "This refresh token is not valid"
+
+
+class RefreshTokenReused(NotAuthenticated):
+    code, title = "refresh_token_reused", "This refresh token was used before; its session is ended"
+
+
+class Forbidden(Problem):
+    status, code, title = 403, "forbidden", "Not allowed"
+
+
+class NotFound(Problem):
+    status, code, title = 404, "not_found", "There is no such thing here"
+
+
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method_not_allowed", "This path does not take this method"
+
+    def __init__(self, allowed: list[str]) -> None:
+        super().__init__()
+        self.allowed = allowed
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class UsernameTaken(Problem):
+    status, code, title = 409, "username_taken", "This username is taken"
+
+
+class EmailTaken(Problem):
+    status, code, title = 409, "email_taken", "This e-mail address is taken"
+
+
+class TooLarge(Problem):
+    status, code, title = 413, "too_large", "The body is too large"
+
+
+class ValidationFailed(Problem):
+    """Carries every field that is wrong, not just the first."""
+
+    status, code, title = 422, "validation_failed", "Some fields are wrong"
+
+
+class IdempotencyMismatch(Problem):
+    status, code, title = 422, "idempotency_mismatch", "This idempotency key was used for another request"
+
+
+class RateLimited(Problem):
+    status, code, title = 429, "rate_limited", "Too many requests"
+    retry_after_s: ClassVar[int] = 1
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class Unavailable(Problem):
+    """Something this needs is away; nothing was acknowledged and a retry is safe."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable, try again"
+    retry_after_s: ClassVar[int] = 2
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}

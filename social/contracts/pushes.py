@@ -1,0 +1,254 @@
+"""What travels over the socket: events to clients, messages from clients, and the Redis frame in between."""
+
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
+from social.contracts.codec import encode
+from social.contracts.notifications import Notification, Read, Unread
+from social.contracts.people import Username
+from social.contracts.posts import Comment, PostPublic, PostStats
+
+# ---- rooms and channels
+
+
+def user_room(user_id: str) -> str:
+    """Everything one person is told; joined by the server only."""
+    return f"user:{user_id}"
+
+
+def post_room(post_id: str) -> str:
+    """Live counts and comments of one post."""
+    return f"post:{post_id}"
+
+
+def channel(room: str) -> str:
+    """The Redis channel of a room."""
+    return f"room:{room}"
+
+
+CONTROL_CHANNEL = "ctl"
+
+# ---- server → client
+
+
+class NotificationRemoved(Contract):
+    """The cause is gone."""
+
+    id: Id
+    rev: int
+
+
+class NotificationsReadPush(Unread):
+    """Read on another device: these ids, or everything up to a time."""
+
+    ids: list[Id] | None = None
+    all_until: Time | None = None
+
+
+class FeedChanged(Contract):
+    """The home timeline changed by more than one new post: fetch it again."""
+
+    reason: Literal["followed", "unfollowed"]
+
+
+class PostGone(Contract):
+    """A post was deleted."""
+
+    post_id: Id
+
+
+class UserStats(Contract):
+    """One's own counters."""
+
+    user_id: Id
+    followers: int
+    following: int
+    posts: int
+    version: int
+
+
+class SessionEnded(Contract):
+    """This session was revoked; the socket closes."""
+
+    reason: str
+
+
+class ServerEvent(NamedTuple):
+    """One event of the catalogue: stream events (G3) carry an offset, hints (G4) are state with a version."""
+
+    name: str
+    kind: Literal["stream", "hint"]
+    body: type[Contract]
+    says: str
+
+
+SERVER_EVENTS: dict[str, ServerEvent] = {
+    event.name: event
+    for event in (
+        ServerEvent("notification", "stream", Notification, "Something happened that concerns you."),
+        ServerEvent("notification.updated", "stream", Notification, "An unread group grew."),
+        ServerEvent("notification.removed", "stream", NotificationRemoved, "Its cause is gone."),
+        ServerEvent("notifications.read", "stream", NotificationsReadPush, "Read on another device of yours."),
+        ServerEvent("feed.post", "hint", PostPublic, "Somebody you follow posted."),
+        ServerEvent("feed.changed", "hint", FeedChanged, "Fetch your home timeline again."),
+        ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
+        ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
+        ServerEvent("comment.created", "hint", Comment, "A new comment on a watched post."),
+        ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
+        ServerEvent("session.revoked", "hint", SessionEnded, "This session was ended; log in again."),
+    )
+}
+
+
+def frame(event: str, data: Any, offset: str | None = None) -> bytes:
+    """The Engine.IO text frame of a Socket.IO event: encoded once, never decoded on the way."""
+    args = [event, data] if offset is None else [event, data, offset]
+    return b"42" + encode(args)
+
+
+class Push(NamedTuple):
+    """One push on Redis: a header a gateway parses, and a frame it only carries."""
+
+    kind: Literal["S", "H"]
+    at_ms: int
+    epoch: str
+    seq: int
+    author: str
+    frame: bytes
+
+    def encode(self) -> bytes:
+        """`S|H <ts_ms> <epoch> <seq> <author>\\n` + frame, `-` for what does not apply."""
+        head = f"{self.kind} {self.at_ms} {self.epoch or '-'} {self.seq or '-'} {self.author or '-'}\n"
+        return head.encode() + self.frame
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Push":
+        """Raises ValueError for anything that is not a push."""
+        head, separator, body = data.partition(b"\n")
+        kind, at_ms, epoch, seq, author = head.decode("ascii").split(" ")
+        if kind not in ("S", "H") or not separator:
+            raise ValueError("not a push")
+        return cls(
+            kind,  # type: ignore[arg-type]
+            int(at_ms),
+            "" if epoch == "-" else epoch,
+            0 if seq == "-" else int(seq),
+            "" if author == "-" else author,
+            body,
+        )
+
+
+def offset(epoch: str, seq: int) -> str:
+    """A position in a person's stream, as clients carry it."""
+    return f"{epoch}.{seq}"
+
+
+def parse_offset(text: object) -> tuple[str, int] | None:
+    """Epoch and seq, or None for anything malformed: never an error, the answer is *not recovered*."""
+    if not isinstance(text, str) or len(text) > 40:
+        return None
+    epoch, _, seq = text.partition(".")
+    if len(epoch) != 8 or not (seq.isascii() and seq.isdigit()) or len(seq) > 18:
+        return None
+    return epoch, int(seq)
+
+
+# ---- client → server, always acked
+
+
+class Message(Ask):
+    """Base of everything a client sends; `event` is its name on the wire."""
+
+    event: ClassVar[str]
+    says: ClassVar[str]
+
+
+class WatchPost(Message):
+    event, says = "post.watch", "Follow one post's counts and comments live; answers the snapshot."
+    post_id: Id
+
+
+class UnwatchPost(Message):
+    event, says = "post.unwatch", "Stop following a post."
+    post_id: Id
+
+
+class LikePost(Message):
+    event, says = "post.like", "Like a post; a second like changes nothing."
+    post_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class UnlikePost(Message):
+    event, says = "post.unlike", "Take a like back."
+    post_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class CreatePost(Message):
+    event, says = "post.create", "Publish a post."
+    text: PostText
+    idempotency_key: IdempotencyKey | None = None
+
+
+class CreateComment(Message):
+    event, says = "comment.create", "Comment on a post."
+    post_id: Id
+    text: PostText
+    idempotency_key: IdempotencyKey | None = None
+
+
+class FollowUser(Message):
+    event, says = "user.follow", "Follow a person."
+    username: Username
+    idempotency_key: IdempotencyKey | None = None
+
+
+class UnfollowUser(Message):
+    event, says = "user.unfollow", "Stop following a person."
+    username: Username
+    idempotency_key: IdempotencyKey | None = None
+
+
+class ReadNotifications(Read, Message):
+    event, says = "notifications.read", "Mark notifications as read, here and on your other devices."
+
+
+class Sync(Message):
+    event, says = "sync", "What the stream holds after an offset; `recovered: false` means refetch."
+    after: Annotated[str, Field(max_length=40)]
+
+
+class SyncEvent(Contract):
+    """One missed stream event."""
+
+    event: str
+    data: Any
+    offset: str
+
+
+class SyncAnswer(Contract):
+    """Everything missed, in order; when not recovered, `events` is empty and state must be fetched again."""
+
+    recovered: bool
+    events: list[SyncEvent]
+    offset: str
+
+
+CLIENT_MESSAGES: dict[str, type[Message]] = {
+    message.event: message
+    for message in (
+        WatchPost,
+        UnwatchPost,
+        CreatePost,
+        LikePost,
+        UnlikePost,
+        CreateComment,
+        FollowUser,
+        UnfollowUser,
+        ReadNotifications,
+        Sync,
+    )
+}

@@ -1,0 +1,64 @@
+"""Home timelines: fanned out when a post is written, read in one walk along the owner's entries."""
+
+from social import follows, posts
+from social.contracts.base import Page
+from social.contracts.posts import Post
+from social.infra.mongo import Document, Mongo
+from social.infra.paging import Listing
+
+CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
+BACKFILL = 50  # posts that a new follow brings along
+
+HOME = Listing("feed", "feed_entries", "post_id")
+
+
+async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Page[Post]:
+    """A home timeline, newest first; what was deleted meanwhile is skipped and the page refilled."""
+    found: list[Post] = []
+    first = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
+    at = first
+    while True:
+        found += await _posts(mongo, at.items, viewer=owner)
+        if len(found) >= limit or at.next is None or len(at.items) < limit:
+            break
+        at = await HOME.page(mongo, {"owner": owner}, cursor=at.next, limit=limit - len(found))
+    return Page[Post](items=found, next=at.next, prev=first.prev)
+
+
+async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> list[str]:
+    """Put a post into the timelines of the next followers; who they are. The same when repeated."""
+    owners = await follows.followers_after(mongo, author_id, after, CHUNK)
+    await mongo.insert_missing("feed_entries", [posts.entry(owner, post_id, author_id) for owner in owners])
+    return owners
+
+
+async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
+    """Bring the newest posts of somebody just followed."""
+    newest = await mongo.many("posts", {"author_id": author_id}, fields={"_id": 1}, sort=[("_id", -1)], limit=BACKFILL)
+    await mongo.insert_missing("feed_entries", [posts.entry(owner, post["_id"], author_id) for post in newest])
+
+
+async def forget_author(mongo: Mongo, owner: str, author_id: str) -> None:
+    """Take out the posts of somebody no longer followed."""
+    await mongo.delete("feed_entries", {"owner": owner, "author_id": author_id})
+
+
+async def holders(mongo: Mongo, post_id: str) -> list[str]:
+    """Whose timelines hold a post."""
+    return [each["owner"] for each in await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1})]
+
+
+async def forget_post(mongo: Mongo, post_id: str) -> None:
+    """Take a deleted post out of every timeline, and its comments and likes with it."""
+    for collection in ("feed_entries", "comments", "likes"):
+        await mongo.delete(collection, {"post_id": post_id})
+
+
+async def _posts(mongo: Mongo, entries: list[Document], *, viewer: str) -> list[Post]:
+    if not entries:
+        return []
+    found = await mongo.many("posts", {"_id": {"$in": [each["post_id"] for each in entries]}})
+    by_id = {post["_id"]: post for post in found}
+    return await posts.render(
+        mongo, [by_id[each["post_id"]] for each in entries if each["post_id"] in by_id], viewer=viewer
+    )

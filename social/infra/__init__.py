@@ -1,0 +1,1 @@
+"""What the domain stands on: documents, broker, Redis, clocks, keys, processes."""

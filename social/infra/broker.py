@@ -1,0 +1,58 @@
+"""What the system asks of a message broker; RabbitMQ in production, the outbox itself when embedded."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from social.contracts.events import Envelope, Group
+
+RETRY_DELAYS_S = (5, 30, 120, 600)  # after the last one a message is parked
+
+
+class BrokerAway(Exception):
+    """The broker did not take responsibility; the outbox row still has it."""
+
+
+class Delivery(ABC):
+    """One message of one group, owned by its consumer until it is acked or retried."""
+
+    body: bytes
+    attempt: int  # earlier attempts that failed
+    redelivered: bool
+
+    @abstractmethod
+    async def ack(self) -> None:
+        """Done: the broker may forget it. A lost connection only means it comes again."""
+
+    @abstractmethod
+    async def retry(self) -> None:
+        """Give it back to be delivered again after this attempt's delay; raises BrokerAway."""
+
+
+class Deliveries(Protocol):
+    """One group's incoming messages."""
+
+    async def take(self, most: int) -> list[Delivery]:
+        """Wait for one, then take what is already there."""
+        ...
+
+
+class Broker(Protocol):
+    """Durable hand-over from the outbox to consumer groups: at least once, in no promised order."""
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Take responsibility for events and, once they are safe, forget their outbox rows; raises BrokerAway."""
+        ...
+
+    def consume(self, group: Group) -> AbstractAsyncContextManager[Deliveries]:
+        """Be a consumer of a group, of which one is active at a time."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises BrokerAway when it cannot be reached."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; what was not acked is delivered again."""
+        ...

@@ -1,0 +1,34 @@
+"""Every process's metrics, by the names the field uses; labels are few and bounded."""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+HTTP_SECONDS = Histogram(
+    "plaza_http_request_duration_seconds", "REST requests by route", ["method", "route", "status"], buckets=LATENCY_S
+)
+TRANSACTION_SECONDS = Histogram(
+    "plaza_transaction_duration_seconds", "Transactions by verb", ["verb"], buckets=LATENCY_S
+)
+OUTBOX_ROWS = Gauge("plaza_outbox_rows", "Events that the broker has not taken over")
+EVENTS_PUBLISHED = Counter("plaza_events_published_total", "Events handed to the broker", ["path"])
+FAST_PATH_SKIPPED = Counter("plaza_events_fast_path_skipped_total", "Events left to the relay because too many waited")
+EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries by outcome", ["group", "outcome"])
+BATCH_SIZE = Histogram(
+    "plaza_consumer_batch_size", "Deliveries handled together", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+PUSHES = Counter("plaza_pushes_total", "Pushes handed to Redis", ["event"])
+PUSHES_LOST = Counter("plaza_pushes_unsent_total", "Pushes Redis did not take; streams repair themselves")
+SOCKETS = Gauge("plaza_sockets", "Authenticated sockets here")
+HANDSHAKES = Counter("plaza_handshakes_total", "Socket.IO connects by result", ["result"])
+SOCKET_EVENTS_IN = Counter("plaza_socket_events_received_total", "Messages from clients", ["event", "outcome"])
+SOCKET_EVENTS_OUT = Counter("plaza_socket_pushes_total", "Frames written to sockets", ["kind"])
+PUSH_SECONDS = Histogram("plaza_push_latency_seconds", "From the write to the socket", ["kind"], buckets=LATENCY_S)
+REVOCATIONS_LAG_S = Gauge("plaza_revocations_lag_seconds", "Since the revoked sessions were last read")
+LISTENER_UP = Gauge("plaza_listener_up", "1 while the Redis listener is confirmed")
+
+
+def exposition() -> bytes:
+    """The Prometheus text of this process."""
+    return generate_latest(REGISTRY)

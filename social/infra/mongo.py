@@ -1,0 +1,296 @@
+"""The document store: the only module that knows motor, its transactions and its failures."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from bson import CodecOptions
+from bson.errors import InvalidDocument
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import DeleteOne, InsertOne, UpdateMany, UpdateOne
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from social.contracts.events import Envelope, Event
+from social.contracts.problems import Unavailable
+from social.infra import clock
+from social.infra.logs import current_trace
+
+__all__ = ["DeleteOne", "InsertOne", "UpdateMany", "UpdateOne"]  # the write operations of `Transaction.bulk`
+
+Document = dict[str, Any]
+Where = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
+T = TypeVar("T")
+
+DUPLICATE_KEY = 11000
+AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError)
+
+
+class AlreadyExists(Exception):
+    """A unique index refused an insert; `index` names what was taken."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+@asynccontextmanager
+async def reachable() -> AsyncIterator[None]:
+    """Turns a document store that is away into a 503 the caller may retry."""
+    try:
+        yield
+    except AWAY as error:
+        raise Unavailable from error
+    except OperationFailure as error:
+        if error.timeout or error.has_error_label("RetryableWriteError"):
+            raise Unavailable from error
+        raise
+
+
+class Mongo:
+    """A connection to the store and its one database; each operation has a deadline."""
+
+    def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
+        self._client: Any = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            appname="plaza",
+            timeoutMS=round(timeout_s * 1000),
+            serverSelectionTimeoutMS=round(timeout_s * 400),
+            connectTimeoutMS=2_000,
+        )
+        self.database: Any = self._client.get_database(
+            database, codec_options=CodecOptions(tz_aware=True), write_concern=WriteConcern(w="majority", j=True)
+        )
+
+    async def ping(self) -> None:
+        """Raises Unavailable when the store does not answer."""
+        async with reachable():
+            await self.database.command("ping")
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
+        """The document that matches, or None."""
+        async with reachable():
+            found: Document | None = await self.database[collection].find_one(where, fields)
+            return found
+
+    async def many(
+        self, collection: str, where: Where, *, fields: Where | None = None, sort: Sort | None = None, limit: int = 0
+    ) -> list[Document]:
+        """All documents that match, in one cursor."""
+        async with reachable():
+            cursor = self.database[collection].find(where, fields, sort=sort, limit=limit, batch_size=limit or 1_000)
+            found: list[Document] = await cursor.to_list(None)
+            return found
+
+    async def count(self, collection: str, where: Where, *, limit: int) -> int:
+        """How many match, counted no further than `limit`."""
+        async with reachable():
+            return int(await self.database[collection].count_documents(where, limit=limit))
+
+    async def insert(self, collection: str, document: Document) -> None:
+        """Insert one document on its own; raises AlreadyExists."""
+        try:
+            async with reachable():
+                await self.database[collection].insert_one(document)
+        except DuplicateKeyError as error:
+            raise _already(error) from None
+
+    async def insert_missing(self, collection: str, documents: Sequence[Document]) -> None:
+        """Insert those whose id is not taken: for writes that are the same when repeated."""
+        if not documents:
+            return
+        try:
+            async with reachable():
+                await self.database[collection].insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if any(each["code"] != DUPLICATE_KEY for each in (error.details or {}).get("writeErrors", [])):
+                raise
+
+    async def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> int:
+        """Change at most one document; how many were changed (or inserted)."""
+        try:
+            async with reachable():
+                result = await self.database[collection].update_one(where, change, upsert=upsert)
+        except DuplicateKeyError as error:
+            raise _already(error) from None
+        return int(result.modified_count) + (result.upserted_id is not None)
+
+    async def delete(self, collection: str, where: Where) -> int:
+        """Delete all that match; how many there were."""
+        async with reachable():
+            return int((await self.database[collection].delete_many(where)).deleted_count)
+
+    def majority(self, collection: str) -> Any:
+        """The collection as a majority of the replica set has it: never a write that can still be rolled back."""
+        return self.database[collection].with_options(read_concern=ReadConcern("majority"))
+
+    async def transact(
+        self, work: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0
+    ) -> tuple[T, "Transaction"]:
+        """Run `work` in one transaction, again from its start after a conflict; its result and the transaction.
+
+        `work` may run several times and must do nothing but write through the transaction. When a unique index
+        refused an insert and `work` handled that, there is nothing to commit and the transaction is dropped.
+        Raises Unavailable when the store is away or the deadline passes.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                attempt = 0
+                while True:
+                    try:
+                        async with reachable():
+                            return await self._attempt(work)
+                    except PyMongoError as error:
+                        if not error.has_error_label("TransientTransactionError"):
+                            raise
+                    except Unavailable as error:
+                        cause = error.__cause__
+                        if not (isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError")):
+                            raise
+                        if attempt > 2:  # the store itself is away: say so soon rather than late
+                            raise
+                    await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**attempt)))  # noqa: S311 - jitter
+                    attempt += 1
+        except TimeoutError as error:
+            raise Unavailable from error
+
+    async def _attempt(self, work: Callable[["Transaction"], Awaitable[T]]) -> tuple[T, "Transaction"]:
+        async with await self._client.start_session() as session:
+            session.start_transaction(
+                read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
+            )
+            tx = Transaction(self.database, session)
+            try:
+                result = await work(tx)
+                if tx.refused:
+                    await session.abort_transaction()
+                    tx.recorded.clear()
+                    return result, tx
+                await tx.write_outbox()
+            except BaseException:
+                if session.in_transaction:
+                    await session.abort_transaction()
+                raise
+            while True:
+                try:
+                    await session.commit_transaction()
+                    return result, tx
+                except PyMongoError as error:  # committing again is harmless and the only way to know
+                    if not error.has_error_label("UnknownTransactionCommitResult"):
+                        raise
+                    await asyncio.sleep(0.05)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+
+class Transaction:
+    """Writes that commit together with the events that tell of them."""
+
+    def __init__(self, database: Any, session: Any) -> None:
+        self._database = database
+        self._session = session
+        self.recorded: list[Envelope] = []
+        self.refused = False
+
+    def record(self, *events: Event) -> None:
+        """Tell of what this transaction makes true; nobody hears of it unless it commits."""
+        for event in events:
+            if event.groups:
+                self.recorded.append(
+                    Envelope(
+                        id=clock.new_id(),
+                        type=type(event).__name__,
+                        v=event.v,
+                        key=event.key,
+                        at=clock.now(),
+                        trace=current_trace(),
+                        data=event.model_dump(mode="json"),
+                    )
+                )
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
+        """The document that matches, as this transaction sees it."""
+        found: Document | None = await self._database[collection].find_one(where, fields, session=self._session)
+        return found
+
+    async def many(self, collection: str, where: Where, fields: Where | None = None) -> list[Document]:
+        """All documents that match, as this transaction sees them."""
+        cursor = self._database[collection].find(where, fields, session=self._session, batch_size=1_000)
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def insert(self, collection: str, *documents: Document) -> None:
+        """Insert; raises AlreadyExists, after which this transaction can do nothing more."""
+        try:
+            if len(documents) == 1:
+                await self._database[collection].insert_one(documents[0], session=self._session)
+            elif documents:
+                await self._database[collection].insert_many(documents, session=self._session)
+        except (DuplicateKeyError, BulkWriteError) as error:
+            self.refused = True
+            raise _already(error) from None
+
+    async def update(self, collection: str, where: Where, change: Any) -> int:
+        """Change at most one document; how many were."""
+        result = await self._database[collection].update_one(where, change, session=self._session)
+        return int(result.modified_count)
+
+    async def update_all(self, collection: str, where: Where, change: Any) -> int:
+        """Change all that match; how many were changed."""
+        result = await self._database[collection].update_many(where, change, session=self._session)
+        return int(result.modified_count)
+
+    async def bulk(self, collection: str, operations: Sequence[Any]) -> None:
+        """Many writes to one collection in one round trip; raises AlreadyExists."""
+        if not operations:
+            return
+        try:
+            await self._database[collection].bulk_write(operations, session=self._session)
+        except BulkWriteError as error:
+            self.refused = True
+            raise _already(error) from None
+
+    async def delete(self, collection: str, where: Where) -> int:
+        """Delete all that match; how many there were."""
+        result = await self._database[collection].delete_many(where, session=self._session)
+        return int(result.deleted_count)
+
+    async def write_outbox(self) -> None:
+        """The last write before the commit: one row an event."""
+        rows = [{"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded]
+        await self.insert("outbox", *rows)
+
+
+def _already(error: PyMongoError) -> AlreadyExists:
+    details: Mapping[str, Any] = getattr(error, "details", None) or {}
+    for each in details.get("writeErrors", []):
+        if each["code"] != DUPLICATE_KEY:
+            raise error
+        details = each
+    pattern: Iterable[str] = details.get("keyPattern") or []
+    return AlreadyExists(",".join(pattern) or str(details.get("errmsg", "")))
+
+
+def expires_in(**duration: float) -> int:
+    """Seconds for a TTL index."""
+    return round(timedelta(**duration).total_seconds())
+
+
+__all__ += ["AWAY", "AlreadyExists", "Document", "InvalidDocument", "Mongo", "Sort", "Transaction", "Where"]

@@ -1,0 +1,57 @@
+"""The outbox: events that committed with their write and wait for the broker to take them over."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from social.contracts.events import Envelope
+from social.contracts.problems import Unavailable
+from social.infra import clock, logs, metrics
+from social.infra.mongo import Mongo
+
+log = logs.get("outbox")
+
+MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
+MOST_AGE = timedelta(minutes=15)
+IN_FLIGHT = 1_000
+WATCH_EVERY_S = 5.0
+
+
+class Outbox:
+    """The rows and how many of them wait."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._overloaded = False
+
+    async def due(self, older_than: timedelta, most: int) -> list[Envelope]:
+        """Rows that the fast path left behind: all of them, never from a high-water mark, since commits come late."""
+        rows = await self._mongo.many("outbox", {"at": {"$lt": clock.now() - older_than}}, limit=most)
+        return [Envelope(id=row.pop("_id"), **row) for row in rows]
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """The broker has them now. A failure here only means that they are sent twice."""
+        if ids:
+            try:
+                await self._mongo.delete("outbox", {"_id": {"$in": list(ids)}})
+            except Unavailable:
+                log.warning("outbox rows stay until the store is back", rows=len(ids))
+
+    def admit(self) -> None:
+        """Raises Unavailable while too much waits to be told."""
+        if self._overloaded:
+            raise Unavailable("Too many events wait to be delivered; try again later")
+
+    async def watch(self) -> None:
+        """Keep the gauge that `admit` reads; runs as long as the process."""
+        while True:
+            try:
+                rows = int(await self._mongo.database["outbox"].estimated_document_count())
+                oldest = rows and await self._mongo.one("outbox", {"at": {"$lt": clock.now() - MOST_AGE}}, {"_id": 1})
+                self._overloaded = rows > MOST_ROWS or bool(oldest)
+                metrics.OUTBOX_ROWS.set(rows)
+            except (
+                Exception
+            ) as error:  # the gauge keeps its last value; writes fail by themselves when the store is away
+                log.debug("outbox not readable", error=str(error))
+            await asyncio.sleep(WATCH_EVERY_S)

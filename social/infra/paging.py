@@ -1,0 +1,91 @@
+"""Keyset pagination, newest first, in both directions; cursors are opaque and belong to one list."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from social.contracts.codec import decode, encode
+from social.contracts.problems import FieldProblem, ValidationFailed
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Documents of one page and the cursors to either side."""
+
+    items: list[Document]
+    next: str | None
+    prev: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    older: bool
+    key: tuple[Any, ...]
+
+
+class Listing:
+    """A list in one collection, ordered by `key` descending; the last field of `key` is unique."""
+
+    def __init__(self, name: str, collection: str, *key: str) -> None:
+        self._name = name
+        self._collection = collection
+        self._key = key
+
+    async def page(
+        self, mongo: Mongo, where: Where, *, cursor: str | None, limit: int, fields: Where | None = None
+    ) -> Slice:
+        """One page; raises ValidationFailed for a cursor that is not of this list."""
+        at = self._parse(cursor) if cursor else None
+        older = at is None or at.older
+        sort = [(field, -1 if older else 1) for field in self._key]
+        matching = {**where, **self._beyond(at)} if at else where
+        items = await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=limit + 1)
+        more = len(items) > limit
+        items = items[:limit]
+        if not older:
+            items.reverse()
+        return Slice(
+            items,
+            next=self.cursor(items[-1]) if items and (more or not older) else None,
+            prev=self.cursor(items[0], older=False) if items else cursor if not older else None,
+        )
+
+    def cursor(self, item: Document, *, older: bool = True) -> str:
+        """The cursor of what lies beyond an item."""
+        key = [_pack(item[field]) for field in self._key]
+        return base64.urlsafe_b64encode(encode([self._name, int(older), *key])).rstrip(b"=").decode()
+
+    def _beyond(self, at: _Cursor) -> Document:
+        compare = "$lt" if at.older else "$gt"
+        either = []
+        for place, field in enumerate(self._key):
+            same = dict(zip(self._key[:place], at.key, strict=False))
+            either.append({**same, field: {compare: at.key[place]}})
+        return either[0] if len(either) == 1 else {"$or": either}
+
+    def _parse(self, cursor: str) -> _Cursor:
+        try:
+            name, older, *key = decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            if name != self._name or older not in (0, 1) or len(key) != len(self._key):
+                raise ValueError("another list's cursor")
+            return _Cursor(bool(older), tuple(_unpack(each) for each in key))
+        except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+            raise ValidationFailed(
+                errors=[FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list")]
+            ) from None
+
+
+def _pack(value: object) -> object:
+    return {"ms": clock.millis(value)} if isinstance(value, datetime) else value
+
+
+def _unpack(value: object) -> object:
+    if isinstance(value, dict):
+        return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
+    if not isinstance(value, str):
+        raise ValueError("not a key")
+    return value

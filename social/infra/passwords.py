@@ -1,0 +1,44 @@
+"""Passwords: argon2id by passlib, off the event loop, at most two at once."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from passlib.hash import argon2
+
+from social.contracts.problems import RateLimited
+
+AT_ONCE = 2
+MOST_WAITING = 64
+
+_hasher = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)  # OWASP's second choice, 19 MiB
+_nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBFKhmhXLzWOVHQXJmxlBnWr8gMgS7o"
+
+
+class Passwords:
+    """Hashing in two threads of its own; a flood of logins is refused before it queues without end."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+        self._waiting = 0
+
+    async def hash(self, password: str) -> str:
+        """A salted hash to store; raises RateLimited when too many wait."""
+        return str(await self._run(_hasher.hash, password))
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Whether it is the one; the same work for nobody's password. Raises RateLimited."""
+        matches = bool(await self._run(_hasher.verify, password, stored or _nobody))
+        return matches and stored is not None
+
+    async def _run(self, work: object, *args: str) -> object:
+        if self._waiting >= MOST_WAITING:
+            raise RateLimited("Too many sign-ins at this moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)  # type: ignore[arg-type]
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,80 @@
+"""How every process starts, runs its background work, and stops."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+from aiohttp import web
+
+from social.infra import logs
+from social.infra.settings import StartError
+
+log = logs.get("process")
+
+
+class Tasks:
+    """Background work of a process; work that ends by itself is a bug and stops the process."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.stop = asyncio.Event()
+        self.failed = False
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run it until the process stops."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        log.error("background work ended", task=task.get_name(), exc_info=task.exception())
+        self.failed = True
+        self.stop.set()
+
+    async def cancel(self) -> None:
+        """End all of it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until_stopped(self) -> None:
+        """Wait for SIGTERM, SIGINT, or work that failed."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self.stop.set)
+        await self.stop.wait()
+        log.info("stopping")
+
+
+async def listen(app: web.Application, host: str, port: int, **runner_options: Any) -> web.AppRunner:
+    """Serve an application; raises StartError when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, **runner_options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return runner
+
+
+def run(main: Callable[[], Awaitable[bool]]) -> None:
+    """Run a process's main on uvloop; one line and exit code 1 when it cannot start or its work failed."""
+    try:
+        ok = uvloop.run(_call(main))
+    except StartError as error:
+        sys.exit(f"plaza: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0 if ok else 1)
+
+
+async def _call(main: Callable[[], Awaitable[bool]]) -> bool:
+    return await main()

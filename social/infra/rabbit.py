@@ -1,0 +1,222 @@
+"""RabbitMQ behind the Broker interface: quorum queues, publisher confirms, retry by delay queues."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
+from aiormq.exceptions import AMQPError
+
+from social.contracts.codec import encode
+from social.contracts.events import EVENTS, Envelope, Group
+from social.infra import logs
+from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
+from social.infra.outbox import Outbox
+
+log = logs.get("broker")
+
+CONFIRM_DEADLINE_S = 5.0
+PREFETCH = 256
+AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
+
+
+class Topology:
+    """Names of the exchange and queues, all from one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.events = f"{prefix}.events"
+        self._prefix = prefix
+
+    def queue(self, group: Group) -> str:
+        """A group's queue."""
+        return f"{self._prefix}.{group}"
+
+    def delay(self, attempt: int) -> tuple[str, int]:
+        """The retry exchange (and queue) after this many failed attempts, and its delay in seconds."""
+        seconds = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
+        return (
+            f"{self._prefix}.retry.{seconds // 60}m" if seconds >= 60 else f"{self._prefix}.retry.{seconds}s",
+            seconds,
+        )
+
+    async def declare(self, channel: Any) -> None:
+        """Declare all of it, idempotently: every process does, so nobody publishes into the void."""
+        events = await channel.declare_exchange(self.events, aio_pika.ExchangeType.TOPIC, durable=True)
+        for group in Group:
+            queue = await channel.declare_queue(
+                self.queue(group),
+                durable=True,
+                arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
+            )
+            for event in EVENTS.values():
+                if group in event.groups:
+                    await queue.bind(events, event.routing_key)
+        for attempt in range(len(RETRY_DELAYS_S)):
+            name, seconds = self.delay(attempt)
+            exchange = await channel.declare_exchange(name, aio_pika.ExchangeType.FANOUT, durable=True)
+            queue = await channel.declare_queue(
+                name,
+                durable=True,
+                arguments={
+                    "x-queue-type": "quorum",
+                    "x-message-ttl": seconds * 1000,
+                    "x-dead-letter-exchange": "",  # back to the queue named by the routing key
+                    "x-dead-letter-strategy": "at-least-once",
+                    "x-overflow": "reject-publish",  # which at-least-once dead-lettering asks for
+                },
+            )
+            await queue.bind(exchange)
+
+
+class RabbitBroker:
+    """One connection, reconnecting by itself; every publish is confirmed or fails within its deadline."""
+
+    def __init__(self, url: str, prefix: str, outbox: Outbox) -> None:
+        self._url = url
+        self._outbox = outbox
+        self._topology = Topology(prefix)
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractRobustChannel | None = None
+        self._events: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def _open(self) -> AbstractRobustConnection:
+        async with self._connecting:
+            if self._connection is None:
+                connection = await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=1)
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                await self._topology.declare(channel)
+                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                self._channel = channel
+                self._connection = connection
+                log.info("broker connected")
+            return self._connection
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Confirmed by a majority of the queue's replicas, then forgotten by the outbox; raises BrokerAway."""
+        try:
+            async with asyncio.timeout(CONFIRM_DEADLINE_S):
+                await self._open()
+                results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        done = [each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, Exception)]
+        await self._outbox.forget(done)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise BrokerAway(str(result) or type(result).__name__) from result
+
+    async def _publish(self, envelope: Envelope) -> None:
+        message = aio_pika.Message(
+            encode(envelope),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=f"{envelope.id}.0",
+            type=envelope.type,
+        )
+        kind = EVENTS.get(envelope.type)
+        if kind is None:
+            raise BrokerAway(f"this release does not know {envelope.type}")
+        await self._events.publish(message, kind.routing_key, mandatory=True, timeout=CONFIRM_DEADLINE_S)
+
+    @asynccontextmanager
+    async def consume(self, group: Group) -> AsyncIterator["RabbitDeliveries"]:
+        """Consume a group's queue; a second consumer waits until this one is gone."""
+        try:
+            connection = await self._open()
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            await channel.set_qos(prefetch_count=PREFETCH)
+            queue = await channel.get_queue(self._topology.queue(group), ensure=False)
+            deliveries = RabbitDeliveries(self, queue.name)
+            tag = await queue.consume(deliveries.arrived)
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        try:
+            yield deliveries
+        finally:
+            try:
+                async with asyncio.timeout(2):
+                    await queue.cancel(tag)
+                    await channel.close()
+            except AWAY:
+                pass  # the connection is gone and the deliveries with it
+
+    async def publish_retry(self, delivery: "RabbitDelivery", queue: str) -> None:
+        """Put a copy into the queue of this attempt's delay; raises BrokerAway."""
+        name, _ = self._topology.delay(delivery.attempt)
+        message = aio_pika.Message(
+            delivery.body,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=f"{(delivery.message.message_id or '').partition('.')[0]}.{delivery.attempt + 1}",
+            headers={"x-attempt": delivery.attempt + 1},
+        )
+        try:
+            assert self._channel is not None
+            async with asyncio.timeout(CONFIRM_DEADLINE_S):
+                exchange = await self._channel.get_exchange(name, ensure=False)
+                await exchange.publish(message, queue, mandatory=True, timeout=CONFIRM_DEADLINE_S)
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+
+    async def ping(self) -> None:
+        """Raises BrokerAway when the connection is down."""
+        try:
+            async with asyncio.timeout(2):
+                connection = await self._open()
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        if not connection.connected.is_set():
+            raise BrokerAway("reconnecting")
+
+    async def close(self) -> None:
+        """Close the connection; what was not acked is delivered again."""
+        if self._connection is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await self._connection.close()
+            except AWAY:
+                log.warning("broker connection did not close in time")
+
+
+class RabbitDelivery(Delivery):
+    """One AMQP message."""
+
+    def __init__(self, deliveries: "RabbitDeliveries", message: AbstractIncomingMessage) -> None:
+        self._deliveries = deliveries
+        self.message = message
+        self.body = message.body
+        attempt = message.headers.get("x-attempt", 0)
+        self.attempt = attempt if isinstance(attempt, int) else 0
+        self.redelivered = bool(message.redelivered)
+
+    async def ack(self) -> None:
+        try:
+            await self.message.ack()
+        except AWAY:
+            log.info("ack lost with its channel; the message comes again", message_id=self.message.message_id)
+
+    async def retry(self) -> None:
+        await self._deliveries.broker.publish_retry(self, self._deliveries.queue)
+        await self.ack()
+
+
+class RabbitDeliveries:
+    """What RabbitMQ has pushed and nobody has taken yet: at most the prefetch."""
+
+    def __init__(self, broker: RabbitBroker, queue: str) -> None:
+        self.broker = broker
+        self.queue = queue
+        self._arrived: asyncio.Queue[RabbitDelivery] = asyncio.Queue()
+
+    async def arrived(self, message: AbstractIncomingMessage) -> None:
+        """RabbitMQ's callback."""
+        self._arrived.put_nowait(RabbitDelivery(self, message))
+
+    async def take(self, most: int) -> list[Delivery]:
+        taken: list[Delivery] = [await self._arrived.get()]
+        while len(taken) < most and not self._arrived.empty():
+            taken.append(self._arrived.get_nowait())
+        return taken

@@ -1,0 +1,80 @@
+"""Collections and indexes: made by `migrate`, and only checked by everything else."""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import CollectionInvalid, OperationFailure
+
+from social.infra.mongo import Mongo, expires_in, reachable
+
+UP, DOWN = ASCENDING, DESCENDING
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "users": [
+        IndexModel([("username", UP)], name="username", unique=True),
+        IndexModel([("email", UP)], name="email", unique=True),
+    ],
+    "sessions": [
+        IndexModel([("revoked_at", UP)], name="revoked_at"),
+        IndexModel([("user_id", UP)], name="user_id"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
+    "follows": [IndexModel([("followee", UP), ("follower", UP)], name="followers")],
+    "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
+    "comments": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
+    "likes": [IndexModel([("post_id", UP), ("_id", UP)], name="by_post")],
+    "feed_entries": [
+        IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),
+        IndexModel([("owner", UP), ("author_id", UP)], name="by_owner_and_author"),
+        IndexModel([("post_id", UP)], name="by_post"),
+    ],
+    "notifications": [
+        IndexModel(
+            [("recipient", UP), ("type", UP), ("target.id", UP)],
+            name="open_group",
+            unique=True,
+            partialFilterExpression={"open": True},
+        ),
+        IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
+        IndexModel([("recipient", UP), ("open", UP)], name="unread"),
+        IndexModel([("post_id", UP)], name="by_post"),
+    ],
+    "notification_facts": [IndexModel([("group", UP)], name="by_group")],
+    "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
+    "outbox": [IndexModel([("at", UP)], name="at")],
+    "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=7))],
+    "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=1))],
+    "parked": [IndexModel([("at", UP)], name="at")],
+    "leases": [],
+}
+
+
+async def migrate(mongo: Mongo) -> None:
+    """Create what is missing; safe to repeat and to run twice at once."""
+    async with reachable():
+        there = set(await mongo.database.list_collection_names())
+        for name, indexes in INDEXES.items():
+            if name not in there:
+                await _create(mongo, name)
+            if indexes:
+                await mongo.database[name].create_indexes(indexes)
+
+
+async def missing(mongo: Mongo) -> list[str]:
+    """Indexes that `migrate` has yet to create, as `collection.index`."""
+    absent = []
+    async with reachable():
+        for name, indexes in INDEXES.items():
+            there: dict[str, Any] = await mongo.database[name].index_information()
+            absent += [f"{name}.{index.document['name']}" for index in indexes if index.document["name"] not in there]
+    return absent
+
+
+async def _create(mongo: Mongo, name: str) -> None:
+    try:
+        await mongo.database.create_collection(name)
+    except CollectionInvalid:
+        return  # another migrate was faster
+    except OperationFailure as error:
+        if error.code != 48:  # NamespaceExists
+            raise

@@ -1,0 +1,43 @@
+"""Settings from the environment and a process's own `.env`; a wrong value stops the start with its name."""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Connections(BaseSettings):
+    """What every process needs: the three servers, and how to log."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    mongo_url: str = Field(description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0")
+    mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
+    redis_url: str = Field(description="Redis 7, e.g. redis://redis:6379/0")
+    amqp_url: str = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
+    amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class StartError(Exception):
+    """Why this process cannot start: one line for a person; the exit code is 1."""
+
+
+def load(kind: type[S], process: str) -> S:
+    """The settings of one process; raises StartError naming every setting that is missing or wrong."""
+    try:
+        return kind(_env_file=f"{process}/.env")
+    except ValidationError as error:
+        wrong = []
+        for each in error.errors(include_url=False, include_input=False):
+            name = str(each["loc"][0]).upper() if each["loc"] else "settings"
+            says = "is missing" if each["type"] == "missing" else f"is wrong: {each['msg']}"
+            field = kind.model_fields.get(name.lower())
+            hint = f" ({field.description})" if field and field.description else ""
+            wrong.append(f"{name} {says}{hint}")
+        raise StartError("; ".join(wrong)) from None

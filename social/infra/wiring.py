@@ -1,0 +1,139 @@
+"""What every process is given: the store, the broker, the pushes, and the one way to write."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from social.contracts.codec import decode, encode, encode_sorted
+from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
+from social.infra import clock, logs, metrics
+from social.infra.broker import Broker
+from social.infra.mongo import AlreadyExists, Mongo, Transaction
+from social.infra.outbox import Outbox
+from social.infra.process import Tasks
+from social.infra.publisher import Publisher
+from social.infra.pushing import Pushes
+from social.infra.rabbit import RabbitBroker
+from social.infra.redis import AWAY as REDIS_AWAY
+from social.infra.redis import Redis, connect
+from social.infra.revocations import Revocations
+from social.infra.settings import Connections
+
+log = logs.get("wiring")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Verb = Callable[Concatenate[Transaction, P], Awaitable[T]]
+
+
+class Once(NamedTuple):
+    """A client's idempotency key: this write happens once, and a retry gets the first answer."""
+
+    user_id: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Social:
+    """The system as the domain's verbs and readers see it."""
+
+    mongo: Mongo
+    redis: Redis
+    broker: Broker
+    outbox: Outbox
+    publisher: Publisher
+    pushes: Pushes
+    revocations: Revocations
+
+    @classmethod
+    def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
+        """The system over these servers."""
+        return cls(mongo, redis_client, broker, outbox, Publisher(broker), Pushes(redis_client), Revocations(mongo))
+
+    @classmethod
+    def connect(cls, settings: Connections) -> "Social":
+        """The system over real servers; nothing is contacted before it is used."""
+        mongo = Mongo(settings.mongo_url, settings.mongo_database)
+        outbox = Outbox(mongo)
+        broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox)
+        return cls.over(mongo, connect(settings.redis_url), broker, outbox)
+
+    async def commit(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a verb in a transaction; when this returns, its write and its events are durable."""
+        return await self._commit(verb, lambda tx: verb(tx, *args, **kwargs))
+
+    async def commit_once(self, once: Once | None, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same under an idempotency key, whose row commits with the write; a twin gets the stored answer.
+
+        Raises IdempotencyMismatch when the key was used for another verb or other arguments.
+        """
+        if once is None:
+            return await self.commit(verb, *args, **kwargs)
+        row_id = f"{once.user_id}:{once.key}"
+        name = f"{verb.__module__}.{verb.__qualname__}"
+        fingerprint = hashlib.sha256(encode_sorted([name, args, kwargs])).hexdigest()
+        taken = False
+
+        async def work(tx: Transaction) -> T:
+            nonlocal taken
+            result = await verb(tx, *args, **kwargs)
+            if not tx.refused:
+                try:
+                    row = {"_id": row_id, "fingerprint": fingerprint, "body": encode(result), "at": clock.now()}
+                    await tx.insert("idempotency", row)
+                except AlreadyExists:
+                    taken = True
+            return result
+
+        try:
+            result = await self._commit(verb, work)
+            if not taken:
+                return result
+        except Unavailable:
+            raise
+        except Problem:
+            if not await self.mongo.one("idempotency", {"_id": row_id}, {"_id": 1}):
+                raise
+        stored = await self.mongo.one("idempotency", {"_id": row_id})
+        if stored is None:
+            raise Unavailable
+        if stored["fingerprint"] != fingerprint:
+            raise IdempotencyMismatch
+        answer: T = _answer(verb).validate_python(decode(stored["body"]))
+        return answer
+
+    async def _commit(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
+        self.outbox.admit()
+        started = time.perf_counter()
+        result, tx = await self.mongo.transact(work)
+        metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
+        self.publisher.offer(tx.recorded)
+        return result
+
+    def start(self, tasks: Tasks) -> None:
+        """The background work that every process does."""
+        tasks.start("publisher", self.publisher.run())
+        tasks.start("outbox gauge", self.outbox.watch())
+        tasks.start("revocations", self.revocations.run())
+
+    async def close(self) -> None:
+        """Let go of all servers."""
+        await self.publisher.flush(1.0)
+        await self.broker.close()
+        try:
+            async with asyncio.timeout(1):
+                await self.redis.aclose()
+        except REDIS_AWAY:
+            log.debug("redis connection did not close in time")
+        self.mongo.close()
+
+
+@cache
+def _answer(verb: Callable[..., Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(get_type_hints(verb)["return"])
