@@ -115,10 +115,11 @@ class RabbitServer(Server):
         if self._epmd is not None and self._epmd.poll() is None:
             return
         self._epmd = self.spawn(["epmd", "-port", str(port)], self._epmd_env(port))
-        while not listens(self._epmd.pid, port):
-            if self._epmd.poll() is not None:
-                raise StartFailed(f"epmd ended with {self._epmd.returncode}\n{self.log()}")
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not listens(self._epmd.pid, port):
+                if self._epmd.poll() is not None:
+                    raise StartFailed(f"epmd ended with {self._epmd.returncode}\n{self.log()}")
+                await asyncio.sleep(0.01)
 
     async def _eval(self, expression: str) -> None:
         """Evaluate Erlang in the server: erl_call takes 30 ms, rabbitmqctl more than a second."""
