@@ -71,7 +71,10 @@ class Store:
         if not program.exists():
             raise StartError("the embedded document store is not installed: `make run` installs it, or set MONGO_URL")
         command = [str(program), "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(self._data)]
-        options = ["--log-level", "ERROR", "--sync-on-commit"]  # without it a kill -9 loses the last commits
+        config = self._folder / "store.toml"  # empty, and named: else it would look for one elsewhere
+        config.touch()
+        # without --sync-on-commit a kill -9 loses the last commits
+        options = ["--config", str(config), "--log-level", "ERROR", "--sync-on-commit"]
         with (self._folder / "store.log").open("ab") as output:
             self._child = subprocess.Popen(  # noqa: S603 - our own program and folder
                 [*command, *options],

@@ -255,7 +255,7 @@ async def _run(crowd: Crowd, people: list[Person], ledger: Ledger, arguments: ar
             await living
             settling = progress.add_task("settling", total=SETTLE_S, says="")
             deadline = time.perf_counter() + SETTLE_S
-            while not ledger.complete() and time.perf_counter() < deadline:
+            while not ledger.complete() and time.perf_counter() < deadline:  # noqa: ASYNC110 - many sockets, one look
                 await asyncio.sleep(0.1)
             progress.update(settling, completed=SETTLE_S)
         finally:
