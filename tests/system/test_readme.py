@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.ports import free_port
+from support.ports import free_ports
 from support.system import Embedded
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,8 @@ def blocks(language: str, section: str) -> list[str]:
 
 @pytest.fixture
 async def embedded(tmp_path):
-    async with Embedded(tmp_path / "var", api_port=free_port(), realtime_port=free_port()) as system:
+    api_port, realtime_port = free_ports(2)
+    async with Embedded(tmp_path / "var", api_port=api_port, realtime_port=realtime_port) as system:
         yield system
 
 
