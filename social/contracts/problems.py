@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from social.contracts.base import Contract
 
@@ -147,3 +147,18 @@ class Unavailable(Problem):
 
     def headers(self) -> Mapping[str, str]:
         return {"Retry-After": str(self.retry_after_s)}
+
+
+def wrong_fields(error: ValidationError, where: str = "") -> ValidationFailed:
+    """Every field pydantic found wrong; `where` prefixes the pointers (`?` for query parameters)."""
+    problems = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        path = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
+        pointer = where + "/".join(path) if where else "".join(f"/{part}" for part in path)
+        problems.append(FieldProblem(pointer=pointer, code=each["type"], detail=each["msg"]))
+    return ValidationFailed(errors=problems)
+
+
+def unexpected() -> Problem:
+    """What a client hears of a bug of ours: nothing of its inside."""
+    return Problem()
