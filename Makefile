@@ -1,29 +1,30 @@
-# `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+# `make run` and `make test` are all a newcomer needs; `make help` lists the rest. Works with GNU make 3.81, which macOS has.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
-PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check --no-input
+.NOTPARALLEL: # two installations into one .venv would break each other
+VENV_PYTHON := .venv/bin/python
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PIP := PIP_USER=0 $(VENV_PYTHON) -m pip --quiet --disable-pip-version-check --no-input
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: .venv/run.stamp ## start the whole system on this machine (data in var/)
-	@exec .venv/bin/python -m embedded
+run: packages-run ## start the whole system on this machine (data in var/)
+	@exec $(VENV_PYTHON) -m embedded
 
-test: .venv/dev.stamp node_modules/.stamp ## lint, types, import rules and every test
+test: packages-dev node-modules ## lint, types, import rules and every test
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	.venv/bin/python -m pytest
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) .venv/bin/lint-imports
+	$(VENV_PYTHON) -m pytest
 
-docs: .venv/dev.stamp ## write docs/openapi.json and docs/asyncapi.json again
-	.venv/bin/python -m embedded.documents
+docs: packages-dev ## write docs/openapi.json and docs/asyncapi.json again
+	$(VENV_PYTHON) -m embedded.documents
 
-lock: .venv/dev.stamp ## choose new dependency versions and pin them by hash
-	.venv/bin/python -m pip install --quiet uv
+lock: packages-dev ## choose new dependency versions and pin them by hash
+	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra load --extra dev $(LOCK) -o requirements/dev.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
@@ -32,24 +33,45 @@ LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links -
 clean: ## forget the virtual environment and the data of make run
 	rm -rf .venv node_modules var
 
-.venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Plaza needs Python 3.11, 3.12 or 3.13; none is on the PATH (or name one: make run PYTHON=/path/to/python3)" >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "this Python cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv
+# An environment that does not work (none yet, half made, its Python gone or not supported) is made anew.
+venv:
+	@$(VENV_PYTHON) -I -c 'import pip; $(SUPPORTED)' 2>/dev/null && exit; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python) ''; do \
+		"$$python" -c '$(SUPPORTED)' 2>/dev/null && break; \
+	done; \
+	if [ -z "$$python" ]; then \
+		found=$$("$(or $(PYTHON),python3)" --version 2>/dev/null) || found="no Python"; \
+		echo "Plaza needs Python 3.11, 3.12 or 3.13 and found $$found (name another: make run PYTHON=/path/to/python3)" >&2; \
+		exit 1; \
+	fi; \
+	if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "$$python cannot make a virtual environment: apt-get install python3-venv" >&2; \
+		exit 1; \
+	fi; \
+	"$$python" -m venv --clear .venv
 
-.venv/run.stamp: requirements/run.txt | .venv/bin/python
-	@echo "installing packages into .venv (once)"
-	@$(PIP) install --require-hashes -r requirements/run.txt
-	@touch $@
+# .venv/packages is the list that was installed last, to its end. It is compared by content: a checkout changes only dates.
+# The list for development holds all that running needs. Where pip was interrupted every package is installed again.
+packages-run: venv
+	@cmp -s requirements/dev.txt .venv/packages || $(call install,run)
 
-.venv/dev.stamp: requirements/dev.txt | .venv/bin/python
-	@echo "installing packages into .venv (once)"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@touch $@ .venv/run.stamp
+packages-dev: venv
+	@$(call install,dev)
+
+install = cmp -s requirements/$(1).txt .venv/packages || { \
+	echo "installing packages into .venv (once)"; \
+	again=; [ ! -e .venv/interrupted ] || again=--force-reinstall; \
+	cp requirements/$(1).txt .venv/interrupted && \
+	$(PIP) install $$again --require-hashes -r requirements/$(1).txt && \
+	mv .venv/interrupted .venv/packages; }
 
 # The official JavaScript client, which the tests talk through; without node those tests are skipped (never where CI=true).
-node_modules/.stamp: package.json package-lock.json
-	@if command -v npm >/dev/null 2>&1; then npm ci --silent; else mkdir -p node_modules; fi
-	@touch $@
+node-modules:
+	@if cmp -s package-lock.json node_modules/.installed; then :; \
+	elif command -v npm >/dev/null 2>&1; then \
+		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; \
+	else \
+		echo "no npm on this machine: the tests with the JavaScript client will be skipped"; \
+	fi
 
-.PHONY: help run test docs lock clean
+.PHONY: help run test docs lock clean venv packages-run packages-dev node-modules

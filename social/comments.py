@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from social import users
-from social.contracts.base import Page
 from social.contracts.events import CommentAdded
 from social.contracts.people import UserRef
-from social.contracts.posts import Comment
+from social.contracts.posts import Comment, Comments
 from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
@@ -35,12 +34,12 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str) -> Comment:
     return _comment(comment, users.ref(author))
 
 
-async def page(mongo: Mongo, post_id: str, *, cursor: str | None, limit: int) -> Page[Comment]:
+async def page(mongo: Mongo, post_id: str, *, cursor: str | None, limit: int) -> Comments:
     """A post's comments, newest first; raises NotFound."""
     if not await mongo.one("posts", {"_id": post_id}, {"_id": 1}):
         raise NotFound
     found = await UNDER_POST.page(mongo, {"post_id": post_id}, cursor=cursor, limit=limit)
-    return Page[Comment](items=await _render(mongo, found.items), next=found.next, prev=found.prev)
+    return Comments(items=await _render(mongo, found.items), next=found.next, prev=found.prev)
 
 
 async def public(mongo: Mongo, ids: Sequence[str]) -> list[Comment]:

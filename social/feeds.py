@@ -1,8 +1,7 @@
 """Home timelines: fanned out when a post is written, read in one walk along the owner's entries."""
 
 from social import follows, posts
-from social.contracts.base import Page
-from social.contracts.posts import Post
+from social.contracts.posts import Post, Posts
 from social.infra.mongo import Document, Mongo
 from social.infra.paging import Listing
 
@@ -12,7 +11,7 @@ BACKFILL = 50  # posts that a new follow brings along
 HOME = Listing("feed", "feed_entries", "post_id")
 
 
-async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Page[Post]:
+async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Posts:
     """A home timeline, newest first; what was deleted meanwhile is skipped and the page refilled."""
     found: list[Post] = []
     first = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
@@ -22,7 +21,7 @@ async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> P
         if len(found) >= limit or at.next is None or len(at.items) < limit:
             break
         at = await HOME.page(mongo, {"owner": owner}, cursor=at.next, limit=limit - len(found))
-    return Page[Post](items=found, next=at.next, prev=first.prev)
+    return Posts(items=found, next=at.next, prev=first.prev)
 
 
 async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> list[str]:

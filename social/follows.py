@@ -59,3 +59,8 @@ async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[s
     """Which of these (follower, followee) pairs are edges now."""
     edges = await tx.many("follows", {"_id": {"$in": [a + b for a, b in pairs]}}, {"follower": 1, "followee": 1})
     return {(edge["follower"], edge["followee"]) for edge in edges}
+
+
+async def exists(mongo: Mongo, follower: str, followee: str) -> bool:
+    """Whether this edge exists now."""
+    return await mongo.one("follows", {"_id": follower + followee}, {"_id": 1}) is not None

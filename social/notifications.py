@@ -14,6 +14,7 @@ from social.infra.mongo import Document, InsertOne, Mongo, Transaction, UpdateOn
 from social.infra.paging import Listing
 
 MOST_ACTORS = 8
+MOST_COUNTED = 1_000
 
 OF_RECIPIENT = Listing("notifications", "notifications", "updated_at", "_id")
 
@@ -27,11 +28,12 @@ class Cause(NamedTuple):
     actor: str
     recipient: str
     post_id: str | None
+    instance: str = ""  # tells apart what the same actor may do again: comments, not likes
 
     @property
     def fact_id(self) -> str:
         """The same for like, unlike, like."""
-        parts = f"{self.type}|{self.target_id}|{self.actor}|{self.recipient}"
+        parts = f"{self.type}|{self.target_id}|{self.actor}|{self.recipient}|{self.instance}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
     @property
@@ -147,12 +149,12 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
 
 
 async def unread(mongo: Mongo, recipient: str) -> Unread:
-    """How many groups are unread; counted up to 1,000."""
-    return Unread(unread=await mongo.count("notifications", {"recipient": recipient, "open": True}, limit=1_000))
+    """How many groups are unread, counted no further than 1,000."""
+    return Unread(unread=await mongo.count("notifications", {"recipient": recipient, "open": True}, limit=MOST_COUNTED))
 
 
-async def read(tx: Transaction, ask: Read, *, by: str) -> None:
-    """Mark as read; the reader's other devices hear of it."""
+async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
+    """Mark as read; the reader's other devices hear of it. How many are left unread."""
     which: Document = {"_id": {"$in": ask.ids}} if ask.ids is not None else {"updated_at": {"$lte": ask.all_until}}
     changed = await tx.update_all(
         "notifications",
@@ -161,6 +163,7 @@ async def read(tx: Transaction, ask: Read, *, by: str) -> None:
     )
     if changed:
         tx.record(NotificationsRead(user_id=by, ids=ask.ids, all_until=ask.all_until))
+    return Unread(unread=await tx.count("notifications", {"recipient": by, "open": True}, limit=MOST_COUNTED))
 
 
 def _notification(document: Document, people: dict[str, UserRef]) -> Notification:

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from social import users
-from social.contracts.base import Page
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
-from social.contracts.posts import Post, PostPublic, PostStats
+from social.contracts.posts import Post, PostPublic, Posts, PostStats
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
@@ -60,11 +59,11 @@ async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
     return (await render(mongo, [post], viewer=viewer))[0]
 
 
-async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Page[Post]:
+async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
     """A person's posts, newest first."""
     author = await users.by_username(mongo, username)
     page = await BY_AUTHOR.page(mongo, {"author_id": author["_id"]}, cursor=cursor, limit=limit)
-    return Page[Post](items=await render(mongo, page.items, viewer=viewer), next=page.next, prev=page.prev)
+    return Posts(items=await render(mongo, page.items, viewer=viewer), next=page.next, prev=page.prev)
 
 
 async def render(mongo: Mongo, posts: Sequence[Document], *, viewer: str) -> list[Post]:

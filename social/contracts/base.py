@@ -1,9 +1,9 @@
 """What all wire shapes share: strict requests, tolerant answers, ids, times, text, pages."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 T = TypeVar("T")
 
@@ -20,6 +20,7 @@ def _no_nul(text: str) -> str:
 Line = Annotated[str, AfterValidator(_no_nul)]
 PostText = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
+IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
 class Contract(BaseModel):
@@ -40,8 +41,3 @@ class Page(Contract, Generic[T]):
     items: list[T]
     next: str | None = Field(default=None, description="cursor of the older page; null at the end")
     prev: str | None = Field(default=None, description="cursor of what is newer than this page")
-
-
-def fields(model: BaseModel) -> dict[str, Any]:
-    """A model's fields as the JSON encoder wants them: no copy, no conversion."""
-    return model.__dict__

@@ -1,6 +1,6 @@
 """Posts, comments and likes."""
 
-from social.contracts.base import Ask, Contract, Id, PostText, Time
+from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
 from social.contracts.people import UserRef
 
 
@@ -55,6 +55,14 @@ class Comment(Contract):
     created_at: Time
     edited_at: Time | None = None
     likes: int = 0
+
+
+class Posts(Page[Post]):
+    """A page of posts."""
+
+
+class Comments(Page[Comment]):
+    """A page of comments."""
 
 
 class NewPost(Ask):

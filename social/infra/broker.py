@@ -17,9 +17,16 @@ class BrokerAway(Exception):
 class Delivery(ABC):
     """One message of one group, owned by its consumer until it is acked or retried."""
 
-    body: bytes
     attempt: int  # earlier attempts that failed
     redelivered: bool
+
+    @abstractmethod
+    def envelope(self) -> Envelope:
+        """The event in its envelope; raises ValueError for what is not one."""
+
+    @abstractmethod
+    def raw(self) -> bytes:
+        """The message as it came, for parking."""
 
     @abstractmethod
     async def ack(self) -> None:

@@ -236,6 +236,10 @@ class Transaction:
         found: list[Document] = await cursor.to_list(None)
         return found
 
+    async def count(self, collection: str, where: Where, *, limit: int) -> int:
+        """How many match, counted no further than `limit`."""
+        return int(await self._database[collection].count_documents(where, limit=limit, session=self._session))
+
     async def insert(self, collection: str, *documents: Document) -> None:
         """Insert; raises AlreadyExists, after which this transaction can do nothing more."""
         try:

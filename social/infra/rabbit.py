@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aiormq.exceptions import AMQPError
 
-from social.contracts.codec import encode
+from social.contracts.codec import decode, encode
 from social.contracts.events import EVENTS, Envelope, Group
 from social.infra import logs
 from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
@@ -147,7 +147,7 @@ class RabbitBroker:
         """Put a copy into the queue of this attempt's delay; raises BrokerAway."""
         name, _ = self._topology.delay(delivery.attempt)
         message = aio_pika.Message(
-            delivery.body,
+            delivery.raw(),
             content_type="application/json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=f"{(delivery.message.message_id or '').partition('.')[0]}.{delivery.attempt + 1}",
@@ -187,10 +187,15 @@ class RabbitDelivery(Delivery):
     def __init__(self, deliveries: "RabbitDeliveries", message: AbstractIncomingMessage) -> None:
         self._deliveries = deliveries
         self.message = message
-        self.body = message.body
         attempt = message.headers.get("x-attempt", 0)
         self.attempt = attempt if isinstance(attempt, int) else 0
         self.redelivered = bool(message.redelivered)
+
+    def envelope(self) -> Envelope:
+        return Envelope.model_validate(decode(self.message.body))
+
+    def raw(self) -> bytes:
+        return self.message.body
 
     async def ack(self) -> None:
         try:

@@ -6,13 +6,18 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Connections(BaseSettings):
-    """What every process needs: the three servers, and how to log."""
+class StoreSettings(BaseSettings):
+    """What a command that only needs the documents is told."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     mongo_url: str = Field(description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
+
+
+class Connections(StoreSettings):
+    """What every process needs: the three servers, and how to log."""
+
     redis_url: str = Field(description="Redis 7, e.g. redis://redis:6379/0")
     amqp_url: str = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")

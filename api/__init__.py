@@ -1,0 +1,1 @@
+"""REST on aiohttp: decode, authorise, call one verb, encode."""

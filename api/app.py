@@ -1,0 +1,80 @@
+"""The API's composition root."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from api import auth, comments, feeds, follows, http, likes, notifications, posts, users
+from api.docs import add_docs
+from api.routing import Service
+from api.settings import SERVICES, ApiSettings
+from social.auth import Keys
+from social.infra import logs, process
+from social.infra.health import Health
+from social.infra.passwords import Passwords
+from social.infra.schema import wait_for_schema
+from social.infra.settings import StartError, load
+from social.infra.tokens import RefreshTokens, Signer, Verifier
+from social.infra.wiring import Social
+
+log = logs.get("api")
+
+ALL: tuple[Service, ...] = tuple(
+    module.service for module in (auth, users, follows, posts, comments, likes, feeds, notifications)
+)
+assert tuple(service.name for service in ALL) == SERVICES
+
+
+def create(social: Social, keys: Keys, health: Health, services: Sequence[str] = SERVICES) -> web.Application:
+    """The application, over a system that is already connected."""
+    app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
+    app[http.SOCIAL] = social
+    app[http.KEYS] = keys
+    app[http.VERIFIER] = Verifier(keys.signer.jwks)
+    chosen = [service for service in ALL if service.name in services]
+    for service in chosen:
+        for route in service.routes:
+            app.router.add_route(route.method, route.path, http.serve(route))
+            if route.method == "GET":
+                app.router.add_route("HEAD", route.path, http.serve(route))
+    app.add_routes(health.routes())
+    add_docs(app, chosen)
+    return app
+
+
+def load_keys(settings: ApiSettings) -> Keys:
+    """The signing keys in their files; raises StartError naming the setting."""
+    try:
+        signer = Signer.of_file(settings.jwt_private_key_file)
+    except (OSError, ValueError) as error:
+        raise StartError(f"JWT_PRIVATE_KEY_FILE: {error}") from None
+    try:
+        refresh = RefreshTokens(settings.refresh_key_file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StartError(f"REFRESH_KEY_FILE: {error}") from None
+    return Keys(signer, refresh, Passwords())
+
+
+async def main() -> bool:
+    """Serve until told to stop."""
+    settings = load(ApiSettings, "api")
+    logs.configure("api", settings.log_style, settings.log_level)
+    keys = load_keys(settings)
+    social = Social.connect(settings)
+    health = Health({"mongo": social.mongo.ping})
+    tasks = process.Tasks()
+    try:
+        await wait_for_schema(social.mongo, tasks)
+        social.start(tasks)
+        runner = await process.listen(
+            create(social, keys, health, settings.api_services), settings.api_host, settings.api_port
+        )
+        log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
+        await tasks.until_stopped()
+        health.stopping = True
+        await runner.cleanup()
+    finally:
+        await tasks.cancel()
+        await social.close()
+        keys.passwords.close()
+    return not tasks.failed

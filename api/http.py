@@ -1,0 +1,219 @@
+"""How every route is served: request ids, authentication, validation, problems. Handlers know none of it."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from pydantic import Field, ValidationError
+
+from api.routing import Route
+from social.auth import Keys
+from social.contracts.base import IDEMPOTENCY_KEY, Page
+from social.contracts.codec import decode, encode
+from social.contracts.problems import (
+    FieldProblem,
+    MalformedJson,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unavailable,
+    ValidationFailed,
+    wrong_fields,
+)
+from social.infra import clock, logs, metrics
+from social.infra.tokens import Access, Verifier
+from social.infra.wiring import Once, Social
+
+log = logs.get("http")
+
+MAX_BODY = 1024 * 1024
+DEADLINE_S = 10.0
+
+Cursor = Annotated[str | None, Field(max_length=512, description="a `next` or `prev` of the same list")]
+Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+SOCIAL = web.AppKey("social", Social)
+KEYS = web.AppKey("keys", Keys)
+VERIFIER = web.AppKey("verifier", Verifier)
+REQUEST_ID = web.RequestKey("request_id", str)
+ROUTE = web.RequestKey("route", str)
+
+
+class Request:
+    """What a handler is given: the system, and who asks."""
+
+    __slots__ = ("_access", "once", "raw")
+
+    def __init__(self, raw: web.Request, access: Access | None, once: Once | None) -> None:
+        self.raw = raw
+        self._access = access
+        self.once = once
+
+    @property
+    def social(self) -> Social:
+        """The system."""
+        return self.raw.app[SOCIAL]
+
+    @property
+    def keys(self) -> Keys:
+        """What only the auth service holds."""
+        return self.raw.app[KEYS]
+
+    @property
+    def user_id(self) -> str:
+        """Who asks, on a route that needs a token."""
+        assert self._access is not None
+        return self._access.user_id
+
+
+def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The aiohttp handler of a route."""
+
+    async def handle(raw: web.Request) -> web.Response:
+        raw[ROUTE] = route.path
+        access = authenticate(raw) if route.auth else None
+        arguments = _in_path(route, raw)
+        wrong: list[FieldProblem] = []
+        arguments |= _query(route, raw, wrong)
+        if route.body is not None:
+            body = await _json(raw)
+            try:
+                arguments["body"] = route.body.model_validate(body)
+            except ValidationError as error:
+                wrong += wrong_fields(error).errors or []
+        once = _once(raw, access, wrong) if route.once and access else None
+        if wrong:
+            raise ValidationFailed(errors=wrong)
+        answer = await route.handler(Request(raw, access, once), **arguments)
+        return _respond(route, raw, answer)
+
+    return handle
+
+
+def authenticate(raw: web.Request) -> Access:
+    """Who a request's Bearer token speaks for; raises NotAuthenticated, TokenExpired, SessionRevoked."""
+    scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticated
+    access = raw.app[VERIFIER].verify(token.strip())
+    raw.app[SOCIAL].revocations.check(access.session_id)
+    return access
+
+
+@web.middleware
+async def problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Names the request, bounds it in time, and turns every refusal into a problem."""
+    asked = request.headers.get("X-Request-ID", "")
+    request_id = request[REQUEST_ID] = asked if _REQUEST_ID.fullmatch(asked) else clock.new_id()
+    logs.bind_trace(request_id)
+    started = time.perf_counter()
+    response: web.StreamResponse
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            response = await handler(request)
+    except Exception as error:
+        response = _problem(request, _refusal(request, error))
+    response.headers["X-Request-ID"] = request_id
+    metrics.HTTP_SECONDS.labels(request.method, request.get(ROUTE, "-"), response.status).observe(
+        time.perf_counter() - started
+    )
+    return response
+
+
+def _refusal(raw: web.Request, error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case web.HTTPNotFound():
+            return NotFound()
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowed(sorted(error.allowed_methods))
+        case web.HTTPRequestEntityTooLarge():
+            return TooLarge(f"A body can have {MAX_BODY} bytes")
+        case web.HTTPException() if error.status < 400:
+            raise error
+        case TimeoutError():
+            return Unavailable()
+    log.exception("request failed", method=raw.method, route=raw.get(ROUTE, "-"))
+    return Problem()
+
+
+def _problem(raw: web.Request, problem: Problem) -> web.Response:
+    if problem.status >= 500:
+        log.warning("refused", code=problem.code, route=raw.get(ROUTE, "-"), cause=repr(problem.__cause__))
+    return web.Response(
+        status=problem.status,
+        body=encode(problem.body(raw[REQUEST_ID])),
+        headers={"Content-Type": "application/problem+json", "Cache-Control": "no-store", **problem.headers()},
+    )
+
+
+def _in_path(route: Route, raw: web.Request) -> dict[str, Any]:
+    try:
+        return {name: check.validate_python(raw.match_info[name]) for name, check in route.in_path.items()}
+    except ValidationError:
+        raise NotFound from None
+
+
+def _query(route: Route, raw: web.Request, wrong: list[FieldProblem]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name in raw.query:
+        values = raw.query.getall(name)
+        given[name] = values[0] if len(values) == 1 else values
+    if route.query is None:
+        wrong += [
+            FieldProblem(pointer=f"?{name}", code="extra_forbidden", detail="no such parameter") for name in given
+        ]
+        return {}
+    try:
+        return route.query.model_validate(given).__dict__
+    except ValidationError as error:
+        wrong += wrong_fields(error, where="?").errors or []
+        return {}
+
+
+async def _json(raw: web.Request) -> Any:
+    try:
+        return decode(await raw.read())
+    except ValueError:
+        raise MalformedJson from None
+
+
+def _once(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> Once | None:
+    key = raw.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    try:
+        return Once(access.user_id, IDEMPOTENCY_KEY.validate_python(key))
+    except ValidationError as error:
+        wrong += [
+            FieldProblem(pointer="Idempotency-Key", code=each["type"], detail=each["msg"]) for each in error.errors()
+        ]
+        return None
+
+
+def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
+    if answer is None:
+        return web.Response(status=204)
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if route.location is not None:
+        headers["Location"] = route.location(answer)
+    if isinstance(answer, Page):
+        links = [
+            f'<{raw.path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
+            for rel, cursor in (("next", answer.next), ("prev", answer.prev))
+            if cursor
+        ]
+        if links:
+            headers["Link"] = ", ".join(links)
+    return web.Response(status=route.status, body=encode(answer), headers=headers)

@@ -1,0 +1,37 @@
+"""What you are told about."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.http import Cursor, Limit, Request
+from api.routing import Service
+from social import notifications, replay
+from social.contracts.notifications import Notifications, Read, Unread
+from social.contracts.pushes import SyncAnswer
+
+service = Service("notifications", "What you are told about")
+
+
+@service.get("/v1/notifications")
+async def get_notifications(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Notifications:
+    """Your notifications, last changed first, with the stream offset they correspond to."""
+    return await notifications.page(request.social.mongo, recipient=request.user_id, cursor=cursor, limit=limit)
+
+
+@service.get("/v1/notifications/unread-count")
+async def get_unread_count(request: Request) -> Unread:
+    """How many notifications are unread."""
+    return await notifications.unread(request.social.mongo, request.user_id)
+
+
+@service.post("/v1/notifications/read")
+async def read_notifications(request: Request, body: Read) -> Unread:
+    """Mark as read: some ids, or everything up to a time. Your other devices hear of it."""
+    return await request.social.commit(notifications.read, body, by=request.user_id)
+
+
+@service.get("/v1/sync")
+async def sync(request: Request, after: Annotated[str, Field(max_length=40)]) -> SyncAnswer:
+    """What your stream holds after an offset, for clients without connection state recovery."""
+    return await replay.sync(request.social.mongo, request.user_id, after)

@@ -1,0 +1,148 @@
+"""The OpenAPI 3.1 document, made of what the routes validate."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.routing import Route, Service
+from social.contracts.problems import (
+    IdempotencyMismatch,
+    MalformedJson,
+    NotAuthenticated,
+    Problem,
+    ProblemBody,
+    SessionRevoked,
+    TokenExpired,
+    TooLarge,
+    Unavailable,
+    ValidationFailed,
+)
+
+REFERENCE = "#/components/schemas/{model}"
+JSON = "application/json"
+
+
+def document(services: Sequence[Service]) -> dict[str, Any]:
+    """The document of these services."""
+    routes = [route for service in services for route in service.routes]
+    schemas = _schemas(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Plaza",
+            "version": "1",
+            "description": "A real-time, websocket-first social backend. What happens is also pushed over Socket.IO.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": service.name, "description": service.says} for service in services],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemBody, "serialization"): None}
+    for route in routes:
+        if route.body is not None:
+            wanted[(route.body, "validation")] = None
+        if _is_model(route.answer):
+            wanted[(route.answer, "serialization")] = None
+    _, definitions = models_json_schema(list(wanted), ref_template=REFERENCE)
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    summary, _, more = route.says.partition("\n")
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "tags": [route.service],
+        "summary": summary.rstrip("."),
+        "description": (more.strip() or summary),
+        "parameters": _parameters(route),
+        "responses": _responses(route),
+        "security": [{"token": []}] if route.auth else [],
+    }
+    if route.body is not None:
+        content = {JSON: {"schema": {"$ref": REFERENCE.format(model=route.body.__name__)}}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": check.json_schema()}
+        for name, check in sorted(route.in_path.items())
+    ]
+    if route.query is not None:
+        schema = route.query.model_json_schema()
+        required = schema.get("required", [])
+        for name, each in schema["properties"].items():
+            parameters.append({"name": name, "in": "query", "required": name in required, "schema": _plain(each)})
+    if route.once:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "A retry with the same key and body gets the first answer and writes nothing.",
+                "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
+            }
+        )
+    return parameters
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query parameter cannot be null: it is absent."""
+    options = schema.get("anyOf")
+    if not options:
+        return {name: value for name, value in schema.items() if name != "title"}
+    (only,) = [option for option in options if option.get("type") != "null"]
+    return {**only, **{name: value for name, value in schema.items() if name in ("description",)}}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    responses: dict[str, Any] = {str(route.status): _success(route)}
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in _problems(route):
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, problems in sorted(by_status.items()):
+        says = "; ".join(f"`{problem.code}`: {problem.title}" for problem in problems)
+        content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
+        responses[str(status)] = {"description": says, "content": content}
+    return responses
+
+
+def _success(route: Route) -> dict[str, Any]:
+    if route.answer is None:
+        return {"description": "Done"}
+    schema = {"$ref": REFERENCE.format(model=route.answer.__name__)} if _is_model(route.answer) else {"type": "object"}
+    response: dict[str, Any] = {"description": "OK", "content": {JSON: {"schema": schema}}}
+    if route.location is not None:
+        response["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where to find it"}}
+    return response
+
+
+def _problems(route: Route) -> list[type[Problem]]:
+    found: list[type[Problem]] = [*route.raises, Unavailable]
+    if route.auth:
+        found += [NotAuthenticated, TokenExpired, SessionRevoked]
+    if route.body is not None:
+        found += [MalformedJson, TooLarge]
+    found.append(ValidationFailed)
+    if route.once:
+        found.append(IdempotencyMismatch)
+    return list(dict.fromkeys(found))
+
+
+def _is_model(answer: Any) -> bool:
+    return isinstance(answer, type) and issubclass(answer, BaseModel)

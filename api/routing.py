@@ -1,0 +1,121 @@
+"""Routes declared by typed handlers: what they validate is what the OpenAPI document says."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import Parameter, getdoc, signature
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+
+from social.contracts.problems import Problem
+
+Handler = Callable[..., Awaitable[Any]]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation: how to reach it, what it takes and what it answers."""
+
+    service: str
+    method: Method
+    path: str
+    handler: Handler
+    status: int
+    auth: bool
+    once: bool
+    raises: tuple[type[Problem], ...]
+    location: Callable[[Any], str] | None
+    in_path: Mapping[str, TypeAdapter[Any]]
+    query: type[BaseModel] | None
+    body: type[BaseModel] | None
+    answer: Any
+
+    @property
+    def name(self) -> str:
+        """The operation's id: its handler's name."""
+        return self.handler.__name__
+
+    @property
+    def says(self) -> str:
+        """What it does, in its handler's words."""
+        return getdoc(self.handler) or ""
+
+
+@dataclass
+class Service:
+    """A group of routes that can be deployed on its own."""
+
+    name: str
+    says: str
+    routes: list[Route] = field(default_factory=list)
+
+    def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A read."""
+        return self._add("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A write that creates or does; `once=True` takes an Idempotency-Key."""
+        return self._add("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A write that is the same when repeated."""
+        return self._add("PUT", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A removal; the same when repeated."""
+        return self._add("DELETE", path, **options)
+
+    def _add(
+        self,
+        method: Method,
+        path: str,
+        *,
+        status: int = 200,
+        auth: bool = True,
+        once: bool = False,
+        raises: tuple[type[Problem], ...] = (),
+        location: Callable[[Any], str] | None = None,
+    ) -> Callable[[Handler], Handler]:
+        def declare(handler: Handler) -> Handler:
+            hints = get_type_hints(handler, include_extras=True)
+            placeholders = set(_PLACEHOLDER.findall(path))
+            parameters = {
+                name: parameter
+                for name, parameter in signature(handler).parameters.items()
+                if name not in ("request", "body") and name not in placeholders
+            }
+            answer = hints["return"]
+            self.routes.append(
+                Route(
+                    self.name,
+                    method,
+                    path,
+                    handler,
+                    204 if answer is type(None) else status,
+                    auth,
+                    once,
+                    raises,
+                    location,
+                    {name: TypeAdapter(hints[name]) for name in placeholders},
+                    _query(handler.__name__, parameters, hints),
+                    hints.get("body"),
+                    None if answer is type(None) else answer,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def _query(name: str, parameters: Mapping[str, Parameter], hints: Mapping[str, Any]) -> type[BaseModel] | None:
+    if not parameters:
+        return None
+    fields: dict[str, Any] = {
+        each: (hints[each], ... if parameter.default is Parameter.empty else parameter.default)
+        for each, parameter in parameters.items()
+    }
+    return create_model(f"{name}_query", __config__=ConfigDict(extra="forbid"), **fields)

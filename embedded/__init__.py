@@ -1,0 +1,1 @@
+"""The whole system in one process, with nothing to install; the only package above the three processes."""

@@ -1,0 +1,159 @@
+"""The embedded composition root: one process, one event loop, two ports, one child."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+
+import api.app
+import workers.app
+from embedded.local_broker import LocalBroker
+from embedded.settings import EmbeddedSettings
+from embedded.store import Store
+from social.auth import Keys
+from social.infra import logs, process, redis
+from social.infra.broker import Broker
+from social.infra.health import Health
+from social.infra.mongo import Mongo
+from social.infra.outbox import Outbox
+from social.infra.passwords import Passwords
+from social.infra.rabbit import RabbitBroker
+from social.infra.schema import migrate
+from social.infra.settings import StartError, load
+from social.infra.tokens import RefreshTokens, Signer, new_private_key
+from social.infra.wiring import Social
+
+log = logs.get("embedded")
+
+
+async def main() -> bool:
+    """Run everything until told to stop."""
+    settings = load(EmbeddedSettings, "embedded")
+    logs.configure("embedded", settings.log_style, settings.log_level)
+    with claim(settings.plaza_var):
+        keys = load_keys(settings.plaza_var)
+        tasks = process.Tasks()
+        async with connect(settings) as social:
+            await social.revocations.poll()
+            health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
+            try:
+                async with serve(settings, social, keys, health, tasks):
+                    say_where(settings)
+                    await tasks.until_stopped()
+                    health.stopping = True
+            finally:
+                await tasks.cancel()
+                keys.passwords.close()
+    return not tasks.failed
+
+
+@asynccontextmanager
+async def connect(settings: EmbeddedSettings) -> AsyncIterator[Social]:
+    """The system over an embedded store, Redis and broker, or those that the settings name instead."""
+    store = None if settings.mongo_url else Store(settings.plaza_var.resolve())
+    url = settings.mongo_url or (await store.start() if store else "")
+    try:
+        mongo = Mongo(url, settings.mongo_database)
+        await migrate(mongo)
+        outbox = Outbox(mongo)
+        broker: Broker
+        if settings.amqp_url:
+            broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox)
+        else:
+            broker = local = LocalBroker(mongo, outbox)
+            await local.recover()
+        social = Social.over(mongo, _redis(settings), broker, outbox)
+        try:
+            yield social
+        finally:
+            await social.publisher.flush(1.0)
+            await broker.close()
+            if store:
+                store.stop()  # while its client is open: faster
+            await social.close()
+    finally:
+        if store:
+            store.stop()
+
+
+@asynccontextmanager
+async def serve(
+    settings: EmbeddedSettings, social: Social, keys: Keys, health: Health, tasks: process.Tasks
+) -> AsyncIterator[None]:
+    """API, gateway and workers on the running loop."""
+    runner = await process.listen(api.app.create(social, keys, health), settings.host, settings.api_port)
+    try:
+        social.start(tasks)
+        workers.app.start(social, tasks)
+        yield
+    finally:
+        await runner.cleanup()
+
+
+class claim:
+    """This folder is ours until we end; raises StartError when it is another's or cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: IO[Any] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / "lock").open("a+")
+            probe = self._folder / ".writable"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise StartError(f"cannot write to {self._folder}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"{self._folder} is in use by another Plaza; stop it, or set PLAZA_VAR") from None
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+
+def load_keys(folder: Path) -> Keys:
+    """The keys of this folder, made at its first start."""
+    signer = Signer(_secret(folder / "jwt.pem", new_private_key))
+    refresh = RefreshTokens(_secret(folder / "refresh.key", lambda: os.urandom(32)))
+    return Keys(signer, refresh, Passwords())
+
+
+def _secret(path: Path, make: Any) -> bytes:
+    if path.exists():
+        return path.read_bytes()
+    secret: bytes = make()
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(descriptor)
+    new.rename(path)  # whole or not at all
+    return secret
+
+
+def _redis(settings: EmbeddedSettings) -> redis.Redis:
+    if settings.redis_url:
+        return redis.connect(settings.redis_url)
+    from fakeredis import FakeAsyncRedis
+
+    client: redis.Redis = FakeAsyncRedis()
+    return client
+
+
+def say_where(settings: EmbeddedSettings) -> None:
+    """Where to look."""
+    show = Console(highlight=False).print
+    show("[bold]Plaza is running.[/bold]  Ctrl-C stops it.")
+    show(f"  API and docs   http://localhost:{settings.api_port}/docs")
+    show(f"  Socket.IO      http://localhost:{settings.realtime_port}")
+    show(f"  data           {settings.plaza_var}/")

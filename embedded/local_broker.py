@@ -1,0 +1,146 @@
+"""A broker for one process: the outbox row is the message, and is deleted when every group is done with it.
+
+What this process holds in memory dies with it; the rows do not, and the next start delivers them again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from social.contracts.codec import encode
+from social.contracts.events import Envelope, Group
+from social.infra import clock, logs
+from social.infra.broker import RETRY_DELAYS_S, Deliveries, Delivery
+from social.infra.mongo import Mongo
+from social.infra.outbox import Outbox
+
+log = logs.get("broker")
+
+
+class LocalBroker:
+    """Queues in memory over rows in the store."""
+
+    def __init__(self, mongo: Mongo, outbox: Outbox) -> None:
+        self._mongo = mongo
+        self._outbox = outbox
+        self._held: dict[str, set[Group]] = {}  # who is not done with an event this process holds
+        self._queues: dict[Group, asyncio.Queue[LocalDelivery]] = {group: asyncio.Queue() for group in Group}
+        self._done: list[str] = []
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._forgetting: asyncio.Task[None] | None = None
+
+    async def recover(self) -> None:
+        """Take up the rows an earlier process left, each with the retries it had."""
+        for row in await self._mongo.many("outbox", {}):
+            retries, parked_by = row.pop("retries", {}), set(row.pop("done", []))
+            self._hold(Envelope(id=row.pop("_id"), **row), retries, {Group(name) for name in parked_by})
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Deliver to every group, unless this process holds the event already."""
+        for envelope in envelopes:
+            if envelope.id not in self._held:
+                self._hold(envelope, {}, set())
+
+    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]], done: set[Group]) -> None:
+        groups = [group for group in envelope.groups() if group not in done]
+        if not groups:
+            self._forget(envelope.id)
+            return
+        self._held[envelope.id] = set(groups)
+        for group in groups:
+            retry = retries.get(group, {})
+            attempt, due = retry.get("attempt", 0), retry.get("due")
+            delivery = LocalDelivery(self, group, envelope, attempt if isinstance(attempt, int) else 0)
+            wait_s = (due - clock.now()).total_seconds() if isinstance(due, datetime) else 0
+            self._deliver(delivery, wait_s)
+
+    def _deliver(self, delivery: "LocalDelivery", wait_s: float) -> None:
+        queue = self._queues[delivery.group]
+        if wait_s <= 0:
+            queue.put_nowait(delivery)
+            return
+
+        def due() -> None:
+            self._timers.discard(timer)
+            queue.put_nowait(delivery)
+
+        timer = asyncio.get_running_loop().call_later(wait_s, due)
+        self._timers.add(timer)
+
+    def acked(self, delivery: "LocalDelivery") -> None:
+        """One group is done; after the last one the row goes, many rows in one round trip."""
+        waiting = self._held.get(delivery.event.id)
+        if waiting is None:
+            return
+        waiting.discard(delivery.group)
+        if not waiting:
+            del self._held[delivery.event.id]
+            self._forget(delivery.event.id)
+
+    def _forget(self, event_id: str) -> None:
+        self._done.append(event_id)
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(self._forget_done())
+
+    async def _forget_done(self) -> None:
+        while self._done:
+            ids, self._done = self._done, []
+            await self._outbox.forget(ids)
+
+    async def retry(self, delivery: "LocalDelivery") -> None:
+        """Remember the attempt on the row, then deliver again after its delay."""
+        delay_s = RETRY_DELAYS_S[min(delivery.attempt, len(RETRY_DELAYS_S) - 1)]
+        attempt = delivery.attempt + 1
+        state = {"attempt": attempt, "due": clock.now() + timedelta(seconds=delay_s)}
+        await self._mongo.update("outbox", {"_id": delivery.event.id}, {"$set": {f"retries.{delivery.group}": state}})
+        self._deliver(LocalDelivery(self, delivery.group, delivery.event, attempt), delay_s)
+
+    @asynccontextmanager
+    async def consume(self, group: Group) -> AsyncIterator[Deliveries]:
+        """Take from a group's queue."""
+        yield _Deliveries(self._queues[group])
+
+    async def ping(self) -> None:
+        """It is always here."""
+
+    async def close(self) -> None:
+        """Forget what is done; keep the rest for the next start."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._forgetting is not None:
+            await self._forgetting
+
+
+class LocalDelivery(Delivery):
+    """One event for one group."""
+
+    def __init__(self, broker: LocalBroker, group: Group, event: Envelope, attempt: int) -> None:
+        self._broker = broker
+        self.group = group
+        self.event = event
+        self.attempt = attempt
+        self.redelivered = False
+
+    def envelope(self) -> Envelope:
+        return self.event
+
+    def raw(self) -> bytes:
+        return encode(self.event)
+
+    async def ack(self) -> None:
+        self._broker.acked(self)
+
+    async def retry(self) -> None:
+        await self._broker.retry(self)
+
+
+class _Deliveries:
+    def __init__(self, queue: "asyncio.Queue[LocalDelivery]") -> None:
+        self._queue = queue
+
+    async def take(self, most: int) -> list[Delivery]:
+        taken: list[Delivery] = [await self._queue.get()]
+        while len(taken) < most and not self._queue.empty():
+            taken.append(self._queue.get_nowait())
+        return taken

@@ -1,0 +1,26 @@
+"""Settings of the embedded system: all have a default, and a server that is named is used."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class EmbeddedSettings(BaseSettings):
+    """What `python -m embedded` can be told."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    plaza_var: Path = Field(default=Path("var"), description="folder of all data")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    api_port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the docs")
+    realtime_port: int = Field(default=8081, ge=0, le=65535, description="port of Socket.IO")
+    mongo_url: str | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
+    mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
+    redis_url: str | None = Field(default=None, description="a Redis to use instead of the one in this process")
+    amqp_url: str | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
+    amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
+    drain_s: float = Field(default=1, ge=0, le=60, description="seconds a stopping process gives its clients")

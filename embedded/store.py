@@ -1,0 +1,151 @@
+"""The document store of a laptop: SecantusDB as a child process, its data in this folder, never imported."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from social.contracts.codec import decode, encode
+from social.contracts.problems import Unavailable
+from social.infra import logs
+from social.infra.mongo import Mongo
+from social.infra.settings import StartError
+
+log = logs.get("store")
+
+READY_WITHIN_S = 20.0
+STOP_WITHIN_S = 3.0
+TRIES = 3
+PR_SET_PDEATHSIG = 1
+
+
+class Store:
+    """A store child that dies with us, and is ended by the next start if it did not."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._note = folder / "store.json"
+        self._child: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    async def start(self) -> str:
+        """Start it and wait until it answers; its URL. Raises StartError."""
+        await self._stop_leftover()
+        why = ""
+        for _ in range(TRIES):  # the free port may be taken by somebody else before the store has it
+            port = _free_port()
+            self._spawn(port)
+            # retryWrites: each write would scan the retryable writes of the last 30 minutes
+            self.url = f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+            why = await self._ready()
+            if not why:
+                return self.url
+            self.stop()
+        raise StartError(f"the document store did not start: {why}")
+
+    def stop(self) -> None:
+        """End it, gently first; it is the last to go, while its client is still open."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        self._note.unlink(missing_ok=True)
+
+    def alive(self) -> bool:
+        """Whether the child runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def _spawn(self, port: int) -> None:
+        program = Path(sys.executable).with_name("secantusd-py")
+        if not program.exists():
+            raise StartError("the embedded document store is not installed: `make run` installs it, or set MONGO_URL")
+        command = [str(program), "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(self._data)]
+        config = self._folder / "store.toml"  # empty, and named: else it would look for one elsewhere
+        config.touch()
+        # without --sync-on-commit a kill -9 loses the last commits
+        options = ["--config", str(config), "--log-level", "ERROR", "--sync-on-commit"]
+        with (self._folder / "store.log").open("ab") as output:
+            self._child = subprocess.Popen(  # noqa: S603 - our own program and folder
+                [*command, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # else Ctrl-C ends the database before the drain
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
+                cwd=self._folder,
+            )
+        self._note.write_bytes(encode({"pid": self._child.pid, "port": port}))
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "store"
+
+    async def _ready(self) -> str:
+        """Empty when it answers, else why it does not."""
+        mongo = Mongo(self.url, "admin", timeout_s=1)
+        deadline = time.monotonic() + READY_WITHIN_S
+        try:
+            while time.monotonic() < deadline:
+                if not self.alive():
+                    return self._last_words()
+                with suppress(Unavailable):
+                    await mongo.ping()
+                    return ""
+                await asyncio.sleep(0.02)
+        finally:
+            mongo.close()
+        return f"no answer within {READY_WITHIN_S:.0f} s"
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            lines = (self._folder / "store.log").read_text(errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1]
+        return "it ended at once"
+
+    async def _stop_leftover(self) -> None:
+        """End a store that a killed process left behind: only one that serves this very folder."""
+        try:
+            note = decode(self._note.read_bytes())
+            pid = int(note["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if not _serves(pid, self._data):
+            return
+        log.info("ending the store of an earlier run", pid=pid)
+        for each, within_s in ((signal.SIGTERM, STOP_WITHIN_S), (signal.SIGKILL, STOP_WITHIN_S)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, each)
+            deadline = time.monotonic() + within_s
+            while time.monotonic() < deadline:
+                if not _serves(pid, self._data):
+                    return
+                await asyncio.sleep(0.02)
+
+
+def _serves(pid: int, data: Path) -> bool:
+    command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - nobody else's words
+    state, _, arguments = shown.stdout.strip().partition(" ")
+    return "secantusd" in arguments and str(data) in arguments and not state.startswith("Z")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,89 @@
+"""`python -m social`: the operator's command line."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from social import demo, parked
+from social.contracts.codec import encode
+from social.contracts.problems import Problem
+from social.infra.mongo import Mongo
+from social.infra.schema import migrate
+from social.infra.settings import StartError, StoreSettings, load
+
+show = Console(highlight=False).print
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
+    command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
+
+    command = commands.add_parser("demo", help="real accounts and sockets against a running system, and a table")
+    command.add_argument("--api", default="http://localhost:8080", metavar="URL", help="default: %(default)s")
+    command.add_argument("--realtime", default="http://localhost:8081", metavar="URL", help="default: %(default)s")
+    command.add_argument("--users", type=int, default=20, help="how many people (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=15, help="how long they act (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=None, help="repeat the same choices")
+    command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
+    command.set_defaults(run=demo.main)
+
+    command = commands.add_parser("parked", help="messages that no consumer could digest (MONGO_URL)")
+    command.add_argument("what", choices=["list", "show", "replay", "discard"])
+    command.add_argument("id", nargs="?", help="of one message, as `list` shows it")
+    command.set_defaults(run=_with_store(_parked))
+    return parser
+
+
+def _with_store(
+    work: Callable[[Mongo, argparse.Namespace], Awaitable[None]],
+) -> Callable[[argparse.Namespace], Awaitable[int]]:
+    async def run(arguments: argparse.Namespace) -> int:
+        settings = load(StoreSettings, "api")
+        mongo = Mongo(settings.mongo_url, settings.mongo_database)
+        try:
+            await work(mongo, arguments)
+        finally:
+            mongo.close()
+        return 0
+
+    return run
+
+
+async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    if arguments.what == "list":
+        table = Table("id", "event", "since", "attempts", "error")
+        for row in await parked.listed(mongo):
+            table.add_row(row["_id"], row["type"], row["at"].isoformat(), str(row["attempts"]), row["error"][:80])
+        show(table)
+        return
+    if not arguments.id:
+        raise StartError(f"`parked {arguments.what}` needs the id of a message; `parked list` shows them")
+    match arguments.what:
+        case "show":
+            show(encode(await parked.shown(mongo, arguments.id)).decode(), soft_wrap=True)
+        case "replay":
+            await parked.replay(mongo, arguments.id)
+        case "discard":
+            await parked.discard(mongo, arguments.id)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command; exit code 1 with one line when it fails."""
+    arguments = _parser().parse_args(words)
+    try:
+        sys.exit(asyncio.run(arguments.run(arguments)))
+    except (StartError, Problem) as error:
+        sys.exit(f"plaza: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

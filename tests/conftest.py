@@ -1,0 +1,100 @@
+"""The real servers that tests talk to: started once per session and only when asked for, empty for each test."""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pymongo
+import pytest
+import redis
+from support.process import Server
+from support.servers import DocumentStore, RabbitServer, RedisServer
+
+S = TypeVar("S", bound=Server)
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis for the session; most tests want `redis_url`."""
+    require(RedisServer)
+    yield from serve(RedisServer(tmp_path_factory.mktemp("redis")))
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """One RabbitMQ for the session; most tests want `amqp_url`."""
+    require(RabbitServer)
+    yield from serve(RabbitServer(tmp_path_factory.mktemp("rabbit")))
+
+
+@pytest.fixture(scope="session")
+def document_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentStore]:
+    """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
+    require(DocumentStore)
+    yield from serve(DocumentStore(tmp_path_factory.mktemp("documents")))
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty Redis."""
+    run(redis_server.start())  # a test may have left it stopped
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def amqp_url(rabbit_server: RabbitServer) -> Iterator[str]:
+    """A vhost of one's own, without exchanges and queues but the built-in ones."""
+    run(rabbit_server.start())
+    vhost = f"test-{uuid4().hex[:12]}"
+    run(rabbit_server.add_vhost(vhost))
+    yield rabbit_server.url_of(vhost)
+    run(rabbit_server.start())
+    run(rabbit_server.delete_vhost(vhost))
+
+
+@pytest.fixture
+def mongo_url(document_store: DocumentStore) -> str:
+    """A running document store, shared by the tests of the session: name `mongo_database` beside it."""
+    run(document_store.start())
+    return document_store.url
+
+
+@pytest.fixture
+def mongo_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str]:
+    """The name of a database of one's own, dropped after the test."""
+    name = f"test_{uuid4().hex[:12]}"
+    yield name
+    run(document_store.start())
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        client.drop_database(name)
+
+
+def require(server: type[Server]) -> None:
+    """Skip a test whose server is not installed; where CI=true that is a failure."""
+    if (missing := server.missing()) is None:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{missing}, and CI=true lets no test be skipped for it", pytrace=False)
+    pytest.skip(missing)
+
+
+def serve(server: S) -> Iterator[S]:
+    """Start a server, yield it, end it."""
+    run(server.start())
+    yield server
+    run(server.kill())  # nobody needs its data any more
+    run(server.stop())
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a loop of its own, and leave the loop of the test alone."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()

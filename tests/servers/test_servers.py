@@ -1,0 +1,197 @@
+"""The servers the tests stand on."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aio_pika
+import psutil
+import pytest
+import redis.asyncio
+from aio_pika import DeliveryMode, Message
+from motor.motor_asyncio import AsyncIOMotorClient
+from support import ports, process
+from support.process import Server, StartFailed
+from support.servers import DocumentStore, RabbitServer, RedisServer
+
+S = TypeVar("S", bound=Server)
+
+
+async def test_redis_keeps_what_was_appended_when_killed(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with started(RedisServer(tmp_path, append_only=True)) as server:
+        url = server.url
+        async with redis.asyncio.from_url(url) as client:
+            await client.set("like", "1")
+        await killed_and_restarted(server)
+        assert server.url == url != redis_server.url
+        async with redis.asyncio.from_url(url) as client:
+            assert await client.get("like") == b"1"
+    assert await processes_in(tmp_path) == []
+
+
+async def test_rabbit_keeps_a_confirmed_message_of_a_quorum_queue_when_killed(
+    tmp_path: Path, rabbit_server: RabbitServer
+) -> None:
+    async with started(RabbitServer(tmp_path)) as server:
+        url = server.url
+        async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+            await channel.declare_queue("likes", durable=True, arguments={"x-queue-type": "quorum"})
+            await asyncio.sleep(
+                1.5
+            )  # RabbitMQ 3.10 saves the *name* of a new quorum queue within a second, not at once
+            message = Message(b"a like", delivery_mode=DeliveryMode.PERSISTENT)
+            await channel.default_exchange.publish(message, routing_key="likes", mandatory=True)
+        await killed_and_restarted(server)
+        assert server.url == url != rabbit_server.url
+        async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+            queue = await channel.get_queue("likes")
+            kept = await queue.get(timeout=10)
+            await kept.ack()
+            assert kept.body == b"a like"
+    assert await processes_in(tmp_path) == []
+
+
+async def test_the_document_store_keeps_a_committed_transaction_when_killed(
+    tmp_path: Path, document_store: DocumentStore
+) -> None:
+    async with started(DocumentStore(tmp_path)) as server:
+        url = server.url
+        async with documents(url) as client, await client.start_session() as session, session.start_transaction():
+            await client.plaza.likes.insert_one({"_id": 1}, session=session)
+            await client.plaza.outbox.insert_one({"_id": 1}, session=session)
+        await killed_and_restarted(server)
+        assert server.url == url != document_store.url
+        async with documents(url) as client:
+            assert await client.plaza.likes.count_documents({}) == 1
+            assert await client.plaza.outbox.count_documents({}) == 1
+    assert await processes_in(tmp_path) == []
+
+
+async def test_a_port_that_is_taken_is_left_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started(RedisServer(tmp_path / "first")) as first, redis.asyncio.from_url(first.url) as client:
+        await client.set("mine", "1")
+        picks = iter([[first.port], ports.free_ports(1)])
+        monkeypatch.setattr(process, "free_ports", lambda count: next(picks))
+        async with started(RedisServer(tmp_path / "second")) as second:
+            assert second.port != first.port
+            assert await client.get("mine") == b"1"
+
+
+async def test_a_server_that_cannot_start_says_what_it_said(tmp_path: Path) -> None:
+    server = DocumentStore(tmp_path)
+    (tmp_path / "data").write_text("not a folder")
+    with pytest.raises(StartFailed, match="Traceback"):
+        await server.start()
+    assert await processes_in(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the leash is Linux's PR_SET_PDEATHSIG")
+async def test_a_killed_test_run_leaves_no_server_behind(tmp_path: Path, redis_server: RedisServer) -> None:
+    code = (
+        "import asyncio, pathlib, sys, time; from support.servers import RedisServer\n"
+        "asyncio.run(RedisServer(pathlib.Path(sys.argv[1])).start()); print('started', flush=True); time.sleep(60)"
+    )
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, tmp_path), cwd=Path(__file__).parents[1], stdout=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert await run.stdout.readline() == b"started\n"
+    run.send_signal(signal.SIGKILL)
+    await run.wait()
+    assert await processes_in(tmp_path) == []
+
+
+async def test_every_test_finds_redis_empty(redis_url: str) -> None:
+    async with redis.asyncio.from_url(redis_url) as client:
+        assert await client.dbsize() == 0
+        await client.set("left", "behind")
+
+
+test_and_so_does_the_next_one = test_every_test_finds_redis_empty
+
+
+async def test_every_test_has_a_vhost_of_its_own(amqp_url: str) -> None:
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        queue = await channel.declare_queue("same name", durable=True, arguments={"x-queue-type": "quorum"})
+        assert queue.declaration_result.message_count == 0
+        await channel.default_exchange.publish(Message(b"left behind"), routing_key="same name")
+
+
+test_and_the_next_one_another = test_every_test_has_a_vhost_of_its_own
+
+
+async def test_every_test_has_a_database_of_its_own(mongo_url: str, mongo_database: str) -> None:
+    async with documents(mongo_url) as client:
+        assert mongo_database not in await client.list_database_names()
+        await client[mongo_database].likes.insert_one({"left": "behind"})
+        assert mongo_database in await client.list_database_names()
+
+
+@pytest.fixture
+def missing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Ask for a server that is not installed."""
+    from conftest import require
+
+    monkeypatch.setattr(RedisServer, "missing", classmethod(lambda cls: "redis-server is not installed"))
+    return lambda: require(RedisServer)
+
+
+def test_a_missing_server_skips_its_tests(missing: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="redis-server is not installed"):
+        missing()
+
+
+def test_a_missing_server_fails_its_tests_in_ci(missing: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="redis-server is not installed"):
+        missing()
+
+
+@asynccontextmanager
+async def started(server: S) -> AsyncIterator[S]:
+    """A running server, stopped at the end."""
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def documents(url: str) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]]]:
+    """A client as the product makes it."""
+    client = AsyncIOMotorClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+async def killed_and_restarted(server: Server) -> None:
+    """What a crash and a supervisor do."""
+    await server.kill()
+    assert not server.running
+    await server.restart()
+
+
+async def processes_in(folder: Path) -> list[str]:
+    """Every process that works in the folder, once those that are ending have had 2 s."""
+    for _ in range(40):
+        left = [f"{p.pid} {p.name()}" for p in psutil.process_iter() if works_in(p, folder)]
+        if not left:
+            break
+        await asyncio.sleep(0.05)
+    return left
+
+
+def works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(folder)
+    except (psutil.Error, OSError):
+        return False

@@ -1,0 +1,201 @@
+"""`make run` and `make test` on machines that lack something: a fake python3 stands for the real one."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ["sh", "make", "awk", "cat", "chmod", "cmp", "cp", "dirname", "grep", "id", "ls", "mkdir", "mktemp", "mv", "rm"]
+TOOLS += ["sed", "sleep", "tail", "tee", "touch", "true"]
+
+# What a Python does when make asks it: FAKE_* say what is wrong with this one. The copy in .venv keeps a diary.
+PYTHON = r"""#!/bin/sh
+case "$*" in
+*"-m pip"*)
+    echo "pip $*" >>diary
+    [ -z "$FAKE_PIP_KILLED" ] || kill -9 $$
+    [ -z "$FAKE_OFFLINE" ] || { echo "ERROR: no route to the package index" >&2; exit 1; } ;;
+*"-m venv"*)
+    echo "venv" >>diary
+    rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python
+    [ -z "$FAKE_VENV_FAILS" ] || { echo "Error: ensurepip failed" >&2; exit 1; }
+    touch .venv/pip ;;
+*ensurepip*) [ -z "$FAKE_NO_VENV" ] ;;
+*"import pip"*) [ -e .venv/pip ] ;;
+*version_info*) [ -z "$FAKE_OLD" ] ;;
+*--version*) echo "Python 3.9.2" ;;
+*"-m embedded"*) echo "Plaza runs" ;;
+*) echo "python ran $*" ;;
+esac
+"""
+
+Make = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout whose path has spaces."""
+    folder = tmp_path / "my own plaza"
+    (folder / "tests").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
+    shutil.copy(ROOT / "package-lock.json", folder)
+    (folder / "tests/install-servers.sh").write_text("echo servers\n")
+    return folder
+
+
+@pytest.fixture
+def make(folder: Path, tmp_path: Path) -> Make:
+    """Run make with nothing on the PATH but a few tools and the fake Python."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in TOOLS:
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
+    executable(tools / "python3", PYTHON)
+
+    def make(*targets: str, **wrong: str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": str(tools), "HOME": str(tmp_path)} | wrong
+        return subprocess.run(
+            [tools / "make", *targets], cwd=folder, env=env, capture_output=True, text=True, timeout=20, check=False
+        )
+
+    return make
+
+
+def test_it_installs_once_and_runs(make: Make, folder: Path) -> None:
+    assert "Plaza runs" in make("run").stdout
+    assert "installing" not in make("run").stdout
+    assert diary(folder) == ["venv", installed("run")]
+
+
+def test_tests_need_more_than_running_does_and_then_it_still_runs(make: Make, folder: Path) -> None:
+    make("run")
+    make("packages-dev")
+    make("run")
+    assert diary(folder) == ["venv", installed("run"), installed("dev")]
+
+
+def test_changed_requirements_are_brought_in_line(make: Make, folder: Path) -> None:
+    make("run")
+    os.utime(folder / "requirements/run.txt")
+    make("run")
+    assert diary(folder) == ["venv", installed("run")]
+    (folder / "requirements/run.txt").write_text("another\n")
+    make("run")
+    assert diary(folder) == ["venv", installed("run"), installed("run")]
+
+
+def test_parallel_make_installs_one_after_the_other(make: Make, folder: Path) -> None:
+    assert make("-j4", "packages-run", "packages-dev").returncode == 0
+    assert diary(folder) == ["venv", installed("run"), installed("dev")]
+
+
+def test_a_python_without_venv_names_the_package_to_install(make: Make, folder: Path) -> None:
+    refused = make("run", FAKE_NO_VENV="1")
+    assert refused.returncode != 0
+    assert one_line(refused) == "python3 cannot make a virtual environment: apt-get install python3-venv"
+    assert "Plaza runs" in make("run").stdout
+
+
+def test_a_half_made_environment_is_made_anew(make: Make, folder: Path) -> None:
+    refused = make("run", FAKE_VENV_FAILS="1")
+    assert refused.returncode != 0
+    assert (folder / ".venv/bin/python").exists()
+    assert "Plaza runs" in make("run").stdout
+    assert diary(folder) == ["venv", "venv", installed("run")]
+
+
+def test_an_environment_whose_python_went_away_is_made_anew(make: Make, folder: Path) -> None:
+    make("run")
+    (folder / ".venv/bin/python").unlink()
+    (folder / ".venv/bin/python").symlink_to("/gone/python3")
+    assert "Plaza runs" in make("run").stdout
+    assert diary(folder) == ["venv", installed("run")] * 2
+
+
+def test_an_old_python_is_one_line(make: Make) -> None:
+    refused = make("run", FAKE_OLD="1")
+    assert refused.returncode != 0
+    assert one_line(refused).startswith("Plaza needs Python 3.11, 3.12 or 3.13 and found Python 3.9.2 ")
+
+
+def test_no_python_is_one_line(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "bin/python3").unlink()
+    refused = make("run")
+    assert refused.returncode != 0
+    assert one_line(refused).startswith("Plaza needs Python 3.11, 3.12 or 3.13 and found no Python ")
+
+
+def test_another_python_can_be_named(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "my python").mkdir()
+    shutil.move(tmp_path / "bin/python3", tmp_path / "my python/python3")
+    assert "Plaza runs" in make("run", f"PYTHON={tmp_path}/my python/python3").stdout
+
+
+def test_without_network_the_error_is_shown_and_the_next_make_tries_again(make: Make, folder: Path) -> None:
+    refused = make("run", FAKE_OFFLINE="1")
+    assert refused.returncode != 0
+    assert "ERROR: no route to the package index" in refused.stderr
+    assert "Plaza runs" not in refused.stdout
+    assert "Plaza runs" in make("run").stdout
+
+
+def test_a_killed_installation_is_done_again_from_the_start(make: Make, folder: Path) -> None:
+    assert make("run", FAKE_PIP_KILLED="1").returncode != 0
+    assert "Plaza runs" in make("run").stdout
+    again = installed("run").replace("install", "install --force-reinstall", 1)
+    assert diary(folder) == ["venv", installed("run"), again]
+
+
+def test_without_npm_only_the_tests_of_the_javascript_client_are_skipped(make: Make, folder: Path) -> None:
+    assert "no npm on this machine" in make("node-modules").stdout
+    assert make("node-modules").returncode == 0
+
+
+def test_npm_that_appears_later_is_used_once(make: Make, folder: Path, tmp_path: Path) -> None:
+    make("node-modules")
+    executable(tmp_path / "bin/npm", '#!/bin/sh\necho "npm $1" >>diary\nmkdir -p node_modules\n')
+    make("node-modules")
+    make("node-modules")
+    assert diary(folder) == ["npm ci"]
+
+
+def test_an_npm_that_fails_is_tried_again(make: Make, folder: Path, tmp_path: Path) -> None:
+    executable(tmp_path / "bin/npm", '#!/bin/sh\necho "npm $1" >>diary\necho "no network" >&2\nexit 1\n')
+    assert "no network" in make("node-modules").stderr
+    assert make("node-modules").returncode != 0
+    assert diary(folder) == ["npm ci", "npm ci"]
+
+
+def test_help_lists_what_make_can_do(make: Make) -> None:
+    shown = make().stdout
+    assert "make run " in shown
+    assert "make test " in shown
+    assert "venv" not in shown
+
+
+def executable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def diary(folder: Path) -> list[str]:
+    """What was made and installed, in order."""
+    return (folder / "diary").read_text().splitlines()
+
+
+def installed(what: str) -> str:
+    """The line of the diary that tells of one installation."""
+    options = "--quiet --disable-pip-version-check --no-input"
+    return f"pip -m pip {options} install --require-hashes -r requirements/{what}.txt"
+
+
+def one_line(refused: subprocess.CompletedProcess[str]) -> str:
+    """All that was said beside make's own closing line."""
+    (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("make")]
+    return line

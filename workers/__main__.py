@@ -1,0 +1,7 @@
+"""`python -m workers`: the consumers."""
+
+from social.infra.process import run
+from workers.app import main
+
+if __name__ == "__main__":
+    run(main)

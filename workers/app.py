@@ -1,0 +1,57 @@
+"""The workers' composition root."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from social.contracts.events import Group
+from social.infra import logs, process
+from social.infra.health import Health
+from social.infra.process import Tasks
+from social.infra.schema import wait_for_schema
+from social.infra.settings import load
+from social.infra.wiring import Social
+from workers import counters, feeds, notifications, relay, runner
+from workers.runner import Consumer
+from workers.settings import ROLES, WorkerSettings
+
+log = logs.get("workers")
+
+CONSUMERS = {
+    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle),
+    "feeds": Consumer(Group.FEEDS, feeds.handle),
+    "counters": Consumer(Group.COUNTERS, counters.handle),
+}
+
+
+def start(social: Social, tasks: Tasks, roles: Sequence[str] = ROLES) -> None:
+    """Take up these roles over a system that is already connected."""
+    for role in roles:
+        if role == "relay":
+            tasks.start("relay", relay.run(social))
+        else:
+            tasks.start(role, runner.consume(social, CONSUMERS[role]))
+
+
+async def main() -> bool:
+    """Work until told to stop."""
+    settings = load(WorkerSettings, "workers")
+    logs.configure("workers", settings.log_style, settings.log_level)
+    social = Social.connect(settings)
+    health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
+    tasks = process.Tasks()
+    app = web.Application()
+    app.add_routes(health.routes())
+    runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
+    try:
+        await wait_for_schema(social.mongo, tasks)
+        social.start(tasks)
+        start(social, tasks, settings.worker_roles)
+        log.info("workers working", roles=",".join(settings.worker_roles))
+        await tasks.until_stopped()
+        health.stopping = True
+    finally:
+        await tasks.cancel()
+        await runner_.cleanup()
+        await social.close()
+    return not tasks.failed

@@ -1,0 +1,142 @@
+"""Tells people what concerns them: one transaction, then for each group one append to a stream and one push."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from social import comments, follows, likes, notifications, replay, streams
+from social.contracts.events import (
+    CommentAdded,
+    Event,
+    Group,
+    NotificationsRead,
+    PostDeleted,
+    PostLiked,
+    UserFollowed,
+)
+from social.contracts.pushes import Push, frame, user_room
+from social.infra import clock, metrics
+from social.infra.inbox import Happened, once
+from social.infra.mongo import Document, Transaction
+from social.infra.wiring import Social
+from social.notifications import Cause
+
+AT_ONCE = 16  # recipients told side by side; each one's own news stay in line
+
+
+class News(NamedTuple):
+    """One thing to number in somebody's stream, and when it happened."""
+
+    recipient: str
+    k: str
+    rev: int
+    e: str
+    at: datetime
+
+
+async def handle(social: Social, happened: Sequence[Happened]) -> None:
+    """Facts and groups first, in one transaction; then everyone's stream and sockets."""
+    await once(social, Group.NOTIFICATIONS, happened, record)
+    await announce(social, happened)
+
+
+async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
+    """The effect of events not seen before; what was undone meanwhile is not told."""
+    causes = [cause for each in happened if (cause := cause_of(each.event))]
+    await notifications.tell(tx, await _still_true(tx, causes))
+    gone = [each.event.post_id for each in happened if isinstance(each.event, PostDeleted)]
+    if gone:
+        await notifications.remove_about(tx, gone)
+
+
+def cause_of(event: Event) -> Cause | None:
+    """Whom an event concerns, if anybody."""
+    match event:
+        case PostLiked():
+            return Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
+        case CommentAdded():
+            author, post_id = event.author_id, event.post_id
+            return Cause("comment", "post", post_id, event.by, author, post_id, instance=event.comment_id)
+        case UserFollowed():
+            return Cause("follow", "user", event.followee_id, event.follower_id, event.followee_id, None)
+    return None
+
+
+async def announce(social: Social, happened: Sequence[Happened]) -> None:
+    """Number what people are told and push it, from state as it is now: the same when repeated."""
+    by_recipient: dict[str, list[News]] = defaultdict(list)
+    for news in await _news(social, happened):
+        by_recipient[news.recipient].append(news)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def tell(all_news: list[News]) -> None:
+        async with gate:
+            for news in all_news:
+                await _tell(social, news)
+
+    await asyncio.gather(*(tell(each) for each in by_recipient.values()))
+
+
+async def _still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
+    liked = [(cause.target_id, cause.actor) for cause in causes if cause.type == "like"]
+    followed = [(cause.actor, cause.target_id) for cause in causes if cause.type == "follow"]
+    said = [cause.instance for cause in causes if cause.type == "comment"]
+    likes_now = await likes.existing(tx, liked) if liked else set()
+    follows_now = await follows.existing(tx, followed) if followed else set()
+    comments_now = await comments.existing(tx, said) if said else set()
+
+    def true(cause: Cause) -> bool:
+        match cause.type:
+            case "like":
+                return (cause.target_id, cause.actor) in likes_now
+            case "follow":
+                return (cause.actor, cause.target_id) in follows_now
+            case "comment":
+                return cause.instance in comments_now
+
+    return [cause for cause in causes if true(cause)]
+
+
+async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
+    since: dict[tuple[str, str, str], datetime] = {}
+    causes: list[Cause] = []
+    news: list[News] = []
+    gone: dict[str, datetime] = {}
+    for each in happened:
+        if cause := cause_of(each.event):
+            causes.append(cause)
+            since.setdefault(cause.group, each.at)
+        elif isinstance(each.event, PostDeleted):
+            gone[each.event.post_id] = each.at
+        elif isinstance(each.event, NotificationsRead):
+            key = replay.read_key(each.event.ids, each.event.all_until)
+            news.append(News(each.event.user_id, key, 0, "notifications.read", each.at))
+    for group in await notifications.of_causes(social.mongo, causes):
+        told = (group["recipient"], group["type"], group["target"]["id"])
+        news.append(_news_of(group, since.get(told) or happened[0].at))
+    removed = await notifications.removed_about(social.mongo, list(gone))
+    return news + [_news_of(group, gone[group["post_id"]]) for group in removed]
+
+
+def _news_of(group: Document, at: datetime) -> News:
+    if group["removed_at"] is not None:
+        event = "notification.removed"
+    else:
+        event = "notification" if group["rev"] == 1 else "notification.updated"
+    return News(group["recipient"], group["_id"], group["rev"], event, at)
+
+
+async def _tell(social: Social, news: News) -> None:
+    numbered = await streams.append(social.mongo, news.recipient, news.k, news.rev, news.e)
+    if numbered is None:  # it is there already, perhaps by a run that died before its push
+        numbered = await streams.find(social.mongo, news.recipient, news.k, news.rev)
+    if numbered is None:
+        return  # superseded by a later revision
+    position, item = numbered
+    (told,) = await replay.render(social.mongo, news.recipient, [item])
+    encoded = frame(told.event, told.data, position.offset)
+    push = Push("S", clock.millis(news.at), position.epoch, position.seq, "", encoded)
+    await social.pushes.send([(user_room(news.recipient), push.encode())])
+    metrics.PUSHES.labels(event=told.event).inc()

@@ -1,0 +1,42 @@
+"""The relay: whoever holds its lease hands the outbox rows that the fast path left behind to the broker."""
+
+import asyncio
+from datetime import timedelta
+
+from social.contracts.problems import Unavailable
+from social.infra import logs, metrics
+from social.infra.broker import BrokerAway
+from social.infra.leases import Lease
+from social.infra.wiring import Social
+
+log = logs.get("relay")
+
+LEASE = timedelta(seconds=10)
+LEFT_BEHIND = timedelta(seconds=2)
+SWEEP_EVERY_S = 1.0
+BATCH = 500
+
+
+async def run(social: Social) -> None:
+    """Sweep each second, as the only one in the cluster, as long as the process lives."""
+    lease = Lease(social.mongo, "relay", LEASE)
+    try:
+        while True:
+            try:
+                if await lease.take():
+                    await sweep(social, lease)
+            except (Unavailable, BrokerAway) as error:
+                log.warning("waiting", error=repr(error))
+            await asyncio.sleep(SWEEP_EVERY_S)
+    finally:
+        async with asyncio.timeout(1):
+            await lease.give_up()
+
+
+async def sweep(social: Social, lease: Lease) -> None:
+    """Publish all rows older than 2 s, in batches; raises BrokerAway, Unavailable."""
+    while rows := await social.outbox.due(LEFT_BEHIND, BATCH):
+        await social.broker.publish(rows)
+        metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(rows))
+        if len(rows) < BATCH or not await lease.take():
+            return

@@ -1,0 +1,102 @@
+"""Takes what is there, hands it to a consumer, acks; a message that fails is retried alone and at last parked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from social import parked
+from social.contracts.events import Group
+from social.contracts.problems import Unavailable
+from social.infra import logs, metrics
+from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
+from social.infra.inbox import Happened
+from social.infra.wiring import Social
+
+log = logs.get("runner")
+
+MOST_AT_ONCE = 256
+PAUSE_S = 1.0  # while a server is away
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A group and what it does with events; `handle` has the same effect however often it runs."""
+
+    group: Group
+    handle: Callable[[Social, Sequence[Happened]], Awaitable[None]]
+
+
+async def consume(social: Social, consumer: Consumer) -> None:
+    """Consume as long as the process lives."""
+    while True:
+        try:
+            async with social.broker.consume(consumer.group) as deliveries:
+                while True:
+                    await handle(social, consumer, await deliveries.take(MOST_AT_ONCE))
+        except BrokerAway as error:
+            log.warning("waiting for the broker", group=consumer.group, error=str(error))
+            await asyncio.sleep(PAUSE_S)
+
+
+async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> None:
+    """Fresh messages together; a second try alone, so that poison cannot take its neighbours along."""
+    together = [each for each in taken if not each.redelivered and not each.attempt]
+    alone = [each for each in taken if each.redelivered or each.attempt]
+    for batch in ([together] if together else []) + [[each] for each in alone]:
+        metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
+        await _batch(social, consumer, batch)
+
+
+async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) -> None:
+    readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each))]
+    while readable:
+        try:
+            await consumer.handle(social, [happened for _, happened in readable])
+        except Unavailable as error:  # another time would be no better: wait here, and keep what was taken
+            log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
+            await asyncio.sleep(PAUSE_S)
+        except Exception as error:
+            if len(readable) > 1:
+                for each, _ in readable:
+                    await _batch(social, consumer, [each])
+            else:
+                await _failed(social, consumer, readable[0][0], error)
+            return
+        else:
+            for each, _ in readable:
+                await each.ack()
+            metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
+            return
+
+
+async def _read(social: Social, consumer: Consumer, delivery: Delivery) -> Happened | None:
+    try:
+        envelope = delivery.envelope()
+        return Happened(envelope.id, envelope.at, envelope.event())
+    except ValueError as error:  # not JSON, not an envelope, an unknown event, or one with wrong fields
+        await _park(social, consumer, delivery, error)
+        return None
+
+
+async def _failed(social: Social, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
+    if delivery.attempt >= len(RETRY_DELAYS_S):
+        await _park(social, consumer, delivery, error)
+        return
+    log.warning("event failed; retrying later", group=consumer.group, attempt=delivery.attempt, exc_info=error)
+    metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="retried").inc()
+    await _until_available(delivery.retry)
+
+
+async def _park(social: Social, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
+    log.error("event parked", group=consumer.group, attempt=delivery.attempt, exc_info=error)
+    await _until_available(lambda: parked.park(social.mongo, consumer.group, delivery, error))
+    await delivery.ack()
+
+
+async def _until_available(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            return await work()
+        except (Unavailable, BrokerAway) as error:
+            log.warning("waiting to give a message away", error=repr(error))
+            await asyncio.sleep(PAUSE_S)

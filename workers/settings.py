@@ -1,0 +1,33 @@
+"""The workers' settings."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from social.infra.settings import Connections
+
+ROLES = ("notifications", "feeds", "counters", "relay")
+
+
+class WorkerSettings(Connections):
+    """What `python -m workers` needs beside the servers."""
+
+    workers_host: str = Field(default="0.0.0.0", description="address of health and metrics")  # noqa: S104 - a pod's own
+    workers_port: int = Field(default=8082, ge=0, le=65535, description="port of health and metrics")
+    worker_roles: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=ROLES, description=f"what to do, of {','.join(ROLES)}"
+    )
+
+    @field_validator("worker_roles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("worker_roles")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - set(ROLES))
+        if unknown or not value:
+            raise ValueError(f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)}")
+        return value
