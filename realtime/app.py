@@ -15,9 +15,10 @@ from realtime.delivery import Delivery
 from realtime.dispatch import Ack, dispatch
 from realtime.doors import Doors
 from realtime.resume import Pids
-from realtime.server import Server
+from realtime.server import Departure
 from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
+from realtime.transport import Transport
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
 from social.infra import clock, logs, metrics
@@ -45,13 +46,11 @@ class Gateway:
         self.background = Background()
         self.sessions = Sessions()
         self.health = Health({"store": social.mongo.ping})
-        self.server = Server(
-            origins=settings.origins,
-            max_message_bytes=settings.max_message_bytes,
-            ping_interval_s=settings.ping_interval_s,
-            ping_timeout_s=settings.ping_timeout_s,
-        )
-        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background)
+        self._connecting = Connecting(self)
+        self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
+        self.transport.received(self._received)
+        self.server = self.transport.server
+        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background, cut=self.cut)
         self.cluster = Cluster(
             social.redis,
             pushed=self.delivery.pushed,
@@ -70,10 +69,6 @@ class Gateway:
             confirm_s=settings.confirm_s,
         )
         self.pids = Pids(_pid_key(settings))
-        self._connecting = Connecting(self)
-        self.server.authorize = self._connecting.authorize
-        self.server.disconnected = self._disconnected
-        self.server.on("*", self._received)
 
     # ---- life
 
@@ -85,7 +80,7 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
-        self.port = await self.server.serve(self.settings.realtime_host, self.settings.realtime_port, self.health)
+        self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
     async def drain(self) -> None:
@@ -102,13 +97,12 @@ class Gateway:
             late = started + at * step_s - time.monotonic()
             if late > 0:
                 await asyncio.sleep(late)
-            if not session.ended:
-                self.server.cut(session.sid)
+            self.cut(session)
 
     async def stop(self) -> None:
         """Close what is left. The long tasks end with the process's `tasks.cancel()`."""
         self.health.stopping = True
-        await self.server.shut()
+        await self.transport.stop()
         await self.background.cancel()
 
     # ---- sockets
@@ -119,23 +113,31 @@ class Gateway:
             return None
         return await dispatch(session, event, arguments, self.settings.event_timeout_s)
 
-    def _disconnected(self, sid: str, reason: str, _rooms: object) -> None:
-        session = self.sessions.get(sid)
-        if session is None or session.ended:
-            return
+    def _departed(self, departure: Departure) -> None:
+        session = self.sessions.get(departure.sid)
+        if session is not None and session.eio_sid == departure.eio_sid:
+            self._forget(session)
+
+    def cut(self, session: Session) -> None:
+        """Drop a socket's connection; its client comes back by itself, and finds nothing of it here."""
+        if session.connected and not session.ended:
+            self._forget(session)
+            self.server.cut(session.sid)
+
+    def _forget(self, session: Session) -> None:
         session.ended = True
         self.doors.leave_all(session)
         self.cluster.release(user_room(session.user_id))
         self.sessions.remove(session)
         metrics.SOCKETS.set(len(self.sessions))
-        log.debug("disconnected", sid=sid, reason=reason)
 
     def end(self, session: Session, reason: str) -> None:
         """Close a socket for good: its login ended."""
         if session.connected and not session.ended:
             self.server.send_frame(session.sid, frame("session.revoked", SessionEnded(reason=reason)))
             self.background.spawn("end session", self.server.disconnect(session.sid))
-        session.ended = session.ended or not session.connected
+        elif not session.connected:
+            session.ended = True
 
     def renew(self, session: Session, token: str) -> SessionRenewed:
         """Take the next access token of the same login; raises NotAuthenticated, SessionRevoked."""
@@ -191,7 +193,7 @@ class Gateway:
             over = time.time() - LEEWAY.total_seconds()
             for session in self.sessions:
                 if session.expires_at <= over:
-                    self.server.cut(session.sid)
+                    self.cut(session)
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:

@@ -40,28 +40,32 @@ class Connecting:
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
-        settings = gateway.settings
-        self._handshakes = Bucket(settings.handshakes_per_s, settings.handshakes_per_s)
+        self._handshakes = Bucket(gateway.settings.handshakes_per_s, gateway.settings.handshakes_per_s)
         self._by_sid: dict[str, Session] = {}  # who of those connecting claimed a sid last
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
         """Admit or refuse a CONNECT packet; what is away for a moment makes the client come back by itself."""
         try:
-            admission = await self._admit(auth)
+            admission = await self._admit(eio_sid, auth)
         except (Unavailable, RateLimited) as problem:
             metrics.HANDSHAKES.labels(result=problem.code).inc()
-            raise ConnectionRefused(problem.body(), come_back=True) from None
+            raise self._later(eio_sid, problem) from None
         except Problem as problem:
             metrics.HANDSHAKES.labels(result=problem.code).inc()
-            raise ConnectionRefused(problem.body()) from None
+            raise ConnectionRefused(problem.title, problem.body()) from None
         except Exception:
             log.exception("connect failed")
             metrics.HANDSHAKES.labels(result="internal").inc()
-            raise ConnectionRefused(unexpected().body(), come_back=True) from None
+            raise self._later(eio_sid, unexpected()) from None
         metrics.HANDSHAKES.labels(result="ok").inc()
         return admission
 
-    async def _admit(self, auth: Any) -> Admission:
+    def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
+        """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
+        self._gateway.transport.cut_connection(eio_sid)
+        return ConnectionRefused(problem.title, problem.body())
+
+    async def _admit(self, eio_sid: str, auth: Any) -> Admission:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
@@ -74,7 +78,9 @@ class Connecting:
         access = gateway.verifier.verify(asked.token)
         if len(gateway.sessions.of_user(access.user_id)) >= gateway.settings.sockets_per_user:
             raise TooManySockets
-        session = Session(gateway, access, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst))
+        session = Session(
+            gateway, access, eio_sid, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst)
+        )
         gateway.sessions.expect(session)  # before the check: a revocation from here on finds it
         gateway.cluster.want(user_room(session.user_id))
         try:
@@ -88,11 +94,11 @@ class Connecting:
             raise
         # No await from here to `connected`, which the server calls before it lets anything else run.
         self._by_sid.pop(session.sid, None)
-        if gateway.sessions.get(session.sid) is not None:
-            gateway.server.cut(session.sid)
+        if (holder := gateway.sessions.get(session.sid)) is not None:
+            gateway.cut(holder)
         return Admission(
             sid=session.sid,
-            extra={"pid": start.text},
+            answer={"pid": start.text},
             connected=lambda _: self._connected(session, start),
             abandoned=lambda: self._abandon(session),
         )
@@ -142,9 +148,9 @@ class Connecting:
         if earlier is not None:
             earlier.ended = True
         self._by_sid[sid] = session
-        if gateway.sessions.get(sid) is not None:
+        if (holder := gateway.sessions.get(sid)) is not None:
             metrics.EVICTED.inc()
-            gateway.server.cut(sid)
+            gateway.cut(holder)
 
     async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...]:
         """Tell the cluster; without Redis the old connection just times out."""
@@ -168,7 +174,7 @@ class Connecting:
             if session is not None and session.gen < gen:
                 if session.connected:
                     metrics.EVICTED.inc()
-                    self._gateway.server.cut(sid)
+                    self._gateway.cut(session)
                 else:
                     session.ended = True
 

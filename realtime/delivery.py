@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from realtime.background import Background
@@ -24,21 +24,28 @@ RETRY_S = 0.5
 class Writer(Protocol):
     """The part of the server that frames go out by."""
 
-    def send_frame(self, sid: str, frame: bytes) -> None: ...
+    def send_frame(self, sid: str, frame: bytes) -> bool: ...
 
-    def publish_frame(self, room: str, frame: bytes, skip: Sequence[str] = ()) -> None: ...
-
-    def cut(self, sid: str) -> None: ...
+    def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = ()) -> None: ...
 
 
 class Delivery:
     """What arrives on a room's channel, written to the sockets that are to see it."""
 
-    def __init__(self, mongo: Mongo, sessions: Sessions, server: Writer, background: Background) -> None:
+    def __init__(
+        self,
+        mongo: Mongo,
+        sessions: Sessions,
+        server: Writer,
+        background: Background,
+        *,
+        cut: Callable[[Session], None],
+    ) -> None:
         self._mongo = mongo
         self._sessions = sessions
         self._server = server
         self._background = background
+        self._cut = cut
         self._readers = asyncio.Semaphore(READERS)
 
     # ---- live
@@ -128,7 +135,7 @@ class Delivery:
             return
         if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again
             log.warning("socket out of its window", user=session.user_id)
-            self._server.cut(session.sid)
+            self._cut(session)
             return
         self.begin(session, missed, missed.position)
 

@@ -1,63 +1,54 @@
 """Socket.IO as this system needs it: who may connect, frames written as they are, sockets cut so that they return."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import engineio
 import socketio
-from aiohttp import web
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EngineFrame
+from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 from socketio.packet import CONNECT, CONNECT_ERROR, DISCONNECT
 
 from social.contracts.codec import decode, encode
-from social.infra import logs
-from social.infra.health import Health
-from social.infra.process import listen
 
-log = logs.get("server")
+__all__ = ["Admission", "Authorize", "ConnectionRefused", "Departure", "Server"]
 
-ROOT = "/"
-PATH = "socket.io"
-TRANSPORT_CLOSE = "transport close"
+log = logging.getLogger(__name__)
 
+CLIENT_DISCONNECT, SERVER_DISCONNECT, TRANSPORT_CLOSE = "client disconnect", "server disconnect", "transport close"
 
-class ConnectionRefused(Exception):
-    """The client gets `connect_error` with this problem as data; `come_back` closes the transport instead, so that
-    the client tries again by itself.
-    """
-
-    def __init__(self, problem: Mapping[str, Any], *, come_back: bool = False) -> None:
-        super().__init__(problem.get("code"))
-        self.problem = problem
-        self.come_back = come_back
-
-
-def _nothing(*_: object) -> None:
-    return None
+Environ = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Somebody may connect.
+    """The answer of `Server.authorize` to a CONNECT that is welcome.
 
-    `connected(sid)` runs right after CONNECT was written, with no await in between; `abandoned()` runs instead when
-    the client is gone already.
+    Once the socket is known to be alive there is no await until `connected` has returned: another connection that holds
+    `sid` is cut, CONNECT `{sid, **answer}` is written, `connected(sid)` runs.
     """
 
-    sid: str | None = None  # None: a fresh one
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    connected: Callable[[str], None] = _nothing
-    abandoned: Callable[[], None] = _nothing
+    sid: str | None = None  # None: a new one
+    answer: dict[str, Any] = field(default_factory=dict)  # more fields of the CONNECT answer, such as `pid`
+    connected: Callable[[str], None] | None = None  # writes missed frames and enters rooms; must not raise
+    abandoned: Callable[[], None] | None = None  # called instead when the socket died while it was being authorised
 
 
-Authorize = Callable[[str, str, Any, Mapping[str, Any]], Awaitable[Admission]]
-Disconnected = Callable[[str, str, Collection[str]], None]  # sid, reason, the rooms it was in
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What a socket left behind."""
+
+    sid: str
+    eio_sid: str
+    namespace: str
+    reason: str
+    rooms: frozenset[Any]
 
 
-async def _refuse_all(*_: object) -> Admission:
-    raise ConnectionRefused({"title": "Not open", "status": 503, "code": "unavailable"})
+Authorize = Callable[[str, str, Any, Environ], Awaitable[Admission]]
 
 
 class _Json:
@@ -73,129 +64,102 @@ class _Json:
 class Server(socketio.AsyncServer):  # type: ignore[misc]
     """python-socketio's server with this system's door; only the root namespace exists."""
 
-    def __init__(
-        self,
-        *,
-        origins: list[str],
-        max_message_bytes: int = 65_536,
-        ping_interval_s: float = 25,
-        ping_timeout_s: float = 20,
-    ) -> None:
-        super().__init__(
-            async_mode="aiohttp",
-            json=_Json,
-            async_handlers=False,  # a client's events are handled in order
-            cors_allowed_origins=origins,
-            max_http_buffer_size=max_message_bytes,
-            ping_interval=ping_interval_s,
-            ping_timeout=ping_timeout_s,
-        )
-        self.authorize: Authorize = _refuse_all
-        self.disconnected: Disconnected = _nothing
-        self._runner: web.AppRunner | None = None
+    def __init__(self, *, authorize: Authorize, **options: Any) -> None:
+        super().__init__(async_mode="aiohttp", json=_Json, async_handlers=False, logger=log, **options)
+        self._authorize = authorize
         self._rooms: dict[str, set[str]] = {}
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return cast(type[engineio.AsyncServer], engineio.AsyncServer)  # the seam: our engine goes here
 
-    # ---- serving
+    # -- for the application -----------------------------------------------------------------------------------------
 
-    async def serve(self, host: str, port: int, health: Health) -> int:
-        """Listen; the port. Raises StartError when it is taken."""
-        app = web.Application()
-        app.add_routes(health.routes())
-        self.attach(app, PATH)
-        self._runner = await listen(app, host, port, shutdown_timeout=0.5)
-        return int(self._runner.addresses[0][1])
+    async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Environ) -> Admission:
+        """Decide about a CONNECT: an Admission, or ConnectionRefused(message, data)."""
+        return await self._authorize(eio_sid, namespace, auth, environ)
 
-    async def shut(self) -> None:
-        """Stop listening and let go of every connection."""
-        for sid in list(self._rooms):
-            self.cut(sid)
-        await self.shutdown()
-        if self._runner is not None:
-            await self._runner.cleanup()
+    async def departed(self, departure: Departure) -> None:
+        """A connected socket has left; it is in no room any more."""
 
-    # ---- what the rest of the process uses
+    def send_frame(self, sid: str, frame: bytes, namespace: str = "/") -> bool:
+        """Write an encoded event to one socket now: the bytes of the wire, Engine.IO's `4` included (`42[…]`)."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        return eio_sid is not None and self._write(eio_sid, frame[1:].decode())
 
-    def enter(self, sid: str, room: str) -> None:
-        """Let a connected socket hear a room; callable in `connected`."""
-        self.manager.basic_enter_room(sid, ROOT, room)
-        self._rooms[sid].add(room)
-
-    def leave(self, sid: str, room: str) -> None:
-        """The opposite; nothing happens where it was not in."""
-        self.manager.basic_leave_room(sid, ROOT, room)
-        self._rooms.get(sid, set()).discard(room)
-
-    async def enter_room(self, sid: str, room: str, namespace: str | None = None) -> None:
-        self.enter(sid, room)
-
-    async def leave_room(self, sid: str, room: str, namespace: str | None = None) -> None:
-        self.leave(sid, room)
-
-    def send_frame(self, sid: str, frame: bytes) -> None:
-        """Write an encoded event (`42[…]`) to one socket, in order with everything else written to it."""
-        eio_sid = self.manager.eio_sid_from_sid(sid, ROOT)
-        if eio_sid is not None:
-            self._write(eio_sid, frame[1:].decode())
-
-    def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = ()) -> None:
-        """Write an encoded event to all sockets in a room."""
+    def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
+        """Write an encoded event (`42[…]`) to a room."""
         text = frame[1:].decode()
-        for sid, eio_sid in self.manager.get_participants(ROOT, room):
+        for sid, eio_sid in self.manager.get_participants("/", room):
             if sid not in skip:
                 self._write(eio_sid, text)
 
-    def cut(self, sid: str) -> None:
-        """Close the raw transport, so that the client comes back by itself; it is out of all rooms at once."""
-        eio_sid = self._forget(sid, TRANSPORT_CLOSE)
+    def enter(self, sid: str, room: str, namespace: str = "/") -> None:
+        """Put a local socket into a room, without an await."""
+        self.manager.basic_enter_room(sid, "/", room)
+        self._rooms[sid].add(room)
+
+    def leave(self, sid: str, room: str, namespace: str = "/") -> None:
+        """The inverse of `enter`."""
+        self.manager.basic_leave_room(sid, "/", room)
+        self._rooms.get(sid, set()).discard(room)
+
+    def cut(self, sid: str, namespace: str = "/") -> None:
+        """Drop the socket's connection as a lost network would: its client comes back by itself."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         if eio_sid is not None:
-            self.start_background_task(self._close_transport, eio_sid)
+            self.cut_connection(eio_sid)
+
+    def cut_connection(self, eio_sid: str) -> None:
+        """The same for a connection, also one that is in no namespace yet."""
+        sid = self.manager.sid_from_eio_sid(eio_sid, "/")
+        if sid is not None:
+            self._forget(sid, TRANSPORT_CLOSE)
+        self.environ.pop(eio_sid, None)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.closed:
+            socket.closed = True
+            socket.queue.put_nowait(None)  # ends the writer, which closes the websocket, or the held poll
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
-        """Tell the client that it is disconnected, for good, and close."""
-        eio_sid = self._forget(sid, "server disconnect")
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         if eio_sid is not None:
-            await self._send_packet(eio_sid, self.packet_class(DISCONNECT, namespace=ROOT))
+            self._write(eio_sid, self.packet_class(DISCONNECT, namespace="/").encode())
+            self._forget(sid, SERVER_DISCONNECT)
             await self.eio.disconnect(eio_sid)
 
-    # ---- python-socketio's own, replaced
+    # -- python-socketio's own, replaced -----------------------------------------------------------------------------
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        namespace = namespace or ROOT
-        if namespace != ROOT:
+        namespace = namespace or "/"
+        if namespace != "/":
             await self._refuse(eio_sid, namespace, {"message": "Invalid namespace"})
             return
-        if self.manager.sid_from_eio_sid(eio_sid, ROOT) is not None:
+        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
+            self.cut_connection(eio_sid)
             return
         try:
-            admission = await self.authorize(eio_sid, ROOT, data, self.environ.get(eio_sid, {}))
+            admission = await self.authorize(eio_sid, "/", data, self.environ.get(eio_sid, {}))
         except ConnectionRefused as refused:
-            if refused.come_back:
-                await self._close_transport(eio_sid)
-            else:
-                message = str(refused.problem.get("title", "Refused"))
-                await self._refuse(eio_sid, ROOT, {"message": message, "data": refused.problem})
+            await self._refuse(eio_sid, "/", refused.error_args)
             return
-        # No await from here on: CONNECT, what was missed, what was held, rooms.
-        if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:
-            admission.abandoned()
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is None or socket.closed:
+            if admission.abandoned is not None:
+                admission.abandoned()
             return
         sid = admission.sid or self.eio.generate_id()
-        if self.manager.eio_sid_from_sid(sid, ROOT) is not None:
-            self.cut(sid)
-        connect = self.packet_class(CONNECT, {"sid": sid, **admission.extra}, namespace=ROOT)
-        self._write(eio_sid, connect.encode())
-        self.manager.basic_enter_room(sid, ROOT, None, eio_sid=eio_sid)
-        self.manager.basic_enter_room(sid, ROOT, sid, eio_sid=eio_sid)
+        self.cut(sid)
+        self._write(eio_sid, self.packet_class(CONNECT, {"sid": sid, **admission.answer}, namespace="/").encode())
+        self.manager.basic_enter_room(sid, "/", None, eio_sid=eio_sid)
+        self.manager.basic_enter_room(sid, "/", sid, eio_sid=eio_sid)
         self._rooms[sid] = set()
-        admission.connected(sid)
+        if admission.connected is not None:
+            admission.connected(sid)
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or ROOT)
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         if sid is not None:
-            self._forget(sid, reason or "client disconnect")
+            self._forget(sid, reason or CLIENT_DISCONNECT)
 
     async def _handle_event_internal(  # noqa: PLR0917 - upstream's signature
         self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None
@@ -203,29 +167,24 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if isinstance(data[0], str) and data[0] not in self.reserved_events:
             await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
 
-    # ---- inside
+    # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _forget(self, sid: str, reason: str) -> str | None:
+    def _forget(self, sid: str, reason: str) -> None:
         rooms = self._rooms.pop(sid, None)
         if rooms is None:
-            return None
-        eio_sid: str | None = self.manager.eio_sid_from_sid(sid, ROOT)
+            return
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         for room in (*rooms, sid, None):
-            self.manager.basic_leave_room(sid, ROOT, room)
+            self.manager.basic_leave_room(sid, "/", room)
         self.manager.callbacks.pop(sid, None)
-        self.disconnected(sid, reason, frozenset(rooms))
-        return eio_sid
+        self.start_background_task(self.departed, Departure(sid, eio_sid, "/", reason, frozenset(rooms)))
 
-    def _write(self, eio_sid: str, text: str) -> None:
+    def _write(self, eio_sid: str, text: str) -> bool:
         socket = self.eio.sockets.get(eio_sid)
-        if socket is not None and not socket.closed:
-            socket.queue.put_nowait(EngineFrame(MESSAGE, text))
+        if socket is None or socket.closed:
+            return False
+        socket.queue.put_nowait(EngineFrame(MESSAGE, text))
+        return True
 
     async def _refuse(self, eio_sid: str, namespace: str, data: Mapping[str, Any]) -> None:
         await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=data, namespace=namespace))
-
-    async def _close_transport(self, eio_sid: str) -> None:
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is not None and not socket.closed:
-            await socket.close(wait=False, abort=True, reason=TRANSPORT_CLOSE)
-            socket.queue.put_nowait(None)  # ends the writer, which closes the websocket, or the held poll

@@ -22,6 +22,7 @@ class Session:
         "at_ms",
         "bucket",
         "connected",
+        "eio_sid",
         "ended",
         "epoch",
         "expires_at",
@@ -38,11 +39,12 @@ class Session:
         "user_id",
     )
 
-    def __init__(self, gateway: "Gateway", access: Access, bucket: Bucket) -> None:
+    def __init__(self, gateway: "Gateway", access: Access, eio_sid: str, bucket: Bucket) -> None:
         self.gateway = gateway
         self.user_id = access.user_id
         self.session_id = access.session_id
         self.expires_at = access.expires_at
+        self.eio_sid = eio_sid
         self.bucket = bucket
         self.sid = ""
         self.gen = 0  # which claim of its sid this is
