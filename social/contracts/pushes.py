@@ -28,7 +28,18 @@ def channel(room: str) -> str:
     return f"room:{room}"
 
 
+def presence_room(user_id: str) -> str:
+    """Whether one person is online, for those who look."""
+    return f"presence:{user_id}"
+
+
 CONTROL_CHANNEL = "ctl"
+
+
+def node_channel(node: str) -> str:
+    """The Redis channel of one gateway: its own beat, and words for it alone."""
+    return f"node:{node}"
+
 
 # ---- server → client
 
@@ -75,6 +86,28 @@ class SessionEnded(Contract):
     reason: str
 
 
+class Drain(Contract):
+    """This gateway stops: connect again after so long, or be disconnected then and come back by yourself."""
+
+    after_ms: int
+
+
+class Presence(Contract):
+    """Whether somebody is online; the greater version is the newer."""
+
+    user_id: Id
+    online: bool
+    last_seen_at: Time | None = None
+    version: int
+
+
+class Typing(Contract):
+    """Somebody writes a comment on a watched post; forget it after a few seconds."""
+
+    post_id: Id
+    user_id: Id
+
+
 class ServerEvent(NamedTuple):
     """One event of the catalogue: stream events (G3) carry an offset, hints (G4) are state with a version."""
 
@@ -97,6 +130,9 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
         ServerEvent("comment.created", "hint", Comment, "A new comment on a watched post."),
         ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
+        ServerEvent("presence", "hint", Presence, "A watched person came or went."),
+        ServerEvent("typing", "hint", Typing, "Somebody writes a comment on a watched post."),
+        ServerEvent("drain", "hint", Drain, "This gateway stops; come back after that many milliseconds."),
         ServerEvent("session.revoked", "hint", SessionEnded, "This session was ended; log in again."),
     )
 }
@@ -106,6 +142,14 @@ def frame(event: str, data: Any, offset: str | None = None) -> bytes:
     """The Engine.IO text frame of a Socket.IO event: encoded once, never decoded on the way."""
     args = [event, data] if offset is None else [event, data, offset]
     return b"42" + encode(args)
+
+
+class ConnectAuth(Contract):
+    """What a client sends when it connects; `pid` and `offset` are how official clients recover a connection."""
+
+    token: Annotated[str, Field(min_length=1, max_length=4_096)]
+    pid: Any = None
+    offset: Any = None
 
 
 class Push(NamedTuple):
@@ -225,6 +269,38 @@ class ReadNotifications(Read, Message):
     answer = Unread
 
 
+class RenewSession(Message):
+    event, says = "session.renew", "Present the next access token of this session before the old one expires."
+    token: Annotated[str, Field(min_length=1, max_length=4_096)]
+
+
+class SessionRenewed(Contract):
+    """Until when the socket stays open."""
+
+    expires_at: Time
+
+
+class WatchPresence(Message):
+    event, says = "presence.watch", "Follow whether people are online; answers the snapshot."
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+
+
+class UnwatchPresence(Message):
+    event, says = "presence.unwatch", "Stop following these people."
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+
+
+class PresenceSnapshot(Contract):
+    """Each person asked for, as known now."""
+
+    people: list[Presence]
+
+
+class SayTyping(Message):
+    event, says = "typing", "Tell those who watch a post that you write a comment."
+    post_id: Id
+
+
 class SyncEvent(Contract):
     """One missed stream event."""
 
@@ -260,5 +336,9 @@ CLIENT_MESSAGES: dict[str, type[Message]] = {
         UnfollowUser,
         ReadNotifications,
         Sync,
+        RenewSession,
+        WatchPresence,
+        UnwatchPresence,
+        SayTyping,
     )
 }

@@ -25,3 +25,8 @@ def new_id() -> str:
 def new_epoch() -> str:
     """A fresh 8-character stream epoch."""
     return secrets.token_hex(4)
+
+
+def new_secret(size: int) -> str:
+    """Random text that cannot be guessed, of so many bytes."""
+    return secrets.token_urlsafe(size)

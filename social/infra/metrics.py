@@ -25,6 +25,12 @@ HANDSHAKES = Counter("plaza_handshakes_total", "Socket.IO connects by result", [
 SOCKET_EVENTS_IN = Counter("plaza_socket_events_received_total", "Messages from clients", ["event", "outcome"])
 SOCKET_EVENTS_OUT = Counter("plaza_socket_pushes_total", "Frames written to sockets", ["kind"])
 PUSH_SECONDS = Histogram("plaza_push_latency_seconds", "From the write to the socket", ["kind"], buckets=LATENCY_S)
+RESUMES = Counter("plaza_resumes_total", "Connects of returning clients by outcome", ["outcome"])
+POSITIONS_AHEAD = Counter("plaza_positions_ahead_total", "Sockets found behind their stream, by what found it", ["by"])
+EVICTED = Counter("plaza_sockets_evicted_total", "Old connections cut because their client came back")
+SLOW_READERS = Counter("plaza_slow_readers_closed_total", "Sockets closed over their back-pressure cap")
+BACKPRESSURE_BYTES = Gauge("plaza_backpressure_bytes", "Bytes that wait for slow readers")
+LOOP_LAG_S = Histogram("plaza_loop_lag_seconds", "How late the event loop runs", buckets=LATENCY_S)
 REVOCATIONS_LAG_S = Gauge("plaza_revocations_lag_seconds", "Since the revoked sessions were last read")
 LISTENER_UP = Gauge("plaza_listener_up", "1 while the Redis listener is confirmed")
 

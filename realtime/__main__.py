@@ -1,0 +1,39 @@
+"""`python -m realtime`: a gateway over real servers, until it is told to stop."""
+
+from realtime.app import Gateway
+from realtime.settings import Settings
+from social.infra import logs
+from social.infra.process import Tasks, run
+from social.infra.settings import StartError, load
+from social.infra.tokens import Verifier
+from social.infra.wiring import Social
+
+
+def _verifier(settings: Settings) -> Verifier:
+    try:
+        return Verifier.of_json(settings.jwt_jwks.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StartError(f"JWT_JWKS: cannot use {settings.jwt_jwks}: {error}") from None
+
+
+async def main() -> bool:
+    """Serve, drain, stop; False when background work failed."""
+    settings = load(Settings, "realtime")
+    logs.configure("realtime", settings.log_style, settings.log_level)
+    tasks = Tasks()
+    social = Social.connect(settings)
+    gateway = Gateway(settings, social, _verifier(settings), tasks)
+    social.start(tasks)
+    try:
+        await gateway.start()
+        await tasks.until_stopped()
+        await gateway.drain()
+    finally:
+        await gateway.stop()
+        await tasks.cancel()
+        await social.close()
+    return not tasks.failed
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,213 @@
+"""The composition root of the realtime process: one gateway, startable inside another process too."""
+
+import asyncio
+import hashlib
+import random
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import realtime.events  # noqa: F401 - registers what clients may send
+from realtime.background import Background
+from realtime.cluster import Cluster
+from realtime.connect import Connecting
+from realtime.delivery import Delivery
+from realtime.dispatch import Ack, dispatch
+from realtime.doors import Doors
+from realtime.resume import Pids
+from realtime.server import Departure
+from realtime.session import Session, Sessions
+from realtime.settings import GatewaySettings
+from realtime.transport import Transport
+from social.contracts.problems import NotAuthenticated, Unavailable
+from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
+from social.infra import clock, logs, metrics
+from social.infra.health import Health
+from social.infra.process import Tasks
+from social.infra.tokens import LEEWAY, Verifier
+from social.infra.wiring import Social
+
+log = logs.get("gateway")
+
+TICK_S = 1.0
+LAG_EVERY_S = 0.5
+SWEEP_WITHOUT_LISTENER_S = 5.0
+
+
+class Gateway:
+    """One realtime node: its sockets, its ear on Redis, and what ties them together."""
+
+    def __init__(self, settings: GatewaySettings, social: Social, verifier: Verifier, tasks: Tasks) -> None:
+        self.settings = settings
+        self.social = social
+        self.verifier = verifier
+        self.port = 0
+        self._tasks = tasks
+        self.background = Background()
+        self.sessions = Sessions()
+        self.health = Health({"store": social.mongo.ping})
+        self._connecting = Connecting(self)
+        self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
+        self.transport.received(self._received)
+        self.server = self.transport.server
+        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background, cut=self.cut)
+        self.cluster = Cluster(
+            social.redis,
+            pushed=self.delivery.pushed,
+            told=self._told,
+            regained=self._regained,
+            linger_s=settings.linger_s,
+            beat_s=settings.beat_s,
+            silence_s=settings.silence_s,
+        )
+        self.doors = Doors(
+            social,
+            self.cluster,
+            self.server,
+            self.background,
+            most=settings.watched_posts,
+            confirm_s=settings.confirm_s,
+        )
+        self.pids = Pids(_pid_key(settings))
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Listen for pushes, then for clients; raises StartError. `social.start` is the process's to call."""
+        self.social.revocations.listen(self._revoked)
+        await self.social.revocations.poll()
+        self._tasks.start("cluster", self.cluster.run())
+        self._tasks.start("positions", self._sweep())
+        self._tasks.start("expiry", self._expire())
+        self._tasks.start("loop lag", _watch_loop())
+        self.port = await self.transport.start()
+        log.info("listening", port=self.port, node=self.cluster.node)
+
+    async def drain(self) -> None:
+        """Take nobody new, and send everybody to another gateway over `drain_s`."""
+        self.health.stopping = True
+        leaving = list(self.sessions)
+        random.shuffle(leaving)
+        step_s = self.settings.drain_s * 0.9 / max(1, len(leaving))
+        for at, session in enumerate(leaving):
+            told = Drain.model_construct(after_ms=round(at * step_s * 1000))
+            self.server.send_frame(session.sid, frame("drain", told))
+        started = time.monotonic()
+        for at, session in enumerate(leaving):
+            late = started + at * step_s - time.monotonic()
+            if late > 0:
+                await asyncio.sleep(late)
+            self.cut(session)
+
+    async def stop(self) -> None:
+        """Close what is left. The long tasks end with the process's `tasks.cancel()`."""
+        self.health.stopping = True
+        await self.transport.stop()
+        await self.background.cancel()
+
+    # ---- sockets
+
+    async def _received(self, event: str, sid: str, *arguments: Any) -> Ack | None:
+        session = self.sessions.get(sid)
+        if session is None:
+            return None
+        return await dispatch(session, event, arguments, self.settings.event_timeout_s)
+
+    def _departed(self, departure: Departure) -> None:
+        session = self.sessions.get(departure.sid)
+        if session is not None and session.eio_sid == departure.eio_sid:
+            self._forget(session)
+
+    def cut(self, session: Session) -> None:
+        """Drop a socket's connection; its client comes back by itself, and finds nothing of it here."""
+        if session.connected and not session.ended:
+            self._forget(session)
+            self.server.cut(session.sid)
+
+    def _forget(self, session: Session) -> None:
+        session.ended = True
+        self.doors.leave_all(session)
+        self.cluster.release(user_room(session.user_id))
+        self.sessions.remove(session)
+        metrics.SOCKETS.set(len(self.sessions))
+
+    def end(self, session: Session, reason: str) -> None:
+        """Close a socket for good: its login ended."""
+        if session.connected and not session.ended:
+            self.server.send_frame(session.sid, frame("session.revoked", SessionEnded(reason=reason)))
+            self.background.spawn("end session", self.server.disconnect(session.sid))
+        elif not session.connected:
+            session.ended = True
+
+    def renew(self, session: Session, token: str) -> SessionRenewed:
+        """Take the next access token of the same login; raises NotAuthenticated, SessionRevoked."""
+        access = self.verifier.verify(token)
+        if (access.user_id, access.session_id) != (session.user_id, session.session_id):
+            raise NotAuthenticated("This token is of another login")
+        self.social.revocations.check(access.session_id)
+        session.expires_at = access.expires_at
+        return SessionRenewed(expires_at=datetime.fromtimestamp(access.expires_at, UTC))
+
+    # ---- what others say
+
+    def _told(self, message: dict[str, Any]) -> None:
+        """Control: a revoked login, or a socket id that another gateway has now."""
+        match message:
+            case {"revoked": str(session_id)}:
+                self.social.revocations.add(session_id)
+            case {"evict": str(sid), "gen": int(gen)}:
+                self._connecting.evict(sid, gen)
+
+    def _revoked(self, session_id: str) -> None:
+        for session in self.sessions.of_family(session_id):
+            self.end(session, "session_revoked")
+
+    async def _regained(self) -> None:
+        """Redis is back: whatever was pushed meanwhile is in the streams."""
+        self.background.spawn("re-read", self.delivery.reread_until_done("redis lost"))
+        self.background.spawn("tell again", self._tell_again())
+
+    async def _tell_again(self) -> None:
+        try:
+            await self.doors.tell_again(self.cluster.rooms())
+        except Unavailable as error:
+            log.debug("counts not told again", error=str(error))
+
+    # ---- the long tasks
+
+    async def _sweep(self) -> None:
+        """Compare all positions now and then: even a push that vanished without a trace is found."""
+        while True:
+            most = self.settings.sweep_s
+            every = most if self.cluster.up else min(most, SWEEP_WITHOUT_LISTENER_S)
+            await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            try:
+                await self.delivery.reread("sweep")
+            except Unavailable as error:
+                log.warning("positions not readable", error=str(error))
+
+    async def _expire(self) -> None:
+        """Cut sockets whose token ran out; they come back, are told so, and renew."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            over = time.time() - LEEWAY.total_seconds()
+            for session in self.sessions:
+                if session.expires_at <= over:
+                    self.cut(session)
+
+
+def _pid_key(settings: GatewaySettings) -> bytes:
+    if settings.pid_key is not None:
+        return settings.pid_key.get_secret_value().encode()
+    shared = getattr(settings, "mongo_url", None)  # every gateway has the same, and nobody else
+    if shared is None:
+        return clock.new_secret(32).encode()
+    return hashlib.sha256(f"pid {shared}".encode()).digest()
+
+
+async def _watch_loop() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_EVERY_S
+        await asyncio.sleep(LAG_EVERY_S)
+        metrics.LOOP_LAG_S.observe(max(0.0, loop.time() - due))

@@ -1,0 +1,215 @@
+"""Who may connect, and as what: a fresh socket, or one that returns and misses nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from realtime import resume
+from realtime.limits import Bucket
+from realtime.resume import Pid
+from realtime.server import Admission, ConnectionRefused
+from realtime.session import Session
+from social import replay, streams
+from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
+from social.contracts.pushes import ConnectAuth, user_room
+from social.infra import clock, logs, metrics
+from social.infra.redis import AWAY
+
+if TYPE_CHECKING:
+    from realtime.app import Gateway
+
+log = logs.get("connect")
+
+CLAIM_S = 1.0
+
+
+class Start(NamedTuple):
+    """Where a socket begins: its pid, its stream's position, and what it missed if it came back."""
+
+    pid: Pid
+    text: str  # the pid as the client keeps it
+    position: streams.Position
+    missed: replay.Replay | None = None
+    rooms: tuple[str, ...] = ()
+
+
+class Connecting:
+    """The steps from a CONNECT packet to a socket that is told everything, in order, once."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self._handshakes = Bucket(gateway.settings.handshakes_per_s, gateway.settings.handshakes_per_s)
+        self._by_sid: dict[str, Session] = {}  # who of those connecting claimed a sid last
+
+    async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
+        """Admit or refuse a CONNECT packet; what is away for a moment makes the client come back by itself."""
+        try:
+            admission = await self._admit(eio_sid, auth)
+        except (Unavailable, RateLimited) as problem:
+            metrics.HANDSHAKES.labels(result=problem.code).inc()
+            raise self._later(eio_sid, problem) from None
+        except Problem as problem:
+            metrics.HANDSHAKES.labels(result=problem.code).inc()
+            raise ConnectionRefused(problem.title, problem.body()) from None
+        except Exception:
+            log.exception("connect failed")
+            metrics.HANDSHAKES.labels(result="internal").inc()
+            raise self._later(eio_sid, unexpected()) from None
+        metrics.HANDSHAKES.labels(result="ok").inc()
+        return admission
+
+    def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
+        """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
+        self._gateway.transport.cut_connection(eio_sid)
+        return ConnectionRefused(problem.title, problem.body())
+
+    async def _admit(self, eio_sid: str, auth: Any) -> Admission:
+        gateway = self._gateway
+        if gateway.health.stopping:
+            raise Unavailable("This gateway stops")
+        if not self._handshakes.take():
+            raise RateLimited("Too many connects at once")
+        try:
+            asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
+        except ValidationError:
+            raise NotAuthenticated("Connect with auth: {token}") from None
+        access = gateway.verifier.verify(asked.token)
+        if len(gateway.sessions.of_user(access.user_id)) >= gateway.settings.sockets_per_user:
+            raise TooManySockets
+        session = Session(
+            gateway, access, eio_sid, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst)
+        )
+        gateway.sessions.expect(session)  # before the check: a revocation from here on finds it
+        gateway.cluster.want(user_room(session.user_id))
+        try:
+            gateway.social.revocations.check(session.session_id)
+            start = await self._start(session, asked)
+            if session.ended:
+                gateway.social.revocations.check(session.session_id)
+                raise Unavailable("The client came back on another connection")
+        except BaseException:
+            self._abandon(session)
+            raise
+        # No await from here to `connected`, which the server calls before it lets anything else run.
+        self._by_sid.pop(session.sid, None)
+        if (holder := gateway.sessions.get(session.sid)) is not None:
+            gateway.cut(holder)
+        return Admission(
+            sid=session.sid,
+            answer={"pid": start.text},
+            connected=lambda _: self._connected(session, start),
+            abandoned=lambda: self._abandon(session),
+        )
+
+    async def _start(self, session: Session, asked: ConnectAuth) -> Start:
+        gateway = self._gateway
+        pid = gateway.pids.read(asked.pid, user_id=session.user_id, session_id=session.session_id)
+        room = user_room(session.user_id)
+        if pid is None:
+            await gateway.cluster.confirmed(room, gateway.settings.confirm_s)
+            metrics.RESUMES.labels(outcome="fresh" if asked.pid is None else "foreign").inc()
+            return await self._fresh(session)
+        self._take(session, pid.sid)
+        rooms, _ = await asyncio.gather(
+            self._claim(session, pid), gateway.cluster.confirmed(room, gateway.settings.confirm_s)
+        )
+        missed = await replay.since(gateway.social.mongo, session.user_id, resume.position(pid, asked.offset))
+        if not missed.recovered:
+            metrics.RESUMES.labels(outcome="outside window").inc()
+            if self._by_sid.get(pid.sid) is session:
+                del self._by_sid[pid.sid]
+            return await self._fresh(session)
+        metrics.RESUMES.labels(outcome="recovered").inc()
+        return Start(pid, str(asked.pid), missed.position, missed, rooms)
+
+    async def _fresh(self, session: Session) -> Start:
+        position = await streams.position(self._gateway.social.mongo, session.user_id)
+        session.sid, session.gen = clock.new_secret(15), 0
+        pid = Pid(
+            sid=session.sid,
+            user_id=session.user_id,
+            session_id=session.session_id,
+            epoch=position.epoch,
+            base=position.seq,
+            node=self._gateway.cluster.node,
+            issued_at=int(clock.now().timestamp()),
+        )
+        return Start(pid, self._gateway.pids.sign(pid), position)
+
+    # ---- a socket id is held once
+
+    def _take(self, session: Session, sid: str) -> None:
+        """Whoever holds or claims this sid here gives way: its client is on this connection now."""
+        gateway = self._gateway
+        session.sid = sid
+        earlier = self._by_sid.get(sid)
+        if earlier is not None:
+            earlier.ended = True
+        self._by_sid[sid] = session
+        if (holder := gateway.sessions.get(sid)) is not None:
+            metrics.EVICTED.inc()
+            gateway.cut(holder)
+
+    async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...]:
+        """Tell the cluster; without Redis the old connection just times out."""
+        gateway = self._gateway
+        session.gen = clock.millis(clock.now())
+        try:
+            async with asyncio.timeout(CLAIM_S):
+                claimed = await resume.claim(gateway.social.redis, pid.sid, gateway.cluster.node)
+        except AWAY as error:
+            log.warning("socket id not claimed", error=str(error))
+            return ()
+        session.gen = claimed.gen
+        holder = claimed.held_by or pid.node
+        if holder != gateway.cluster.node:
+            await gateway.cluster.tell(holder, {"evict": pid.sid, "gen": claimed.gen})
+        return tuple(claimed.rooms)
+
+    def evict(self, sid: str, gen: int) -> None:
+        """Another gateway has this sid under a later claim."""
+        for session in (self._gateway.sessions.get(sid), self._by_sid.get(sid)):
+            if session is not None and session.gen < gen:
+                if session.connected:
+                    metrics.EVICTED.inc()
+                    self._gateway.cut(session)
+                else:
+                    session.ended = True
+
+    # ---- the end of it
+
+    def _connected(self, session: Session, start: Start) -> None:
+        """CONNECT is written: what was missed, what was held, and the rooms, all before anything else is read."""
+        gateway = self._gateway
+        session.connected = True
+        gateway.sessions.add(session)
+        metrics.SOCKETS.set(len(gateway.sessions))
+        gateway.server.enter(session.sid, user_room(session.user_id))
+        gateway.delivery.begin(session, start.missed, start.position)
+        if not gateway.cluster.listens(user_room(session.user_id)):
+            gateway.background.spawn("late confirmation", self._reread_later(session))
+        if start.rooms:
+            gateway.background.spawn("restore rooms", gateway.doors.restore(session, start.rooms))
+        try:
+            gateway.social.revocations.check(session.session_id)
+        except Problem:
+            gateway.end(session, "session_revoked")
+
+    async def _reread_later(self, session: Session) -> None:
+        """The channel was not confirmed in time: look once more when it is."""
+        await self._gateway.cluster.confirmed(user_room(session.user_id), 3600)
+        if not session.ended:
+            self._gateway.delivery.behind(session, "late confirmation")
+
+    def _abandon(self, session: Session) -> None:
+        session.ended = True
+        if self._by_sid.get(session.sid) is session:
+            del self._by_sid[session.sid]
+        self._gateway.sessions.remove(session)
+        self._gateway.cluster.release(user_room(session.user_id))
+
+
+class TooManySockets(Problem):
+    status, code, title = 429, "rate_limited", "Too many sockets of one person"

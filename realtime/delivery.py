@@ -1,0 +1,165 @@
+"""Pushes to sockets: hints as they come, stream events in the order of their seq, gaps filled from the stream."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from realtime.background import Background
+from realtime.session import MOST_HELD, Session, Sessions
+from social import replay, streams
+from social.contracts.problems import Unavailable
+from social.contracts.pushes import Push, offset
+from social.infra import logs, metrics
+from social.infra.mongo import Mongo
+
+log = logs.get("delivery")
+
+CHUNK = 500  # positions in one question to the store
+READERS = 16  # streams read at once
+RETRY_S = 0.5
+
+
+class Writer(Protocol):
+    """The part of the server that frames go out by."""
+
+    def send_frame(self, sid: str, frame: bytes) -> bool: ...
+
+    def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = ()) -> None: ...
+
+
+class Delivery:
+    """What arrives on a room's channel, written to the sockets that are to see it."""
+
+    def __init__(
+        self,
+        mongo: Mongo,
+        sessions: Sessions,
+        server: Writer,
+        background: Background,
+        *,
+        cut: Callable[[Session], None],
+    ) -> None:
+        self._mongo = mongo
+        self._sessions = sessions
+        self._server = server
+        self._background = background
+        self._cut = cut
+        self._readers = asyncio.Semaphore(READERS)
+
+    # ---- live
+
+    def pushed(self, room: str, data: bytes) -> None:
+        """A push from Redis; raises ValueError for what is not one."""
+        push = Push.parse(data)
+        kind, _, name = room.partition(":")
+        if push.kind == "S":
+            for session in self._sessions.of_user(name):
+                self.stream(session, push)
+        else:
+            self._hint(room, kind, name, push)
+
+    def stream(self, session: Session, push: Push) -> None:
+        """The next event: sent; an old one: dropped; a later one: only after what is missing."""
+        if session.hold is not None:
+            if len(session.hold) >= MOST_HELD:
+                session.hold.pop()  # the newest stays: it shows the hole, which is then read
+            session.hold.append(push)
+        elif push.epoch == session.epoch and push.seq <= session.last:
+            return
+        elif push.epoch == session.epoch and push.seq == session.last + 1:
+            self._send(session, push.seq, push.frame, push.at_ms)
+        else:
+            self.behind(session, "gap", push)
+
+    def _hint(self, room: str, kind: str, name: str, push: Push) -> None:
+        if kind == "user":
+            here = [each for each in self._sessions.of_user(name) if each.connected and not each.hides(push.author)]
+            for session in here:
+                self._server.send_frame(session.sid, push.frame)
+            told = len(here)
+        else:
+            skip = [each.sid for each in self._sessions.hiding(push.author) if room in each.rooms]
+            self._server.publish_frame(room, push.frame, skip=skip)
+            told = 1
+        metrics.SOCKET_EVENTS_OUT.labels(kind="hint").inc(told)
+        _observe("hint", push.at_ms)
+
+    def _send(self, session: Session, seq: int, frame: bytes, at_ms: int = 0) -> None:
+        self._server.send_frame(session.sid, frame)
+        session.last = seq
+        metrics.SOCKET_EVENTS_OUT.labels(kind="stream").inc()
+        if at_ms:
+            _observe("stream", at_ms)
+
+    # ---- from the stream
+
+    def begin(self, session: Session, missed: replay.Replay | None, position: streams.Position) -> None:
+        """Right after CONNECT: what was missed, then what was held meanwhile. Never waits."""
+        if missed is not None:
+            for seq, frame in missed.frames():
+                self._send(session, seq, frame)
+        session.epoch, session.last = position
+        self._flush(session)
+
+    def behind(self, session: Session, by: str, push: Push | None = None) -> None:
+        """A socket misses something: read it, while pushes wait."""
+        if session.hold is None:
+            session.hold = []
+        if push is not None:
+            session.hold.append(push)
+        if not session.reading and session.connected:
+            metrics.POSITIONS_AHEAD.labels(by=by).inc()
+            session.reading = True
+            self._background.spawn("catch up", self._catch_up(session))
+
+    def _flush(self, session: Session) -> None:
+        held, session.hold = session.hold or [], None
+        for at, push in enumerate(held):
+            self.stream(session, push)
+            if session.hold is not None:  # a hole: the rest waits for the stream
+                session.hold += held[at + 1 :]
+                return
+
+    async def _catch_up(self, session: Session) -> None:
+        while not session.ended:
+            try:
+                async with self._readers:
+                    missed = await replay.since(self._mongo, session.user_id, offset(session.epoch, session.last))
+                break
+            except Unavailable:
+                await asyncio.sleep(RETRY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        session.reading = False
+        if session.ended:
+            return
+        if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again
+            log.warning("socket out of its window", user=session.user_id)
+            self._cut(session)
+            return
+        self.begin(session, missed, missed.position)
+
+    # ---- positions
+
+    async def reread(self, by: str) -> None:
+        """Compare everybody's position with their stream; raises Unavailable."""
+        users = self._sessions.users()
+        for start in range(0, len(users), CHUNK):
+            found = await streams.positions(self._mongo, users[start : start + CHUNK])
+            for user_id, position in found.items():
+                for session in self._sessions.of_user(user_id):
+                    at_head = session.epoch == position.epoch and session.last >= position.seq
+                    if session.connected and session.hold is None and not at_head:
+                        self.behind(session, by)
+
+    async def reread_until_done(self, by: str) -> None:
+        """The same, again until the store answers."""
+        while True:
+            try:
+                return await self.reread(by)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+
+def _observe(kind: str, at_ms: int) -> None:
+    metrics.PUSH_SECONDS.labels(kind=kind).observe(max(0.0, time.time() - at_ms / 1000))

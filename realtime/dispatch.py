@@ -1,0 +1,73 @@
+"""Messages from clients: found by name, validated, worked on under a deadline, always acked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from realtime.session import Session
+from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
+from social.contracts.pushes import CLIENT_MESSAGES, Message
+from social.infra import clock, logs, metrics
+from social.infra.wiring import Once
+
+log = logs.get("events")
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[Session, M], Awaitable[Any]]
+Ack = dict[str, Any]
+
+HANDLERS: dict[str, Handler[Any]] = {}
+
+
+def on(event: str) -> Callable[[Handler[M]], Handler[M]]:
+    """Handle a message of the catalogue; what the handler returns is the `data` of the ack."""
+    assert event in CLIENT_MESSAGES
+
+    def register(handler: Handler[M]) -> Handler[M]:
+        HANDLERS[event] = handler
+        return handler
+
+    return register
+
+
+def once(session: Session, key: str | None) -> Once | None:
+    """The idempotency key of a message, if it has one: the same write over REST is the same write."""
+    return Once(session.user_id, key) if key is not None else None
+
+
+async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], timeout_s: float) -> Ack:
+    """Work on one message; never raises."""
+    name = event if event in HANDLERS else "unknown"
+    logs.bind_trace(clock.new_id())
+    try:
+        if not session.bucket.take():
+            raise RateLimited
+        if event not in HANDLERS:
+            raise NotFound(f"There is no event {event[:50]!r}")
+        message = _read(CLIENT_MESSAGES[event], arguments)
+        async with asyncio.timeout(timeout_s):
+            data = await HANDLERS[event](session, message)
+    except Exception as error:
+        problem = _problem(error, name)
+        metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=problem.code).inc()
+        return {"ok": False, "problem": problem.body(logs.current_trace())}
+    metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
+    return {"ok": True, "data": data}
+
+
+def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:
+    try:
+        return kind.model_validate(arguments[0] if arguments else {})
+    except ValidationError as error:
+        raise wrong_fields(error) from None
+
+
+def _problem(error: Exception, event: str) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, TimeoutError):
+        return Unavailable()
+    log.error("message failed", message_name=event, exc_info=error)
+    return unexpected()

@@ -1,0 +1,20 @@
+"""Notifications over the socket: reading them, and what was missed of them."""
+
+from realtime.dispatch import on
+from realtime.session import Session
+from social import notifications, replay
+from social.contracts.notifications import Unread
+from social.contracts.pushes import ReadNotifications, Sync, SyncAnswer
+
+
+@on("notifications.read")
+async def read_notifications(session: Session, message: ReadNotifications) -> Unread:
+    """Mark as read, here and on one's other devices."""
+    await session.social.commit(notifications.read, message, by=session.user_id)
+    return await notifications.unread(session.social.mongo, session.user_id)
+
+
+@on("sync")
+async def sync(session: Session, message: Sync) -> SyncAnswer:
+    """What the stream holds after an offset, for clients without connection state recovery."""
+    return await replay.sync(session.social.mongo, session.user_id, message.after)

@@ -1,0 +1,109 @@
+"""Connecting, and connecting again: the signed pid, the claim of a socket id, and the way back into the stream."""
+
+import base64
+import hmac
+import time
+from typing import Any, NamedTuple
+
+from social.contracts.codec import decode, encode
+from social.contracts.pushes import parse_offset
+from social.infra import clock
+from social.infra.redis import Redis
+
+PID_LIVES_S = 7 * 24 * 3600
+LONGEST_PID = 512
+
+# The newer claim has the greater gen, also after Redis forgot; {who held it, gen, rooms it was in}.
+CLAIM = """
+local gen = math.max(tonumber(redis.call('HGET', KEYS[1], 'gen') or '0') + 1, tonumber(ARGV[2]))
+local held = redis.call('HGET', KEYS[1], 'node')
+redis.call('HSET', KEYS[1], 'node', ARGV[1], 'gen', string.format('%.0f', gen))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return {held, string.format('%.0f', gen), redis.call('SMEMBERS', KEYS[2])}
+"""
+
+
+class Pid(NamedTuple):
+    """What a client resumes with: its socket id, whose it is, and where its stream stood when it connected."""
+
+    sid: str
+    user_id: str
+    session_id: str
+    epoch: str
+    base: int
+    node: str
+    issued_at: int
+
+
+class Pids:
+    """Signs and reads pids."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"plaza pid", "sha256")
+
+    def sign(self, pid: Pid) -> str:
+        """As the client keeps it."""
+        body = base64.urlsafe_b64encode(encode(list(pid))).rstrip(b"=")
+        return (body + b"." + self._mac(body)).decode()
+
+    def read(self, text: object, *, user_id: str, session_id: str) -> Pid | None:
+        """This login's own pid; None for everything else, which then gets a fresh one."""
+        if not isinstance(text, str) or len(text) > LONGEST_PID or not text.isascii():
+            return None
+        body, _, mac = text.encode().partition(b".")
+        if not hmac.compare_digest(mac, self._mac(body)):
+            return None
+        try:
+            pid = Pid(*decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))))
+        except (ValueError, TypeError):  # signed by another release
+            return None
+        ours = pid.user_id == user_id and pid.session_id == session_id
+        return pid if ours and time.time() - pid.issued_at < PID_LIVES_S else None
+
+    def _mac(self, body: bytes) -> bytes:
+        return base64.urlsafe_b64encode(hmac.digest(self._key, body, "sha256")[:16]).rstrip(b"=")
+
+
+def position(pid: Pid, claimed: object) -> object:
+    """Where the client is: the later of what it saw and what it connected with. Anything strange is no position."""
+    if claimed is None:
+        return f"{pid.epoch}.{pid.base}"
+    seen = parse_offset(claimed)
+    if seen is None or seen[0] != pid.epoch:
+        return None
+    return f"{pid.epoch}.{max(seen[1], pid.base)}"
+
+
+class Claim(NamedTuple):
+    """A socket id is ours now."""
+
+    gen: int
+    held_by: str | None
+    rooms: list[str]
+
+
+def _socket(sid: str) -> str:
+    return f"socket:{sid}"
+
+
+def _rooms(sid: str) -> str:
+    return f"watched:{sid}"
+
+
+async def claim(redis: Redis, sid: str, node: str) -> Claim:
+    """Take a socket id over; raises what Redis raises."""
+    now = clock.millis(clock.now())
+    answer: Any = await redis.eval(CLAIM, 2, _socket(sid), _rooms(sid), node, str(now), str(PID_LIVES_S))
+    held, gen, rooms = answer
+    return Claim(int(gen), held.decode() if held else None, [room.decode() for room in rooms])
+
+
+async def remember(redis: Redis, sid: str, *, entered: str | None = None, left: str | None = None) -> None:
+    """Keep which rooms a socket is in, for when it returns elsewhere; raises what Redis raises."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        if entered:
+            pipeline.sadd(_rooms(sid), entered)
+            pipeline.expire(_rooms(sid), PID_LIVES_S)
+        if left:
+            pipeline.srem(_rooms(sid), left)
+        await pipeline.execute()

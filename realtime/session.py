@@ -1,0 +1,128 @@
+"""One authenticated socket, and all of those that are here."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from realtime.limits import Bucket
+from social.contracts.pushes import Push
+from social.infra.tokens import Access
+from social.infra.wiring import Social
+
+if TYPE_CHECKING:
+    from realtime.app import Gateway
+
+MOST_HELD = 512  # pushes held for one socket; beyond these the stream is read again
+
+
+class Session:
+    """Who is at the other end, where they are in their stream, and what they watch."""
+
+    __slots__ = (
+        "at_ms",
+        "bucket",
+        "connected",
+        "eio_sid",
+        "ended",
+        "epoch",
+        "expires_at",
+        "gateway",
+        "gen",
+        "hidden",
+        "hold",
+        "last",
+        "reading",
+        "rooms",
+        "session_id",
+        "sid",
+        "typed_at",
+        "user_id",
+    )
+
+    def __init__(self, gateway: "Gateway", access: Access, eio_sid: str, bucket: Bucket) -> None:
+        self.gateway = gateway
+        self.user_id = access.user_id
+        self.session_id = access.session_id
+        self.expires_at = access.expires_at
+        self.eio_sid = eio_sid
+        self.bucket = bucket
+        self.sid = ""
+        self.gen = 0  # which claim of its sid this is
+        self.epoch = ""
+        self.last = 0  # the seq of the last stream event written
+        self.hold: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come
+        self.reading = False  # a catch-up is under way
+        self.connected = False
+        self.ended = False
+        self.rooms: set[str] = set()  # entered through doors; not the user's own
+        self.hidden: frozenset[str] = frozenset()  # authors whose pushes this person does not want
+        self.typed_at = 0.0
+
+    @property
+    def social(self) -> Social:
+        """The system, for the domain's verbs and readers."""
+        return self.gateway.social
+
+    def hides(self, author: str) -> bool:
+        """Whether what this author causes is kept from this person."""
+        return author in self.hidden
+
+
+class Sessions:
+    """The sockets of this gateway, by all that they are looked up by; those still connecting count by family."""
+
+    def __init__(self) -> None:
+        self._by_sid: dict[str, Session] = {}
+        self._by_user: dict[str, set[Session]] = defaultdict(set)
+        self._by_family: dict[str, set[Session]] = defaultdict(set)
+        self._hiders: set[Session] = set()
+
+    def __len__(self) -> int:
+        return len(self._by_sid)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_sid.values()))
+
+    def expect(self, session: Session) -> None:
+        """A connect began: from here on a revocation finds it."""
+        self._by_user[session.user_id].add(session)
+        self._by_family[session.session_id].add(session)
+
+    def add(self, session: Session) -> None:
+        """It is connected."""
+        self._by_sid[session.sid] = session
+        if session.hidden:
+            self._hiders.add(session)
+
+    def remove(self, session: Session) -> None:
+        """It is gone, or never came; nothing else is touched if another one has its sid now."""
+        if self._by_sid.get(session.sid) is session:
+            del self._by_sid[session.sid]
+        self._hiders.discard(session)
+        for index, key in ((self._by_user, session.user_id), (self._by_family, session.session_id)):
+            if key in index:
+                index[key].discard(session)
+                if not index[key]:
+                    del index[key]
+
+    def get(self, sid: str) -> Session | None:
+        """The connected socket with this id."""
+        return self._by_sid.get(sid)
+
+    def of_user(self, user_id: str) -> list[Session]:
+        """Every socket of one person, those that are connecting too."""
+        return list(self._by_user.get(user_id, ()))
+
+    def of_family(self, session_id: str) -> list[Session]:
+        """Every socket of one login, those that are connecting too."""
+        return list(self._by_family.get(session_id, ()))
+
+    def hiding(self, author: str) -> list[Session]:
+        """The connected sockets that this author's pushes are kept from."""
+        if not author or not self._hiders:
+            return []
+        return [session for session in self._hiders if session.hides(author)]
+
+    def users(self) -> list[str]:
+        """Everybody who is here."""
+        return list(self._by_user)

@@ -1,0 +1,63 @@
+"""Settings of the realtime process."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from social.infra.settings import Connections
+
+Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
+
+
+def _listed(value: object) -> object:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+class GatewaySettings(BaseSettings):
+    """What a gateway needs to know, whichever process it runs in."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    realtime_host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - a container's default
+    realtime_port: int = Field(default=8081, ge=0, le=65_535, description="port to listen on")
+    realtime_engine: Literal["native", "portable"] = Field(
+        default="native", description="native: uWebSockets where it loads; portable: aiohttp"
+    )
+    origins: Annotated[list[Origin], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = Field(
+        default=["http://localhost:8080", "http://127.0.0.1:8080"],
+        description="web origins that may connect, comma-separated; clients that send no Origin always may",
+    )
+    pid_key: SecretStr | None = Field(
+        default=None, min_length=32, description="signs what clients resume with; the same on all gateways"
+    )
+    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
+
+    ping_interval_s: float = Field(default=25, gt=0, description="seconds between heartbeats")
+    ping_timeout_s: float = Field(default=20, gt=0, description="seconds a client may take to answer one")
+    max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
+    handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
+    sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
+    events_per_s: float = Field(
+        default=20, gt=0, description="messages one socket may send per second, in the long run"
+    )
+    events_burst: int = Field(default=60, ge=1, description="messages one socket may send at once")
+    watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
+    event_timeout_s: float = Field(default=10, gt=0, description="seconds a message is worked on")
+
+    linger_s: float = Field(default=30, ge=0, description="seconds a room's channel is kept after its last member")
+    confirm_s: float = Field(default=1, gt=0, description="seconds a connect waits for Redis to confirm its channel")
+    beat_s: float = Field(default=1, gt=0, description="seconds between a gateway's messages to itself")
+    silence_s: float = Field(
+        default=3, gt=0, description="seconds without any message after which Redis counts as lost"
+    )
+    sweep_s: float = Field(
+        default=30, gt=0, description="seconds between comparisons of all positions, give or take 20 %"
+    )
+
+
+class Settings(Connections, GatewaySettings):
+    """The realtime process on its own."""
+
+    jwt_jwks: Path = Field(description="file with the JWKS document that access tokens are verified with")
