@@ -10,11 +10,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.people import Answer, Door, Person
+from support.plaza import Plaza, secrets
+
 from social.contracts.codec import encode
 from social.infra import clock
 from social.infra.tokens import Signer, new_private_key
-from support.people import Answer, Door, Person
-from support.plaza import Plaza, secrets
 
 HOUR = timedelta(hours=1)
 

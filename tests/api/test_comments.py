@@ -1,9 +1,10 @@
 """Comments under posts."""
 
 import pytest
-from social.contracts.posts import Comment
 from support.eventually import eventually
 from support.people import Person, texts
+
+from social.contracts.posts import Comment
 
 
 async def test_a_comment_is_there_as_soon_as_it_was_answered(ada: Person, bob: Person) -> None:

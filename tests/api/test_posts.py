@@ -1,9 +1,10 @@
 """Posts, as those who write and read them see them."""
 
 import pytest
-from social.contracts.posts import Post
 from support.eventually import eventually
 from support.people import Door, Person, texts
+
+from social.contracts.posts import Post
 
 
 async def test_a_post_is_there_as_soon_as_it_was_answered(ada: Person, bob: Person) -> None:
