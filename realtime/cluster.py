@@ -136,6 +136,7 @@ class Cluster:
                 ("writer", self._write(pubsub)),
                 ("reader", self._read(pubsub)),
                 ("beat", self._beat()),
+                ("watch", self._watch()),
                 ("gap", self._close_gap(list(self._wanted))),
             )
         ]
@@ -222,13 +223,18 @@ class Cluster:
                     future.set_result(None)
 
     async def _beat(self) -> None:
-        """Hear oneself each second; stop listening to rooms that are empty for long."""
+        """Say something to oneself each second."""
+        while True:
+            await asyncio.sleep(self._beat_s)
+            with contextlib.suppress(*AWAY):
+                await self._redis.publish(node_channel(self.node), BEAT)
+
+    async def _watch(self) -> None:
+        """Notice when it is not heard; stop listening to rooms that are empty for long."""
         while True:
             await asyncio.sleep(self._beat_s)
             if time.monotonic() - self._heard_at > self._silence_s:
                 raise Lost(f"silent for {self._silence_s} s")
-            with contextlib.suppress(*AWAY):
-                await self._redis.publish(node_channel(self.node), BEAT)
             self._leave(self._leaving.items())
 
     def _leave(self, leaving: Iterable[tuple[str, float]]) -> None:
