@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social import comments, follows, likes, notifications, replay, streams
 from social.contracts.events import (
@@ -16,7 +16,8 @@ from social.contracts.events import (
     PostLiked,
     UserFollowed,
 )
-from social.contracts.pushes import Push, frame, user_room
+from social.contracts.notifications import Notification
+from social.contracts.pushes import NotificationRemoved, Push, frame, user_room
 from social.infra import clock, metrics
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Document, Transaction
@@ -34,6 +35,7 @@ class News(NamedTuple):
     rev: int
     e: str
     at: datetime
+    data: Any
 
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
@@ -111,21 +113,28 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
         elif isinstance(each.event, PostDeleted):
             gone[each.event.post_id] = each.at
         elif isinstance(each.event, NotificationsRead):
-            key = replay.read_key(each.event.ids, each.event.all_until)
-            news.append(News(each.event.user_id, key, 0, "notifications.read", each.at))
-    for group in await notifications.of_causes(social.mongo, causes):
+            news.append(await _read_news(social, each.event, each.at))
+    groups = await notifications.of_causes(social.mongo, causes)
+    rendered = await notifications.render(social.mongo, groups)
+    for group, notification in zip(groups, rendered, strict=True):
         told = (group["recipient"], group["type"], group["target"]["id"])
-        news.append(_news_of(group, since.get(told) or happened[0].at))
+        news += [_news_of(group, since.get(told) or happened[0].at, notification)]
     removed = await notifications.removed_about(social.mongo, list(gone))
-    return news + [_news_of(group, gone[group["post_id"]]) for group in removed]
+    return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
 
 
-def _news_of(group: Document, at: datetime) -> News:
-    if group["removed_at"] is not None:
-        event = "notification.removed"
-    else:
-        event = "notification" if group["rev"] == 1 else "notification.updated"
-    return News(group["recipient"], group["_id"], group["rev"], event, at)
+def _news_of(group: Document, at: datetime, notification: Notification | None) -> News:
+    k, rev = group["_id"], group["rev"]
+    if group["removed_at"] is not None or notification is None:
+        return News(group["recipient"], k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev))
+    event = "notification" if rev == 1 else "notification.updated"
+    return News(group["recipient"], k, rev, event, at, notification)
+
+
+async def _read_news(social: Social, event: NotificationsRead, at: datetime) -> News:
+    item = streams.Item(0, replay.read_key(event.ids, event.all_until), 0, "notifications.read")
+    (told,) = await replay.render(social.mongo, event.user_id, [item])
+    return News(event.user_id, item.k, item.rev, item.e, at, told.data)
 
 
 async def _tell(social: Social, news: News) -> None:
@@ -135,8 +144,7 @@ async def _tell(social: Social, news: News) -> None:
     if numbered is None:
         return  # superseded by a later revision
     position, item = numbered
-    (told,) = await replay.render(social.mongo, news.recipient, [item])
-    encoded = frame(told.event, told.data, position.offset)
+    encoded = frame(item.e, news.data, position.offset)
     push = Push("S", clock.millis(news.at), position.epoch, position.seq, "", encoded)
     await social.pushes.send([(user_room(news.recipient), push.encode())])
-    metrics.PUSHES.labels(event=told.event).inc()
+    metrics.PUSHES.labels(event=item.e).inc()

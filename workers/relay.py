@@ -35,8 +35,10 @@ async def run(social: Social) -> None:
 
 async def sweep(social: Social, lease: Lease) -> None:
     """Publish all rows older than 2 s, in batches; raises BrokerAway, Unavailable."""
-    while rows := await social.outbox.due(LEFT_BEHIND, BATCH):
+    after = ""
+    while rows := await social.outbox.due(LEFT_BEHIND, BATCH, after):
         await social.broker.publish(rows)
         metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(rows))
+        after = rows[-1].id
         if len(rows) < BATCH or not await lease.take():
             return

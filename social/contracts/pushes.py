@@ -7,8 +7,8 @@ from pydantic import Field
 from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
 from social.contracts.codec import encode
 from social.contracts.notifications import Notification, Read, Unread
-from social.contracts.people import Username
-from social.contracts.posts import Comment, PostPublic, PostStats
+from social.contracts.people import FollowState, Username
+from social.contracts.posts import Comment, LikeState, Post, PostPublic, PostStats
 
 # ---- rooms and channels
 
@@ -207,10 +207,12 @@ class Message(Ask):
 
     event: ClassVar[str]
     says: ClassVar[str]
+    answer: ClassVar[type[Contract] | None] = None  # `data` of a good ack
 
 
 class WatchPost(Message):
     event, says = "post.watch", "Follow one post's counts and comments live; answers the snapshot."
+    answer = PostStats
     post_id: Id
 
 
@@ -221,24 +223,28 @@ class UnwatchPost(Message):
 
 class LikePost(Message):
     event, says = "post.like", "Like a post; a second like changes nothing."
+    answer = LikeState
     post_id: Id
     idempotency_key: IdempotencyKey | None = None
 
 
 class UnlikePost(Message):
     event, says = "post.unlike", "Take a like back."
+    answer = LikeState
     post_id: Id
     idempotency_key: IdempotencyKey | None = None
 
 
 class CreatePost(Message):
     event, says = "post.create", "Publish a post."
+    answer = Post
     text: PostText
     idempotency_key: IdempotencyKey | None = None
 
 
 class CreateComment(Message):
     event, says = "comment.create", "Comment on a post."
+    answer = Comment
     post_id: Id
     text: PostText
     idempotency_key: IdempotencyKey | None = None
@@ -246,23 +252,21 @@ class CreateComment(Message):
 
 class FollowUser(Message):
     event, says = "user.follow", "Follow a person."
+    answer = FollowState
     username: Username
     idempotency_key: IdempotencyKey | None = None
 
 
 class UnfollowUser(Message):
     event, says = "user.unfollow", "Stop following a person."
+    answer = FollowState
     username: Username
     idempotency_key: IdempotencyKey | None = None
 
 
 class ReadNotifications(Read, Message):
     event, says = "notifications.read", "Mark notifications as read, here and on your other devices."
-
-
-class Sync(Message):
-    event, says = "sync", "What the stream holds after an offset; `recovered: false` means refetch."
-    after: Annotated[str, Field(max_length=40)]
+    answer = Unread
 
 
 class RenewSession(Message):
@@ -311,6 +315,12 @@ class SyncAnswer(Contract):
     recovered: bool
     events: list[SyncEvent]
     offset: str
+
+
+class Sync(Message):
+    event, says = "sync", "What the stream holds after an offset; `recovered: false` means refetch."
+    answer = SyncAnswer
+    after: Annotated[str, Field(max_length=40)]
 
 
 CLIENT_MESSAGES: dict[str, type[Message]] = {

@@ -24,9 +24,13 @@ class Outbox:
         self._mongo = mongo
         self._overloaded = False
 
-    async def due(self, older_than: timedelta, most: int) -> list[Envelope]:
-        """Rows that the fast path left behind: all of them, never from a high-water mark, since commits come late."""
-        rows = await self._mongo.many("outbox", {"at": {"$lt": clock.now() - older_than}}, limit=most)
+    async def due(self, older_than: timedelta, most: int, after: str = "") -> list[Envelope]:
+        """The next rows that the fast path left behind, by id.
+
+        Each sweep begins at the first row again, never at a high-water mark: a late commit has an early id.
+        """
+        where = {"_id": {"$gt": after}, "at": {"$lt": clock.now() - older_than}}
+        rows = await self._mongo.many("outbox", where, sort=[("_id", 1)], limit=most)
         return [Envelope(id=row.pop("_id"), **row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:

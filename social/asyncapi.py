@@ -1,0 +1,94 @@
+"""The AsyncAPI 3.0 document of the socket, made of the contracts."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from social.contracts.problems import ProblemBody
+from social.contracts.pushes import CLIENT_MESSAGES, SERVER_EVENTS, Message, ServerEvent
+
+REFERENCE = "#/components/schemas/{model}"
+
+GUARANTEES = {
+    "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
+    "hint": "Live state with a version (G4); what was missed is asked for, not repeated.",
+}
+
+
+def document() -> dict[str, Any]:
+    """Every event either side can send, with its shape."""
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemBody, "serialization"): None}
+    for event in SERVER_EVENTS.values():
+        models[(event.body, "serialization")] = None
+    for message in CLIENT_MESSAGES.values():
+        models[(message, "validation")] = None
+        if message.answer is not None:
+            models[(message.answer, "serialization")] = None
+    _, schemas = models_json_schema(list(models), ref_template=REFERENCE)
+    messages: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for event in SERVER_EVENTS.values():
+        messages[_name(event.name)] = _pushed(event)
+        operations[f"push.{event.name}"] = _operation("send", event.name, event.says)
+    for name, message in CLIENT_MESSAGES.items():
+        messages[_name(name, "ask")] = _asked(message)
+        messages[_name(name, "ack")] = _acked(message)
+        operations[f"ask.{name}"] = _operation("receive", name, message.says, "ask") | {
+            "reply": {
+                "channel": {"$ref": "#/channels/socket"},
+                "messages": [{"$ref": f"#/channels/socket/messages/{_name(name, 'ack')}"}],
+            }
+        }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Plaza over Socket.IO",
+            "version": "1",
+            "description": (
+                "Stock Socket.IO 5 (Engine.IO 4). Authenticate with `auth: {token}`, never in the URL. Every message "
+                "from a client is acked `{ok: true, data}` or `{ok: false, problem}` with the problem object of REST."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "channels": {
+            "socket": {
+                "address": "/",
+                "title": "The default namespace",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+            }
+        },
+        "operations": operations,
+        "components": {"messages": messages, "schemas": schemas["$defs"]},
+    }
+
+
+def _name(event: str, kind: str = "push") -> str:
+    return f"{kind}.{event}"
+
+
+def _operation(action: str, event: str, says: str, kind: str = "push") -> dict[str, Any]:
+    return {
+        "action": action,
+        "summary": says,
+        "channel": {"$ref": "#/channels/socket"},
+        "messages": [{"$ref": f"#/channels/socket/messages/{_name(event, kind)}"}],
+    }
+
+
+def _pushed(event: ServerEvent) -> dict[str, Any]:
+    body = {"$ref": REFERENCE.format(model=event.body.__name__)}
+    return {"name": event.name, "summary": event.says, "description": GUARANTEES[event.kind], "payload": body}
+
+
+def _asked(message: type[Message]) -> dict[str, Any]:
+    body = {"$ref": REFERENCE.format(model=message.__name__)}
+    return {"name": message.event, "summary": message.says, "payload": body}
+
+
+def _acked(message: type[Message]) -> dict[str, Any]:
+    data = {"$ref": REFERENCE.format(model=message.answer.__name__)} if message.answer else {"type": "null"}
+    good = {"ok": {"const": True}, "data": data}
+    bad = {"ok": {"const": False}, "problem": {"$ref": REFERENCE.format(model="ProblemBody")}}
+    shapes = [{"type": "object", "properties": each, "required": list(each)} for each in (good, bad)]
+    return {"name": message.event, "summary": f"The ack of {message.event}.", "payload": {"oneOf": shapes}}
