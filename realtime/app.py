@@ -45,7 +45,7 @@ class Gateway:
         self._tasks = tasks
         self.background = Background()
         self.sessions = Sessions()
-        self.health = Health({"store": social.mongo.ping})
+        self.health = Health({"mongo": social.mongo.ping})
         self._connecting = Connecting(self)
         self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
         self.transport.received(self._received)

@@ -125,7 +125,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if eio_sid is not None:
             self._write(eio_sid, self.packet_class(DISCONNECT, namespace="/").encode())
             self._forget(sid, SERVER_DISCONNECT)
-            await self.eio.disconnect(eio_sid)
+            self.cut_connection(eio_sid)
 
     # -- python-socketio's own, replaced -----------------------------------------------------------------------------
 
