@@ -108,7 +108,8 @@ class Cluster:
             try:
                 await self._listen()
             except (Lost, *AWAY) as error:
-                log.warning("redis listener lost", error=str(error) or type(error).__name__)
+                say = log.warning if self.up else log.debug  # once per loss, not once per attempt
+                say("redis listener lost", error=str(error) or type(error).__name__)
             except Exception:
                 log.exception("redis listener failed")
             finally:
@@ -161,6 +162,7 @@ class Cluster:
                     await self._future(name)
         self.up = True
         metrics.LISTENER_UP.set(1)
+        log.info("redis listener confirmed", channels=len(channels))
         await self._regained()
 
     def _future(self, name: str) -> asyncio.Future[None]:
