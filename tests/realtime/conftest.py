@@ -235,7 +235,7 @@ class World:
         told = await self.social.mongo.one("notifications", group)
         assert told is not None
         event = "notification" if told["rev"] == 1 else "notification.updated"
-        await streams.append(self.social.mongo, author.id, told["_id"], told["rev"], event)
+        await streams.append(self.social.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
 
     async def push(self, to: Person, *, seq: int | None = None) -> None:
         """Publish a stream event, the newest unless told otherwise."""
