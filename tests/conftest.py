@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import pymongo
 import pytest
 import redis
+from support.people import Door, Person
+from support.plaza import Plaza, system
 from support.process import Server
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
@@ -72,6 +74,37 @@ def mongo_database(document_store: DocumentStore, mongo_url: str) -> Iterator[st
     run(document_store.start())
     with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
         client.drop_database(name)
+
+
+@pytest.fixture
+async def plaza(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+    """A whole Plaza in this process, over a database of its own."""
+    async with system(mongo_url, mongo_database) as running:
+        yield running
+
+
+@pytest.fixture
+async def door(plaza: Plaza) -> Door:
+    """Where people knock."""
+    return plaza.door
+
+
+@pytest.fixture
+async def ada(door: Door) -> Person:
+    """Somebody."""
+    return await door.register("ada")
+
+
+@pytest.fixture
+async def bob(door: Door) -> Person:
+    """Somebody else."""
+    return await door.register("bob")
+
+
+@pytest.fixture
+async def eve(door: Door) -> Person:
+    """Somebody who should not."""
+    return await door.register("eve")
 
 
 def require(server: type[Server]) -> None:

@@ -10,7 +10,10 @@ import structlog
 def configure(process: str, style: Literal["console", "json"] = "console", level: str = "info") -> None:
     """Send this process's logs to standard output: lines for people, or JSON."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the default shows locals: passwords and tokens
+        )
         if style == "console"
         else structlog.processors.JSONRenderer()
     )

@@ -159,7 +159,7 @@ class RefreshTokens:
     def session(self, token: str) -> str | None:
         """The session an authentic token belongs to, or None."""
         parts = token.split(".")
-        if len(parts) != 3:
+        if len(parts) != 3 or not token.isascii():  # compare_digest takes no other text
             return None
         return parts[0] if hmac.compare_digest(token, self._token(parts[0], parts[1])) else None
 

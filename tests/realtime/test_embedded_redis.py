@@ -2,7 +2,7 @@
 
 import fakeredis
 import pytest
-from support.sockets import World, eventually
+from support.sockets import World, until
 
 from social import auth
 from social.contracts.pushes import post_room
@@ -33,7 +33,7 @@ async def test_a_client_returns_to_another_gateway_and_its_posts_with_it(world, 
     await wire.ask("post.watch", {"post_id": post})
     again = await ada.back(wire, other)
     assert again.sid == wire.sid
-    await eventually(wire.closed.is_set)
+    await until(wire.closed.is_set)
     assert (await again.event("post.stats"))["version"] == 0
     await world.like(post, by=bob, author=ada)
     await again.event("notification")
@@ -49,7 +49,7 @@ async def test_a_room_is_left_after_its_last_member_and_entered_again(world, ada
         await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
         assert await wire.event("post.stats", version) == stats
         await wire.ask("post.unwatch", {"post_id": post})
-        await eventually(lambda: not gateway.cluster.listens(post_room(post)))
+        await until(lambda: not gateway.cluster.listens(post_room(post)))
 
 
 async def test_logging_out_closes_the_sockets(world, gateway, ada):
@@ -63,8 +63,8 @@ async def test_a_listener_that_is_never_heard_is_replaced(world, ada, bob):
     wire = await ada.connect(gateway)
     publish, gateway.social.redis.publish = gateway.social.redis.publish, None
     gateway.social.redis.publish = lambda *_: publish("nobody", b"")
-    await eventually(lambda: not gateway.cluster.up)
+    await until(lambda: not gateway.cluster.up)
     await world.record(await ada.publish(), by=bob, author=ada)
     gateway.social.redis.publish = publish
     await wire.event("notification")
-    await eventually(lambda: gateway.cluster.up)
+    await until(lambda: gateway.cluster.up)

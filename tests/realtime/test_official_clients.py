@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import socketio
 from support.browser import page
-from support.sockets import eventually
+from support.sockets import until
 
 from social import auth
 
@@ -94,7 +94,7 @@ async def test_pythons_client_does_the_same(world, gateway, ada, bob, transports
     try:
         assert (await client.call("post.watch", {"post_id": post}))["data"]["likes"] == 0
         await world.like(post, by=bob, author=ada)
-        await eventually(lambda: heard)
+        await until(lambda: heard)
         assert heard[0][0]["count"] == 1
         assert heard[0][1][0].endswith(".1")
         answer = await client.call("sync", {"after": heard[0][1][0]})

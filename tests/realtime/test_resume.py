@@ -118,8 +118,8 @@ async def test_a_strange_offset_is_not_recovered_and_no_error(world, gateway, ad
 async def test_whoever_missed_more_than_the_window_is_told_to_fetch_again(world, gateway, ada):
     wire = await ada.connect(gateway)
     await wire.close()
-    for at in range(streams.WINDOW + 1):
-        await streams.append(world.social.mongo, ada.id, clock.new_id(), at, "notification")
+    entries = [streams.Entry(clock.new_id(), 1, "notification") for _ in range(streams.WINDOW + 1)]
+    await streams.append(world.social.mongo, ada.id, entries)
     again = await ada.back(wire, gateway)
     assert again.sid != wire.sid
     assert again.events == []

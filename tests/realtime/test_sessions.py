@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from support.sockets import eventually
+from support.sockets import until
 
 from social import auth
 from social.infra import clock
@@ -97,7 +97,7 @@ async def test_one_person_holds_so_many_sockets(world, ada):
     third = await ada.connect(gateway)
     assert third.refused["data"]["code"] == "rate_limited"
     await second.close()
-    await eventually(lambda: len(gateway.sessions) == 1)
+    await until(lambda: len(gateway.sessions) == 1)
     assert (await ada.connect(gateway)).sid
     assert (await ada.back(first, gateway)).sid == first.sid  # who returns takes their own place
 
@@ -154,4 +154,4 @@ async def test_a_store_that_is_away_is_named_in_the_ack(world, gateway, ada, doc
     async def works():
         return (await wire.ask("post.create", {"text": "hello again"}))["ok"]
 
-    await eventually(works, 15)
+    await until(works, 15)

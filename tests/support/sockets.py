@@ -234,7 +234,7 @@ class World:
         told = await self.social.mongo.one("notifications", group)
         assert told is not None
         event = "notification" if told["rev"] == 1 else "notification.updated"
-        await streams.append(self.social.mongo, author.id, told["_id"], told["rev"], event)
+        await streams.append(self.social.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
 
     async def push(self, to: Person, *, seq: int | None = None) -> None:
         """Publish a stream event, the newest unless told otherwise."""
@@ -251,7 +251,7 @@ async def _tell(tx: Any, cause: notifications.Cause) -> None:
     await notifications.tell(tx, [cause])
 
 
-async def eventually(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
+async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
     """Wait until it is so."""
     async with asyncio.timeout(timeout_s):
         while True:

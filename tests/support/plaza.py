@@ -1,0 +1,99 @@
+"""A whole Plaza in the process of the test: the API on a free port, and the workers, over real servers."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from aiohttp import web
+from fakeredis import FakeAsyncRedis
+
+import api.app
+import workers.app
+from embedded.local_broker import LocalBroker
+from social.auth import Keys
+from social.infra import process
+from social.infra.broker import Broker
+from social.infra.health import Health
+from social.infra.mongo import Mongo
+from social.infra.outbox import Outbox
+from social.infra.passwords import Passwords
+from social.infra.rabbit import RabbitBroker
+from social.infra.redis import Redis, connect
+from social.infra.schema import migrate
+from social.infra.tokens import RefreshTokens, Signer, new_private_key
+from social.infra.wiring import Social
+from support.people import Door, knocking
+from workers.settings import ROLES
+
+
+@dataclass(frozen=True)
+class Plaza:
+    """What runs."""
+
+    social: Social
+    keys: Keys
+    door: Door
+    tasks: process.Tasks
+
+
+@cache
+def secrets() -> tuple[bytes, bytes]:
+    """One signing key and one refresh key for all processes of a test."""
+    return new_private_key(), b"a refresh key of a test, 32 bytes or more"
+
+
+def new_keys() -> Keys:
+    """The same keys for whoever asks; close their `passwords`."""
+    private, refresh = secrets()
+    return Keys(Signer(private), RefreshTokens(refresh), Passwords())
+
+
+@asynccontextmanager
+async def system(
+    mongo_url: str,
+    database: str,
+    *,
+    amqp_url: str | None = None,
+    redis_url: str | None = None,
+    roles: Sequence[str] = ROLES,
+    timeout_s: float = 5.0,
+) -> AsyncIterator[Plaza]:
+    """API and workers; the broker and the Redis of the embedded system where no real one is named."""
+    mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
+    await migrate(mongo)
+    outbox = Outbox(mongo)
+    broker: Broker
+    if amqp_url:
+        broker = RabbitBroker(amqp_url, "plaza", outbox)
+    else:
+        broker = local = LocalBroker(mongo, outbox)
+        await local.recover()
+    redis: Redis = connect(redis_url) if redis_url else FakeAsyncRedis()
+    social = Social.over(mongo, redis, broker, outbox)
+    await social.revocations.poll()
+    keys, tasks = new_keys(), process.Tasks()
+    try:
+        social.start(tasks)
+        workers.app.start(social, tasks, roles)
+        async with serving(social, keys) as door:
+            yield Plaza(social, keys, door, tasks)
+        assert not tasks.failed, "background work ended by itself"
+    finally:
+        await tasks.cancel()
+        await social.close()
+        keys.passwords.close()
+
+
+@asynccontextmanager
+async def serving(social: Social, keys: Keys) -> AsyncIterator[Door]:
+    """The API alone, on a free port."""
+    health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
+    runner = web.AppRunner(api.app.create(social, keys, health), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with knocking(f"http://127.0.0.1:{runner.addresses[0][1]}") as door:
+            yield door
+    finally:
+        await runner.cleanup()
