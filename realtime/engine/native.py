@@ -1,4 +1,4 @@
-"""socketify's native library and the pump that runs its libuv loop inside ours; OSError on import where it is missing."""
+"""socketify's native library and the pump that runs its libuv loop inside ours; OSError where it does not load."""
 
 import asyncio
 from itertools import count

@@ -255,7 +255,7 @@ class Engine(LongPolling):
         if self.page is None or exchange.request.method != "GET":
             exchange.reply(404, b"not found")
         else:
-            self._spawn(self._page(exchange, self.page))
+            self.spawn(self._page(exchange, self.page))
 
     async def _page(self, exchange: Exchange, page: Callable[[str], Awaitable[Page]]) -> None:
         try:

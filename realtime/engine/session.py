@@ -189,7 +189,7 @@ class Backlog:
 class Session:
     """One Engine.IO client."""
 
-    __slots__ = ("backlog", "closed", "polling", "reason", "seen", "settled", "sid", "slot", "store", "wire")
+    __slots__ = ("backlog", "closed", "gone", "polling", "reason", "seen", "settled", "sid", "slot", "store", "wire")
 
     def __init__(self, sid: str) -> None:
         self.sid = sid
@@ -198,7 +198,8 @@ class Session:
         self.backlog: Backlog | None = None
         self.reason: str | None = None  # why it ended, told once the backlog is done
         self.store: dict[str, Any] | None = None
-        self.closed = False
+        self.closed = False  # its transport is detached
+        self.gone = False  # and its handler was told
         self.settled = 0  # how many Socket.IO namespaces or other owners stand for it
         self.seen = 0
         self.slot = -1

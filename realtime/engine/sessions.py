@@ -69,7 +69,8 @@ class Sessions(ABC):
     def _after(self, delay_s: float, call: Callable[[Any], None], argument: Any) -> None:
         self._deadlines.add(self._loop.time() + delay_s, call, argument)
 
-    def _spawn(self, work: Work) -> None:
+    def spawn(self, work: Work) -> None:
+        """Run to the end, or until `stop`."""
         task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -119,7 +120,7 @@ class Sessions(ABC):
         if session.backlog is None:
             session.backlog = Backlog()
             session.backlog.push(work, 0)
-            self._spawn(self._work_off(session, session.backlog))
+            self.spawn(self._work_off(session, session.backlog))
         elif session.backlog.size + size <= self.options.max_buffered_bytes:
             session.backlog.push(work, size)
         else:
@@ -174,12 +175,13 @@ class Sessions(ABC):
     def _end_polling(self, session: Session, farewell: bytes | None) -> None: ...
 
     def _gone(self, session: Session) -> None:
-        if self.sessions.get(session.sid) is not session:
+        if session.gone:
             return
-        del self.sessions[session.sid]
+        session.gone = True
         if session.backlog is not None:
             session.backlog.drop()
         try:
             self.handler.closed(session.sid, session.reason or TRANSPORT_CLOSE)
         except Exception:
             log.exception("a close handler failed")
+        del self.sessions[session.sid]
