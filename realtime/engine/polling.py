@@ -6,6 +6,8 @@ from realtime.engine import packets
 from realtime.engine.session import BAD_REQUEST, UNKNOWN_SID, Exchange, Handler, Options, Polling, Refused, Session
 from realtime.engine.sessions import TRANSPORT_CLOSE, TRANSPORT_ERROR, Sessions
 
+MAX_PACKETS = 16  # in one answer: python-engineio's clients refuse more
+
 
 class LongPolling(Sessions):
     """The rules of the polling transport."""
@@ -117,10 +119,9 @@ class LongPolling(Sessions):
         if polling.poll is None or not (polling.queue or polling.probed):
             return
         exchange, polling.poll = polling.poll, None
-        body = packets.join(polling.queue) if polling.queue else packets.NOOP
-        polling.queue.clear()
-        polling.queued_bytes = 0
-        exchange.reply(200, body)
+        batch = [polling.queue.popleft() for _ in range(min(len(polling.queue), MAX_PACKETS))]
+        polling.queued_bytes -= sum(map(len, batch))
+        exchange.reply(200, packets.join(batch) if batch else packets.NOOP)
 
     # -- topics ------------------------------------------------------------------------------------------------------
 

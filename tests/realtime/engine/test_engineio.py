@@ -117,6 +117,17 @@ async def test_a_polled_payload_comes_back(start, echo, payload):
     assert (got.status, got.text) == (200, payload)
 
 
+async def test_a_long_queue_takes_several_polls(start, echo):
+    client = await start(echo)
+    sid = await client.handshake()
+    for number in range(40):
+        echo.engine.send(sid, b"4%d" % number)
+    polled = [(await client.poll(sid)).text.split("\x1e") for _ in range(3)]
+    assert sum(polled, []) == [f"4{number}" for number in range(40)]
+    assert [len(part) for part in polled] == [16, 16, 8]
+    assert echo.engine.buffered(sid) == 0
+
+
 async def test_a_held_poll_is_answered_when_something_comes(start, echo):
     client = await start(echo)
     sid = await client.handshake()

@@ -410,14 +410,14 @@ async def polling_member(client):
 
 
 async def test_a_room_hears_what_is_said_in_it(sio):
-    (a, a_sid), (b, b_sid), (c, _) = await crowd(sio)
+    (a, a_sid), (b, b_sid), (c, c_sid) = await crowd(sio)
     for sid in (a_sid, b_sid):
         await sio.enter_room(sid, "r")
     assert sorted(sio.manager.get_rooms(a_sid, "/")) == sorted([a_sid, "r"])
     await sio.emit("x", {"n": 1}, room="r")
     await sio.emit("y", room="r", skip_sid=a_sid)
     await sio.emit("z", (1, 2))
-    await sio.emit("own", [1, 2], to=c_sid if (c_sid := _) else None)
+    await sio.emit("own", [1, 2], to=c_sid)
     assert [await sio.client.text(a) for _ in range(2)] == ['42["x",{"n":1}]', '42["z",1,2]']
     assert [await sio.client.text(b) for _ in range(3)] == ['42["x",{"n":1}]', '42["y"]', '42["z",1,2]']
     assert [await sio.client.text(c) for _ in range(2)] == ['42["z",1,2]', '42["own",[1,2]]']
