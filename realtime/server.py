@@ -110,8 +110,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _engineio_server_class(self) -> Callable[..., _EngineIO]:
         return lambda **options: _EngineIO(self.engine, **options)
 
-    # -- for the application -----------------------------------------------------------------------------------------
-
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Environ) -> Admission:
         """Decide about a CONNECT: an Admission, or ConnectionRefused(message, data). By default `connect` does."""
         if self._authorize is not None:
@@ -161,8 +159,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             self._write(member.eio_sid, encode(DISCONNECT, None, namespace))
             await self._tell_departed(self._drop(member, SERVER_DISCONNECT))
 
-    # -- what the engine tells ---------------------------------------------------------------------------------------
-
     def opened(self, sid: str, environ: Environ) -> None:
         """A connection; its client has yet to CONNECT."""
         if not self.manager_initialized:
@@ -202,8 +198,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 self.engine.spawn(self._tell_departed(self._drop(member, reason)))
             else:
                 self.manager.drop(member)
-
-    # -- packets -----------------------------------------------------------------------------------------------------
 
     async def _handle(self, eio_sid: str, packet: Packet) -> None:
         namespace = packet.namespace or "/"

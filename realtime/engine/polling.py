@@ -17,8 +17,6 @@ class LongPolling(Sessions):
         self._pollers: dict[str, set[Session]] = {}  # by topic
         self._last_words: dict[str, list[bytes]] = {}  # of sessions that ended between two polls
 
-    # -- requests ----------------------------------------------------------------------------------------------------
-
     def _poll(self, session: Session, exchange: Exchange) -> None:
         polling = session.polling
         assert polling is not None
@@ -89,8 +87,6 @@ class LongPolling(Sessions):
     @abstractmethod
     def _refuse(self, exchange: Exchange, refusal: Refused) -> None: ...
 
-    # -- what waits for a poll ---------------------------------------------------------------------------------------
-
     def _queue(self, session: Session, packet: bytes) -> bool:
         polling = session.polling
         if polling is None:
@@ -123,8 +119,6 @@ class LongPolling(Sessions):
         polling.queued_bytes -= sum(map(len, batch))
         exchange.reply(200, packets.join(batch) if batch else packets.NOOP)
 
-    # -- topics ------------------------------------------------------------------------------------------------------
-
     def _join(self, session: Session, polling: Polling, topic: str) -> None:
         polling.topics.add(topic)
         self._pollers.setdefault(topic, set()).add(session)
@@ -143,8 +137,6 @@ class LongPolling(Sessions):
             packet = packets.pollable(frame, binary)
             for session in list(pollers):
                 self._queue(session, packet)
-
-    # -- the end -----------------------------------------------------------------------------------------------------
 
     def _end_polling(self, session: Session, farewell: bytes | None) -> None:
         polling, session.polling = session.polling, None

@@ -44,8 +44,6 @@ class Engine(LongPolling):
         self.gate: Callable[[Request], Refused | None] | None = None  # may turn a handshake away
         self.draining = False
 
-    # -- life --------------------------------------------------------------------------------------------------------
-
     async def start(self, host: str, port: int) -> int:
         """Listen; the answer is the port (useful with 0). A port in use is an OSError."""
         bound = await self._listen(host, port)
@@ -77,8 +75,6 @@ class Engine(LongPolling):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._shut_down()
         self._stop_clock()
-
-    # -- frames ------------------------------------------------------------------------------------------------------
 
     def send(self, sid: str, frame: bytes, binary: bool = False) -> bool:
         """Write one frame to one session now; False when it has gone or the frame was dropped."""
@@ -117,8 +113,6 @@ class Engine(LongPolling):
         elif session.polling is not None:
             self._leave(session, session.polling, topic)
 
-    # -- sessions ----------------------------------------------------------------------------------------------------
-
     def close(self, sid: str, reason: str = SERVER_DISCONNECT) -> None:
         """End a session in order: what was written arrives first."""
         if (session := self.sessions.get(sid)) is not None:
@@ -156,8 +150,6 @@ class Engine(LongPolling):
         """`websocket` or `polling`; KeyError when the session has gone."""
         return "websocket" if self.sessions[sid].wire is not None else "polling"
 
-    # -- measures ----------------------------------------------------------------------------------------------------
-
     def sockets(self) -> dict[str, int]:
         """Sessions by transport; walks every session."""
         websockets = sum(session.wire is not None for session in self.sessions.values())
@@ -176,8 +168,6 @@ class Engine(LongPolling):
         """What all clients together have not taken; walks every session."""
         return sum(self.buffered(sid) for sid in self.sessions)
 
-    # -- what a transport implements ---------------------------------------------------------------------------------
-
     @abstractmethod
     async def _listen(self, host: str, port: int) -> int: ...
 
@@ -189,8 +179,6 @@ class Engine(LongPolling):
 
     @abstractmethod
     def _publish(self, topic: bytes, frame: bytes, binary: bool) -> None: ...
-
-    # -- what a transport tells: HTTP --------------------------------------------------------------------------------
 
     def serve(self, exchange: Exchange) -> bool:
         """Answer a request, now or later; True when its body is wanted first (then `body` or `too_large` follows)."""
@@ -265,8 +253,6 @@ class Engine(LongPolling):
             status, content_type, body = 500, "text/plain; charset=UTF-8", b"internal error"
         exchange.reply(status, body, content_type)
 
-    # -- handshake ---------------------------------------------------------------------------------------------------
-
     def _origin_allowed(self, request: Request) -> bool:
         allowed = self.options.origins
         return request.origin is None or allowed is None or request.origin in allowed
@@ -326,8 +312,6 @@ class Engine(LongPolling):
         self._publish(topic.encode(), packets.PING, False)
         self._publish_to_pollers(topic, packets.PING, False)
 
-    # -- what a transport tells: websockets --------------------------------------------------------------------------
-
     def may_upgrade(self, request: Request) -> str | None:
         """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be."""
         try:
@@ -376,8 +360,6 @@ class Engine(LongPolling):
             self._end(session, TRANSPORT_CLOSE, patient=not slow)
         else:
             self._forget_probe(session, wire)
-
-    # -- upgrade -----------------------------------------------------------------------------------------------------
 
     def _probe_opened(self, session: Session | None, wire: Wire) -> None:
         if session is None or session.polling is None or session.polling.probe is not None:

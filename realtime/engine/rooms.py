@@ -43,15 +43,11 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         super().set_server(server)
         self.engine = server.engine
 
-    # -- for subclasses ----------------------------------------------------------------------------------------------
-
     def room_opened(self, namespace: str, room: Any) -> None:
         """The room got its first local member."""
 
     def room_closed(self, namespace: str, room: Any) -> None:
         """The room lost its last local member."""
-
-    # -- who is here -------------------------------------------------------------------------------------------------
 
     def member(self, sid: str | None, namespace: str = "/") -> Member | None:
         """The local client with this sid, also while its CONNECT is still being authorised."""
@@ -90,8 +86,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         for member in self._targets(namespace, room):
             yield member.sid, member.eio_sid
-
-    # -- coming and going --------------------------------------------------------------------------------------------
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
         if self.sid_from_eio_sid(eio_sid, namespace) is not None:
@@ -145,8 +139,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         if member is not None:
             self.drop(member)
 
-    # -- rooms -------------------------------------------------------------------------------------------------------
-
     def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
         member = self.member(sid, namespace)
         if member is None:
@@ -190,8 +182,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             if not rooms:
                 del self.rooms[member.namespace]
             self.room_closed(member.namespace, room)
-
-    # -- sending -----------------------------------------------------------------------------------------------------
 
     async def emit(  # noqa: PLR0917 - upstream's signature
         self,
@@ -241,8 +231,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         else:
             found = {m: None for one in room for m in self._targets(namespace, one)}
         return [member for member in found if member.connected]
-
-    # -- acknowledgements --------------------------------------------------------------------------------------------
 
     def _generate_ack_id(self, member: Member, callback: Callable[..., Any]) -> int:
         if member.callbacks is None:

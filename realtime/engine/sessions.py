@@ -47,8 +47,6 @@ class Sessions(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
 
-    # -- time --------------------------------------------------------------------------------------------------------
-
     def _start_clock(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._wheel.start(self._loop.time())
@@ -78,8 +76,6 @@ class Sessions(ABC):
     @abstractmethod
     def _ping(self, slot: int) -> None: ...
 
-    # -- the beginning -----------------------------------------------------------------------------------------------
-
     def _begin(self) -> Session:
         session = Session(token_urlsafe(15))
         self.sessions[session.sid] = session
@@ -94,8 +90,6 @@ class Sessions(ABC):
     def _unsettled(self, session: Session) -> None:
         if session.settled <= 0 and not session.closed:
             self._end(session, SERVER_DISCONNECT, orderly=True)
-
-    # -- messages ----------------------------------------------------------------------------------------------------
 
     def _packet(self, session: Session, kind: str, content: str | bytes) -> None:
         session.seen = self._wheel.serial
@@ -138,8 +132,6 @@ class Sessions(ABC):
         session.backlog = None
         if session.closed:
             self._gone(session)
-
-    # -- the end -----------------------------------------------------------------------------------------------------
 
     def _end(
         self,

@@ -163,8 +163,6 @@ class NativeEngine(Engine):
             lib.uws_ws(0, self._app, path.encode(), behavior[0], me)
         lib.uws_app_any(0, self._app, b"/*", _on_request, me)  # a missing route would close the connection
 
-    # -- the listener ------------------------------------------------------------------------------------------------
-
     async def _listen(self, host: str, port: int) -> int:
         _raise_descriptor_limit()
         if not self._attached:
@@ -226,13 +224,9 @@ class NativeEngine(Engine):
         elif not scarce and self._listener is None:
             self._open_listener(*self._address)
 
-    # -- what the core asks ------------------------------------------------------------------------------------------
-
     def _publish(self, topic: bytes, frame: bytes, binary: bool) -> None:
         lib.uws_publish(0, self._app, topic, len(topic), frame, len(frame), _BINARY if binary else _TEXT, False)
         pump.touch()
-
-    # -- what the native side tells ----------------------------------------------------------------------------------
 
     def requested(self, exchange: NativeExchange, req: Any) -> None:
         """An HTTP request."""
@@ -298,9 +292,6 @@ def _read_request(res: Any, req: Any) -> Request:
 def _header(req: Any, name: bytes) -> str | None:
     value = text(lib.uws_req_get_header, req, name, len(name))
     return value or None
-
-
-# -- callbacks: an exception must never leave one, and a request must always be answered -----------------------------
 
 
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]

@@ -70,7 +70,9 @@ class Client:
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         return f"{scheme}://127.0.0.1:{self.port}{self.path}?{asked}"
 
-    async def request(self, method: str, *, headers: dict[str, str] | None = None, data: Any = None, **query: str) -> Polled:
+    async def request(
+        self, method: str, *, headers: dict[str, str] | None = None, data: Any = None, **query: str
+    ) -> Polled:
         async with self.http.request(method, self.url(**query), headers=headers, data=data) as answer:
             return Polled(answer.status, await answer.text(), answer.headers)
 

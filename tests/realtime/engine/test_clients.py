@@ -67,7 +67,12 @@ async def test_the_official_javascript_client(sio, scenario):
             pytest.fail("node and its packages are wanted here")
         pytest.skip("no node, or no node_modules: make test installs them")
     child = await asyncio.create_subprocess_exec(
-        node, str(SCRIPT), str(sio.client.port), scenario, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        node,
+        str(SCRIPT),
+        str(sio.client.port),
+        scenario,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await asyncio.wait_for(child.communicate(), 30)
     assert child.returncode == 0, output.decode()

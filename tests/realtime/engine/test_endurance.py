@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,7 +78,8 @@ async def visits(port: int, count: int, seed: int) -> None:
 async def test_churn_leaves_nothing_behind(engine_class, http):
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-X", "faulthandler", str(HERE / "churn_server.py"), engine_class.name,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(HERE.parents[2])},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[2])},
     )  # fmt: skip
     try:
         assert child.stdout is not None
@@ -132,7 +134,7 @@ async def test_a_slow_reader_is_closed_and_slows_nobody(start, echo, way):
         echo.engine.subscribe(sid, "t")
     frame = b"4" + b"x" * 8000
     most = 0
-    for number in range(3000):
+    for _ in range(3000):
         if way == "publish":
             echo.engine.publish("t", frame)
         else:
@@ -142,7 +144,7 @@ async def test_a_slow_reader_is_closed_and_slows_nobody(start, echo, way):
         most = max(most, echo.engine.backpressure_bytes())
         if slow in echo.ended:
             break
-    assert echo.ended.keys() == {slow}, number
+    assert echo.ended.keys() == {slow}
     assert echo.engine.slow_closed == 1
     assert most < 4 * 64 * 1024
     await ws.close()
@@ -267,7 +269,9 @@ async def test_idle_sockets_have_no_task_of_the_engines(start, echo, engine_clas
         await ws.close()
 
 
-async def test_the_native_engine_takes_no_connections_while_descriptors_are_scarce(start, echo, engine_class, monkeypatch):
+async def test_the_native_engine_takes_no_connections_while_descriptors_are_scarce(
+    start, echo, engine_class, monkeypatch
+):
     if engine_class.name != "native":
         pytest.skip("asyncio pauses accepting by itself")
     client = await start(echo)
@@ -291,8 +295,8 @@ def test_an_engine_is_chosen_by_name_and_by_what_loads(monkeypatch, caplog):
 
 
 def test_nothing_native_loads_before_it_is_asked_for():
-    import subprocess
-
-    script = "import sys, realtime.server; from realtime.engine import choose; choose('portable'); print('socketify' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE.parents[2])
+    script = "import sys, realtime.server as s, realtime.engine as e; e.choose('portable'); print('socketify' in sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE.parents[2]
+    )
     assert shown.stdout.strip() == "False"

@@ -14,9 +14,6 @@ async def bad(answer, code, message, status=400):
     assert json.loads(answer.text) == {"code": code, "message": message}
 
 
-# -- handshake -----------------------------------------------------------------------------------------------------------
-
-
 async def test_a_polling_handshake_tells_the_rules(start, echo, quick):
     client = await start(echo, **quick)
     answer = await client.request("GET", EIO="4", transport="polling")
@@ -95,7 +92,9 @@ async def test_the_path_works_without_its_trailing_slash(start, echo):
 
 async def test_what_is_kept_of_a_request_is_small(start, echo):
     client = await start(echo)
-    sid = await client.handshake({"Origin": "http://a", "User-Agent": "u", "X-Forwarded-For": "1.2.3.4", "X-Big": "x" * 999})
+    sid = await client.handshake(
+        {"Origin": "http://a", "User-Agent": "u", "X-Forwarded-For": "1.2.3.4", "X-Big": "x" * 999}
+    )
     assert echo.opened_with[sid] == {
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_ORIGIN": "http://a",
@@ -104,10 +103,9 @@ async def test_what_is_kept_of_a_request_is_small(start, echo):
     }
 
 
-# -- messages ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("payload", ["4hello", "4test1\x1e4test2\x1e4test3", "4hello\x1ebAQIDBA==", "4h\u00e9 \U0001f600"])
+@pytest.mark.parametrize(
+    "payload", ["4hello", "4test1\x1e4test2\x1e4test3", "4hello\x1ebAQIDBA==", "4h\u00e9 \U0001f600"]
+)
 async def test_a_polled_payload_comes_back(start, echo, payload):
     client = await start(echo)
     sid = await client.handshake()
@@ -123,7 +121,7 @@ async def test_a_long_queue_takes_several_polls(start, echo):
     for number in range(40):
         echo.engine.send(sid, b"4%d" % number)
     polled = [(await client.poll(sid)).text.split("\x1e") for _ in range(3)]
-    assert sum(polled, []) == [f"4{number}" for number in range(40)]
+    assert [packet for part in polled for packet in part] == [f"4{number}" for number in range(40)]
     assert [len(part) for part in polled] == [16, 16, 8]
     assert echo.engine.buffered(sid) == 0
 
@@ -272,9 +270,6 @@ async def test_order_is_kept_in_a_burst(start, echo):
     await ws.close()
 
 
-# -- heartbeat -----------------------------------------------------------------------------------------------------------
-
-
 async def test_a_poller_is_pinged_and_lives_by_its_pongs(start, echo, quick):
     client = await start(echo, **quick)
     sid = await client.handshake()
@@ -329,18 +324,16 @@ async def test_only_the_server_pings(start, echo):
 
 async def test_a_half_open_connection_is_removed(start, echo, quick):
     client = await start(echo, **quick)
-    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     await client.until(lambda: echo.opened_with)
     await client.until(lambda: list(echo.ended.values()) == ["ping timeout"])
     assert echo.engine.sockets() == {"websocket": 0, "polling": 0}
     writer.close()
-
-
-# -- close ---------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_close_packet_by_polling_ends_the_session(start, echo):
@@ -422,9 +415,6 @@ async def test_a_session_that_nobody_settles_is_closed(start, echo):
     assert echo.ended == {sid: "server disconnect"}
     echo.engine.unsettle(kept_sid)
     assert await client.closed(kept, 1)
-
-
-# -- upgrade -------------------------------------------------------------------------------------------------------------
 
 
 async def probe(client, sid):
@@ -550,9 +540,6 @@ async def test_a_probe_ends_with_its_session(start, echo):
     assert await client.closed(ws, 1)
 
 
-# -- topics --------------------------------------------------------------------------------------------------------------
-
-
 async def test_a_topic_reaches_its_subscribers_only(start, echo):
     client = await start(echo)
     ws, sid = await client.open()
@@ -591,12 +578,14 @@ async def test_publishes_and_sends_keep_their_order(start, echo):
     await ws.close()
 
 
-# -- origins -------------------------------------------------------------------------------------------------------------
-
-
 async def test_an_origin_that_is_not_listed_is_refused(start, echo):
     client = await start(echo, origins=["http://good"])
-    await bad(await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://evil"}), 4, "Forbidden", 403)
+    await bad(
+        await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://evil"}),
+        4,
+        "Forbidden",
+        403,
+    )
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await client.http.ws_connect(client.url(EIO="4", transport="websocket"), headers={"Origin": "http://evil"})
     assert refused.value.status == 403
@@ -625,9 +614,6 @@ async def test_a_preflight_is_answered(start, echo):
     assert answer.headers["Access-Control-Allow-Headers"] == "x-a"
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     assert "Content-Length" not in answer.headers
-
-
-# -- other pages ---------------------------------------------------------------------------------------------------------
 
 
 async def test_other_paths_are_pages_or_missing(start, echo):

@@ -45,9 +45,6 @@ async def silent(ws, for_s=0.1):
         await ws.receive(for_s)
 
 
-# -- connect -------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("packet", ["40", '40{"token":"123"}', "40/custom,", '40/custom,{"token":"abc"}', "40/custom"])
 async def test_connect_answers_a_sid(sio, packet):
     ws, _ = await sio.client.open()
@@ -137,9 +134,6 @@ async def test_a_second_connect_closes(sio):
     await sio.client.until(lambda: sio.departures)
 
 
-# -- disconnect ----------------------------------------------------------------------------------------------------------
-
-
 async def test_leaving_one_namespace_keeps_the_other(sio):
     ws, _ = await sio.client.connect()
     await ws.send_str("40/custom")
@@ -201,9 +195,6 @@ async def test_events_sent_before_a_client_left_are_handled_first(sio):
     assert order == [0, 1, 2, 3, 4, "transport close"]
 
 
-# -- events --------------------------------------------------------------------------------------------------------------
-
-
 async def test_an_event_comes_back(sio):
     ws, _ = await sio.client.connect()
     await ws.send_str('42["message",1,"2",{"3":[true]}]')
@@ -216,7 +207,9 @@ async def test_an_event_with_attachments_comes_back(sio):
     await ws.send_str('452-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
     await ws.send_bytes(b"\1\2\3")
     await ws.send_bytes(b"\4\5\6")
-    assert await sio.client.text(ws) == '452-["message-back",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    assert (
+        await sio.client.text(ws) == '452-["message-back",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    )
     assert [(await ws.receive()).data for _ in range(2)] == [b"\1\2\3", b"\4\5\6"]
     await ws.close()
 
@@ -396,9 +389,6 @@ async def test_a_session_holds_what_the_handlers_put_there(sio):
     assert left[0].session == {"name": "ada"}
 
 
-# -- rooms ---------------------------------------------------------------------------------------------------------------
-
-
 async def crowd(sio, size=3):
     return [(ws, answer["sid"]) for ws, answer in [await sio.client.connect() for _ in range(size)]]
 
@@ -555,9 +545,6 @@ async def test_rooms_tell_their_first_and_last_member(sio):
     await b.close()
     await sio.client.until(lambda: told[1:] == [("closed", "/", "r")])
     await a.close()
-
-
-# -- before and at CONNECT -----------------------------------------------------------------------------------------------
 
 
 async def test_a_socket_whose_auth_is_pending_receives_nothing(server, start):
