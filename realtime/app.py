@@ -135,9 +135,13 @@ class Gateway:
         """Close a socket for good: its login ended."""
         if session.connected and not session.ended:
             self.server.send_frame(session.sid, frame("session.revoked", SessionEnded(reason=reason)))
-            self.background.spawn("end session", self.server.disconnect(session.sid))
+            self.background.spawn("end session", self._end(session))
         elif not session.connected:
             session.ended = True
+
+    async def _end(self, session: Session) -> None:
+        await self.server.disconnect(session.sid)
+        self.transport.close_connection(session.eio_sid)  # for clients that do not close it themselves
 
     def renew(self, session: Session, token: str) -> SessionRenewed:
         """Take the next access token of the same login; raises NotAuthenticated, SessionRevoked."""
