@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from pydantic import SecretStr
 from rich.console import Console
 
 import api.app
@@ -14,6 +16,8 @@ import workers.app
 from embedded.local_broker import LocalBroker
 from embedded.settings import EmbeddedSettings
 from embedded.store import Store
+from realtime.app import Gateway
+from realtime.settings import GatewaySettings
 from social.auth import Keys
 from social.infra import logs, process, redis
 from social.infra.broker import Broker
@@ -24,7 +28,7 @@ from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.schema import migrate
 from social.infra.settings import StartError, load
-from social.infra.tokens import RefreshTokens, Signer, new_private_key
+from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
 
 log = logs.get("embedded")
@@ -40,11 +44,13 @@ async def main() -> bool:
         async with connect(settings) as social:
             await social.revocations.poll()
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
+            gateway = Gateway(gateway_settings(settings), social, Verifier(keys.signer.jwks), tasks)
             try:
-                async with serve(settings, social, keys, health, tasks):
+                async with serve(settings, social, keys, health=health, gateway=gateway, tasks=tasks):
                     say_where(settings)
                     await tasks.until_stopped()
                     health.stopping = True
+                    await gateway.drain()
             finally:
                 await tasks.cancel()
                 keys.passwords.close()
@@ -82,16 +88,32 @@ async def connect(settings: EmbeddedSettings) -> AsyncIterator[Social]:
 
 @asynccontextmanager
 async def serve(
-    settings: EmbeddedSettings, social: Social, keys: Keys, health: Health, tasks: process.Tasks
+    settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    runner = await process.listen(api.app.create(social, keys, health), settings.host, settings.api_port)
+    runner = await process.listen(
+        api.app.create(social, keys, health), settings.host, settings.api_port, shutdown_timeout=1
+    )
     try:
         social.start(tasks)
+        await gateway.start()
         workers.app.start(social, tasks)
         yield
     finally:
+        await gateway.stop()
         await runner.cleanup()
+
+
+def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
+    """The gateway's settings: what it is not told here, it finds in the environment as in its own process."""
+    pid_key = _secret(settings.plaza_var / "pid.key", lambda: secrets.token_urlsafe(32).encode())
+    return GatewaySettings(
+        realtime_host=settings.host,
+        realtime_port=settings.realtime_port,
+        drain_s=settings.drain_s,
+        pid_key=SecretStr(pid_key.decode()),
+        origins=[f"http://{host}:{settings.api_port}" for host in ("localhost", "127.0.0.1")],
+    )
 
 
 class claim:

@@ -4,6 +4,7 @@ from realtime.app import Gateway
 from realtime.settings import Settings
 from social.infra import logs
 from social.infra.process import Tasks, run
+from social.infra.schema import wait_for_schema
 from social.infra.settings import StartError, load
 from social.infra.tokens import Verifier
 from social.infra.wiring import Social
@@ -23,8 +24,9 @@ async def main() -> bool:
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)
-    social.start(tasks)
     try:
+        await wait_for_schema(social.mongo, tasks)
+        social.start(tasks)
         await gateway.start()
         await tasks.until_stopped()
         await gateway.drain()

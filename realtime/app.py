@@ -45,7 +45,7 @@ class Gateway:
         self._tasks = tasks
         self.background = Background()
         self.sessions = Sessions()
-        self.health = Health({"store": social.mongo.ping})
+        self.health = Health({"mongo": social.mongo.ping})
         self._connecting = Connecting(self)
         self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
         self.transport.received(self._received)
@@ -135,9 +135,13 @@ class Gateway:
         """Close a socket for good: its login ended."""
         if session.connected and not session.ended:
             self.server.send_frame(session.sid, frame("session.revoked", SessionEnded(reason=reason)))
-            self.background.spawn("end session", self.server.disconnect(session.sid))
+            self.background.spawn("end session", self._end(session))
         elif not session.connected:
             session.ended = True
+
+    async def _end(self, session: Session) -> None:
+        await self.server.disconnect(session.sid)
+        self.transport.close_connection(session.eio_sid)  # for clients that do not close it themselves
 
     def renew(self, session: Session, token: str) -> SessionRenewed:
         """Take the next access token of the same login; raises NotAuthenticated, SessionRevoked."""

@@ -108,7 +108,8 @@ class Cluster:
             try:
                 await self._listen()
             except (Lost, *AWAY) as error:
-                log.warning("redis listener lost", error=str(error) or type(error).__name__)
+                say = log.warning if self.up else log.debug  # once per loss, not once per attempt
+                say("redis listener lost", error=str(error) or type(error).__name__)
             except Exception:
                 log.exception("redis listener failed")
             finally:
@@ -136,6 +137,7 @@ class Cluster:
                 ("writer", self._write(pubsub)),
                 ("reader", self._read(pubsub)),
                 ("beat", self._beat()),
+                ("watch", self._watch()),
                 ("gap", self._close_gap(list(self._wanted))),
             )
         ]
@@ -160,6 +162,7 @@ class Cluster:
                     await self._future(name)
         self.up = True
         metrics.LISTENER_UP.set(1)
+        log.info("redis listener confirmed", channels=len(channels))
         await self._regained()
 
     def _future(self, name: str) -> asyncio.Future[None]:
@@ -222,13 +225,18 @@ class Cluster:
                     future.set_result(None)
 
     async def _beat(self) -> None:
-        """Hear oneself each second; stop listening to rooms that are empty for long."""
+        """Say something to oneself each second."""
+        while True:
+            await asyncio.sleep(self._beat_s)
+            with contextlib.suppress(*AWAY):
+                await self._redis.publish(node_channel(self.node), BEAT)
+
+    async def _watch(self) -> None:
+        """Notice when it is not heard; stop listening to rooms that are empty for long."""
         while True:
             await asyncio.sleep(self._beat_s)
             if time.monotonic() - self._heard_at > self._silence_s:
                 raise Lost(f"silent for {self._silence_s} s")
-            with contextlib.suppress(*AWAY):
-                await self._redis.publish(node_channel(self.node), BEAT)
             self._leave(self._leaving.items())
 
     def _leave(self, leaving: Iterable[tuple[str, float]]) -> None:

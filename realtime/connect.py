@@ -76,7 +76,9 @@ class Connecting:
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
         access = gateway.verifier.verify(asked.token)
-        if len(gateway.sessions.of_user(access.user_id)) >= gateway.settings.sockets_per_user:
+        pid = gateway.pids.read(asked.pid, user_id=access.user_id, session_id=access.session_id)
+        others = [each for each in gateway.sessions.of_user(access.user_id) if pid is None or each.sid != pid.sid]
+        if len(others) >= gateway.settings.sockets_per_user:
             raise TooManySockets
         session = Session(
             gateway, access, eio_sid, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst)
@@ -85,7 +87,7 @@ class Connecting:
         gateway.cluster.want(user_room(session.user_id))
         try:
             gateway.social.revocations.check(session.session_id)
-            start = await self._start(session, asked)
+            start = await self._start(session, pid, asked)
             if session.ended:
                 gateway.social.revocations.check(session.session_id)
                 raise Unavailable("The client came back on another connection")
@@ -103,9 +105,8 @@ class Connecting:
             abandoned=lambda: self._abandon(session),
         )
 
-    async def _start(self, session: Session, asked: ConnectAuth) -> Start:
+    async def _start(self, session: Session, pid: Pid | None, asked: ConnectAuth) -> Start:
         gateway = self._gateway
-        pid = gateway.pids.read(asked.pid, user_id=session.user_id, session_id=session.session_id)
         room = user_room(session.user_id)
         if pid is None:
             await gateway.cluster.confirmed(room, gateway.settings.confirm_s)

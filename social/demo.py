@@ -27,7 +27,7 @@ from social.infra.settings import StartError
 FOLLOWS_EACH = 3
 SETTLE_S = 10.0  # after the last act, at most this long for everything to arrive
 SIGN_UPS_AT_ONCE = 8
-PACE_S = (0.02, 0.15)  # between two acts of one person
+PACE_S = (0.1, 0.6)  # between two acts of one person
 
 Key = tuple[str, str, str]  # recipient, type, target
 

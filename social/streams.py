@@ -19,6 +19,14 @@ class Item(NamedTuple):
     e: str
 
 
+class Entry(NamedTuple):
+    """What is to be told: about what (`k`), of which revision, by which event."""
+
+    k: str
+    rev: int
+    e: str
+
+
 class Position(NamedTuple):
     """Where a stream stands."""
 
@@ -44,29 +52,37 @@ def new(user_id: str) -> Document:
     return {"_id": user_id, "epoch": clock.new_epoch(), "seq": 0, "items": []}
 
 
-async def append(mongo: Mongo, user_id: str, k: str, rev: int, e: str) -> tuple[Position, Item] | None:
-    """Number an item and keep it, in one atomic step; None when this revision, or a later one, is there already.
+async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[str, list[Item]]:
+    """Number entries and keep them, in one atomic step; the stream's epoch and the entries' items.
 
-    The stream stays contiguous and never goes backwards, whoever appends and however often.
+    A revision that is there already keeps the number it has, and one that a later revision superseded is left out:
+    whoever appends, and however often, the stream stays contiguous and never goes backwards.
     """
-    seq = {"$add": ["$seq", 1]}
-    item = {"s": seq, "k": {"$literal": k}, "rev": rev, "e": {"$literal": e}}
-    newest = {"$slice": [{"$concatArrays": ["$items", [item]]}, -WINDOW]}
-    appended = await mongo.update(
-        "streams",
-        {"_id": user_id, "items": {"$not": {"$elemMatch": {"k": k, "rev": {"$gte": rev}}}}},
-        [{"$set": {"seq": seq, "items": newest}}],
-    )
-    return await find(mongo, user_id, k, rev) if appended else None
+    while True:  # until nobody else appended between the read and the write
+        row = await mongo.one("streams", {"_id": user_id})
+        if row is None:
+            return "", []  # the person is gone
+        there = {
+            item.k: item for item in map(_item, row["items"])
+        }  # of several revisions the last, which is the highest
+        new: list[Item] = []
+        items: list[Item] = []
+        for entry in entries:
+            known = there.get(entry.k)
+            if known is None or known.rev < entry.rev:
+                known = Item(row["seq"] + len(new) + 1, *entry)
+                there[entry.k] = known
+                new.append(known)
+            if known.rev == entry.rev:
+                items.append(known)
+        if not new or await _write(mongo, row, new):
+            return row["epoch"], items
 
 
-async def find(mongo: Mongo, user_id: str, k: str, rev: int) -> tuple[Position, Item] | None:
-    """The item of this revision, with the stream's epoch; None when it is not in the window."""
-    row = await mongo.one("streams", {"_id": user_id}, {"epoch": 1, "items": {"$elemMatch": {"k": k, "rev": rev}}})
-    if row is None or not row.get("items"):
-        return None
-    item = _item(row["items"][0])
-    return Position(row["epoch"], item.s), item
+async def _write(mongo: Mongo, row: Document, new: Sequence[Item]) -> bool:
+    newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
+    unchanged = {"_id": row["_id"], "seq": row["seq"]}
+    return await mongo.update("streams", unchanged, {"$set": {"seq": new[-1].s}, "$push": {"items": newest}}) == 1
 
 
 async def position(mongo: Mongo, user_id: str) -> Position:

@@ -20,8 +20,8 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await fan_out(social, each, post_id, author_id, after="", at_ms=at_ms)
             case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
                 await fan_out(social, each, post_id, author_id, after=after, at_ms=at_ms)
-            case PostDeleted(post_id=post_id):
-                await take_out(social, post_id, at_ms)
+            case PostDeleted(post_id=post_id, author_id=author_id):
+                await take_out(social, post_id, author_id, at_ms)
             case (
                 UserFollowed(follower_id=owner, followee_id=author_id)
                 | UserUnfollowed(follower_id=owner, followee_id=author_id)
@@ -42,15 +42,16 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
             tx.record(more)
 
         await once(social, Group.FEEDS, [happened], record)
-    rooms = [user_room(owner) for owner in owners]
+    first = not after
+    rooms = [user_room(owner) for owner in ([author_id, *owners] if first else owners)]  # one's own other devices too
     await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
 
 
-async def take_out(social: Social, post_id: str, at_ms: int) -> None:
+async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
     """A deleted post leaves every timeline."""
     owners = await feeds.holders(social.mongo, post_id)
     await feeds.forget_post(social.mongo, post_id)
-    rooms = [post_room(post_id), *(user_room(owner) for owner in owners)]
+    rooms = [post_room(post_id), *(user_room(owner) for owner in {author_id, *owners})]
     await social.pushes.hint(rooms, "post.deleted", PostGone(post_id=post_id), at_ms=at_ms)
 
 

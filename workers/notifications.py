@@ -17,7 +17,7 @@ from social.contracts.events import (
     UserFollowed,
 )
 from social.contracts.notifications import Notification
-from social.contracts.pushes import NotificationRemoved, Push, frame, user_room
+from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
 from social.infra import clock, metrics
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Document, Transaction
@@ -73,12 +73,11 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
         by_recipient[news.recipient].append(news)
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def tell(all_news: list[News]) -> None:
+    async def tell(recipient: str, news: list[News]) -> None:
         async with gate:
-            for news in all_news:
-                await _tell(social, news)
+            await _tell(social, recipient, news)
 
-    await asyncio.gather(*(tell(each) for each in by_recipient.values()))
+    await asyncio.gather(*(tell(recipient, news) for recipient, news in by_recipient.items()))
 
 
 async def _still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
@@ -138,14 +137,16 @@ async def _read_news(social: Social, event: NotificationsRead, at: datetime) -> 
     return News(event.user_id, item.k, item.rev, item.e, at, told.data)
 
 
-async def _tell(social: Social, news: News) -> None:
-    numbered = await streams.append(social.mongo, news.recipient, news.k, news.rev, news.e)
-    if numbered is None:  # it is there already, perhaps by a run that died before its push
-        numbered = await streams.find(social.mongo, news.recipient, news.k, news.rev)
-    if numbered is None:
-        return  # superseded by a later revision
-    position, item = numbered
-    encoded = frame(item.e, news.data, position.offset)
-    push = Push("S", clock.millis(news.at), position.epoch, position.seq, "", encoded)
-    await social.pushes.send([(user_room(news.recipient), push.encode())])
-    metrics.PUSHES.labels(event=item.e).inc()
+async def _tell(social: Social, recipient: str, all_news: Sequence[News]) -> None:
+    """One append and one round of pushes; what is numbered already is pushed again, for a run that died before it."""
+    by_key = {news.k: news for news in all_news}
+    entries = [streams.Entry(news.k, news.rev, news.e) for news in by_key.values()]
+    epoch, items = await streams.append(social.mongo, recipient, entries)
+    room = user_room(recipient)
+    pushes = []
+    for item in items:
+        news = by_key[item.k]
+        encoded = frame(item.e, news.data, offset(epoch, item.s))
+        pushes.append((room, Push("S", clock.millis(news.at), epoch, item.s, "", encoded).encode()))
+        metrics.PUSHES.labels(event=item.e).inc()
+    await social.pushes.send(pushes)

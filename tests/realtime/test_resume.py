@@ -1,0 +1,182 @@
+"""Coming back: nothing lost, nothing twice, whatever happened meanwhile."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from realtime.resume import Pids
+from social import streams
+from social.contracts.pushes import post_room
+from social.infra import clock
+
+
+def counts(wire: Any) -> list[int]:
+    """How many likers each notification told of, in the order they came."""
+    return [args[1]["count"] for args in wire.events if args[0].startswith("notification")]
+
+
+async def likes(world, ada, number, post, *, pushed=True):
+    for _ in range(number):
+        liker = await world.person("fan")
+        await (world.like if pushed else world.record)(post, by=liker, author=ada)
+
+
+async def test_a_client_that_returns_gets_what_it_missed_in_order(world, gateway, ada):
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await likes(world, ada, 1, post)
+    await wire.event("notification")
+    await wire.close()
+    await likes(world, ada, 3, post)
+    again = await ada.back(wire, gateway)
+    assert (again.sid, again.pid) == (wire.sid, wire.pid)
+    await again.until(lambda: len(again.events) == 3)
+    assert [args[2].split(".")[1] for args in again.events] == ["2", "3", "4"]
+    await likes(world, ada, 1, post)
+    await again.until(lambda: len(again.events) == 4)
+    assert counts(again)[-1] == 5
+
+
+async def test_a_client_that_has_seen_nothing_yet_recovers_too(world, gateway, ada):
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await wire.close()
+    await likes(world, ada, 1, post)
+    again = await ada.back(wire, gateway)
+    assert again.sid == wire.sid
+    await again.event("notification")
+
+
+async def test_a_client_returns_to_another_gateway(world, gateway, ada):
+    other = await world.gateway()
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await wire.close()
+    await likes(world, ada, 2, post)
+    again = await ada.back(wire, other)
+    assert again.sid == wire.sid
+    await again.until(lambda: counts(again) == [2, 2])  # payloads are as things are now
+    await again.close()
+    assert (await ada.back(again, gateway)).sid == wire.sid
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_an_old_connection_that_nobody_noticed_is_closed(world, gateway, ada, elsewhere):
+    there = await world.gateway() if elsewhere else gateway
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    again = await ada.back(wire, there)
+    assert again.sid == wire.sid
+    await asyncio.wait_for(wire.closed.wait(), 5)
+    await likes(world, ada, 1, post)
+    await again.event("notification")
+    assert wire.events == []
+    assert len(there.sessions) == 1
+
+
+async def test_two_returns_at_once_leave_one_connection(world, gateway, ada):
+    other = await world.gateway()
+    wire = await ada.connect(gateway)
+    backs = await asyncio.gather(*(ada.back(wire, each) for each in (gateway, other, gateway, other, gateway, other)))
+    await asyncio.sleep(0.3)
+    alive = [each for each in backs if each.connected and not each.closed.is_set()]
+    assert len(alive) == 1
+    assert len(gateway.sessions) + len(other.sessions) == 1
+    post = await ada.publish()
+    await likes(world, ada, 1, post)
+    await alive[0].event("notification")
+
+
+async def test_the_pid_of_somebody_else_opens_nothing(world, gateway, ada, bob):
+    post = await ada.publish()
+    hers = await ada.connect(gateway)
+    await likes(world, ada, 1, post)
+    await hers.event("notification")
+    his = await bob.back(hers, gateway)
+    assert his.sid != hers.sid
+    assert his.pid != hers.pid
+    assert his.events == []
+    assert not hers.closed.is_set()
+
+
+@pytest.mark.parametrize("pid", ["", "x", "a.b", "é.é", 7, None, {"$ne": 1}, "A" * 600])
+async def test_a_strange_pid_gets_a_fresh_one(world, gateway, ada, pid):
+    assert (await ada.connect(gateway, pid=pid)).sid
+
+
+@pytest.mark.parametrize("offset", ["", "x", "00000000.1", 7, {"$ne": 1}, "{epoch}.99", "{epoch}.-1", "{epoch}.x"])
+async def test_a_strange_offset_is_not_recovered_and_no_error(world, gateway, ada, offset):
+    wire = await ada.connect(gateway)
+    epoch = (await streams.position(world.social.mongo, ada.id)).epoch
+    given = offset.format(epoch=epoch) if isinstance(offset, str) else offset
+    again = await ada.back(wire, gateway, offset=given)
+    assert again.sid != wire.sid
+    assert again.pid != wire.pid
+
+
+async def test_whoever_missed_more_than_the_window_is_told_to_fetch_again(world, gateway, ada):
+    wire = await ada.connect(gateway)
+    await wire.close()
+    entries = [streams.Entry(clock.new_id(), 1, "notification") for _ in range(streams.WINDOW + 1)]
+    await streams.append(world.social.mongo, ada.id, entries)
+    again = await ada.back(wire, gateway)
+    assert again.sid != wire.sid
+    assert again.events == []
+
+
+async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
+    wire = await ada.connect(gateway)
+    stranger = Pids(b"another key")
+    pid = gateway.pids.read(wire.pid, user_id=ada.id, session_id=gateway.sessions.get(wire.sid).session_id)
+    again = await ada.connect(gateway, pid=stranger.sign(pid))
+    assert again.sid != wire.sid
+
+
+async def test_a_watched_post_is_watched_again_after_the_return(world, gateway, ada):
+    other = await world.gateway()
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await wire.ask("post.watch", {"post_id": post})
+    await wire.close()
+    again = await ada.back(wire, other)
+    assert (await again.event("post.stats"))["version"] == 0
+    stats = {"post_id": post, "likes": 3, "comments": 0, "version": 3}
+    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+    assert await again.event("post.stats", 2) == stats
+
+
+async def test_pushes_that_come_twice_late_or_with_a_hole_are_told_once_and_in_order(world, gateway, ada):
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await likes(world, ada, 4, post, pushed=False)
+    await world.push(ada, seq=3)  # 1 and 2 got lost
+    await world.push(ada, seq=2)
+    await world.push(ada, seq=3)
+    await wire.until(lambda: len(wire.events) >= 3)
+    await world.push(ada, seq=4)
+    await wire.until(lambda: len(wire.events) >= 4)
+    await likes(world, ada, 1, post)
+    await wire.until(lambda: len(wire.events) >= 5)
+    assert [args[2].split(".")[1] for args in wire.events] == ["1", "2", "3", "4", "5"]
+
+
+async def test_sync_answers_what_was_missed(world, gateway, ada):
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await likes(world, ada, 2, post)
+    await wire.until(lambda: len(wire.events) == 2)
+    answer = await wire.ask("sync", {"after": wire.events[0][2]})
+    assert answer["data"]["recovered"] is True
+    assert [each["offset"] for each in answer["data"]["events"]] == [wire.offset]
+    assert answer["data"]["offset"] == wire.offset
+    assert (await wire.ask("sync", {"after": "nonsense"}))["data"]["recovered"] is False
+
+
+async def test_what_somebody_read_on_one_device_is_told_to_the_other(world, gateway, ada):
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await likes(world, ada, 1, post)
+    told = await wire.event("notification")
+    answer = await wire.ask("notifications.read", {"ids": [told["id"]]})
+    assert answer == {"ok": True, "data": {"unread": 0}}

@@ -1,0 +1,157 @@
+"""Logins that end, tokens that run out, clients that ask too much, gateways that stop."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from support.sockets import until
+
+from social import auth
+from social.infra import clock
+from social.infra.tokens import ACCESS_LIVES, LEEWAY
+
+
+def nearly_over(world, person, left_s: float) -> str:
+    """An access token of this person's login that is accepted for so long."""
+    session = world.verifier.verify(person.token).session_id
+    signed = clock.now() - ACCESS_LIVES - LEEWAY + timedelta(seconds=left_s + 1)
+    return world.keys.signer.sign(person.id, session, signed)
+
+
+async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, gateway, ada, bob):
+    other = await world.gateway()
+    wires = [await ada.connect(gateway), await ada.connect(other)]
+    his = await bob.connect(gateway)
+    at = time.monotonic()
+    await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+    for wire in wires:
+        await asyncio.wait_for(wire.closed.wait(), 3)
+        assert wire.disconnected  # told to stay away, so that official clients do
+        assert wire.named("session.revoked") == [{"reason": "session_revoked"}]
+    assert time.monotonic() - at < 2
+    assert not his.closed.is_set()
+    refused = await ada.connect(gateway)
+    assert refused.refused["data"]["code"] == "session_revoked"
+
+
+async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redis_server):
+    gateway = await world.gateway()
+    wire = await ada.connect(gateway)
+    await redis_server.kill()
+    try:
+        at = time.monotonic()
+        await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+        await asyncio.wait_for(wire.closed.wait(), 3)
+        assert time.monotonic() - at < 2.5
+    finally:
+        await redis_server.start()
+
+
+async def test_a_login_that_ends_while_its_socket_connects_does_not_get_in(world, gateway, ada):
+    session_id = world.verifier.verify(ada.token).session_id
+    confirmed = gateway.cluster.confirmed
+
+    async def slow(room: str, timeout_s: float) -> bool:
+        gateway.social.revocations.add(session_id)
+        return await confirmed(room, timeout_s)
+
+    gateway.cluster.confirmed = slow
+    wire = await ada.connect(gateway)
+    assert wire.refused["data"]["code"] == "session_revoked"
+    assert len(gateway.sessions) == 0
+    assert gateway.sessions.users() == []
+
+
+async def test_a_token_that_runs_out_closes_the_socket_so_that_it_returns(world, gateway, ada):
+    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 1)})
+    assert wire.sid
+    await asyncio.wait_for(wire.closed.wait(), 5)
+    assert not wire.disconnected
+    again = await world.wire(gateway.port, {"token": nearly_over(world, ada, -2), "pid": wire.pid})
+    assert again.refused["data"]["code"] == "token_expired"
+    assert (await ada.back(wire, gateway)).sid == wire.sid
+
+
+async def test_a_renewed_session_stays(world, gateway, ada, bob):
+    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 1)})
+    assert (await wire.ask("session.renew", {"token": bob.token}))["problem"]["code"] == "invalid_token"
+    assert (await wire.ask("session.renew", {"token": "nonsense"}))["problem"]["code"] == "invalid_token"
+    answer = await wire.ask("session.renew", {"token": ada.token})
+    assert answer["data"]["expires_at"].endswith("Z")
+    await asyncio.sleep(2.5)
+    assert (await wire.ask("sync", {"after": "x"}))["ok"]
+
+
+async def test_who_sends_too_much_is_told_so(world, ada):
+    gateway = await world.gateway(events_per_s=1, events_burst=3)
+    wire = await ada.connect(gateway)
+    answers = [await wire.ask("sync", {"after": "x"}) for _ in range(5)]
+    assert [answer["ok"] for answer in answers[:3]] == [True] * 3
+    assert answers[4]["problem"]["code"] == "rate_limited"
+
+
+async def test_one_person_holds_so_many_sockets(world, ada):
+    gateway = await world.gateway(sockets_per_user=2)
+    first, second = await ada.connect(gateway), await ada.connect(gateway)
+    third = await ada.connect(gateway)
+    assert third.refused["data"]["code"] == "rate_limited"
+    await second.close()
+    await until(lambda: len(gateway.sessions) == 1)
+    assert (await ada.connect(gateway)).sid
+    assert (await ada.back(first, gateway)).sid == first.sid  # who returns takes their own place
+
+
+async def test_too_many_connects_at_once_are_sent_back(world, ada):
+    gateway = await world.gateway(handshakes_per_s=2, sockets_per_user=100)
+    wires = await asyncio.gather(*(ada.connect(gateway) for _ in range(6)))
+    assert sum(wire.connected is not None for wire in wires) == 2
+    assert all(wire.closed.is_set() for wire in wires if wire.connected is None)
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8080", None])
+async def test_our_own_pages_may_connect(world, gateway, http, origin):
+    url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    async with http.get(url, headers={"Origin": origin} if origin else {}) as answer:
+        assert answer.status == 200
+
+
+async def test_a_strangers_page_may_not_connect(world, gateway, http):
+    url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    async with http.get(url, headers={"Origin": "http://evil.example"}) as answer:
+        assert answer.status in (400, 403)
+
+
+async def test_a_gateway_that_stops_sends_its_clients_to_another_one_by_one(world, ada, http):
+    gateway = await world.gateway(drain_s=0.6)
+    other = await world.gateway()
+    wires = [await ada.connect(gateway) for _ in range(4)]
+    draining = asyncio.create_task(gateway.drain())
+    waits = [(await wire.event("drain"))["after_ms"] for wire in wires]
+    assert len(set(waits)) == 4
+    assert max(waits) <= 600
+    async with http.get(f"http://127.0.0.1:{gateway.port}/readyz") as answer:
+        assert answer.status == 503
+    assert (await ada.connect(gateway)).connected is None
+    await draining
+    for wire in wires:
+        await asyncio.wait_for(wire.closed.wait(), 2)
+        assert not wire.disconnected
+        assert (await ada.back(wire, other)).sid == wire.sid
+
+
+async def test_a_store_that_is_away_is_named_in_the_ack(world, gateway, ada, document_store):
+    wire = await ada.connect(gateway)
+    await document_store.kill()
+    try:
+        answer = await wire.ask("post.create", {"text": "hello"})
+        assert answer["problem"]["code"] == "unavailable"
+        assert answer["problem"]["status"] == 503
+        assert (await ada.connect(gateway)).closed.is_set()  # comes back by itself, until it is in
+    finally:
+        await document_store.start()
+
+    async def works():
+        return (await wire.ask("post.create", {"text": "hello again"}))["ok"]
+
+    await until(works, 15)

@@ -1,0 +1,130 @@
+"""A client that never fetches again: a snapshot, kept true by events alone, as an app would keep its screens."""
+
+import asyncio
+from typing import Any
+
+import socketio
+
+from support.people import Door, Person
+
+Json = dict[str, Any]
+
+
+class Mirror:
+    """One person's screens: profile, notifications, home timeline, and every post of it watched."""
+
+    def __init__(self, person: Person, door: Door, realtime_url: str) -> None:
+        self.person = person
+        self.state: Json = {}
+        self.events: list[tuple[str, Json]] = []
+        self._door = door
+        self._url = realtime_url
+        self._socket = socketio.AsyncClient(reconnection=False)
+        self._socket.on("*", self._heard)
+        self._refetching: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        """Connect, then fetch: events that come meanwhile are folded in afterwards, by their versions."""
+        await self._socket.connect(self._url, auth={"token": self.person.tokens.access_token}, transports=["websocket"])
+        self.state = await self.snapshot()
+        for post_id in self.state["posts"]:
+            await self.send("post.watch", {"post_id": post_id})
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._socket.disconnect()
+
+    async def send(self, event: str, message: Json) -> Json:
+        """One acked message; its data."""
+        ack = await self._socket.call(event, message, timeout=5)
+        assert ack["ok"], ack
+        data: Json = ack["data"]
+        return data
+
+    async def snapshot(self) -> Json:
+        """What a fresh start of the app shows."""
+        feed = await self._get("/v1/feed")
+        inbox = await self._get("/v1/notifications")
+        me = await self._get("/v1/users/me")
+        return {
+            "me": {name: me[name] for name in ("followers", "following", "posts", "version")},
+            "unread": inbox["unread"],
+            "notifications": {each["id"]: _told(each) for each in inbox["items"]},
+            "order": [each["id"] for each in inbox["items"]],
+            "feed": [post["id"] for post in feed["items"]],
+            "posts": {post["id"]: _public(post) for post in feed["items"]},
+            "comments": {
+                post["id"]: [each["id"] for each in (await self._get(f"/v1/posts/{post['id']}/comments"))["items"]]
+                for post in feed["items"]
+            },
+        }
+
+    async def _get(self, path: str) -> Json:
+        answer = await self.person.ask("GET", path)
+        assert answer.status == 200, answer
+        body: Json = answer.body
+        return body
+
+    async def _heard(self, event: str, data: Any = None, *_offset: str) -> None:
+        self.events.append((event, data))
+        handler = getattr(self, "_on_" + event.replace(".", "_"), None)
+        assert handler is not None, f"no screen for {event}"
+        await handler(data)
+
+    async def _on_notification(self, data: Json) -> None:
+        state = self.state
+        if data["id"] not in state["notifications"]:
+            state["unread"] += 1
+        state["notifications"][data["id"]] = _told(data)
+        state["order"] = [data["id"], *(each for each in state["order"] if each != data["id"])]
+
+    _on_notification_updated = _on_notification
+
+    async def _on_notification_removed(self, data: Json) -> None:
+        gone = self.state["notifications"].pop(data["id"], None)
+        if gone is not None:
+            self.state["order"].remove(data["id"])
+            self.state["unread"] -= not gone["read"]
+
+    async def _on_notifications_read(self, data: Json) -> None:
+        for each in self.state["notifications"].values():
+            if each["id"] in (data["ids"] or ()) or (data["all_until"] and each["updated_at"] <= data["all_until"]):
+                each["read"] = True
+        self.state["unread"] = data["unread"]
+
+    async def _on_user_stats(self, data: Json) -> None:
+        if data["version"] > self.state["me"]["version"]:
+            self.state["me"] = {name: data[name] for name in self.state["me"]}
+
+    async def _on_feed_post(self, data: Json) -> None:
+        if data["id"] not in self.state["posts"]:
+            self.state["feed"].insert(0, data["id"])
+            self.state["posts"][data["id"]] = _public(data)
+            self.state["comments"][data["id"]] = []
+
+    async def _on_feed_changed(self, _data: Json) -> None:
+        fresh = await self.snapshot()
+        self.state |= {name: fresh[name] for name in ("feed", "posts", "comments")}
+
+    async def _on_post_deleted(self, data: Json) -> None:
+        if data["post_id"] in self.state["posts"]:
+            self.state["feed"].remove(data["post_id"])
+            del self.state["posts"][data["post_id"]], self.state["comments"][data["post_id"]]
+
+    async def _on_post_stats(self, data: Json) -> None:
+        post = self.state["posts"].get(data["post_id"])
+        if post is not None and data["version"] > post["version"]:
+            post |= {name: data[name] for name in ("likes", "comments", "version")}
+
+    async def _on_comment_created(self, data: Json) -> None:
+        comments = self.state["comments"].get(data["post_id"])
+        if comments is not None and data["id"] not in comments:
+            comments.insert(0, data["id"])
+
+
+def _public(post: Json) -> Json:
+    return {name: value for name, value in post.items() if name != "liked"}
+
+
+def _told(notification: Json) -> Json:
+    return {**notification, "read": notification["read_at"] is not None, "read_at": None}

@@ -1,0 +1,262 @@
+"""People with sockets, and the gateways they connect to."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+
+from realtime.app import Gateway
+from realtime.settings import GatewaySettings
+from social import auth, notifications, posts, replay, streams
+from social.contracts.codec import decode, encode
+from social.contracts.events import Envelope, Group
+from social.contracts.people import Register
+from social.contracts.pushes import Push, frame, user_room
+from social.infra import clock, schema
+from social.infra.mongo import Mongo
+from social.infra.outbox import Outbox
+from social.infra.passwords import Passwords
+from social.infra.process import Tasks
+from social.infra.redis import connect
+from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.wiring import Social
+
+numbers = itertools.count(1)
+
+QUICK = {"realtime_host": "127.0.0.1", "realtime_port": 0, "drain_s": 0.2, "linger_s": 0.2, "pid_key": "k" * 32}
+
+
+class Nowhere:
+    """A broker nobody consumes from: what follows from events, the tests do themselves."""
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None: ...
+
+    def consume(self, group: Group) -> Any:
+        raise NotImplementedError
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Wire:
+    """A Socket.IO client that shows every frame: over a websocket, one namespace."""
+
+    def __init__(self, port: int, http: aiohttp.ClientSession) -> None:
+        self.port = port
+        self.events: list[list[Any]] = []
+        self.connected: dict[str, Any] | None = None
+        self.refused: dict[str, Any] | None = None
+        self.closed = asyncio.Event()
+        self.disconnected = False
+        self._http = http
+        self._changed = asyncio.Event()
+        self._acks: dict[int, asyncio.Future[Any]] = {}
+        self._ids = itertools.count(1)
+
+    async def open(self, auth: dict[str, Any]) -> "Wire":
+        url = f"http://127.0.0.1:{self.port}/socket.io/?EIO=4&transport=websocket"
+        self._socket = await self._http.ws_connect(url, autoping=False)
+        self._reader = asyncio.create_task(self._read())
+        await self._socket.send_str("40" + encode(auth).decode())
+        await self.until(lambda: self.connected or self.refused or self.closed.is_set())
+        return self
+
+    @property
+    def pid(self) -> str:
+        assert self.connected
+        return str(self.connected["pid"])
+
+    @property
+    def sid(self) -> str:
+        assert self.connected
+        return str(self.connected["sid"])
+
+    @property
+    def offset(self) -> str | None:
+        """As the official client keeps it: the last argument of the last event, where that is a string."""
+        return next((args[-1] for args in reversed(self.events) if isinstance(args[-1], str)), None)
+
+    def named(self, event: str) -> list[Any]:
+        return [args[1] for args in self.events if args[0] == event]
+
+    async def until(self, true: Callable[[], Any], timeout_s: float = 8) -> Any:
+        async with asyncio.timeout(timeout_s):
+            while not (found := true()):
+                self._changed.clear()
+                await self._changed.wait()
+            return found
+
+    async def event(self, name: str, count: int = 1, timeout_s: float = 8) -> Any:
+        """The `count`-th event of this name, once it is there."""
+        await self.until(lambda: len(self.named(name)) >= count, timeout_s)
+        return self.named(name)[count - 1]
+
+    async def ask(self, event: str, data: Any = None) -> Any:
+        number = next(self._ids)
+        future = self._acks[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_str(f"42{number}" + encode([event] if data is None else [event, data]).decode())
+        async with asyncio.timeout(15):
+            return await future
+
+    async def send(self, text: str) -> None:
+        await self._socket.send_str(text)
+
+    def go_silent(self) -> None:
+        """The network is gone, and nobody has noticed yet."""
+        self._reader.cancel()
+
+    async def close(self) -> None:
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        await self._socket.close()
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            await self._hear(str(message.data))
+            self._changed.set()
+        self.closed.set()
+        self._changed.set()
+
+    async def _hear(self, text: str) -> None:
+        if text == "2":
+            await self._socket.send_str("3")
+        elif text.startswith("40"):
+            self.connected = decode(text[2:])
+        elif text.startswith("44"):
+            self.refused = decode(text[2:])
+        elif text.startswith("41"):
+            self.disconnected = True
+        elif text.startswith("42"):
+            self.events.append(decode(text[2:]))
+        elif text.startswith("43"):
+            head, _, body = text[2:].partition("[")
+            self._acks.pop(int(head)).set_result(decode("[" + body)[0])
+
+
+class Person:
+    """Somebody with an account and a login."""
+
+    def __init__(self, world: "World", tokens: Any) -> None:
+        self.world = world
+        self.tokens = tokens
+        self.id = tokens.user.id
+        self.username = tokens.user.username
+        self.token = tokens.access_token
+
+    async def connect(self, gateway: Gateway, **auth: Any) -> Wire:
+        return await self.world.wire(gateway.port, {"token": self.token, **auth})
+
+    async def back(self, wire: Wire, gateway: Gateway, **auth: Any) -> Wire:
+        """The same client on a new connection, with what it kept."""
+        kept = {"pid": wire.pid} | ({"offset": wire.offset} if wire.offset else {})
+        return await self.connect(gateway, **{**kept, **auth})
+
+    async def publish(self, text: str = "hello") -> str:
+        post = await self.world.social.commit(posts.publish, text, by=self.id)
+        return str(post.id)
+
+
+class World:
+    """One store, one Redis, and whoever connects."""
+
+    def __init__(self, mongo_url: str, database: str, redis_url: str, http: aiohttp.ClientSession) -> None:
+        self.mongo_url, self.database, self.redis_url = mongo_url, database, redis_url
+        self._http = http
+        self._stack = AsyncExitStack()
+        self.pem = new_private_key()
+        signer = Signer(self.pem)
+        self.keys = auth.Keys(signer, RefreshTokens(b"r" * 32), Passwords())
+        self.verifier = Verifier(signer.jwks)
+
+    async def __aenter__(self) -> "World":
+        self.social = self.new_social()
+        await schema.migrate(self.social.mongo)
+        await self.social.revocations.poll()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        await self.social.close()
+
+    def new_social(self) -> Social:
+        mongo = Mongo(self.mongo_url, self.database)
+        return Social.over(mongo, self.new_redis(), Nowhere(), Outbox(mongo))
+
+    def new_redis(self) -> Any:
+        return connect(self.redis_url)
+
+    async def gateway(self, **settings: Any) -> Gateway:
+        """A gateway with its own connections, as a process of its own would have."""
+        social, tasks = self.new_social(), Tasks()
+        gateway = Gateway(GatewaySettings(**{**QUICK, **settings}), social, self.verifier, tasks)
+        social.start(tasks)
+        await gateway.start()
+
+        async def stop() -> None:
+            await gateway.stop()
+            await tasks.cancel()
+            await social.close()
+            assert not tasks.failed
+
+        self._stack.push_async_callback(stop)
+        async with asyncio.timeout(5):
+            while not gateway.cluster.up and gateway.settings.beat_s <= 1:
+                await asyncio.sleep(0.01)
+        return gateway
+
+    async def person(self, name: str) -> Person:
+        ask = Register(
+            username=f"{name}{next(numbers)}",
+            email=f"{name}{next(numbers)}@example.org",
+            password="a word, and another",
+        )
+        return Person(self, await auth.register(self.social, self.keys, ask))
+
+    async def wire(self, port: int, auth: dict[str, Any]) -> Wire:
+        wire = await Wire(port, self._http).open(auth)
+        self._stack.push_async_callback(wire.close)
+        return wire
+
+    async def like(self, post_id: str, *, by: Person, author: Person) -> None:
+        """What the notifications worker does with a like: the fact, its place in the stream, the push."""
+        await self.record(post_id, by=by, author=author)
+        await self.push(author)
+
+    async def record(self, post_id: str, *, by: Person, author: Person) -> None:
+        """All of it but the push, as when Redis loses that."""
+        cause = notifications.Cause("like", "post", post_id, by.id, author.id, post_id)
+        await self.social.commit(_tell, cause)
+        group = {"recipient": author.id, "target.id": post_id, "open": True}
+        told = await self.social.mongo.one("notifications", group)
+        assert told is not None
+        event = "notification" if told["rev"] == 1 else "notification.updated"
+        await streams.append(self.social.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
+
+    async def push(self, to: Person, *, seq: int | None = None) -> None:
+        """Publish a stream event, the newest unless told otherwise."""
+        row = await self.social.mongo.one("streams", {"_id": to.id})
+        assert row is not None
+        item = next(streams.Item(**each) for each in row["items"] if each["s"] == (seq or row["seq"]))
+        (told,) = await replay.render(self.social.mongo, to.id, [item])
+        encoded = frame(told.event, told.data, f"{row['epoch']}.{told.seq}")
+        push = Push("S", clock.millis(clock.now()), row["epoch"], told.seq, "", encoded)
+        await self.social.pushes.send([(user_room(to.id), push.encode())])
+
+
+async def _tell(tx: Any, cause: notifications.Cause) -> None:
+    await notifications.tell(tx, [cause])
+
+
+async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
+    """Wait until it is so."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            found = true()
+            found = await found if asyncio.iscoroutine(found) else found
+            if found:
+                return found
+            await asyncio.sleep(0.01)

@@ -1,0 +1,163 @@
+"""For every verb: the old snapshot and its events make the fresh snapshot, on everybody's screen."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from support.eventually import eventually
+from support.mirror import Mirror
+from support.people import knocking
+from support.ports import free_ports
+from support.system import Embedded
+
+
+class Stage:
+    """Ada writes, Bob and Eve follow her; Ada follows nobody."""
+
+    def __init__(self, ada: Mirror, bob: Mirror, eve: Mirror, post_id: str) -> None:
+        self.ada, self.bob, self.eve, self.post_id = ada, bob, eve, post_id
+
+    @property
+    def everybody(self) -> tuple[Mirror, ...]:
+        return self.ada, self.bob, self.eve
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+crowds = itertools.count()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory) -> AsyncIterator[Embedded]:
+    api_port, realtime_port = free_ports(2)
+    folder = tmp_path_factory.mktemp("live") / "var"
+    async with Embedded(folder, api_port=api_port, realtime_port=realtime_port) as embedded:
+        yield embedded
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(system) -> AsyncIterator[Stage]:
+    async with knocking(system.api_url) as door:
+        crowd = next(crowds)
+        ada, bob, eve = [await door.register(f"{name}_{crowd}") for name in ("ada", "bob", "eve")]
+        await bob.follow(ada)
+        await eve.follow(ada)
+        post = await ada.publish("hello")
+        await bob.like(post)
+        await bob.comment(post, "first")
+
+        async def settled():
+            assert len(await ada.notifications()) == 3  # follows, like, comment
+            seen = await eve.see(post)
+            assert (seen.likes, seen.comments) == (1, 1)
+            assert [len((await each.feed()).items) for each in (bob, eve)] == [1, 1]
+            assert (await ada.me()).followers == 2
+            assert (await eve.me()).following == 1
+
+        await eventually(settled)
+        mirrors = [Mirror(each, door, system.realtime_url) for each in (ada, bob, eve)]
+        for mirror in mirrors:
+            await mirror.connect()
+        yield Stage(*mirrors, post.id)
+        for mirror in mirrors:
+            await mirror.close()
+
+
+Verb = Callable[[Stage], Awaitable[object]]
+
+
+async def publish(stage):
+    await stage.ada.person.publish("news")
+
+
+async def publish_over_the_socket(stage):
+    await stage.ada.send("post.create", {"text": "news"})
+
+
+async def delete_a_post(stage):
+    assert (await stage.ada.person.ask("DELETE", f"/v1/posts/{stage.post_id}")).status == 204
+
+
+async def like(stage):
+    await stage.eve.person.ask("PUT", f"/v1/posts/{stage.post_id}/like")
+
+
+async def like_over_the_socket(stage):
+    await stage.eve.send("post.like", {"post_id": stage.post_id})
+
+
+async def unlike(stage):
+    await stage.bob.person.ask("DELETE", f"/v1/posts/{stage.post_id}/like")
+
+
+async def unlike_over_the_socket(stage):
+    await stage.bob.send("post.unlike", {"post_id": stage.post_id})
+
+
+async def comment(stage):
+    await stage.eve.person.ask("POST", f"/v1/posts/{stage.post_id}/comments", {"text": "me too"})
+
+
+async def comment_over_the_socket(stage):
+    await stage.eve.send("comment.create", {"post_id": stage.post_id, "text": "me too"})
+
+
+async def follow(stage):
+    await stage.ada.person.follow(stage.bob.person)
+
+
+async def follow_over_the_socket(stage):
+    await stage.ada.send("user.follow", {"username": stage.bob.person.username})
+
+
+async def unfollow(stage):
+    await stage.eve.person.unfollow(stage.ada.person)
+
+
+async def unfollow_over_the_socket(stage):
+    await stage.eve.send("user.unfollow", {"username": stage.ada.person.username})
+
+
+async def read_some(stage):
+    first = stage.ada.state["order"][0]
+    await stage.ada.person.ask("POST", "/v1/notifications/read", {"ids": [first]})
+
+
+async def read_all_over_the_socket(stage):
+    await stage.ada.send("notifications.read", {"all_until": "2100-01-01T00:00:00Z"})
+
+
+# Each verb, and what shows that its effect has arrived in a fresh snapshot of somebody's.
+CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
+    (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
+    (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
+    (delete_a_post, "ada", lambda fresh, _: fresh["me"]["posts"] == 0 and len(fresh["order"]) == 1),
+    (like, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 2),
+    (like_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 2),
+    (unlike, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 0),
+    (unlike_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 0),
+    (comment, "bob", lambda fresh, stage: len(fresh["comments"][stage.post_id]) == 2),
+    (comment_over_the_socket, "bob", lambda fresh, stage: fresh["posts"][stage.post_id]["comments"] == 2),
+    (follow, "bob", lambda fresh, _: fresh["me"]["followers"] == 1 and fresh["unread"] == 1),
+    (follow_over_the_socket, "bob", lambda fresh, _: fresh["me"]["followers"] == 1 and fresh["unread"] == 1),
+    (unfollow, "eve", lambda fresh, _: fresh["feed"] == [] and fresh["me"]["following"] == 0),
+    (unfollow_over_the_socket, "ada", lambda fresh, _: fresh["me"]["followers"] == 1),
+    (read_some, "ada", lambda fresh, _: fresh["unread"] == 2),
+    (read_all_over_the_socket, "ada", lambda fresh, _: fresh["unread"] == 0),
+]
+
+
+@pytest.mark.parametrize(("verb", "whose", "arrived"), CASES, ids=[verb.__name__ for verb, *_ in CASES])
+async def test_an_old_snapshot_and_its_events_are_the_fresh_snapshot(stage, verb, whose, arrived):
+    await verb(stage)
+
+    async def effective():
+        assert arrived(await getattr(stage, whose).snapshot(), stage)
+
+    await eventually(effective)
+
+    async def same():
+        for mirror in stage.everybody:
+            assert mirror.state == await mirror.snapshot(), (mirror.person, mirror.events)
+
+    await eventually(same, timeout_s=5)
