@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from api.app import ALL
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from social.contracts.problems import Problem
 from support.people import Door, Person
+
+from api.app import ALL
+from social.contracts.problems import Problem
 
 SERVICES = [service.name for service in ALL]
 
