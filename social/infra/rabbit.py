@@ -86,9 +86,13 @@ class RabbitBroker:
         async with self._connecting:
             if self._connection is None:
                 connection = await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=1)
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                await self._topology.declare(channel)
-                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                try:
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    await self._topology.declare(channel)
+                    self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                except BaseException:
+                    await connection.close()  # else it would reconnect for ever, beside the next one
+                    raise
                 self._channel = channel
                 self._connection = connection
                 log.info("broker connected")
@@ -102,7 +106,9 @@ class RabbitBroker:
                 results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
-        done = [each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, Exception)]
+        done = [
+            each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
+        ]
         await self._outbox.forget(done)
         for result in results:
             if isinstance(result, BaseException):
