@@ -122,7 +122,7 @@ async def problems(
         async with asyncio.timeout(DEADLINE_S):
             response = await handler(request)
     except web.HTTPFound as redirection:
-        response = web.Response(status=redirection.status, headers={"Location": redirection.location})
+        response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
         response = _problem(request, _refusal(request, error))
     response.headers["X-Request-ID"] = request_id

@@ -41,11 +41,15 @@ class Topology:
             seconds,
         )
 
-    async def declare(self, channel: Any) -> None:
-        """Declare all of it, idempotently: every process does, so nobody publishes into the void."""
+    async def declare(self, channel: Any) -> dict[Group, Any]:
+        """Declare all of it, idempotently: every process does, so nobody publishes into the void. The groups' queues.
+
+        What a channel declared, and only that, it declares and consumes again after a reconnect or a deleted queue.
+        """
+        queues = {}
         events = await channel.declare_exchange(self.events, aio_pika.ExchangeType.TOPIC, durable=True)
         for group in Group:
-            queue = await channel.declare_queue(
+            queue = queues[group] = await channel.declare_queue(
                 self.queue(group),
                 durable=True,
                 arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
@@ -68,6 +72,7 @@ class Topology:
                 },
             )
             await queue.bind(exchange)
+        return queues
 
 
 class RabbitBroker:
@@ -134,7 +139,7 @@ class RabbitBroker:
             connection = await self._open()
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.set_qos(prefetch_count=PREFETCH)
-            queue = await channel.get_queue(self._topology.queue(group), ensure=False)
+            queue = (await self._topology.declare(channel))[group]
             deliveries = RabbitDeliveries(self, queue.name)
             tag = await queue.consume(deliveries.arrived)
         except AWAY as error:
