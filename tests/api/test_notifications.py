@@ -168,9 +168,7 @@ async def test_a_list_and_the_stream_after_it_join_without_hole_or_double(
     assert (await ada.sync((await ada.sync(page.offset)).offset)).events == []
 
 
-@pytest.mark.parametrize(
-    "after", ["", "x", "00000000.0", "0.0", "%C3%A9.1", "abcdefgh.9", "a" * 40, "aaaaaaaa.-1"]
-)
+@pytest.mark.parametrize("after", ["", "x", "00000000.0", "0.0", "%C3%A9.1", "abcdefgh.9", "a" * 40, "aaaaaaaa.-1"])
 async def test_an_offset_of_another_stream_means_refetch(ada: Person, after: str) -> None:
     answer = await ada.sync(after)
     assert (answer.recovered, answer.events) == (False, [])
