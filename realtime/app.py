@@ -31,6 +31,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
+MEASURE_S = 15.0
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -80,6 +81,7 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
+        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -194,6 +196,11 @@ class Gateway:
             for session in self.sessions:
                 if session.expires_at <= over:
                     self.cut(session)
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(MEASURE_S)
+            self.transport.measure()
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:

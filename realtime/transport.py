@@ -55,6 +55,9 @@ class Transport:
         """Drop a connection that is not in yet: its client comes back by itself."""
         self.server.cut_connection(eio_sid)
 
+    def measure(self) -> None:
+        """Bring the metrics of slow readers up to date."""
+
     async def stop(self) -> None:
         """Close everything that is left."""
         for eio_sid in list(self.server.eio.sockets):
