@@ -1,5 +1,6 @@
 """Who gets in, and what they can do from there."""
 
+import asyncio
 from datetime import timedelta
 
 from social.contracts.pushes import frame, post_room, user_room
@@ -84,11 +85,12 @@ async def test_a_refused_message_is_acked_with_every_wrong_field(world, gateway,
 
 
 async def test_a_client_cannot_pretend_to_be_the_server(world, gateway, ada):
-    wire = await ada.connect(gateway)
-    await wire.send('42["connect",{}]')
-    await wire.send('42["disconnect","x"]')
-    assert (await wire.ask("post.create", {"text": "still here"}))["ok"]
-    assert gateway.sessions.get(wire.sid) is not None
+    for forged in ('42["connect",{}]', '421["disconnect","x"]', '42["connect_error",{}]'):
+        wire = await ada.connect(gateway)
+        await wire.send(forged)
+        await asyncio.wait([asyncio.create_task(wire.closed.wait())], timeout=0.2)
+        assert wire.events == []
+        assert (gateway.sessions.get(wire.sid) is None) == wire.closed.is_set()  # gone as a whole, or not at all
 
 
 async def test_nobody_hears_what_is_told_to_somebody_else(world, gateway, ada, bob):
