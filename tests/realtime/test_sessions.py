@@ -26,7 +26,7 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     at = time.monotonic()
     await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
     for wire in wires:
-        await wire.until(lambda: wire.disconnected, 3)  # told to stay away, so that official clients do
+        await wire.told_to_stay_away()
         assert wire.named("session.revoked") == [{"reason": "session_revoked"}]
     assert time.monotonic() - at < 2
     assert not his.closed.is_set()
@@ -41,7 +41,7 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
     try:
         at = time.monotonic()
         await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
-        await wire.until(lambda: wire.disconnected, 3)
+        await wire.told_to_stay_away()
         assert time.monotonic() - at < 2.5
     finally:
         await redis_server.start()
