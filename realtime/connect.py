@@ -42,6 +42,7 @@ class Connecting:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self._handshakes = Bucket(gateway.settings.handshakes_per_s, gateway.settings.handshakes_per_s)
+        self._claims: dict[str, asyncio.Event] = {}  # the last claim under way of each sid
         self._by_sid: dict[str, Session] = {}  # who of those connecting claimed a sid last
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
@@ -155,14 +156,31 @@ class Connecting:
             gateway.cut(holder)
 
     async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...]:
-        """Tell the cluster; without Redis the old connection just times out."""
+        """Claim the sid in the cluster, after those who claimed it here before; without Redis the old one times out."""
+        session.gen = None
+        earlier = self._claims.get(pid.sid)
+        done = self._claims[pid.sid] = asyncio.Event()
+        try:
+            if earlier is not None:
+                await earlier.wait()
+            if session.ended:  # only the newest of those connecting here may claim, or the last claim would be nobody's
+                return ()
+            rooms = await self._claim_now(session, pid)
+        finally:
+            done.set()
+            if self._claims.get(pid.sid) is done:
+                del self._claims[pid.sid]
+        session.ended = session.ended or session.outrun > (session.gen or 0)
+        return rooms
+
+    async def _claim_now(self, session: Session, pid: Pid) -> tuple[str, ...]:
         gateway = self._gateway
-        session.gen = clock.millis(clock.now())
         try:
             async with asyncio.timeout(CLAIM_S):
                 claimed = await resume.claim(gateway.social.redis, pid.sid, gateway.cluster.node)
         except AWAY as error:
             log.warning("socket id not claimed", error=str(error))
+            session.gen = clock.millis(clock.now())
             return ()
         session.gen = claimed.gen
         holder = claimed.held_by or pid.node
@@ -173,7 +191,10 @@ class Connecting:
     def evict(self, sid: str, gen: int) -> None:
         """Another gateway has this sid under a later claim."""
         for session in (self._gateway.sessions.get(sid), self._by_sid.get(sid)):
-            if session is not None and session.gen < gen:
+            if session is None:
+                continue
+            session.outrun = max(session.outrun, gen)
+            if session.gen is not None and session.gen < gen:
                 if session.connected:
                     metrics.EVICTED.inc()
                     self._gateway.cut(session)
