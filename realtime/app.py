@@ -14,6 +14,7 @@ from realtime.connect import Connecting
 from realtime.delivery import Delivery
 from realtime.dispatch import Ack, dispatch
 from realtime.doors import Doors
+from realtime.presence import Presences
 from realtime.resume import Pids
 from realtime.server import Departure
 from realtime.session import Session, Sessions
@@ -61,12 +62,23 @@ class Gateway:
             beat_s=settings.beat_s,
             silence_s=settings.silence_s,
         )
+        self.presences = Presences(
+            social.redis,
+            social.pushes,
+            self.sessions,
+            self.server,
+            self.cluster,
+            lease_s=settings.presence_lease_s,
+            grace_s=settings.presence_grace_s,
+        )
         self.doors = Doors(
             social,
             self.cluster,
             self.server,
+            self.presences,
             self.background,
-            most=settings.watched_posts,
+            most_posts=settings.watched_posts,
+            most_people=settings.watched_people,
             confirm_s=settings.confirm_s,
         )
         self.pids = Pids(_pid_key(settings))
@@ -78,6 +90,7 @@ class Gateway:
         self.social.revocations.listen(self._revoked)
         await self.social.revocations.poll()
         self._tasks.start("cluster", self.cluster.run())
+        self._tasks.start("presence", self.presences.run())
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
@@ -104,6 +117,7 @@ class Gateway:
     async def stop(self) -> None:
         """Close what is left. The long tasks end with the process's `tasks.cancel()`."""
         self.health.stopping = True
+        await self.presences.leave_all()
         await self.transport.stop()
         await self.background.cancel()
 
@@ -131,6 +145,7 @@ class Gateway:
         self.doors.leave_all(session)
         self.cluster.release(user_room(session.user_id))
         self.sessions.remove(session)
+        self.presences.left(session.user_id)
         metrics.SOCKETS.set(len(self.sessions))
 
     def end(self, session: Session, reason: str) -> None:

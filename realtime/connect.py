@@ -208,6 +208,7 @@ class Connecting:
         gateway = self._gateway
         session.connected = True
         gateway.sessions.add(session)
+        gateway.presences.came(session.user_id)
         metrics.SOCKETS.set(len(gateway.sessions))
         gateway.server.enter(session.sid, user_room(session.user_id))
         gateway.delivery.begin(session, start.missed, start.position)

@@ -45,7 +45,12 @@ class GatewaySettings(BaseSettings):
     )
     events_burst: int = Field(default=60, ge=1, description="messages one socket may send at once")
     watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
+    watched_people: int = Field(default=500, ge=100, description="people whose presence one socket may watch")
+    typing_every_s: float = Field(default=2, ge=0, description="seconds between two words that somebody is typing")
     event_timeout_s: float = Field(default=10, gt=0, description="seconds a message is worked on")
+
+    presence_lease_s: float = Field(default=40, gt=0, description="seconds a killed gateway's people stay online")
+    presence_grace_s: float = Field(default=5, ge=0, description="seconds somebody stays online without a socket")
 
     linger_s: float = Field(default=30, ge=0, description="seconds a room's channel is kept after its last member")
     confirm_s: float = Field(default=1, gt=0, description="seconds a connect waits for Redis to confirm its channel")
