@@ -55,13 +55,13 @@ def call(pointer: Any) -> Any:
     return _remembered.get(int(ffi.cast("uintptr_t", pointer)))
 
 
+_found = ffi.new("char **")
+
+
 def text(get: Any, *arguments: Any) -> str | None:
-    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing."""
-    buffer = ffi.new("char **", ffi.NULL)
-    size = get(*arguments, buffer)
-    if buffer[0] == ffi.NULL:
-        return None
-    return bytes(ffi.buffer(buffer[0], size)).decode("latin-1")
+    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing or empty."""
+    size = get(*arguments, _found)
+    return ffi.unpack(_found[0], size).decode("latin-1") if size else None
 
 
 class Pump:

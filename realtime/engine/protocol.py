@@ -366,7 +366,7 @@ class Engine(LongPolling):
             wire.close()
             return
         session.polling.probe, wire.session = wire, session
-        self._after(self.options.upgrade_timeout_s, self._probe_expired, (session, wire))
+        self.after(self.options.upgrade_timeout_s, self._probe_expired, (session, wire))
 
     def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
         polling = session.polling

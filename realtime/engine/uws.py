@@ -290,8 +290,7 @@ def _read_request(res: Any, req: Any) -> Request:
 
 
 def _header(req: Any, name: bytes) -> str | None:
-    value = text(lib.uws_req_get_header, req, name, len(name))
-    return value or None
+    return text(lib.uws_req_get_header, req, name, len(name))
 
 
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]

@@ -295,7 +295,9 @@ def test_an_engine_is_chosen_by_name_and_by_what_loads(monkeypatch, caplog):
 
 
 def test_nothing_native_loads_before_it_is_asked_for():
-    script = "import sys, realtime.server as s, realtime.engine as e; e.choose('portable'); print('socketify' in sys.modules)"
+    script = (
+        "import sys, realtime.server, realtime.engine as e; e.choose('portable'); print('socketify' in sys.modules)"
+    )
     shown = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE.parents[2]
     )
