@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -23,6 +23,7 @@ class Process:
 
     def __init__(self, core: int, *command: str) -> None:
         environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        self.name = command[-1]
         self.child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
         )
@@ -38,7 +39,7 @@ class Process:
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.child.args} ended")
+            raise RuntimeError(f"{self.name} ended")
         return line.strip()
 
     def ask(self, line: str) -> str:
@@ -144,7 +145,8 @@ def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
 
 def rounded(result: Result) -> Result:
     """The figures without digits that say nothing."""
-    return replace(result, **{k: round(v, 2) for k, v in asdict(result).items() if isinstance(v, float)})
+    figures = {name: round(value, 2) for name, value in asdict(result).items() if isinstance(value, float)}
+    return Result(**{**asdict(result), **figures})
 
 
 def cluster_cost_ratio_8() -> float | None:

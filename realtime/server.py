@@ -133,7 +133,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return member is not None and member.connected and self.engine.send(member.eio_sid, frame)
 
     def publish_frame(self, room: Any, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
-        """Write an encoded event (`42[…]`) to a room: one native publish unless sids are skipped."""
+        """Write an encoded event (`42[…]`) to a room: one native publish, whoever is skipped."""
         self.manager.write([(frame, False)], namespace, room, skip)
 
     def enter(self, sid: str, room: Any, namespace: str = "/") -> None:
