@@ -7,7 +7,7 @@ from typing import Any
 from cffi import FFI
 from socketify.native import ffi, lib
 
-__all__ = ["call", "ffi", "forget", "lib", "pump", "remember", "replace", "text"]
+__all__ = ["call", "ffi", "forget", "lib", "pointer_to", "pump", "remember", "replace", "text"]
 
 _ffi = FFI()
 _ffi.cdef("""
@@ -31,6 +31,7 @@ uv = _open_libuv()
 # C holds numbers, never Python objects: an unknown number is ignored, so nothing that C keeps too long can dangle.
 _remembered: dict[int, Any] = {}
 _numbers = count(1)
+_UINTPTR, _POINTER = ffi.typeof("uintptr_t"), ffi.typeof("void *")
 
 
 def remember(thing: object) -> int:
@@ -50,9 +51,14 @@ def forget(number: int) -> None:
     _remembered.pop(number, None)
 
 
+def pointer_to(number: int) -> Any:
+    """The number in the shape C keeps."""
+    return ffi.cast(_POINTER, number)
+
+
 def call(pointer: Any) -> Any:
     """The object behind a number that C gave back, or None."""
-    return _remembered.get(int(ffi.cast("uintptr_t", pointer)))
+    return _remembered.get(int(ffi.cast(_UINTPTR, pointer)))
 
 
 _found = ffi.new("char **")
