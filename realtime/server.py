@@ -133,7 +133,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return member is not None and member.connected and self.engine.send(member.eio_sid, frame)
 
     def publish_frame(self, room: Any, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
-        """Write an encoded event (`42[…]`) to a room: one native publish unless sids are skipped."""
+        """Write an encoded event (`42[…]`) to a room: one native publish, whoever is skipped."""
         self.manager.write([(frame, False)], namespace, room, skip)
 
     def enter(self, sid: str, room: Any, namespace: str = "/") -> None:
@@ -295,7 +295,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_ack(self, eio_sid: str, namespace: str, id: int, data: list[Any]) -> None:
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if sid is not None:
-            await self.manager.trigger_callback(sid, id, data)
+            try:
+                await self.manager.trigger_callback(sid, id, data)
+            except Exception:
+                log.exception("the callback of an acknowledgement failed")
 
     def _write(self, eio_sid: str, frames: list[Frame]) -> None:
         for frame, binary in frames:
