@@ -121,8 +121,8 @@ async def problems(
     try:
         async with asyncio.timeout(DEADLINE_S):
             response = await handler(request)
-    except web.HTTPRedirection as redirection:
-        response = web.Response(status=redirection.status, headers={"Location": redirection.location})
+    except web.HTTPMove as redirection:
+        response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
         response = _problem(request, _refusal(request, error))
     response.headers["X-Request-ID"] = request_id
