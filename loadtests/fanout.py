@@ -190,7 +190,9 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=10_000, help="sessions of the burst, memory and idle figures")
     parser.add_argument("--rounds", type=int, default=8, help="paced broadcasts")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
-    parser.add_argument("--idle", type=float, default=10.0, help="seconds of the idle figure")
+    parser.add_argument(
+        "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     options = parser.parse_args()
     if options.quick:

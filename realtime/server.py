@@ -120,7 +120,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return Admission(sid=sid)
 
     async def departed(self, departure: Departure) -> None:
-        """A connected socket has left; it is in no room any more. By default the `disconnect` handler is called."""
+        """A connected socket has left; it is in no room any more. By default the `disconnect` handler is called.
+
+        Its sid may be back already, on another connection: compare `eio_sid`.
+        """
         await self._trigger_event("disconnect", departure.namespace, departure.sid, departure.reason)
 
     def accepts(self, sid: str, namespace: str, event: str, data: list[Any]) -> bool:

@@ -87,7 +87,7 @@ class Sessions(ABC):
         return session
 
     def _expect(self, session: Session) -> None:
-        if self.options.settle_timeout_s is not None and session.settled <= 0:
+        if self.options.settle_timeout_s is not None and session.settled <= 0 and not session.closed:
             self.after(self.options.settle_timeout_s, self._unsettled, session)
 
     def _unsettled(self, session: Session) -> None:
