@@ -121,7 +121,7 @@ async def problems(
     try:
         async with asyncio.timeout(DEADLINE_S):
             response = await handler(request)
-    except web.HTTPFound as redirection:
+    except web.HTTPMove as redirection:
         response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
         response = _problem(request, _refusal(request, error))

@@ -14,6 +14,7 @@ from realtime.connect import Connecting
 from realtime.delivery import Delivery
 from realtime.dispatch import Ack, dispatch
 from realtime.doors import Doors
+from realtime.presence import Presences
 from realtime.resume import Pids
 from realtime.server import Departure
 from realtime.session import Session, Sessions
@@ -31,6 +32,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
+MEASURE_S = 15.0
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -60,12 +62,23 @@ class Gateway:
             beat_s=settings.beat_s,
             silence_s=settings.silence_s,
         )
+        self.presences = Presences(
+            social.redis,
+            social.pushes,
+            self.sessions,
+            self.server,
+            self.cluster,
+            lease_s=settings.presence_lease_s,
+            grace_s=settings.presence_grace_s,
+        )
         self.doors = Doors(
             social,
             self.cluster,
             self.server,
+            self.presences,
             self.background,
-            most=settings.watched_posts,
+            most_posts=settings.watched_posts,
+            most_people=settings.watched_people,
             confirm_s=settings.confirm_s,
         )
         self.pids = Pids(_pid_key(settings))
@@ -77,9 +90,11 @@ class Gateway:
         self.social.revocations.listen(self._revoked)
         await self.social.revocations.poll()
         self._tasks.start("cluster", self.cluster.run())
+        self._tasks.start("presence", self.presences.run())
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
+        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -102,6 +117,7 @@ class Gateway:
     async def stop(self) -> None:
         """Close what is left. The long tasks end with the process's `tasks.cancel()`."""
         self.health.stopping = True
+        await self.presences.leave_all()
         await self.transport.stop()
         await self.background.cancel()
 
@@ -129,6 +145,7 @@ class Gateway:
         self.doors.leave_all(session)
         self.cluster.release(user_room(session.user_id))
         self.sessions.remove(session)
+        self.presences.left(session.user_id)
         metrics.SOCKETS.set(len(self.sessions))
 
     def end(self, session: Session, reason: str) -> None:
@@ -198,6 +215,11 @@ class Gateway:
             for session in self.sessions:
                 if session.expires_at <= over:
                     self.cut(session)
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(MEASURE_S)
+            self.transport.measure()
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:

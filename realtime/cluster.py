@@ -95,6 +95,10 @@ class Cluster:
         """The rooms that somebody here is in."""
         return list(self._members)
 
+    def holds(self, room: str) -> bool:
+        """Whether somebody here is in the room."""
+        return room in self._members
+
     async def tell(self, node: str, message: dict[str, Any]) -> None:
         """A word to one gateway, as far as Redis is there."""
         with contextlib.suppress(*AWAY):

@@ -12,6 +12,7 @@ from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
+from social.contracts.codec import encoded
 from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
@@ -41,6 +42,7 @@ class Connecting:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self._handshakes = Bucket(gateway.settings.handshakes_per_s, gateway.settings.handshakes_per_s)
+        self._claims: dict[str, asyncio.Event] = {}  # the last claim under way of each sid
         self._by_sid: dict[str, Session] = {}  # who of those connecting claimed a sid last
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
@@ -52,7 +54,7 @@ class Connecting:
             raise self._later(eio_sid, problem) from None
         except Problem as problem:
             metrics.HANDSHAKES.labels(result=problem.code).inc()
-            raise ConnectionRefused(problem.title, problem.body()) from None
+            raise ConnectionRefused(problem.title, encoded(problem.body())) from None
         except Exception:
             log.exception("connect failed")
             metrics.HANDSHAKES.labels(result="internal").inc()
@@ -63,7 +65,7 @@ class Connecting:
     def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
         """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
         self._gateway.transport.cut_connection(eio_sid)
-        return ConnectionRefused(problem.title, problem.body())
+        return ConnectionRefused(problem.title, encoded(problem.body()))
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
         gateway = self._gateway
@@ -154,14 +156,31 @@ class Connecting:
             gateway.cut(holder)
 
     async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...]:
-        """Tell the cluster; without Redis the old connection just times out."""
+        """Claim the sid in the cluster, after those who claimed it here before; without Redis the old one times out."""
+        session.gen = None
+        earlier = self._claims.get(pid.sid)
+        done = self._claims[pid.sid] = asyncio.Event()
+        try:
+            if earlier is not None:
+                await earlier.wait()
+            if session.ended:  # only the newest of those connecting here may claim, or the last claim would be nobody's
+                return ()
+            rooms = await self._claim_now(session, pid)
+        finally:
+            done.set()
+            if self._claims.get(pid.sid) is done:
+                del self._claims[pid.sid]
+        session.ended = session.ended or session.outrun > (session.gen or 0)
+        return rooms
+
+    async def _claim_now(self, session: Session, pid: Pid) -> tuple[str, ...]:
         gateway = self._gateway
-        session.gen = clock.millis(clock.now())
         try:
             async with asyncio.timeout(CLAIM_S):
                 claimed = await resume.claim(gateway.social.redis, pid.sid, gateway.cluster.node)
         except AWAY as error:
             log.warning("socket id not claimed", error=str(error))
+            session.gen = clock.millis(clock.now())
             return ()
         session.gen = claimed.gen
         holder = claimed.held_by or pid.node
@@ -172,7 +191,10 @@ class Connecting:
     def evict(self, sid: str, gen: int) -> None:
         """Another gateway has this sid under a later claim."""
         for session in (self._gateway.sessions.get(sid), self._by_sid.get(sid)):
-            if session is not None and session.gen < gen:
+            if session is None:
+                continue
+            session.outrun = max(session.outrun, gen)
+            if session.gen is not None and session.gen < gen:
                 if session.connected:
                     metrics.EVICTED.inc()
                     self._gateway.cut(session)
@@ -186,6 +208,7 @@ class Connecting:
         gateway = self._gateway
         session.connected = True
         gateway.sessions.add(session)
+        gateway.presences.came(session.user_id)
         metrics.SOCKETS.set(len(gateway.sessions))
         gateway.server.enter(session.sid, user_room(session.user_id))
         gateway.delivery.begin(session, start.missed, start.position)

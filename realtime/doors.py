@@ -1,17 +1,20 @@
 """The only way into a room: join, await Redis' confirmation, then read the snapshot, so nothing falls in between."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from realtime import resume
 from realtime.background import Background
 from realtime.cluster import Cluster
+from realtime.presence import Presences
 from realtime.server import Server
 from realtime.session import Session
 from social import posts
+from social.contracts.base import Contract
 from social.contracts.posts import PostStats
 from social.contracts.problems import Problem, RateLimited
-from social.contracts.pushes import frame, post_room
+from social.contracts.pushes import Presence, frame, post_room, presence_room
 from social.infra import logs
 from social.infra.redis import AWAY
 from social.infra.wiring import Social
@@ -27,43 +30,57 @@ class Doors:
     """Who enters a room is let in here, once; leaving by any way goes through here too."""
 
     def __init__(
-        self, social: Social, cluster: Cluster, server: Server, background: Background, *, most: int, confirm_s: float
+        self,
+        social: Social,
+        cluster: Cluster,
+        server: Server,
+        presences: Presences,
+        background: Background,
+        *,
+        most_posts: int,
+        most_people: int,
+        confirm_s: float,
     ) -> None:
         self._social = social
         self._cluster = cluster
         self._server = server
+        self._presences = presences
         self._background = background
-        self._most = most
+        self._most = {"post": most_posts, "presence": most_people}
         self._confirm_s = confirm_s
 
     async def enter_post(self, session: Session, post_id: str) -> PostStats:
         """Hear a post's counts and comments from now on; its counts as they are. Raises NotFound."""
-        if sum(room.startswith("post:") for room in session.rooms) >= self._most:
-            raise RateLimited(f"One socket watches at most {self._most} posts")
-        return await self._enter(session, post_room(post_id), lambda: posts.stats(self._social.mongo, post_id))
+        return await self._enter(session, [post_room(post_id)], lambda: posts.stats(self._social.mongo, post_id))
 
     def leave_post(self, session: Session, post_id: str) -> None:
         """Stop hearing it."""
-        self._leave(session, post_room(post_id), remembered=True)
+        self._leave(session, [post_room(post_id)], remembered=True)
+
+    async def enter_presences(self, session: Session, user_ids: Sequence[str]) -> list[Presence]:
+        """Hear who of these people comes and goes; who is here now. Raises Unavailable."""
+        ids = [each for each in dict.fromkeys(user_ids) if not session.hides(each)]
+        rooms = [presence_room(each) for each in ids]
+        return await self._enter(session, rooms, lambda: self._presences.look(ids))
+
+    def leave_presences(self, session: Session, user_ids: Sequence[str]) -> None:
+        """Stop hearing of them."""
+        self._leave(session, [presence_room(each) for each in user_ids], remembered=True)
 
     def leave_all(self, session: Session) -> None:
         """The socket is gone; what it watched stays remembered for its return."""
-        for room in list(session.rooms):
-            self._leave(session, room, remembered=False)
+        self._leave(session, list(session.rooms), remembered=False)
 
     async def restore(self, session: Session, rooms: Iterable[str]) -> None:
-        """Enter again what a returning socket was in, through the same doors, and tell the counts as they are now."""
+        """Enter again what a returning socket was in, through the same doors, and tell how things are now."""
+        ids: dict[str, list[str]] = {"post": [], "presence": []}
         for room in rooms:
-            kind, _, post_id = room.partition(":")
-            if kind != "post" or session.ended:
-                continue
-            try:
-                stats = await self.enter_post(session, post_id)
-            except Problem as problem:
-                log.debug("room not restored", room=room, problem=problem.code)
-            else:
-                if not session.ended:
-                    self._server.send_frame(session.sid, frame("post.stats", stats))
+            kind, _, of = room.partition(":")
+            ids.get(kind, []).append(of)
+        for post_id in ids["post"]:
+            await self._restore(session, "post.stats", self._one(session, post_id))
+        if ids["presence"]:
+            await self._restore(session, "presence", self.enter_presences(session, ids["presence"]))
 
     async def tell_again(self, rooms: Iterable[str]) -> None:
         """After hints may have been lost: the counts of every watched post as they are now; raises Unavailable."""
@@ -72,34 +89,55 @@ class Doors:
             for stats in await posts.many_stats(self._social.mongo, ids[start : start + CHUNK]):
                 self._server.publish_frame(post_room(stats.post_id), frame("post.stats", stats))
 
-    async def _enter(self, session: Session, room: str, snapshot: Callable[[], Awaitable[T]]) -> T:
-        fresh = room not in session.rooms
-        if fresh:
+    async def _one(self, session: Session, post_id: str) -> list[PostStats]:
+        return [await self.enter_post(session, post_id)]
+
+    async def _restore(self, session: Session, event: str, entering: Coroutine[Any, Any, Sequence[Contract]]) -> None:
+        if session.ended:
+            entering.close()
+            return
+        try:
+            found = await entering
+        except Problem as problem:
+            log.debug("room not restored", hint=event, problem=problem.code)
+            return
+        for state in found if not session.ended else ():
+            self._server.send_frame(session.sid, frame(event, state))
+
+    async def _enter(self, session: Session, rooms: Sequence[str], snapshot: Callable[[], Awaitable[T]]) -> T:
+        fresh = [room for room in rooms if room not in session.rooms]
+        self._admit(session, fresh)
+        for room in fresh:
             session.rooms.add(room)
             self._cluster.want(room)
             self._server.enter(session.sid, room)
-        await self._cluster.confirmed(room, self._confirm_s)
+        await asyncio.gather(*(self._cluster.confirmed(room, self._confirm_s) for room in rooms))
         try:
             found = await snapshot()
         except BaseException:
-            if fresh:
-                self._leave(session, room, remembered=False)
+            self._leave(session, fresh, remembered=False)
             raise
         if fresh and not session.ended:
-            self._background.spawn("remember", self._remember(session.sid, entered=room))
+            self._background.spawn("remember", self._remember(session.sid, entered=fresh))
         return found
 
-    def _leave(self, session: Session, room: str, *, remembered: bool) -> None:
-        if room not in session.rooms:
-            return
-        session.rooms.discard(room)
-        self._cluster.release(room)
-        if not session.ended:
-            self._server.leave(session.sid, room)
-            if remembered:
-                self._background.spawn("forget", self._remember(session.sid, left=room))
+    def _admit(self, session: Session, fresh: Sequence[str]) -> None:
+        for kind, most in self._most.items():
+            new = sum(room.startswith(kind) for room in fresh)
+            if new and new + sum(room.startswith(kind) for room in session.rooms) > most:
+                raise RateLimited(f"One socket watches at most {most} of these")
 
-    async def _remember(self, sid: str, *, entered: str | None = None, left: str | None = None) -> None:
+    def _leave(self, session: Session, rooms: Sequence[str], *, remembered: bool) -> None:
+        left = [room for room in rooms if room in session.rooms]
+        for room in left:
+            session.rooms.discard(room)
+            self._cluster.release(room)
+            if not session.ended:
+                self._server.leave(session.sid, room)
+        if left and remembered and not session.ended:
+            self._background.spawn("forget", self._remember(session.sid, left=left))
+
+    async def _remember(self, sid: str, *, entered: Sequence[str] = (), left: Sequence[str] = ()) -> None:
         try:
             await resume.remember(self._social.redis, sid, entered=entered, left=left)
         except AWAY as error:  # clients watch again by themselves on every connect

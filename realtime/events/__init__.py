@@ -1,5 +1,5 @@
 """What clients may send, one file a domain; importing this package registers all of it."""
 
-from realtime.events import comments, follows, likes, notifications, posts, sessions
+from realtime.events import comments, follows, likes, notifications, posts, presence, sessions
 
-__all__ = ["comments", "follows", "likes", "notifications", "posts", "sessions"]
+__all__ = ["comments", "follows", "likes", "notifications", "posts", "presence", "sessions"]

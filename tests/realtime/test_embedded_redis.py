@@ -65,6 +65,6 @@ async def test_a_listener_that_is_never_heard_is_replaced(world, ada, bob):
     gateway.social.redis.publish = lambda *_: publish("nobody", b"")
     await until(lambda: not gateway.cluster.up)
     await world.record(await ada.publish(), by=bob, author=ada)
-    gateway.social.redis.publish = publish
     await wire.event("notification")
+    gateway.social.redis.publish = publish
     await until(lambda: gateway.cluster.up)

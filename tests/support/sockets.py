@@ -95,6 +95,10 @@ class Wire:
         await self.until(lambda: len(self.named(name)) >= count, timeout_s)
         return self.named(name)[count - 1]
 
+    async def told_to_stay_away(self, timeout_s: float = 3) -> None:
+        """DISCONNECT, after which official clients do not come back by themselves."""
+        await self.until(lambda: self.disconnected, timeout_s)
+
     async def ask(self, event: str, data: Any = None) -> Any:
         number = next(self._ids)
         future = self._acks[number] = asyncio.get_running_loop().create_future()

@@ -83,7 +83,7 @@ async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
         "--api", embedded.api_url, "--realtime", embedded.realtime_url,
         cwd=ROOT,
     )  # fmt: skip
-    assert code == 0, output
+    assert code == 0, output + embedded.output.decode()
     assert '"missing":0' in output
     assert '"duplicates":0' in output
     assert '"refused":0' in output

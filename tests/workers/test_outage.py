@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from conftest import require
 from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza

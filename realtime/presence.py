@@ -1,0 +1,190 @@
+"""Who is online: a lease per person and gateway in Redis that expires, never a counter that drifts.
+
+`presence:<user>` is a sorted set of gateways by when their lease ends, in milliseconds. Somebody is online while one of
+them lies ahead; otherwise the latest is when they were last seen.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+from realtime.cluster import Cluster
+from realtime.server import Server
+from realtime.session import Sessions
+from social.contracts.problems import Unavailable
+from social.contracts.pushes import Presence, frame, presence_room
+from social.infra import clock, logs
+from social.infra.pushing import Pushes
+from social.infra.redis import AWAY, Redis
+
+log = logs.get("presence")
+
+REMEMBERED_S = 30 * 24 * 3600
+CHUNK = 500
+MOST_GATEWAYS = 16  # remembered per person; every start of a process is another one
+FLUSH_S = 0.2
+
+
+class Presences:
+    """The leases of everybody who is here, and what watchers here were told of others."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        pushes: Pushes,
+        sessions: Sessions,
+        server: Server,
+        cluster: Cluster,
+        *,
+        lease_s: float,
+        grace_s: float,
+    ) -> None:
+        self._redis = redis
+        self._pushes = pushes
+        self._sessions = sessions
+        self._server = server
+        self._cluster = cluster
+        self._node = cluster.node
+        self._lease_ms = round(lease_s * 1000)
+        self._refresh_s = lease_s / 3
+        self._grace_s = grace_s
+        self._came: set[str] = set()
+        self._leaving: dict[str, float] = {}  # people whose last socket here went, and when to say so
+        self._watched: dict[str, bool] = {}  # people watched here, and whether they were online when last told
+
+    # ---- what sockets do
+
+    def came(self, user_id: str) -> None:
+        """A socket of theirs connected."""
+        if self._leaving.pop(user_id, None) is None:
+            self._came.add(user_id)
+
+    def left(self, user_id: str) -> None:
+        """One went; they count as here for a moment longer, since most come back at once."""
+        if not self._here(user_id):
+            self._leaving[user_id] = time.monotonic() + self._grace_s
+
+    async def look(self, user_ids: Sequence[str]) -> list[Presence]:
+        """Where people are now; raises Unavailable without Redis."""
+        try:
+            found = await self._read(user_ids)
+        except AWAY as error:
+            raise Unavailable from error
+        for each in found:
+            self._watched[each.user_id] = each.online
+        return found
+
+    # ---- the long task
+
+    async def run(self) -> None:
+        """Write what changed a few times a second, and renew and compare everything well before a lease ends."""
+        due = time.monotonic() + self._refresh_s
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            try:
+                await self._flush()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._refresh_s
+                    await self._refresh()
+            except AWAY as error:
+                log.debug("redis away; presence lags", error=str(error))
+
+    async def leave_all(self) -> None:
+        """This gateway stops: whoever is still here goes now."""
+        users = [*self._leaving, *self._sessions.users()]
+        try:
+            async with asyncio.timeout(1):
+                for some in _chunks(users):
+                    await self._end(some)
+        except AWAY as error:
+            log.debug("presence ends with its leases", error=str(error))
+
+    # ---- inside
+
+    def _here(self, user_id: str) -> bool:
+        return any(session.connected and not session.ended for session in self._sessions.of_user(user_id))
+
+    async def _flush(self) -> None:
+        now = time.monotonic()
+        came = list(islice(self._came, CHUNK))
+        if came:
+            await self._renew(came)
+            self._came.difference_update(came)
+        gone = [user for user, at in islice(self._leaving.items(), 4 * CHUNK) if at <= now][:CHUNK]
+        if gone:
+            await self._end(gone)
+            for user in gone:
+                self._leaving.pop(user, None)
+
+    async def _refresh(self) -> None:
+        for some in _chunks(self._sessions.users()):
+            await self._renew(some, tell=False)
+        for user in [each for each in self._watched if not self._cluster.holds(presence_room(each))]:
+            del self._watched[user]
+        for some in _chunks(list(self._watched)):
+            for found in await self._read(some):
+                if self._watched.get(found.user_id, found.online) != found.online:  # a lease ran out, unannounced
+                    self._watched[found.user_id] = found.online
+                    self._server.publish_frame(presence_room(found.user_id), frame("presence", found))
+
+    async def _renew(self, users: Sequence[str], *, tell: bool = True) -> None:
+        """Leases until later; those who were not online before are announced."""
+        now = _now_ms()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for user in users:
+                key = presence_room(user)
+                pipeline.zrevrange(key, 0, 0, withscores=True)
+                pipeline.zadd(key, {self._node: now + self._lease_ms})
+                pipeline.zremrangebyrank(key, 0, -1 - MOST_GATEWAYS)
+                pipeline.expire(key, REMEMBERED_S)
+            answers = await pipeline.execute()
+        fresh = [user for user, ends in zip(users, answers[::4], strict=True) if not ends or ends[0][1] <= now]
+        if tell and fresh:
+            await self._announce([Presence.model_construct(user_id=each, online=True, version=now) for each in fresh])
+
+    async def _end(self, users: Sequence[str]) -> None:
+        """Leases that end now; those who have none elsewhere are announced."""
+        now = _now_ms()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for user in users:
+                pipeline.zadd(presence_room(user), {self._node: now})
+                pipeline.zrevrange(presence_room(user), 0, 0, withscores=True)
+            answers = await pipeline.execute()
+        gone = [user for user, ends in zip(users, answers[1::2], strict=True) if ends[0][1] <= now]
+        seen = _time(now)
+        await self._announce(
+            [Presence.model_construct(user_id=each, online=False, last_seen_at=seen, version=now) for each in gone]
+        )
+
+    async def _announce(self, changes: Iterable[Presence]) -> None:
+        for each in changes:
+            room = presence_room(each.user_id)
+            await self._pushes.hint([room], "presence", each, at_ms=each.version, author=each.user_id)
+
+    async def _read(self, users: Sequence[str]) -> list[Presence]:
+        now = _now_ms()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for user in users:
+                pipeline.zrevrange(presence_room(user), 0, 0, withscores=True)
+            answers = await pipeline.execute()
+        return [_presence(user, ends, now) for user, ends in zip(users, answers, strict=True)]
+
+
+def _presence(user: str, ends: list[tuple[bytes, float]], now: int) -> Presence:
+    online = bool(ends) and ends[0][1] > now
+    seen = _time(ends[0][1]) if ends and not online else None
+    return Presence.model_construct(user_id=user, online=online, last_seen_at=seen, version=now)
+
+
+def _now_ms() -> int:
+    return clock.millis(clock.now())
+
+
+def _time(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _chunks(users: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (users[start : start + CHUNK] for start in range(0, len(users), CHUNK))

@@ -1,0 +1,238 @@
+"""Whatever gets lost, doubled, late or cut: a client's list of events is the stream's, or it is told to fetch again."""
+
+import asyncio
+import os
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realtime import resume
+from realtime.background import Background
+from realtime.delivery import Delivery
+from realtime.limits import Bucket
+from realtime.session import Session, Sessions
+from social import replay, streams
+from social.contracts.codec import decode
+from social.contracts.problems import Unavailable
+from social.contracts.pushes import Push, user_room
+from social.infra.mongo import Mongo
+from social.infra.tokens import Access
+
+EXAMPLES = int(os.environ.get("PLAZA_EXAMPLES", "500"))
+WINDOW = 6
+USER = "a" * 24
+
+
+class Store:
+    """One stream in memory, under the names that `social.streams` calls; every answer lets others run first."""
+
+    def __init__(self) -> None:
+        self.row: dict[str, Any] = {"_id": USER, "epoch": "epoch001", "seq": 0, "items": []}
+        self.away = False
+
+    async def _answer(self, found: Any) -> Any:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unavailable
+        return found
+
+    async def one(self, _collection: str, _where: Any, _fields: Any = None) -> Any:
+        return await self._answer({**self.row, "items": list(self.row["items"])})
+
+    async def many(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+    async def count(self, *_: Any, **__: Any) -> int:
+        return 0
+
+    async def update(self, _collection: str, where: Any, change: Any) -> int:
+        if where["seq"] != self.row["seq"]:
+            return 0
+        self.row["seq"] = change["$set"]["seq"]
+        pushed = change["$push"]["items"]
+        self.row["items"] = (self.row["items"] + pushed["$each"])[pushed["$slice"] :]
+        return 1
+
+    def majority(self, _collection: str) -> "Store":
+        return self
+
+    async def find_one(self, *_: Any) -> Any:
+        return await self.one("streams", {})
+
+    def find(self, *_: Any) -> "Store":
+        return self
+
+    async def to_list(self, _length: Any) -> Any:
+        return [await self.one("streams", {})]
+
+
+class World:
+    """One person's stream, one client of theirs, and the gateway that it is connected to."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.mongo = cast(Mongo, self.store)
+        self.background = Background()
+        self.sessions = Sessions()
+        self.delivery = Delivery(self.mongo, self.sessions, self, self.background, cut=self.cut)
+        self.session: Session | None = None
+        self.pid: resume.Pid | None = None
+        self.offset: str | None = None  # as the client keeps it
+        self.seen: list[int] = []  # what the client has, without what it fetched otherwise
+        self.expected_from = 0  # what came before was fetched
+
+    # the server's side of the client's connection
+
+    def send_frame(self, sid: str, frame: bytes) -> bool:
+        if self.session is not None and sid == self.session.sid:
+            _, data, self.offset = decode(frame[2:])
+            self.seen.append(int(data["ids"][0], 16))
+        return True
+
+    def publish_frame(self, room: str, frame: bytes, skip: Any = ()) -> None: ...
+
+    def cut(self, session: Session) -> None:
+        session.ended = True
+        self.sessions.remove(session)
+        if session is self.session:
+            self.session = None
+
+    # what can happen
+
+    async def happen(self, *, pushed: bool) -> None:
+        """Something happens; its push arrives, or gets lost."""
+        seq = self.store.row["seq"] + 1
+        await streams.append(self.mongo, USER, [streams.Entry(f"read:{seq:024x}", 1, "notifications.read")])
+        if pushed:
+            self.push(seq)
+
+    def push(self, seq: int) -> None:
+        """A push arrives, perhaps late, perhaps again."""
+        items = [streams.Item(**each) for each in self.store.row["items"] if each["s"] == seq]
+        if items:
+            data = b'42["notifications.read",{"ids":["%024x"]},"epoch001.%d"]' % (seq, seq)
+            self.delivery.pushed(user_room(USER), Push("S", 1, "epoch001", seq, "", data).encode())
+
+    async def connect(self, *, remembers: bool, meanwhile: list[int]) -> None:
+        """The client connects, or comes back; some pushes arrive while its stream is read."""
+        if self.session is not None:
+            self.cut(self.session)
+        session = Session(cast(Any, None), Access(USER, "b" * 24, 0), "", Bucket(1, 1))
+        session.sid = "sid"
+        self.sessions.expect(session)
+        try:
+            if self.pid is None or not remembers:
+                position, missed = await streams.position(self.mongo, USER), None
+            else:
+                missed = await replay.since(self.mongo, USER, resume.position(self.pid, self.offset))
+                position = missed.position
+                if not missed.recovered:
+                    missed = None
+        except Unavailable:
+            self.sessions.remove(session)
+            return
+        for seq in meanwhile:
+            await self.happen(pushed=False)
+            self.push(seq)
+        if missed is None:  # the client fetches everything, as of now or later
+            self.expected_from = position.seq
+            self.seen.clear()
+            self.offset = None if self.pid is None else self.offset  # the official client keeps the old one
+            self.pid = resume.Pid("sid", USER, "b" * 24, *position, "node", 0)
+        self.session = session
+        session.connected = True
+        self.sessions.add(session)
+        self.delivery.begin(session, missed, position)
+
+    async def settle(self) -> None:
+        self.store.away = False
+        for _ in range(3):
+            await self.delivery.reread("sweep")
+            for _ in range(60):
+                await asyncio.sleep(0)
+
+    def check(self) -> None:
+        """No hole, nothing twice, nothing out of order."""
+        start = self.expected_from + 1
+        assert self.seen == list(range(start, start + len(self.seen)))
+
+
+seqs = st.integers(1, 40)
+steps = st.one_of(
+    st.tuples(st.just("happen"), st.booleans()),
+    st.tuples(st.just("happen"), st.booleans()),
+    st.tuples(st.just("push"), seqs),
+    st.tuples(st.just("leave")),
+    st.tuples(st.just("connect"), st.booleans(), st.lists(seqs, max_size=3)),
+    st.tuples(st.just("return"), st.lists(seqs, max_size=3)),
+    st.tuples(st.just("sweep")),
+    st.tuples(st.just("store"), st.booleans()),
+    st.tuples(st.just("turn"), st.integers(1, 5)),
+)
+
+
+async def live(script: list[tuple[Any, ...]]) -> None:
+    world = World()
+    for step in script:
+        match step:
+            case ("happen", pushed):
+                away, world.store.away = world.store.away, False
+                await world.happen(pushed=pushed)
+                world.store.away = away
+            case ("push", seq):
+                world.push(seq)
+            case ("leave",):
+                if world.session is not None:
+                    world.cut(world.session)
+            case ("connect", remembers, meanwhile):
+                away, world.store.away = world.store.away, False
+                await world.connect(remembers=remembers, meanwhile=meanwhile)
+                world.store.away = away
+            case ("return", meanwhile):
+                away, world.store.away = world.store.away, False
+                await world.connect(remembers=True, meanwhile=meanwhile)
+                world.store.away = away
+            case ("sweep",):
+                try:
+                    await world.delivery.reread("sweep")
+                except Unavailable:
+                    assert world.store.away
+            case ("store", here):
+                world.store.away = not here
+            case ("turn", times):
+                for _ in range(times):
+                    await asyncio.sleep(0)
+        world.check()
+    await world.settle()
+    if world.session is None:
+        await world.connect(remembers=True, meanwhile=[])
+        await world.settle()
+    if world.session is None:  # it was cut for being too far behind just now
+        await world.connect(remembers=True, meanwhile=[])
+        await world.settle()
+    world.check()
+    assert world.session is not None
+    assert world.expected_from + len(world.seen) == world.store.row["seq"]
+    await world.background.cancel()
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(steps, max_size=60))
+def test_a_client_has_its_whole_stream_in_order_and_once(script: list[tuple[Any, ...]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "WINDOW", WINDOW)
+        patch.setattr("realtime.delivery.RETRY_S", 0)
+        asyncio.run(live(script))
+
+
+text = st.one_of(st.none(), st.text(max_size=50), st.integers(), st.just("epoch001.3"), st.just("epoch001.99"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(text, text)
+def test_no_pid_and_no_offset_a_client_makes_up_is_an_error(pid: Any, offset: Any) -> None:
+    assert resume.Pids(b"key").read(pid, user_id="a", session_id="b") is None
+    ours = resume.Pid("sid", "a", "b", "epoch001", 2, "node", 0)
+    assert resume.position(ours, offset) in (None, "epoch001.2", "epoch001.3", "epoch001.99")

@@ -1,0 +1,102 @@
+"""Who is online, and who is typing, as others see it."""
+
+import asyncio
+
+import pytest
+
+
+async def watch(wire, *people):
+    answer = await wire.ask("presence.watch", {"user_ids": [each.id for each in people]})
+    assert answer["ok"], answer
+    return [each["online"] for each in answer["data"]["people"]]
+
+
+@pytest.fixture
+async def gateway(world):
+    return await world.gateway(presence_grace_s=0.1)
+
+
+async def test_a_person_who_connects_is_online_to_those_who_watch(world, gateway, ada, bob):
+    other = await world.gateway(presence_grace_s=0.1)
+    his = await bob.connect(gateway)
+    assert await watch(his, ada) == [False]
+    phone, laptop = await ada.connect(other), await ada.connect(gateway)
+    came = await his.event("presence")
+    assert (came["user_id"], came["online"]) == (ada.id, True)
+    await asyncio.sleep(0.4)
+    await phone.close()
+    await asyncio.sleep(0.6)
+    assert await watch(his, ada) == [True]  # the other device is still there
+    await laptop.close()
+    went = await his.event("presence", 2)
+    assert went["online"] is False
+    assert went["last_seen_at"].endswith("Z")
+    assert went["version"] > came["version"]
+    assert await watch(his, ada, bob) == [False, True]
+
+
+async def test_who_comes_right_back_never_left(world, ada, bob):
+    gateway = await world.gateway(presence_grace_s=1)
+    his, hers = await bob.connect(gateway), await ada.connect(gateway)
+    await asyncio.sleep(0.4)
+    assert await watch(his, ada) == [True]
+    await hers.close()
+    await ada.back(hers, gateway)
+    await asyncio.sleep(1.6)
+    assert his.named("presence") == []
+
+
+async def test_people_of_a_gateway_that_vanished_go_offline_when_its_lease_ends(world, ada, bob):
+    doomed = await world.gateway(presence_lease_s=1)
+    gateway = await world.gateway(presence_lease_s=0.6)
+    his = await bob.connect(gateway)
+    await ada.connect(doomed)
+    await asyncio.sleep(0.4)
+    assert await watch(his, ada) == [True]
+    doomed.presences._renew = doomed.presences._end = lambda *_, **__: asyncio.sleep(0)  # as if it were killed
+    went = await his.event("presence")
+    assert went["online"] is False
+    assert went["last_seen_at"]
+
+
+async def test_nobody_hears_of_people_they_no_longer_watch(world, gateway, ada, bob):
+    his = await bob.connect(gateway)
+    await watch(his, ada)
+    assert (await his.ask("presence.unwatch", {"user_ids": [ada.id]}))["ok"]
+    await ada.connect(gateway)
+    await asyncio.sleep(0.5)
+    assert his.named("presence") == []
+
+
+async def test_at_most_a_hundred_people_are_watched_at_once(world, gateway, ada):
+    wire = await ada.connect(gateway)
+    answer = await wire.ask("presence.watch", {"user_ids": [f"{number:024x}" for number in range(101)]})
+    assert answer["problem"]["code"] == "validation_failed"
+    answer = await wire.ask("presence.watch", {"user_ids": [f"{number:024x}" for number in range(100)]})
+    assert len(answer["data"]["people"]) == 100
+
+
+async def test_somebody_typing_is_seen_by_those_who_watch_the_post(world, gateway, ada, bob):
+    post = await ada.publish()
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    assert (await his.ask("typing", {"post_id": post}))["problem"]["code"] == "forbidden"
+    for wire in (hers, his):
+        await wire.ask("post.watch", {"post_id": post})
+    assert (await his.ask("typing", {"post_id": post}))["ok"]
+    assert await hers.event("typing") == {"post_id": post, "user_id": bob.id}
+    assert (await his.ask("typing", {"post_id": post}))["problem"]["code"] == "rate_limited"
+
+
+async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, ada, bob):
+    post = await ada.publish()
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    carl = await (await world.person("carl")).connect(gateway)
+    session = gateway.sessions.get(hers.sid)
+    session.hidden = frozenset({bob.id})
+    gateway.sessions.add(session)
+    for wire in (hers, his, carl):
+        await wire.ask("post.watch", {"post_id": post})
+    await his.ask("typing", {"post_id": post})
+    await carl.event("typing")
+    assert hers.named("typing") == []
+    assert await watch(hers, bob) == []
