@@ -75,7 +75,9 @@ async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
     if arguments.what == "list":
         table = Table("id", "event", "since", "attempts", "error")
         for row in await parked.listed(mongo):
-            table.add_row(row["_id"], row["type"], row["at"].isoformat(), str(row["attempts"]), row["error"][:80])
+            table.add_row(
+                row["_id"], row["type"] or "?", row["at"].isoformat(), str(row["attempts"]), row["error"][:80]
+            )
         show(table)
         return
     if not arguments.id:
