@@ -63,6 +63,7 @@ async def main() -> bool:
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping})
     tasks = process.Tasks()
+    tasks.obey_signals()
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)

@@ -188,6 +188,7 @@ class RabbitBroker:
             try:
                 async with asyncio.timeout(2):
                     await self._connection.close()
+                    await asyncio.sleep(0.05)  # aio_pika's own callbacks end after close() returned
             except AWAY:
                 log.warning("broker connection did not close in time")
 
