@@ -32,7 +32,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
-MEASURE_S = 15.0
+IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -94,7 +94,6 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
-        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -152,9 +151,13 @@ class Gateway:
         """Close a socket for good: its login ended."""
         if session.connected and not session.ended:
             self.server.send_frame(session.sid, frame("session.revoked", SessionEnded(reason=reason)))
-            self.background.spawn("end session", self.server.disconnect(session.sid))
+            self.background.spawn("end session", self._end(session))
         elif not session.connected:
             session.ended = True
+
+    async def _end(self, session: Session) -> None:
+        await self.server.disconnect(session.sid)
+        self.transport.close_connection(session.eio_sid)  # for clients that do not close it themselves
 
     def renew(self, session: Session, token: str) -> SessionRenewed:
         """Take the next access token of the same login; raises NotAuthenticated, SessionRevoked."""
@@ -199,7 +202,7 @@ class Gateway:
             every = most if self.cluster.up else min(most, SWEEP_WITHOUT_LISTENER_S)
             await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             try:
-                await self.delivery.reread("sweep")
+                await self.delivery.reread("sweep", IN_FLIGHT_S)
             except Unavailable as error:
                 log.warning("positions not readable", error=str(error))
 
@@ -211,11 +214,6 @@ class Gateway:
             for session in self.sessions:
                 if session.expires_at <= over:
                     self.cut(session)
-
-    async def _measure(self) -> None:
-        while True:
-            await asyncio.sleep(MEASURE_S)
-            self.transport.measure()
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:

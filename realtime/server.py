@@ -1,26 +1,24 @@
-"""Socket.IO as this system needs it: who may connect, frames written as they are, sockets cut so that they return."""
+"""Socket.IO 5 over our engine: python-socketio's server and manager, with rooms that are the engine's topics."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import engineio
 import socketio
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as EngineFrame
 from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
-from socketio.packet import CONNECT, CONNECT_ERROR, DISCONNECT
+from socketio.packet import ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT
 
-from social.contracts.codec import decode, encode
+from realtime.engine import Engine, Environ, Work
+from realtime.engine.rooms import Member, Rooms
+from realtime.engine.sio_packets import Frame, Packet, arguments, decode, encode
 
-__all__ = ["Admission", "Authorize", "ConnectionRefused", "Departure", "Server"]
+__all__ = ["Admission", "Authorize", "ConnectionRefused", "Departure", "Rooms", "Server"]
 
 log = logging.getLogger(__name__)
 
-CLIENT_DISCONNECT, SERVER_DISCONNECT, TRANSPORT_CLOSE = "client disconnect", "server disconnect", "transport close"
-
-Environ = Mapping[str, Any]
+CLIENT_DISCONNECT, SERVER_DISCONNECT = "client disconnect", "server disconnect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Admission:
     """The answer of `Server.authorize` to a CONNECT that is welcome.
 
     Once the socket is known to be alive there is no await until `connected` has returned: another connection that holds
-    `sid` is cut, CONNECT `{sid, **answer}` is written, `connected(sid)` runs.
+    `sid` is cut, CONNECT `{sid, **answer}` is written, rooms entered meanwhile begin to receive, `connected(sid)` runs.
     """
 
     sid: str | None = None  # None: a new one
@@ -46,145 +44,262 @@ class Departure:
     namespace: str
     reason: str
     rooms: frozenset[Any]
+    session: dict[str, Any]  # what `Server.session` held
 
 
 Authorize = Callable[[str, str, Any, Environ], Awaitable[Admission]]
 
 
-class _Json:
-    """The one codec, under the names python-socketio calls."""
+class _EngineIO(engineio.AsyncServer):  # type: ignore[misc]
+    """What python-socketio takes for its Engine.IO server: the base class gives the type, the engine does the work."""
 
-    @staticmethod
-    def dumps(value: Any, **_: Any) -> str:
-        return encode(value).decode()
+    def __init__(self, engine: Engine, **_: Any) -> None:  # the base's would look for a web framework
+        self.engine = engine
+        self.handlers: dict[str, Any] = {}
+        self.async_mode = engine.name
+        self.logger = log
 
-    loads = staticmethod(decode)
+    async def send(self, sid: str, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            self.engine.send(sid, data, True)
+        else:
+            self.engine.send(sid, b"4" + data.encode())
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        encoded = pkt.encode()
+        self.engine.send(sid, encoded if pkt.binary else encoded.encode(), pkt.binary)
+
+    async def get_session(self, sid: str) -> dict[str, Any]:
+        return self.engine.store(sid)
+
+    async def save_session(self, sid: str, session: dict[str, Any]) -> None:
+        self.engine.store(sid).update(session)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        for one in [sid] if sid is not None else list(self.engine.sessions):
+            self.engine.close(one)
+
+    def transport(self, sid: str) -> str:
+        return self.engine.transport(sid)
+
+    async def shutdown(self) -> None:
+        await self.engine.stop()
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
-    """python-socketio's server with this system's door; only the root namespace exists."""
+    """A Socket.IO server on our engine. A client's events are handled in order, one at a time; acks overtake them."""
 
-    def __init__(self, *, authorize: Authorize, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", json=_Json, async_handlers=False, logger=log, **options)
+    manager: Rooms
+    manager_initialized: bool
+    environ: dict[str, Environ]
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        rooms: Rooms | None = None,
+        namespaces: Collection[str] | str = ("/",),
+        authorize: Authorize | None = None,
+    ) -> None:
+        self.engine = engine
+        self.events_received = 0
         self._authorize = authorize
-        self._rooms: dict[str, set[str]] = {}
+        super().__init__(client_manager=rooms or Rooms(), serializer=Packet, logger=log, namespaces=namespaces)
+        engine.handler = self
 
-    def _engineio_server_class(self) -> type[engineio.AsyncServer]:
-        return cast(type[engineio.AsyncServer], engineio.AsyncServer)  # the seam: our engine goes here
-
-    # -- for the application -----------------------------------------------------------------------------------------
+    def _engineio_server_class(self) -> Callable[..., _EngineIO]:
+        return lambda **options: _EngineIO(self.engine, **options)
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Environ) -> Admission:
-        """Decide about a CONNECT: an Admission, or ConnectionRefused(message, data)."""
-        return await self._authorize(eio_sid, namespace, auth, environ)
+        """Decide about a CONNECT: an Admission, or ConnectionRefused(message, data). By default `connect` does."""
+        if self._authorize is not None:
+            return await self._authorize(eio_sid, namespace, auth, environ)
+        sid = await self.manager.pre_connect(eio_sid, namespace)
+        if await self._trigger_event("connect", namespace, sid, environ, auth) is False:
+            raise ConnectionRefused
+        return Admission(sid=sid)
 
     async def departed(self, departure: Departure) -> None:
-        """A connected socket has left; it is in no room any more."""
+        """A connected socket has left; it is in no room any more. By default the `disconnect` handler is called."""
+        await self._trigger_event("disconnect", departure.namespace, departure.sid, departure.reason)
+
+    def accepts(self, sid: str, namespace: str, event: str, data: list[Any]) -> bool:
+        """Whether a client's event may be handled now (rate limits); False drops it without an answer."""
+        return True
 
     def send_frame(self, sid: str, frame: bytes, namespace: str = "/") -> bool:
         """Write an encoded event to one socket now: the bytes of the wire, Engine.IO's `4` included (`42[…]`)."""
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        return eio_sid is not None and self._write(eio_sid, frame[1:].decode())
+        member = self.manager.member(sid, namespace)
+        return member is not None and member.connected and self.engine.send(member.eio_sid, frame)
 
-    def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
-        """Write an encoded event (`42[…]`) to a room."""
-        text = frame[1:].decode()
-        for sid, eio_sid in self.manager.get_participants("/", room):
-            if sid not in skip:
-                self._write(eio_sid, text)
+    def publish_frame(self, room: Any, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
+        """Write an encoded event (`42[…]`) to a room: one native publish unless sids are skipped."""
+        self.manager.write([(frame, False)], namespace, room, skip)
 
-    def enter(self, sid: str, room: str, namespace: str = "/") -> None:
+    def enter(self, sid: str, room: Any, namespace: str = "/") -> None:
         """Put a local socket into a room, without an await."""
-        self.manager.basic_enter_room(sid, "/", room)
-        self._rooms[sid].add(room)
+        self.manager.basic_enter_room(sid, namespace, room)
 
-    def leave(self, sid: str, room: str, namespace: str = "/") -> None:
+    def leave(self, sid: str, room: Any, namespace: str = "/") -> None:
         """The inverse of `enter`."""
-        self.manager.basic_leave_room(sid, "/", room)
-        self._rooms.get(sid, set()).discard(room)
+        self.manager.basic_leave_room(sid, namespace, room)
 
     def cut(self, sid: str, namespace: str = "/") -> None:
         """Drop the socket's connection as a lost network would: its client comes back by itself."""
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        if eio_sid is not None:
-            self.cut_connection(eio_sid)
-
-    def cut_connection(self, eio_sid: str) -> None:
-        """The same for a connection, also one that is in no namespace yet."""
-        sid = self.manager.sid_from_eio_sid(eio_sid, "/")
-        if sid is not None:
-            self._forget(sid, TRANSPORT_CLOSE)
-        self.environ.pop(eio_sid, None)
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is not None and not socket.closed:
-            socket.closed = True
-            socket.queue.put_nowait(None)  # ends the writer, which closes the websocket, or the held poll
+        member = self.manager.member(sid, namespace)
+        if member is not None:
+            self.engine.cut(member.eio_sid)
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        if eio_sid is not None:
-            self._write(eio_sid, self.packet_class(DISCONNECT, namespace="/").encode())
-            self._forget(sid, SERVER_DISCONNECT)
-            self.cut_connection(eio_sid)
-
-    # -- python-socketio's own, replaced -----------------------------------------------------------------------------
-
-    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         namespace = namespace or "/"
-        if namespace != "/":
-            await self._refuse(eio_sid, namespace, {"message": "Invalid namespace"})
+        member = self.manager.member(sid, namespace)
+        if not ignore_queue and not await self.manager.can_disconnect(sid, namespace):
             return
-        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
-            self.cut_connection(eio_sid)
+        if member is not None and member.connected:
+            self._write(member.eio_sid, encode(DISCONNECT, None, namespace))
+            await self._tell_departed(self._drop(member, SERVER_DISCONNECT))
+
+    def opened(self, sid: str, environ: Environ) -> None:
+        """A connection; its client has yet to CONNECT."""
+        if not self.manager_initialized:
+            self.manager_initialized = True
+            self.manager.initialize()
+        self.environ[sid] = environ
+
+    def received(self, sid: str, data: str | bytes) -> Work | None:
+        """Decode one message. Raising closes the connection; what is returned waits for the client's earlier events."""
+        waiting: Packet | None = self._binary_packet.get(sid)
+        if isinstance(data, str):
+            if waiting is not None:
+                raise ValueError("text in place of an attachment")
+            packet = decode(data)
+            if packet.attachment_count:
+                self._binary_packet[sid] = packet
+                return None
+        elif waiting is None:
+            raise ValueError("an attachment without its packet")
+        elif waiting.add_attachment(data):
+            packet = waiting
+            del self._binary_packet[sid]
+        else:
+            return None
+        if packet.packet_type in (ACK, BINARY_ACK):
+            # Not behind the events: a handler may be waiting for just this answer.
+            self.engine.spawn(self._handle_ack(sid, packet.namespace or "/", packet.id, packet.data))
+            return None
+        return self._handle(sid, packet)
+
+    def closed(self, sid: str, reason: str) -> None:
+        """The connection has ended, and with it every namespace it was in."""
+        self._binary_packet.pop(sid, None)
+        self.environ.pop(sid, None)
+        for member in self.manager.of_connection(sid):
+            if member.connected:
+                self.engine.spawn(self._tell_departed(self._drop(member, reason)))
+            else:
+                self.manager.drop(member)
+
+    async def _handle(self, eio_sid: str, packet: Packet) -> None:
+        namespace = packet.namespace or "/"
+        if packet.packet_type == CONNECT:
+            await self._handle_connect(eio_sid, namespace, packet.data)
             return
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if sid is None:
+            if not self.manager.of_connection(eio_sid):
+                self.engine.cut(eio_sid, "transport error")
+        elif packet.packet_type == DISCONNECT:
+            await self._handle_disconnect(eio_sid, namespace, CLIENT_DISCONNECT)
+        else:
+            await self._handle_event(eio_sid, namespace, packet.id, packet.data)
+
+    async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+        if self.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
+            self.engine.cut(eio_sid, "transport error")
+            return
+        if not self._serves(namespace):
+            self._write(eio_sid, encode(CONNECT_ERROR, {"message": "Invalid namespace"}, namespace))
+            return
+        self.engine.settle(eio_sid)
         try:
-            admission = await self.authorize(eio_sid, "/", data, self.environ.get(eio_sid, {}))
-        except ConnectionRefused as refused:
-            await self._refuse(eio_sid, "/", refused.error_args)
+            admission = await self.authorize(eio_sid, namespace, data, self.environ.get(eio_sid, {}))
+        except Exception as error:
+            self._refuse(eio_sid, namespace, error)
             return
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is None or socket.closed:
+        self._admit(eio_sid, namespace, admission)
+
+    def _serves(self, namespace: str) -> bool:
+        return self.namespaces == "*" or namespace in {*self.namespaces, *self.handlers, *self.namespace_handlers}
+
+    def _refuse(self, eio_sid: str, namespace: str, error: Exception) -> None:
+        if isinstance(error, ConnectionRefused):
+            problem = error.error_args
+        elif isinstance(error, ConnectionRefusedError):
+            problem = {"message": "Connection refused by server"}
+        else:
+            log.error("a connect handler failed", exc_info=error)
+            problem = {"message": "Internal error"}
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if sid is not None:
+            self.manager.basic_disconnect(sid, namespace)
+        self._write(eio_sid, encode(CONNECT_ERROR, problem, namespace))
+        self.engine.unsettle(eio_sid)
+
+    def _admit(self, eio_sid: str, namespace: str, admission: Admission) -> None:
+        if not self.engine.is_open(eio_sid):
             if admission.abandoned is not None:
                 admission.abandoned()
             return
         sid = admission.sid or self.eio.generate_id()
-        self.cut(sid)
-        self._write(eio_sid, self.packet_class(CONNECT, {"sid": sid, **admission.answer}, namespace="/").encode())
-        self.manager.basic_enter_room(sid, "/", None, eio_sid=eio_sid)
-        self.manager.basic_enter_room(sid, "/", sid, eio_sid=eio_sid)
-        self._rooms[sid] = set()
+        member = self.manager.member(sid, namespace)
+        if member is not None and member.eio_sid != eio_sid:
+            self.engine.cut(member.eio_sid)
+            member = None
+        member = member or self.manager.register(sid, eio_sid, namespace)
+        self._write(eio_sid, encode(CONNECT, {"sid": sid, **admission.answer}, namespace))
+        self.manager.welcome(member)
         if admission.connected is not None:
             admission.connected(sid)
 
-    async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        if sid is not None:
-            self._forget(sid, reason or CLIENT_DISCONNECT)
+    async def _handle_disconnect(self, eio_sid: str, namespace: str, reason: str | None = None) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        member = self.manager.member(sid, namespace)
+        if member is not None:
+            await self._tell_departed(self._drop(member, reason or CLIENT_DISCONNECT))
 
-    async def _handle_event_internal(  # noqa: PLR0917 - upstream's signature
-        self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None
-    ) -> None:
-        if isinstance(data[0], str) and data[0] not in self.reserved_events:
-            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+    def _drop(self, member: Member, reason: str) -> Departure:
+        namespace, eio_sid = member.namespace, member.eio_sid
+        session = self.engine.store(eio_sid).get(namespace, {})
+        rooms = self.manager.drop(member)
+        self.engine.unsettle(eio_sid)
+        return Departure(member.sid, eio_sid, namespace, reason, rooms, session)
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    async def _tell_departed(self, departure: Departure) -> None:
+        try:
+            await self.departed(departure)
+        except Exception:
+            log.exception("a disconnect handler failed")
 
-    def _forget(self, sid: str, reason: str) -> None:
-        rooms = self._rooms.pop(sid, None)
-        if rooms is None:
+    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: list[Any]) -> None:
+        member = self.manager.member(self.manager.sid_from_eio_sid(eio_sid, namespace), namespace)
+        if member is None or not member.connected or not self.accepts(member.sid, namespace, data[0], data[1:]):
             return
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        for room in (*rooms, sid, None):
-            self.manager.basic_leave_room(sid, "/", room)
-        self.manager.callbacks.pop(sid, None)
-        self.start_background_task(self.departed, Departure(sid, eio_sid, "/", reason, frozenset(rooms)))
+        self.events_received += 1
+        try:
+            answer = await self._trigger_event(data[0], namespace, member.sid, *data[1:])
+            if id is not None and answer is not self.not_handled:
+                self._write(eio_sid, encode(ACK, arguments(answer), namespace, id))
+        except Exception:
+            log.exception("the handler of %r failed", data[0])
 
-    def _write(self, eio_sid: str, text: str) -> bool:
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is None or socket.closed:
-            return False
-        socket.queue.put_nowait(EngineFrame(MESSAGE, text))
-        return True
+    async def _handle_ack(self, eio_sid: str, namespace: str, id: int, data: list[Any]) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if sid is not None:
+            await self.manager.trigger_callback(sid, id, data)
 
-    async def _refuse(self, eio_sid: str, namespace: str, data: Mapping[str, Any]) -> None:
-        await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=data, namespace=namespace))
+    def _write(self, eio_sid: str, frames: list[Frame]) -> None:
+        for frame, binary in frames:
+            self.engine.send(eio_sid, frame, binary)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        self._write(eio_sid, encode(pkt.packet_type, pkt.data, pkt.namespace or "/", pkt.id))

@@ -2,25 +2,26 @@
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
-
+from realtime.engine import Options, Page, choose
 from realtime.server import Authorize, Departure, Server
 from realtime.settings import GatewaySettings
+from social.infra import metrics
 from social.infra.health import Health
-from social.infra.process import listen
+from social.infra.settings import StartError
 
 Departed = Callable[[Departure], None]
 
 
 class _Server(Server):
     def __init__(self, settings: GatewaySettings, authorize: Authorize, departed: Departed) -> None:
-        super().__init__(
-            authorize=authorize,
-            cors_allowed_origins=settings.origins,
-            max_http_buffer_size=settings.max_message_bytes,
-            ping_interval=settings.ping_interval_s,
-            ping_timeout=settings.ping_timeout_s,
+        options = Options(
+            ping_interval_s=settings.ping_interval_s,
+            ping_timeout_s=settings.ping_timeout_s,
+            max_payload_bytes=settings.max_message_bytes,
+            max_buffered_bytes=settings.max_buffered_bytes,
+            origins=None if "*" in settings.origins else frozenset(settings.origins),
         )
+        super().__init__(choose(settings.realtime_engine)(options), authorize=authorize)
         self._departed = departed
 
     async def departed(self, departure: Departure) -> None:
@@ -35,8 +36,10 @@ class Transport:
     ) -> None:  # fmt: skip
         self._settings = settings
         self._health = health
-        self._runner: web.AppRunner | None = None
+        self._slow_counted = 0
         self.server: Server = _Server(settings, authorize, departed)
+        self._engine = self.server.engine
+        self._engine.page = self._page
 
     def received(self, handler: Callable[..., Awaitable[object]]) -> None:
         """Have every event of every client handled by `handler(event, sid, *arguments)`."""
@@ -44,24 +47,33 @@ class Transport:
 
     async def start(self) -> int:
         """Listen; the port. Raises StartError when it is taken."""
-        app = web.Application()
-        app.add_routes(self._health.routes())
-        self.server.attach(app)
-        settings = self._settings
-        self._runner = await listen(app, settings.realtime_host, settings.realtime_port, shutdown_timeout=0.5)
-        return int(self._runner.addresses[0][1])
+        host, port = self._settings.realtime_host, self._settings.realtime_port
+        try:
+            return await self._engine.start(host, port)
+        except OSError as error:
+            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
 
     def cut_connection(self, eio_sid: str) -> None:
         """Drop a connection that is not in yet: its client comes back by itself."""
-        self.server.cut_connection(eio_sid)
+        self._engine.cut(eio_sid)
 
-    def measure(self) -> None:
-        """Bring the metrics of slow readers up to date."""
+    def close_connection(self, eio_sid: str) -> None:
+        """End a connection in order: what was written arrives first."""
+        self._engine.close(eio_sid)
+
+    def stop_accepting(self) -> None:
+        """No new connections; those that are open stay."""
+        self._engine.stop_accepting()
 
     async def stop(self) -> None:
         """Close everything that is left."""
-        for eio_sid in list(self.server.eio.sockets):
-            self.server.cut_connection(eio_sid)
-        await self.server.shutdown()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for eio_sid in list(self._engine.sessions):
+            self._engine.cut(eio_sid)
+        await self._engine.stop()
+
+    async def _page(self, path: str) -> Page:
+        if path == "/metrics":
+            metrics.BACKPRESSURE_BYTES.set(self._engine.backpressure_bytes())
+            metrics.SLOW_READERS.inc(self._engine.slow_closed - self._slow_counted)
+            self._slow_counted = self._engine.slow_closed
+        return await self._health.answer(path)

@@ -13,15 +13,19 @@ HOME = Listing("feed", "feed_entries", "post_id")
 
 async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Posts:
     """A home timeline, newest first; what was deleted meanwhile is skipped and the page refilled."""
+    back = HOME.goes_back(cursor)
     found: list[Post] = []
-    first = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
-    at = first
+    first = at = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
+    asked = limit
     while True:
-        found += await _posts(mongo, at.items, viewer=owner)
-        if len(found) >= limit or at.next is None or len(at.items) < limit:
+        more = await _posts(mongo, at.items, viewer=owner)
+        found = more + found if back else found + more
+        further = at.prev if back else at.next
+        if len(found) == limit or len(at.items) < asked or further is None:
             break
-        at = await HOME.page(mongo, {"owner": owner}, cursor=at.next, limit=limit - len(found))
-    return Posts(items=found, next=at.next, prev=first.prev)
+        asked = limit - len(found)
+        at = await HOME.page(mongo, {"owner": owner}, cursor=further, limit=asked)
+    return Posts(items=found, next=first.next if back else at.next, prev=at.prev if back else first.prev)
 
 
 async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> list[str]:

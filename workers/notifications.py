@@ -131,7 +131,8 @@ def _news_of(group: Document, at: datetime, notification: Notification | None) -
 
 
 async def _read_news(social: Social, event: NotificationsRead, at: datetime) -> News:
-    item = streams.Item(0, replay.read_key(event.ids, event.all_until), 0, "notifications.read")
+    rev = clock.millis(at)  # who reads "everything until 2200" twice is told of twice
+    item = streams.Item(0, replay.read_key(event.ids, event.all_until), rev, "notifications.read")
     (told,) = await replay.render(social.mongo, event.user_id, [item])
     return News(event.user_id, item.k, item.rev, item.e, at, told.data)
 

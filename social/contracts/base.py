@@ -17,8 +17,8 @@ def _no_nul(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_no_nul)]
-PostText = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+NoNul = AfterValidator(_no_nul)  # goes last: constraints after a function are checked apart, and before stripping
+PostText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), NoNul]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 

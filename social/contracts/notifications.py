@@ -1,9 +1,9 @@
 """What a person is told about, grouped while unread."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from social.contracts.base import Ask, Contract, Id, Page, Time
 from social.contracts.people import UserRef
@@ -46,16 +46,23 @@ class Unread(Contract):
     unread: int
 
 
+def _instant(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("needs a time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999, UTC") from None
+
+
 class Read(Ask):
     """Mark as read: these ids, or everything updated up to a time."""
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=50)] | None = None
-    all_until: Annotated[datetime, Field(strict=False)] | None = None
+    all_until: Annotated[datetime, Field(strict=False), AfterValidator(_instant)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.ids is None) == (self.all_until is None):
             raise ValueError("give either ids or all_until")
-        if self.all_until is not None and self.all_until.tzinfo is None:
-            raise ValueError("all_until needs a time zone")
         return self

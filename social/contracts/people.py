@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from social.contracts.base import Ask, Contract, Id, Line, Time
+from social.contracts.base import Ask, Contract, Id, NoNul, Time
 
 RESERVED_USERNAMES = frozenset({"me", "docs", "search", "admin"})
 
@@ -22,11 +22,13 @@ Username = Annotated[
 ]
 NewUsername = Annotated[Username, AfterValidator(_free)]
 Email = Annotated[
-    Line,
+    str,
     StringConstraints(to_lower=True, max_length=254, pattern=r"^[^\s@\x00]{1,64}@[^\s@\x00]+\.[^\s@.\x00]+$"),
     Field(examples=["ada@example.org"]),
 ]
-Password = Annotated[Line, StringConstraints(min_length=8, max_length=128), Field(examples=["correct horse battery"])]
+Password = Annotated[
+    str, StringConstraints(min_length=8, max_length=128), NoNul, Field(examples=["correct horse battery"])
+]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -74,8 +76,8 @@ class Register(Ask):
 class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 
-    username: Annotated[Line, StringConstraints(to_lower=True, min_length=1, max_length=254)]
-    password: Annotated[Line, StringConstraints(min_length=1, max_length=128)]
+    username: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=254), NoNul]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
 class Refresh(Ask):

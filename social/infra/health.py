@@ -27,6 +27,8 @@ class Health:
             return 200, metrics.CONTENT_TYPE, metrics.exposition()
         if path == "/livez":
             return 200, JSON, encode({"status": "alive"})
+        if path != "/readyz":
+            return 404, JSON, encode({"status": "no such page"})
         results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
         checks = dict(zip(self._checks, results, strict=True))
         ready = not self.stopping and all(result == "ok" for result in results)

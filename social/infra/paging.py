@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from social.contracts.base import Id
 from social.contracts.codec import decode, encode
 from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Where
+
+_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class _Cursor:
 
 
 class Listing:
-    """A list in one collection, ordered by `key` descending; the last field of `key` is unique."""
+    """A list in one collection, ordered by `key` descending: ids, and times (`…_at`); its last field is unique."""
 
     def __init__(self, name: str, collection: str, *key: str) -> None:
         self._name = name
@@ -54,6 +59,10 @@ class Listing:
             prev=self.cursor(items[0], older=False) if items else cursor if not older else None,
         )
 
+    def goes_back(self, cursor: str | None) -> bool:
+        """Whether a cursor leads to newer items."""
+        return cursor is not None and not self._parse(cursor).older
+
     def cursor(self, item: Document, *, older: bool = True) -> str:
         """The cursor of what lies beyond an item."""
         key = [_pack(item[field]) for field in self._key]
@@ -72,8 +81,8 @@ class Listing:
             name, older, *key = decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             if name != self._name or older not in (0, 1) or len(key) != len(self._key):
                 raise ValueError("another list's cursor")
-            return _Cursor(bool(older), tuple(_unpack(each) for each in key))
-        except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+            return _Cursor(bool(older), tuple(_unpack(field, each) for field, each in zip(self._key, key, strict=True)))
+        except (ValueError, TypeError, LookupError, OverflowError, OSError, binascii.Error):
             raise ValidationFailed(
                 errors=[FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list")]
             ) from None
@@ -83,9 +92,7 @@ def _pack(value: object) -> object:
     return {"ms": clock.millis(value)} if isinstance(value, datetime) else value
 
 
-def _unpack(value: object) -> object:
-    if isinstance(value, dict):
+def _unpack(field: str, value: Any) -> object:
+    if field.endswith("_at"):
         return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
-    if not isinstance(value, str):
-        raise ValueError("not a key")
-    return value
+    return _ID.validate_python(value)

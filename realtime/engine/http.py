@@ -1,0 +1,220 @@
+"""The engine on aiohttp: everywhere Python runs, at the price of one handler task per websocket."""
+
+import asyncio
+import logging
+
+from aiohttp import WSMsgType, web
+
+from realtime.engine.protocol import Engine
+from realtime.engine.session import Exchange, Handler, Options, Refused, Request, Wire, parse_query
+
+log = logging.getLogger(__name__)
+
+_CLOSE_FRAME = b"\x88\x02\x03\xe8"  # 1000
+
+
+def frame(payload: bytes, binary: bool) -> bytes:
+    """A whole unmasked websocket message."""
+    first = b"\x82" if binary else b"\x81"
+    size = len(payload)
+    if size < 126:
+        return first + bytes((size,)) + payload
+    if size < 65_536:
+        return first + b"\x7e" + size.to_bytes(2, "big") + payload
+    return first + b"\x7f" + size.to_bytes(8, "big") + payload
+
+
+class PortableWire(Wire):
+    """One aiohttp websocket; it is written to directly, so that a send is synchronous and a publish encodes once."""
+
+    __slots__ = ("_engine", "_transport", "slow", "topics")
+
+    def __init__(self, engine: "PortableEngine", transport: asyncio.WriteTransport) -> None:
+        super().__init__()
+        self._engine = engine
+        self._transport: asyncio.WriteTransport | None = transport
+        self.topics: set[bytes] = set()
+        self.slow = False
+
+    def send(self, frame_: bytes, binary: bool) -> bool:
+        return self.write(frame(frame_, binary))
+
+    def write(self, message: bytes) -> bool:
+        """Write a framed message, unless the client is too slow for it."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self.slow:
+            return False
+        if transport.get_write_buffer_size() > self._engine.options.max_buffered_bytes:
+            self.slow = True
+            transport.abort()  # its handler task tells the core
+            return False
+        transport.write(message)
+        return True
+
+    def subscribe(self, topic: bytes) -> None:
+        self.topics.add(topic)
+        self._engine.topics.setdefault(topic, {})[self] = None
+
+    def unsubscribe(self, topic: bytes) -> None:
+        self.topics.discard(topic)
+        members = self._engine.topics.get(topic)
+        if members is not None:
+            members.pop(self, None)
+            if not members:
+                del self._engine.topics[topic]
+
+    def close(self) -> None:
+        transport = self.let_go()
+        if transport is not None:
+            transport.write(_CLOSE_FRAME)
+            transport.close()
+
+    def cut(self) -> None:
+        transport = self.let_go()
+        if transport is not None:
+            transport.abort()
+
+    def buffered(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def let_go(self) -> asyncio.WriteTransport | None:
+        """Leave every topic and the connection."""
+        for topic in list(self.topics):
+            self.unsubscribe(topic)
+        transport, self._transport = self._transport, None
+        return transport
+
+
+class PortableExchange(Exchange):
+    """One aiohttp request; its handler waits for the answer."""
+
+    __slots__ = ("_engine", "answer")
+
+    def __init__(self, engine: "PortableEngine", request: Request) -> None:
+        super().__init__(request)
+        self._engine = engine
+        self.answer: asyncio.Future[web.Response] = asyncio.get_running_loop().create_future()
+
+    def write(self, status: int, body: bytes, content_type: str) -> None:
+        headers = {"Content-Type": content_type, "Cache-Control": "no-store", **dict(self._engine.cors(self.request))}
+        if status == 204:
+            del headers["Content-Type"]
+        if not self.answer.done():
+            self.answer.set_result(web.Response(status=status, body=body or None, headers=headers))
+
+
+class PortableEngine(Engine):
+    """Engine.IO on aiohttp: `start` serves it on its own port, `handle` can be mounted on any route."""
+
+    name = "portable"
+
+    def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
+        super().__init__(options, handler)
+        self.topics: dict[bytes, dict[PortableWire, None]] = {}
+        self._runner: web.AppRunner | None = None
+        self._sites: list[web.BaseSite] = []
+
+    async def _listen(self, host: str, port: int) -> int:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        # Without cancellation nobody would notice that the client of a held poll has gone.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=512)
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._sites = [site]
+        return int(self._runner.addresses[0][1])
+
+    def _stop_listening(self) -> None:
+        for site in self._sites:
+            server = getattr(site, "_server", None)
+            if server is not None:
+                server.close()
+        self._sites = []
+
+    async def _shut_down(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _publish(self, topic: bytes, payload: bytes, binary: bool) -> None:
+        members = self.topics.get(topic)
+        if members:
+            message = frame(payload, binary)
+            for wire in list(members):
+                wire.write(message)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp handler of every path."""
+        asked = _read_request(request)
+        if self.owns(asked.path) and request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, asked)
+        exchange = PortableExchange(self, asked)
+        try:
+            if self.serve(exchange):
+                await self._read_body(request, exchange)
+            return await exchange.answer
+        except (asyncio.CancelledError, ConnectionError):
+            self.aborted(exchange)
+            raise
+
+    async def _read_body(self, request: web.Request, exchange: PortableExchange) -> None:
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > self.options.max_payload_bytes:
+                self.too_large(exchange)
+                return
+        self.body(exchange, bytes(body))
+
+    async def _websocket(self, request: web.Request, asked: Request) -> web.StreamResponse:
+        try:
+            upgrading = self.may_upgrade(asked)
+        except Refused as refusal:
+            headers = dict(self.cors(asked))
+            return web.Response(
+                status=refusal.status, body=refusal.body(), headers=headers, content_type="application/json"
+            )
+        ws = web.WebSocketResponse(compress=False, max_msg_size=self.options.max_payload_bytes, autoclose=False)
+        await ws.prepare(request)
+        if request.transport is None:
+            return ws
+        wire = PortableWire(self, request.transport)
+        self.wire_opened(wire, upgrading, asked.environ())
+        try:
+            await self._listen_to(ws, wire)
+        finally:
+            gone = wire.let_go()
+            if gone is not None:  # else it was we who ended it
+                self.wire_closed(wire, wire.slow)
+                gone.close()
+        return ws
+
+    async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> None:
+        while True:
+            message = await ws.receive()
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self.wire_received(wire, message.data)
+            else:
+                if message.type is WSMsgType.CLOSE:
+                    wire.write(_CLOSE_FRAME)
+                return
+
+
+def _read_request(request: web.Request) -> Request:
+    headers = request.headers
+    return Request(
+        method=request.method,
+        path=request.path,
+        query=parse_query(request.query_string),
+        remote=request.remote or "",
+        origin=headers.get("Origin"),
+        user_agent=headers.get("User-Agent"),
+        forwarded_for=headers.get("X-Forwarded-For"),
+        content_type=headers.get("Content-Type", ""),
+        content_length=request.content_length or 0,
+        headers_wanted=headers.get("Access-Control-Request-Headers"),
+    )

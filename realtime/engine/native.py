@@ -1,0 +1,138 @@
+"""socketify's native library and the pump that runs its libuv loop inside ours; OSError where it does not load."""
+
+import asyncio
+from itertools import count
+from typing import Any
+
+from cffi import FFI
+from socketify.native import ffi, lib
+
+__all__ = ["call", "ffi", "forget", "lib", "pump", "remember", "replace", "text"]
+
+_ffi = FFI()
+_ffi.cdef("""
+    int uv_backend_fd(const void *loop);
+    int uv_backend_timeout(const void *loop);
+    int uv_loop_alive(const void *loop);
+""")
+
+
+def _open_libuv() -> Any:
+    for name in ("libuv.so.1", "libuv.1.dylib"):
+        try:
+            return _ffi.dlopen(name)
+        except OSError as error:
+            missing = error
+    raise missing
+
+
+uv = _open_libuv()
+
+# C holds numbers, never Python objects: an unknown number is ignored, so nothing that C keeps too long can dangle.
+_remembered: dict[int, Any] = {}
+_numbers = count(1)
+
+
+def remember(thing: object) -> int:
+    """A number C may give back for this object until `forget`."""
+    number = next(_numbers)
+    _remembered[number] = thing
+    return number
+
+
+def replace(number: int, thing: object) -> None:
+    """From now on the number means this object."""
+    _remembered[number] = thing
+
+
+def forget(number: int) -> None:
+    """From now on the number means nothing."""
+    _remembered.pop(number, None)
+
+
+def call(pointer: Any) -> Any:
+    """The object behind a number that C gave back, or None."""
+    return _remembered.get(int(ffi.cast("uintptr_t", pointer)))
+
+
+def text(get: Any, *arguments: Any) -> str | None:
+    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing."""
+    buffer = ffi.new("char **", ffi.NULL)
+    size = get(*arguments, buffer)
+    if buffer[0] == ffi.NULL:
+        return None
+    return bytes(ffi.buffer(buffer[0], size)).decode("latin-1")
+
+
+class Pump:
+    """Runs the process's one libuv loop whenever it has something to do, on the event loop it is attached to."""
+
+    def __init__(self) -> None:
+        self._native = lib.socketify_create_loop()
+        self._uv = _ffi.cast("void *", int(ffi.cast("uintptr_t", lib.socketify_get_native_loop(self._native))))
+        # uWebSockets keeps one loop per thread, made once: it must be ours, before the first app.
+        lib.uws_get_loop_with_native(lib.socketify_get_native_loop(self._native))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._users = 0
+        self._running = False
+        self._touched = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self) -> None:
+        """Run on the current event loop, until as many `detach`."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            if not self._loop.is_closed():
+                raise RuntimeError("the native loop already runs on another event loop")
+            self._loop = None
+            self._users = 0
+        if self._loop is None:
+            self._loop = loop
+            self._touched = False
+            self._timer = None
+            loop.add_reader(uv.uv_backend_fd(self._uv), self.run)
+        self._users += 1
+        self.touch()
+
+    def detach(self) -> None:
+        """The inverse of `attach`."""
+        self._users -= 1
+        if self._users == 0 and self._loop is not None:
+            self._loop.remove_reader(uv.uv_backend_fd(self._uv))
+            if self._timer is not None:
+                self._timer.cancel()
+            self._loop = None
+
+    def touch(self) -> None:
+        """To be called after a native call made outside a native callback: libuv acts only when it runs."""
+        if not self._touched and self._loop is not None:
+            self._touched = True
+            self._loop.call_soon(self.run)
+
+    def run(self) -> None:
+        """One round of libuv without waiting, and a timer for its next one."""
+        self._touched = False
+        if self._running or self._loop is None:
+            return  # uv_run must not nest
+        self._running = True
+        try:
+            lib.socketify_loop_run(self._native, lib.SOCKETIFY_RUN_NOWAIT)
+        finally:
+            self._running = False
+        timeout_ms = uv.uv_backend_timeout(self._uv)
+        if timeout_ms > 0:
+            self._wake_in(timeout_ms / 1000)
+        elif timeout_ms == 0 and uv.uv_loop_alive(self._uv):  # without anything alive it is 0 for ever
+            self.touch()
+
+    def _wake_in(self, delay_s: float) -> None:
+        assert self._loop is not None
+        when = self._loop.time() + delay_s
+        if self._timer is not None and not self._timer.cancelled():
+            if self._loop.time() < self._timer.when() <= when:
+                return  # an earlier round looks again anyway
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self.run)
+
+
+pump = Pump()

@@ -1,0 +1,49 @@
+"""Engine.IO 4 packets and polling payloads. An encoded packet is bytes: UTF-8 text, or `b` and base64 where binary."""
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+
+SEPARATOR = b"\x1e"
+PING, PONG, NOOP, CLOSE = b"2", b"3", b"6", b"1"
+TYPES = frozenset("0123456")
+
+
+class BadPacket(ValueError):
+    """What arrived is not an Engine.IO packet."""
+
+
+def decode(packet: str) -> tuple[str, str | bytes]:
+    """One polling packet as (type, data); a binary packet is a message whose data is bytes."""
+    kind = packet[:1]
+    if kind == "b":
+        try:
+            return "4", b64decode(packet[1:], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadPacket("not base64") from error
+    if kind not in TYPES or not kind:
+        raise BadPacket("unknown packet type")
+    return kind, packet[1:]
+
+
+def split(body: bytes) -> list[str]:
+    """The packets of a polling payload, still encoded."""
+    try:
+        return body.decode().split("\x1e")
+    except UnicodeDecodeError as error:
+        raise BadPacket("not UTF-8") from error
+
+
+def join(packets: Iterable[bytes]) -> bytes:
+    """A polling payload of encoded packets."""
+    return SEPARATOR.join(packets)
+
+
+def pollable(frame: bytes, binary: bool) -> bytes:
+    """A websocket frame as it travels in a polling payload."""
+    return b"b" + b64encode(frame) if binary else frame
+
+
+def framed(packet: bytes) -> tuple[bytes, bool]:
+    """The inverse of `pollable`: (frame, binary)."""
+    return (b64decode(packet[1:]), True) if packet.startswith(b"b") else (packet, False)

@@ -1,0 +1,205 @@
+"""What the engine keeps per client, and what a transport gives it."""
+
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+Work = Coroutine[Any, Any, object]
+Environ = dict[str, str]
+
+
+UNKNOWN_TRANSPORT, UNKNOWN_SID, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
+_REFUSALS = (
+    "Transport unknown",
+    "Session ID unknown",
+    "Bad handshake method",
+    "Bad request",
+    "Forbidden",
+    "Unsupported protocol version",
+)
+
+
+class Refused(Exception):
+    """A request that is turned away, with the reference server's code and message."""
+
+    def __init__(self, code: int, status: int = 400, message: str | None = None) -> None:
+        super().__init__(message or _REFUSALS[code])
+        self.code = code
+        self.status = status
+
+    def body(self) -> bytes:
+        """The answer's JSON."""
+        return json.dumps({"code": self.code, "message": str(self)}, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The engine's limits and times."""
+
+    path: str = "/socket.io/"
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 20.0
+    max_payload_bytes: int = 65_536  # one message, and one polling request
+    max_buffered_bytes: int = 262_144  # unread by a slow client, and unhandled from a fast one
+    upgrade_timeout_s: float = 10.0
+    settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
+    linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
+    origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
+
+
+class Handler(Protocol):
+    """What the engine tells. All three are called inside the event loop and must not block."""
+
+    def opened(self, sid: str, environ: Environ) -> None:
+        """A session began; its open packet is written after this returns."""
+
+    def received(self, sid: str, data: str | bytes) -> Work | None:
+        """A message came. What is returned runs in order, one at a time per session. Raising closes the session."""
+
+    def closed(self, sid: str, reason: str) -> None:
+        """A session ended; it is called once."""
+
+
+class Wire(ABC):
+    """One open websocket. After `close`, `cut` or the peer's close nothing may be called any more."""
+
+    __slots__ = ("session",)
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    @abstractmethod
+    def send(self, frame: bytes, binary: bool) -> bool:
+        """Write one message now; False when it was dropped."""
+
+    @abstractmethod
+    def subscribe(self, topic: bytes) -> None: ...
+
+    @abstractmethod
+    def unsubscribe(self, topic: bytes) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Say goodbye (close frame 1000) behind what was written."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Drop the connection at once."""
+
+    @abstractmethod
+    def buffered(self) -> int:
+        """Bytes written but not yet taken by the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The parts of an HTTP request the engine looks at."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    remote: str
+    origin: str | None = None
+    user_agent: str | None = None
+    forwarded_for: str | None = None
+    content_type: str = ""
+    content_length: int = 0
+    headers_wanted: str | None = None  # Access-Control-Request-Headers
+
+    def environ(self) -> Environ:
+        """What is kept of the request as long as the session lives: small, and shared between equal clients."""
+        kept = {
+            "REMOTE_ADDR": self.remote,
+            "HTTP_ORIGIN": self.origin,
+            "HTTP_USER_AGENT": self.user_agent,
+            "HTTP_X_FORWARDED_FOR": self.forwarded_for,
+        }
+        return {name: sys.intern(value) for name, value in kept.items() if value is not None}
+
+
+def parse_query(query: str) -> dict[str, str]:
+    """The last value of each parameter, as the reference server takes it."""
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+class Exchange(ABC):
+    """One HTTP request waiting for its answer; a second answer is ignored."""
+
+    __slots__ = ("done", "request", "session")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.session: Session | None = None
+        self.done = False
+
+    def reply(self, status: int, body: bytes = b"", content_type: str = "text/plain; charset=UTF-8") -> None:
+        """Answer, unless it was answered or the client has gone."""
+        if not self.done:
+            self.done = True
+            self.write(status, body, content_type)
+
+    @abstractmethod
+    def write(self, status: int, body: bytes, content_type: str) -> None:
+        """Put the answer on the wire."""
+
+
+@dataclass(slots=True)
+class Polling:
+    """What a session needs only while its transport is long polling."""
+
+    queue: deque[bytes] = field(default_factory=deque)
+    queued_bytes: int = 0
+    poll: Exchange | None = None  # the held GET
+    post: Exchange | None = None  # the POST being read
+    probe: Wire | None = None  # the websocket that wants to take over
+    probed: bool = False  # it has proved itself: polls are no longer held
+    flushing: bool = False
+    topics: set[str] = field(default_factory=set)
+
+
+class Backlog:
+    """A client's messages that wait for the one being handled; exists only while one is."""
+
+    __slots__ = ("size", "works")
+
+    def __init__(self) -> None:
+        self.works: deque[tuple[Work, int]] = deque()
+        self.size = 0
+
+    def push(self, work: Work, size: int) -> None:
+        self.works.append((work, size))
+        self.size += size
+
+    def pop(self) -> Work:
+        work, size = self.works.popleft()
+        self.size -= size
+        return work
+
+    def drop(self) -> None:
+        """Forget what was not begun."""
+        while self.works:
+            self.pop().close()
+
+
+class Session:
+    """One Engine.IO client."""
+
+    __slots__ = ("backlog", "closed", "gone", "polling", "reason", "seen", "settled", "sid", "slot", "store", "wire")
+
+    def __init__(self, sid: str) -> None:
+        self.sid = sid
+        self.wire: Wire | None = None
+        self.polling: Polling | None = None
+        self.backlog: Backlog | None = None
+        self.reason: str | None = None  # why it ended, told once the backlog is done
+        self.store: dict[str, Any] | None = None
+        self.closed = False  # its transport is detached
+        self.gone = False  # and its handler was told
+        self.settled = 0  # how many Socket.IO namespaces or other owners stand for it
+        self.seen = 0
+        self.slot = -1

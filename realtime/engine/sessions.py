@@ -1,0 +1,179 @@
+"""Sessions whatever their transport: their beginning, heartbeat, messages in order, and end."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from secrets import token_urlsafe
+from typing import Any
+
+from realtime.engine.session import Backlog, Environ, Handler, Options, Session, Work
+from realtime.engine.wheel import Deadlines, Wheel
+
+log = logging.getLogger(__name__)
+
+TRANSPORT_CLOSE, TRANSPORT_ERROR, PING_TIMEOUT = "transport close", "transport error", "ping timeout"
+SERVER_DISCONNECT = "server disconnect"
+_OVERHEAD = 64  # counted per unhandled message, so that a flood of empty ones is bounded too
+
+
+class Nobody:
+    """A handler that hears nothing."""
+
+    def opened(self, sid: str, environ: Environ) -> None: ...
+
+    def received(self, sid: str, data: str | bytes) -> Work | None: ...
+
+    def closed(self, sid: str, reason: str) -> None: ...
+
+
+class Sessions(ABC):
+    """The table of sessions, and the one timer that serves them all."""
+
+    def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
+        self.options = options or Options()
+        self.handler: Handler = handler or Nobody()
+        self.sessions: dict[str, Session] = {}
+        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining
+        self.slow_closed = 0
+        self.received_count = 0
+        self.sent_count = 0
+        self.published_count = 0
+        waits = (self.options.upgrade_timeout_s, self.options.settle_timeout_s or 5.0, self.options.linger_s, 5.0)
+        self._wheel: Wheel[Session] = Wheel(self.options.ping_interval_s, self.options.ping_timeout_s, min(waits) / 5)
+        self._deadlines = Deadlines()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+
+    def _start_clock(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wheel.start(self._loop.time())
+        self._timer = self._loop.call_at(self._wheel.due_at(), self._tick)
+
+    def _stop_clock(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadlines.clear()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for session in self._wheel.turn(now, self._ping):
+            self._end(session, PING_TIMEOUT)
+        self._deadlines.run(now)
+        self._timer = self._loop.call_at(self._wheel.due_at(), self._tick)
+
+    def _after(self, delay_s: float, call: Callable[[Any], None], argument: Any) -> None:
+        self._deadlines.add(self._loop.time() + delay_s, call, argument)
+
+    def spawn(self, work: Work) -> None:
+        """Run to the end, or until `stop`."""
+        task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @abstractmethod
+    def _ping(self, slot: int) -> None: ...
+
+    def _begin(self) -> Session:
+        session = Session(token_urlsafe(15))
+        self.sessions[session.sid] = session
+        self._wheel.place(session)
+        self._expect(session)
+        return session
+
+    def _expect(self, session: Session) -> None:
+        if self.options.settle_timeout_s is not None and session.settled <= 0:
+            self._after(self.options.settle_timeout_s, self._unsettled, session)
+
+    def _unsettled(self, session: Session) -> None:
+        if session.settled <= 0 and not session.closed:
+            self._end(session, SERVER_DISCONNECT, orderly=True)
+
+    def _packet(self, session: Session, kind: str, content: str | bytes) -> None:
+        session.seen = self._wheel.serial
+        if kind == "4":
+            self._message(session, content)
+        elif kind == "1":
+            self._end(session, TRANSPORT_CLOSE, farewell=b"6", patient=True)
+        elif kind == "2":  # only the server pings
+            self._end(session, TRANSPORT_ERROR)
+
+    def _message(self, session: Session, content: str | bytes) -> None:
+        self.received_count += 1
+        try:
+            work = self.handler.received(session.sid, content)
+        except Exception as error:
+            log.info("session %s ends: %s", session.sid, error)
+            self._end(session, TRANSPORT_ERROR)
+            return
+        if work is None:
+            return
+        size = len(content) + _OVERHEAD
+        if session.backlog is None:
+            session.backlog = Backlog()
+            session.backlog.push(work, 0)
+            self.spawn(self._work_off(session, session.backlog))
+        elif session.backlog.size + size <= self.options.max_buffered_bytes:
+            session.backlog.push(work, size)
+        else:
+            work.close()
+            log.info("session %s ends: its messages come faster than they are handled", session.sid)
+            self._end(session, TRANSPORT_ERROR)
+
+    async def _work_off(self, session: Session, backlog: Backlog) -> None:
+        while backlog.works:
+            try:
+                await backlog.pop()
+            except Exception:
+                log.exception("a message handler failed")
+                self._end(session, TRANSPORT_ERROR)
+        session.backlog = None
+        if session.closed:
+            self._gone(session)
+
+    def _end(
+        self,
+        session: Session,
+        reason: str,
+        *,
+        orderly: bool = False,
+        farewell: bytes | None = None,
+        patient: bool = False,
+    ) -> None:
+        """Detach the transport now. `orderly`: the client is told. `patient`: what it has sent is handled first."""
+        if not session.closed:
+            session.closed = True
+            session.reason = reason
+            self._wheel.remove(session)
+            if session.wire is not None:
+                wire, session.wire = session.wire, None
+                wire.session = None
+                if orderly or farewell:
+                    wire.close()
+                else:
+                    wire.cut()
+            elif session.polling is not None:
+                self._end_polling(session, b"1" if orderly else farewell)
+            if patient and session.backlog is not None:
+                self._after(self.options.linger_s, self._gone, session)
+                return
+        elif patient:
+            return
+        self._gone(session)
+
+    @abstractmethod
+    def _end_polling(self, session: Session, farewell: bytes | None) -> None: ...
+
+    def _gone(self, session: Session) -> None:
+        if session.gone:
+            return
+        session.gone = True
+        if session.backlog is not None:
+            session.backlog.drop()
+        try:
+            self.handler.closed(session.sid, session.reason or TRANSPORT_CLOSE)
+        except Exception:
+            log.exception("a close handler failed")
+        del self.sessions[session.sid]

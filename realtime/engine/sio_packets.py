@@ -1,0 +1,95 @@
+"""Socket.IO 5 packets: strict decoding of what clients send, and frames encoded once for everyone."""
+
+from typing import Any
+
+from socketio import packet as upstream
+from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT
+
+from social.contracts import codec
+
+Frame = tuple[bytes, bool]  # what goes on the wire, with Engine.IO's `4` in front of text; True for a binary attachment
+
+MAX_ATTACHMENTS = 10  # the reference parser's limit
+RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+
+
+class BadPacket(ValueError):
+    """A client sent what is not a Socket.IO packet; its connection is closed."""
+
+
+class Json:
+    """The one JSON codec with the standard library's face, as python-socketio calls it."""
+
+    @staticmethod
+    def dumps(value: Any, **_: Any) -> str:
+        return codec.encode(value).decode()
+
+    @staticmethod
+    def loads(text: str | bytes, **_: Any) -> Any:
+        return codec.decode(text)
+
+
+class Packet(upstream.Packet):  # type: ignore[misc]
+    """A packet whose placeholders must name an attachment, where the stock one takes negative numbers too."""
+
+    json = Json
+
+    @classmethod
+    def _reconstruct_binary_internal(cls, data: Any, attachments: list[bytes]) -> Any:
+        if isinstance(data, dict) and data.get("_placeholder") is True:
+            number = data.get("num")
+            if type(number) is not int or not 0 <= number < len(attachments):
+                raise BadPacket("illegal attachments")
+            return attachments[number]
+        return super()._reconstruct_binary_internal(data, attachments)
+
+
+def decode(text: str) -> Packet:
+    """A packet as a client may send it; with `attachment_count` above 0 it waits for that many binary messages."""
+    try:
+        packet = Packet(encoded_packet=text)
+    except ValueError as error:
+        raise BadPacket(str(error)) from error
+    if not text or not _well_formed(packet):
+        raise BadPacket("invalid payload")
+    return packet
+
+
+def _well_formed(packet: Packet) -> bool:
+    kind, data = packet.packet_type, packet.data
+    if kind in (BINARY_EVENT, BINARY_ACK):
+        if packet.attachment_count > MAX_ATTACHMENTS:
+            return False
+    elif packet.attachment_count:
+        return False
+    if kind == CONNECT:
+        return data is None or isinstance(data, dict)
+    if kind == DISCONNECT:
+        return data is None
+    if kind in (EVENT, BINARY_EVENT):
+        return isinstance(data, list) and bool(data) and isinstance(data[0], str) and data[0] not in RESERVED
+    return kind in (ACK, BINARY_ACK) and isinstance(data, list) and packet.id is not None
+
+
+def encode(kind: int, data: Any = None, namespace: str = "/", id: int | None = None) -> list[Frame]:
+    """The frames of one packet: one, or with bytes inside one more for each of them."""
+    if data is None:
+        return [(f"4{kind}{_prefix(namespace, id)}".encode(), False)]
+    try:
+        return [(f"4{kind}{_prefix(namespace, id)}".encode() + codec.encode(data), False)]
+    except TypeError:  # bytes inside, or keys that are not strings
+        encoded = Packet(kind, data=data, namespace=namespace, id=id).encode()
+    if isinstance(encoded, str):
+        return [(b"4" + encoded.encode(), False)]
+    return [(b"4" + encoded[0].encode(), False), *((bytes(attachment), True) for attachment in encoded[1:])]
+
+
+def _prefix(namespace: str, id: int | None) -> str:
+    return ("" if namespace == "/" else f"{namespace},") + ("" if id is None else str(id))
+
+
+def arguments(data: Any) -> list[Any]:
+    """What python-socketio takes as an event's data, as a list: a tuple is several arguments, None is none."""
+    if isinstance(data, tuple):
+        return list(data)
+    return [] if data is None else [data]

@@ -1,0 +1,360 @@
+"""The engine on native uWebSockets, inside our own event loop."""
+
+import asyncio
+import logging
+import os
+import resource
+from typing import Any
+
+from realtime.engine.native import call, ffi, forget, lib, pump, remember, replace, text
+from realtime.engine.protocol import Engine
+from realtime.engine.session import Environ, Exchange, Handler, Options, Refused, Request, Wire, parse_query
+
+log = logging.getLogger(__name__)
+
+_EXCLUSIVE_PORT = 1  # the default shares a port between servers, and clients with it
+_SENT_OR_BUFFERED = (0, 1)
+_SPARE_DESCRIPTORS = 128  # uSockets spins in accept when there is none left
+_TEXT, _BINARY = 1, 2
+_UPGRADE_HEADERS = (b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-extensions")
+_UNREAD = Request("GET", "/", {}, "")
+
+
+class NativeWire(Wire):
+    """One uWebSocket."""
+
+    __slots__ = ("_number", "_ws", "engine")
+
+    def __init__(self, engine: "NativeEngine", ws: Any, number: int) -> None:
+        super().__init__()
+        self.engine = engine
+        self._ws = ws
+        self._number = number
+
+    def send(self, frame: bytes, binary: bool) -> bool:
+        if self._ws is None:
+            return False
+        sent = lib.uws_ws_send(0, self._ws, frame, len(frame), _BINARY if binary else _TEXT)
+        pump.touch()
+        return sent in _SENT_OR_BUFFERED
+
+    def subscribe(self, topic: bytes) -> None:
+        if self._ws is not None:
+            lib.uws_ws_subscribe(0, self._ws, topic, len(topic))
+
+    def unsubscribe(self, topic: bytes) -> None:
+        if self._ws is not None:
+            lib.uws_ws_unsubscribe(0, self._ws, topic, len(topic))
+
+    def close(self) -> None:
+        ws = self._let_go()
+        if ws is not None:
+            lib.uws_ws_end(0, ws, 1000, b"", 0)
+            pump.touch()
+
+    def cut(self) -> None:
+        ws = self._let_go()
+        if ws is not None:
+            lib.uws_ws_close(0, ws)
+            pump.touch()
+
+    def buffered(self) -> int:
+        return int(lib.uws_ws_get_buffered_amount(0, self._ws)) if self._ws is not None else 0
+
+    def closed(self) -> None:
+        """The native side says it has ended; inside `close` and `cut` too, which have let go before."""
+        if self._ws is not None:
+            slow = self.buffered() >= self.engine.options.max_buffered_bytes
+            self._let_go()
+            self.engine.wire_closed(self, slow)
+
+    def _let_go(self) -> Any:
+        ws, self._ws = self._ws, None
+        forget(self._number)
+        self.engine.wires.discard(self)
+        return ws
+
+
+class Opening:
+    """A websocket between its HTTP request and its open event."""
+
+    __slots__ = ("engine", "environ", "number", "upgrading")
+
+    def __init__(self, engine: "NativeEngine", upgrading: str | None, environ: Environ) -> None:
+        self.engine = engine
+        self.upgrading = upgrading
+        self.environ = environ
+        self.number = remember(self)
+
+
+class NativeExchange(Exchange):
+    """One HTTP request. The native response is the connection itself, so it is let go before it is answered."""
+
+    __slots__ = ("_number", "_res", "chunks", "engine", "size")
+
+    def __init__(self, engine: "NativeEngine", res: Any) -> None:
+        super().__init__(_UNREAD)
+        self.engine = engine
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self._res = res
+        self._number = remember(self)
+        # First of all: a handler that returns without an answer and without this ends the process.
+        lib.uws_res_on_aborted(0, res, _on_aborted, ffi.cast("void *", self._number))
+
+    def read(self, req: Any) -> None:
+        """Everything that is needed, at once: the native request dies with the handler."""
+        self.request = _read_request(self._res, req)
+
+    def read_body(self) -> None:
+        lib.uws_res_on_data(0, self._res, _on_body, ffi.cast("void *", self._number))
+
+    def write(self, status: int, body: bytes, content_type: str) -> None:
+        res, self._res = self._res, None
+        forget(self._number)
+        if res is None:
+            return
+        headers = "".join(f"\r\n{name}: {value}" for name, value in self.engine.cors(self.request))
+        line = f"{content_type}\r\nCache-Control: no-store{headers}".encode("latin-1", "replace")
+        content = ffi.NULL if status == 204 else body  # a 204 must not carry a length
+        lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), self.engine.draining)
+        pump.touch()
+
+    def gone(self) -> None:
+        self._res = None
+        forget(self._number)
+        self.engine.aborted(self)
+
+    def upgrade(self, opening: Opening, req: Any, context: Any) -> None:
+        key, protocol, extensions = ((_header(req, name) or "").encode("latin-1") for name in _UPGRADE_HEADERS)
+        res, self._res = self._res, None
+        forget(self._number)
+        self.done = True
+        data = ffi.cast("void *", opening.number)
+        lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), extensions, len(extensions), context)
+
+
+class NativeEngine(Engine):
+    """Engine.IO on uWebSockets: a topic publish costs the kernel's price of a send per subscriber and nothing else."""
+
+    name = "native"
+
+    def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
+        super().__init__(options, handler)
+        self.wires: set[NativeWire] = set()
+        self._number = remember(self)
+        self._app = lib.uws_create_app(0, ffi.new("struct us_socket_context_options_t *")[0])
+        self._listener: Any = None
+        self._address: tuple[str, int] | None = None
+        self._attached = False
+        self._route()
+
+    def _route(self) -> None:
+        me = ffi.cast("void *", self._number)
+        behavior = ffi.new("uws_socket_behavior_t *")
+        behavior.maxPayloadLength = self.options.max_payload_bytes
+        behavior.maxBackpressure = self.options.max_buffered_bytes
+        behavior.closeOnBackpressureLimit = True
+        behavior.idleTimeout = 0  # the wheel does it
+        behavior.sendPingsAutomatically = False
+        behavior.upgrade, behavior.open = _on_upgrade, _on_open
+        behavior.message, behavior.close = _on_message, _on_close
+        for path in {self.options.path, self.options.path.rstrip("/")}:
+            lib.uws_ws(0, self._app, path.encode(), behavior[0], me)
+        lib.uws_app_any(0, self._app, b"/*", _on_request, me)  # a missing route would close the connection
+
+    async def _listen(self, host: str, port: int) -> int:
+        _raise_descriptor_limit()
+        if not self._attached:
+            pump.attach()
+            self._attached = True
+        self._open_listener(host, port)
+        if self._listener is None:
+            pump.detach()
+            self._attached = False
+            raise OSError(f"cannot listen on {host}:{port}: the address is in use or not ours")
+        bound = int(lib.us_socket_local_port(0, self._listener))
+        self._address = (host, bound)
+        return bound
+
+    def _open_listener(self, host: str, port: int) -> None:
+        name = ffi.new("char[]", host.encode())
+        config = ffi.new("uws_app_listen_config_t *", {"port": port, "host": name, "options": _EXCLUSIVE_PORT})
+        lib.uws_app_listen_with_config(0, self._app, config[0], _on_listen, ffi.cast("void *", self._number))
+        pump.touch()
+
+    def listening(self, listener: Any) -> None:
+        """Called within `_open_listener`; None when it failed."""
+        self._listener = listener
+
+    def _stop_listening(self) -> None:
+        self._address = None
+        self._close_listener()
+
+    def _close_listener(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            lib.us_listen_socket_close(0, listener)
+            pump.touch()
+
+    async def _shut_down(self) -> None:
+        await asyncio.sleep(0.02)  # what was written last leaves while libuv runs
+        for wire in list(self.wires):  # probes
+            wire.cut()
+        # The app stays: destroying one with an idle keep-alive connection, which cannot be listed, is a crash.
+        forget(self._number)
+        if self._attached:
+            self._attached = False
+            pump.detach()
+
+    def _tick(self) -> None:
+        super()._tick()
+        self._mind_descriptors()
+
+    def _mind_descriptors(self) -> None:
+        """Take no connections while descriptors are scarce: a lowest free number near the limit says so."""
+        if self._address is None:
+            return
+        probe = os.dup(0)
+        os.close(probe)
+        scarce = probe > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
+        if scarce and self._listener is not None:
+            log.warning("%d file descriptors are open: new connections wait", probe)
+            self._close_listener()
+        elif not scarce and self._listener is None:
+            self._open_listener(*self._address)
+
+    def _publish(self, topic: bytes, frame: bytes, binary: bool) -> None:
+        lib.uws_publish(0, self._app, topic, len(topic), frame, len(frame), _BINARY if binary else _TEXT, False)
+        pump.touch()
+
+    def requested(self, exchange: NativeExchange, req: Any) -> None:
+        """An HTTP request."""
+        try:
+            exchange.read(req)
+            if self.serve(exchange):
+                exchange.read_body()
+        except Exception:
+            log.exception("a request failed")
+            exchange.reply(500)
+
+    def upgrade_requested(self, exchange: NativeExchange, req: Any, context: Any) -> None:
+        """A websocket handshake."""
+        try:
+            exchange.read(req)
+            upgrading = self.may_upgrade(exchange.request)
+            if self.handshakes["ok"] % 64 == 0:
+                self._mind_descriptors()
+            exchange.upgrade(Opening(self, upgrading, exchange.request.environ()), req, context)
+        except Refused as refusal:
+            exchange.reply(refusal.status, refusal.body(), "application/json")
+        except Exception:
+            log.exception("a websocket handshake failed")
+            exchange.reply(500)
+
+    def received_chunk(self, exchange: NativeExchange, chunk: bytes, last: bool) -> None:
+        """A part of a POST's body."""
+        if exchange.done:
+            return
+        exchange.size += len(chunk)
+        if exchange.size > self.options.max_payload_bytes:
+            self.too_large(exchange)
+            return
+        exchange.chunks.append(chunk)
+        if last:
+            self.body(exchange, b"".join(exchange.chunks))
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _read_request(res: Any, req: Any) -> Request:
+    target = text(lib.uws_req_get_full_url, req) or "/"
+    path, _, query = target.partition("?")
+    length = _header(req, b"content-length") or "0"
+    return Request(
+        method=(text(lib.uws_req_get_case_sensitive_method, req) or "").upper(),
+        path=path,
+        query=parse_query(query),
+        remote=text(lib.uws_res_get_remote_address_as_text, 0, res) or "",
+        origin=_header(req, b"origin"),
+        user_agent=_header(req, b"user-agent"),
+        forwarded_for=_header(req, b"x-forwarded-for"),
+        content_type=_header(req, b"content-type") or "",
+        content_length=int(length) if length.isdecimal() and len(length) < 16 else 0,
+        headers_wanted=_header(req, b"access-control-request-headers"),
+    )
+
+
+def _header(req: Any, name: bytes) -> str | None:
+    value = text(lib.uws_req_get_header, req, name, len(name))
+    return value or None
+
+
+@ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]
+def _on_listen(listener: Any, _config: Any, me: Any) -> None:
+    engine = call(me)
+    if engine is not None:
+        engine.listening(listener if listener != ffi.NULL else None)
+
+
+@ffi.callback("void(uws_res_t *, uws_req_t *, void *)")  # type: ignore[untyped-decorator]
+def _on_request(res: Any, req: Any, me: Any) -> None:
+    engine = call(me)
+    if engine is None:
+        lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
+        return
+    engine.requested(NativeExchange(engine, res), req)
+
+
+@ffi.callback("void(uws_res_t *, uws_req_t *, uws_socket_context_t *, void *)")  # type: ignore[untyped-decorator]
+def _on_upgrade(res: Any, req: Any, context: Any, me: Any) -> None:
+    engine = call(me)
+    if engine is None:
+        lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
+        return
+    engine.upgrade_requested(NativeExchange(engine, res), req, context)
+
+
+@ffi.callback("void(uws_res_t *, void *)")  # type: ignore[untyped-decorator]
+def _on_aborted(_res: Any, number: Any) -> None:
+    exchange = call(number)
+    if exchange is not None:
+        exchange.gone()
+
+
+@ffi.callback("void(uws_res_t *, const char *, size_t, bool, void *)")  # type: ignore[untyped-decorator]
+def _on_body(_res: Any, chunk: Any, size: int, last: bool, number: Any) -> None:
+    exchange = call(number)
+    if exchange is not None:
+        exchange.engine.received_chunk(exchange, bytes(ffi.buffer(chunk, size)) if size else b"", last)
+
+
+@ffi.callback("void(uws_websocket_t *, void *)")  # type: ignore[untyped-decorator]
+def _on_open(ws: Any, _me: Any) -> None:
+    opening = call(lib.uws_ws_get_user_data(0, ws))
+    if opening is None:
+        lib.uws_ws_close(0, ws)
+        return
+    wire = NativeWire(opening.engine, ws, opening.number)
+    replace(opening.number, wire)
+    opening.engine.wires.add(wire)
+    opening.engine.wire_opened(wire, opening.upgrading, opening.environ)
+
+
+@ffi.callback("void(uws_websocket_t *, const char *, size_t, uws_opcode_t, void *)")  # type: ignore[untyped-decorator]
+def _on_message(ws: Any, message: Any, size: int, opcode: int, _me: Any) -> None:
+    wire = call(lib.uws_ws_get_user_data(0, ws))
+    if wire is not None:
+        data = bytes(ffi.buffer(message, size)) if size else b""
+        wire.engine.wire_received(wire, data if opcode == _BINARY else data.decode())
+
+
+@ffi.callback("void(uws_websocket_t *, int, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
+def _on_close(ws: Any, _code: int, _message: Any, _size: int, _me: Any) -> None:
+    wire = call(lib.uws_ws_get_user_data(0, ws))
+    if wire is not None:
+        wire.closed()

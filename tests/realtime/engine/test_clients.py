@@ -1,0 +1,115 @@
+"""Official clients against a Socket.IO server on each engine."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import socketio
+
+from realtime.server import ConnectionRefused
+
+SCRIPT = Path(__file__).with_name("official_client.mjs")
+
+
+@pytest.fixture
+async def sio(server, start, quick):
+    sio = server(quick, namespaces=["/", "/custom"])
+
+    async def connect(sid, environ, auth):
+        if auth and auth.get("refuse"):
+            raise ConnectionRefused("not you", {"code": "invalid_token"})
+
+    async def echo(sid, *arguments):
+        return (list(arguments),)
+
+    for namespace in ("/", "/custom"):
+        sio.on("connect", connect, namespace)
+        sio.on("echo", echo, namespace)
+
+    @sio.on("ask me")
+    async def ask(sid):
+        return "answer of " + await sio.call("question", to=sid, timeout=2)
+
+    @sio.on("count to")
+    async def count_to(sid, end):
+        await sio.enter_room(sid, f"room of {sid}")
+        for number in range(end):
+            await sio.emit("n", number, room=f"room of {sid}" if number % 2 else sid)
+
+    @sio.on("count slowly to")
+    async def count_slowly_to(sid, end):
+        for number in range(end):
+            await sio.emit("n", number, to=sid)
+            await asyncio.sleep(0.001)
+
+    @sio.on("cut me")
+    async def cut(sid):
+        sio.cut(sid)
+
+    @sio.on("disconnect me")
+    async def disconnect(sid):
+        await sio.disconnect(sid)
+
+    sio.client = await start(sio, sio.engine)
+    return sio
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["polling", "websocket", "upgrade", "refusal", "namespaces", "reconnect", "disconnected", "heartbeat", "many"],
+)
+async def test_the_official_javascript_client(sio, scenario):
+    node = shutil.which("node")
+    if node is None or not any((parent / "node_modules" / "socket.io-client").exists() for parent in SCRIPT.parents):
+        if os.environ.get("CI") == "true":
+            pytest.fail("node and its packages are wanted here")
+        pytest.skip("no node, or no node_modules: make test installs them")
+    child = await asyncio.create_subprocess_exec(
+        node,
+        str(SCRIPT),
+        str(sio.client.port),
+        scenario,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(child.communicate(), 30)
+    assert child.returncode == 0, output.decode()
+    await sio.client.until(lambda: not sio.engine.sessions)
+    assert (sio.manager.members, sio.manager.rooms, sio.environ) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]])
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_the_python_client(sio, transports):
+    client = socketio.AsyncClient(reconnection=False)
+    got, done = [], asyncio.Event()
+
+    @client.on("question")
+    async def question():
+        return "question"
+
+    @client.on("n")
+    async def number(n):
+        got.append(n)
+        if len(got) == 30:
+            done.set()
+
+    await client.connect(f"http://127.0.0.1:{sio.client.port}", transports=transports, auth={"token": "t"})
+    assert await client.call("echo", ("a", b"\1\2", {"b": [b"\3"]})) == ["a", b"\1\2", {"b": [b"\3"]}]
+    assert await client.call("ask me") == "answer of question"
+    await client.emit("count to", 30)
+    await asyncio.wait_for(done.wait(), 3)
+    assert sorted(got) == list(range(30))  # its handlers run as tasks of their own
+    await client.disconnect()
+    await sio.client.until(lambda: not sio.engine.sessions)
+
+
+async def test_the_python_client_hears_why_it_was_refused(sio):
+    client = socketio.AsyncClient(reconnection=False)
+    errors = []
+    client.on("connect_error", errors.append)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(f"http://127.0.0.1:{sio.client.port}", transports=["websocket"], auth={"refuse": True})
+    assert errors[0]["data"] == {"code": "invalid_token"}
