@@ -121,6 +121,8 @@ async def problems(
     try:
         async with asyncio.timeout(DEADLINE_S):
             response = await handler(request)
+    except web.HTTPMove as redirection:
+        response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
         response = _problem(request, _refusal(request, error))
     response.headers["X-Request-ID"] = request_id
@@ -140,8 +142,6 @@ def _refusal(raw: web.Request, error: Exception) -> Problem:
             return MethodNotAllowed(sorted(error.allowed_methods))
         case web.HTTPRequestEntityTooLarge():
             return TooLarge(f"A body can have {MAX_BODY} bytes")
-        case web.HTTPException() if error.status < 400:
-            raise error
         case TimeoutError():
             return Unavailable()
     log.exception("request failed", method=raw.method, route=raw.get(ROUTE, "-"))
@@ -185,7 +185,7 @@ def _query(route: Route, raw: web.Request, wrong: list[FieldProblem]) -> dict[st
 async def _json(raw: web.Request) -> Any:
     try:
         return decode(await raw.read())
-    except ValueError:
+    except (ValueError, web.RequestPayloadError):  # not JSON, or not packed as its Content-Encoding says
         raise MalformedJson from None
 
 

@@ -1,8 +1,6 @@
 """The embedded composition root: one process, one event loop, two ports, one child."""
 
 import fcntl
-import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,13 +20,14 @@ from social.auth import Keys
 from social.infra import logs, process, redis
 from social.infra.broker import Broker
 from social.infra.health import Health
+from social.infra.keyfiles import JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.schema import migrate
 from social.infra.settings import StartError, load
-from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 
 log = logs.get("embedded")
@@ -106,12 +105,11 @@ async def serve(
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
     """The gateway's settings: what it is not told here, it finds in the environment as in its own process."""
-    pid_key = _secret(settings.plaza_var / "pid.key", lambda: secrets.token_urlsafe(32).encode())
     return GatewaySettings(
         realtime_host=settings.host,
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
-        pid_key=SecretStr(pid_key.decode()),
+        pid_key=SecretStr((settings.plaza_var / PID_KEY).read_text()),
         origins=[f"http://{host}:{settings.api_port}" for host in ("localhost", "127.0.0.1")],
     )
 
@@ -144,23 +142,9 @@ class claim:
 
 def load_keys(folder: Path) -> Keys:
     """The keys of this folder, made at its first start."""
-    signer = Signer(_secret(folder / "jwt.pem", new_private_key))
-    refresh = RefreshTokens(_secret(folder / "refresh.key", lambda: os.urandom(32)))
-    return Keys(signer, refresh, Passwords())
-
-
-def _secret(path: Path, make: Any) -> bytes:
-    if path.exists():
-        return path.read_bytes()
-    secret: bytes = make()
-    new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(descriptor)
-    new.rename(path)  # whole or not at all
-    return secret
+    make_keys(folder)
+    refresh = RefreshTokens((folder / REFRESH_KEY).read_bytes())
+    return Keys(Signer.of_file(folder / JWT_PRIVATE_KEY), refresh, Passwords())
 
 
 def _redis(settings: EmbeddedSettings) -> redis.Redis:

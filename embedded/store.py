@@ -135,10 +135,20 @@ class Store:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - nobody else's words
-    state, _, arguments = shown.stdout.strip().partition(" ")
-    return "secantusd" in arguments and str(data) in arguments and not state.startswith("Z")
+    """Whether that process lives and is a store of this folder, and not a stranger that got the pid."""
+    proc = Path("/proc") / str(pid)
+    try:
+        if sys.platform == "linux":
+            alive = b") Z" not in (proc / "stat").read_bytes()
+            arguments = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        else:
+            command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
+            shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+            state, _, arguments = shown.stdout.strip().partition(" ")
+            alive = not state.startswith("Z")
+    except OSError:
+        return False
+    return alive and "secantusd" in arguments and str(data) in arguments
 
 
 def _free_port() -> int:

@@ -1,7 +1,6 @@
 """The composition root of the realtime process: one gateway, startable inside another process too."""
 
 import asyncio
-import hashlib
 import random
 import time
 from datetime import UTC, datetime
@@ -217,12 +216,8 @@ class Gateway:
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:
-    if settings.pid_key is not None:
-        return settings.pid_key.get_secret_value().encode()
-    shared = getattr(settings, "mongo_url", None)  # every gateway has the same, and nobody else
-    if shared is None:
-        return clock.new_secret(32).encode()
-    return hashlib.sha256(f"pid {shared}".encode()).digest()
+    key = settings.pid_key.get_secret_value() if settings.pid_key else clock.new_secret(32)
+    return key.encode()
 
 
 async def _watch_loop() -> None:

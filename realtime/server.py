@@ -120,7 +120,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return Admission(sid=sid)
 
     async def departed(self, departure: Departure) -> None:
-        """A connected socket has left; it is in no room any more. By default the `disconnect` handler is called."""
+        """A connected socket has left; it is in no room any more. By default the `disconnect` handler is called.
+
+        Its sid may be back already, on another connection: compare `eio_sid`.
+        """
         await self._trigger_event("disconnect", departure.namespace, departure.sid, departure.reason)
 
     def accepts(self, sid: str, namespace: str, event: str, data: list[Any]) -> bool:
@@ -133,7 +136,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return member is not None and member.connected and self.engine.send(member.eio_sid, frame)
 
     def publish_frame(self, room: Any, frame: bytes, skip: Collection[str] = (), namespace: str = "/") -> None:
-        """Write an encoded event (`42[…]`) to a room: one native publish unless sids are skipped."""
+        """Write an encoded event (`42[…]`) to a room: one native publish, whoever is skipped."""
         self.manager.write([(frame, False)], namespace, room, skip)
 
     def enter(self, sid: str, room: Any, namespace: str = "/") -> None:
@@ -295,7 +298,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_ack(self, eio_sid: str, namespace: str, id: int, data: list[Any]) -> None:
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if sid is not None:
-            await self.manager.trigger_callback(sid, id, data)
+            try:
+                await self.manager.trigger_callback(sid, id, data)
+            except Exception:
+                log.exception("the callback of an acknowledgement failed")
 
     def _write(self, eio_sid: str, frames: list[Frame]) -> None:
         for frame, binary in frames:

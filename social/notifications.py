@@ -75,7 +75,7 @@ async def tell(tx: Transaction, causes: Sequence[Cause]) -> None:
 
 
 def _grown(group: Document | None, causes: Sequence[Cause], now: datetime) -> Document:
-    newest_first = [cause.actor for cause in reversed(causes)]
+    newest_first = list(dict.fromkeys(cause.actor for cause in reversed(causes)))
     if group is not None:
         others = [actor for actor in group["actors"] if actor not in newest_first]
         return {

@@ -1,25 +1,36 @@
 """Parked messages: what a consumer could not digest, kept where a person can look at it and send it again."""
 
-from typing import Any
-
-from social.contracts.events import Group
-from social.contracts.problems import NotFound
+from social.contracts.codec import decode, encode
+from social.contracts.events import Envelope, Group
+from social.contracts.problems import NotFound, Unavailable, ValidationFailed
 from social.infra import clock, metrics
 from social.infra.broker import Delivery
-from social.infra.mongo import Document, Mongo
+from social.infra.mongo import AlreadyExists, Document, Mongo
+
+LONGEST_KEPT = 1024 * 1024  # bytes of a message; no event of ours comes near it
 
 
 async def park(mongo: Mongo, group: Group, delivery: Delivery, error: BaseException) -> None:
-    """Keep a message that failed for good; the caller acks it after this."""
-    row: Document = {"group": group, "at": clock.now(), "attempts": delivery.attempt + 1, "error": repr(error)[:2_000]}
+    """Keep a message that failed for good, as the text it came as; the caller acks it after this."""
     try:
         envelope = delivery.envelope()
-        row |= {"_id": f"{group}:{envelope.id}", "type": envelope.type, "envelope": envelope.model_dump()}
+        event_id, kind = envelope.id, envelope.type[:100]
     except ValueError:
-        row |= {"_id": f"{group}:{clock.new_id()}", "type": None, "raw": delivery.raw().decode("utf-8", "replace")}
-    row_id = row.pop("_id")
-    await mongo.update("parked", {"_id": row_id}, {"$set": row}, upsert=True)
-    metrics.EVENTS_CONSUMED.labels(group=group, outcome="parked").inc()
+        event_id, kind = clock.new_id(), None
+    row = {"group": group, "type": kind, "attempts": delivery.attempt + 1, "error": repr(error)[:2_000]}
+    await _keep(mongo, f"{group}:{event_id}", row, delivery.raw())
+
+
+async def park_unrouted(mongo: Mongo, envelope: Envelope) -> None:
+    """Keep an event of the outbox that this release knows no consumer of; the caller forgets its row after this."""
+    row = {"group": "outbox", "type": envelope.type[:100], "attempts": 0, "error": "no consumer in this release"}
+    await _keep(mongo, f"outbox:{envelope.id}", row, encode(envelope))
+
+
+async def _keep(mongo: Mongo, parked_id: str, row: Document, raw: bytes) -> None:
+    row |= {"at": clock.now(), "raw": raw[:LONGEST_KEPT].decode("utf-8", "replace"), "size": len(raw)}
+    await mongo.update("parked", {"_id": parked_id}, {"$set": row}, upsert=True)
+    metrics.EVENTS_CONSUMED.labels(group=row["group"], outcome="parked").inc()
 
 
 async def listed(mongo: Mongo) -> list[Document]:
@@ -36,12 +47,20 @@ async def shown(mongo: Mongo, parked_id: str) -> Document:
 
 
 async def replay(mongo: Mongo, parked_id: str) -> None:
-    """Put its event back into the outbox: groups that have seen it skip it, the one that failed tries again."""
+    """Put its event back into the outbox: groups that have seen it skip it, the one that failed tries again.
+
+    Raises NotFound, ValidationFailed for what this release cannot read, Unavailable while another group still has it.
+    """
     row = await shown(mongo, parked_id)
-    envelope: dict[str, Any] | None = row.get("envelope")
-    if envelope is None:
-        raise NotFound("This message is not an event; it can only be discarded")
-    await mongo.insert_missing("outbox", [{"_id": envelope.pop("id"), **envelope}])
+    try:
+        envelope = Envelope.model_validate(decode(row["raw"]))
+        envelope.event()
+    except ValueError as error:
+        raise ValidationFailed(f"This release cannot read it, only discard it: {error}") from None
+    try:
+        await mongo.insert("outbox", {"_id": envelope.id, **envelope.model_dump(exclude={"id"})})
+    except AlreadyExists:
+        raise Unavailable("Its event is still on its way to another consumer; try again after that") from None
     await discard(mongo, parked_id)
 
 

@@ -68,6 +68,8 @@ class PortableWire(Wire):
         if transport is not None:
             transport.write(_CLOSE_FRAME)
             transport.close()
+            if transport.get_write_buffer_size():  # who does not read would keep it for ever
+                self._engine.after(self._engine.options.linger_s, _abort, transport)
 
     def cut(self) -> None:
         transport = self.let_go()
@@ -190,7 +192,10 @@ class PortableEngine(Engine):
             gone = wire.let_go()
             if gone is not None:  # else it was we who ended it
                 self.wire_closed(wire, wire.slow)
-                gone.close()
+                if gone.get_write_buffer_size():
+                    gone.abort()
+                else:
+                    gone.close()
         return ws
 
     async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> None:
@@ -202,6 +207,10 @@ class PortableEngine(Engine):
                 if message.type is WSMsgType.CLOSE:
                     wire.write(_CLOSE_FRAME)
                 return
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    transport.abort()
 
 
 def _read_request(request: web.Request) -> Request:

@@ -7,7 +7,7 @@ from typing import Any
 from cffi import FFI
 from socketify.native import ffi, lib
 
-__all__ = ["call", "ffi", "forget", "lib", "pump", "remember", "replace", "text"]
+__all__ = ["call", "ffi", "forget", "lib", "pointer_to", "pump", "remember", "replace", "text"]
 
 _ffi = FFI()
 _ffi.cdef("""
@@ -31,6 +31,7 @@ uv = _open_libuv()
 # C holds numbers, never Python objects: an unknown number is ignored, so nothing that C keeps too long can dangle.
 _remembered: dict[int, Any] = {}
 _numbers = count(1)
+_UINTPTR, _POINTER = ffi.typeof("uintptr_t"), ffi.typeof("void *")
 
 
 def remember(thing: object) -> int:
@@ -50,18 +51,23 @@ def forget(number: int) -> None:
     _remembered.pop(number, None)
 
 
+def pointer_to(number: int) -> Any:
+    """The number in the shape C keeps."""
+    return ffi.cast(_POINTER, number)
+
+
 def call(pointer: Any) -> Any:
     """The object behind a number that C gave back, or None."""
-    return _remembered.get(int(ffi.cast("uintptr_t", pointer)))
+    return _remembered.get(int(ffi.cast(_UINTPTR, pointer)))
+
+
+_found = ffi.new("char **")
 
 
 def text(get: Any, *arguments: Any) -> str | None:
-    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing."""
-    buffer = ffi.new("char **", ffi.NULL)
-    size = get(*arguments, buffer)
-    if buffer[0] == ffi.NULL:
-        return None
-    return bytes(ffi.buffer(buffer[0], size)).decode("latin-1")
+    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing or empty."""
+    size = get(*arguments, _found)
+    return ffi.unpack(_found[0], size).decode("latin-1") if size else None
 
 
 class Pump:

@@ -152,7 +152,7 @@ class LongPolling(Sessions):
             self._refuse(polling.poll, Refused(UNKNOWN_SID))
         elif farewell == packets.CLOSE:
             self._last_words[session.sid] = [*polling.queue, farewell]
-            self._after(self.options.linger_s, self._forget_words, session.sid)
+            self.after(self.options.linger_s, self._forget_words, session.sid)
 
     def _forget_words(self, sid: str) -> None:
         self._last_words.pop(sid, None)

@@ -1,7 +1,6 @@
 """The Engine.IO 4 server without I/O: a transport (`uws.py`, `http.py`) tells what arrives and carries the answers."""
 
 import asyncio
-import json
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
@@ -43,6 +42,12 @@ class Engine(LongPolling):
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
         self.gate: Callable[[Request], Refused | None] | None = None  # may turn a handshake away
         self.draining = False
+        interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
+        self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
+            interval_ms,
+            timeout_ms,
+            self.options.max_payload_bytes,
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the answer is the port (useful with 0). A port in use is an OSError."""
@@ -288,21 +293,14 @@ class Engine(LongPolling):
         session.polling = Polling()
         self._join(session, session.polling, _slot_topic(session.slot))
         self._tell_opened(session, request.environ())
-        exchange.reply(200, self._open_packet(session, ["websocket"]))
+        exchange.reply(200, self._open_packet(session, b'["websocket"]'))
 
     def _tell_opened(self, session: Session, environ: Environ) -> None:
         self.handshakes["ok"] += 1
         self.handler.opened(session.sid, environ)
 
-    def _open_packet(self, session: Session, upgrades: list[str]) -> bytes:
-        handshake = {
-            "sid": session.sid,
-            "upgrades": upgrades,
-            "pingInterval": round(self.options.ping_interval_s * 1000),
-            "pingTimeout": round(self.options.ping_timeout_s * 1000),
-            "maxPayload": self.options.max_payload_bytes,
-        }
-        return b"0" + json.dumps(handshake, separators=(",", ":")).encode()
+    def _open_packet(self, session: Session, upgrades: bytes) -> bytes:
+        return b'0{"sid":"%s","upgrades":%s,%s}' % (session.sid.encode(), upgrades, self._rules)
 
     def _count(self, refusal: Refused) -> None:
         self.handshakes[{403: "forbidden", 503: "draining", 429: "limited"}.get(refusal.status, "refused")] += 1
@@ -332,7 +330,7 @@ class Engine(LongPolling):
         session.wire, wire.session = wire, session
         self._tell_opened(session, environ)
         if not session.closed:
-            wire.send(self._open_packet(session, []), False)
+            wire.send(self._open_packet(session, b"[]"), False)
             wire.subscribe(_slot_topic(session.slot).encode())
 
     def wire_received(self, wire: Wire, data: str | bytes) -> None:
@@ -366,7 +364,7 @@ class Engine(LongPolling):
             wire.close()
             return
         session.polling.probe, wire.session = wire, session
-        self._after(self.options.upgrade_timeout_s, self._probe_expired, (session, wire))
+        self.after(self.options.upgrade_timeout_s, self._probe_expired, (session, wire))
 
     def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
         polling = session.polling

@@ -209,14 +209,24 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     def write(self, frames: list[Frame], namespace: str, room: Any = None, skip: Collection[str] = ()) -> None:
         """Send encoded frames to everyone (None), a sid, a room or several: one native publish where it can be."""
         several = room is not None and not isinstance(room, str) and hasattr(room, "__len__")
-        if not skip and not several and not self.is_sid_room(namespace, room):
-            topic = namespace if room is None else _topic(namespace, room)
-            for frame, binary in frames:
-                self.engine.publish(topic, frame, binary)
+        if not several and not self.is_sid_room(namespace, room):
+            self._publish(frames, namespace, room, skip)
             return
         for member in self._targets(namespace, room):
             if member.sid not in skip:
                 self.write_to(member, frames)
+
+    def _publish(self, frames: list[Frame], namespace: str, room: Any, skip: Collection[str]) -> None:
+        topic = namespace if room is None else _topic(namespace, room)
+        found = (self.member(sid, namespace) for sid in skip)
+        # A publish reaches who is subscribed at that moment, so those to skip step out for it.
+        out = [m for m in found if m is not None and m.connected and (room is None or room in (m.rooms or ()))]
+        for member in out:
+            self.engine.unsubscribe(member.eio_sid, topic)
+        for frame, binary in frames:
+            self.engine.publish(topic, frame, binary)
+        for member in out:
+            self.engine.subscribe(member.eio_sid, topic)
 
     def write_to(self, member: Member, frames: list[Frame]) -> bool:
         """Send encoded frames to one client; False when it did not get them all."""

@@ -59,12 +59,15 @@ class Sessions(ABC):
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for session in self._wheel.turn(now, self._ping):
-            self._end(session, PING_TIMEOUT)
-        self._deadlines.run(now)
-        self._timer = self._loop.call_at(self._wheel.due_at(), self._tick)
+        try:
+            for session in self._wheel.turn(now, self._ping):
+                self._end(session, PING_TIMEOUT)
+            self._deadlines.run(now)
+        finally:
+            self._timer = self._loop.call_at(self._wheel.due_at(), self._tick)
 
-    def _after(self, delay_s: float, call: Callable[[Any], None], argument: Any) -> None:
+    def after(self, delay_s: float, call: Callable[[Any], None], argument: Any) -> None:
+        """Call `call(argument)` in about `delay_s`."""
         self._deadlines.add(self._loop.time() + delay_s, call, argument)
 
     def spawn(self, work: Work) -> None:
@@ -84,8 +87,8 @@ class Sessions(ABC):
         return session
 
     def _expect(self, session: Session) -> None:
-        if self.options.settle_timeout_s is not None and session.settled <= 0:
-            self._after(self.options.settle_timeout_s, self._unsettled, session)
+        if self.options.settle_timeout_s is not None and session.settled <= 0 and not session.closed:
+            self.after(self.options.settle_timeout_s, self._unsettled, session)
 
     def _unsettled(self, session: Session) -> None:
         if session.settled <= 0 and not session.closed:
@@ -157,7 +160,7 @@ class Sessions(ABC):
             elif session.polling is not None:
                 self._end_polling(session, b"1" if orderly else farewell)
             if patient and session.backlog is not None:
-                self._after(self.options.linger_s, self._gone, session)
+                self.after(self.options.linger_s, self._gone, session)
                 return
         elif patient:
             return

@@ -6,7 +6,7 @@ import os
 import resource
 from typing import Any
 
-from realtime.engine.native import call, ffi, forget, lib, pump, remember, replace, text
+from realtime.engine.native import call, ffi, forget, lib, pointer_to, pump, remember, replace, text
 from realtime.engine.protocol import Engine
 from realtime.engine.session import Environ, Exchange, Handler, Options, Refused, Request, Wire, parse_query
 
@@ -100,14 +100,14 @@ class NativeExchange(Exchange):
         self._res = res
         self._number = remember(self)
         # First of all: a handler that returns without an answer and without this ends the process.
-        lib.uws_res_on_aborted(0, res, _on_aborted, ffi.cast("void *", self._number))
+        lib.uws_res_on_aborted(0, res, _on_aborted, pointer_to(self._number))
 
     def read(self, req: Any) -> None:
         """Everything that is needed, at once: the native request dies with the handler."""
         self.request = _read_request(self._res, req)
 
     def read_body(self) -> None:
-        lib.uws_res_on_data(0, self._res, _on_body, ffi.cast("void *", self._number))
+        lib.uws_res_on_data(0, self._res, _on_body, pointer_to(self._number))
 
     def write(self, status: int, body: bytes, content_type: str) -> None:
         res, self._res = self._res, None
@@ -130,7 +130,7 @@ class NativeExchange(Exchange):
         res, self._res = self._res, None
         forget(self._number)
         self.done = True
-        data = ffi.cast("void *", opening.number)
+        data = pointer_to(opening.number)
         lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), extensions, len(extensions), context)
 
 
@@ -150,7 +150,7 @@ class NativeEngine(Engine):
         self._route()
 
     def _route(self) -> None:
-        me = ffi.cast("void *", self._number)
+        me = pointer_to(self._number)
         behavior = ffi.new("uws_socket_behavior_t *")
         behavior.maxPayloadLength = self.options.max_payload_bytes
         behavior.maxBackpressure = self.options.max_buffered_bytes
@@ -180,7 +180,7 @@ class NativeEngine(Engine):
     def _open_listener(self, host: str, port: int) -> None:
         name = ffi.new("char[]", host.encode())
         config = ffi.new("uws_app_listen_config_t *", {"port": port, "host": name, "options": _EXCLUSIVE_PORT})
-        lib.uws_app_listen_with_config(0, self._app, config[0], _on_listen, ffi.cast("void *", self._number))
+        lib.uws_app_listen_with_config(0, self._app, config[0], _on_listen, pointer_to(self._number))
         pump.touch()
 
     def listening(self, listener: Any) -> None:
@@ -290,8 +290,7 @@ def _read_request(res: Any, req: Any) -> Request:
 
 
 def _header(req: Any, name: bytes) -> str | None:
-    value = text(lib.uws_req_get_header, req, name, len(name))
-    return value or None
+    return text(lib.uws_req_get_header, req, name, len(name))
 
 
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]

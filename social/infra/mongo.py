@@ -37,6 +37,7 @@ Sort = Sequence[tuple[str, int]]
 T = TypeVar("T")
 
 DUPLICATE_KEY = 11000
+CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: retried whether or not the server labels them
 AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError)
 
 
@@ -156,11 +157,10 @@ class Mongo:
                         async with reachable():
                             return await self._attempt(work)
                     except PyMongoError as error:
-                        if not error.has_error_label("TransientTransactionError"):
+                        if not _transient(error):
                             raise
                     except Unavailable as error:
-                        cause = error.__cause__
-                        if not (isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError")):
+                        if not _transient(error.__cause__):
                             raise
                         if attempt > 2:  # the store itself is away: say so soon rather than late
                             raise
@@ -280,6 +280,13 @@ class Transaction:
         """The last write before the commit: one row an event."""
         rows = [{"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded]
         await self.insert("outbox", *rows)
+
+
+def _transient(error: BaseException | None) -> bool:
+    """Whether a transaction that failed so may simply run again."""
+    if not isinstance(error, PyMongoError):
+        return False
+    return error.has_error_label("TransientTransactionError") or getattr(error, "code", None) in CONFLICTS
 
 
 def _already(error: PyMongoError) -> AlreadyExists:

@@ -18,6 +18,7 @@ class Passwords:
     """Hashing in two threads of its own; a flood of logins is refused before it queues without end."""
 
     def __init__(self) -> None:
+        _hasher.get_backend()  # which passlib loads at first use, and not safely from two threads at once
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._waiting = 0
 

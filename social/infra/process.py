@@ -39,10 +39,10 @@ class Tasks:
 
     async def cancel(self) -> None:
         """End all of it."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.5)  # then again: Redis clients swallow a cancellation now and then
 
     async def until_stopped(self) -> None:
         """Wait for SIGTERM, SIGINT, or work that failed."""

@@ -41,11 +41,15 @@ class Topology:
             seconds,
         )
 
-    async def declare(self, channel: Any) -> None:
-        """Declare all of it, idempotently: every process does, so nobody publishes into the void."""
+    async def declare(self, channel: Any) -> dict[Group, Any]:
+        """Declare all of it, idempotently: every process does, so nobody publishes into the void. The groups' queues.
+
+        What a channel declared, and only that, it declares and consumes again after a reconnect or a deleted queue.
+        """
+        queues = {}
         events = await channel.declare_exchange(self.events, aio_pika.ExchangeType.TOPIC, durable=True)
         for group in Group:
-            queue = await channel.declare_queue(
+            queue = queues[group] = await channel.declare_queue(
                 self.queue(group),
                 durable=True,
                 arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
@@ -68,6 +72,7 @@ class Topology:
                 },
             )
             await queue.bind(exchange)
+        return queues
 
 
 class RabbitBroker:
@@ -86,9 +91,13 @@ class RabbitBroker:
         async with self._connecting:
             if self._connection is None:
                 connection = await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=1)
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                await self._topology.declare(channel)
-                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                try:
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    await self._topology.declare(channel)
+                    self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                except BaseException:
+                    await connection.close()  # else it would reconnect for ever, beside the next one
+                    raise
                 self._channel = channel
                 self._connection = connection
                 log.info("broker connected")
@@ -102,7 +111,9 @@ class RabbitBroker:
                 results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
-        done = [each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, Exception)]
+        done = [
+            each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
+        ]
         await self._outbox.forget(done)
         for result in results:
             if isinstance(result, BaseException):
@@ -128,7 +139,7 @@ class RabbitBroker:
             connection = await self._open()
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.set_qos(prefetch_count=PREFETCH)
-            queue = await channel.get_queue(self._topology.queue(group), ensure=False)
+            queue = (await self._topology.declare(channel))[group]
             deliveries = RabbitDeliveries(self, queue.name)
             tag = await queue.consume(deliveries.arrived)
         except AWAY as error:

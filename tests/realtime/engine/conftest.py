@@ -8,11 +8,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
 from realtime.engine import Engine, Options, Work, choose
 from realtime.server import Server
 
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(params=["native", "portable"])

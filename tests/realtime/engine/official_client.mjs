@@ -85,6 +85,29 @@ const scenarios = {
       socket.disconnect();
     }
   },
+  async recovery() {
+    for (const transports of [["polling"], ["websocket"], ["polling", "websocket"]]) {
+      const socket = io(url + "/recovering", { transports, forceNew: true, reconnectionDelay: 5, randomizationFactor: 0 });
+      const got = [];
+      socket.on("item", (n) => got.push(n));
+      await once(socket, "connect");
+      const first = socket.id;
+      for (let round = 0; round < 8; round++) {
+        await sleep(40);
+        const [, again] = [once(socket, "disconnect"), once(socket, "connect")];
+        socket.emit("cut me");
+        await again;
+        assert.equal(socket.recovered, true);
+        assert.equal(socket.id, first);
+      }
+      const last = await socket.emitWithAck("stop");
+      while (got.length < last) await sleep(5);
+      await sleep(30);
+      assert.deepEqual(got, Array.from({ length: last }, (_, n) => n + 1));
+      assert.equal(await socket.emitWithAck("is my room back"), true);
+      socket.disconnect();
+    }
+  },
   async disconnected() {
     const socket = io(url, { forceNew: true, reconnectionDelay: 10 });
     await once(socket, "connect");

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import socketio
 
-from realtime.server import ConnectionRefused
+from realtime.server import Admission, ConnectionRefused
 
 SCRIPT = Path(__file__).with_name("official_client.mjs")
 
@@ -52,13 +53,80 @@ async def sio(server, start, quick):
     async def disconnect(sid):
         await sio.disconnect(sid)
 
+    recover(sio)
     sio.client = await start(sio, sio.engine)
     return sio
 
 
+@dataclass
+class Stream:
+    """What one user was sent."""
+
+    items: list[bytes] = field(default_factory=list)
+    room: bool = False
+    pusher: asyncio.Task | None = None
+
+
+def recover(sio):
+    """Connection state recovery in its smallest form, on what the server offers for it."""
+    streams: dict[str, Stream] = {}
+    default = sio.authorize
+
+    async def authorize(eio_sid, namespace, auth, environ):
+        if namespace != "/recovering":
+            return await default(eio_sid, namespace, auth, environ)
+        pid = (auth or {}).get("pid") or f"p{len(streams)}"
+        stream = streams.setdefault(pid, Stream())
+        seen = int((auth or {}).get("offset", 0))
+        await asyncio.sleep(0.005)
+
+        def connected(sid):
+            for frame in stream.items[seen:]:
+                sio.send_frame(sid, frame, namespace)
+            sio.enter(sid, "mine", namespace)
+            if stream.pusher is None:
+                stream.pusher = asyncio.create_task(push(sid, stream))
+
+        return Admission(sid=f"sid of {pid}", answer={"pid": pid}, connected=connected)
+
+    async def push(sid, stream):
+        while True:
+            number = len(stream.items) + 1
+            stream.items.append(b'42/recovering,["item",%d,"%d"]' % (number, number))
+            sio.send_frame(sid, stream.items[-1], "/recovering")
+            await asyncio.sleep(0.002)
+
+    async def stop(sid):
+        stream = streams[sid.removeprefix("sid of ")]
+        stream.pusher.cancel()
+        return len(stream.items)
+
+    async def room_is_back(sid):
+        return "mine" in sio.rooms(sid, "/recovering")
+
+    async def cut(sid):
+        sio.cut(sid, "/recovering")
+
+    sio.namespaces = [*sio.namespaces, "/recovering"]
+    sio.authorize = authorize
+    for event, handler in (("stop", stop), ("is my room back", room_is_back), ("cut me", cut)):
+        sio.on(event, handler, "/recovering")
+
+
 @pytest.mark.parametrize(
     "scenario",
-    ["polling", "websocket", "upgrade", "refusal", "namespaces", "reconnect", "disconnected", "heartbeat", "many"],
+    [
+        "polling",
+        "websocket",
+        "upgrade",
+        "refusal",
+        "namespaces",
+        "reconnect",
+        "disconnected",
+        "heartbeat",
+        "recovery",
+        "many",
+    ],
 )
 async def test_the_official_javascript_client(sio, scenario):
     node = shutil.which("node")

@@ -111,6 +111,36 @@ async def test_churn_leaves_nothing_behind(engine_class, http):
     assert b"Traceback" not in errors, errors.decode()
 
 
+async def test_garbage_costs_only_the_connection_that_sent_it(start, echo):
+    client = await start(echo, settle_timeout_s=1)
+    luck = random.Random(3)
+    polling = WEBSOCKET.replace(b"websocket", b"polling")
+    good = [
+        WEBSOCKET,
+        WEBSOCKET + masked(b"40") + masked(b"2probe") + masked(b"5"),
+        polling,
+        polling.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n4hello"),
+        polling.replace(b"Host: x", b"Host: x\r\nContent-Length: 99999999999999999999"),
+        polling.replace(b"Host: x", b"Transfer-Encoding: chunked") + b"5\r\n4abcd\r\n0\r\n\r\n",
+        b"GET /%00%ff?" + b"&".join(b"a%d=%%zz" % n for n in range(50)) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ]
+    for _ in range(400):
+        request = bytearray(luck.choice(good))
+        for _ in range(luck.randrange(4)):
+            place = luck.randrange(len(request))
+            request[place : place + luck.randrange(3)] = luck.randbytes(luck.randrange(4))
+        _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(bytes(request))
+        if luck.random() < 0.3:
+            await asyncio.sleep(0.002)
+        reset(writer) if luck.random() < 0.5 else writer.close()
+    await client.until(lambda: not echo.engine.sessions, 5)
+    ws, _ = await client.open()
+    await ws.send_str("4well")
+    assert await client.text(ws) == "4well"
+    await ws.close()
+
+
 async def stalled_reader(port: int) -> tuple[socket.socket, asyncio.StreamReader, asyncio.StreamWriter]:
     """A websocket client that never reads after its handshake, with a small window."""
     sock = socket.socket()

@@ -282,9 +282,8 @@ async def test_a_poller_is_pinged_and_lives_by_its_pongs(start, echo, quick):
 async def test_a_silent_poller_is_forgotten(start, echo, quick):
     client = await start(echo, **quick)
     sid = await client.handshake()
-    await asyncio.sleep(0.5)
+    await client.until(lambda: echo.ended.get(sid) == "ping timeout")
     assert (await client.poll(sid)).status == 400
-    assert echo.ended[sid] == "ping timeout"
 
 
 async def test_a_websocket_is_pinged_and_lives_by_its_pongs(start, echo, quick):

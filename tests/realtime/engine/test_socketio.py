@@ -422,6 +422,26 @@ async def test_a_room_hears_what_is_said_in_it(sio):
         await ws.close()
 
 
+async def test_those_who_are_skipped_miss_only_that(sio):
+    (a, a_sid), (b, b_sid) = await crowd(sio, 2)
+    eio_sid, polling_sid = await polling_member(sio.client)
+    for sid in (a_sid, b_sid, polling_sid):
+        await sio.enter_room(sid, "r")
+    for number in range(60):
+        await sio.emit("n", number, room="r", skip_sid=[[], a_sid, [b_sid, polling_sid], "nobody"][number % 4])
+    await sio.emit("end", skip_sid="nobody")
+    heard_a = [f'42["n",{n}]' for n in range(60) if n % 4 != 1] + ['42["end"]']
+    heard_b = [f'42["n",{n}]' for n in range(60) if n % 4 != 2] + ['42["end"]']
+    assert [await sio.client.text(a) for _ in heard_a] == heard_a
+    assert [await sio.client.text(b) for _ in heard_b] == heard_b
+    polled = []
+    while len(polled) < len(heard_b):
+        polled += (await sio.client.poll(eio_sid)).text.split("\x1e")
+    assert polled == heard_b
+    await a.close()
+    await b.close()
+
+
 async def test_several_rooms_are_one_audience(sio):
     (a, a_sid), (b, b_sid), (c, c_sid) = await crowd(sio)
     for sid, room in ((a_sid, "1"), (a_sid, "2"), (b_sid, "2"), (c_sid, "3")):

@@ -1,0 +1,211 @@
+"""How our realtime engine compares with python-socketio on aiohttp and with bare uWebSockets, in one run.
+
+`python loadtests/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the server has one core, the clients the other.
+The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+
+class Process:
+    """A child that answers lines with lines, on one core."""
+
+    def __init__(self, core: int, *command: str) -> None:
+        environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        self.name = command[-1]
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
+        )
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(self.child.pid, {cores[core % len(cores)]})
+
+    def say(self, line: str) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+
+    def hear(self) -> str:
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended")
+        return line.strip()
+
+    def ask(self, line: str) -> str:
+        self.say(line)
+        return self.hear()
+
+    def end(self) -> None:
+        self.child.kill()
+        self.child.wait()
+
+
+@dataclass
+class Result:
+    """The raw figures of one stack."""
+
+    stack: str
+    connects_per_s: float = 0
+    bytes_per_session: float = 0
+    paced_p50_ms: float = 0
+    paced_p99_ms: float = 0
+    cpu_us_per_delivery: float = 0
+    burst_frames_per_s: float = 0
+    burst_cpu_us_per_delivery: float = 0
+    idle_cpu_percent: float = 0
+    lost: int = 0
+
+
+class Measurement:
+    """One stack with its clients."""
+
+    def __init__(self, stack: str, client: Path) -> None:
+        self.result = Result(stack)
+        self.server = Process(SERVER_CORE, sys.executable, str(HERE / "fanout_server.py"), stack)
+        self.client = Process(CLIENT_CORE, str(client), self.server.hear())
+        self.sessions = 0
+
+    def cpu_s(self) -> float:
+        return float(self.server.ask("cpu"))
+
+    def rss(self) -> int:
+        return int(self.server.ask("rss"))
+
+    def open(self, sessions: int) -> None:
+        """Connect and authenticate, 200 at a time; memory and rate count what is opened here."""
+        before = self.rss()
+        count, seconds = self.client.ask(f"open {sessions} 200").split()[1:]
+        self.sessions = int(count)
+        self.result.connects_per_s = sessions / float(seconds)
+        self.result.bytes_per_session = (self.rss() - before) / sessions
+
+    def broadcast(self, count: int, pause_s: float) -> tuple[float, float, float, float]:
+        """(seconds, p50 in ms, p99 in ms, CPU in µs per delivery) of `count` broadcasts to everyone."""
+        before = self.cpu_s()
+        frames = count * self.sessions
+        self.client.ask(f"expect {frames} {90}")
+        self.server.say(f"broadcast {count} {pause_s}")
+        got, seconds, p50, p99 = self.client.hear().split()[1:]
+        self.server.hear()
+        after = self.cpu_s()
+        self.result.lost += frames - int(got)
+        return float(seconds), int(p50) / 1000, int(p99) / 1000, (after - before) * 1e6 / max(1, int(got))
+
+    def idle(self, seconds: float) -> None:
+        """CPU while nothing happens but heartbeats."""
+        before = self.cpu_s()
+        time.sleep(seconds)
+        self.result.idle_cpu_percent = (self.cpu_s() - before) / seconds * 100
+
+    def end(self) -> None:
+        self.client.end()
+        self.server.end()
+
+
+def build_client(folder: str) -> Path:
+    """The compiled client; a benchmark whose clients are slower than its server measures nothing."""
+    program = Path(folder) / "client"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "client.c")], check=True)
+    return program
+
+
+def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
+    """Paced broadcasts to some sessions, then more sessions, a burst and an idle while."""
+    paced = Measurement(stack, client)
+    try:
+        paced.open(options.paced)
+        paced.broadcast(2, 0.3)
+        _, p50, p99, cpu = paced.broadcast(options.rounds, options.pause)
+        paced.result.paced_p50_ms, paced.result.paced_p99_ms, paced.result.cpu_us_per_delivery = p50, p99, cpu
+    finally:
+        paced.end()
+    burst = Measurement(stack, client)
+    try:
+        burst.result = paced.result
+        burst.open(options.burst)
+        seconds, _, _, cpu = burst.broadcast(20, 0)
+        burst.result.burst_frames_per_s = 20 * options.burst / seconds if seconds else 0
+        burst.result.burst_cpu_us_per_delivery = cpu
+        burst.idle(options.idle)
+    finally:
+        burst.end()
+    return rounded(burst.result)
+
+
+def rounded(result: Result) -> Result:
+    """The figures without digits that say nothing."""
+    figures = {name: round(value, 2) for name, value in asdict(result).items() if isinstance(value, float)}
+    return Result(**{**asdict(result), **figures})
+
+
+def cluster_cost_ratio_8() -> float | None:
+    """CPU per targeted push on eight gateways over that on one; measured once gateways exist."""
+    return None
+
+
+def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str, object]:
+    """The ratios that are promised, with every raw figure beside them."""
+    ours, stock, bare, portable = (results[name] for name in ("native", "stock", "bare", "portable"))
+    return {
+        "paced_p50_ratio": round(stock.paced_p50_ms / ours.paced_p50_ms, 2),
+        "burst_ratio": round(ours.burst_frames_per_s / stock.burst_frames_per_s, 2),
+        "connect_ratio": round(ours.connects_per_s / stock.connects_per_s, 2),
+        "bytes_per_session": round(ours.bytes_per_session),
+        "session_bytes_ratio": round(ours.bytes_per_session / stock.bytes_per_session, 3),
+        "cpu_us_per_delivery": round(ours.cpu_us_per_delivery, 2),
+        "bare_us_per_delivery": round(bare.cpu_us_per_delivery, 2),
+        "cluster_cost_ratio_8": cluster_cost_ratio_8(),
+        "idle_cpu_percent": round(ours.idle_cpu_percent, 2),
+        "portable_paced_p50_ratio": round(stock.paced_p50_ms / portable.paced_p50_ms, 2),
+        "portable_burst_ratio": round(portable.burst_frames_per_s / stock.burst_frames_per_s, 2),
+        "portable_connect_ratio": round(portable.connects_per_s / stock.connects_per_s, 2),
+        "portable_session_bytes_ratio": round(portable.bytes_per_session / stock.bytes_per_session, 3),
+        "sessions": {"paced": options.paced, "burst": options.burst},
+        "raw": {name: asdict(result) for name, result in results.items()},
+    }
+
+
+def table(results: dict[str, Result]) -> str:
+    """The raw figures, a stack per column."""
+    names = [field.name for field in fields(Result) if field.name != "stack"]
+    rows = [["", *results]]
+    rows += [[name, *(f"{getattr(result, name):,.1f}" for result in results.values())] for name in names]
+    return "\n".join("".join(f"{cell:>28}" if i == 0 else f"{cell:>16}" for i, cell in enumerate(row)) for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--paced", type=int, default=5_000, help="sessions of the paced broadcast")
+    parser.add_argument("--burst", type=int, default=10_000, help="sessions of the burst, memory and idle figures")
+    parser.add_argument("--rounds", type=int, default=8, help="paced broadcasts")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
+    parser.add_argument(
+        "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
+    options = parser.parse_args()
+    if options.quick:
+        options.paced, options.burst, options.rounds, options.pause, options.idle = 500, 1000, 3, 0.3, 2.0
+    with tempfile.TemporaryDirectory() as folder:
+        client = build_client(folder)
+        results = {}
+        for stack in ("bare", "native", "portable", "stock"):
+            print(f"measuring {stack}…", file=sys.stderr, flush=True)
+            results[stack] = measure(stack, client, options)
+    print(table(results))
+    print(json.dumps(summary(results, options)))
+
+
+if __name__ == "__main__":
+    main()

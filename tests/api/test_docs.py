@@ -1,0 +1,94 @@
+"""What tells a newcomer, and a machine, how this API is used."""
+
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from support.people import Door, Person
+
+from api.app import ALL
+from social.contracts.problems import Problem
+
+SERVICES = [service.name for service in ALL]
+
+
+async def test_the_document_is_valid_and_tells_every_route(door: Door) -> None:
+    document = (await door.ask("GET", "/openapi.json")).body
+    OpenAPIV31SpecValidator(document).validate()
+    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert told == {(route.method, route.path) for service in ALL for route in service.routes}
+    ids = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_service_has_a_valid_document_and_a_page_of_its_own(door: Door, service: str) -> None:
+    document = (await door.ask("GET", f"/openapi/{service}.json")).body
+    OpenAPIV31SpecValidator(document).validate()
+    tags = {tag for each in document["paths"].values() for operation in each.values() for tag in operation["tags"]}
+    assert tags == {service}
+    page = await door.ask("GET", f"/docs/{service}")
+    assert f"/openapi/{service}.json".encode() in page.raw
+
+
+async def test_swagger_ui_needs_nobody_elses_server(door: Door) -> None:
+    page = await door.ask("GET", "/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    text = page.raw.decode()
+    assert "http://" not in text
+    assert "https://" not in text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(assets) == 3
+    for asset in assets:
+        answer = await door.ask("GET", asset)
+        assert answer.status == 200
+        assert len(answer.raw) > 10_000
+    assert (await door.ask("GET", "/")).headers["Location"] == "/docs"
+
+
+async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: Person) -> None:
+    document = (await ada.ask("GET", "/openapi.json")).body
+    post = await ada.publish("hello")
+    await bob.like(post)
+    await bob.comment(post, "nice")
+    seen: dict[str, Any] = {
+        "Me": await ada.ask("GET", "/v1/users/me"),
+        "Profile": await ada.ask("GET", "/v1/users/bob"),
+        "Post": await ada.ask("GET", f"/v1/posts/{post.id}"),
+        "Posts": await ada.ask("GET", "/v1/feed"),
+        "Comments": await ada.ask("GET", f"/v1/posts/{post.id}/comments"),
+        "Notifications": await ada.ask("GET", "/v1/notifications"),
+    }
+    for name, answer in seen.items():
+        assert set(answer.body) == set(document["components"]["schemas"][name]["properties"]), name
+    times = re.findall(rb'"\w+_at":("[^"]+")', seen["Posts"].raw)
+    assert times
+    assert all(re.fullmatch(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"', each) for each in times)
+
+
+async def test_health_and_metrics_need_no_token(door: Door) -> None:
+    await door.ask("GET", "/v1/users/me")
+    assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
+    assert (await door.ask("GET", "/readyz")).body == {"status": "ready", "checks": {"mongo": "ok", "broker": "ok"}}
+    metrics = (await door.ask("GET", "/metrics")).raw.decode()
+    assert 'plaza_http_request_duration_seconds_count{method="GET",route="/v1/users/me",status="401"}' in metrics
+
+
+async def test_metrics_of_nonsense_paths_are_one_series(door: Door) -> None:
+    for n in range(5):
+        await door.ask("GET", f"/nonsense/{n}")
+    metrics = (await door.ask("GET", "/metrics")).raw.decode()
+    assert "/nonsense" not in metrics
+    assert 'route="-",status="404"' in metrics
+
+
+def problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
+    return [kind, *(each for sub in kind.__subclasses__() for each in problems(sub))]
+
+
+def test_every_refusal_has_a_code_and_a_title_of_its_own() -> None:
+    kinds = problems()
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert len({kind.title for kind in kinds}) == len(kinds)
+    assert all(400 <= kind.status < 600 and re.fullmatch("[a-z_]+", kind.code) for kind in kinds)

@@ -1,0 +1,36 @@
+"""The pipeline over both brokers: the same tests, the same promises."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.plaza import Plaza, system
+
+QUICK = {"local": (0.05, 0.1, 0.1), "rabbit": (1, 1)}  # a queue's delay is whole seconds
+
+
+@pytest.fixture(params=["local", "rabbit"])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Which broker carries the events."""
+    return str(request.param)
+
+
+@pytest.fixture
+def amqp(request: pytest.FixtureRequest, broker: str) -> str | None:
+    """RabbitMQ's URL, where it is the broker."""
+    return str(request.getfixturevalue("amqp_url")) if broker == "rabbit" else None
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(broker: str, monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
+    """Retries within seconds."""
+    delays = QUICK[broker]
+    for module in ("social.infra.rabbit", "embedded.local_broker", "workers.runner"):
+        monkeypatch.setattr(f"{module}.RETRY_DELAYS_S", delays)
+    return delays
+
+
+@pytest.fixture
+async def plaza(mongo_url: str, mongo_database: str, amqp: str | None) -> AsyncIterator[Plaza]:
+    """API and workers over this broker."""
+    async with system(mongo_url, mongo_database, amqp_url=amqp) as running:
+        yield running
