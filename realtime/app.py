@@ -31,7 +31,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
-MEASURE_S = 15.0
+IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -93,7 +93,6 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
-        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -202,7 +201,7 @@ class Gateway:
             every = most if self.cluster.up else min(most, SWEEP_WITHOUT_LISTENER_S)
             await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             try:
-                await self.delivery.reread("sweep")
+                await self.delivery.reread("sweep", IN_FLIGHT_S)
             except Unavailable as error:
                 log.warning("positions not readable", error=str(error))
 
@@ -214,11 +213,6 @@ class Gateway:
             for session in self.sessions:
                 if session.expires_at <= over:
                     self.cut(session)
-
-    async def _measure(self) -> None:
-        while True:
-            await asyncio.sleep(MEASURE_S)
-            self.transport.measure()
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:
