@@ -18,6 +18,7 @@ from realtime.resume import Pids
 from realtime.server import Departure
 from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
+from realtime.stock import CHANNEL, Stock
 from realtime.transport import Transport
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
@@ -60,6 +61,7 @@ class Gateway:
             linger_s=settings.linger_s,
             beat_s=settings.beat_s,
             silence_s=settings.silence_s,
+            others={CHANNEL: self._heard_of_stock},
         )
         self.presences = Presences(
             social.redis,
@@ -79,6 +81,13 @@ class Gateway:
             most_posts=settings.watched_posts,
             most_people=settings.watched_people,
             confirm_s=settings.confirm_s,
+        )
+        self.stock = Stock(
+            self.server,
+            self.sessions,
+            self.doors,
+            disconnect=self._disconnect,
+            max_bytes=settings.max_message_bytes,
         )
         self.pids = Pids(_pid_key(settings))
 
@@ -154,6 +163,10 @@ class Gateway:
         elif not session.connected:
             session.ended = True
 
+    def _disconnect(self, session: Session) -> None:
+        if not session.ended:
+            self.background.spawn("disconnect", self._end(session))
+
     async def _end(self, session: Session) -> None:
         await self.server.disconnect(session.sid)
         self.transport.close_connection(session.eio_sid)  # for clients that do not close it themselves
@@ -176,6 +189,9 @@ class Gateway:
                 self.social.revocations.add(session_id)
             case {"evict": str(sid), "gen": int(gen)}:
                 self._connecting.evict(sid, gen)
+
+    def _heard_of_stock(self, said: bytes) -> None:
+        self.stock.heard(said)
 
     def _revoked(self, session_id: str) -> None:
         for session in self.sessions.of_family(session_id):

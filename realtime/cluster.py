@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from social.contracts.codec import decode, encode
@@ -32,12 +32,13 @@ class Lost(Exception):
 class Cluster:
     """The rooms somebody here wants to hear; `pushed(room, push)` for each push, `told(message)` for control.
 
-    `regained()` runs whenever pushes may have been missed and all channels are confirmed again.
+    `regained()` runs whenever pushes may have been missed and all channels are confirmed again. `others` are channels
+    that are always heard, each by its own handler, which raises ValueError for what is not for it.
     """
 
     def __init__(
         self, redis: Redis, *, pushed: Pushed, told: Told, regained: Regained, linger_s: float, beat_s: float,
-        silence_s: float,
+        silence_s: float, others: Mapping[str, Callable[[bytes], None]],
     ) -> None:  # fmt: skip
         self.node = clock.new_epoch() + clock.new_epoch()
         self.up = False
@@ -49,7 +50,8 @@ class Cluster:
         self._beat_s = beat_s
         self._silence_s = silence_s
         self._members: Counter[str] = Counter()  # rooms by how many sockets here are in
-        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node)}  # channels
+        self._others = others
+        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node), *others}  # channels
         self._leaving: dict[str, float] = {}  # rooms whose last member left, and when to stop listening
         self._dirty: dict[str, None] = {}  # channels whose wish changed, in program order
         self._wake = asyncio.Event()
@@ -209,6 +211,8 @@ class Cluster:
         try:
             if name.startswith("room:"):
                 self._pushed(name[5:], data)
+            elif name in self._others:
+                self._others[name](data)
             elif data != BEAT:
                 message = decode(data)
                 if isinstance(message, dict):

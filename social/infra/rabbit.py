@@ -19,6 +19,7 @@ log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 PREFETCH = 256
+CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
 
 
@@ -140,8 +141,8 @@ class RabbitBroker:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = (await self._topology.declare(channel))[group]
-            deliveries = RabbitDeliveries(self, queue.name)
-            tag = await queue.consume(deliveries.arrived)
+            deliveries = RabbitDeliveries(self, queue.name, channel)
+            tag = deliveries.tag = await queue.consume(deliveries.arrived)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
         try:
@@ -222,9 +223,11 @@ class RabbitDelivery(Delivery):
 class RabbitDeliveries:
     """What RabbitMQ has pushed and nobody has taken yet: at most the prefetch."""
 
-    def __init__(self, broker: RabbitBroker, queue: str) -> None:
+    def __init__(self, broker: RabbitBroker, queue: str, channel: Any) -> None:
         self.broker = broker
         self.queue = queue
+        self.tag = ""
+        self._channel = channel
         self._arrived: asyncio.Queue[RabbitDelivery] = asyncio.Queue()
 
     async def arrived(self, message: AbstractIncomingMessage) -> None:
@@ -232,7 +235,25 @@ class RabbitDeliveries:
         self._arrived.put_nowait(RabbitDelivery(self, message))
 
     async def take(self, most: int) -> list[Delivery]:
-        taken: list[Delivery] = [await self._arrived.get()]
+        taken: list[Delivery] = [await self._first()]
         while len(taken) < most and not self._arrived.empty():
             taken.append(self._arrived.get_nowait())
         return taken
+
+    async def _first(self) -> Delivery:
+        while True:
+            try:
+                async with asyncio.timeout(CONSUMER_CHECK_S):
+                    return await self._arrived.get()
+            except TimeoutError:
+                await self._check()
+
+    async def _check(self) -> None:
+        """A queue that was deleted cancels its consumer, which then would wait for ever; raises BrokerAway."""
+        try:
+            async with asyncio.timeout(CONSUMER_CHECK_S):
+                channel = await self._channel.get_underlay_channel()
+        except AWAY:
+            return  # reconnecting: the consumer comes back with the connection
+        if self.tag not in channel.consumers:
+            raise BrokerAway(f"the consumer of {self.queue} was cancelled")

@@ -73,14 +73,27 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
     await eventually(taken_back)
 
 
-async def test_a_rabbitmq_that_lost_everything_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
+async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
     ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
     await told(ada, 1)
-    async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:
-        for queue in ("plaza.notifications", "plaza.counters", "plaza.feeds"):
-            await channel.queue_delete(queue)
-        await channel.exchange_delete("plaza.events")
+    queues = ("plaza.notifications", "plaza.counters", "plaza.feeds")
+    async with await aio_pika.connect(rabbit.url) as connection:
+        async with connection.channel() as channel:
+            for queue in queues:
+                await channel.queue_delete(queue)
+            await channel.exchange_delete("plaza.events")
+
+        async def consumed() -> None:
+            async with connection.channel() as channel:
+                for queue in queues:
+                    try:
+                        declared = await channel.declare_queue(queue, passive=True)
+                    except aio_pika.exceptions.ChannelNotFoundEntity as error:
+                        raise AssertionError(queue) from error
+                    assert declared.declaration_result.consumer_count
+
+        await eventually(consumed, timeout_s=30)
     await eve.like(post)
     await told(ada, 2)
