@@ -1,6 +1,6 @@
 """Settings from the environment and a process's own `.env`; a wrong value stops the start with its name."""
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,10 +33,10 @@ class StartError(Exception):
     """Why this process cannot start: one line for a person; the exit code is 1."""
 
 
-def load(kind: type[S], process: str) -> S:
-    """The settings of one process; raises StartError naming every setting that is missing or wrong."""
+def load(kind: type[S], process: str, **given: Any) -> S:
+    """The settings of one process, `given` first; raises StartError naming every one that is missing or wrong."""
     try:
-        return kind(_env_file=f"{process}/.env")
+        return kind(_env_file=f"{process}/.env", **given)
     except ValidationError as error:
         wrong = []
         for each in error.errors(include_url=False, include_input=False):
