@@ -235,4 +235,4 @@ class Connecting:
 
 
 class TooManySockets(Problem):
-    status, code, title = 429, "rate_limited", "Too many sockets of one person"
+    status, code, title = 429, "too_many_sockets", "Too many sockets of one person"
