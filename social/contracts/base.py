@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 T = TypeVar("T")
 
-MOST_FIELDS = 100  # each unknown one is named in the refusal: a body of 1 MiB can hold 100,000, a second's work and 9 MiB
+MOST_FIELDS = 100  # each unknown one is named in the refusal: 100,000 of them would be a second of work and 9 MiB
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples=["66f2a1c4e3b0a1d2c3f4a5b6"])]
 Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
