@@ -76,10 +76,13 @@ def told(user: int, round_: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def child(stack: AsyncExitStack, core: int, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def child(
+    stack: AsyncExitStack, core: int, *command: str, env: dict[str, str] | None = None, log: Path | None = None
+) -> subprocess.Popen[str]:
     """A process on one core, ended with the stack."""
+    said = stack.enter_context(log.open("a")) if log else subprocess.PIPE
     started = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        command, stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
         env={**os.environ, "PYTHONPATH": str(HERE.parent), **(env or {})}, cwd=HERE.parent,
     )  # fmt: skip
     stack.callback(started.wait)
@@ -131,7 +134,8 @@ def redis_server(stack: AsyncExitStack, folder: Path) -> str:
     """A private Redis, in memory only."""
     port = free_port()
     options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": "", "appendonly": "no"}
-    child(stack, OTHER_CORE, "redis-server", *(word for k, v in options.items() for word in (f"--{k}", v)))
+    words = [word for k, v in options.items() for word in (f"--{k}", v)]
+    child(stack, OTHER_CORE, "redis-server", *words, log=folder / "log")
     for _ in range(100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -172,7 +176,7 @@ class Ours:
             "REALTIME_HOST": "127.0.0.1", "REALTIME_PORT": str(port), "PID_KEY": "k" * 32, "LOG_LEVEL": "error",
             "HANDSHAKES_PER_S": "100000",
         }  # fmt: skip
-        process = child(stack, GATEWAY_CORE, sys.executable, "-m", "realtime", env=env)
+        process = child(stack, GATEWAY_CORE, sys.executable, "-m", "realtime", env=env, log=self._folder / "log")
         await ready(f"http://127.0.0.1:{port}/readyz")
         return process.pid, port
 

@@ -102,7 +102,10 @@ class Clients:
 
         loop = asyncio.get_running_loop()
         for line in lines:
-            await asyncio.wait_for(window.acquire(), 30)
+            try:
+                await asyncio.wait_for(window.acquire(), 30)
+            except TimeoutError:
+                sys.exit(f"only {self.count} of {wanted} connected")
             port, token = line.split()
             await loop.create_connection(lambda token=token: Client(token, connected, self._heard), "127.0.0.1", port)
         await asyncio.wait_for(all_in.wait(), 60)

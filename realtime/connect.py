@@ -71,13 +71,13 @@ class Connecting:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
-        if not self._handshakes.take():
-            raise RateLimited("Too many connects at once")
         try:
             asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
         access = gateway.verifier.verify(asked.token)
+        if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
+            raise RateLimited("Too many connects at once")
         pid = gateway.pids.read(asked.pid, user_id=access.user_id, session_id=access.session_id)
         others = [each for each in gateway.sessions.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= gateway.settings.sockets_per_user:
