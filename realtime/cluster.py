@@ -91,6 +91,8 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 await future
         except TimeoutError:
+            if future in (waiting := self._waiting.get(name, [])):
+                waiting.remove(future)  # who asks again and again leaves nothing behind
             return False
         return True
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logs.get("connect")
 
 CLAIM_S = 1.0
+LOOK_S = 1.0  # between two looks whether a socket that waits for its channel is still there
 
 
 class Start(NamedTuple):
@@ -223,7 +224,9 @@ class Connecting:
 
     async def _reread_later(self, session: Session) -> None:
         """The channel was not confirmed in time: look once more when it is."""
-        await self._gateway.cluster.confirmed(user_room(session.user_id), 3600)
+        while not await self._gateway.cluster.confirmed(user_room(session.user_id), LOOK_S):
+            if session.ended:
+                return
         if not session.ended:
             self._gateway.delivery.behind(session, "late confirmation")
 

@@ -178,3 +178,16 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
                     await back.closed.wait()
         for each in (gateway, other):
             assert (len(each.sessions), each.sessions.users(), each.cluster.rooms()) == (0, [], [])
+
+
+async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, redis_server):
+    gateway = await world.gateway(confirm_s=0.05, sockets_per_user=100)
+    await redis_server.kill()
+    try:
+        for _ in range(20):
+            await (await ada.connect(gateway)).close()
+        await until(lambda: len(gateway.sessions) == 0)
+        assert gateway.background._tasks  # they wait for their channel
+        await until(lambda: not gateway.background._tasks, 4)
+    finally:
+        await redis_server.start()
