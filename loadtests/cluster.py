@@ -1,6 +1,6 @@
 """What a targeted push costs a cluster of 1, 2, 4 and 8 gateways, ours and stock python-socketio's, in one run.
 
-`python loadtests/cluster.py [--users 10000] [--stock-users 2000] [--quick]`; needs redis-server. All gateways share one
+`python loadtests/cluster.py [--users 10000] [--stock-users 1000] [--quick]`; needs redis-server. All gateways share one
 core, everything else has the other. Ours are whole gateways (`python -m realtime`: tokens, revocations, streams in the
 embedded document store, Redis); a push is a stream event that is published as the notifications worker publishes it,
 without being appended first. Stock nodes are python-socketio on aiohttp with AsyncRedisManager. A user has one socket,
@@ -60,6 +60,7 @@ class Cost:
     pushes: int
     arrived: int
     cpu_us_per_push: float
+    net_us_per_push: float  # without what the gateways spend when nothing is pushed
     idle_cpu_percent: float  # of all gateways together, with all users connected
     p50_ms: float
     p99_ms: float
@@ -76,10 +77,13 @@ def told(user: int, round_: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def child(stack: AsyncExitStack, core: int, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def child(
+    stack: AsyncExitStack, core: int | None, *command: str, env: dict[str, str] | None = None, log: Path | None = None
+) -> subprocess.Popen[str]:
     """A process on one core, ended with the stack."""
+    said = stack.enter_context(log.open("a")) if log else subprocess.PIPE
     started = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        command, stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
         env={**os.environ, "PYTHONPATH": str(HERE.parent), **(env or {})}, cwd=HERE.parent,
     )  # fmt: skip
     stack.callback(started.wait)
@@ -88,9 +92,12 @@ def child(stack: AsyncExitStack, core: int, *command: str, env: dict[str, str] |
     return started
 
 
-def on_core(pid: int, core: int) -> None:
+def on_core(pid: int, core: int | None) -> None:
+    """Hold a process, with all its threads, on one core; None lets it run on any."""
     cores = sorted(ALL_CORES)
-    os.sched_setaffinity(pid, {cores[core % len(cores)]})
+    allowed = set(cores) if core is None else {cores[core % len(cores)]}
+    for thread in os.listdir(f"/proc/{pid or os.getpid()}/task"):
+        os.sched_setaffinity(int(thread), allowed)
 
 
 ALL_CORES = os.sched_getaffinity(0)
@@ -131,7 +138,8 @@ def redis_server(stack: AsyncExitStack, folder: Path) -> str:
     """A private Redis, in memory only."""
     port = free_port()
     options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": "", "appendonly": "no"}
-    child(stack, OTHER_CORE, "redis-server", *(word for k, v in options.items() for word in (f"--{k}", v)))
+    words = [word for k, v in options.items() for word in (f"--{k}", v)]
+    child(stack, OTHER_CORE, "redis-server", *words, log=folder / "log")
     for _ in range(100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -172,7 +180,7 @@ class Ours:
             "REALTIME_HOST": "127.0.0.1", "REALTIME_PORT": str(port), "PID_KEY": "k" * 32, "LOG_LEVEL": "error",
             "HANDSHAKES_PER_S": "100000",
         }  # fmt: skip
-        process = child(stack, GATEWAY_CORE, sys.executable, "-m", "realtime", env=env)
+        process = child(stack, None, sys.executable, "-m", "realtime", env=env, log=self._folder / "log")
         await ready(f"http://127.0.0.1:{port}/readyz")
         return process.pid, port
 
@@ -203,7 +211,7 @@ class Stock:
 
     async def gateway(self, stack: AsyncExitStack) -> tuple[int, int]:
         """(pid, port) of one more node."""
-        process = child(stack, GATEWAY_CORE, sys.executable, str(HERE / "cluster_stock.py"), self._redis_url)
+        process = child(stack, None, sys.executable, str(HERE / "cluster_stock.py"), self._redis_url)
         return process.pid, int((await ask(process))[0])
 
     def token(self, user: int) -> str:
@@ -236,23 +244,27 @@ async def measure(
 ) -> Cost:
     """Connect everybody, let it rest, push, count."""
     async with AsyncExitStack() as processes:
-        nodes = [await stack.gateway(processes) for _ in range(gateways)]
+        nodes = await asyncio.gather(*(stack.gateway(processes) for _ in range(gateways)))
         pids = [pid for pid, _ in nodes]
+        for pid in pids:
+            on_core(pid, GATEWAY_CORE)
         listed = folder / "clients"
         listed.write_text("\n".join(f"{nodes[user % gateways][1]} {stack.token(user)}" for user in range(users)))
         client = child(processes, OTHER_CORE, sys.executable, str(HERE / "cluster_client.py"))
         opened = float((await ask(client, f"open {listed} {AT_ONCE}"))[2])
         await expected(client, users, paced(stack.publish, users, [1], rate))  # warm
+        await asyncio.sleep(options.rest)
         before = cpu_s(pids)
         await asyncio.sleep(options.rest)
         idle = (cpu_s(pids) - before) / options.rest
-        before = cpu_s(pids)
+        before, started = cpu_s(pids), time.monotonic()
         rounds = range(2, 2 + options.rounds)
         got = await expected(client, users * options.rounds, paced(stack.publish, users, rounds, rate))
-        spent = cpu_s(pids) - before
+        spent, seconds = cpu_s(pids) - before, time.monotonic() - started
+        arrived = max(1, int(got[1]))
         return Cost(
             stack.name, gateways, users, users * options.rounds, int(got[1]),
-            round(spent * 1e6 / max(1, int(got[1])), 1), round(idle * 100, 1),
+            round(spent * 1e6 / arrived, 1), round((spent - idle * seconds) * 1e6 / arrived, 1), round(idle * 100, 1),
             float(got[3]), float(got[4]), round(users / opened),
         )  # fmt: skip
 
@@ -300,9 +312,11 @@ def summary(costs: Sequence[Cost]) -> dict[str, object]:
     """The promised ratio, and stock's beside it."""
     cost = {(each.stack, each.gateways): each.cpu_us_per_push for each in costs}
     most = max(GATEWAYS)
+    net = {(each.stack, each.gateways): each.net_us_per_push for each in costs}
     return {
         f"cluster_cost_ratio_{most}": round(cost["plaza", most] / cost["plaza", 1], 2),
         f"cluster_cost_ratio_{most}_stock": round(cost["stock", most] / cost["stock", 1], 2),
+        f"cluster_net_ratio_{most}": round(net["plaza", most] / net["plaza", 1], 2),
         "cluster_lost": sum(each.pushes - each.arrived for each in costs),
         "cluster_raw": [asdict(each) for each in costs],
     }
@@ -311,9 +325,9 @@ def summary(costs: Sequence[Cost]) -> dict[str, object]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen; `shrink` makes it small."""
     parser.add_argument("--users", type=int, default=10_000, help="users of our clusters")
-    parser.add_argument("--stock-users", type=int, default=2_000, help="users of the stock clusters")
-    parser.add_argument("--push-rounds", dest="rounds", type=int, default=4, help="pushes to each user")
-    parser.add_argument("--rate", type=float, default=6_000, help="pushes a second on our clusters")
+    parser.add_argument("--stock-users", type=int, default=1_000, help="users of the stock clusters")
+    parser.add_argument("--push-rounds", dest="rounds", type=int, default=5, help="pushes to each user")
+    parser.add_argument("--rate", type=float, default=12_000, help="pushes a second on our clusters")
     parser.add_argument("--stock-rate", type=float, default=600, help="the same on stock ones")
     parser.add_argument("--rest", type=float, default=3.0, help="seconds of the idle figure")
 

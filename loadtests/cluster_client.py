@@ -7,11 +7,13 @@ monotonic clock as `"t":<ns>`.
 
 import asyncio
 import contextlib
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
@@ -26,6 +28,12 @@ def text(message: bytes) -> bytes:
     size = len(message)
     length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + message
+
+
+def fail(why: str) -> NoReturn:
+    """End now: an exception in a callback would only be logged."""
+    print(why, file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 class Client(asyncio.Protocol):
@@ -43,7 +51,7 @@ class Client(asyncio.Protocol):
         self._transport.write(HELLO)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        sys.exit("a connection was closed")
+        fail("a connection was closed")
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data
@@ -75,7 +83,7 @@ class Client(asyncio.Protocol):
         elif kind == b"40":
             self._connected()
         elif kind == b"44":
-            sys.exit(f"refused: {message.decode()}")
+            fail(f"refused: {message.decode()}")
 
 
 class Clients:
@@ -102,7 +110,10 @@ class Clients:
 
         loop = asyncio.get_running_loop()
         for line in lines:
-            await asyncio.wait_for(window.acquire(), 30)
+            try:
+                await asyncio.wait_for(window.acquire(), 30)
+            except TimeoutError:
+                sys.exit(f"only {self.count} of {wanted} connected")
             port, token = line.split()
             await loop.create_connection(lambda token=token: Client(token, connected, self._heard), "127.0.0.1", port)
         await asyncio.wait_for(all_in.wait(), 60)

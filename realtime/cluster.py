@@ -18,6 +18,7 @@ BATCH = 1_000  # channels in one SUBSCRIBE
 RECONNECT_S = 0.25
 ALL_CONFIRMED_S = 10.0
 CLOSE_S = 1.0
+MOST_LINGERING = 20_000  # channels without a member; watching and leaving again and again cannot hold more
 BEAT = b'{"beat":1}'
 
 Pushed = Callable[[str, bytes], None]
@@ -75,6 +76,10 @@ class Cluster:
         if self._members[room] <= 0:
             del self._members[room]
             self._leaving[room] = time.monotonic() + self._linger_s
+            if len(self._leaving) > MOST_LINGERING:
+                longest = next(iter(self._leaving))
+                del self._leaving[longest]
+                self._wish(channel(longest), False)
 
     async def confirmed(self, room: str, timeout_s: float) -> bool:
         """Wait until Redis confirmed the room's channel; False when it did not in time."""
@@ -87,6 +92,8 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 await future
         except TimeoutError:
+            if future in (waiting := self._waiting.get(name, [])):
+                waiting.remove(future)  # who asks again and again leaves nothing behind
             return False
         return True
 

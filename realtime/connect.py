@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logs.get("connect")
 
 CLAIM_S = 1.0
+LOOK_S = 1.0  # between two looks whether a socket that waits for its channel is still there
 
 
 class Start(NamedTuple):
@@ -70,13 +71,13 @@ class Connecting:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
-        if not self._handshakes.take():
-            raise RateLimited("Too many connects at once")
         try:
             asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
         access = gateway.verifier.verify(asked.token)
+        if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
+            raise RateLimited("Too many connects at once")
         pid = gateway.pids.read(asked.pid, user_id=access.user_id, session_id=access.session_id)
         others = [each for each in gateway.sessions.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= gateway.settings.sockets_per_user:
@@ -222,7 +223,9 @@ class Connecting:
 
     async def _reread_later(self, session: Session) -> None:
         """The channel was not confirmed in time: look once more when it is."""
-        await self._gateway.cluster.confirmed(user_room(session.user_id), 3600)
+        while not await self._gateway.cluster.confirmed(user_room(session.user_id), LOOK_S):
+            if session.ended:
+                return
         if not session.ended:
             self._gateway.delivery.behind(session, "late confirmation")
 

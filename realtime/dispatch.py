@@ -18,6 +18,9 @@ M = TypeVar("M", bound=Message)
 Handler = Callable[[Session, M], Awaitable[Any]]
 Ack = dict[str, Any]
 
+MOST_REFUSED = 200  # a refusal costs as much as a message, and whoever asks on does not read them
+FORGIVEN = 5  # refusals, by each message within the rate
+
 HANDLERS: dict[str, Handler[Any]] = {}
 
 
@@ -42,8 +45,7 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
     try:
-        if not session.bucket.take():
-            raise RateLimited
+        _admit(session)
         if event not in HANDLERS:
             raise NotFound(f"There is no event {event[:50]!r}")
         message = _read(CLIENT_MESSAGES[event], arguments)
@@ -55,6 +57,17 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
         return {"ok": False, "problem": problem.body(logs.current_trace())}
     metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
     return {"ok": True, "data": data}
+
+
+def _admit(session: Session) -> None:
+    if session.bucket.take():
+        session.refused = max(0, session.refused - FORGIVEN)
+        return
+    session.refused += 1
+    if session.refused > MOST_REFUSED:
+        log.info("socket cut: it does not heed its rate", user=session.user_id)
+        session.gateway.cut(session)
+    raise RateLimited
 
 
 def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:
