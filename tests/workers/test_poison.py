@@ -190,6 +190,23 @@ async def a_week_later(plaza: Plaza, row: dict[str, Any]) -> None:
     await plaza.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
 
 
+async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
+    plaza: Plaza,
+    mongo_url: str,
+    mongo_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MONGO_URL", mongo_url)
+    monkeypatch.setenv("MONGO_DATABASE", mongo_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    row = {"_id": "feeds:x", "group": "feeds", "type": "[/b]", "attempts": 1, "raw": "[/b]", "at": clock.now()}
+    await plaza.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
+    for words in (("parked", "list"), ("parked", "show", "feeds:x")):
+        shown = await operate(capsys, *words)
+        assert "Field required [type=missing] [/b]" in shown
+
+
 async def test_what_was_parked_can_be_discarded(plaza: Plaza, ada: Person, eve: Person, poison: Poison) -> None:
     poison.by = eve.id
     await eve.like(await ada.publish("hello"))
