@@ -51,7 +51,8 @@ class Outbox:
         while True:
             try:
                 rows = int(await self._mongo.database["outbox"].estimated_document_count())
-                oldest = rows and await self._mongo.one("outbox", {"at": {"$lt": clock.now() - MOST_AGE}}, {"_id": 1})
+                too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
+                oldest = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
                 self._overloaded = rows > MOST_ROWS or bool(oldest)
                 metrics.OUTBOX_ROWS.set(rows)
             except (

@@ -19,6 +19,7 @@ log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 PREFETCH = 256
+NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
 CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
 
@@ -53,7 +54,11 @@ class Topology:
             queue = queues[group] = await channel.declare_queue(
                 self.queue(group),
                 durable=True,
-                arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
+                arguments={
+                    "x-queue-type": "quorum",
+                    "x-single-active-consumer": True,
+                    "x-delivery-limit": NO_LIMIT,  # RabbitMQ 4 drops a message at its 20th redelivery by default
+                },
             )
             for event in EVENTS.values():
                 if group in event.groups:
@@ -109,9 +114,9 @@ class RabbitBroker:
         try:
             async with asyncio.timeout(CONFIRM_DEADLINE_S):
                 await self._open()
-                results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
+        results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
         done = [
             each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
         ]
@@ -131,7 +136,10 @@ class RabbitBroker:
         kind = EVENTS.get(envelope.type)
         if kind is None:
             raise BrokerAway(f"this release does not know {envelope.type}")
-        await self._events.publish(message, kind.routing_key, mandatory=True, timeout=CONFIRM_DEADLINE_S)
+        async with asyncio.timeout(
+            CONFIRM_DEADLINE_S
+        ):  # each its own: what was confirmed is not sent again for the rest
+            await self._events.publish(message, kind.routing_key, mandatory=True)
 
     @asynccontextmanager
     async def consume(self, group: Group) -> AsyncIterator["RabbitDeliveries"]:
