@@ -136,9 +136,7 @@ class RabbitBroker:
         kind = EVENTS.get(envelope.type)
         if kind is None:
             raise BrokerAway(f"this release does not know {envelope.type}")
-        async with asyncio.timeout(
-            CONFIRM_DEADLINE_S
-        ):  # each its own: what was confirmed is not sent again for the rest
+        async with asyncio.timeout(CONFIRM_DEADLINE_S):  # each its own: what was confirmed is not sent again
             await self._events.publish(message, kind.routing_key, mandatory=True)
 
     @asynccontextmanager
