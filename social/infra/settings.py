@@ -23,7 +23,6 @@ class Connections(StoreSettings):
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
-    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
 
 
 S = TypeVar("S", bound=BaseSettings)
