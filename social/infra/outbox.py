@@ -56,8 +56,6 @@ class Outbox:
                 oldest = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
                 self._overloaded = rows > MOST_ROWS or bool(oldest)
                 metrics.OUTBOX_ROWS.set(rows)
-            except (
-                Exception
-            ) as error:  # the gauge keeps its last value; writes fail by themselves when the store is away
+            except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)
