@@ -14,6 +14,7 @@ import aiohttp
 import psutil
 
 ROOT = Path(__file__).parents[2]
+CRASH = Path(__file__).with_name("crash.py")
 OURS = ("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST")
 
 
@@ -28,8 +29,11 @@ class Ended(NamedTuple):
 class Program:
     """`python -m <module>` in its own session, with settings of its own and none of ours."""
 
-    def __init__(self, module: str, *words: str, folder: Path, **settings: object) -> None:
+    def __init__(self, module: str, *words: str, folder: Path, crash: str = "", **settings: object) -> None:
         self._command = [sys.executable, "-m", module, *words]
+        if crash:  # see crash.py
+            self._command = [sys.executable, "-P", str(CRASH), crash, module]
+            settings = {"PYTHONPATH": str(ROOT), **settings}
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
