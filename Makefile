@@ -7,7 +7,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PIP := PIP_USER=0 $(VENV_PYTHON) -m pip --quiet --disable-pip-version-check --no-input
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
@@ -19,6 +19,14 @@ test: packages-dev node-modules ## lint, types, import rules and every test
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) .venv/bin/lint-imports
 	$(VENV_PYTHON) -m pytest
+
+soak: packages-dev node-modules ## the endurance tests at full size: lossy networks, churn, properties (10 minutes)
+	@sh tests/install-servers.sh
+	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
+SOAKED := tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
+
+bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
+	$(VENV_PYTHON) loadtests/fanout.py
 
 docs: packages-dev ## write docs/openapi.json and docs/asyncapi.json again
 	$(VENV_PYTHON) -m embedded.documents
@@ -74,4 +82,4 @@ node-modules:
 		echo "no npm on this machine: the tests with the JavaScript client will be skipped"; \
 	fi
 
-.PHONY: help run test docs lock clean venv packages-run packages-dev node-modules
+.PHONY: help run test soak bench-fanout docs lock clean venv packages-run packages-dev node-modules

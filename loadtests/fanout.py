@@ -1,10 +1,12 @@
 """How our realtime engine compares with python-socketio on aiohttp and with bare uWebSockets, in one run.
 
 `python loadtests/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the server has one core, the clients the other.
+Then what a targeted push costs on 1 to 8 gateways (`cluster.py`).
 The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +15,8 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+import cluster
 
 HERE = Path(__file__).parent
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -137,7 +141,8 @@ def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
         seconds, _, _, cpu = burst.broadcast(20, 0)
         burst.result.burst_frames_per_s = 20 * options.burst / seconds if seconds else 0
         burst.result.burst_cpu_us_per_delivery = cpu
-        burst.idle(options.idle)
+        if stack != "bare":
+            burst.idle(options.idle)
     finally:
         burst.end()
     return rounded(burst.result)
@@ -147,11 +152,6 @@ def rounded(result: Result) -> Result:
     """The figures without digits that say nothing."""
     figures = {name: round(value, 2) for name, value in asdict(result).items() if isinstance(value, float)}
     return Result(**{**asdict(result), **figures})
-
-
-def cluster_cost_ratio_8() -> float | None:
-    """CPU per targeted push on eight gateways over that on one; measured once gateways exist."""
-    return None
 
 
 def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str, object]:
@@ -165,7 +165,6 @@ def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str
         "session_bytes_ratio": round(ours.bytes_per_session / stock.bytes_per_session, 3),
         "cpu_us_per_delivery": round(ours.cpu_us_per_delivery, 2),
         "bare_us_per_delivery": round(bare.cpu_us_per_delivery, 2),
-        "cluster_cost_ratio_8": cluster_cost_ratio_8(),
         "idle_cpu_percent": round(ours.idle_cpu_percent, 2),
         "portable_paced_p50_ratio": round(stock.paced_p50_ms / portable.paced_p50_ms, 2),
         "portable_burst_ratio": round(portable.burst_frames_per_s / stock.burst_frames_per_s, 2),
@@ -193,9 +192,11 @@ def main() -> None:
     parser.add_argument(
         "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
     )
+    cluster.add_options(parser)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     options = parser.parse_args()
     if options.quick:
+        cluster.shrink(options)
         options.paced, options.burst, options.rounds, options.pause, options.idle = 500, 1000, 3, 0.3, 2.0
     with tempfile.TemporaryDirectory() as folder:
         client = build_client(folder)
@@ -203,8 +204,10 @@ def main() -> None:
         for stack in ("bare", "native", "portable", "stock"):
             print(f"measuring {stack}…", file=sys.stderr, flush=True)
             results[stack] = measure(stack, client, options)
-    print(table(results))
-    print(json.dumps(summary(results, options)))
+            print(table({stack: results[stack]}), file=sys.stderr, flush=True)
+    costs = asyncio.run(cluster.run(options))
+    print(table(results), cluster.table(costs), sep="\n\n")
+    print(json.dumps(summary(results, options) | cluster.summary(costs)))
 
 
 if __name__ == "__main__":

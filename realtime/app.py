@@ -18,6 +18,7 @@ from realtime.resume import Pids
 from realtime.server import Departure
 from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
+from realtime.stock import CHANNEL, Stock
 from realtime.transport import Transport
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
@@ -31,7 +32,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
-MEASURE_S = 15.0
+IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -60,6 +61,7 @@ class Gateway:
             linger_s=settings.linger_s,
             beat_s=settings.beat_s,
             silence_s=settings.silence_s,
+            others={CHANNEL: self._heard_of_stock},
         )
         self.presences = Presences(
             social.redis,
@@ -80,6 +82,13 @@ class Gateway:
             most_people=settings.watched_people,
             confirm_s=settings.confirm_s,
         )
+        self.stock = Stock(
+            self.server,
+            self.sessions,
+            self.doors,
+            disconnect=self._disconnect,
+            max_bytes=settings.max_message_bytes,
+        )
         self.pids = Pids(_pid_key(settings))
 
     # ---- life
@@ -93,7 +102,6 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
-        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -155,6 +163,10 @@ class Gateway:
         elif not session.connected:
             session.ended = True
 
+    def _disconnect(self, session: Session) -> None:
+        if not session.ended:
+            self.background.spawn("disconnect", self._end(session))
+
     async def _end(self, session: Session) -> None:
         await self.server.disconnect(session.sid)
         self.transport.close_connection(session.eio_sid)  # for clients that do not close it themselves
@@ -177,6 +189,9 @@ class Gateway:
                 self.social.revocations.add(session_id)
             case {"evict": str(sid), "gen": int(gen)}:
                 self._connecting.evict(sid, gen)
+
+    def _heard_of_stock(self, said: bytes) -> None:
+        self.stock.heard(said)
 
     def _revoked(self, session_id: str) -> None:
         for session in self.sessions.of_family(session_id):
@@ -202,7 +217,7 @@ class Gateway:
             every = most if self.cluster.up else min(most, SWEEP_WITHOUT_LISTENER_S)
             await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             try:
-                await self.delivery.reread("sweep")
+                await self.delivery.reread("sweep", IN_FLIGHT_S)
             except Unavailable as error:
                 log.warning("positions not readable", error=str(error))
 
@@ -214,11 +229,6 @@ class Gateway:
             for session in self.sessions:
                 if session.expires_at <= over:
                     self.cut(session)
-
-    async def _measure(self) -> None:
-        while True:
-            await asyncio.sleep(MEASURE_S)
-            self.transport.measure()
 
 
 def _pid_key(settings: GatewaySettings) -> bytes:

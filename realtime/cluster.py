@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from social.contracts.codec import decode, encode
@@ -17,6 +17,8 @@ log = logs.get("cluster")
 BATCH = 1_000  # channels in one SUBSCRIBE
 RECONNECT_S = 0.25
 ALL_CONFIRMED_S = 10.0
+CLOSE_S = 1.0
+MOST_LINGERING = 20_000  # channels without a member; watching and leaving again and again cannot hold more
 BEAT = b'{"beat":1}'
 
 Pushed = Callable[[str, bytes], None]
@@ -31,12 +33,13 @@ class Lost(Exception):
 class Cluster:
     """The rooms somebody here wants to hear; `pushed(room, push)` for each push, `told(message)` for control.
 
-    `regained()` runs whenever pushes may have been missed and all channels are confirmed again.
+    `regained()` runs whenever pushes may have been missed and all channels are confirmed again. `others` are channels
+    that are always heard, each by its own handler, which raises ValueError for what is not for it.
     """
 
     def __init__(
         self, redis: Redis, *, pushed: Pushed, told: Told, regained: Regained, linger_s: float, beat_s: float,
-        silence_s: float,
+        silence_s: float, others: Mapping[str, Callable[[bytes], None]],
     ) -> None:  # fmt: skip
         self.node = clock.new_epoch() + clock.new_epoch()
         self.up = False
@@ -48,7 +51,8 @@ class Cluster:
         self._beat_s = beat_s
         self._silence_s = silence_s
         self._members: Counter[str] = Counter()  # rooms by how many sockets here are in
-        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node)}  # channels
+        self._others = others
+        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node), *others}  # channels
         self._leaving: dict[str, float] = {}  # rooms whose last member left, and when to stop listening
         self._dirty: dict[str, None] = {}  # channels whose wish changed, in program order
         self._wake = asyncio.Event()
@@ -72,6 +76,10 @@ class Cluster:
         if self._members[room] <= 0:
             del self._members[room]
             self._leaving[room] = time.monotonic() + self._linger_s
+            if len(self._leaving) > MOST_LINGERING:
+                longest = next(iter(self._leaving))
+                del self._leaving[longest]
+                self._wish(channel(longest), False)
 
     async def confirmed(self, room: str, timeout_s: float) -> bool:
         """Wait until Redis confirmed the room's channel; False when it did not in time."""
@@ -84,6 +92,8 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 await future
         except TimeoutError:
+            if future in (waiting := self._waiting.get(name, [])):
+                waiting.remove(future)  # who asks again and again leaves nothing behind
             return False
         return True
 
@@ -152,11 +162,11 @@ class Cluster:
                 for task in done:
                     task.result()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-            with contextlib.suppress(*AWAY, asyncio.CancelledError):
-                await pubsub.aclose()
+            self._confirmed.clear()  # from here on nothing is heard
+            await _end(work)
+            with contextlib.suppress(*AWAY):
+                async with asyncio.timeout(CLOSE_S):
+                    await pubsub.aclose()
 
     async def _close_gap(self, channels: Sequence[str]) -> None:
         """Once everything is confirmed, have what was missed read from the streams."""
@@ -208,6 +218,8 @@ class Cluster:
         try:
             if name.startswith("room:"):
                 self._pushed(name[5:], data)
+            elif name in self._others:
+                self._others[name](data)
             elif data != BEAT:
                 message = decode(data)
                 if isinstance(message, dict):
@@ -254,3 +266,15 @@ class Cluster:
             self._wanted.symmetric_difference_update((name,))
             self._dirty[name] = None
             self._wake.set()
+
+
+async def _end(work: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: `asyncio.wait_for` of Python 3.11 can swallow a cancellation."""
+    pending = set(work)
+    while pending:
+        for task in pending:
+            task.cancel()
+        done, pending = await asyncio.wait(pending, timeout=0.2)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # the first one was raised already

@@ -12,7 +12,6 @@ from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
-from social.contracts.codec import encoded
 from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 log = logs.get("connect")
 
 CLAIM_S = 1.0
+LOOK_S = 1.0  # between two looks whether a socket that waits for its channel is still there
 
 
 class Start(NamedTuple):
@@ -54,7 +54,7 @@ class Connecting:
             raise self._later(eio_sid, problem) from None
         except Problem as problem:
             metrics.HANDSHAKES.labels(result=problem.code).inc()
-            raise ConnectionRefused(problem.title, encoded(problem.body())) from None
+            raise ConnectionRefused(problem.title, problem.body()) from None
         except Exception:
             log.exception("connect failed")
             metrics.HANDSHAKES.labels(result="internal").inc()
@@ -65,19 +65,19 @@ class Connecting:
     def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
         """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
         self._gateway.transport.cut_connection(eio_sid)
-        return ConnectionRefused(problem.title, encoded(problem.body()))
+        return ConnectionRefused(problem.title, problem.body())
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
-        if not self._handshakes.take():
-            raise RateLimited("Too many connects at once")
         try:
             asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
         access = gateway.verifier.verify(asked.token)
+        if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
+            raise RateLimited("Too many connects at once")
         pid = gateway.pids.read(asked.pid, user_id=access.user_id, session_id=access.session_id)
         others = [each for each in gateway.sessions.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= gateway.settings.sockets_per_user:
@@ -223,7 +223,9 @@ class Connecting:
 
     async def _reread_later(self, session: Session) -> None:
         """The channel was not confirmed in time: look once more when it is."""
-        await self._gateway.cluster.confirmed(user_room(session.user_id), 3600)
+        while not await self._gateway.cluster.confirmed(user_room(session.user_id), LOOK_S):
+            if session.ended:
+                return
         if not session.ended:
             self._gateway.delivery.behind(session, "late confirmation")
 
@@ -236,4 +238,4 @@ class Connecting:
 
 
 class TooManySockets(Problem):
-    status, code, title = 429, "rate_limited", "Too many sockets of one person"
+    status, code, title = 429, "too_many_sockets", "Too many sockets of one person"

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from realtime.session import Session
-from social.contracts.codec import encoded
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
 from social.contracts.pushes import CLIENT_MESSAGES, Message
 from social.infra import clock, logs, metrics
@@ -18,6 +17,9 @@ log = logs.get("events")
 M = TypeVar("M", bound=Message)
 Handler = Callable[[Session, M], Awaitable[Any]]
 Ack = dict[str, Any]
+
+MOST_REFUSED = 200  # a refusal costs as much as a message, and whoever asks on does not read them
+FORGIVEN = 5  # refusals, by each message within the rate
 
 HANDLERS: dict[str, Handler[Any]] = {}
 
@@ -43,8 +45,7 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
     try:
-        if not session.bucket.take():
-            raise RateLimited
+        _admit(session)
         if event not in HANDLERS:
             raise NotFound(f"There is no event {event[:50]!r}")
         message = _read(CLIENT_MESSAGES[event], arguments)
@@ -53,9 +54,20 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     except Exception as error:
         problem = _problem(error, name)
         metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=problem.code).inc()
-        return {"ok": False, "problem": encoded(problem.body(logs.current_trace()))}
+        return {"ok": False, "problem": problem.body(logs.current_trace())}
     metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
-    return {"ok": True, "data": encoded(data)}
+    return {"ok": True, "data": data}
+
+
+def _admit(session: Session) -> None:
+    if session.bucket.take():
+        session.refused = max(0, session.refused - FORGIVEN)
+        return
+    session.refused += 1
+    if session.refused > MOST_REFUSED:
+        log.info("socket cut: it does not heed its rate", user=session.user_id)
+        session.gateway.cut(session)
+    raise RateLimited
 
 
 def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:

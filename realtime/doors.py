@@ -71,6 +71,19 @@ class Doors:
         """The socket is gone; what it watched stays remembered for its return."""
         self._leave(session, list(session.rooms), remembered=False)
 
+    def bring(self, session: Session, room: str) -> None:
+        """Put a socket into a room because another process says so; how things are is told. Raises RateLimited."""
+        if room in session.rooms or session.hides(room.partition(":")[2]):
+            return
+        self._admit(session, [room])
+        self._join(session, [room])
+        self._background.spawn("remember", self._remember(session.sid, entered=[room]))
+        self._background.spawn("restore rooms", self.restore(session, [room]))
+
+    def take_out(self, session: Session, room: str) -> None:
+        """The inverse of `bring`."""
+        self._leave(session, [room], remembered=True)
+
     async def restore(self, session: Session, rooms: Iterable[str]) -> None:
         """Enter again what a returning socket was in, through the same doors, and tell how things are now."""
         ids: dict[str, list[str]] = {"post": [], "presence": []}
@@ -107,10 +120,7 @@ class Doors:
     async def _enter(self, session: Session, rooms: Sequence[str], snapshot: Callable[[], Awaitable[T]]) -> T:
         fresh = [room for room in rooms if room not in session.rooms]
         self._admit(session, fresh)
-        for room in fresh:
-            session.rooms.add(room)
-            self._cluster.want(room)
-            self._server.enter(session.sid, room)
+        self._join(session, fresh)
         await asyncio.gather(*(self._cluster.confirmed(room, self._confirm_s) for room in rooms))
         try:
             found = await snapshot()
@@ -120,6 +130,12 @@ class Doors:
         if fresh and not session.ended:
             self._background.spawn("remember", self._remember(session.sid, entered=fresh))
         return found
+
+    def _join(self, session: Session, fresh: Sequence[str]) -> None:
+        for room in fresh:
+            session.rooms.add(room)
+            self._cluster.want(room)
+            self._server.enter(session.sid, room)
 
     def _admit(self, session: Session, fresh: Sequence[str]) -> None:
         for kind, most in self._most.items():

@@ -33,6 +33,7 @@ class Session:
         "last",
         "outrun",
         "reading",
+        "refused",
         "rooms",
         "session_id",
         "sid",
@@ -47,6 +48,7 @@ class Session:
         self.expires_at = access.expires_at
         self.eio_sid = eio_sid
         self.bucket = bucket
+        self.refused = 0  # messages beyond its rate that are not forgiven yet
         self.sid = ""
         self.gen: int | None = 0  # which claim of its sid this is; None while Redis is asked
         self.outrun = 0  # the latest claim of its sid that we heard of

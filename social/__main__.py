@@ -17,7 +17,7 @@ from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
 
-show = Console(highlight=False).print
+show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
 
 
 def _parser() -> argparse.ArgumentParser:

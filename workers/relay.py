@@ -1,6 +1,7 @@
 """The relay: whoever holds its lease hands the outbox rows that the fast path left behind to the broker."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from social import parked
@@ -30,8 +31,9 @@ async def run(social: Social) -> None:
                 log.warning("waiting", error=repr(error))
             await asyncio.sleep(SWEEP_EVERY_S)
     finally:
-        async with asyncio.timeout(1):
-            await lease.give_up()
+        with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
+            async with asyncio.timeout(1):
+                await lease.give_up()
 
 
 async def sweep(social: Social, lease: Lease) -> None:

@@ -7,6 +7,8 @@ from pydantic import Field, ValidationError
 
 from social.contracts.base import Contract
 
+MOST_ERRORS = 100  # told of one request: the answer must not outgrow the question
+
 
 class FieldProblem(Contract):
     """One field that is wrong: a JSON pointer into the body, or the name of a parameter."""
@@ -150,9 +152,9 @@ class Unavailable(Problem):
 
 
 def wrong_fields(error: ValidationError, where: str = "") -> ValidationFailed:
-    """Every field pydantic found wrong; `where` prefixes the pointers (`?` for query parameters)."""
+    """Every field pydantic found wrong, up to 100; `where` prefixes the pointers (`?` for query parameters)."""
     problems = []
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
+    for each in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_ERRORS]:
         path = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
         pointer = where + "/".join(path) if where else "".join(f"/{part}" for part in path)
         problems.append(FieldProblem(pointer=pointer, code=each["type"], detail=each["msg"]))

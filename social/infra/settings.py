@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MongoUrl = Annotated[str, Field(pattern=r"^mongodb(\+srv)?://\S+$")]
-RedisUrl = Annotated[str, Field(pattern=r"^(rediss?|unix)://\S+$")]
-AmqpUrl = Annotated[str, Field(pattern=r"^amqps?://\S+$")]
+MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
+RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
+AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
 
 
 class StoreSettings(BaseSettings):
@@ -27,7 +27,6 @@ class Connections(StoreSettings):
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
-    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -73,14 +73,42 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
     await eventually(taken_back)
 
 
-async def test_a_rabbitmq_that_lost_everything_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
+async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, plaza: Plaza) -> None:
+    """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
+    await plaza.social.broker.ping()
+    await plaza.tasks.cancel()
+    limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
+    async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:
+        await channel.set_qos(1)
+        queue = await channel.declare_queue("plaza.notifications", durable=True, arguments=limits)
+        await channel.default_exchange.publish(aio_pika.Message(b"hello"), routing_key=queue.name)
+        async with asyncio.timeout(20), queue.iterator() as messages:
+            for _ in range(25):
+                await (await anext(messages)).nack()
+            await (await anext(messages)).ack()
+
+
+async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
     ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
     await told(ada, 1)
-    async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:
-        for queue in ("plaza.notifications", "plaza.counters", "plaza.feeds"):
-            await channel.queue_delete(queue)
-        await channel.exchange_delete("plaza.events")
+    queues = ("plaza.notifications", "plaza.counters", "plaza.feeds")
+    async with await aio_pika.connect(rabbit.url) as connection:
+        async with connection.channel() as channel:
+            for queue in queues:
+                await channel.queue_delete(queue)
+            await channel.exchange_delete("plaza.events")
+
+        async def consumed() -> None:
+            async with connection.channel() as channel:
+                for queue in queues:
+                    try:
+                        declared = await channel.declare_queue(queue, passive=True)
+                    except aio_pika.exceptions.ChannelNotFoundEntity as error:
+                        raise AssertionError(queue) from error
+                    assert declared.declaration_result.consumer_count
+
+        await eventually(consumed, timeout_s=30)
     await eve.like(post)
     await told(ada, 2)

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import aio_pika
 import pytest
@@ -14,10 +16,11 @@ from support.plaza import Plaza
 import workers.app
 from social import parked
 from social.__main__ import main as command
-from social.contracts.codec import encode
-from social.contracts.events import Group
+from social.contracts.codec import decode, encode
+from social.contracts.events import Envelope, Group
 from social.contracts.problems import Unavailable, ValidationFailed
-from social.infra import clock
+from social.infra import clock, outbox
+from social.infra.broker import BrokerAway
 from social.infra.inbox import Happened
 from social.infra.wiring import Social
 from workers.runner import Consumer
@@ -129,6 +132,79 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     await eventually(counted)
     await operate(capsys, "parked", "show", row["_id"], code="plaza: There is no such thing here")
     await operate(capsys, "parked", "show", code="plaza: `parked show` needs the id")
+
+
+async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
+    plaza: Plaza, ada: Person, eve: Person, poison: Poison
+) -> None:
+    poison.by = eve.id
+    post = await ada.publish("hello")
+    await eve.like(post)
+    (row,) = await rows(plaza, 1)
+    await a_week_later(plaza, row)
+    poison.healed = True
+    await parked.replay(plaza.social.mongo, row["_id"])
+    await told(ada, ("like", 1))
+
+    async def done() -> None:
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(done)
+    assert (await ada.see(post)).likes == 1
+
+
+async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
+    plaza: Plaza, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be retried for a quarter of an hour, and is as old as what it tells of."""
+    monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
+    monkeypatch.setattr(plaza.social.broker, "publish", AsyncMock(side_effect=BrokerAway))
+    poison.by = eve.id
+    event = Envelope.model_validate(envelope("PostLiked", LIKE, at=clock.now().replace(year=2020)))
+    raw = encode(event).decode()
+    row = {"_id": f"notifications:{event.id}", "group": "notifications", "raw": raw, "effect": False}
+    await plaza.social.mongo.insert("parked", row)
+    watched = outbox.Outbox(plaza.social.mongo)
+    watching = asyncio.create_task(watched.watch())
+    await parked.replay(plaza.social.mongo, row["_id"])
+    await asyncio.sleep(0.3)
+    watched.admit()
+    await plaza.social.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
+
+    async def refused() -> None:
+        try:
+            watched.admit()
+        except Unavailable:
+            return
+        raise AssertionError("an old event waits and writes are admitted")
+
+    await eventually(refused)
+    watching.cancel()
+
+
+async def a_week_later(plaza: Plaza, row: dict[str, Any]) -> None:
+    """An event happened before anything in an inbox."""
+    raw = decode(row["raw"])
+    await plaza.social.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
+    raw["at"] = clock.now() - timedelta(days=8)
+    await plaza.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
+
+
+async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
+    plaza: Plaza,
+    mongo_url: str,
+    mongo_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MONGO_URL", mongo_url)
+    monkeypatch.setenv("MONGO_DATABASE", mongo_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    row = {"_id": "feeds:x", "group": "feeds", "type": "[/b]", "attempts": 1, "raw": "[/b]", "at": clock.now()}
+    await plaza.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
+    for words in (("parked", "list"), ("parked", "show", "feeds:x")):
+        shown = await operate(capsys, *words)
+        assert "Field required [type=missing] [/b]" in shown
 
 
 async def test_what_was_parked_can_be_discarded(plaza: Plaza, ada: Person, eve: Person, poison: Poison) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
+import aio_pika
 import pytest
 from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza, system
 from support.servers import RedisServer
 
+from social.contracts.problems import Unavailable
 from social.infra.broker import BrokerAway
 from workers import relay
 
@@ -102,6 +105,42 @@ async def test_a_broker_that_is_away_is_asked_again(
 
     await eventually(told)
     assert not away
+
+
+@pytest.mark.parametrize("broker", ["rabbit"])
+async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
+    mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a broker that is slow gets the same batch for ever."""
+    monkeypatch.setattr("social.infra.rabbit.CONFIRM_DEADLINE_S", 0.5)
+    async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as plaza:
+        monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
+        ada = await plaza.door.register("ada")
+        await plaza.social.broker.ping()
+        for text in ("hello", "slow"):
+            await ada.publish(text)
+        quick, slow = await plaza.social.outbox.due(relay.timedelta(0), 2)
+        events = plaza.social.broker._events  # type: ignore[attr-defined]
+        publish = events.publish
+
+        async def slowly(message: aio_pika.Message, *more: Any, **options: Any) -> None:
+            if message.message_id == f"{slow.id}.0":
+                await asyncio.sleep(60)
+            await publish(message, *more, **options)
+
+        monkeypatch.setattr(events, "publish", slowly)
+        with pytest.raises(BrokerAway):
+            await plaza.social.broker.publish([quick, slow])
+        assert [each.id for each in await plaza.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
+
+
+async def test_a_relay_that_cannot_give_up_its_lease_ends_all_the_same(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with system(mongo_url, mongo_database, roles=("relay",)) as plaza:
+        monkeypatch.setattr(relay.Lease, "give_up", AsyncMock(side_effect=Unavailable))
+        await asyncio.sleep(0.1)
+        await plaza.tasks.cancel()
 
 
 async def test_while_redis_is_down_people_are_told_all_the_same(

@@ -1,0 +1,193 @@
+"""Clients that mean harm: it costs them their connection, and nobody else anything."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Any
+
+import pytest
+from support.sockets import Person, Wire, until
+
+from realtime import cluster
+from realtime.app import Gateway
+from social import auth
+from social.contracts.codec import decode, encode
+from social.contracts.pushes import user_room
+from social.infra.tokens import Signer, new_private_key
+
+
+@pytest.fixture(params=["native", "portable"])
+async def gateway(world, request):
+    return await world.gateway(realtime_engine=request.param)
+
+
+async def raw(http, gateway: Gateway, *messages: str) -> Any:
+    """A websocket that says what it likes."""
+    opened = await http.ws_connect(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=websocket")
+    for message in messages:
+        await opened.send_str(message)
+    return opened
+
+
+async def ended(opened: Any, timeout_s: float = 5) -> list[str]:
+    """Everything it was told until it was closed."""
+    async with asyncio.timeout(timeout_s):
+        return [str(message.data) async for message in opened]
+
+
+async def test_who_goes_on_asking_beyond_their_rate_is_cut_and_may_return(world, gateway, ada, bob, http):
+    opened = await raw(http, gateway, "40" + encode({"token": ada.token}).decode())
+    his = await bob.connect(gateway)
+    with contextlib.suppress(ConnectionError):
+        for number in range(1_000):
+            await opened.send_str(f'42{number}["sync",{{"after":"x"}}]')
+            if number % 100 == 99:  # slowly enough to be handled, and read
+                await his.ask("presence.watch", {"user_ids": [ada.id]})
+    told = await ended(opened)
+    refused = [each for each in told if '"rate_limited"' in each]
+    assert 100 < len(refused) < 500
+    assert (await his.ask("sync", {"after": "x"}))["ok"]
+    assert (await (await ada.connect(gateway)).ask("sync", {"after": "x"}))["ok"]
+
+
+async def test_an_answer_does_not_outgrow_its_question(world, gateway, ada):
+    wire = await ada.connect(gateway)
+    answer = await wire.ask("post.watch", {f"f{number}": 1 for number in range(5_000)})
+    assert answer["problem"]["code"] == "validation_failed"
+    assert len(answer["problem"]["errors"]) <= 100
+    wrong = {"user_ids": ["x"] * 10_000}
+    assert len(encode(await wire.ask("presence.watch", wrong))) < 20_000
+
+
+async def test_strangers_do_not_use_up_the_connects_of_people(world, ada, http):
+    gateway = await world.gateway(handshakes_per_s=3)
+    forged = Signer(new_private_key()).sign(ada.id, "f" * 24)
+    for token in (forged, "nonsense", ada.token[:-4] + "AAAA"):
+        opened = await raw(http, gateway, *["40" + encode({"token": token}).decode()] * 20)
+        await until(lambda opened=opened: opened is not None)
+        for _ in range(21):
+            message = str((await opened.receive(5)).data)
+            assert message.startswith(("0", "44"))
+        await opened.close()
+    assert (await ada.connect(gateway)).sid
+
+
+@pytest.mark.parametrize("whose", ["one's own", "somebody else's"])
+async def test_who_connects_twice_is_cut_and_leaves_nothing(world, gateway, ada, bob, http, whose):
+    second = ada.token if whose == "one's own" else bob.token
+    connects = ["40" + encode({"token": token}).decode() for token in (ada.token, second)]
+    opened = await raw(http, gateway, *connects)
+    told = await ended(opened)
+    assert sum(each.startswith("40") for each in told) == 1
+    await until(lambda: len(gateway.sessions) == 0 and gateway.sessions.users() == [])
+    assert gateway.cluster.rooms() == []
+    namespaces = await raw(http, gateway, *(f"40/{name}," for name in "abcdef"))
+    assert [str((await namespaces.receive(5)).data)[:2] for _ in range(7)][1:] == ["44"] * 6
+    await namespaces.close()
+
+
+async def test_nobody_watches_more_than_they_may(world, ada):
+    gateway = await world.gateway(watched_posts=20, events_per_s=1e6, events_burst=10**6)
+    posts = [await ada.publish() for _ in range(21)]
+    wire = await ada.connect(gateway)
+    answers = [await wire.ask("post.watch", {"post_id": post}) for post in posts]
+    assert [answer["ok"] for answer in answers] == [True] * 20 + [False]
+    assert answers[-1]["problem"]["code"] == "rate_limited"
+    for post in posts:
+        await wire.ask("post.unwatch", {"post_id": post})
+    for number in range(300):  # and posts that are not there are not watched
+        assert (await wire.ask("post.watch", {"post_id": f"{number:024x}"}))["problem"]["code"] == "not_found"
+    assert gateway.cluster.rooms() == [user_room(ada.id)]
+    assert gateway.sessions.get(wire.sid).rooms == set()
+
+
+async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ada, monkeypatch):
+    monkeypatch.setattr(cluster, "MOST_LINGERING", 150)
+    gateway = await world.gateway(linger_s=60)
+    wire = await ada.connect(gateway)
+    for block in range(10):
+        ids = {"user_ids": [f"{block:012x}{number:012x}" for number in range(100)]}
+        await wire.ask("presence.watch", ids)
+        await wire.ask("presence.unwatch", ids)
+    async with world.new_redis() as redis:
+
+        async def few() -> bool:
+            return len(await redis.pubsub_channels("room:*")) == 151
+
+        await until(few)
+
+
+class Stalled:
+    """A socket that reads its CONNECT answer, and then nothing more."""
+
+    async def open(self, gateway: Gateway, person: Person) -> dict[str, Any]:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", gateway.port))
+        reader, self.writer = await asyncio.open_connection(sock=sock, limit=2048)
+        self.writer.write(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        connect = b"40" + encode({"token": person.token})
+        self.writer.write(b"\x81\xfe" + len(connect).to_bytes(2, "big") + b"\0\0\0\0" + connect)
+        await reader.readuntil(b"40{")
+        return dict(decode(b"{" + await reader.readuntil(b"}")))
+
+
+async def test_a_device_that_does_not_read_slows_none_of_the_others_and_misses_nothing(world, gateway, ada, bob):
+    stalled = Stalled()
+    kept = await stalled.open(gateway, ada)
+    other = await ada.connect(gateway)
+    post = await ada.publish()
+    await world.like(post, by=bob, author=ada)
+    for number in range(150):  # more than the kernel takes for it
+        await world.social.pushes.hint(
+            [user_room(ada.id)], "feed.changed", {"reason": "followed", "x": "y" * 60_000, "n": number}, at_ms=1
+        )
+        await other.event("feed.changed", number + 1)
+    await until(lambda: gateway.sessions.get(kept["sid"]) is None)
+    await world.like(post, by=await world.person("fan"), author=ada)
+    await other.event("notification.updated")
+    back = await ada.connect(gateway, pid=kept["pid"])
+    assert back.sid == kept["sid"]
+    await back.until(lambda: len(back.events) == 2)
+    assert [args[2].split(".")[1] for args in back.events] == ["1", "2"]
+    stalled.writer.close()
+
+
+async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(world, gateway):
+    other = await world.gateway()
+    for delay_s in (0, 0.002, 0.005, 0.01, 0.02):
+        eve = await world.person("eve")
+        wires = [await eve.connect(gateway), await eve.connect(other)]
+
+        async def returns(eve: Person = eve, wires: list[Wire] = wires) -> list[Wire]:
+            return await asyncio.gather(*(eve.back(wire, each) for wire in wires for each in (other, gateway)))
+
+        async def logout(eve: Person = eve, delay_s: float = delay_s) -> None:
+            await asyncio.sleep(delay_s)
+            await auth.logout(world.social, world.keys, eve.tokens.refresh_token)
+
+        backs, _ = await asyncio.gather(returns(), logout())
+        async with asyncio.timeout(2.5):
+            for back in [*wires, *backs]:
+                if back.connected:
+                    await back.closed.wait()
+        for each in (gateway, other):
+            assert (len(each.sessions), each.sessions.users(), each.cluster.rooms()) == (0, [], [])
+
+
+async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, redis_server):
+    gateway = await world.gateway(confirm_s=0.05, sockets_per_user=100)
+    await redis_server.kill()
+    try:
+        for _ in range(20):
+            await (await ada.connect(gateway)).close()
+        await until(lambda: len(gateway.sessions) == 0)
+        assert gateway.background._tasks  # they wait for their channel
+        await until(lambda: not gateway.background._tasks, 4)
+    finally:
+        await redis_server.start()
