@@ -74,6 +74,7 @@ async def main() -> bool:
         health.stopping = True
         await runner.cleanup()
     finally:
+        await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await social.close()
         keys.passwords.close()

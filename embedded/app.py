@@ -51,6 +51,7 @@ async def main() -> bool:
                     health.stopping = True
                     await gateway.drain()
             finally:
+                await social.publisher.flush(1.0)
                 await tasks.cancel()
                 keys.passwords.close()
     return not tasks.failed
@@ -77,7 +78,6 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
                 tasks.start("store", store.keep())
             yield social
         finally:
-            await social.publisher.flush(1.0)
             await broker.close()
             if store:
                 store.stop()  # while its client is open: faster

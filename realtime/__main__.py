@@ -32,6 +32,7 @@ async def main() -> bool:
         await gateway.drain()
     finally:
         await gateway.stop()
+        await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await social.close()
     return not tasks.failed

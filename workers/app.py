@@ -52,6 +52,7 @@ async def main() -> bool:
         await tasks.until_stopped()
         health.stopping = True
     finally:
+        await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await runner_.cleanup()
         await social.close()

@@ -18,6 +18,7 @@ from social.infra.outbox import Outbox
 log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
+OPEN_DEADLINE_S = 5.0
 PREFETCH = 256
 NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
 CONSUMER_CHECK_S = 5.0  # while nothing arrives
@@ -91,23 +92,28 @@ class RabbitBroker:
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractRobustChannel | None = None
         self._events: Any = None
-        self._connecting = asyncio.Lock()
+        self._opening: asyncio.Task[AbstractRobustConnection] | None = None
 
     async def _open(self) -> AbstractRobustConnection:
-        async with self._connecting:
-            if self._connection is None:
-                connection = await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=1)
-                try:
-                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                    await self._topology.declare(channel)
-                    self._events = await channel.get_exchange(self._topology.events, ensure=False)
-                except BaseException:
-                    await connection.close()  # else it would reconnect for ever, beside the next one
-                    raise
-                self._channel = channel
-                self._connection = connection
-                log.info("broker connected")
-            return self._connection
+        """The one connection. Its opening is never cancelled: aio_pika would go on connecting for ever."""
+        if self._opening is None or (self._opening.done() and self._connection is None):
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())  # perhaps nobody asks
+        return await asyncio.shield(self._opening)
+
+    async def _connect(self) -> AbstractRobustConnection:
+        connection = await aio_pika.connect_robust(self._url, timeout=OPEN_DEADLINE_S, reconnect_interval=1)
+        try:
+            async with asyncio.timeout(OPEN_DEADLINE_S):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                await self._topology.declare(channel)
+                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+        except AWAY:
+            await connection.close()  # else it would reconnect for ever, beside the next one
+            raise
+        self._channel, self._connection = channel, connection
+        log.info("broker connected")
+        return connection
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Confirmed by a majority of the queue's replicas, then forgotten by the outbox; raises BrokerAway."""
@@ -191,11 +197,15 @@ class RabbitBroker:
 
     async def close(self) -> None:
         """Close the connection; what was not acked is delivered again."""
+        if self._opening is not None:
+            try:
+                async with asyncio.timeout(2 * OPEN_DEADLINE_S):
+                    await asyncio.shield(self._opening)
+            except AWAY:
+                return  # it never came
         if self._connection is not None:
             try:
                 async with asyncio.timeout(2):
-                    if self._channel is not None:
-                        await self._channel.close()  # by the connection's close alone its callbacks outlive the loop
                     await self._connection.close()
             except AWAY:
                 log.warning("broker connection did not close in time")

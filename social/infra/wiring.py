@@ -123,8 +123,7 @@ class Social:
         tasks.start("revocations", self.revocations.run())
 
     async def close(self) -> None:
-        """Let go of all servers."""
-        await self.publisher.flush(1.0)
+        """Let go of all servers; what the publisher still holds is told by a relay."""
         await self.broker.close()
         try:
             async with asyncio.timeout(1):
