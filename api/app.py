@@ -63,12 +63,12 @@ async def main() -> bool:
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping})
     tasks = process.Tasks()
+    tasks.obey_signals()
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        runner = await process.listen(
-            create(social, keys, health, settings.api_services), settings.api_host, settings.api_port
-        )
+        app = create(social, keys, health, settings.api_services)
+        runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
         log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
         await tasks.until_stopped()
         health.stopping = True

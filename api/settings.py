@@ -19,6 +19,7 @@ class ApiSettings(Connections):
     api_services: Annotated[tuple[str, ...], NoDecode] = Field(
         default=SERVICES, description=f"which services to serve, of {','.join(SERVICES)}"
     )
+    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
     jwt_private_key_file: Path = Field(description="Ed25519 private key, PEM, that signs access tokens")
     refresh_key_file: Path = Field(description="at least 32 random bytes that refresh tokens are derived from")
 

@@ -1,8 +1,6 @@
 """The embedded composition root: one process, one event loop, two ports, one child."""
 
 import fcntl
-import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,13 +20,14 @@ from social.auth import Keys
 from social.infra import logs, process, redis
 from social.infra.broker import Broker
 from social.infra.health import Health
+from social.infra.keyfiles import JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.schema import migrate
 from social.infra.settings import StartError, load
-from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 
 log = logs.get("embedded")
@@ -41,7 +40,7 @@ async def main() -> bool:
     with claim(settings.plaza_var):
         keys = load_keys(settings.plaza_var)
         tasks = process.Tasks()
-        async with connect(settings) as social:
+        async with connect(settings, tasks) as social:
             await social.revocations.poll()
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
             gateway = Gateway(gateway_settings(settings), social, Verifier(keys.signer.jwks), tasks)
@@ -58,11 +57,11 @@ async def main() -> bool:
 
 
 @asynccontextmanager
-async def connect(settings: EmbeddedSettings) -> AsyncIterator[Social]:
+async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Social]:
     """The system over an embedded store, Redis and broker, or those that the settings name instead."""
     store = None if settings.mongo_url else Store(settings.plaza_var.resolve())
-    url = settings.mongo_url or (await store.start() if store else "")
     try:
+        url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
         await migrate(mongo)
         outbox = Outbox(mongo)
@@ -74,6 +73,8 @@ async def connect(settings: EmbeddedSettings) -> AsyncIterator[Social]:
             await local.recover()
         social = Social.over(mongo, _redis(settings), broker, outbox)
         try:
+            if store:
+                tasks.start("store", store.keep())
             yield social
         finally:
             await social.publisher.flush(1.0)
@@ -106,12 +107,17 @@ async def serve(
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
     """The gateway's settings: what it is not told here, it finds in the environment as in its own process."""
-    pid_key = _secret(settings.plaza_var / "pid.key", lambda: secrets.token_urlsafe(32).encode())
-    return GatewaySettings(
+    try:
+        pid_key = (settings.plaza_var / PID_KEY).read_text()
+    except (OSError, ValueError) as error:
+        raise StartError(f"cannot use the keys in {settings.plaza_var}: {error}") from None
+    return load(
+        GatewaySettings,
+        "embedded",
         realtime_host=settings.host,
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
-        pid_key=SecretStr(pid_key.decode()),
+        pid_key=SecretStr(pid_key),
         origins=[f"http://{host}:{settings.api_port}" for host in ("localhost", "127.0.0.1")],
     )
 
@@ -144,23 +150,12 @@ class claim:
 
 def load_keys(folder: Path) -> Keys:
     """The keys of this folder, made at its first start."""
-    signer = Signer(_secret(folder / "jwt.pem", new_private_key))
-    refresh = RefreshTokens(_secret(folder / "refresh.key", lambda: os.urandom(32)))
-    return Keys(signer, refresh, Passwords())
-
-
-def _secret(path: Path, make: Any) -> bytes:
-    if path.exists():
-        return path.read_bytes()
-    secret: bytes = make()
-    new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(descriptor)
-    new.rename(path)  # whole or not at all
-    return secret
+    try:
+        make_keys(folder)
+        refresh = RefreshTokens((folder / REFRESH_KEY).read_bytes())
+        return Keys(Signer.of_file(folder / JWT_PRIVATE_KEY), refresh, Passwords())
+    except (OSError, ValueError) as error:
+        raise StartError(f"cannot use the keys in {folder}: {error}") from None
 
 
 def _redis(settings: EmbeddedSettings) -> redis.Redis:

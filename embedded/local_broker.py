@@ -33,20 +33,19 @@ class LocalBroker:
     async def recover(self) -> None:
         """Take up the rows an earlier process left, each with the retries it had."""
         for row in await self._mongo.many("outbox", {}):
-            retries, parked_by = row.pop("retries", {}), set(row.pop("done", []))
-            self._hold(Envelope(id=row.pop("_id"), **row), retries, {Group(name) for name in parked_by})
+            retries = row.pop("retries", {})
+            self._hold(Envelope(id=row.pop("_id"), **row), retries)
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Deliver to every group, unless this process holds the event already."""
         for envelope in envelopes:
             if envelope.id not in self._held:
-                self._hold(envelope, {}, set())
+                self._hold(envelope, {})
 
-    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]], done: set[Group]) -> None:
-        groups = [group for group in envelope.groups() if group not in done]
+    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]]) -> None:
+        groups = envelope.groups()
         if not groups:
-            self._forget(envelope.id)
-            return
+            return  # another release's: the relay parks it
         self._held[envelope.id] = set(groups)
         for group in groups:
             retry = retries.get(group, {})

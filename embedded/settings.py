@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
+
 
 class EmbeddedSettings(BaseSettings):
     """What `python -m embedded` can be told."""
@@ -16,10 +18,10 @@ class EmbeddedSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the docs")
     realtime_port: int = Field(default=8081, ge=0, le=65535, description="port of Socket.IO")
-    mongo_url: str | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
+    mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
-    redis_url: str | None = Field(default=None, description="a Redis to use instead of the one in this process")
-    amqp_url: str | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
+    redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
+    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")

@@ -22,7 +22,9 @@ log = logs.get("store")
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 3.0
 TRIES = 3
+WATCH_EVERY_S = 0.5
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Store:
@@ -32,6 +34,7 @@ class Store:
         self._folder = folder
         self._note = folder / "store.json"
         self._child: subprocess.Popen[bytes] | None = None
+        self._port = 0
         self.url = ""
 
     async def start(self) -> str:
@@ -39,10 +42,13 @@ class Store:
         await self._stop_leftover()
         why = ""
         for _ in range(TRIES):  # the free port may be taken by somebody else before the store has it
-            port = _free_port()
-            self._spawn(port)
+            self._port = _free_port()
             # retryWrites: each write would scan the retryable writes of the last 30 minutes
-            self.url = f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+            self.url = f"mongodb://127.0.0.1:{self._port}/?retryWrites=false"
+            try:
+                self._spawn()
+            except OSError as error:
+                raise StartError(f"cannot start the document store: {error}") from None
             why = await self._ready()
             if not why:
                 return self.url
@@ -60,17 +66,31 @@ class Store:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        self._note.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._note.unlink()
+
+    async def keep(self) -> None:
+        """Start it again, on the same port, when it died; raises StartError when that does not help."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            for _ in range(TRIES):
+                if self._child is None or self.alive():  # None: it is being stopped
+                    break
+                log.error("the document store ended; starting it again", why=self._last_words())
+                self._spawn()
+                await self._ready()
+            else:
+                raise StartError(f"the document store does not stay: {self._last_words()}")
 
     def alive(self) -> bool:
         """Whether the child runs."""
         return self._child is not None and self._child.poll() is None
 
-    def _spawn(self, port: int) -> None:
+    def _spawn(self) -> None:
         program = Path(sys.executable).with_name("secantusd-py")
         if not program.exists():
             raise StartError("the embedded document store is not installed: `make run` installs it, or set MONGO_URL")
-        command = [str(program), "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(self._data)]
+        command = [str(program), "--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(self._data)]
         config = self._folder / "store.toml"  # empty, and named: else it would look for one elsewhere
         config.touch()
         # without --sync-on-commit a kill -9 loses the last commits
@@ -82,10 +102,10 @@ class Store:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # else Ctrl-C ends the database before the drain
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread here
+                preexec_fn=_die_with_parent if LIBC else None,  # noqa: PLW1509 - one system call, nothing is loaded
                 cwd=self._folder,
             )
-        self._note.write_bytes(encode({"pid": self._child.pid, "port": port}))
+        self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port}))
 
     @property
     def _data(self) -> Path:
@@ -135,10 +155,20 @@ class Store:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - nobody else's words
-    state, _, arguments = shown.stdout.strip().partition(" ")
-    return "secantusd" in arguments and str(data) in arguments and not state.startswith("Z")
+    """Whether that process lives and is a store of this folder, and not a stranger that got the pid."""
+    proc = Path("/proc") / str(pid)
+    try:
+        if sys.platform == "linux":
+            alive = b") Z" not in (proc / "stat").read_bytes()
+            arguments = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        else:
+            command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
+            shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+            state, _, arguments = shown.stdout.strip().partition(" ")
+            alive = not state.startswith("Z")
+    except OSError:
+        return False
+    return alive and "secantusd" in arguments and str(data) in arguments
 
 
 def _free_port() -> int:
@@ -148,4 +178,5 @@ def _free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    assert LIBC is not None
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

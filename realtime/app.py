@@ -1,7 +1,6 @@
 """The composition root of the realtime process: one gateway, startable inside another process too."""
 
 import asyncio
-import hashlib
 import random
 import time
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ log = logs.get("gateway")
 
 TICK_S = 1.0
 LAG_EVERY_S = 0.5
-MEASURE_S = 15.0
+IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
@@ -103,7 +102,6 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
-        self._tasks.start("measures", self._measure())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -219,7 +217,7 @@ class Gateway:
             every = most if self.cluster.up else min(most, SWEEP_WITHOUT_LISTENER_S)
             await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             try:
-                await self.delivery.reread("sweep")
+                await self.delivery.reread("sweep", IN_FLIGHT_S)
             except Unavailable as error:
                 log.warning("positions not readable", error=str(error))
 
@@ -232,19 +230,10 @@ class Gateway:
                 if session.expires_at <= over:
                     self.cut(session)
 
-    async def _measure(self) -> None:
-        while True:
-            await asyncio.sleep(MEASURE_S)
-            self.transport.measure()
-
 
 def _pid_key(settings: GatewaySettings) -> bytes:
-    if settings.pid_key is not None:
-        return settings.pid_key.get_secret_value().encode()
-    shared = getattr(settings, "mongo_url", None)  # every gateway has the same, and nobody else
-    if shared is None:
-        return clock.new_secret(32).encode()
-    return hashlib.sha256(f"pid {shared}".encode()).digest()
+    key = settings.pid_key.get_secret_value() if settings.pid_key else clock.new_secret(32)
+    return key.encode()
 
 
 async def _watch_loop() -> None:

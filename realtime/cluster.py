@@ -17,6 +17,7 @@ log = logs.get("cluster")
 BATCH = 1_000  # channels in one SUBSCRIBE
 RECONNECT_S = 0.25
 ALL_CONFIRMED_S = 10.0
+CLOSE_S = 1.0
 MOST_LINGERING = 20_000  # channels without a member; watching and leaving again and again cannot hold more
 BEAT = b'{"beat":1}'
 
@@ -161,11 +162,11 @@ class Cluster:
                 for task in done:
                     task.result()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-            with contextlib.suppress(*AWAY, asyncio.CancelledError):
-                await pubsub.aclose()
+            self._confirmed.clear()  # from here on nothing is heard
+            await _end(work)
+            with contextlib.suppress(*AWAY):
+                async with asyncio.timeout(CLOSE_S):
+                    await pubsub.aclose()
 
     async def _close_gap(self, channels: Sequence[str]) -> None:
         """Once everything is confirmed, have what was missed read from the streams."""
@@ -265,3 +266,15 @@ class Cluster:
             self._wanted.symmetric_difference_update((name,))
             self._dirty[name] = None
             self._wake.set()
+
+
+async def _end(work: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: `asyncio.wait_for` of Python 3.11 can swallow a cancellation."""
+    pending = set(work)
+    while pending:
+        for task in pending:
+            task.cancel()
+        done, pending = await asyncio.wait(pending, timeout=0.2)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # the first one was raised already

@@ -12,7 +12,6 @@ from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
-from social.contracts.codec import encoded
 from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
@@ -55,7 +54,7 @@ class Connecting:
             raise self._later(eio_sid, problem) from None
         except Problem as problem:
             metrics.HANDSHAKES.labels(result=problem.code).inc()
-            raise ConnectionRefused(problem.title, encoded(problem.body())) from None
+            raise ConnectionRefused(problem.title, problem.body()) from None
         except Exception:
             log.exception("connect failed")
             metrics.HANDSHAKES.labels(result="internal").inc()
@@ -66,7 +65,7 @@ class Connecting:
     def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
         """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
         self._gateway.transport.cut_connection(eio_sid)
-        return ConnectionRefused(problem.title, encoded(problem.body()))
+        return ConnectionRefused(problem.title, problem.body())
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
         gateway = self._gateway
@@ -239,4 +238,4 @@ class Connecting:
 
 
 class TooManySockets(Problem):
-    status, code, title = 429, "rate_limited", "Too many sockets of one person"
+    status, code, title = 429, "too_many_sockets", "Too many sockets of one person"

@@ -141,16 +141,28 @@ class Delivery:
 
     # ---- positions
 
-    async def reread(self, by: str) -> None:
-        """Compare everybody's position with their stream; raises Unavailable."""
+    async def reread(self, by: str, patience_s: float = 0) -> None:
+        """Compare everybody's position with their stream; raises Unavailable.
+
+        With patience, pushes that are on their way just now may still arrive.
+        """
         users = self._sessions.users()
         for start in range(0, len(users), CHUNK):
             found = await streams.positions(self._mongo, users[start : start + CHUNK])
+            if patience_s and any(self._lagging(user_id, position) for user_id, position in found.items()):
+                await asyncio.sleep(patience_s)
             for user_id, position in found.items():
-                for session in self._sessions.of_user(user_id):
-                    at_head = session.epoch == position.epoch and session.last >= position.seq
-                    if session.connected and session.hold is None and not at_head:
-                        self.behind(session, by)
+                for session in self._lagging(user_id, position):
+                    self.behind(session, by)
+
+    def _lagging(self, user_id: str, position: streams.Position) -> list[Session]:
+        return [
+            session
+            for session in self._sessions.of_user(user_id)
+            if session.connected
+            and session.hold is None
+            and (session.epoch != position.epoch or session.last < position.seq)
+        ]
 
     async def reread_until_done(self, by: str) -> None:
         """The same, again until the store answers."""

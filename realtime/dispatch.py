@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from realtime.session import Session
-from social.contracts.codec import encoded
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
 from social.contracts.pushes import CLIENT_MESSAGES, Message
 from social.infra import clock, logs, metrics
@@ -55,9 +54,9 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     except Exception as error:
         problem = _problem(error, name)
         metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=problem.code).inc()
-        return {"ok": False, "problem": encoded(problem.body(logs.current_trace()))}
+        return {"ok": False, "problem": problem.body(logs.current_trace())}
     metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
-    return {"ok": True, "data": encoded(data)}
+    return {"ok": True, "data": data}
 
 
 def _admit(session: Session) -> None:

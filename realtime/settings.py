@@ -30,7 +30,9 @@ class GatewaySettings(BaseSettings):
         description="web origins that may connect, comma-separated; clients that send no Origin always may",
     )
     pid_key: SecretStr | None = Field(
-        default=None, min_length=32, description="signs what clients resume with; the same on all gateways"
+        default=None,
+        min_length=32,
+        description="signs what clients resume with; without it a restart forgets them",
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
 
@@ -66,4 +68,5 @@ class GatewaySettings(BaseSettings):
 class Settings(Connections, GatewaySettings):
     """The realtime process on its own."""
 
+    pid_key: SecretStr = Field(min_length=32, description="signs what clients resume with; the same on all gateways")
     jwt_jwks: Path = Field(description="file with the JWKS document that access tokens are verified with")

@@ -18,6 +18,7 @@ class _Server(Server):
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
             max_payload_bytes=settings.max_message_bytes,
+            max_buffered_bytes=settings.max_buffered_bytes,
             origins=None if "*" in settings.origins else frozenset(settings.origins),
         )
         super().__init__(choose(settings.realtime_engine)(options), authorize=authorize)
@@ -63,9 +64,6 @@ class Transport:
     def stop_accepting(self) -> None:
         """No new connections; those that are open stay."""
         self._engine.stop_accepting()
-
-    def measure(self) -> None:
-        """Bring the metrics of slow readers up to date."""
 
     async def stop(self) -> None:
         """Close everything that is left."""

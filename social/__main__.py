@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,11 +12,12 @@ from rich.table import Table
 from social import demo, parked
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
+from social.infra.keyfiles import make_keys
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
 
-show = Console(highlight=False).print
+show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,6 +26,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
     command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
+
+    command = commands.add_parser("keys", help="make the secrets of a new installation, in files")
+    command.add_argument("folder", type=Path, help="where jwt.pem, jwks.json, refresh.key and pid.key are written")
+    command.set_defaults(run=_keys)
 
     command = commands.add_parser("demo", help="real accounts and sockets against a running system, and a table")
     command.add_argument("--api", default="http://localhost:8080", metavar="URL", help="default: %(default)s")
@@ -56,11 +62,22 @@ def _with_store(
     return run
 
 
+async def _keys(arguments: argparse.Namespace) -> int:
+    try:
+        for path in make_keys(arguments.folder):
+            show(str(path))
+    except OSError as error:
+        raise StartError(f"cannot write keys to {arguments.folder}: {error.strerror}") from None
+    return 0
+
+
 async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
     if arguments.what == "list":
         table = Table("id", "event", "since", "attempts", "error")
         for row in await parked.listed(mongo):
-            table.add_row(row["_id"], row["type"], row["at"].isoformat(), str(row["attempts"]), row["error"][:80])
+            table.add_row(
+                row["_id"], row["type"] or "?", row["at"].isoformat(), str(row["attempts"]), row["error"][:80]
+            )
         show(table)
         return
     if not arguments.id:

@@ -14,7 +14,7 @@ from social.contracts.problems import (
     UsernameTaken,
 )
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.mongo import AlreadyExists, Document, Transaction
 from social.infra.passwords import Passwords
 from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer
 from social.infra.wiring import Social
@@ -97,11 +97,6 @@ async def revoke(social: Social, session_id: str, reason: str) -> None:
     if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, revoked):
         social.revocations.add(session_id, now)
         await social.pushes.control({"revoked": session_id})
-
-
-async def alive(mongo: Mongo, session_id: str) -> bool:
-    """Whether a session exists and was not ended."""
-    return await mongo.one("sessions", {"_id": session_id, "revoked_at": None}, {"_id": 1}) is not None
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:

@@ -1,11 +1,14 @@
 """Home timelines: fanned out when a post is written, read in one walk along the owner's entries."""
 
+import itertools
+
 from social import follows, posts
 from social.contracts.posts import Post, Posts
 from social.infra.mongo import Document, Mongo
 from social.infra.paging import Listing
 
 CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
+MOST_REFILLS = 10  # of one page, whose entries are orphans
 BACKFILL = 50  # posts that a new follow brings along
 
 HOME = Listing("feed", "feed_entries", "post_id")
@@ -17,11 +20,11 @@ async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> P
     found: list[Post] = []
     first = at = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
     asked = limit
-    while True:
+    for refills in itertools.count():
         more = await _posts(mongo, at.items, viewer=owner)
         found = more + found if back else found + more
         further = at.prev if back else at.next
-        if len(found) == limit or len(at.items) < asked or further is None:
+        if len(found) == limit or len(at.items) < asked or further is None or refills == MOST_REFILLS:
             break
         asked = limit - len(found)
         at = await HOME.page(mongo, {"owner": owner}, cursor=further, limit=asked)
@@ -46,14 +49,16 @@ async def forget_author(mongo: Mongo, owner: str, author_id: str) -> None:
     await mongo.delete("feed_entries", {"owner": owner, "author_id": author_id})
 
 
-async def holders(mongo: Mongo, post_id: str) -> list[str]:
-    """Whose timelines hold a post."""
-    return [each["owner"] for each in await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1})]
+async def take_out(mongo: Mongo, post_id: str) -> list[str]:
+    """Take a deleted post out of some of the timelines that hold it; whose they are. Empty when none is left."""
+    entries = await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1}, limit=CHUNK)
+    await mongo.delete("feed_entries", {"_id": {"$in": [entry["_id"] for entry in entries]}})
+    return [entry["owner"] for entry in entries]
 
 
 async def forget_post(mongo: Mongo, post_id: str) -> None:
-    """Take a deleted post out of every timeline, and its comments and likes with it."""
-    for collection in ("feed_entries", "comments", "likes"):
+    """A deleted post's comments and likes go with it."""
+    for collection in ("comments", "likes"):
         await mongo.delete(collection, {"post_id": post_id})
 
 

@@ -90,6 +90,11 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     return PostPublic.model_construct(**_public(post, author)) if post and author else None
 
 
+async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
+    """Which of these posts still exist."""
+    return {each["_id"] for each in await tx.many("posts", {"_id": {"$in": list(set(ids))}}, {"_id": 1})}
+
+
 async def stats(mongo: Mongo, post_id: str) -> PostStats:
     """A post's counts as folded so far; raises NotFound."""
     found = await many_stats(mongo, [post_id])

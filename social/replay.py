@@ -1,7 +1,7 @@
 """A stream's items as the events a client gets: live, on resume, and by `sync`. Payloads are always current state."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from social import notifications, streams
@@ -40,7 +40,7 @@ async def render(mongo: Mongo, user_id: str, items: Sequence[streams.Item]) -> l
                 Told(item.e, NotificationsReadPush(ids=item.k[len(READ_IDS) :].split(","), unread=unread), item.s)
             )
         elif item.k.startswith(READ_UNTIL):
-            until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(item.k[len(READ_UNTIL) :]))
+            until = clock.at_millis(int(item.k[len(READ_UNTIL) :]))
             told.append(Told(item.e, NotificationsReadPush(all_until=until, unread=unread), item.s))
         elif item.k in there:
             told.append(Told(item.e, there[item.k], item.s))

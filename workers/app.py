@@ -40,6 +40,7 @@ async def main() -> bool:
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()
+    tasks.obey_signals()
     app = web.Application()
     app.add_routes(health.routes())
     runner_ = await process.listen(app, settings.workers_host, settings.workers_port)

@@ -48,11 +48,13 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
 
 
 async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
-    """A deleted post leaves every timeline."""
-    owners = await feeds.holders(social.mongo, post_id)
+    """A deleted post leaves every timeline, chunk by chunk."""
+    gone = PostGone(post_id=post_id)
+    await social.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
+    while owners := await feeds.take_out(social.mongo, post_id):
+        rooms = [user_room(owner) for owner in owners]
+        await social.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)
     await feeds.forget_post(social.mongo, post_id)
-    rooms = [post_room(post_id), *(user_room(owner) for owner in {author_id, *owners})]
-    await social.pushes.hint(rooms, "post.deleted", PostGone(post_id=post_id), at_ms=at_ms)
 
 
 async def match_follow(social: Social, owner: str, author_id: str, at_ms: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import comments, follows, likes, notifications, replay, streams
+from social import comments, follows, likes, notifications, posts, replay, streams
 from social.contracts.events import (
     CommentAdded,
     Event,
@@ -87,15 +87,17 @@ async def _still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
     likes_now = await likes.existing(tx, liked) if liked else set()
     follows_now = await follows.existing(tx, followed) if followed else set()
     comments_now = await comments.existing(tx, said) if said else set()
+    about = [cause.post_id for cause in causes if cause.post_id is not None]
+    posts_now = await posts.existing(tx, about) if about else set()  # likes and comments outlive their post a moment
 
     def true(cause: Cause) -> bool:
         match cause.type:
             case "like":
-                return (cause.target_id, cause.actor) in likes_now
+                return (cause.target_id, cause.actor) in likes_now and cause.post_id in posts_now
             case "follow":
                 return (cause.actor, cause.target_id) in follows_now
             case "comment":
-                return cause.instance in comments_now
+                return cause.instance in comments_now and cause.post_id in posts_now
 
     return [cause for cause in causes if true(cause)]
 

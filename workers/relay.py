@@ -1,8 +1,10 @@
 """The relay: whoever holds its lease hands the outbox rows that the fast path left behind to the broker."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
+from social import parked
 from social.contracts.problems import Unavailable
 from social.infra import logs, metrics
 from social.infra.broker import BrokerAway
@@ -29,16 +31,26 @@ async def run(social: Social) -> None:
                 log.warning("waiting", error=repr(error))
             await asyncio.sleep(SWEEP_EVERY_S)
     finally:
-        async with asyncio.timeout(1):
-            await lease.give_up()
+        with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
+            async with asyncio.timeout(1):
+                await lease.give_up()
 
 
 async def sweep(social: Social, lease: Lease) -> None:
-    """Publish all rows older than 2 s, in batches; raises BrokerAway, Unavailable."""
+    """Publish all rows older than 2 s, in batches; raises BrokerAway, Unavailable.
+
+    What this release knows no consumer of is parked: left here it would grow too old, and writes be refused for it.
+    """
     after = ""
     while rows := await social.outbox.due(LEFT_BEHIND, BATCH, after):
-        await social.broker.publish(rows)
-        metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(rows))
+        unknown = [row for row in rows if not row.groups()]
+        for row in unknown:
+            log.error("event parked", type=row.type, event_id=row.id)
+            await parked.park_unrouted(social.mongo, row)
+        await social.outbox.forget([row.id for row in unknown])
+        known = [row for row in rows if row.groups()]
+        await social.broker.publish(known)
+        metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
         after = rows[-1].id
         if len(rows) < BATCH or not await lease.take():
             return

@@ -15,6 +15,7 @@ from social.infra.wiring import Social
 log = logs.get("runner")
 
 MOST_AT_ONCE = 256
+MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
 
 
@@ -49,24 +50,42 @@ async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) 
 
 async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) -> None:
     readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each))]
-    while readable:
+    if not readable:
+        return
+    try:
+        await _take_effect(social, consumer, [happened for _, happened in readable])
+    except Exception as error:
+        if len(readable) > 1:
+            for each, _ in readable:
+                await _batch(social, consumer, [each])
+        else:
+            await _failed(social, consumer, readable[0][0], error)
+        return
+    for each, _ in readable:
+        await each.ack()
+    metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
+
+
+async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> None:
+    """Handle events; while the store is away wait here, since another time would be no better."""
+    timeouts = 0
+    while True:
         try:
-            await consumer.handle(social, [happened for _, happened in readable])
-        except Unavailable as error:  # another time would be no better: wait here, and keep what was taken
+            return await consumer.handle(social, happened)
+        except Unavailable as error:
+            timeouts += await _answers(social)
+            if timeouts >= MOST_TIMEOUTS:
+                raise  # the store is well and this takes too long for it: no reason to hold everybody up
             log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
             await asyncio.sleep(PAUSE_S)
-        except Exception as error:
-            if len(readable) > 1:
-                for each, _ in readable:
-                    await _batch(social, consumer, [each])
-            else:
-                await _failed(social, consumer, readable[0][0], error)
-            return
-        else:
-            for each, _ in readable:
-                await each.ack()
-            metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
-            return
+
+
+async def _answers(social: Social) -> bool:
+    try:
+        await social.mongo.ping()
+    except Unavailable:
+        return False
+    return True
 
 
 async def _read(social: Social, consumer: Consumer, delivery: Delivery) -> Happened | None:

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 T = TypeVar("T")
+
+MOST_FIELDS = 100  # each unknown one is named in the refusal: 100,000 of them would be a second of work and 9 MiB
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples=["66f2a1c4e3b0a1d2c3f4a5b6"])]
 Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
@@ -33,6 +35,13 @@ class Ask(BaseModel):
     """A shape a client writes: exact types, and no field that has no meaning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: object) -> object:
+        if isinstance(value, dict) and len(value) > MOST_FIELDS:
+            raise ValueError(f"has more than {MOST_FIELDS} fields")
+        return value
 
 
 class Page(Contract, Generic[T]):

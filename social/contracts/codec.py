@@ -17,11 +17,6 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
-def encoded(value: Any) -> Any:
-    """A value that is JSON already, to put inside one that is encoded elsewhere."""
-    return orjson.Fragment(encode(value))
-
-
 def encode_sorted(value: Any) -> bytes:
     """The same with sorted keys: for fingerprints and for files under version control."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SORT_KEYS)

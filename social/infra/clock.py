@@ -1,9 +1,11 @@
 """The only clock and the only source of ids and randomness, so tests can hold them still."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -13,8 +15,13 @@ def now() -> datetime:
 
 
 def millis(at: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return round(at.timestamp() * 1000)
+    """Milliseconds since the epoch, rounded down as the document store does: what is rounded up may leave year 9999."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def at_millis(millis: int) -> datetime:
+    """The moment so many milliseconds after the epoch; raises OverflowError outside the years 1 to 9999."""
+    return EPOCH + timedelta(milliseconds=millis)
 
 
 def new_id() -> str:

@@ -1,7 +1,7 @@
 """The inbox: a consumer group's memory of the events it has taken effect of, kept in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from social.contracts.events import Event, Group
@@ -19,13 +19,19 @@ class Happened(NamedTuple):
 
 
 TIMEOUT_S = 30.0
+REMEMBERS = timedelta(days=7)
 
 Record = Callable[[Transaction, Sequence[Happened]], Awaitable[None]]
 
 
+def row_id(group: Group, event_id: str) -> str:
+    """The row that says a group has taken effect of an event."""
+    return f"{group}:{event_id}"
+
+
 async def once(social: Social, group: Group, happened: Sequence[Happened], record: Record) -> None:
     """Record the effect of the events this group has not seen, in one transaction; of the others nothing."""
-    ids = {f"{group}:{each.id}": each for each in happened}
+    ids = {row_id(group, each.id): each for each in happened}
     try:  # nearly always all of them are new, and asking first would cost a round trip
         _, tx = await social.mongo.transact(lambda tx: _take(tx, ids, record), timeout_s=TIMEOUT_S)
     except AlreadyExists:

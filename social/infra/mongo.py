@@ -119,7 +119,10 @@ class Mongo:
             async with reachable():
                 await self.database[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            if any(each["code"] != DUPLICATE_KEY for each in (error.details or {}).get("writeErrors", [])):
+            details = error.details or {}
+            if details.get("writeConcernErrors"):  # written, but a new primary may not have it: not done yet
+                raise Unavailable from error
+            if any(each["code"] != DUPLICATE_KEY for each in details.get("writeErrors", [])):
                 raise
 
     async def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> int:

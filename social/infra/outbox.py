@@ -7,7 +7,7 @@ from datetime import timedelta
 from social.contracts.events import Envelope
 from social.contracts.problems import Unavailable
 from social.infra import clock, logs, metrics
-from social.infra.mongo import Mongo
+from social.infra.mongo import Mongo, reachable
 
 log = logs.get("outbox")
 
@@ -30,7 +30,8 @@ class Outbox:
         Each sweep begins at the first row again, never at a high-water mark: a late commit has an early id.
         """
         where = {"_id": {"$gt": after}, "at": {"$lt": clock.now() - older_than}}
-        rows = await self._mongo.many("outbox", where, sort=[("_id", 1)], limit=most)
+        async with reachable():  # of a majority: what a failover takes back must not be told
+            rows = await self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most).to_list(None)
         return [Envelope(id=row.pop("_id"), **row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:
@@ -51,11 +52,10 @@ class Outbox:
         while True:
             try:
                 rows = int(await self._mongo.database["outbox"].estimated_document_count())
-                oldest = rows and await self._mongo.one("outbox", {"at": {"$lt": clock.now() - MOST_AGE}}, {"_id": 1})
+                too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
+                oldest = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
                 self._overloaded = rows > MOST_ROWS or bool(oldest)
                 metrics.OUTBOX_ROWS.set(rows)
-            except (
-                Exception
-            ) as error:  # the gauge keeps its last value; writes fail by themselves when the store is away
+            except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

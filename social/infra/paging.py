@@ -44,7 +44,7 @@ class Listing:
         self, mongo: Mongo, where: Where, *, cursor: str | None, limit: int, fields: Where | None = None
     ) -> Slice:
         """One page; raises ValidationFailed for a cursor that is not of this list."""
-        at = self._parse(cursor) if cursor else None
+        at = None if cursor is None else self._parse(cursor)
         older = at is None or at.older
         sort = [(field, -1 if older else 1) for field in self._key]
         matching = {**where, **self._beyond(at)} if at else where

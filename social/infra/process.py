@@ -1,6 +1,7 @@
 """How every process starts, runs its background work, and stops."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -44,11 +45,15 @@ class Tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=0.5)  # then again: Redis clients swallow a cancellation now and then
 
-    async def until_stopped(self) -> None:
-        """Wait for SIGTERM, SIGINT, or work that failed."""
+    def obey_signals(self) -> None:
+        """From here on SIGTERM and SIGINT set `stop`: also while the process waits for a server it needs."""
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self.stop.set)
+
+    async def until_stopped(self) -> None:
+        """Wait for SIGTERM, SIGINT, or work that failed."""
+        self.obey_signals()
         await self.stop.wait()
         log.info("stopping")
 
@@ -61,7 +66,8 @@ async def listen(app: web.Application, host: str, port: int, **runner_options: A
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        why = os.strerror(error.errno) if error.errno else error
+        raise StartError(f"cannot listen on {host}:{port}: {why}") from None
     return runner
 
 

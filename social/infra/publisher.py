@@ -36,24 +36,26 @@ class Publisher:
     async def run(self) -> None:
         """Publish in batches as long as the process lives."""
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < BATCH and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            try:
-                await self._broker.publish(batch)
-                metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
-            except BrokerAway as error:
-                self._closed_until = time.monotonic() + BREAKER_S
-                log.warning("broker away; the relay will tell", events=len(batch), error=str(error))
-            except Exception:
-                log.exception("publishing failed; the relay will tell", events=len(batch))
-            for _ in batch:
-                self._waiting.task_done()
+            await self._publish(await self._waiting.get())
 
     async def flush(self, timeout_s: float) -> None:
-        """On the way out: wait for what is queued, within reason."""
+        """On the way out, when `run` has ended: publish what is queued, within reason."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._waiting.join()
+                while not self._waiting.empty():
+                    await self._publish(self._waiting.get_nowait())
         except TimeoutError:
             log.info("left to the relay of the next start", events=self._waiting.qsize())
+
+    async def _publish(self, first: Envelope) -> None:
+        batch = [first]
+        while len(batch) < BATCH and not self._waiting.empty():
+            batch.append(self._waiting.get_nowait())
+        try:
+            await self._broker.publish(batch)
+            metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
+        except BrokerAway as error:
+            self._closed_until = time.monotonic() + BREAKER_S
+            log.warning("broker away; the relay will tell", events=len(batch), error=str(error))
+        except Exception:
+            log.exception("publishing failed; the relay will tell", events=len(batch))

@@ -19,6 +19,8 @@ log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 PREFETCH = 256
+NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
+CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
 
 
@@ -41,14 +43,22 @@ class Topology:
             seconds,
         )
 
-    async def declare(self, channel: Any) -> None:
-        """Declare all of it, idempotently: every process does, so nobody publishes into the void."""
+    async def declare(self, channel: Any) -> dict[Group, Any]:
+        """Declare all of it, idempotently: every process does, so nobody publishes into the void. The groups' queues.
+
+        What a channel declared, and only that, it declares and consumes again after a reconnect or a deleted queue.
+        """
+        queues = {}
         events = await channel.declare_exchange(self.events, aio_pika.ExchangeType.TOPIC, durable=True)
         for group in Group:
-            queue = await channel.declare_queue(
+            queue = queues[group] = await channel.declare_queue(
                 self.queue(group),
                 durable=True,
-                arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
+                arguments={
+                    "x-queue-type": "quorum",
+                    "x-single-active-consumer": True,
+                    "x-delivery-limit": NO_LIMIT,  # RabbitMQ 4 drops a message at its 20th redelivery by default
+                },
             )
             for event in EVENTS.values():
                 if group in event.groups:
@@ -68,6 +78,7 @@ class Topology:
                 },
             )
             await queue.bind(exchange)
+        return queues
 
 
 class RabbitBroker:
@@ -86,9 +97,13 @@ class RabbitBroker:
         async with self._connecting:
             if self._connection is None:
                 connection = await aio_pika.connect_robust(self._url, timeout=5, reconnect_interval=1)
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                await self._topology.declare(channel)
-                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                try:
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    await self._topology.declare(channel)
+                    self._events = await channel.get_exchange(self._topology.events, ensure=False)
+                except BaseException:
+                    await connection.close()  # else it would reconnect for ever, beside the next one
+                    raise
                 self._channel = channel
                 self._connection = connection
                 log.info("broker connected")
@@ -99,10 +114,12 @@ class RabbitBroker:
         try:
             async with asyncio.timeout(CONFIRM_DEADLINE_S):
                 await self._open()
-                results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
-        done = [each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, Exception)]
+        results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
+        done = [
+            each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
+        ]
         await self._outbox.forget(done)
         for result in results:
             if isinstance(result, BaseException):
@@ -119,7 +136,8 @@ class RabbitBroker:
         kind = EVENTS.get(envelope.type)
         if kind is None:
             raise BrokerAway(f"this release does not know {envelope.type}")
-        await self._events.publish(message, kind.routing_key, mandatory=True, timeout=CONFIRM_DEADLINE_S)
+        async with asyncio.timeout(CONFIRM_DEADLINE_S):  # each its own: what was confirmed is not sent again
+            await self._events.publish(message, kind.routing_key, mandatory=True)
 
     @asynccontextmanager
     async def consume(self, group: Group) -> AsyncIterator["RabbitDeliveries"]:
@@ -128,9 +146,9 @@ class RabbitBroker:
             connection = await self._open()
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.set_qos(prefetch_count=PREFETCH)
-            queue = await channel.get_queue(self._topology.queue(group), ensure=False)
-            deliveries = RabbitDeliveries(self, queue.name)
-            tag = await queue.consume(deliveries.arrived)
+            queue = (await self._topology.declare(channel))[group]
+            deliveries = RabbitDeliveries(self, queue.name, channel)
+            tag = deliveries.tag = await queue.consume(deliveries.arrived)
         except AWAY as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
         try:
@@ -176,6 +194,8 @@ class RabbitBroker:
         if self._connection is not None:
             try:
                 async with asyncio.timeout(2):
+                    if self._channel is not None:
+                        await self._channel.close()  # by the connection's close alone its callbacks outlive the loop
                     await self._connection.close()
             except AWAY:
                 log.warning("broker connection did not close in time")
@@ -211,9 +231,11 @@ class RabbitDelivery(Delivery):
 class RabbitDeliveries:
     """What RabbitMQ has pushed and nobody has taken yet: at most the prefetch."""
 
-    def __init__(self, broker: RabbitBroker, queue: str) -> None:
+    def __init__(self, broker: RabbitBroker, queue: str, channel: Any) -> None:
         self.broker = broker
         self.queue = queue
+        self.tag = ""
+        self._channel = channel
         self._arrived: asyncio.Queue[RabbitDelivery] = asyncio.Queue()
 
     async def arrived(self, message: AbstractIncomingMessage) -> None:
@@ -221,7 +243,25 @@ class RabbitDeliveries:
         self._arrived.put_nowait(RabbitDelivery(self, message))
 
     async def take(self, most: int) -> list[Delivery]:
-        taken: list[Delivery] = [await self._arrived.get()]
+        taken: list[Delivery] = [await self._first()]
         while len(taken) < most and not self._arrived.empty():
             taken.append(self._arrived.get_nowait())
         return taken
+
+    async def _first(self) -> Delivery:
+        while True:
+            try:
+                async with asyncio.timeout(CONSUMER_CHECK_S):
+                    return await self._arrived.get()
+            except TimeoutError:
+                await self._check()
+
+    async def _check(self) -> None:
+        """A queue that was deleted cancels its consumer, which then would wait for ever; raises BrokerAway."""
+        try:
+            async with asyncio.timeout(CONSUMER_CHECK_S):
+                channel = await self._channel.get_underlay_channel()
+        except AWAY:
+            return  # reconnecting: the consumer comes back with the connection
+        if self.tag not in channel.consumers:
+            raise BrokerAway(f"the consumer of {self.queue} was cancelled")

@@ -9,6 +9,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from social.contracts.problems import Unavailable
 from social.infra import logs
+from social.infra.inbox import REMEMBERS
 from social.infra.mongo import Mongo, expires_in, reachable
 from social.infra.process import Tasks
 
@@ -49,7 +50,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "notification_facts": [IndexModel([("group", UP)], name="by_group")],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
     "outbox": [IndexModel([("at", UP)], name="at")],
-    "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=7))],
+    "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
     "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=1))],
     "parked": [IndexModel([("at", UP)], name="at")],
     "leases": [],

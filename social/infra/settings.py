@@ -1,9 +1,13 @@
 """Settings from the environment and a process's own `.env`; a wrong value stops the start with its name."""
 
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
+RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
+AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
 
 
 class StoreSettings(BaseSettings):
@@ -11,19 +15,18 @@ class StoreSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    mongo_url: str = Field(description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0")
+    mongo_url: MongoUrl = Field(description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
 
 
 class Connections(StoreSettings):
     """What every process needs: the three servers, and how to log."""
 
-    redis_url: str = Field(description="Redis 7, e.g. redis://redis:6379/0")
-    amqp_url: str = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
+    redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")
+    amqp_url: AmqpUrl = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
-    drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -33,10 +36,10 @@ class StartError(Exception):
     """Why this process cannot start: one line for a person; the exit code is 1."""
 
 
-def load(kind: type[S], process: str) -> S:
-    """The settings of one process; raises StartError naming every setting that is missing or wrong."""
+def load(kind: type[S], process: str, **given: Any) -> S:
+    """The settings of one process, `given` first; raises StartError naming every one that is missing or wrong."""
     try:
-        return kind(_env_file=f"{process}/.env")
+        return kind(_env_file=f"{process}/.env", **given)
     except ValidationError as error:
         wrong = []
         for each in error.errors(include_url=False, include_input=False):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -50,7 +51,10 @@ class Signer:
     """Signs access tokens with one private key and publishes its public half as JWKS."""
 
     def __init__(self, pem: bytes) -> None:
-        key = serialization.load_pem_private_key(pem, password=None)
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (TypeError, UnsupportedAlgorithm) as error:  # it has a password; it is of a kind nobody knows
+            raise ValueError(str(error)) from None
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError("the JWT key must be an Ed25519 private key in PEM form")
         self._key = key
@@ -94,11 +98,14 @@ class Verifier:
 
     @classmethod
     def of_json(cls, text: str | bytes) -> "Verifier":
-        """From a JWKS document; raises ValueError."""
+        """From a JWKS document; raises ValueError, whatever is wrong with it."""
         document = decode(text)
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise ValueError("not a JWKS document")
-        return cls(document)
+        try:
+            return cls(document)
+        except (jwt.PyJWTError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"a key of the JWKS cannot be used: {error!r}") from None
 
     def verify(self, token: str) -> Access:
         """Who it speaks for; raises TokenExpired or NotAuthenticated."""

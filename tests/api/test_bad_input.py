@@ -14,6 +14,7 @@ from support.people import Answer, Door, Person
 
 from api.app import ALL
 from api.routing import Route
+from social.contracts.codec import encode
 
 MIB = 1024 * 1024
 ROUTES = [route for service in ALL for route in service.routes]
@@ -75,6 +76,16 @@ async def test_every_bad_field_is_named_at_once(ada: Person, write: Route) -> No
     wrong = (await send(ada, write, {"colour": "red", "$where": "1"})).wrong_fields()
     assert wrong["/colour"] == wrong["/$where"] == "extra_forbidden"
     assert {pointer for pointer, code in wrong.items() if code == "missing"} == required
+
+
+async def test_a_body_of_nothing_but_unknown_fields_costs_no_more_to_answer_than_to_send(
+    ada: Person, write: Route
+) -> None:
+    body = {f"{n}": 1 for n in range(80_000)}
+    assert len(encode(body)) < MIB
+    answer = await send(ada, write, body)
+    assert answer.wrong_fields() == {"": "value_error"}
+    assert len(answer.raw) < 1_000
 
 
 async def test_each_way_a_registration_is_wrong_is_said(door: Door) -> None:

@@ -150,6 +150,19 @@ async def test_other_devices_hear_each_time_that_everything_was_read(ada: Person
         await eventually(heard)
 
 
+async def test_other_devices_hear_of_a_reading_up_to_the_last_moment_there_is(ada: Person, bob: Person) -> None:
+    offset = (await ada.inbox()).offset
+    await bob.like(await ada.publish("hello"))
+    await told(ada, 1)
+    await ada.ask("POST", "/v1/notifications/read", {"all_until": "9999-12-31T23:59:59.999999Z"})
+
+    async def heard() -> None:
+        last = (await ada.sync(offset)).events[-1]
+        assert (last.event, last.data.get("all_until")) == ("notifications.read", "9999-12-31T23:59:59.999000Z")
+
+    await eventually(heard)
+
+
 async def test_a_list_and_the_stream_after_it_join_without_hole_or_double(
     ada: Person, bob: Person, eve: Person
 ) -> None:

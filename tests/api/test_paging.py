@@ -128,6 +128,7 @@ def cursor(*parts: Any) -> str:
 @pytest.mark.parametrize(
     "forged",
     [
+        "",
         "x",
         "%00",
         "é",
@@ -168,6 +169,10 @@ async def test_a_cursor_that_is_none_is_refused(ada: Person, forged: str) -> Non
 )
 async def test_a_cursor_with_the_wrong_kinds_of_key_is_refused(ada: Person, forged: str) -> None:
     assert (await ada.ask("GET", f"/v1/notifications?cursor={forged}")).wrong_fields() == {"?cursor": "cursor"}
+
+
+async def test_an_empty_cursor_is_none_on_every_list(listing: List) -> None:
+    assert (await listing.ada.ask("GET", listing.path + "?cursor=")).wrong_fields() == {"?cursor": "cursor"}
 
 
 async def test_a_cursor_is_not_longer_than_it_needs_to_be(ada: Person) -> None:

@@ -54,7 +54,7 @@ async def test_an_answer_does_not_outgrow_its_question(world, gateway, ada):
     wire = await ada.connect(gateway)
     answer = await wire.ask("post.watch", {f"f{number}": 1 for number in range(5_000)})
     assert answer["problem"]["code"] == "validation_failed"
-    assert len(answer["problem"]["errors"]) == 100
+    assert len(answer["problem"]["errors"]) <= 100
     wrong = {"user_ids": ["x"] * 10_000}
     assert len(encode(await wire.ask("presence.watch", wrong))) < 20_000
 

@@ -94,7 +94,7 @@ async def test_one_person_holds_so_many_sockets(world, ada):
     gateway = await world.gateway(sockets_per_user=2)
     first, second = await ada.connect(gateway), await ada.connect(gateway)
     third = await ada.connect(gateway)
-    assert third.refused["data"]["code"] == "rate_limited"
+    assert third.refused["data"]["code"] == "too_many_sockets"
     await second.close()
     await until(lambda: len(gateway.sessions) == 1)
     assert (await ada.connect(gateway)).sid

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from support.ports import listens
 from support.process import Server, StartFailed, kill
@@ -152,6 +153,7 @@ class DocumentStore(Server):
     """SecantusDB: MongoDB's wire protocol, a replica set of one; a commit is on disk before its answer."""
 
     name = "secantusdb"
+    program: ClassVar[tuple[str, ...]] = ("-m", "secantus")
 
     @classmethod
     def missing(cls) -> str | None:
@@ -167,9 +169,21 @@ class DocumentStore(Server):
         (self.folder / "secantusd.toml").touch()  # naming one keeps it from looking for one in /etc
         options = {"host": "127.0.0.1", "port": str(ports[0]), "config": "secantusd.toml", "storage-path": "data"}
         words = [word for k, v in options.items() for word in (f"--{k}", v)]
-        program = [sys.executable, "-I", "-m", "secantus"]
-        self._process = self.spawn([*program, *words, "--log-level", "ERROR", "--sync-on-commit"])
+        self._process = self.spawn(
+            [sys.executable, "-I", *self.program, *words, "--log-level", "ERROR", "--sync-on-commit"]
+        )
         await self.answering(self._process, ports[0], b"", b"")
+
+
+class ImpatientStore(DocumentStore):
+    """One that gives up a dead client's transaction after a second; mongod calls it transactionLifetimeLimitSeconds."""
+
+    program = (
+        "-c",
+        "from secantus.server import SecantusDBServer as S;"
+        "S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = 1.0;"
+        "from secantus.cli import main; raise SystemExit(main())",
+    )
 
 
 def _rabbit_script(name: str) -> str:

@@ -109,9 +109,13 @@ class Wire:
     async def send(self, text: str) -> None:
         await self._socket.send_str(text)
 
-    def go_silent(self) -> None:
-        """The network is gone, and nobody has noticed yet."""
+    def drop(self) -> None:
+        """The network is gone: no goodbye of any kind."""
         self._reader.cancel()
+        connection = self._socket._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+        self._socket._response.close()
 
     async def close(self) -> None:
         self._reader.cancel()

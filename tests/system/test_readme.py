@@ -87,3 +87,41 @@ async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
     assert '"missing":0' in output
     assert '"duplicates":0' in output
     assert '"refused":0' in output
+
+
+async def test_the_three_processes_start_by_themselves_against_real_servers(
+    mongo_url, mongo_database, redis_url, amqp_url, tmp_path
+):
+    (block,) = blocks("sh", "Against real servers")
+    api_port, realtime_port, workers_port = free_ports(3)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "MONGO_URL": mongo_url,
+        "MONGO_DATABASE": mongo_database,
+        "REDIS_URL": redis_url,
+        "AMQP_URL": amqp_url,
+        "API_PORT": str(api_port),
+        "REALTIME_PORT": str(realtime_port),
+        "WORKERS_PORT": str(workers_port),
+        "DRAIN_S": "0",
+    }
+    ready = " ".join(f"http://127.0.0.1:{port}/readyz" for port in (api_port, realtime_port, workers_port))
+    demo = f"--users 4 --seconds 2 --api http://127.0.0.1:{api_port} --realtime http://127.0.0.1:{realtime_port}"
+    script = f"""
+set -eu
+trap 'kill $(jobs -p); wait' EXIT
+{block}
+for url in {ready}; do
+  for _ in $(seq 100); do curl -sf $url > /dev/null && continue 2; sleep 0.1; done
+  echo "$url is not ready"; exit 1
+done
+python -m social demo {demo} --json
+python -m social parked list
+"""
+    code, output = await run("bash", "-c", script, cwd=tmp_path, env=environment)
+    assert code == 0, output
+    assert '"missing":0' in output
+    assert '"duplicates":0' in output

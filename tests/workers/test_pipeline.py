@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.plaza import Plaza, system
 
+import workers.notifications
+from social.contracts.events import Envelope, Group
 from social.contracts.notifications import Notification
+from social.infra.inbox import Happened
 
 
 async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]:
@@ -229,3 +232,23 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
         assert [item["s"] for item in await stream(ada, plaza)] == [1, 2, 3, 4]
 
     await eventually(counted)
+
+
+async def test_a_like_that_arrives_after_its_post_was_deleted_is_not_told(
+    mongo_url: str, mongo_database: str, broker: str
+) -> None:
+    """Order is not promised: the like itself may still be there then."""
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+        post = await ada.publish("hello")
+        await bob.like(post)
+        await bob.comment(post, "nice")
+        await ada.delete(post)
+        rows = await plaza.social.mongo.many("outbox", {}, sort=[("_id", -1)])
+        for row in rows:
+            envelope = Envelope(id=row.pop("_id"), **row)
+            if Group.NOTIFICATIONS in envelope.groups():
+                happened = Happened(envelope.id, envelope.at, envelope.event())
+                await workers.notifications.handle(plaza.social, [happened])
+        assert await ada.notifications() == []
+        assert await ada.unread() == 0

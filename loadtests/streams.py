@@ -1,0 +1,69 @@
+"""What one append to a full stream costs: by compare-and-set as it is done, and by one pipeline update and a read.
+
+`python loadtests/streams.py` takes some seconds, on an embedded store of its own; the last line is one JSON object.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from embedded.store import Store
+from social import streams
+from social.infra.mongo import Mongo
+from social.infra.schema import migrate
+
+TIMES = 60
+
+
+async def by_pipeline(mongo: Mongo, user_id: str, k: str) -> None:
+    seq = {"$add": ["$seq", 1]}
+    item = {"s": seq, "k": {"$literal": k}, "rev": 1, "e": {"$literal": "notification"}}
+    newest = {"$slice": [{"$concatArrays": ["$items", [item]]}, -streams.WINDOW]}
+    unless = {"$not": {"$elemMatch": {"k": k, "rev": {"$gte": 1}}}}
+    change = [{"$set": {"seq": seq, "items": newest}}]
+    await mongo.update("streams", {"_id": user_id, "items": unless}, change)
+    await mongo.one("streams", {"_id": user_id}, {"epoch": 1, "items": {"$elemMatch": {"k": k, "rev": 1}}})
+
+
+async def by_compare_and_set(mongo: Mongo, user_id: str, k: str) -> None:
+    await streams.append(mongo, user_id, [streams.Entry(k, 1, "notification")])
+
+
+async def median_ms(append: Callable[[Mongo, str, str], Awaitable[None]], mongo: Mongo, user_id: str) -> float:
+    await mongo.insert("streams", streams.new(user_id))
+    full = [streams.Entry(f"old{number}", 1, "notification") for number in range(streams.WINDOW)]
+    await streams.append(mongo, user_id, full)
+    seconds = []
+    for number in range(TIMES):
+        started = time.perf_counter()
+        await append(mongo, user_id, f"new{number}")
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds) * 1000
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        mongo = Mongo(await store.start(), "streams")
+        try:
+            await migrate(mongo)
+            figures = {
+                "pipeline_ms": round(await median_ms(by_pipeline, mongo, "a" * 24), 2),
+                "compare_and_set_ms": round(await median_ms(by_compare_and_set, mongo, "b" * 24), 2),
+            }
+        finally:
+            store.stop()
+            mongo.close()
+    figures["ratio"] = round(figures["pipeline_ms"] / figures["compare_and_set_ms"], 2)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,187 @@
+"""What `make run` starts: it says where to look, keeps its data, and leaves nothing behind."""
+
+import asyncio
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.eventually import eventually
+from support.people import knocking, texts
+from support.processes import gone
+
+
+async def test_it_says_where_to_look(machine: Any) -> None:
+    program = await machine.running()
+    async with knocking(machine.url) as door:
+        assert (await door.ask("GET", "/docs")).status == 200
+        assert (await door.ask("GET", "/livez")).status == 200
+        assert b"plaza_http" in (await door.ask("GET", "/metrics")).raw
+    for said in (f"http://localhost:{machine.api_port}/docs", f"http://localhost:{machine.realtime_port}", "var"):
+        assert said in program.out
+    assert program.err == ""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_told_to_stop_it_stops_within_five_seconds_and_leaves_nothing_running(
+    machine: Any, how: signal.Signals
+) -> None:
+    program = await machine.running()
+    children = program.children()
+    assert any("secantus" in " ".join(child.cmdline()) for child in children)
+    _, writer = await asyncio.open_connection("127.0.0.1", machine.api_port)
+    writer.write(b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")  # and never ends it
+    async with knocking(machine.url) as door:
+        await (await door.register("ada")).publish("hello")  # leaves an idle connection
+        started = time.monotonic()
+        ended = await program.tell(how, timeout_s=10)
+    assert time.monotonic() - started < 5
+    assert (ended.code, ended.err) == (0, "")
+    assert await gone(children)
+    assert not (machine.var / "store.json").exists()
+    writer.close()
+
+
+async def test_told_to_stop_while_it_starts_it_leaves_nothing_running(machine: Any) -> None:
+    for wait_s in (0.3, 0.6, 0.9, 1.2):
+        program = machine.start()
+        await asyncio.sleep(wait_s)
+        children = program.children() if program.process.poll() is None else []
+        await program.tell(signal.SIGTERM, timeout_s=10)
+        assert await gone(children)
+    await machine.running()
+
+
+async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machine: Any) -> None:
+    program = await machine.running()
+    async with knocking(machine.url) as door:
+        ada = await door.register("ada")
+        await ada.publish("before")
+        assert (await program.tell(signal.SIGTERM)).code == 0
+        program = await machine.running()
+        assert texts(await ada.feed()) == ["before"]  # the session too
+        await ada.publish("after")
+        children = program.children()
+        await program.kill()
+        assert await gone(children)
+        await machine.running()
+        assert texts(await ada.feed()) == ["after", "before"]
+
+
+@pytest.mark.parametrize("which", ["API_PORT", "REALTIME_PORT"])
+async def test_a_taken_port_is_one_clear_line(machine: Any, which: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = await machine.start(**{which: port}).ended()
+    one_line(ended, f"cannot listen on 127.0.0.1:{port}: ")
+    assert not store_processes(machine.var)
+
+
+async def test_a_folder_that_is_a_file_is_one_clear_line(machine: Any) -> None:
+    machine.var.write_text("in the way")
+    one_line(await machine.start().ended(), f"cannot write to {machine.var}: ")
+
+
+@pytest.mark.parametrize("name", ["lock", "store.json", "store.log", "store.toml", "store", "jwt.pem", "pid.key"])
+async def test_something_in_the_way_inside_the_folder_is_one_clear_line(machine: Any, name: str) -> None:
+    machine.var.mkdir()
+    if name == "store":
+        (machine.var / name).write_text("in the way")
+    else:
+        (machine.var / name).mkdir()
+    ended = await machine.start().ended()
+    one_line(ended)
+    assert not store_processes(machine.var)
+
+
+async def test_a_second_start_on_the_same_folder_is_one_clear_line_and_harms_nobody(machine: Any) -> None:
+    await machine.running()
+    another = await machine.start(API_PORT=0, REALTIME_PORT=0).ended()
+    one_line(another, f"{machine.var} is in use by another Plaza")
+    async with knocking(machine.url) as door:
+        await (await door.register("ada")).publish("still here")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_PORT", "x"),
+        ("API_PORT", 70_000),
+        ("REALTIME_PORT", -1),
+        ("LOG_LEVEL", "loud"),
+        ("DRAIN_S", "long"),
+        ("MONGO_DATABASE", "a b"),
+        ("EVENTS_PER_S", "many"),
+    ],
+)
+async def test_a_wrong_setting_is_named(machine: Any, name: str, value: object) -> None:
+    one_line(await machine.start(**{name: value}).ended(), f"{name} is wrong")
+
+
+async def test_a_store_that_outlived_its_system_is_ended_by_the_next_start(machine: Any, tmp_path: Path) -> None:
+    """As where no kernel ends it with its parent."""
+    program = await machine.running()
+    note = json.loads((machine.var / "store.json").read_bytes())
+    child = psutil.Process(note["pid"])
+    command, folder = child.cmdline(), child.cwd()
+    await program.kill()
+    assert await gone([child])
+    leftover = psutil.Popen(command, cwd=folder, start_new_session=True)
+    try:
+
+        async def listens() -> None:
+            assert any(each.status == psutil.CONN_LISTEN for each in leftover.net_connections())
+
+        await eventually(listens)
+        (machine.var / "store.json").write_text(json.dumps(note | {"pid": leftover.pid}))
+        await machine.running()
+        assert await gone([leftover])
+    finally:
+        if leftover.poll() is None:
+            leftover.kill()
+        leftover.wait()
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}', '{"pid": null}', '{"pid": 99999999999}'])
+async def test_a_note_of_another_store_ends_nobody(machine: Any, note: str) -> None:
+    machine.var.mkdir()
+    (machine.var / "store.json").write_text(note)
+    await machine.running()
+
+
+async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
+    """A store that died is started again, or the system ends and says so; it never stays half alive."""
+    program = await machine.running()
+    (store,) = [child for child in program.children() if "secantus" in " ".join(child.cmdline())]
+    async with knocking(machine.url) as door:
+        ada = await door.register("ada")
+        await ada.publish("before")
+        store.kill()
+
+        async def served() -> None:
+            answer = await ada.ask("POST", "/v1/posts", {"text": "after"}, key="k")
+            assert answer.status == 201
+
+        await eventually(served, timeout_s=15)
+        assert texts(await ada.feed()) == ["after", "before"]
+    assert (await program.tell(signal.SIGTERM, timeout_s=10)).code == 0
+    assert not store_processes(machine.var)
+
+
+def one_line(ended: Any, starts: str = "") -> None:
+    assert ended.code == 1, ended
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.err.startswith(f"plaza: {starts}"), ended.err
+
+
+def store_processes(var: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if str(var / "store") in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found

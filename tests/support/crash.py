@@ -1,0 +1,107 @@
+"""Run a Plaza program that SIGKILLs itself at a named step, once: crash.py <step> <module>.
+
+The step is counted in a file (CRASH_ONCE), so that the same command started again lives on. The product knows nothing
+of this: its functions are wrapped here, before its main runs.
+"""
+
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import social.infra.inbox
+import social.streams
+import workers.app
+import workers.notifications
+import workers.runner
+from social.infra.inbox import Happened
+from social.infra.mongo import Transaction
+from social.infra.pushing import Pushes
+
+STEPS = ("before the commit", "after the commit", "after the append", "after the push", "after the ack")
+
+
+def main(step: str, module: str) -> None:
+    if not Path(os.environ["CRASH_ONCE"]).exists():
+        PLANS[STEPS.index(step)]()
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__")
+
+
+def die() -> None:
+    Path(os.environ["CRASH_ONCE"]).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wrap(owner: Any, name: str, *, before: bool = False) -> None:
+    """Die around one of the product's functions, where it works for a like."""
+    work: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def dying(*args: Any, **kwargs: Any) -> Any:
+        if before and STATE["busy"]:
+            die()
+        result = await work(*args, **kwargs)
+        if STATE["busy"]:
+            die()
+        return result
+
+    setattr(owner, name, dying)
+
+
+STATE = {"busy": False}
+
+
+def watch_handler() -> None:
+    """Only what the notifications consumer does for a like counts, not what other people's work does meanwhile."""
+    consumer = workers.app.CONSUMERS["notifications"]
+
+    async def handle(social: Any, happened: list[Happened]) -> None:
+        STATE["busy"] = any(type(each.event).__name__ == "PostLiked" for each in happened)
+        try:
+            await consumer.handle(social, happened)
+        finally:
+            STATE["busy"] = False
+
+    workers.app.CONSUMERS["notifications"] = workers.runner.Consumer(consumer.group, handle)
+
+
+def before_the_commit() -> None:
+    watch_handler()
+    wrap(Transaction, "write_outbox", before=True)
+
+
+def after_the_commit() -> None:
+    watch_handler()
+    wrap(workers.notifications, "once")
+
+
+def after_the_append() -> None:
+    watch_handler()
+    wrap(social.streams, "append")
+
+
+def after_the_push() -> None:
+    watch_handler()
+    wrap(Pushes, "send")
+
+
+def after_the_ack() -> None:
+    """The handler is done, the message acked: the row of the embedded broker may still be there."""
+    work = workers.runner._batch
+
+    async def batch(social_: Any, consumer: Any, taken: Any) -> None:
+        likes = consumer.group == "notifications" and any(each.envelope().type == "PostLiked" for each in taken)
+        await work(social_, consumer, taken)
+        if likes:
+            die()
+
+    workers.runner._batch = batch
+
+
+PLANS = (before_the_commit, after_the_commit, after_the_append, after_the_push, after_the_ack)
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,109 @@
+"""Plaza's own processes, as an operator runs them: started, watched, told to end, killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import psutil
+
+ROOT = Path(__file__).parents[2]
+CRASH = Path(__file__).with_name("crash.py")
+OURS = ("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST")
+
+
+class Ended(NamedTuple):
+    """How a process ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Program:
+    """`python -m <module>` in its own session, with settings of its own and none of ours."""
+
+    def __init__(self, module: str, *words: str, folder: Path, crash: str = "", **settings: object) -> None:
+        self._command = [sys.executable, "-m", module, *words]
+        if crash:  # see crash.py
+            self._command = [sys.executable, "-P", str(CRASH), crash, module]
+            settings = {"PYTHONPATH": str(ROOT), **settings}
+        self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
+        foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
+        self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}  # type: ignore[operator]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Program":
+        """Start it; see `answering`."""
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                self._command, cwd=ROOT, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+        return self
+
+    @property
+    def out(self) -> str:
+        """What it said so far."""
+        return self._out.read_text(errors="replace")
+
+    @property
+    def err(self) -> str:
+        """What it complained of so far."""
+        return self._err.read_text(errors="replace")
+
+    async def answering(self, url: str, timeout_s: float = 30) -> "Program":
+        """Wait until it answers 200 there."""
+        deadline = time.monotonic() + timeout_s
+        async with aiohttp.ClientSession() as session:
+            while True:
+                assert self.process is not None
+                assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.out}{self.err}"
+                try:
+                    async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as answer:
+                        if answer.status == 200:
+                            return self
+                except (aiohttp.ClientError, TimeoutError):
+                    pass
+                assert time.monotonic() < deadline, f"silent: {self.out}{self.err}"
+                await asyncio.sleep(0.02)
+
+    async def ended(self, timeout_s: float = 30) -> Ended:
+        """Wait until it has ended."""
+        assert self.process is not None
+        async with asyncio.timeout(timeout_s):
+            while self.process.poll() is None:
+                await asyncio.sleep(0.01)
+        return Ended(self.process.returncode, self.out, self.err)
+
+    async def tell(self, number: signal.Signals, timeout_s: float = 30) -> Ended:
+        """Send it a signal and wait until it has ended."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return await self.ended(timeout_s)
+
+    async def kill(self) -> None:
+        """SIGKILL, whatever state it is in."""
+        if self.process is not None and self.process.poll() is None:
+            await self.tell(signal.SIGKILL)
+
+    def children(self) -> list[psutil.Process]:
+        """Its children."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+async def gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
+    """Whether all of these have ended, within reason."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes):
+            return True
+        await asyncio.sleep(0.02)
+    return False

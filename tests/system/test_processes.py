@@ -1,0 +1,161 @@
+"""The processes by themselves, as compose and Helm run them: over real servers, with settings of their own."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.people import knocking
+from support.ports import free_ports
+from support.processes import Ended, Program
+
+from social.infra.tokens import new_private_key
+
+NEEDED = {
+    "api": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE"},
+    "workers": {"MONGO_URL", "REDIS_URL", "AMQP_URL"},
+    "realtime": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_JWKS"},
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
+    """All that api and workers need."""
+    (tmp_path / "jwt.pem").write_bytes(new_private_key())
+    (tmp_path / "refresh.key").write_bytes(b"k" * 32)
+    api_port, workers_port = free_ports(2)
+    return {
+        "MONGO_URL": mongo_url,
+        "MONGO_DATABASE": mongo_database,
+        "REDIS_URL": redis_url,
+        "AMQP_URL": amqp_url,
+        "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
+        "REFRESH_KEY_FILE": tmp_path / "refresh.key",
+        "API_HOST": "127.0.0.1",
+        "API_PORT": api_port,
+        "WORKERS_HOST": "127.0.0.1",
+        "WORKERS_PORT": workers_port,
+        "DRAIN_S": 1,
+    }
+
+
+async def ended(module: str, *words: str, folder: Path, **settings: Any) -> Ended:
+    return await Program(module, *words, folder=folder, **settings).start().ended()
+
+
+async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Started before anybody migrated: they wait for the indexes, then work."""
+    programs = {name: Program(name, folder=tmp_path, **settings).start() for name in ("api", "workers")}
+    urls = {name: f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}" for name in programs}
+    try:
+        await programs["workers"].answering(urls["workers"] + "/livez")
+        for _ in range(2):
+            assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
+        for name, program in programs.items():
+            await program.answering(urls[name] + "/readyz")
+            async with knocking(urls[name]) as door:
+                assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
+                assert (await door.ask("GET", "/readyz")).body["status"] == "ready"
+                assert b"plaza_outbox_rows" in (await door.ask("GET", "/metrics")).raw
+        async with knocking(urls["api"]) as door:
+            ada = await door.register("ada")
+            await ada.publish("hello")
+        for program in programs.values():
+            done = await program.tell(signal.SIGTERM, timeout_s=10)
+            assert (done.code, done.err) == (0, "")
+    finally:
+        for program in programs.values():
+            await program.kill()
+
+
+@pytest.mark.parametrize("name", ["api", "workers"])
+async def test_a_process_that_waits_for_the_indexes_can_be_stopped(
+    tmp_path: Path, settings: dict[str, Any], name: str
+) -> None:
+    program = Program(name, folder=tmp_path, **settings).start()
+    try:
+        while "waits_for" not in program.out:
+            assert program.process is not None
+            assert program.process.poll() is None, program.err
+            await asyncio.sleep(0.02)
+        assert (await program.tell(signal.SIGTERM, timeout_s=10)).code == 0
+    finally:
+        await program.kill()
+
+
+@pytest.mark.parametrize("name", list(NEEDED))
+async def test_a_process_names_every_setting_it_misses(tmp_path: Path, name: str) -> None:
+    done = await ended(name, folder=tmp_path)
+    assert done.code == 1
+    assert done.err.count("\n") == 1, done.err
+    for setting in NEEDED[name]:
+        assert f"{setting} is missing" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "says"),
+    [
+        ("api", {"API_SERVICES": "auth,painting"}, "API_SERVICES is wrong"),
+        ("api", {"API_PORT": "x"}, "API_PORT is wrong"),
+        ("api", {"JWT_PRIVATE_KEY_FILE": "/nowhere/jwt.pem"}, "JWT_PRIVATE_KEY_FILE: "),
+        ("api", {"REFRESH_KEY_FILE": "/dev/null"}, "REFRESH_KEY_FILE: "),
+        ("workers", {"WORKER_ROLES": "notifications,painting"}, "WORKER_ROLES is wrong"),
+        ("workers", {"LOG_STYLE": "loud"}, "LOG_STYLE is wrong"),
+        ("workers", {"MONGO_URL": "postgres://localhost"}, "MONGO_URL"),
+        ("workers", {"REDIS_URL": "localhost"}, "REDIS_URL"),
+        ("api", {"AMQP_URL": "localhost:5672"}, "AMQP_URL"),
+    ],
+)
+async def test_a_wrong_setting_is_one_line_that_names_it(
+    tmp_path: Path, name: str, wrong: dict[str, str], says: str
+) -> None:
+    (tmp_path / "jwt.pem").write_bytes(new_private_key())
+    (tmp_path / "refresh.key").write_bytes(b"k" * 32)
+    good = {
+        "MONGO_URL": "mongodb://127.0.0.1:1",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "AMQP_URL": "amqp://127.0.0.1:1/",
+        "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
+        "REFRESH_KEY_FILE": tmp_path / "refresh.key",
+    }
+    done = await ended(name, folder=tmp_path, **{**good, **wrong})
+    assert done.code == 1
+    assert done.err.count("\n") == 1, done.err
+    assert done.err.startswith(f"plaza: {says}"), done.err
+
+
+async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]) -> None:
+    assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for name in ("api", "workers"):
+            done = await ended(name, folder=tmp_path, **{**settings, f"{name.upper()}_PORT": port})
+            assert done.code == 1
+            assert done.err == f"plaza: cannot listen on 127.0.0.1:{port}: Address already in use\n", done.err
+
+
+async def test_a_service_can_be_served_alone(tmp_path: Path, settings: dict[str, Any]) -> None:
+    assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
+    program = Program("api", folder=tmp_path, **{**settings, "API_SERVICES": "auth, users"})
+    url = f"http://127.0.0.1:{settings['API_PORT']}"
+    try:
+        await program.start().answering(f"{url}/readyz")
+        async with knocking(url) as door:
+            ada = await door.register("ada")
+            assert (await ada.me()).username == "ada"
+            (await ada.ask("GET", "/v1/feed")).refused(404, "not_found")
+            paths = (await door.ask("GET", "/openapi.json")).body["paths"]
+            assert "/v1/users/me" in paths
+            assert "/v1/feed" not in paths
+    finally:
+        await program.kill()
+
+
+async def test_a_command_without_its_store_ends_with_one_line(tmp_path: Path) -> None:
+    done = await ended("social", "migrate", folder=tmp_path)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "MONGO_URL is missing" in done.err
+    done = await ended("social", "migrate", folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1")
+    assert (done.code, done.err.count("\n")) == (1, 1), done.err

@@ -1,0 +1,114 @@
+"""Servers that go away and come back while people write: nothing acknowledged is lost, nothing is told twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aio_pika
+import pytest
+from conftest import require
+from support.eventually import eventually
+from support.people import Person
+from support.plaza import Plaza
+from support.servers import RabbitServer
+
+pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
+
+
+@pytest.fixture
+async def rabbit(tmp_path: Path) -> AsyncIterator[RabbitServer]:
+    """One that the test may kill."""
+    require(RabbitServer)
+    server = RabbitServer(tmp_path / "rabbit")
+    await server.start()
+    yield server
+    await server.kill()
+    await server.stop()
+
+
+@pytest.fixture
+def amqp(rabbit: RabbitServer) -> str:
+    return rabbit.url
+
+
+async def told(person: Person, count: int, timeout_s: float = 30) -> None:
+    async def look() -> None:
+        assert [each.count for each in await person.notifications() if each.type == "like"] == [count]
+
+    await eventually(look, timeout_s=timeout_s)
+
+
+async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
+    rabbit: RabbitServer, plaza: Plaza
+) -> None:
+    ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+    post = await ada.publish("hello")
+    await bob.like(post)
+    await told(ada, 1)  # consumers are there, and their queues
+    await asyncio.sleep(1.5)  # RabbitMQ 3.10 saves the name of a new quorum queue within a second
+    await rabbit.kill()
+    await eve.like(post)
+    comment = await bob.comment(post, "anybody?")
+    ready = await bob.ask("GET", "/readyz")
+    assert (ready.status, ready.body["checks"]["mongo"]) == (503, "ok")
+    assert (await ada.see(post)).text == "hello"
+    assert len(await ada.notifications()) == 1
+    await rabbit.start()
+    await told(ada, 2)
+
+    async def everything() -> None:
+        seen = await ada.see(post)
+        assert (seen.likes, seen.comments) == (2, 1)
+        assert {each.type: each.count for each in await ada.notifications()} == {"like": 2, "comment": 1}
+        assert (await bob.ask("GET", "/readyz")).status == 200
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(everything, timeout_s=30)
+    assert comment.text == "anybody?"
+    await eve.unlike(post)
+
+    async def taken_back() -> None:
+        assert (await ada.see(post)).likes == 1
+
+    await eventually(taken_back)
+
+
+async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, plaza: Plaza) -> None:
+    """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
+    await plaza.social.broker.ping()
+    await plaza.tasks.cancel()
+    limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
+    async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:
+        await channel.set_qos(1)
+        queue = await channel.declare_queue("plaza.notifications", durable=True, arguments=limits)
+        await channel.default_exchange.publish(aio_pika.Message(b"hello"), routing_key=queue.name)
+        async with asyncio.timeout(20), queue.iterator() as messages:
+            for _ in range(25):
+                await (await anext(messages)).nack()
+            await (await anext(messages)).ack()
+
+
+async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
+    ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+    post = await ada.publish("hello")
+    await bob.like(post)
+    await told(ada, 1)
+    queues = ("plaza.notifications", "plaza.counters", "plaza.feeds")
+    async with await aio_pika.connect(rabbit.url) as connection:
+        async with connection.channel() as channel:
+            for queue in queues:
+                await channel.queue_delete(queue)
+            await channel.exchange_delete("plaza.events")
+
+        async def consumed() -> None:
+            async with connection.channel() as channel:
+                for queue in queues:
+                    try:
+                        declared = await channel.declare_queue(queue, passive=True)
+                    except aio_pika.exceptions.ChannelNotFoundEntity as error:
+                        raise AssertionError(queue) from error
+                    assert declared.declaration_result.consumer_count
+
+        await eventually(consumed, timeout_s=30)
+    await eve.like(post)
+    await told(ada, 2)

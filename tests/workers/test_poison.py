@@ -1,0 +1,325 @@
+"""Events that cannot be digested: retried with delays, parked at last, and nobody else's business."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from unittest.mock import AsyncMock
+
+import aio_pika
+import pytest
+from support.eventually import eventually
+from support.people import Person
+from support.plaza import Plaza
+
+import workers.app
+from social import parked
+from social.__main__ import main as command
+from social.contracts.codec import decode, encode
+from social.contracts.events import Envelope, Group
+from social.contracts.problems import Unavailable, ValidationFailed
+from social.infra import clock, outbox
+from social.infra.broker import BrokerAway
+from social.infra.inbox import Happened
+from social.infra.wiring import Social
+from workers.runner import Consumer
+
+
+class Poison:
+    """A notifications consumer that cannot digest what one person does."""
+
+    def __init__(self) -> None:
+        self.by = ""
+        self.tries: list[float] = []
+        self.healed = False
+        self.counting = asyncio.Event()
+        self.counting.set()
+
+    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+        if not self.healed and any(getattr(each.event, "by", None) == self.by for each in happened):
+            if len(happened) == 1:
+                self.tries.append(time.monotonic())
+            raise RuntimeError("cannot digest this")
+        await workers.notifications.handle(social, happened)
+
+    async def count(self, social: Social, happened: Sequence[Happened]) -> None:
+        await self.counting.wait()
+        await workers.counters.handle(social, happened)
+
+
+@pytest.fixture(autouse=True)
+def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
+    """Before the workers start."""
+    poison = Poison()
+    monkeypatch.setitem(workers.app.CONSUMERS, "notifications", Consumer(Group.NOTIFICATIONS, poison.handle))
+    monkeypatch.setitem(workers.app.CONSUMERS, "counters", Consumer(Group.COUNTERS, poison.count))
+    return poison
+
+
+async def rows(plaza: Plaza, count: int) -> list[dict[str, Any]]:
+    async def look() -> list[dict[str, Any]]:
+        found = await parked.listed(plaza.social.mongo)
+        assert len(found) == count, found
+        return found
+
+    return await eventually(look, timeout_s=20)
+
+
+def told(person: Person, *expected: tuple[str, int]) -> Any:
+    async def look() -> None:
+        assert [(each.type, each.count) for each in await person.notifications()] == list(expected)
+
+    return eventually(look)
+
+
+async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbours_pass(
+    plaza: Plaza, ada: Person, bob: Person, eve: Person, poison: Poison, quick_retries: tuple[float, ...]
+) -> None:
+    poison.by = eve.id
+    post = await ada.publish("hello")
+    await asyncio.gather(eve.like(post), bob.like(post), bob.comment(post, "nice"))
+
+    async def neighbours() -> None:
+        assert {(each.type, each.count) for each in await ada.notifications()} == {("like", 1), ("comment", 1)}
+
+    await eventually(neighbours, timeout_s=5)
+    (row,) = await rows(plaza, 1)
+    assert (row["group"], row["type"]) == ("notifications", "PostLiked")
+    assert row["attempts"] == len(quick_retries) + 1
+    assert "cannot digest this" in row["error"]
+    waits = [later - earlier for earlier, later in zip(poison.tries[-len(row) :], poison.tries[1:], strict=False)]
+    assert len(poison.tries) >= len(quick_retries) + 1
+    assert all(waited > delay * 0.8 for waited, delay in zip(waits[-len(quick_retries) :], quick_retries, strict=True))
+
+    async def counted() -> None:
+        assert (await ada.see(post)).likes == 2
+
+    await eventually(counted)
+    assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+
+async def test_what_was_parked_can_be_looked_at_and_sent_again(
+    plaza: Plaza,
+    ada: Person,
+    eve: Person,
+    poison: Poison,
+    mongo_url: str,
+    mongo_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MONGO_URL", mongo_url)
+    monkeypatch.setenv("MONGO_DATABASE", mongo_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    poison.by = eve.id
+    post = await ada.publish("hello")
+    await eve.like(post)
+    (row,) = await rows(plaza, 1)
+    assert row["_id"] in await operate(capsys, "parked", "list")
+    shown = await operate(capsys, "parked", "show", row["_id"])
+    assert post.id in shown
+    assert "cannot digest this" in shown
+    poison.healed = True
+    await operate(capsys, "parked", "replay", row["_id"])
+    await told(ada, ("like", 1))
+    assert await parked.listed(plaza.social.mongo) == []
+
+    async def counted() -> None:
+        assert (await ada.see(post)).likes == 1
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(counted)
+    await operate(capsys, "parked", "show", row["_id"], code="plaza: There is no such thing here")
+    await operate(capsys, "parked", "show", code="plaza: `parked show` needs the id")
+
+
+async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
+    plaza: Plaza, ada: Person, eve: Person, poison: Poison
+) -> None:
+    poison.by = eve.id
+    post = await ada.publish("hello")
+    await eve.like(post)
+    (row,) = await rows(plaza, 1)
+    await a_week_later(plaza, row)
+    poison.healed = True
+    await parked.replay(plaza.social.mongo, row["_id"])
+    await told(ada, ("like", 1))
+
+    async def done() -> None:
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(done)
+    assert (await ada.see(post)).likes == 1
+
+
+async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
+    plaza: Plaza, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be retried for a quarter of an hour, and is as old as what it tells of."""
+    monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
+    monkeypatch.setattr(plaza.social.broker, "publish", AsyncMock(side_effect=BrokerAway))
+    poison.by = eve.id
+    event = Envelope.model_validate(envelope("PostLiked", LIKE, at=clock.now().replace(year=2020)))
+    raw = encode(event).decode()
+    row = {"_id": f"notifications:{event.id}", "group": "notifications", "raw": raw, "effect": False}
+    await plaza.social.mongo.insert("parked", row)
+    watched = outbox.Outbox(plaza.social.mongo)
+    watching = asyncio.create_task(watched.watch())
+    await parked.replay(plaza.social.mongo, row["_id"])
+    await asyncio.sleep(0.3)
+    watched.admit()
+    await plaza.social.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
+
+    async def refused() -> None:
+        try:
+            watched.admit()
+        except Unavailable:
+            return
+        raise AssertionError("an old event waits and writes are admitted")
+
+    await eventually(refused)
+    watching.cancel()
+
+
+async def a_week_later(plaza: Plaza, row: dict[str, Any]) -> None:
+    """An event happened before anything in an inbox."""
+    raw = decode(row["raw"])
+    await plaza.social.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
+    raw["at"] = clock.now() - timedelta(days=8)
+    await plaza.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
+
+
+async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
+    plaza: Plaza,
+    mongo_url: str,
+    mongo_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MONGO_URL", mongo_url)
+    monkeypatch.setenv("MONGO_DATABASE", mongo_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    row = {"_id": "feeds:x", "group": "feeds", "type": "[/b]", "attempts": 1, "raw": "[/b]", "at": clock.now()}
+    await plaza.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
+    for words in (("parked", "list"), ("parked", "show", "feeds:x")):
+        shown = await operate(capsys, *words)
+        assert "Field required [type=missing] [/b]" in shown
+
+
+async def test_what_was_parked_can_be_discarded(plaza: Plaza, ada: Person, eve: Person, poison: Poison) -> None:
+    poison.by = eve.id
+    await eve.like(await ada.publish("hello"))
+    (row,) = await rows(plaza, 1)
+    await parked.discard(plaza.social.mongo, row["_id"])
+    poison.healed = True
+    await eve.comment(await ada.publish("another"), "nice")
+    await told(ada, ("comment", 1))
+
+
+async def operate(capsys: pytest.CaptureFixture[str], *words: str, code: object = 0) -> str:
+    """Run `python -m social` in a thread of its own: it brings its own loop."""
+
+    def run() -> None:
+        with pytest.raises(SystemExit) as ended:
+            command(words)
+        assert str(ended.value.code).startswith(str(code))
+
+    await asyncio.to_thread(run)
+    return capsys.readouterr().out
+
+
+def envelope(kind: str, data: dict[str, Any], **more: Any) -> dict[str, Any]:
+    fields = {"id": clock.new_id(), "type": kind, "v": 1, "key": "x", "at": clock.now(), "data": data, "trace": None}
+    return fields | more
+
+
+LIKE = {"post_id": "0" * 24, "author_id": "1" * 24, "by": "2" * 24}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        envelope("PostPainted", {"colour": "red"}),
+        envelope("PostLiked", LIKE, v=2),
+        envelope("PostLiked", {"post_id": "x"}),
+        envelope("PostLiked", {}),
+    ],
+    ids=["another release's event", "a later version", "a wrong field", "no fields"],
+)
+async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nobody_up(
+    plaza: Plaza, ada: Person, bob: Person, wrong: dict[str, Any]
+) -> None:
+    row = {"_id": wrong["id"], **{name: value for name, value in wrong.items() if name != "id"}}
+    row["at"] = clock.now().replace(year=2020)
+    await plaza.social.mongo.insert("outbox", row)
+
+    async def found() -> None:
+        assert {each["type"] for each in await parked.listed(plaza.social.mongo)} == {wrong["type"]}
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(found, timeout_s=15)
+    await bob.like(await ada.publish("hello"))
+    await told(ada, ("like", 1))
+
+
+BODIES = [
+    b"",
+    b"\x00\xff\xfe",
+    b"hello",
+    b"[]",
+    b"null",
+    b"{}",
+    b'{"type": "PostLiked"}',
+    b"[" * 100_000,
+    encode(envelope("PostPainted", {"colour": "red"})),
+    encode(envelope("PostLiked", LIKE, v=99)),
+    encode(envelope("PostLiked", {**LIKE, "by": {"$ne": None}})),
+    encode(envelope("PostPainted", {"a\x00b": 1, "$set": {"x.y": 1}})),
+    encode(envelope("PostPainted", {"big": 2**64 - 1})),
+    encode(envelope("PostPainted", {}, v=2**64 - 1)),
+    encode(envelope("PostPainted", {"x": "y" * 20_000_000})),
+]
+
+
+@pytest.mark.parametrize("broker", ["rabbit"])
+async def test_any_message_at_all_is_parked_and_the_next_one_handled(
+    plaza: Plaza, ada: Person, bob: Person, amqp: str
+) -> None:
+    async with await aio_pika.connect(amqp) as connection, connection.channel() as channel:
+        for body in BODIES:
+            message = aio_pika.Message(body, headers={"x-attempt": "many"})
+            await channel.default_exchange.publish(message, routing_key="plaza.notifications")
+    await bob.like(await ada.publish("hello"))
+    await told(ada, ("like", 1))
+    for row in await rows(plaza, len(BODIES)):
+        assert row["group"] == "notifications"
+        assert await parked.shown(plaza.social.mongo, row["_id"])
+        if row["type"] is None:
+            with pytest.raises(ValidationFailed):
+                await parked.replay(plaza.social.mongo, row["_id"])
+
+
+@pytest.mark.parametrize("broker", ["local"])
+async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
+    plaza: Plaza, ada: Person, eve: Person, poison: Poison
+) -> None:
+    """The embedded broker keeps one row for all groups: it is there until the last one is done."""
+    poison.by = eve.id
+    poison.counting.clear()
+    post = await ada.publish("hello")
+    await eve.like(post)
+    (found,) = await rows(plaza, 1)
+    poison.healed = True
+    with pytest.raises(Unavailable):
+        await parked.replay(plaza.social.mongo, found["_id"])
+    poison.counting.set()
+
+    async def replayed() -> None:
+        try:
+            await parked.replay(plaza.social.mongo, found["_id"])
+        except Unavailable as still_there:
+            raise AssertionError from still_there
+
+    await eventually(replayed)
+    await told(ada, ("like", 1))

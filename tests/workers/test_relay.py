@@ -1,0 +1,171 @@
+"""The relay: one at a time sweeps up what the fast path left behind."""
+
+import asyncio
+from typing import Any
+from unittest.mock import AsyncMock
+
+import aio_pika
+import pytest
+from support.eventually import eventually
+from support.people import Person
+from support.plaza import Plaza, system
+from support.servers import RedisServer
+
+from social.contracts.problems import Unavailable
+from social.infra.broker import BrokerAway
+from workers import relay
+
+
+async def test_of_two_relays_one_sweeps_and_the_other_takes_over(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.02)
+    sweeps: list[Any] = []
+
+    async def swept(social: Any, _lease: Any) -> None:
+        sweeps.append(social)
+
+    monkeypatch.setattr(relay, "sweep", swept)
+    async with (
+        system(mongo_url, mongo_database, roles=()) as first,
+        system(mongo_url, mongo_database, roles=()) as second,
+    ):
+        one = asyncio.create_task(relay.run(first.social))
+        await until(sweeps, 5)
+        other = asyncio.create_task(relay.run(second.social))
+        await until(sweeps, 30)
+        assert {id(each) for each in sweeps} == {id(first.social)}
+        one.cancel()
+        await asyncio.gather(one, return_exceptions=True)
+        sweeps.clear()
+        await until(sweeps, 5)
+        assert {id(each) for each in sweeps} == {id(second.social)}
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+
+
+async def until(sweeps: list[Any], count: int) -> None:
+    async def look() -> None:
+        assert len(sweeps) >= count
+
+    await eventually(look)
+
+
+async def test_a_relay_whose_holder_died_is_followed_by_another(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.05)
+    monkeypatch.setattr(relay, "LEASE", relay.timedelta(seconds=0.5))
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        dead = relay.Lease(plaza.social.mongo, "relay", relay.LEASE)
+        assert await dead.take()
+        alive = relay.Lease(plaza.social.mongo, "relay", relay.LEASE)
+        assert not await alive.take()
+
+        async def taken() -> None:
+            assert await alive.take()
+
+        await eventually(taken, timeout_s=3)
+        assert not await dead.take()
+
+
+async def test_what_the_fast_path_drops_the_relay_tells(
+    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.3))
+    monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
+    post = await ada.publish("hello")
+    await bob.like(post)
+
+    async def told() -> None:
+        assert [each.count for each in await ada.notifications()] == [1]
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(told)
+
+
+async def test_a_broker_that_is_away_is_asked_again(
+    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.1))
+    monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.1)
+    publish, away = plaza.social.broker.publish, [1] * 4
+
+    async def sometimes(envelopes: Any) -> None:
+        if away:
+            away.pop()
+            raise BrokerAway("not now")
+        await publish(envelopes)
+
+    monkeypatch.setattr(plaza.social.broker, "publish", sometimes)
+    await bob.like(await ada.publish("hello"))
+
+    async def told() -> None:
+        assert [each.count for each in await ada.notifications()] == [1]
+
+    await eventually(told)
+    assert not away
+
+
+@pytest.mark.parametrize("broker", ["rabbit"])
+async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
+    mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a broker that is slow gets the same batch for ever."""
+    monkeypatch.setattr("social.infra.rabbit.CONFIRM_DEADLINE_S", 0.5)
+    async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as plaza:
+        monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
+        ada = await plaza.door.register("ada")
+        await plaza.social.broker.ping()
+        for text in ("hello", "slow"):
+            await ada.publish(text)
+        quick, slow = await plaza.social.outbox.due(relay.timedelta(0), 2)
+        events = plaza.social.broker._events  # type: ignore[attr-defined]
+        publish = events.publish
+
+        async def slowly(message: aio_pika.Message, *more: Any, **options: Any) -> None:
+            if message.message_id == f"{slow.id}.0":
+                await asyncio.sleep(60)
+            await publish(message, *more, **options)
+
+        monkeypatch.setattr(events, "publish", slowly)
+        with pytest.raises(BrokerAway):
+            await plaza.social.broker.publish([quick, slow])
+        assert [each.id for each in await plaza.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
+
+
+async def test_a_relay_that_cannot_give_up_its_lease_ends_all_the_same(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with system(mongo_url, mongo_database, roles=("relay",)) as plaza:
+        monkeypatch.setattr(relay.Lease, "give_up", AsyncMock(side_effect=Unavailable))
+        await asyncio.sleep(0.1)
+        await plaza.tasks.cancel()
+
+
+async def test_while_redis_is_down_people_are_told_all_the_same(
+    mongo_url: str, mongo_database: str, redis_server: RedisServer, redis_url: str
+) -> None:
+    async with system(mongo_url, mongo_database, redis_url=redis_url) as plaza:
+        ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+        post = await ada.publish("hello")
+        await bob.like(post)
+
+        async def told(count: int) -> None:
+            assert [each.count for each in await ada.notifications()] == [count]
+            row = await plaza.social.mongo.one("streams", {"_id": ada.id})
+            assert row is not None
+            assert row["seq"] == count
+
+        await eventually(lambda: told(1))
+        await redis_server.kill()
+        try:
+            await eve.like(post)
+            await eventually(lambda: told(2))
+            assert (await plaza.door.ask("GET", "/readyz")).status == 200
+            await eve.logout()
+            (await eve.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
+        finally:
+            await redis_server.start()
+        await (await plaza.door.register("carol")).like(post)
+        await eventually(lambda: told(3))
