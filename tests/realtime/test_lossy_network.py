@@ -138,8 +138,8 @@ async def test_all_of_it_arrives_in_order_and_once(world, http):
             life.cancel()
         await asyncio.gather(*lives, return_exceptions=True)
     everything = [(number, number) for number in range(1, happenings.count + 1)]
-    for phone in phones:
-        assert order(phone.heard) == everything
+    wrong = [(len(phone.heard), order(phone.heard)[-3:]) for phone in phones if order(phone.heard) != everything]
+    assert wrong == []
     assert sum(phone.unrecovered for phone in phones) == 0
     assert sum(way.outages for way in ways) >= 2 * CLIENTS
     assert sum(phone.connects for phone in phones) >= 2 * CLIENTS
