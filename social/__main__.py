@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from social import demo, parked
 from social.contracts.codec import encode
@@ -73,12 +72,9 @@ async def _keys(arguments: argparse.Namespace) -> int:
 
 async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
     if arguments.what == "list":
-        table = Table("id", "event", "since", "attempts", "error")
-        for row in await parked.listed(mongo):
-            table.add_row(
-                row["_id"], row["type"] or "?", row["at"].isoformat(), str(row["attempts"]), row["error"][:80]
-            )
-        show(table)
+        for row in await parked.listed(mongo):  # whole lines, whatever the terminal's width: an id must be copied
+            at, kind = row["at"].isoformat(timespec="seconds"), row["type"] or "?"
+            show(f"{row['_id']}  {kind}  {at}  {row['attempts']} attempts  {row['error'][:200]}", soft_wrap=True)
         return
     if not arguments.id:
         raise StartError(f"`parked {arguments.what}` needs the id of a message; `parked list` shows them")
