@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from social.contracts.codec import decode, encode
@@ -20,7 +21,7 @@ from social.infra.settings import StartError
 log = logs.get("store")
 
 READY_WITHIN_S = 20.0
-STOP_WITHIN_S = 3.0
+STOP_WITHIN_S = 2.0
 TRIES = 3
 WATCH_EVERY_S = 0.5
 PR_SET_PDEATHSIG = 1
@@ -102,7 +103,7 @@ class Store:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # else Ctrl-C ends the database before the drain
-                preexec_fn=_die_with_parent if LIBC else None,  # noqa: PLW1509 - one system call, nothing is loaded
+                preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - one system call, nothing is loaded
                 cwd=self._folder,
             )
         self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port}))
@@ -177,6 +178,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     assert LIBC is not None
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # its gentle end hangs now and then; what it committed is on disk
+    if os.getppid() != parent:  # it died before
+        os._exit(1)

@@ -185,3 +185,15 @@ def store_processes(var: Path) -> list[psutil.Process]:
         if str(var / "store") in words and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
+
+
+async def test_a_system_killed_at_any_moment_takes_its_store_along(machine: Any) -> None:
+    for wait_s in (0.8, 1.2, 1.6, 2.0, 2.4):
+        program = machine.start()
+        await asyncio.sleep(wait_s)
+        await program.kill()
+
+        async def nobody() -> None:
+            assert not store_processes(machine.var)
+
+        await eventually(nobody, timeout_s=5)
