@@ -103,7 +103,7 @@ class Store:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # else Ctrl-C ends the database before the drain
-                preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - one system call, nothing is loaded
+                preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - it loads nothing
                 cwd=self._folder,
             )
         self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port}))

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from unittest.mock import patch
 
 from aiohttp import web
 from fakeredis import FakeAsyncRedis
+from passlib.hash import argon2
 
 import api.app
 import workers.app
@@ -25,6 +27,9 @@ from social.infra.tokens import RefreshTokens, Signer, new_private_key
 from social.infra.wiring import Social
 from support.people import Door, knocking
 from workers.settings import ROLES
+
+# Hashing as it should be is a tenth of a test's time; tests/social/test_passwords.py does it.
+QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ async def system(
     try:
         social.start(tasks)
         workers.app.start(social, tasks, roles)
-        async with serving(social, keys) as door:
-            yield Plaza(social, keys, door, tasks)
+        with patch("social.infra.passwords._hasher", QUICK_HASH):
+            async with serving(social, keys) as door:
+                yield Plaza(social, keys, door, tasks)
         assert not tasks.failed, "background work ended by itself"
     finally:
         await tasks.cancel()
