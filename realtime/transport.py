@@ -61,10 +61,6 @@ class Transport:
         """End a connection in order: what was written arrives first."""
         self._engine.close(eio_sid)
 
-    def stop_accepting(self) -> None:
-        """No new connections; those that are open stay."""
-        self._engine.stop_accepting()
-
     async def stop(self) -> None:
         """Close everything that is left."""
         for eio_sid in list(self._engine.sessions):
