@@ -73,6 +73,12 @@ class Request:
         assert self._access is not None
         return self._access.user_id
 
+    @property
+    def session_id(self) -> str:
+        """Which of their sessions asks."""
+        assert self._access is not None
+        return self._access.session_id
+
 
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The aiohttp handler of a route."""

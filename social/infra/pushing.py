@@ -24,9 +24,9 @@ class Pushes:
         await self.send([(room, encoded) for room in rooms])
         metrics.PUSHES.labels(event=event).inc(len(rooms))
 
-    async def control(self, message: dict[str, Any]) -> None:
-        """A word to every gateway."""
-        await self._publish([(CONTROL_CHANNEL, encode(message))])
+    async def control(self, *messages: dict[str, Any]) -> None:
+        """Words to every gateway."""
+        await self._publish([(CONTROL_CHANNEL, encode(message)) for message in messages])
 
     async def send(self, pushes: Sequence[tuple[str, bytes]]) -> None:
         """Hand over encoded pushes, each to its room; never raises for a Redis that is away."""
