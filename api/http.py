@@ -27,6 +27,7 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, logs, metrics
+from social.infra.proxies import Proxies
 from social.infra.tokens import Access, Verifier
 from social.infra.wiring import Once, Social
 
@@ -43,6 +44,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
 VERIFIER = web.AppKey("verifier", Verifier)
+PROXIES = web.AppKey("proxies", Proxies)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 
@@ -72,6 +74,11 @@ class Request:
         """Who asks, on a route that needs a token."""
         assert self._access is not None
         return self._access.user_id
+
+    @property
+    def client_ip(self) -> str:
+        """The address the request comes from."""
+        return client_ip(self.raw)
 
 
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -106,6 +113,11 @@ def authenticate(raw: web.Request) -> Access:
     access = raw.app[VERIFIER].verify(token.strip())
     raw.app[SOCIAL].revocations.check(access.session_id)
     return access
+
+
+def client_ip(raw: web.Request) -> str:
+    """The address a request comes from, by the word of trusted proxies alone."""
+    return raw.app[PROXIES].client_ip(raw.remote or "", raw.headers.getall("X-Forwarded-For", ()))
 
 
 @web.middleware
