@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import Field, ValidationError
 
+from api import conditional
 from api.routing import Route
 from social.auth import Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
@@ -28,6 +29,7 @@ from social.contracts.problems import (
 )
 from social.infra import clock, logs, metrics
 from social.infra.proxies import Proxies
+from social.infra.revisions import Expected
 from social.infra.tokens import Access, Verifier
 from social.infra.wiring import Once, Social
 
@@ -74,6 +76,11 @@ class Request:
         """Who asks, on a route that needs a token."""
         assert self._access is not None
         return self._access.user_id
+
+    @property
+    def expected(self) -> Expected:
+        """Which revisions the client is ready to edit, on a route that takes an If-Match."""
+        return conditional.expected(self.raw)
 
     @property
     def client_ip(self) -> str:
@@ -217,7 +224,14 @@ def _once(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> Once |
 def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
     if answer is None:
         return web.Response(status=204)
+    body = encode(answer)
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if route.method == "GET" or route.if_match:
+        tag = conditional.entity_tag(body, answer)
+        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if route.method == "GET" and conditional.not_modified(raw, tag):
+            del headers["Content-Type"]
+            return web.Response(status=304, headers=headers)
     if route.location is not None:
         headers["Location"] = route.location(answer)
     if isinstance(answer, Page):
@@ -228,4 +242,4 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
         ]
         if links:
             headers["Link"] = ", ".join(links)
-    return web.Response(status=route.status, body=encode(answer), headers=headers)
+    return web.Response(status=route.status, body=body, headers=headers)
