@@ -96,6 +96,10 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not allowed"
 
 
+class AccountSuspended(Forbidden):
+    code, title = "account_suspended", "This account is suspended"
+
+
 class NotFound(Problem):
     status, code, title = 404, "not_found", "There is no such thing here"
 
