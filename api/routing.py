@@ -65,6 +65,10 @@ class Service:
         """A write that is the same when repeated."""
         return self._add("PUT", path, **options)
 
+    def patch(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """An edit; `if_match=True` takes an If-Match, which the verb checks as `request.expected`."""
+        return self._add("PATCH", path, **options)
+
     def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """A removal; the same when repeated."""
         return self._add("DELETE", path, **options)

@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 
 from social.infra.settings import Connections
 
-SERVICES = ("auth", "users", "follows", "posts", "comments", "likes", "feeds", "notifications")
+SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications")
 
 
 class ApiSettings(Connections):

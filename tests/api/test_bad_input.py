@@ -24,6 +24,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "Register": {"username": "carol", "email": "carol@example.org", "password": "long enough"},
     "Login": {"username": "ada", "password": "long enough"},
     "Refresh": {"refresh_token": "x"},
+    "EditProfile": {"display_name": "Ada"},
     "NewPost": {"text": "hello"},
     "NewComment": {"text": "hello"},
     "Read": {"ids": ["0" * 24]},
@@ -64,7 +65,7 @@ async def test_every_field_of_every_body_is_taken_for_what_it_says_or_refused(ad
         for hostile in HOSTILE:
             if hostile is None and not model_of(write).model_fields[field].is_required():
                 continue
-            if field == "all_until" and hostile == 7:
+            if (field, hostile) in (("all_until", 7), ("private", True)):
                 continue  # a time may be a number
             answer = await send(ada, write, {**good, field: hostile})
             assert any(pointer.startswith(f"/{field}") for pointer in answer.wrong_fields()), (field, hostile)
