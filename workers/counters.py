@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from social import comments, posts, users
 from social.contracts.events import (
     CommentAdded,
+    CommentDeleted,
     Event,
     Group,
     PostDeleted,
@@ -15,7 +16,7 @@ from social.contracts.events import (
     UserFollowed,
     UserUnfollowed,
 )
-from social.contracts.pushes import post_room, user_room
+from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction, UpdateOne
@@ -56,6 +57,8 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "posts", event.post_id, "likes", -1
         case CommentAdded():
             yield "posts", event.post_id, "comments", 1
+        case CommentDeleted():
+            yield "posts", event.post_id, "comments", -1
         case PostPublished():
             yield "users", event.author_id, "posts", 1
         case PostDeleted():
@@ -81,6 +84,10 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
             await social.pushes.hint(
                 [room], "comment.created", comment, at_ms=added[comment.id], author=comment.author.id
             )
+    for each in happened:
+        if isinstance(each.event, CommentDeleted):
+            gone = CommentGone(comment_id=each.event.comment_id, post_id=each.event.post_id)
+            await social.pushes.hint([post_room(gone.post_id)], "comment.deleted", gone, at_ms=clock.millis(each.at))
     if touched["posts"]:
         for stats in await posts.many_stats(social.mongo, touched["posts"]):
             await social.pushes.hint(

@@ -7,7 +7,7 @@ from pydantic_settings import NoDecode
 
 from social.infra.settings import Connections
 
-ROLES = ("notifications", "feeds", "counters", "relay")
+ROLES = ("notifications", "feeds", "counters", "accounts", "relay")
 
 
 class WorkerSettings(Connections):

@@ -13,6 +13,7 @@ class Group(StrEnum):
     NOTIFICATIONS = "notifications"
     FEEDS = "feeds"
     COUNTERS = "counters"
+    ACCOUNTS = "accounts"
 
 
 class Event(Contract):
@@ -74,6 +75,13 @@ class CommentAdded(_AboutPost):
     by: Id
 
 
+class CommentDeleted(_AboutPost):
+    routing_key = "comment.deleted"
+    groups = (Group.COUNTERS,)
+    comment_id: Id
+    by: Id
+
+
 class _AboutEdge(Event):
     follower_id: Id
     followee_id: Id
@@ -107,6 +115,39 @@ class NotificationsRead(Event):
         return f"user:{self.user_id}"
 
 
+class NotificationsChanged(Event):
+    """Somebody they named is gone: tells their recipients how they are now."""
+
+    routing_key = "notifications.changed"
+    groups = (Group.NOTIFICATIONS,)
+    ids: list[Id]
+
+    @property
+    def key(self) -> str:
+        return f"notification:{self.ids[0]}"
+
+
+class _AboutAccount(Event):
+    user_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
+
+
+class AccountDeleted(_AboutAccount):
+    routing_key = "account.deleted"
+    groups = (Group.ACCOUNTS,)
+
+
+class ForgettingContinued(_AboutAccount):
+    """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
+
+    routing_key = "account.forgetting_continued"
+    groups = (Group.ACCOUNTS,)
+    last_look: bool = False
+
+
 EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
@@ -116,9 +157,13 @@ EVENTS: dict[str, type[Event]] = {
         PostLiked,
         PostUnliked,
         CommentAdded,
+        CommentDeleted,
         UserFollowed,
         UserUnfollowed,
         NotificationsRead,
+        NotificationsChanged,
+        AccountDeleted,
+        ForgettingContinued,
     )
 }
 
