@@ -27,6 +27,7 @@ class Route:
     status: int
     auth: bool
     once: bool
+    if_match: bool
     raises: tuple[type[Problem], ...]
     location: Callable[[Any], str] | None
     in_path: Mapping[str, TypeAdapter[Any]]
@@ -81,6 +82,7 @@ class Service:
         status: int = 200,
         auth: bool = True,
         once: bool = False,
+        if_match: bool = False,
         raises: tuple[type[Problem], ...] = (),
         location: Callable[[Any], str] | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -102,6 +104,7 @@ class Service:
                     204 if answer is type(None) else status,
                     auth,
                     once,
+                    if_match,
                     raises,
                     location,
                     {name: TypeAdapter(hints[name]) for name in placeholders},

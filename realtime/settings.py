@@ -6,13 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from social.infra.settings import Connections
+from social.infra.settings import Connections, listed
 
 Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
-
-
-def _listed(value: object) -> object:
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class GatewaySettings(BaseSettings):
@@ -25,7 +21,7 @@ class GatewaySettings(BaseSettings):
     realtime_engine: Literal["native", "portable"] = Field(
         default="native", description="native: uWebSockets where it loads; portable: aiohttp"
     )
-    origins: Annotated[list[Origin], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = Field(
+    origins: Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)] = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
         description="web origins that may connect, comma-separated; clients that send no Origin always may",
     )
