@@ -15,13 +15,13 @@ async def get_me(request: Request) -> Me:
     return await users.me(request.social.mongo, request.user_id)
 
 
-@service.patch("/v1/users/me")
+@service.patch("/v1/users/me", if_match=True)
 async def edit_me(request: Request, body: EditProfile) -> Me:
     """Edit your profile: what is absent stays, null clears.
 
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
-    return await request.social.commit(users.edit, body, by=request.user_id)
+    return await request.social.commit(users.edit, body, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

@@ -7,6 +7,7 @@ from social.contracts.people import EditProfile, Link, Me, Profile, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
 from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.revisions import WHATEVER, Expected
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
@@ -39,11 +40,15 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     return _me(user)
 
 
-async def edit(tx: Transaction, ask: EditProfile, *, by: str) -> Me:
-    """Change what is asked of one's own profile; whoever names this person from now on says it."""
+async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
+    """Change what is asked of one's own profile; whoever names this person from now on says it.
+
+    Raises PreconditionFailed.
+    """
     user = await tx.one("users", {"_id": by, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
+    expected.check(by, user.get("rev", 0))
     fresh = new_profile(user["username"])
     wanted = ask.model_dump()
     change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}

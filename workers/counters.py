@@ -85,7 +85,9 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
         await social.pushes.hints("comment.created", told)
     gone = [(each.event, clock.millis(each.at)) for each in happened if isinstance(each.event, CommentDeleted)]
     if gone:
-        told = [Hint([post_room(e.post_id)], CommentGone(comment_id=e.comment_id, post_id=e.post_id), at) for e, at in gone]
+        told = [
+            Hint([post_room(e.post_id)], CommentGone(comment_id=e.comment_id, post_id=e.post_id), at) for e, at in gone
+        ]
         await social.pushes.hints("comment.deleted", told)
     if at := touched["posts"]:
         folded = await posts.many_stats(social.mongo, at)

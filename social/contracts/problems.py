@@ -96,6 +96,16 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not allowed"
 
 
+class AccountSuspended(Forbidden):
+    code, title = "account_suspended", "This account is suspended"
+
+
+class WrongPassword(Forbidden):
+    """The access token is good, so it is no 401: clients would refresh and ask again."""
+
+    code, title = "wrong_password", "The password is wrong"
+
+
 class NotFound(Problem):
     status, code, title = 404, "not_found", "There is no such thing here"
 

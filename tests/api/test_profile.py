@@ -137,3 +137,13 @@ async def test_two_edits_at_once_both_count(door: Door, ada: Person) -> None:
         if me.display_name != f"A{n}":
             assert (await ada.search(f"A{n}")).items == []
     assert texts(await ada.feed()) == []
+
+
+async def test_an_edit_meant_for_an_older_profile_is_refused(ada: Person) -> None:
+    read = (await ada.ask("GET", "/v1/users/me")).headers["ETag"]
+    edited = await ada.ask("PATCH", "/v1/users/me", {"bio": "one"}, headers={"If-Match": read})
+    assert edited.status == 200
+    late = await ada.ask("PATCH", "/v1/users/me", {"bio": "two"}, headers={"If-Match": read})
+    late.refused(412, "precondition_failed")
+    again = await ada.ask("PATCH", "/v1/users/me", {"bio": "two"}, headers={"If-Match": edited.headers["ETag"]})
+    assert again.body["bio"] == "two"
