@@ -53,7 +53,14 @@ class Gateway:
         self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
         self.transport.received(self._received)
         self.server = self.transport.server
-        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background, cut=self.cut)
+        self.delivery = Delivery(
+            social.mongo,
+            self.sessions,
+            self.server,
+            self.background,
+            cut=self.cut,
+            most_unread=settings.max_buffered_bytes // 4,
+        )
         self.cluster = Cluster(
             social.redis,
             pushed=self.delivery.pushed,
