@@ -32,7 +32,7 @@ from social.infra.wiring import Social
 log = logs.get("gateway")
 
 TICK_S = 1.0
-LAG_EVERY_S = 0.5
+LAG_EVERY_S = 1.0
 IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
@@ -53,7 +53,14 @@ class Gateway:
         self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
         self.transport.received(self._received)
         self.server = self.transport.server
-        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background, cut=self.cut)
+        self.delivery = Delivery(
+            social.mongo,
+            self.sessions,
+            self.server,
+            self.background,
+            cut=self.cut,
+            most_unread=settings.max_buffered_bytes // 4,
+        )
         self.cluster = Cluster(
             social.redis,
             pushed=self.delivery.pushed,

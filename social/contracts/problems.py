@@ -133,6 +133,10 @@ class EmailTaken(Problem):
     status, code, title = 409, "email_taken", "This e-mail address is taken"
 
 
+class PreconditionFailed(Problem):
+    status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
+
+
 class TooLarge(Problem):
     status, code, title = 413, "too_large", "The body is too large"
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Any
 from unittest.mock import patch
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from passlib.hash import argon2
 
 import api.app
 import workers.app
+from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
 from social.auth import Keys
 from social.infra import process
@@ -103,10 +105,10 @@ async def system(
 
 
 @asynccontextmanager
-async def serving(social: Social, keys: Keys) -> AsyncIterator[Door]:
+async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health), access_log=None)
+    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**settings)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
