@@ -100,7 +100,7 @@ async def _request_change(tx: Transaction, user_id: str, email: str) -> None:
 async def verify_email(tx: Transaction, token: str) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
-    user = await tx.one("users", {"_id": spent.user_id}, {"email": 1})
+    user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1})
     if user is None:
         raise InvalidOneTimeToken
     proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}
