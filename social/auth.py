@@ -23,7 +23,7 @@ from social.contracts.problems import (
 from social.infra import clock
 from social.infra.mongo import AlreadyExists, Document, Transaction, Where
 from social.infra.passwords import Passwords
-from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer
+from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
@@ -38,6 +38,7 @@ class Keys:
     signer: Signer
     refresh: RefreshTokens
     passwords: Passwords
+    verifier: Verifier
 
 
 class Client(NamedTuple):
