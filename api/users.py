@@ -2,7 +2,7 @@
 
 from api.http import Request
 from api.routing import Service
-from social import users
+from social import people, users
 from social.contracts.people import Me, Profile, Username
 from social.contracts.problems import NotFound
 
@@ -17,5 +17,5 @@ async def get_me(request: Request) -> Me:
 
 @service.get("/v1/users/{username}", raises=(NotFound,))
 async def get_user(request: Request, username: Username) -> Profile:
-    """Somebody's profile."""
-    return await users.profile(request.social.mongo, username)
+    """Somebody's profile, and how they and you stand to each other."""
+    return await people.profile(request.social.mongo, username, viewer=request.user_id)

@@ -116,6 +116,7 @@ def _new_user(ask: Register, password: str) -> Document:
         "password": password,
         "display_name": ask.username,
         "avatar_url": None,
+        "private": False,
         "created_at": clock.now(),
         "followers": 0,
         "following": 0,

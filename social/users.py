@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from social.contracts.people import Me, Profile, UserRef
+from social.contracts.people import Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
-from social.infra.mongo import Document, Mongo
+from social.infra.mongo import Document, Mongo, Reader
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
+HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
 def ref(user: Document) -> UserRef:
@@ -22,10 +23,15 @@ def ref(user: Document) -> UserRef:
 
 async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
     """Many people by id; those who are gone are missing."""
+    return {each["_id"]: ref(each) for each in await some(mongo, ids)}
+
+
+async def some(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
+    """What a reference to them needs, and whether their accounts are private; those who are gone are missing."""
     wanted = list(set(ids))
     if not wanted:
-        return {}
-    return {each["_id"]: ref(each) for each in await mongo.many("users", {"_id": {"$in": wanted}}, fields=REF_FIELDS)}
+        return []
+    return await mongo.many("users", {"_id": {"$in": wanted}, **HERE}, fields={**REF_FIELDS, "private": 1})
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
@@ -33,18 +39,12 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id}, {"password": 0})
     if user is None:
         raise NotFound
-    return Me.model_construct(**_profile(user), email=user["email"])
+    return Me.model_construct(**public(user), email=user["email"])
 
 
-async def profile(mongo: Mongo, username: str) -> Profile:
-    """Somebody's public page."""
-    user = await by_username(mongo, username)
-    return Profile.model_construct(**_profile(user))
-
-
-async def by_username(mongo: Mongo, username: str) -> Document:
+async def by_username(reader: Reader, username: str) -> Document:
     """A person's document, without their password; raises NotFound."""
-    user = await mongo.one("users", {"username": username}, {"password": 0})
+    user = await reader.one("users", {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return user
@@ -61,5 +61,11 @@ def _counts(user: Document) -> Document:
     return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
 
 
-def _profile(user: Document) -> Document:
-    return {**ref(user).__dict__, "created_at": user["created_at"], **_counts(user)}
+def public(user: Document) -> Document:
+    """What a person's page says, whoever looks."""
+    return {
+        **ref(user).__dict__,
+        "private": user.get("private", False),
+        "created_at": user["created_at"],
+        **_counts(user),
+    }

@@ -7,6 +7,7 @@ from social import comments, posts, users
 from social.contracts.events import (
     CommentAdded,
     Event,
+    FollowAccepted,
     Group,
     PostDeleted,
     PostLiked,
@@ -60,7 +61,7 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "users", event.author_id, "posts", 1
         case PostDeleted():
             yield "users", event.author_id, "posts", -1
-        case UserFollowed():
+        case UserFollowed() | FollowAccepted():
             yield "users", event.followee_id, "followers", 1
             yield "users", event.follower_id, "following", 1
         case UserUnfollowed():
