@@ -16,7 +16,7 @@ from realtime.session import Sessions
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Presence, frame, presence_room
 from social.infra import clock, logs
-from social.infra.pushing import Pushes
+from social.infra.pushing import Hint, Pushes
 from social.infra.redis import AWAY, Redis
 
 log = logs.get("presence")
@@ -159,9 +159,8 @@ class Presences:
         )
 
     async def _announce(self, changes: Iterable[Presence]) -> None:
-        for each in changes:
-            room = presence_room(each.user_id)
-            await self._pushes.hint([room], "presence", each, at_ms=each.version, author=each.user_id)
+        hints = [Hint([presence_room(each.user_id)], each, each.version, each.user_id) for each in changes]
+        await self._pushes.hints("presence", hints)
 
     async def _read(self, users: Sequence[str]) -> list[Presence]:
         now = _now_ms()

@@ -20,6 +20,7 @@ from social.contracts.pushes import post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction, UpdateOne
+from social.infra.pushing import Hint
 from social.infra.wiring import Social
 
 Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
@@ -77,18 +78,12 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
             touched[collection].setdefault(document_id, clock.millis(each.at))
     added = {each.event.comment_id: clock.millis(each.at) for each in happened if isinstance(each.event, CommentAdded)}
     if added:
-        for comment in await comments.public(social.mongo, list(added)):
-            room = post_room(comment.post_id)
-            await social.pushes.hint(
-                [room], "comment.created", comment, at_ms=added[comment.id], author=comment.author.id
-            )
-    if touched["posts"]:
-        for stats in await posts.many_stats(social.mongo, touched["posts"]):
-            await social.pushes.hint(
-                [post_room(stats.post_id)], "post.stats", stats, at_ms=touched["posts"][stats.post_id]
-            )
-    if touched["users"]:
-        for counts in await users.stats(social.mongo, touched["users"]):
-            await social.pushes.hint(
-                [user_room(counts.user_id)], "user.stats", counts, at_ms=touched["users"][counts.user_id]
-            )
+        new = await comments.public(social.mongo, list(added))
+        told = [Hint([post_room(each.post_id)], each, added[each.id], each.author.id) for each in new]
+        await social.pushes.hints("comment.created", told)
+    if at := touched["posts"]:
+        folded = await posts.many_stats(social.mongo, at)
+        await social.pushes.hints("post.stats", [Hint([post_room(e.post_id)], e, at[e.post_id]) for e in folded])
+    if at := touched["users"]:
+        counts = await users.stats(social.mongo, at)
+        await social.pushes.hints("user.stats", [Hint([user_room(e.user_id)], e, at[e.user_id]) for e in counts])

@@ -1,7 +1,7 @@
 """Sending pushes to the gateways that hold a room, by Redis; a push that fails is repaired, never waited for."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from social.contracts.codec import encode
 from social.contracts.pushes import CONTROL_CHANNEL, SERVER_EVENTS, Push, channel, frame
@@ -9,6 +9,15 @@ from social.infra import logs, metrics
 from social.infra.redis import AWAY, Redis
 
 log = logs.get("pushes")
+
+
+class Hint(NamedTuple):
+    """State of one thing, for whoever looks at these rooms; the wire time of its cause, and who caused it."""
+
+    rooms: Sequence[str]
+    data: Any
+    at_ms: int
+    author: str = ""
 
 
 class Pushes:
@@ -19,10 +28,17 @@ class Pushes:
 
     async def hint(self, rooms: Sequence[str], event: str, data: Any, *, at_ms: int, author: str = "") -> None:
         """State for whoever looks at these rooms now (G4)."""
+        await self.hints(event, [Hint(rooms, data, at_ms, author)])
+
+    async def hints(self, event: str, hints: Sequence["Hint"]) -> None:
+        """The same of many things, in one round trip."""
         assert SERVER_EVENTS[event].kind == "hint"
-        encoded = Push("H", at_ms, "", 0, author, frame(event, data)).encode()
-        await self.send([(room, encoded) for room in rooms])
-        metrics.PUSHES.labels(event=event).inc(len(rooms))
+        pushes = []
+        for rooms, data, at_ms, author in hints:
+            encoded = Push("H", at_ms, "", 0, author, frame(event, data)).encode()
+            pushes += [(room, encoded) for room in rooms]
+        await self.send(pushes)
+        metrics.PUSHES.labels(event=event).inc(len(pushes))
 
     async def control(self, message: dict[str, Any]) -> None:
         """A word to every gateway."""
