@@ -24,17 +24,13 @@ async def unfollow_user(request: Request, username: Username) -> FollowState:
 @service.get("/v1/users/{username}/followers", raises=(NotFound,))
 async def get_followers(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> People:
     """Who follows somebody, newest first."""
-    return await follows.followers(
-        request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit
-    )
+    return await follows.followers(request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users/{username}/following", raises=(NotFound,))
 async def get_following(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> People:
     """Whom somebody follows, newest first."""
-    return await follows.following(
-        request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit
-    )
+    return await follows.following(request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.delete("/v1/users/me/followers/{username}", raises=(NotFound,))

@@ -52,7 +52,6 @@ class Doors:
     async def enter_post(self, session: Session, post_id: str) -> PostStats:
         """Hear a post's counts and comments from now on; its counts as they are. Raises NotFound."""
 
-
         async def look() -> PostStats:
             return posts.stats((await visibility.post(self._social.mongo, post_id, viewer=session.user_id)).post)
 

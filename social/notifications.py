@@ -147,9 +147,7 @@ async def remove_about(tx: Transaction, post_ids: Sequence[str]) -> None:
 
 async def of_causes(mongo: Mongo, causes: Iterable[Cause]) -> list[Document]:
     """The groups that causes went into, as they are now."""
-    return await _groups(
-        mongo, {"_id": {"$in": [cause.fact_id for cause in causes if cause.actor != cause.recipient]}}
-    )
+    return await _groups(mongo, {"_id": {"$in": [cause.fact_id for cause in causes if cause.actor != cause.recipient]}})
 
 
 async def _groups(mongo: Mongo, facts: Where) -> list[Document]:
@@ -169,9 +167,7 @@ async def removed_about(mongo: Mongo, post_ids: Sequence[str]) -> list[Document]
 async def render(mongo: Mongo, documents: Sequence[Document]) -> list[Notification | None]:
     """Notifications with the people in them; None where a block hides everybody who is."""
     pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
-    people, found = await asyncio.gather(
-        users.refs(mongo, {actor for _, actor in pairs}), edges.between(mongo, pairs)
-    )
+    people, found = await asyncio.gather(users.refs(mongo, {actor for _, actor in pairs}), edges.between(mongo, pairs))
     rendered: list[Notification | None] = []
     for each in documents:
         told = [actor for actor in each["actors"] if not found[each["recipient"], actor].apart]

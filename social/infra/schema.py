@@ -18,7 +18,6 @@ log = logs.get("schema")
 UP, DOWN = ASCENDING, DESCENDING
 
 
-
 def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
     """The edges at one end that hold a time, newest first: no others are in the index."""
     keys = [(end, UP), (since, DOWN), (other, DOWN)]
@@ -42,9 +41,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _edges("requests", "to", "requested_at", "from"),
         _edges("blocks", "from", "blocks_at", "to"),
         _edges("mutes", "from", "mutes_at", "to"),
-        IndexModel(
-            [("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}
-        ),
+        IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
     ],
     "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(hours=1))],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
