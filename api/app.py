@@ -1,17 +1,16 @@
 """The API's composition root."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
 from api import auth, comments, feeds, follows, http, likes, notifications, posts, users
 from api.docs import add_docs
 from api.routing import Service
-from api.settings import SERVICES, ApiSettings
+from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Keys
 from social.infra import logs, process
 from social.infra.health import Health
 from social.infra.passwords import Passwords
+from social.infra.proxies import Proxies
 from social.infra.schema import wait_for_schema
 from social.infra.settings import StartError, load
 from social.infra.tokens import RefreshTokens, Signer, Verifier
@@ -25,13 +24,14 @@ ALL: tuple[Service, ...] = tuple(
 assert tuple(service.name for service in ALL) == SERVICES
 
 
-def create(social: Social, keys: Keys, health: Health, services: Sequence[str] = SERVICES) -> web.Application:
+def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -> web.Application:
     """The application, over a system that is already connected."""
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
     app[http.VERIFIER] = Verifier(keys.signer.jwks)
-    chosen = [service for service in ALL if service.name in services]
+    app[http.PROXIES] = Proxies(settings.trusted_proxies)
+    chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
         for route in service.routes:
             app.router.add_route(route.method, route.path, http.serve(route))
@@ -67,7 +67,7 @@ async def main() -> bool:
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        app = create(social, keys, health, settings.api_services)
+        app = create(social, keys, health, settings)
         runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
         log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
         await tasks.until_stopped()

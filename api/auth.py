@@ -1,15 +1,20 @@
-"""Sign-up, login, refresh, logout."""
+"""Sign-up, login, refresh, logout, and the sessions that are open."""
 
 from typing import Any
 
-from api.http import Request
+from api.clients import client
+from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import auth
+from social import auth, sessions
+from social.contracts.auth import Sessions
+from social.contracts.base import Id
 from social.contracts.people import Login, Refresh, Register, Tokens
 from social.contracts.problems import (
+    AccountSuspended,
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
+    NotFound,
     RateLimited,
     RefreshTokenReused,
     SessionRevoked,
@@ -22,16 +27,20 @@ service = Service("auth", "Accounts and sessions")
 @service.post("/v1/auth/register", auth=False, status=201, raises=(UsernameTaken, EmailTaken, RateLimited))
 async def register(request: Request, body: Register) -> Tokens:
     """Open an account and its first session."""
-    return await auth.register(request.social, request.keys, body)
+    return await auth.register(request.social, request.keys, body, client(request, body.device))
 
 
-@service.post("/v1/auth/login", auth=False, raises=(InvalidCredentials, RateLimited))
+@service.post("/v1/auth/login", auth=False, raises=(InvalidCredentials, AccountSuspended, RateLimited))
 async def login(request: Request, body: Login) -> Tokens:
     """Open a session by username or e-mail."""
-    return await auth.login(request.social, request.keys, body)
+    return await auth.login(request.social, request.keys, body, client(request, body.device))
 
 
-@service.post("/v1/auth/refresh-token", auth=False, raises=(InvalidRefreshToken, RefreshTokenReused, SessionRevoked))
+@service.post(
+    "/v1/auth/refresh-token",
+    auth=False,
+    raises=(InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended),
+)
 async def refresh_token(request: Request, body: Refresh) -> Tokens:
     """Trade a refresh token for the next pair; using one twice ends its session."""
     return await auth.refresh(request.social, request.keys, body.refresh_token)
@@ -41,6 +50,26 @@ async def refresh_token(request: Request, body: Refresh) -> Tokens:
 async def logout(request: Request, body: Refresh) -> None:
     """End a session; its access tokens and sockets are refused within two seconds."""
     await auth.logout(request.social, request.keys, body.refresh_token)
+
+
+@service.post("/v1/auth/logout-all")
+async def logout_all(request: Request) -> None:
+    """End all of your sessions, this one too."""
+    await auth.logout_all(request.social, request.user_id)
+
+
+@service.get("/v1/auth/sessions")
+async def get_sessions(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Sessions:
+    """Where you are logged in, the newest first."""
+    return await sessions.page(
+        request.social.mongo, request.user_id, current=request.session_id, cursor=cursor, limit=limit
+    )
+
+
+@service.delete("/v1/auth/sessions/{session_id}", raises=(NotFound,))
+async def end_session(request: Request, session_id: Id) -> None:
+    """End one of your sessions; its access tokens and sockets are refused within two seconds."""
+    await sessions.remove(request.social, session_id, by=request.user_id)
 
 
 @service.get("/.well-known/jwks.json", auth=False)

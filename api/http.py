@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import Field, ValidationError
 
+from api import conditional
 from api.routing import Route
 from social.auth import Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
@@ -27,6 +28,8 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, logs, metrics
+from social.infra.proxies import Proxies
+from social.infra.revisions import Expected
 from social.infra.tokens import Access, Verifier
 from social.infra.wiring import Once, Social
 
@@ -43,6 +46,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
 VERIFIER = web.AppKey("verifier", Verifier)
+PROXIES = web.AppKey("proxies", Proxies)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 
@@ -72,6 +76,22 @@ class Request:
         """Who asks, on a route that needs a token."""
         assert self._access is not None
         return self._access.user_id
+
+    @property
+    def expected(self) -> Expected:
+        """Which revisions the client is ready to edit, on a route that takes an If-Match."""
+        return conditional.expected(self.raw)
+
+    @property
+    def client_ip(self) -> str:
+        """The address the request comes from."""
+        return client_ip(self.raw)
+
+    @property
+    def session_id(self) -> str:
+        """Which of their sessions asks."""
+        assert self._access is not None
+        return self._access.session_id
 
 
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -106,6 +126,11 @@ def authenticate(raw: web.Request) -> Access:
     access = raw.app[VERIFIER].verify(token.strip())
     raw.app[SOCIAL].revocations.check(access.session_id)
     return access
+
+
+def client_ip(raw: web.Request) -> str:
+    """The address a request comes from, by the word of trusted proxies alone."""
+    return raw.app[PROXIES].client_ip(raw.remote or "", raw.headers.getall("X-Forwarded-For", ()))
 
 
 @web.middleware
@@ -205,7 +230,14 @@ def _once(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> Once |
 def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
     if answer is None:
         return web.Response(status=204)
+    body = encode(answer)
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if route.method == "GET" or route.if_match:
+        tag = conditional.entity_tag(body, answer)
+        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if route.method == "GET" and conditional.not_modified(raw, tag):
+            del headers["Content-Type"]
+            return web.Response(status=304, headers=headers)
     if route.location is not None:
         headers["Location"] = route.location(answer)
     if isinstance(answer, Page):
@@ -216,4 +248,4 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
         ]
         if links:
             headers["Link"] = ", ".join(links)
-    return web.Response(status=route.status, body=encode(answer), headers=headers)
+    return web.Response(status=route.status, body=body, headers=headers)

@@ -6,11 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api import headers
 from api.routing import Route, Service
 from social.contracts.problems import (
     IdempotencyMismatch,
     MalformedJson,
     NotAuthenticated,
+    PreconditionFailed,
     Problem,
     ProblemBody,
     SessionRevoked,
@@ -44,6 +46,7 @@ def document(services: Sequence[Service]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            **headers.components(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -88,17 +91,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         required = schema.get("required", [])
         for name, each in schema["properties"].items():
             parameters.append({"name": name, "in": "query", "required": name in required, "schema": _plain(each)})
-    if route.once:
-        parameters.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "A retry with the same key and body gets the first answer and writes nothing.",
-                "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
-            }
-        )
-    return parameters
+    return parameters + headers.asked(route)
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
@@ -112,24 +105,24 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
+    if route.method == "GET":
+        responses["304"] = {"description": "As the client has it", "headers": headers.answered(route, 304)}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in _problems(route):
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
         says = "; ".join(f"`{problem.code}`: {problem.title}" for problem in problems)
         content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
-        responses[str(status)] = {"description": says, "content": content}
+        responses[str(status)] = {"description": says, "headers": headers.answered(route, status), "content": content}
     return responses
 
 
 def _success(route: Route) -> dict[str, Any]:
+    said = headers.answered(route, route.status)
     if route.answer is None:
-        return {"description": "Done"}
+        return {"description": "Done", "headers": said}
     schema = {"$ref": REFERENCE.format(model=route.answer.__name__)} if _is_model(route.answer) else {"type": "object"}
-    response: dict[str, Any] = {"description": "OK", "content": {JSON: {"schema": schema}}}
-    if route.location is not None:
-        response["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where to find it"}}
-    return response
+    return {"description": "OK", "headers": said, "content": {JSON: {"schema": schema}}}
 
 
 def _problems(route: Route) -> list[type[Problem]]:
@@ -141,6 +134,8 @@ def _problems(route: Route) -> list[type[Problem]]:
     found.append(ValidationFailed)
     if route.once:
         found.append(IdempotencyMismatch)
+    if route.if_match:
+        found.append(PreconditionFailed)
     return list(dict.fromkeys(found))
 
 

@@ -27,6 +27,7 @@ class Route:
     status: int
     auth: bool
     once: bool
+    if_match: bool
     raises: tuple[type[Problem], ...]
     location: Callable[[Any], str] | None
     in_path: Mapping[str, TypeAdapter[Any]]
@@ -65,6 +66,10 @@ class Service:
         """A write that is the same when repeated."""
         return self._add("PUT", path, **options)
 
+    def patch(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """An edit; `if_match=True` takes an If-Match, which the verb checks as `request.expected`."""
+        return self._add("PATCH", path, **options)
+
     def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """A removal; the same when repeated."""
         return self._add("DELETE", path, **options)
@@ -77,6 +82,7 @@ class Service:
         status: int = 200,
         auth: bool = True,
         once: bool = False,
+        if_match: bool = False,
         raises: tuple[type[Problem], ...] = (),
         location: Callable[[Any], str] | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -98,6 +104,7 @@ class Service:
                     204 if answer is type(None) else status,
                     auth,
                     once,
+                    if_match,
                     raises,
                     location,
                     {name: TypeAdapter(hints[name]) for name in placeholders},

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import api.app
 import workers.app
+from api.settings import SERVICES, RestSettings
 from embedded.local_broker import LocalBroker
 from embedded.settings import EmbeddedSettings
 from embedded.store import Store
@@ -92,9 +93,9 @@ async def serve(
     settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    runner = await process.listen(
-        api.app.create(social, keys, health), settings.host, settings.api_port, shutdown_timeout=1
-    )
+    rest = load(RestSettings, "embedded", api_port=settings.api_port, api_services=SERVICES)
+    app = api.app.create(social, keys, health, rest)
+    runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
         social.start(tasks)
         await gateway.start()

@@ -6,13 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from social.infra.settings import Connections
+from social.infra.settings import Connections, listed
 
 Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
-
-
-def _listed(value: object) -> object:
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class GatewaySettings(BaseSettings):
@@ -25,7 +21,7 @@ class GatewaySettings(BaseSettings):
     realtime_engine: Literal["native", "portable"] = Field(
         default="native", description="native: uWebSockets where it loads; portable: aiohttp"
     )
-    origins: Annotated[list[Origin], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = Field(
+    origins: Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)] = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
         description="web origins that may connect, comma-separated; clients that send no Origin always may",
     )
@@ -40,6 +36,9 @@ class GatewaySettings(BaseSettings):
     ping_timeout_s: float = Field(default=20, gt=0, description="seconds a client may take to answer one")
     max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
     max_buffered_bytes: int = Field(default=262_144, ge=16_384, description="unread bytes at which a socket is closed")
+    pending_sockets: int = Field(
+        default=10_000, ge=1, description="connections that may be open at once without a login; each has 10 s for it"
+    )
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
     events_per_s: float = Field(

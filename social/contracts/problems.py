@@ -96,6 +96,10 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not allowed"
 
 
+class AccountSuspended(Forbidden):
+    code, title = "account_suspended", "This account is suspended"
+
+
 class NotFound(Problem):
     status, code, title = 404, "not_found", "There is no such thing here"
 
@@ -117,6 +121,10 @@ class UsernameTaken(Problem):
 
 class EmailTaken(Problem):
     status, code, title = 409, "email_taken", "This e-mail address is taken"
+
+
+class PreconditionFailed(Problem):
+    status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
 
 
 class TooLarge(Problem):

@@ -31,7 +31,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "sessions": [
         IndexModel([("revoked_at", UP)], name="revoked_at"),
-        IndexModel([("user_id", UP)], name="user_id"),
+        IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
     "edges": [

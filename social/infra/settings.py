@@ -10,6 +10,11 @@ RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
 AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
 
 
+def listed(value: object) -> object:
+    """A comma-separated setting as a list."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
 class StoreSettings(BaseSettings):
     """What a command that only needs the documents is told."""
 

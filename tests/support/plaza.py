@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from unittest.mock import patch
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from passlib.hash import argon2
 
 import api.app
 import workers.app
+from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
 from social.auth import Keys
 from social.infra import process
@@ -92,10 +94,10 @@ async def system(
 
 
 @asynccontextmanager
-async def serving(social: Social, keys: Keys) -> AsyncIterator[Door]:
+async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health), access_log=None)
+    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**settings)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

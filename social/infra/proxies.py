@@ -1,0 +1,49 @@
+"""Who really asks: the word of a proxy about its client is taken only when that proxy is listed."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+
+
+class Proxies:
+    """The proxies in front of us, as networks; with none listed, nobody's word is taken."""
+
+    def __init__(self, trusted: Iterable[Network] = ()) -> None:
+        self._trusted = tuple(trusted)
+
+    def client_ip(self, peer: str, forwarded_for: Sequence[str] = ()) -> str:
+        """The address nearest to us that is no trusted proxy's; `forwarded_for`: each X-Forwarded-For header, in order.
+
+        Each proxy appends whom it heard from, so the list is read from its right end: everything left of the first
+        address that is not trusted may have been written by the client itself, and is ignored with any garbage in it.
+        """
+        client = _address(peer)
+        if client is None:
+            return peer
+        for said in reversed(",".join(forwarded_for).split(",") if forwarded_for and self._trusted else ()):
+            before = _address(said) if self._trusts(client) else None
+            if before is None:
+                break
+            client = before
+        return client
+
+    def _trusts(self, address: str) -> bool:
+        parsed = ip_address(address)
+        return any(parsed in network for network in self._trusted)
+
+
+def _address(text: str) -> str | None:
+    """The address in one form, without the port some proxies add; an IPv4 address that travels as IPv6 is IPv4."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
