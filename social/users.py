@@ -39,7 +39,7 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id}, {"password": 0})
     if user is None:
         raise NotFound
-    return Me.model_construct(**public(user), email=user["email"])
+    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 async def by_username(reader: Reader, username: str) -> Document:

@@ -29,6 +29,7 @@ Email = Annotated[
 Password = Annotated[
     str, StringConstraints(min_length=8, max_length=128), NoNul, Field(examples=["correct horse battery"])
 ]
+GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
 def clean_device(device: str) -> str:
@@ -85,6 +86,7 @@ class Me(ProfilePublic):
     """One's own profile, with what only oneself may see."""
 
     email: str
+    email_verified: bool = Field(description="a mail to it was answered")
 
 
 class FollowState(Contract):
@@ -113,7 +115,7 @@ class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 
     username: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=254), NoNul]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+    password: GivenPassword
     device: Device | None = None
 
 

@@ -44,6 +44,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
     ],
     "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(hours=1))],
+    "one_time_tokens": [
+        IndexModel([("user_id", UP)], name="user_id"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
     "comments": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
     "likes": [IndexModel([("post_id", UP), ("_id", UP)], name="by_post")],
