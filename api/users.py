@@ -2,7 +2,7 @@
 
 from api.http import Request
 from api.routing import Service
-from social import users
+from social import people, profiles, users
 from social.contracts.people import EditProfile, Me, Profile, Username
 from social.contracts.problems import NotFound
 
@@ -21,10 +21,10 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
 
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
-    return await request.social.commit(users.edit, body, by=request.user_id, expected=request.expected)
+    return await request.social.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))
 async def get_user(request: Request, username: Username) -> Profile:
-    """Somebody's profile."""
-    return await users.profile(request.social.mongo, username)
+    """Somebody's profile, and how they and you stand to each other."""
+    return await people.profile(request.social.mongo, username, viewer=request.user_id)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from social import edges
 from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, UpdateOne, Where
@@ -23,7 +24,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _posts,
         _likes,
         _comments,
-        _follows,
+        _edges,
         _timeline,
         _told,
         _named,
@@ -90,13 +91,18 @@ async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
     return {post["_id"]: post["author_id"] for post in found}
 
 
-async def _follows(tx: Transaction, user_id: str) -> int:
-    fields = {"follower": 1, "followee": 1}
-    followed: Where = {"_id": {"$gte": user_id, "$lt": user_id + "g"}}  # ids are hexadecimal
-    found = await tx.many("follows", followed, fields, limit=CHUNK)
-    found = found or await tx.many("follows", {"followee": user_id}, fields, limit=CHUNK)
-    await tx.delete("follows", {"_id": {"$in": [edge["_id"] for edge in found]}})
-    tx.record(*(UserUnfollowed(follower_id=edge["follower"], followee_id=edge["followee"]) for edge in found))
+async def _edges(tx: Transaction, user_id: str) -> int:
+    """How others stand to them, and they to others; the follows among these are told of as ended."""
+    found = await tx.many("edges", {"from": user_id}, limit=CHUNK)
+    found = found or await tx.many("edges", {"to": user_id}, limit=CHUNK)
+    await tx.delete("edges", {"_id": {"$in": [edge["_id"] for edge in found]}})
+    tx.record(
+        *(
+            UserUnfollowed(follower_id=edge.source, followee_id=edge.target)
+            for edge in map(edges.of, found)
+            if edge.follows_at
+        )
+    )
     return len(found)
 
 

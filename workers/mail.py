@@ -1,6 +1,7 @@
 """Mails what people asked for: a token is made when its mail is sent, and nowhere kept but as a hash."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -69,12 +70,16 @@ class Post:
     async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
         """Send what each event asks for. What fails is tried again alone; what was sent is remembered."""
         gate = asyncio.Semaphore(AT_ONCE)
+        by_key: dict[str, list[Happened]] = defaultdict(list)
+        for each in happened:
+            by_key[each.event.key].append(each)
 
-        async def one(each: Happened) -> None:
+        async def in_turn(several: list[Happened]) -> None:  # or the limit of each person would be counted past
             async with gate:
-                await self._once(social, each)
+                for each in several:
+                    await self._once(social, each)
 
-        done = await asyncio.gather(*(one(each) for each in happened), return_exceptions=True)
+        done = await asyncio.gather(*map(in_turn, by_key.values()), return_exceptions=True)
         if failed := next((error for error in done if error is not None), None):
             raise failed
 
