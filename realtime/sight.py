@@ -11,7 +11,7 @@ from typing import Any
 from realtime.background import Background
 from realtime.doors import Doors
 from realtime.session import EVERYBODY, Hidden, Session, Sessions
-from social import edges, visibility
+from social import edges, sight
 from social.contracts.problems import Unavailable
 from social.infra import clock, logs
 from social.infra.mongo import Mongo
@@ -68,10 +68,10 @@ class Sight:
 
     async def _poll(self) -> None:
         now = clock.now()
-        if now - self._read_until > visibility.REMEMBERED / 2:  # some are forgotten: have everybody connect again
+        if now - self._read_until > sight.REMEMBERED / 2:  # some are forgotten: have everybody connect again
             for session in self._sessions:
                 self._cut(session)
-        for row in await visibility.changes(self._mongo, self._read_until):
+        for row in await sight.since(self._mongo, self._read_until):
             if row["_id"] not in self._known:
                 self._known[row["_id"]] = row["at"]
                 self._changed(row["who"], row["whom"])

@@ -5,16 +5,12 @@ take the block back. What somebody with a private account posts is for those the
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from social import edges, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
-from social.infra import clock
-from social.infra.mongo import Document, Mongo, Reader, Transaction
-
-REMEMBERED = timedelta(hours=1)  # changes, for gateways that could not read them
+from social.infra.mongo import Document, Reader
 
 
 class Standing(NamedTuple):
@@ -114,16 +110,6 @@ async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
     """Those of these people whom a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])
     return {edge.target for edge in found.values() if edge.apart}
-
-
-async def changes(mongo: Mongo, since: datetime) -> list[Document]:
-    """The changes since then, each with whom it is about."""
-    return await mongo.many("visibility_changes", {"at": {"$gte": since}})
-
-
-async def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
-    """Have every gateway look again at who sees whom: at these two, or at all who watch one."""
-    await tx.insert("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
 
 
 def _join(collection: str, field: str, *stages: Document) -> Document:

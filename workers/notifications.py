@@ -14,6 +14,7 @@ from social.contracts.events import (
     FollowRequestClosed,
     FollowRequested,
     Group,
+    NotificationsChanged,
     NotificationsRead,
     PostDeleted,
     PostLiked,
@@ -163,10 +164,13 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
             gone[each.event.post_id] = each.at
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
+    shown = {k: each.at for each in happened if isinstance(each.event, NotificationsChanged) for k in each.event.ids}
+    groups = await notifications.of_causes(social.mongo, causes) + await notifications.existing(social.mongo, shown)
+    changed |= {group["_id"]: group for group in groups}
     rendered = await notifications.render(social.mongo, list(changed.values()))
     for group, notification in zip(changed.values(), rendered, strict=True):
-        news += [_news_of(group, since.get(_key(group)) or happened[0].at, notification)]
+        at = since.get(_key(group)) or shown.get(group["_id"]) or happened[0].at
+        news += [_news_of(group, at, notification)]
     removed = await notifications.removed_about(social.mongo, list(gone))
     return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
 

@@ -14,6 +14,7 @@ class Group(StrEnum):
     FEEDS = "feeds"
     COUNTERS = "counters"
     MAIL = "mail"
+    ACCOUNTS = "accounts"
 
 
 class Event(Contract):
@@ -71,6 +72,13 @@ class PostUnliked(_AboutPost):
 class CommentAdded(_AboutPost):
     routing_key = "comment.added"
     groups = (Group.NOTIFICATIONS, Group.COUNTERS)
+    comment_id: Id
+    by: Id
+
+
+class CommentDeleted(_AboutPost):
+    routing_key = "comment.deleted"
+    groups = (Group.COUNTERS,)
     comment_id: Id
     by: Id
 
@@ -170,10 +178,19 @@ class NotificationsRead(Event):
         return f"user:{self.user_id}"
 
 
-class _AboutAccount(Event):
-    """Who asks for a mail; the token in it is made when it is sent, so none is ever stored or queued."""
+class NotificationsChanged(Event):
+    """Somebody they named is gone: tells their recipients how they are now."""
 
-    groups = (Group.MAIL,)
+    routing_key = "notifications.changed"
+    groups = (Group.NOTIFICATIONS,)
+    ids: list[Id]
+
+    @property
+    def key(self) -> str:
+        return f"notification:{self.ids[0]}"
+
+
+class _AboutAccount(Event):
     user_id: Id
 
     @property
@@ -181,23 +198,29 @@ class _AboutAccount(Event):
         return f"user:{self.user_id}"
 
 
-class EmailVerificationRequested(_AboutAccount):
+class _Mailed(_AboutAccount):
+    """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
+
+    groups = (Group.MAIL,)
+
+
+class EmailVerificationRequested(_Mailed):
     routing_key = "email.verification_requested"
 
 
-class EmailChangeRequested(_AboutAccount):
+class EmailChangeRequested(_Mailed):
     routing_key = "email.change_requested"
     email: str
 
 
-class EmailChanged(_AboutAccount):
+class EmailChanged(_Mailed):
     """Tells the old address."""
 
     routing_key = "email.changed"
     old_email: str
 
 
-class PasswordChanged(_AboutAccount):
+class PasswordChanged(_Mailed):
     routing_key = "password.changed"
 
 
@@ -213,6 +236,19 @@ class PasswordResetRequested(Event):
         return f"email:{self.email}"
 
 
+class AccountDeleted(_AboutAccount):
+    routing_key = "account.deleted"
+    groups = (Group.ACCOUNTS,)
+
+
+class ForgettingContinued(_AboutAccount):
+    """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
+
+    routing_key = "account.forgetting_continued"
+    groups = (Group.ACCOUNTS,)
+    last_look: bool = False
+
+
 EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
@@ -222,6 +258,7 @@ EVENTS: dict[str, type[Event]] = {
         PostLiked,
         PostUnliked,
         CommentAdded,
+        CommentDeleted,
         UserFollowed,
         UserUnfollowed,
         FollowRequested,
@@ -238,6 +275,9 @@ EVENTS: dict[str, type[Event]] = {
         EmailChanged,
         PasswordChanged,
         PasswordResetRequested,
+        NotificationsChanged,
+        AccountDeleted,
+        ForgettingContinued,
     )
 }
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from social.contracts.base import Ask, Contract, Id, NoNul, Page, Time
+from social.contracts.text import HttpsUrl, Line, Prose
 
 RESERVED_USERNAMES = frozenset({"me", "docs", "search", "admin"})
 
@@ -65,11 +66,21 @@ class Relationship(Contract):
     muting: bool = Field(description="I mute them")
 
 
-class ProfilePublic(UserRef):
-    """A person's public page as everybody sees it. `version` orders it against `user.stats` pushes."""
+class Link(Ask):
+    """A page of somebody's elsewhere."""
 
-    created_at: Time
+    title: Line
+    url: HttpsUrl
+
+
+class ProfilePublic(UserRef):
+    """A person's page as everybody sees it. `version` orders it against `user.stats`, `rev` grows with each edit."""
+
+    bio: str | None
+    links: list[Link]
     private: bool = Field(description="only accepted followers see their posts, and who follows whom")
+    rev: int
+    created_at: Time
     followers: int
     following: int
     posts: int
@@ -87,6 +98,22 @@ class Me(ProfilePublic):
 
     email: str
     email_verified: bool = Field(description="a mail to it was answered")
+
+
+class EditProfile(Ask):
+    """What to change of one's profile (RFC 7396): absent is unchanged, null is as it was when the account was new."""
+
+    display_name: Line | None = None
+    bio: Prose | None = None
+    avatar_url: HttpsUrl | None = None
+    links: Annotated[list[Link], Field(max_length=5)] | None = None
+    private: bool | None = None
+
+
+class DeleteAccount(Ask):
+    """Delete one's account, for good."""
+
+    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
 class FollowState(Contract):

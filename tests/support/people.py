@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -186,6 +187,15 @@ class Person:
     async def me(self) -> Me:
         """One's own profile."""
         return (await self.ask("GET", "/v1/users/me")).ok(Me)
+
+    async def edit(self, **changes: Any) -> Me:
+        """Edit one's own profile."""
+        return (await self.ask("PATCH", "/v1/users/me", changes)).ok(Me)
+
+    async def search(self, text: str, **more: Any) -> People:
+        """A page of the people found by a name."""
+        query = urlencode({"q": text, **more})
+        return (await self.ask("GET", f"/v1/users?{query}")).ok(People)
 
     async def profile(self, whom: "Person") -> Profile:
         """Somebody's profile."""
