@@ -56,7 +56,10 @@ async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
     post = await mongo.one("posts", {"_id": post_id})
     if post is None:
         raise NotFound
-    return (await render(mongo, [post], viewer=viewer))[0]
+    seen = await render(mongo, [post], viewer=viewer)
+    if not seen:
+        raise NotFound
+    return seen[0]
 
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:

@@ -68,6 +68,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"reporter": {"$type": "string"}},
         ),
+        IndexModel([("reporter", UP), ("created_at", DOWN)], name="by_reporter"),
         IndexModel([("about", UP)], name="by_subject"),
     ],
     "leases": [],
