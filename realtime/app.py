@@ -32,7 +32,7 @@ from social.infra.wiring import Social
 log = logs.get("gateway")
 
 TICK_S = 1.0
-LAG_EVERY_S = 0.5
+LAG_EVERY_S = 1.0
 IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
