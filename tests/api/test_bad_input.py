@@ -24,6 +24,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "Register": {"username": "carol", "email": "carol@example.org", "password": "long enough"},
     "Login": {"username": "ada", "password": "long enough"},
     "Refresh": {"refresh_token": "x"},
+    "DeleteAccount": {"password": "long enough"},
+    "NewReport": {"target": {"kind": "user", "id": "0" * 24}, "reason": "spam"},
     "EditProfile": {"display_name": "Ada"},
     "NewPost": {"text": "hello"},
     "NewComment": {"text": "hello"},
