@@ -5,20 +5,29 @@ from typing import Any
 from api.clients import client
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import auth, sessions
-from social.contracts.auth import Sessions
+from social import auth, credentials, sessions
+from social.contracts.auth import (
+    ChangeEmail,
+    ChangePassword,
+    RequestPasswordReset,
+    ResetPassword,
+    Sessions,
+    VerifyEmail,
+)
 from social.contracts.base import Id
 from social.contracts.people import Login, Refresh, Register, Tokens
 from social.contracts.problems import (
     AccountSuspended,
     EmailTaken,
     InvalidCredentials,
+    InvalidOneTimeToken,
     InvalidRefreshToken,
     NotFound,
     RateLimited,
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
+    WrongPassword,
 )
 
 service = Service("auth", "Accounts and sessions")
@@ -70,6 +79,44 @@ async def get_sessions(request: Request, cursor: Cursor = None, limit: Limit = 2
 async def end_session(request: Request, session_id: Id) -> None:
     """End one of your sessions; its access tokens and sockets are refused within two seconds."""
     await sessions.remove(request.social, session_id, by=request.user_id)
+
+
+@service.post("/v1/auth/password", raises=(WrongPassword, RateLimited))
+async def change_password(request: Request, body: ChangePassword) -> None:
+    """Change your password; all your other sessions end."""
+    await credentials.change_password(
+        request.social, request.keys, body, by=request.user_id, session_id=request.session_id
+    )
+
+
+@service.post("/v1/auth/password-reset/request", auth=False)
+async def request_password_reset(request: Request, body: RequestPasswordReset) -> None:
+    """Have a token mailed to an address; the answer is the same whether or not anybody has it."""
+    await request.social.commit(credentials.request_reset, body.email)
+
+
+@service.post("/v1/auth/password-reset", auth=False, raises=(InvalidOneTimeToken, RateLimited))
+async def reset_password(request: Request, body: ResetPassword) -> None:
+    """Choose a new password with the token of a mail; all sessions end."""
+    await credentials.reset_password(request.social, request.keys, body)
+
+
+@service.put("/v1/auth/email", raises=(WrongPassword, RateLimited))
+async def change_email(request: Request, body: ChangeEmail) -> None:
+    """Have a token mailed to a new address, which becomes yours when the token comes back."""
+    await credentials.change_email(request.social, request.keys, body, by=request.user_id)
+
+
+@service.post("/v1/auth/verify-email/request", raises=(NotFound,))
+async def request_email_verification(request: Request) -> None:
+    """Have a token mailed to your address, unless it is verified already."""
+    await request.social.commit(credentials.request_verification, by=request.user_id)
+
+
+@service.post("/v1/auth/verify-email", auth=False, raises=(InvalidOneTimeToken, EmailTaken))
+async def verify_email(request: Request, body: VerifyEmail) -> None:
+    """Prove with the token of a mail that its address is yours."""
+    await request.social.commit(credentials.verify_email, body.token)
 
 
 @service.get("/.well-known/jwks.json", auth=False)

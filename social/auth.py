@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from social import names, streams, users
 from social.contracts.auth import SessionEnd
+from social.contracts.events import EmailVerificationRequested
 from social.contracts.people import Login, Register, Tokens
 from social.contracts.problems import (
     AccountSuspended,
@@ -16,6 +17,7 @@ from social.contracts.problems import (
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
+    WrongPassword,
 )
 from social.infra import clock
 from social.infra.mongo import AlreadyExists, Document, Transaction
@@ -142,6 +144,15 @@ async def tell_ended(social: Social, session_ids: Sequence[str], reason: Session
     await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))
 
 
+async def confirm_password(social: Social, keys: Keys, user_id: str, password: str) -> str:
+    """The stored hash of one's password, for who knows the password; raises WrongPassword."""
+    user = await social.mongo.one("users", {"_id": user_id}, {"password": 1})
+    stored = user["password"] if user else None
+    if not await keys.passwords.verify(password, stored) or stored is None:
+        raise WrongPassword
+    return str(stored)
+
+
 async def _open_session(tx: Transaction, user: Document, session: Document) -> None:
     """The write to the account lets no login pass by a change of its password, a suspension or an end of all sessions.
 
@@ -161,6 +172,7 @@ async def _open_account(tx: Transaction, user: Document, session: Document) -> N
     await names.enter(tx, user)
     await tx.insert("streams", streams.new(user["_id"]))
     await tx.insert("sessions", session)
+    tx.record(EmailVerificationRequested(user_id=user["_id"]))
 
 
 def _new_user(ask: Register, password: str) -> Document:
@@ -168,6 +180,7 @@ def _new_user(ask: Register, password: str) -> Document:
         "_id": clock.new_id(),
         "username": ask.username,
         "email": ask.email,
+        "email_verified_at": None,
         "password": password,
         **users.new_profile(ask.username),
         "words": names.of(ask.username, ask.username),

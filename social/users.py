@@ -90,7 +90,7 @@ def _counts(user: Document) -> Document:
 
 
 def _me(user: Document) -> Me:
-    return Me.model_construct(**_profile(user), email=user["email"])
+    return Me.model_construct(**_profile(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def _profile(user: Document) -> Document:

@@ -1,10 +1,18 @@
-"""Sessions and what ends them: the shapes of the auth service beside the tokens themselves."""
+"""Sessions, and the ways to change, prove and recover what one logs in with; tokens themselves are in `people`."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from social.contracts.base import Contract, Id, Page, Time
+from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.people import Email, GivenPassword, Password
+
+OneTimeToken = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128),
+    Field(description="of the mail; it works once, and not for long"),
+]
 
 
 class SessionEnd(StrEnum):
@@ -34,3 +42,36 @@ class Session(Contract):
 
 class Sessions(Page[Session]):
     """A page of open sessions, the newest first."""
+
+
+class ChangePassword(Ask):
+    """A new password, by who knows the old one."""
+
+    current_password: GivenPassword
+    new_password: Password
+
+
+class ChangeEmail(Ask):
+    """A new address; it counts once a mail to it was answered."""
+
+    password: GivenPassword
+    email: Email
+
+
+class VerifyEmail(Ask):
+    """The token of a mail, from who could read it."""
+
+    token: OneTimeToken
+
+
+class RequestPasswordReset(Ask):
+    """Whose password is forgotten."""
+
+    email: Email
+
+
+class ResetPassword(Ask):
+    """A new password, by who could read the mail."""
+
+    token: OneTimeToken
+    password: Password

@@ -14,6 +14,7 @@ class Group(StrEnum):
     FEEDS = "feeds"
     COUNTERS = "counters"
     ACCOUNTS = "accounts"
+    MAIL = "mail"
 
 
 class Event(Contract):
@@ -128,6 +129,9 @@ class NotificationsChanged(Event):
 
 
 class _AboutAccount(Event):
+    """Who asks for a mail; the token in it is made when it is sent, so none is ever stored or queued."""
+
+    groups = (Group.MAIL,)
     user_id: Id
 
     @property
@@ -135,16 +139,55 @@ class _AboutAccount(Event):
         return f"user:{self.user_id}"
 
 
-class AccountDeleted(_AboutAccount):
-    routing_key = "account.deleted"
+class EmailVerificationRequested(_AboutAccount):
+    routing_key = "email.verification_requested"
+
+
+class EmailChangeRequested(_AboutAccount):
+    routing_key = "email.change_requested"
+    email: str
+
+
+class EmailChanged(_AboutAccount):
+    """Tells the old address."""
+
+    routing_key = "email.changed"
+    old_email: str
+
+
+class PasswordChanged(_AboutAccount):
+    routing_key = "password.changed"
+
+
+class PasswordResetRequested(Event):
+    """For an address, whoever has it: asking takes the same work whether or not anybody does."""
+
+    routing_key = "password.reset_requested"
+    groups = (Group.MAIL,)
+    email: str
+
+    @property
+    def key(self) -> str:
+        return f"email:{self.email}"
+
+
+class _EndOfAccount(Event):
     groups = (Group.ACCOUNTS,)
+    user_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
 
 
-class ForgettingContinued(_AboutAccount):
+class AccountDeleted(_EndOfAccount):
+    routing_key = "account.deleted"
+
+
+class ForgettingContinued(_EndOfAccount):
     """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
 
     routing_key = "account.forgetting_continued"
-    groups = (Group.ACCOUNTS,)
     last_look: bool = False
 
 
@@ -164,6 +207,11 @@ EVENTS: dict[str, type[Event]] = {
         NotificationsChanged,
         AccountDeleted,
         ForgettingContinued,
+        EmailVerificationRequested,
+        EmailChangeRequested,
+        EmailChanged,
+        PasswordChanged,
+        PasswordResetRequested,
     )
 }
 

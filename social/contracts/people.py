@@ -30,6 +30,7 @@ Email = Annotated[
 Password = Annotated[
     str, StringConstraints(min_length=8, max_length=128), NoNul, Field(examples=["correct horse battery"])
 ]
+GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
 def clean_device(device: str) -> str:
@@ -80,6 +81,7 @@ class Me(Profile):
     """One's own profile, with what only oneself may see."""
 
     email: str
+    email_verified: bool = Field(description="a mail to it was answered")
 
 
 class EditProfile(Ask):
@@ -123,7 +125,7 @@ class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 
     username: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=254), NoNul]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+    password: GivenPassword
     device: Device | None = None
 
 

@@ -63,6 +63,10 @@ class MalformedJson(Problem):
     status, code, title = 400, "malformed_json", "The body is not JSON"
 
 
+class InvalidOneTimeToken(Problem):
+    status, code, title = 400, "invalid_one_time_token", "This link was used, is over, or never was"
+
+
 class NotAuthenticated(Problem):
     """No usable access token; `WWW-Authenticate` says why (RFC 6750)."""
 

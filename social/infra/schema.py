@@ -28,6 +28,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
+    "one_time_tokens": [
+        IndexModel([("user_id", UP)], name="user_id"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
     "follows": [IndexModel([("followee", UP), ("follower", UP)], name="followers")],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
     "comments": [
