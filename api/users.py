@@ -2,7 +2,7 @@
 
 from api.http import Request
 from api.routing import Service
-from social import accounts, users
+from social import accounts, people, profiles, users
 from social.contracts.people import DeleteAccount, EditProfile, Me, Profile, Username
 from social.contracts.problems import NotFound, RateLimited, WrongPassword
 
@@ -21,7 +21,7 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
 
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
-    return await request.social.commit(users.edit, body, by=request.user_id, expected=request.expected)
+    return await request.social.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
 
 
 @service.delete("/v1/users/me", raises=(WrongPassword, RateLimited))
@@ -36,5 +36,5 @@ async def delete_me(request: Request, body: DeleteAccount) -> None:
 
 @service.get("/v1/users/{username}", raises=(NotFound,))
 async def get_user(request: Request, username: Username) -> Profile:
-    """Somebody's profile."""
-    return await users.profile(request.social.mongo, username)
+    """Somebody's profile, and how they and you stand to each other."""
+    return await people.profile(request.social.mongo, username, viewer=request.user_id)

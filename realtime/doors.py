@@ -10,7 +10,7 @@ from realtime.cluster import Cluster
 from realtime.presence import Presences
 from realtime.server import Server
 from realtime.session import Session
-from social import posts
+from social import posts, visibility
 from social.contracts.base import Contract
 from social.contracts.posts import PostStats
 from social.contracts.problems import Problem, RateLimited
@@ -51,7 +51,11 @@ class Doors:
 
     async def enter_post(self, session: Session, post_id: str) -> PostStats:
         """Hear a post's counts and comments from now on; its counts as they are. Raises NotFound."""
-        return await self._enter(session, [post_room(post_id)], lambda: posts.stats(self._social.mongo, post_id))
+
+        async def look() -> PostStats:
+            return posts.stats((await visibility.post(self._social.mongo, post_id, viewer=session.user_id)).post)
+
+        return await self._enter(session, [post_room(post_id)], look)
 
     def leave_post(self, session: Session, post_id: str) -> None:
         """Stop hearing it."""

@@ -1,6 +1,6 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import auth, names, users
+from social import auth, names, one_time, users
 from social.auth import Keys
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted
@@ -29,6 +29,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
     await names.move(tx, user, {**user, "words": []})
     blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
     await tx.update("users", {"_id": user_id}, {"$set": {**blank, "deleted_at": clock.now()}})
+    await one_time.forget_all(tx, user_id)
     tx.record(AccountDeleted(user_id=user_id))
     return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
 

@@ -102,6 +102,68 @@ class UserUnfollowed(_AboutEdge):
     groups = (Group.FEEDS, Group.COUNTERS)
 
 
+class FollowRequested(_AboutEdge):
+    """Somebody asks to follow a private account."""
+
+    routing_key = "follow.requested"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS)
+
+
+class FollowRequestClosed(_AboutEdge):
+    """It was refused or taken back."""
+
+    routing_key = "follow.request_closed"
+    groups = (Group.NOTIFICATIONS,)
+
+
+class FollowAccepted(_AboutEdge):
+    """A request was accepted: the follow begins."""
+
+    routing_key = "follow.accepted"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS, Group.COUNTERS)
+
+
+class _AboutUser(Event):
+    user_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
+
+
+class UserBlocked(_AboutUser):
+    """The follows that it ended are told of by themselves."""
+
+    routing_key = "user.blocked"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS)
+    by: Id
+
+
+class UserUnblocked(_AboutUser):
+    routing_key = "user.unblocked"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class UserMuted(_AboutUser):
+    routing_key = "user.muted"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class UserUnmuted(_AboutUser):
+    routing_key = "user.unmuted"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class PrivacyChanged(_AboutUser):
+    """An account became private, or public: then who waits for an answer is accepted."""
+
+    routing_key = "user.privacy_changed"
+    groups = (Group.FEEDS,)
+
+
 class NotificationsRead(Event):
     """Tells the reader's other devices."""
 
@@ -203,6 +265,14 @@ EVENTS: dict[str, type[Event]] = {
         CommentDeleted,
         UserFollowed,
         UserUnfollowed,
+        FollowRequested,
+        FollowRequestClosed,
+        FollowAccepted,
+        UserBlocked,
+        UserUnblocked,
+        UserMuted,
+        UserUnmuted,
+        PrivacyChanged,
         NotificationsRead,
         NotificationsChanged,
         AccountDeleted,
