@@ -13,8 +13,8 @@ class Group(StrEnum):
     NOTIFICATIONS = "notifications"
     FEEDS = "feeds"
     COUNTERS = "counters"
-    ACCOUNTS = "accounts"
     MAIL = "mail"
+    ACCOUNTS = "accounts"
 
 
 class Event(Contract):
@@ -191,9 +191,6 @@ class NotificationsChanged(Event):
 
 
 class _AboutAccount(Event):
-    """Who asks for a mail; the token in it is made when it is sent, so none is ever stored or queued."""
-
-    groups = (Group.MAIL,)
     user_id: Id
 
     @property
@@ -201,23 +198,29 @@ class _AboutAccount(Event):
         return f"user:{self.user_id}"
 
 
-class EmailVerificationRequested(_AboutAccount):
+class _Mailed(_AboutAccount):
+    """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
+
+    groups = (Group.MAIL,)
+
+
+class EmailVerificationRequested(_Mailed):
     routing_key = "email.verification_requested"
 
 
-class EmailChangeRequested(_AboutAccount):
+class EmailChangeRequested(_Mailed):
     routing_key = "email.change_requested"
     email: str
 
 
-class EmailChanged(_AboutAccount):
+class EmailChanged(_Mailed):
     """Tells the old address."""
 
     routing_key = "email.changed"
     old_email: str
 
 
-class PasswordChanged(_AboutAccount):
+class PasswordChanged(_Mailed):
     routing_key = "password.changed"
 
 
@@ -233,23 +236,16 @@ class PasswordResetRequested(Event):
         return f"email:{self.email}"
 
 
-class _EndOfAccount(Event):
-    groups = (Group.ACCOUNTS,)
-    user_id: Id
-
-    @property
-    def key(self) -> str:
-        return f"user:{self.user_id}"
-
-
-class AccountDeleted(_EndOfAccount):
+class AccountDeleted(_AboutAccount):
     routing_key = "account.deleted"
+    groups = (Group.ACCOUNTS,)
 
 
-class ForgettingContinued(_EndOfAccount):
+class ForgettingContinued(_AboutAccount):
     """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
 
     routing_key = "account.forgetting_continued"
+    groups = (Group.ACCOUNTS,)
     last_look: bool = False
 
 
