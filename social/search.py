@@ -99,6 +99,7 @@ def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
 
 
 async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
+    """Those of these people who are here and whom no block keeps from the viewer."""
     if not ids:
         return {}
     here = {"_id": {"$in": list(set(ids))}, **users.HERE}

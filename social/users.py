@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from social import names, privacy
-from social.contracts.people import EditProfile, Link, Me, UserRef
+from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
-from social.infra.mongo import Document, Mongo, Reader, Transaction
-from social.infra.revisions import WHATEVER, Expected
+from social.infra.mongo import Document, Mongo, Reader
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
@@ -29,7 +27,7 @@ async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
 
 
 async def some(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
-    """What references need, and whose accounts are private; those who are gone or suspended are missing."""
+    """What a reference to them needs, and whether their accounts are private; those who are not here are missing."""
     wanted = list(set(ids))
     if not wanted:
         return []
@@ -41,28 +39,12 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
-    return _me(user)
+    return own(user)
 
 
-async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
-    """Change what is asked of one's own profile; whoever names this person from now on says it.
-
-    Raises PreconditionFailed.
-    """
-    user = await tx.one("users", {"_id": by, **HERE}, {"password": 0})
-    if user is None:
-        raise NotFound
-    expected.check(by, user.get("rev", 0))
-    fresh = new_profile(user["username"])
-    wanted = ask.model_dump()
-    change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}
-    edited = {**fresh, **user, **change, "rev": user.get("rev", 0) + 1}
-    change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
-    if ask.private is not None:
-        await privacy.choose(tx, ask.private, by=by)
-    await tx.update("users", {"_id": by}, {"$set": change, "$inc": {"rev": 1}})
-    await names.move(tx, user, edited)
-    return _me(edited)
+def own(user: Document) -> Me:
+    """One's own profile, of one's document."""
+    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def new_profile(username: str) -> Document:
@@ -87,10 +69,6 @@ async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
 
 def _counts(user: Document) -> Document:
     return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
-
-
-def _me(user: Document) -> Me:
-    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def public(user: Document) -> Document:

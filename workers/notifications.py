@@ -162,15 +162,16 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
                 since.setdefault(_key(group), each.at)
         if isinstance(each.event, PostDeleted):
             gone[each.event.post_id] = each.at
+        elif isinstance(each.event, NotificationsChanged):
+            for group in await notifications.existing(social.mongo, each.event.ids):
+                changed[group["_id"]] = group
+                since.setdefault(_key(group), each.at)
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-    shown = {k: each.at for each in happened if isinstance(each.event, NotificationsChanged) for k in each.event.ids}
-    groups = await notifications.of_causes(social.mongo, causes) + await notifications.existing(social.mongo, shown)
-    changed |= {group["_id"]: group for group in groups}
+    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
     rendered = await notifications.render(social.mongo, list(changed.values()))
     for group, notification in zip(changed.values(), rendered, strict=True):
-        at = since.get(_key(group)) or shown.get(group["_id"]) or happened[0].at
-        news += [_news_of(group, at, notification)]
+        news += [_news_of(group, since.get(_key(group)) or happened[0].at, notification)]
     removed = await notifications.removed_about(social.mongo, list(gone))
     return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
 

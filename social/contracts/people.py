@@ -56,6 +56,13 @@ class UserRef(Contract):
     avatar_url: str | None = None
 
 
+class Link(Ask):
+    """A page of somebody's elsewhere."""
+
+    title: Line
+    url: HttpsUrl
+
+
 class Relationship(Contract):
     """How somebody and I stand to each other. Nobody is told that they are blocked: then there is no such person."""
 
@@ -66,21 +73,14 @@ class Relationship(Contract):
     muting: bool = Field(description="I mute them")
 
 
-class Link(Ask):
-    """A page of somebody's elsewhere."""
-
-    title: Line
-    url: HttpsUrl
-
-
 class ProfilePublic(UserRef):
-    """A person's page as everybody sees it. `version` orders it against `user.stats`, `rev` grows with each edit."""
+    """A person's page as all see it. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
 
     bio: str | None
     links: list[Link]
-    private: bool = Field(description="only accepted followers see their posts, and who follows whom")
     rev: int
     created_at: Time
+    private: bool = Field(description="only accepted followers see their posts, and who follows whom")
     followers: int
     following: int
     posts: int
