@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, notifications, posts, search, users
+from api import auth, comments, feeds, follows, http, likes, notifications, posts, reports, search, users
 from api.docs import add_docs
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
@@ -19,7 +19,7 @@ from social.infra.wiring import Social
 log = logs.get("api")
 
 ALL: tuple[Service, ...] = tuple(
-    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications)
+    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications, reports)
 )
 assert tuple(service.name for service in ALL) == SERVICES
 

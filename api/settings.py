@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra.settings import Connections, listed
 
-SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications")
+SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
 
 
 class RestSettings(BaseSettings):

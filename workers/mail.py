@@ -92,22 +92,22 @@ class Post:
     async def _send(self, social: Social, happened: Happened) -> None:
         match happened.event:
             case EmailVerificationRequested(user_id=user_id):
-                user = await social.mongo.one("users", {"_id": user_id}, FIELDS)
+                user = await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS)
                 if user and not user.get("email_verified_at"):
                     await self._token(social, Purpose.EMAIL, user, user["email"])
             case EmailChangeRequested(user_id=user_id, email=email):
-                user = await social.mongo.one("users", {"_id": user_id}, FIELDS)
+                user = await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS)
                 if user and not credentials.outdated(user, happened.at):
                     await self._token(social, Purpose.EMAIL, user, email)
             case PasswordResetRequested(email=email):
                 if user := await social.mongo.one("users", {"email": email}, FIELDS):
                     await self._token(social, Purpose.PASSWORD, user, email)
             case PasswordChanged(user_id=user_id):
-                if user := await social.mongo.one("users", {"_id": user_id}, FIELDS):
+                if user := await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS):
                     text = CHANGED.format(username=user["username"])
                     await self._hand_over(Mail(user["email"], "Your password was changed", text))
             case EmailChanged(user_id=user_id, old_email=old):
-                if user := await social.mongo.one("users", {"_id": user_id}, FIELDS):
+                if user := await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS):
                     text = MOVED.format(username=user["username"])
                     await self._hand_over(Mail(old, "Your e-mail address was changed", text))
 

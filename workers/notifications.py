@@ -163,13 +163,12 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
                 since.setdefault(_key(group), each.at)
         if isinstance(each.event, PostDeleted):
             gone[each.event.post_id] = each.at
+        elif isinstance(each.event, NotificationsChanged):
+            for group in await notifications.existing(social.mongo, each.event.ids):
+                changed[group["_id"]] = group
+                since.setdefault(_key(group), each.at)
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-        elif isinstance(each.event, NotificationsChanged):
-            renamed |= dict.fromkeys(each.event.ids, each.at)
-    for group in await notifications.existing(social.mongo, renamed):
-        changed[group["_id"]] = group
-        since.setdefault(_key(group), renamed[group["_id"]])
     changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
     rendered = await notifications.render(social.mongo, list(changed.values()))
     for group, notification in zip(changed.values(), rendered, strict=True):
