@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, notifications, posts, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, users
 from api.docs import add_docs
+from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Keys
@@ -30,7 +31,8 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
     app[http.VERIFIER] = Verifier(keys.signer.jwks)
-    app[http.PROXIES] = Proxies(settings.trusted_proxies)
+    app[PROXIES] = Proxies(settings.trusted_proxies)
+    limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
         for route in service.routes:

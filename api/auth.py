@@ -10,7 +10,6 @@ from social.contracts.problems import (
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
-    RateLimited,
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
@@ -19,13 +18,13 @@ from social.contracts.problems import (
 service = Service("auth", "Accounts and sessions")
 
 
-@service.post("/v1/auth/register", auth=False, status=201, raises=(UsernameTaken, EmailTaken, RateLimited))
+@service.post("/v1/auth/register", auth=False, limit="register", status=201, raises=(UsernameTaken, EmailTaken))
 async def register(request: Request, body: Register) -> Tokens:
     """Open an account and its first session."""
     return await auth.register(request.social, request.keys, body)
 
 
-@service.post("/v1/auth/login", auth=False, raises=(InvalidCredentials, RateLimited))
+@service.post("/v1/auth/login", auth=False, limit="login", raises=(InvalidCredentials,))
 async def login(request: Request, body: Login) -> Tokens:
     """Open a session by username or e-mail."""
     return await auth.login(request.social, request.keys, body)

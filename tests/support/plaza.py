@@ -34,6 +34,10 @@ from workers.settings import ROLES
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
+# Tests come from one address; tests/api/test_limits.py is about limits.
+PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset")}
+
+
 @dataclass(frozen=True)
 class Plaza:
     """What runs."""
@@ -65,6 +69,7 @@ async def system(
     redis_url: str | None = None,
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
+    **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
@@ -84,7 +89,7 @@ async def system(
         social.start(tasks)
         workers.app.start(social, tasks, roles)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
-            async with serving(social, keys) as door:
+            async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks)
         assert not tasks.failed, "background work ended by itself"
     finally:
@@ -97,7 +102,7 @@ async def system(
 async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**settings)), access_log=None)
+    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**PLENTY | settings)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
