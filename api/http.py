@@ -86,6 +86,12 @@ class Request:
         """The address the request comes from."""
         return client_ip(self.raw)
 
+    @property
+    def session_id(self) -> str:
+        """Which of their sessions asks."""
+        assert self._access is not None
+        return self._access.session_id
+
 
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The aiohttp handler of a route."""

@@ -22,6 +22,7 @@ from social.infra import logs, process, redis
 from social.infra.broker import Broker
 from social.infra.health import Health
 from social.infra.keyfiles import JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+from social.infra.mailer import MailSettings
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
@@ -30,6 +31,7 @@ from social.infra.schema import migrate
 from social.infra.settings import StartError, load
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
+from workers.mail import Post
 
 log = logs.get("embedded")
 
@@ -99,7 +101,7 @@ async def serve(
     try:
         social.start(tasks)
         await gateway.start()
-        workers.app.start(social, tasks)
+        workers.app.start(social, tasks, Post.of(mail_settings(settings)))
         yield
     finally:
         await gateway.stop()
@@ -120,6 +122,18 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
         drain_s=settings.drain_s,
         pid_key=SecretStr(pid_key),
         origins=[f"http://{host}:{settings.api_port}" for host in ("localhost", "127.0.0.1")],
+    )
+
+
+def mail_settings(settings: EmbeddedSettings) -> MailSettings:
+    """How mail leaves: as files beside the other data, unless the environment says otherwise."""
+    said = load(MailSettings, "embedded")
+    here = {
+        "mailer_url": f"file:{settings.plaza_var / 'mail'}",
+        "mail_links": f"http://localhost:{settings.api_port}",
+    }
+    return load(
+        MailSettings, "embedded", **{name: value for name, value in here.items() if name not in said.model_fields_set}
     )
 
 

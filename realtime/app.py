@@ -20,6 +20,7 @@ from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
 from realtime.stock import CHANNEL, Stock
 from realtime.transport import Transport
+from social.contracts.auth import SessionEnd
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
 from social.infra import clock, logs, metrics
@@ -31,7 +32,7 @@ from social.infra.wiring import Social
 log = logs.get("gateway")
 
 TICK_S = 1.0
-LAG_EVERY_S = 0.5
+LAG_EVERY_S = 1.0
 IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
@@ -52,7 +53,14 @@ class Gateway:
         self.transport = Transport(settings, self.health, authorize=self._connecting.authorize, departed=self._departed)
         self.transport.received(self._received)
         self.server = self.transport.server
-        self.delivery = Delivery(social.mongo, self.sessions, self.server, self.background, cut=self.cut)
+        self.delivery = Delivery(
+            social.mongo,
+            self.sessions,
+            self.server,
+            self.background,
+            cut=self.cut,
+            most_unread=settings.max_buffered_bytes // 4,
+        )
         self.cluster = Cluster(
             social.redis,
             pushed=self.delivery.pushed,
@@ -185,17 +193,17 @@ class Gateway:
     def _told(self, message: dict[str, Any]) -> None:
         """Control: a revoked login, or a socket id that another gateway has now."""
         match message:
-            case {"revoked": str(session_id)}:
-                self.social.revocations.add(session_id)
+            case {"revoked": str(session_id), **more}:
+                self.social.revocations.add(session_id, str(more.get("reason", SessionEnd.UNKNOWN)))
             case {"evict": str(sid), "gen": int(gen)}:
                 self._connecting.evict(sid, gen)
 
     def _heard_of_stock(self, said: bytes) -> None:
         self.stock.heard(said)
 
-    def _revoked(self, session_id: str) -> None:
+    def _revoked(self, session_id: str, reason: str) -> None:
         for session in self.sessions.of_family(session_id):
-            self.end(session, "session_revoked")
+            self.end(session, reason)
 
     async def _regained(self) -> None:
         """Redis is back: whatever was pushed meanwhile is in the streams."""

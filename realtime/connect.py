@@ -219,7 +219,7 @@ class Connecting:
         try:
             gateway.social.revocations.check(session.session_id)
         except Problem:
-            gateway.end(session, "session_revoked")
+            gateway.end(session, gateway.social.revocations.reason(session.session_id))
 
     async def _reread_later(self, session: Session) -> None:
         """The channel was not confirmed in time: look once more when it is."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from realtime.background import Background
@@ -19,6 +19,7 @@ log = logs.get("delivery")
 CHUNK = 500  # positions in one question to the store
 READERS = 16  # streams read at once
 RETRY_S = 0.5
+LOOK_S = 0.02  # between two looks whether a slow client took some of what it missed
 
 
 class Writer(Protocol):
@@ -27,6 +28,8 @@ class Writer(Protocol):
     def send_frame(self, sid: str, frame: bytes) -> bool: ...
 
     def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = ()) -> None: ...
+
+    def buffered(self, sid: str) -> int: ...
 
 
 class Delivery:
@@ -40,12 +43,14 @@ class Delivery:
         background: Background,
         *,
         cut: Callable[[Session], None],
+        most_unread: int,
     ) -> None:
         self._mongo = mongo
         self._sessions = sessions
         self._server = server
         self._background = background
         self._cut = cut
+        self._most_unread = most_unread  # bytes of what somebody missed that are written ahead of their reading
         self._readers = asyncio.Semaphore(READERS)
 
     # ---- live
@@ -96,12 +101,36 @@ class Delivery:
     # ---- from the stream
 
     def begin(self, session: Session, missed: replay.Replay | None, position: streams.Position) -> None:
-        """Right after CONNECT: what was missed, then what was held meanwhile. Never waits."""
-        if missed is not None:
-            for seq, frame in missed.frames():
-                self._send(session, seq, frame)
+        """Right after CONNECT: what was missed, then what was held meanwhile. Only a slow client's rest comes later."""
+        session.reading = True
+        frames = iter(missed.frames() if missed is not None else ())
+        if self._pour(session, frames):
+            self._follow(session, position)
+        else:
+            self._background.spawn("pour", self._pour_on(session, frames, position))
+
+    def _pour(self, session: Session, frames: Iterator[tuple[int, bytes]]) -> bool:
+        """Write until all is written, or enough is unread: the whole window may be more than a socket may hold."""
+        for seq, frame in frames:
+            self._send(session, seq, frame)
+            if self._server.buffered(session.sid) >= self._most_unread:
+                return False
+        return True
+
+    async def _pour_on(self, session: Session, frames: Iterator[tuple[int, bytes]], position: streams.Position) -> None:
+        while not session.ended:
+            if self._server.buffered(session.sid) < self._most_unread and self._pour(session, frames):
+                self._follow(session, position)
+                return
+            await asyncio.sleep(LOOK_S)
+
+    def _follow(self, session: Session, position: streams.Position) -> None:
+        session.reading = False
         session.epoch, session.last = position
         self._flush(session)
+        if session.again:
+            session.again = False
+            self.behind(session, "again")
 
     def behind(self, session: Session, by: str, push: Push | None = None) -> None:
         """A socket misses something: read it, while pushes wait."""
@@ -109,7 +138,9 @@ class Delivery:
             session.hold = []
         if push is not None:
             session.hold.append(push)
-        if not session.reading and session.connected:
+        if session.reading:
+            session.again = True  # what is being read may be older than what was missed
+        elif session.connected:
             metrics.POSITIONS_AHEAD.labels(by=by).inc()
             session.reading = True
             self._background.spawn("catch up", self._catch_up(session))
@@ -130,7 +161,6 @@ class Delivery:
                 break
             except Unavailable:
                 await asyncio.sleep(RETRY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-        session.reading = False
         if session.ended:
             return
         if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again

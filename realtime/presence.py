@@ -5,6 +5,7 @@ them lies ahead; otherwise the latest is when they were last seen.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ class Presences:
         self._grace_s = grace_s
         self._came: set[str] = set()
         self._leaving: dict[str, float] = {}  # people whose last socket here went, and when to say so
+        self._changed = asyncio.Event()
         self._watched: dict[str, bool] = {}  # people watched here, and whether they were online when last told
 
     # ---- what sockets do
@@ -60,11 +62,13 @@ class Presences:
         """A socket of theirs connected."""
         if self._leaving.pop(user_id, None) is None:
             self._came.add(user_id)
+            self._changed.set()
 
     def left(self, user_id: str) -> None:
         """One went; they count as here for a moment longer, since most come back at once."""
         if not self._here(user_id):
             self._leaving[user_id] = time.monotonic() + self._grace_s
+            self._changed.set()
 
     async def look(self, user_ids: Sequence[str]) -> list[Presence]:
         """Where people are now; raises Unavailable without Redis."""
@@ -82,6 +86,11 @@ class Presences:
         """Write what changed a few times a second, and renew and compare everything well before a lease ends."""
         due = time.monotonic() + self._refresh_s
         while True:
+            if not self._came and not self._leaving:
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(due - time.monotonic()):
+                        await self._changed.wait()
             await asyncio.sleep(FLUSH_S)
             try:
                 await self._flush()

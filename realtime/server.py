@@ -147,6 +147,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """The inverse of `enter`."""
         self.manager.basic_leave_room(sid, namespace, room)
 
+    def buffered(self, sid: str, namespace: str = "/") -> int:
+        """Bytes the socket's client has not taken yet."""
+        member = self.manager.member(sid, namespace)
+        return self.engine.buffered(member.eio_sid) if member is not None else 0
+
     def cut(self, sid: str, namespace: str = "/") -> None:
         """Drop the socket's connection as a lost network would: its client comes back by itself."""
         member = self.manager.member(sid, namespace)

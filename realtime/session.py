@@ -19,6 +19,7 @@ class Session:
     """Who is at the other end, where they are in their stream, and what they watch."""
 
     __slots__ = (
+        "again",
         "at_ms",
         "bucket",
         "connected",
@@ -56,6 +57,7 @@ class Session:
         self.last = 0  # the seq of the last stream event written
         self.hold: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come
         self.reading = False  # a catch-up is under way
+        self.again = False  # and when it is done, another one
         self.connected = False
         self.ended = False
         self.rooms: set[str] = set()  # entered through doors; not the user's own

@@ -36,6 +36,9 @@ class GatewaySettings(BaseSettings):
     ping_timeout_s: float = Field(default=20, gt=0, description="seconds a client may take to answer one")
     max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
     max_buffered_bytes: int = Field(default=262_144, ge=16_384, description="unread bytes at which a socket is closed")
+    pending_sockets: int = Field(
+        default=10_000, ge=1, description="connections that may be open at once without a login; each has 10 s for it"
+    )
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
     events_per_s: float = Field(

@@ -18,6 +18,7 @@ class _Server(Server):
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
             max_payload_bytes=settings.max_message_bytes,
+            max_unsettled=settings.pending_sockets,
             max_buffered_bytes=settings.max_buffered_bytes,
             origins=None if "*" in settings.origins else frozenset(settings.origins),
         )

@@ -1,17 +1,23 @@
 """Accounts and sessions: passwords, refresh rotation, and sessions that can be ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from social import streams, users
+from social.contracts.auth import SessionEnd
+from social.contracts.events import EmailVerificationRequested
 from social.contracts.people import Login, Register, Tokens
 from social.contracts.problems import (
+    AccountSuspended,
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
+    WrongPassword,
 )
 from social.infra import clock
 from social.infra.mongo import AlreadyExists, Document, Transaction
@@ -20,6 +26,7 @@ from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer
 from social.infra.wiring import Social
 
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
+LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1}
 REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
 
 
@@ -32,23 +39,38 @@ class Keys:
     passwords: Passwords
 
 
-async def register(social: Social, keys: Keys, ask: Register) -> Tokens:
+class Client(NamedTuple):
+    """Where a login comes from, as its owner will see it in the list of sessions."""
+
+    ip: str | None = None
+    device: str | None = None
+
+
+UNKNOWN = Client()
+
+
+async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
     """Open an account and its first session; raises UsernameTaken, EmailTaken."""
     password = await keys.passwords.hash(ask.password)
     user = _new_user(ask, password)
-    session, token = _new_session(keys, user["_id"])
+    session, token = _new_session(keys, user["_id"], client)
     await social.commit(_open_account, user, session)
     return _tokens(keys, user, session["_id"], token)
 
 
-async def login(social: Social, keys: Keys, ask: Login) -> Tokens:
-    """Open a session by username or e-mail; raises InvalidCredentials, the same for a wrong name and a wrong word."""
+async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN) -> Tokens:
+    """Open a session by username or e-mail.
+
+    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word.
+    """
     field = "email" if "@" in ask.username else "username"
-    user = await social.mongo.one("users", {field: ask.username}, {**users.REF_FIELDS, "password": 1})
+    user = await social.mongo.one("users", {field: ask.username}, LOGIN_FIELDS)
     if not await keys.passwords.verify(ask.password, user["password"] if user else None) or user is None:
         raise InvalidCredentials
-    session, token = _new_session(keys, user["_id"])
-    await social.mongo.insert("sessions", session)
+    if user.get("suspended_at"):
+        raise AccountSuspended
+    session, token = _new_session(keys, user["_id"], client)
+    await social.mongo.transact(lambda tx: _open_session(tx, user, session))
     return _tokens(keys, user, session["_id"], token)
 
 
@@ -56,7 +78,7 @@ async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
     """Trade a refresh token for the next pair; one that was used before ends its whole session.
 
     Within 10 s, and while its successor is unused, the same successor is answered again.
-    Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked.
+    Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended.
     """
     session_id = keys.refresh.session(token)
     if session_id is None:
@@ -70,16 +92,18 @@ async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
     session = await social.mongo.one("sessions", {"_id": session_id})
     if session is None or session["expires_at"] <= now:
         raise InvalidRefreshToken
+    user = await social.mongo.one("users", {"_id": session["user_id"]}, {**users.REF_FIELDS, "suspended_at": 1})
+    if user is None:
+        raise InvalidRefreshToken
+    if user.get("suspended_at"):
+        raise AccountSuspended
     if session["revoked_at"] is not None:
         raise SessionRevoked
     if not rotated:
         unused = session["hash"] == keys.refresh.digest(successor)
         if not unused or now - session["rotated_at"] > REFRESH_GRACE:
-            await revoke(social, session_id, "refresh_token_reused")
+            await revoke(social, session_id, SessionEnd.REUSED)
             raise RefreshTokenReused
-    user = await social.mongo.one("users", {"_id": session["user_id"]}, users.REF_FIELDS)
-    if user is None:
-        raise InvalidRefreshToken
     return _tokens(keys, user, session_id, successor)
 
 
@@ -87,16 +111,57 @@ async def logout(social: Social, keys: Keys, token: str) -> None:
     """End the session a refresh token belongs to; anything else is ended already."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
-        await revoke(social, session_id, "logout")
+        await revoke(social, session_id, SessionEnd.LOGOUT)
 
 
-async def revoke(social: Social, session_id: str, reason: str) -> None:
+async def logout_all(social: Social, user_id: str) -> None:
+    """End all of a person's sessions."""
+    ended, _ = await social.mongo.transact(lambda tx: end_sessions(tx, user_id, SessionEnd.LOGOUT_ALL))
+    await tell_ended(social, ended, SessionEnd.LOGOUT_ALL)
+
+
+async def revoke(social: Social, session_id: str, reason: SessionEnd) -> None:
     """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
-    now = clock.now()
-    revoked = {"$set": {"revoked_at": now, "reason": reason}}
+    revoked = {"$set": {"revoked_at": clock.now(), "reason": reason}}
     if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, revoked):
-        social.revocations.add(session_id, now)
-        await social.pushes.control({"revoked": session_id})
+        await tell_ended(social, [session_id], reason)
+
+
+async def end_sessions(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> list[str]:
+    """End every session of a person, but `keep`; who knows of pushes hands the answer to `tell_ended` afterwards."""
+    now = clock.now()
+    await tx.update("users", {"_id": user_id}, {"$set": {"sessions_ended_at": now}})  # see _open_session
+    open_ = await tx.many("sessions", {"user_id": user_id, "revoked_at": None}, {"_id": 1})
+    ended = [each["_id"] for each in open_ if each["_id"] != keep]
+    await tx.update_all("sessions", {"_id": {"$in": ended}}, {"$set": {"revoked_at": now, "reason": reason}})
+    return ended
+
+
+async def tell_ended(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
+    """Tell of ended sessions now; without it every process finds them by itself within its next second."""
+    for session_id in session_ids:
+        social.revocations.add(session_id, reason)
+    await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))
+
+
+async def confirm_password(social: Social, keys: Keys, user_id: str, password: str) -> str:
+    """The stored hash of one's password, for who knows the password; raises WrongPassword."""
+    user = await social.mongo.one("users", {"_id": user_id}, {"password": 1})
+    stored = user["password"] if user else None
+    if not await keys.passwords.verify(password, stored) or stored is None:
+        raise WrongPassword
+    return str(stored)
+
+
+async def _open_session(tx: Transaction, user: Document, session: Document) -> None:
+    """The write to the account lets no login pass by a change of its password, a suspension or an end of all sessions.
+
+    One of the two transactions has to run again, and then sees the other: a session that was opened, or is not to be.
+    """
+    unchanged = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
+    if not await tx.update("users", unchanged, {"$inc": {"logins": 1}}):
+        raise InvalidCredentials
+    await tx.insert("sessions", session)
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
@@ -106,6 +171,7 @@ async def _open_account(tx: Transaction, user: Document, session: Document) -> N
         raise (EmailTaken if "email" in taken.index else UsernameTaken) from None
     await tx.insert("streams", streams.new(user["_id"]))
     await tx.insert("sessions", session)
+    tx.record(EmailVerificationRequested(user_id=user["_id"]))
 
 
 def _new_user(ask: Register, password: str) -> Document:
@@ -113,6 +179,7 @@ def _new_user(ask: Register, password: str) -> Document:
         "_id": clock.new_id(),
         "username": ask.username,
         "email": ask.email,
+        "email_verified_at": None,
         "password": password,
         "display_name": ask.username,
         "avatar_url": None,
@@ -124,13 +191,15 @@ def _new_user(ask: Register, password: str) -> Document:
     }
 
 
-def _new_session(keys: Keys, user_id: str) -> tuple[Document, str]:
+def _new_session(keys: Keys, user_id: str, client: Client) -> tuple[Document, str]:
     session_id, now = clock.new_id(), clock.now()
     token = keys.refresh.first(session_id)
     session = {
         "_id": session_id,
         "user_id": user_id,
         "hash": keys.refresh.digest(token),
+        "ip": client.ip,
+        "device": client.device,
         "created_at": now,
         "rotated_at": now,
         "expires_at": now + SESSION_LIVES,

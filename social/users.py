@@ -33,7 +33,7 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id}, {"password": 0})
     if user is None:
         raise NotFound
-    return Me.model_construct(**_profile(user), email=user["email"])
+    return Me.model_construct(**_profile(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 async def profile(mongo: Mongo, username: str) -> Profile:

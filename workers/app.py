@@ -12,6 +12,7 @@ from social.infra.schema import wait_for_schema
 from social.infra.settings import load
 from social.infra.wiring import Social
 from workers import counters, feeds, notifications, relay, runner
+from workers.mail import Post
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
 
@@ -24,13 +25,14 @@ CONSUMERS = {
 }
 
 
-def start(social: Social, tasks: Tasks, roles: Sequence[str] = ROLES) -> None:
+def start(social: Social, tasks: Tasks, post: Post, roles: Sequence[str] = ROLES) -> None:
     """Take up these roles over a system that is already connected."""
+    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle)}
     for role in roles:
         if role == "relay":
             tasks.start("relay", relay.run(social))
         else:
-            tasks.start(role, runner.consume(social, CONSUMERS[role]))
+            tasks.start(role, runner.consume(social, consumers[role]))
 
 
 async def main() -> bool:
@@ -47,7 +49,7 @@ async def main() -> bool:
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        start(social, tasks, settings.worker_roles)
+        start(social, tasks, Post.of(settings), settings.worker_roles)
         log.info("workers working", roles=",".join(settings.worker_roles))
         await tasks.until_stopped()
         health.stopping = True

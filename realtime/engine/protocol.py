@@ -40,7 +40,6 @@ class Engine(LongPolling):
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
-        self.gate: Callable[[Request], Refused | None] | None = None  # may turn a handshake away
         self.draining = False
         interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
         self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
@@ -132,11 +131,13 @@ class Engine(LongPolling):
         """One more owner stands for the session: it may stay open without a deadline."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled += 1
+            self.unsettled -= session.settled == 1
 
     def unsettle(self, sid: str) -> None:
         """One owner less; with none left the session has `settle_timeout_s` to find another."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled -= 1
+            self.unsettled += session.settled == 0
             self._expect(session)
 
     def store(self, sid: str) -> dict[str, Any]:
@@ -283,9 +284,8 @@ class Engine(LongPolling):
             raise Refused(BAD_VERSION)
         if self.draining:
             raise Refused(FORBIDDEN, 503, "Draining")
-        refusal = self.gate(request) if self.gate is not None else None
-        if refusal is not None:
-            raise refusal
+        if self.options.max_unsettled is not None and self.unsettled >= self.options.max_unsettled:
+            raise Refused(FORBIDDEN, 429, "Too many connections without a login")
         return None
 
     def _handshake(self, request: Request, exchange: Exchange) -> None:

@@ -48,6 +48,7 @@ class Options:
     max_buffered_bytes: int = 262_144  # unread by a slow client, and unhandled from a fast one
     upgrade_timeout_s: float = 10.0
     settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
+    max_unsettled: int | None = None  # how many of those there may be; None: any number
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
 

@@ -35,7 +35,8 @@ class Sessions(ABC):
         self.options = options or Options()
         self.handler: Handler = handler or Nobody()
         self.sessions: dict[str, Session] = {}
-        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining
+        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining, limited
+        self.unsettled = 0  # sessions that nobody stands for
         self.slow_closed = 0
         self.received_count = 0
         self.sent_count = 0
@@ -82,6 +83,7 @@ class Sessions(ABC):
     def _begin(self) -> Session:
         session = Session(token_urlsafe(15))
         self.sessions[session.sid] = session
+        self.unsettled += 1
         self._wheel.place(session)
         self._expect(session)
         return session
@@ -180,3 +182,4 @@ class Sessions(ABC):
         except Exception:
             log.exception("a close handler failed")
         del self.sessions[session.sid]
+        self.unsettled -= session.settled <= 0

@@ -13,6 +13,7 @@ class Group(StrEnum):
     NOTIFICATIONS = "notifications"
     FEEDS = "feeds"
     COUNTERS = "counters"
+    MAIL = "mail"
 
 
 class Event(Contract):
@@ -107,6 +108,49 @@ class NotificationsRead(Event):
         return f"user:{self.user_id}"
 
 
+class _AboutAccount(Event):
+    """Who asks for a mail; the token in it is made when it is sent, so none is ever stored or queued."""
+
+    groups = (Group.MAIL,)
+    user_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
+
+
+class EmailVerificationRequested(_AboutAccount):
+    routing_key = "email.verification_requested"
+
+
+class EmailChangeRequested(_AboutAccount):
+    routing_key = "email.change_requested"
+    email: str
+
+
+class EmailChanged(_AboutAccount):
+    """Tells the old address."""
+
+    routing_key = "email.changed"
+    old_email: str
+
+
+class PasswordChanged(_AboutAccount):
+    routing_key = "password.changed"
+
+
+class PasswordResetRequested(Event):
+    """For an address, whoever has it: asking takes the same work whether or not anybody does."""
+
+    routing_key = "password.reset_requested"
+    groups = (Group.MAIL,)
+    email: str
+
+    @property
+    def key(self) -> str:
+        return f"email:{self.email}"
+
+
 EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
@@ -119,6 +163,11 @@ EVENTS: dict[str, type[Event]] = {
         UserFollowed,
         UserUnfollowed,
         NotificationsRead,
+        EmailVerificationRequested,
+        EmailChangeRequested,
+        EmailChanged,
+        PasswordChanged,
+        PasswordResetRequested,
     )
 }
 

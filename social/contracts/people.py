@@ -29,6 +29,20 @@ Email = Annotated[
 Password = Annotated[
     str, StringConstraints(min_length=8, max_length=128), NoNul, Field(examples=["correct horse battery"])
 ]
+GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+
+
+def clean_device(device: str) -> str:
+    """Printable text only: what a client calls itself is shown to its owner, and may not disguise itself there."""
+    return " ".join("".join(each if each.isprintable() else " " for each in device).split())
+
+
+Device = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(clean_device),
+    Field(examples=["Ada's phone"], description="how this device is named in the list of sessions"),
+]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -55,6 +69,7 @@ class Me(Profile):
     """One's own profile, with what only oneself may see."""
 
     email: str
+    email_verified: bool = Field(description="a mail to it was answered")
 
 
 class FollowState(Contract):
@@ -71,13 +86,15 @@ class Register(Ask):
     username: NewUsername
     email: Email
     password: Password
+    device: Device | None = None
 
 
 class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 
     username: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=254), NoNul]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+    password: GivenPassword
+    device: Device | None = None
 
 
 class Refresh(Ask):

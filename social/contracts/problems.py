@@ -63,6 +63,10 @@ class MalformedJson(Problem):
     status, code, title = 400, "malformed_json", "The body is not JSON"
 
 
+class InvalidOneTimeToken(Problem):
+    status, code, title = 400, "invalid_one_time_token", "This link was used, is over, or never was"
+
+
 class NotAuthenticated(Problem):
     """No usable access token; `WWW-Authenticate` says why (RFC 6750)."""
 
@@ -94,6 +98,16 @@ class RefreshTokenReused(NotAuthenticated):
 
 class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not allowed"
+
+
+class AccountSuspended(Forbidden):
+    code, title = "account_suspended", "This account is suspended"
+
+
+class WrongPassword(Forbidden):
+    """The access token is good, so it is no 401: clients would refresh and ask again."""
+
+    code, title = "wrong_password", "The password is wrong"
 
 
 class NotFound(Problem):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from social.contracts.auth import SessionEnd
 from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
 from social.contracts.codec import encode
 from social.contracts.notifications import Notification, Read, Unread
@@ -83,7 +84,7 @@ class UserStats(Contract):
 class SessionEnded(Contract):
     """This session was revoked; the socket closes."""
 
-    reason: str
+    reason: str = Field(examples=list(SessionEnd), description="why; more may come")
 
 
 class Drain(Contract):

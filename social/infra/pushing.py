@@ -40,9 +40,9 @@ class Pushes:
         await self.send(pushes)
         metrics.PUSHES.labels(event=event).inc(len(pushes))
 
-    async def control(self, message: dict[str, Any]) -> None:
-        """A word to every gateway."""
-        await self._publish([(CONTROL_CHANNEL, encode(message))])
+    async def control(self, *messages: dict[str, Any]) -> None:
+        """Words to every gateway."""
+        await self._publish([(CONTROL_CHANNEL, encode(message)) for message in messages])
 
     async def send(self, pushes: Sequence[tuple[str, bytes]]) -> None:
         """Hand over encoded pushes, each to its room; never raises for a Redis that is away."""

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from social.contracts.auth import SessionEnd
 from social.contracts.problems import SessionRevoked, Unavailable
 from social.infra import clock, logs, metrics
 from social.infra.mongo import Mongo
@@ -18,18 +20,25 @@ POLL_S = 1.0
 FAIL_CLOSED_S = 30.0
 
 
+class Revoked(NamedTuple):
+    """When a session ended, and why."""
+
+    at: datetime
+    reason: str
+
+
 class Revocations:
     """Consulted on every call and connect; listeners hear of each revoked session once."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._revoked: dict[str, datetime] = {}
+        self._revoked: dict[str, Revoked] = {}
         self._read_until: datetime | None = None
         self._fresh_at = float("-inf")
-        self._listeners: list[Callable[[str], None]] = []
+        self._listeners: list[Callable[[str, str], None]] = []
 
-    def listen(self, heard: Callable[[str], None]) -> None:
-        """Call `heard(session_id)` for each session that is revoked from now on."""
+    def listen(self, heard: Callable[[str, str], None]) -> None:
+        """Call `heard(session_id, reason)` for each session that is revoked from now on."""
         self._listeners.append(heard)
 
     def check(self, session_id: str) -> None:
@@ -39,23 +48,29 @@ class Revocations:
         if time.monotonic() - self._fresh_at > FAIL_CLOSED_S:
             raise Unavailable("Revoked sessions cannot be looked up")
 
-    def add(self, session_id: str, at: datetime | None = None) -> None:
+    def reason(self, session_id: str) -> str:
+        """Why a session that `check` refuses has ended."""
+        revoked = self._revoked.get(session_id)
+        return revoked.reason if revoked else SessionEnd.UNKNOWN
+
+    def add(self, session_id: str, reason: str = SessionEnd.UNKNOWN, at: datetime | None = None) -> None:
         """Learn of a revocation early, from Redis or from our own commit."""
         if session_id not in self._revoked:
-            self._revoked[session_id] = at or clock.now()
+            self._revoked[session_id] = Revoked(at or clock.now(), reason)
             for heard in self._listeners:
-                heard(session_id)
+                heard(session_id, reason)
 
     async def poll(self) -> None:
         """Read what is new; raises Unavailable."""
         started, now = time.monotonic(), clock.now()
         since = self._read_until or now - REMEMBER
-        for row in await self._mongo.many("sessions", {"revoked_at": {"$gte": since}}, fields={"revoked_at": 1}):
-            self.add(row["_id"], row["revoked_at"])
+        fields = {"revoked_at": 1, "reason": 1}
+        for row in await self._mongo.many("sessions", {"revoked_at": {"$gte": since}}, fields=fields):
+            self.add(row["_id"], row.get("reason") or SessionEnd.UNKNOWN, row["revoked_at"])
         self._read_until = now - OVERLAP
         self._fresh_at = started
         oldest = now - REMEMBER
-        for session_id in [each for each, at in self._revoked.items() if at < oldest]:
+        for session_id in [each for each, revoked in self._revoked.items() if revoked.at < oldest]:
             del self._revoked[session_id]
 
     async def run(self) -> None:

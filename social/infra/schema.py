@@ -24,6 +24,10 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "sessions": [
         IndexModel([("revoked_at", UP)], name="revoked_at"),
+        IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
+    "one_time_tokens": [
         IndexModel([("user_id", UP)], name="user_id"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],

@@ -24,6 +24,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "Register": {"username": "carol", "email": "carol@example.org", "password": "long enough"},
     "Login": {"username": "ada", "password": "long enough"},
     "Refresh": {"refresh_token": "x"},
+    "ChangePassword": {"current_password": "long enough", "new_password": "longer still"},
+    "ChangeEmail": {"password": "long enough", "email": "carol@example.org"},
+    "VerifyEmail": {"token": "x"},
+    "RequestPasswordReset": {"email": "carol@example.org"},
+    "ResetPassword": {"token": "x", "password": "long enough"},
     "NewPost": {"text": "hello"},
     "NewComment": {"text": "hello"},
     "Read": {"ids": ["0" * 24]},
@@ -197,7 +202,8 @@ async def test_no_route_but_those_of_signing_in_works_without_a_token(door: Door
         answer.refused(401, "invalid_token")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     open_to_all = {route.name for route in ROUTES if not route.auth}
-    assert open_to_all == {"register", "login", "refresh_token", "logout", "jwks"}
+    by_mail = {"request_password_reset", "reset_password", "verify_email"}
+    assert open_to_all == {"register", "login", "refresh_token", "logout", "jwks"} | by_mail
 
 
 async def test_who_is_not_let_in_is_not_told_what_is_wrong(door: Door) -> None:

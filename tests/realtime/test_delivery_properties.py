@@ -76,12 +76,14 @@ class World:
         self.mongo = cast(Mongo, self.store)
         self.background = Background()
         self.sessions = Sessions()
-        self.delivery = Delivery(self.mongo, self.sessions, self, self.background, cut=self.cut)
+        self.delivery = Delivery(self.mongo, self.sessions, self, self.background, cut=self.cut, most_unread=100)
         self.session: Session | None = None
         self.pid: resume.Pid | None = None
         self.offset: str | None = None  # as the client keeps it
         self.seen: list[int] = []  # what the client has, without what it fetched otherwise
         self.expected_from = 0  # what came before was fetched
+        self.slow = False  # the client takes a frame only now and then
+        self.unread = 0
 
     # the server's side of the client's connection
 
@@ -89,7 +91,12 @@ class World:
         if self.session is not None and sid == self.session.sid:
             _, data, self.offset = decode(frame[2:])
             self.seen.append(int(data["ids"][0], 16))
+            self.unread += 100 if self.slow else 0
         return True
+
+    def buffered(self, sid: str) -> int:
+        unread, self.unread = self.unread, max(0, self.unread - 40)
+        return unread
 
     def publish_frame(self, room: str, frame: bytes, skip: Any = ()) -> None: ...
 
@@ -147,7 +154,7 @@ class World:
         self.delivery.begin(session, missed, position)
 
     async def settle(self) -> None:
-        self.store.away = False
+        self.store.away = self.slow = False
         for _ in range(3):
             await self.delivery.reread("sweep")
             for _ in range(60):
@@ -169,6 +176,7 @@ steps = st.one_of(
     st.tuples(st.just("return"), st.lists(seqs, max_size=3)),
     st.tuples(st.just("sweep")),
     st.tuples(st.just("store"), st.booleans()),
+    st.tuples(st.just("slow"), st.booleans()),
     st.tuples(st.just("turn"), st.integers(1, 5)),
 )
 
@@ -201,6 +209,8 @@ async def live(script: list[tuple[Any, ...]]) -> None:
                     assert world.store.away
             case ("store", here):
                 world.store.away = not here
+            case ("slow", slow):
+                world.slow = slow
             case ("turn", times):
                 for _ in range(times):
                     await asyncio.sleep(0)
@@ -224,6 +234,7 @@ def test_a_client_has_its_whole_stream_in_order_and_once(script: list[tuple[Any,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "WINDOW", WINDOW)
         patch.setattr("realtime.delivery.RETRY_S", 0)
+        patch.setattr("realtime.delivery.LOOK_S", 0)
         asyncio.run(live(script))
 
 

@@ -191,3 +191,34 @@ async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, r
         await until(lambda: not gateway.background._tasks, 4)
     finally:
         await redis_server.start()
+
+
+async def test_connections_without_a_login_are_no_more_than_a_gateway_can_carry(world, ada, http):
+    gateway = await world.gateway(pending_sockets=3)
+    wire = await ada.connect(gateway)
+    idle = [await raw(http, gateway) for _ in range(3)]
+    for path in ("transport=polling", "transport=websocket"):
+        answer = await http.get(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&{path}", headers=UPGRADE[path])
+        assert answer.status == 429
+    assert (await wire.ask("sync", {"after": "x"}))["ok"]
+    await idle[0].close()
+    await until(lambda: gateway.server.engine.unsettled == 2)
+    again = await ada.connect(gateway)
+    assert again.sid
+    await again.close()
+    await until(lambda: gateway.server.engine.unsettled == 2)
+    for each in idle[1:]:
+        await each.close()
+    await wire.close()
+    await until(lambda: (gateway.server.engine.unsettled, len(gateway.sessions)) == (0, 0))
+
+
+UPGRADE: dict[str, dict[str, str]] = {
+    "transport=polling": {},
+    "transport=websocket": {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    },
+}

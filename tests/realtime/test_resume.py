@@ -7,6 +7,7 @@ import pytest
 
 from realtime.resume import Pids
 from social import streams
+from social.contracts.codec import decode, encode
 from social.contracts.pushes import post_room
 from social.infra import clock
 
@@ -180,3 +181,32 @@ async def test_what_somebody_read_on_one_device_is_told_to_the_other(world, gate
     told = await wire.event("notification")
     answer = await wire.ask("notifications.read", {"ids": [told["id"]]})
     assert answer == {"ok": True, "data": {"unread": 0}}
+
+
+@pytest.mark.parametrize("engine", ["native", "portable"])
+async def test_more_than_a_socket_may_hold_is_missed_and_comes_as_fast_as_it_is_read(world, ada, http, engine):
+    gateway = await world.gateway(realtime_engine=engine)
+    wire = await ada.connect(gateway)
+    await wire.close()
+    keys = [",".join(f"{number:012x}{each:012x}" for each in range(100)) for number in range(200)]
+    for start in range(0, 200, 50):
+        some = [streams.Entry(f"read:{key}", 1, "notifications.read") for key in keys[start : start + 50]]
+        await streams.append(world.social.mongo, ada.id, some)
+    missed_bytes = sum(map(len, keys))
+    assert missed_bytes > 1.5 * gateway.settings.max_buffered_bytes
+    url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    opened = decode((await (await http.get(url)).read())[1:])
+    url += f"&sid={opened['sid']}"
+    await http.post(url, data="40" + encode({"token": ada.token, "pid": wire.pid}).decode())
+    told: list[str] = []
+    async with asyncio.timeout(10):
+        while len(told) < 201:
+            answer = await http.get(url)
+            assert answer.status == 200
+            told += [packet for packet in (await answer.text()).split("\x1e") if packet != "2"]
+            await asyncio.sleep(0.05)
+    assert decode(told[0][2:])["sid"] == wire.sid
+    assert [int(decode(each[2:])[2].split(".")[1]) for each in told[1:]] == list(range(1, 201))
+    post = await ada.publish()
+    await likes(world, ada, 1, post)  # and it goes on
+    assert '"notification"' in await (await http.get(url)).text()

@@ -27,7 +27,7 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
     for wire in wires:
         await wire.told_to_stay_away()
-        assert wire.named("session.revoked") == [{"reason": "session_revoked"}]
+        assert wire.named("session.revoked") == [{"reason": "logout"}]
     assert time.monotonic() - at < 2
     assert not his.closed.is_set()
     refused = await ada.connect(gateway)

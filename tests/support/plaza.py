@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +22,7 @@ from social.auth import Keys
 from social.infra import process
 from social.infra.broker import Broker
 from social.infra.health import Health
+from social.infra.mailer import FileMailer, Mailer
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
@@ -27,8 +31,12 @@ from social.infra.redis import Redis, connect
 from social.infra.schema import migrate
 from social.infra.tokens import RefreshTokens, Signer, new_private_key
 from social.infra.wiring import Social
+from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
+from workers.mail import Post
 from workers.settings import ROLES
+
+SENDER = "plaza@example.org"
 
 # Hashing as it should be is a tenth of a test's time; tests/social/test_passwords.py does it.
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
@@ -46,6 +54,7 @@ class Plaza:
     keys: Keys
     door: Door
     tasks: process.Tasks
+    mailbox: Mailbox
 
 
 @cache
@@ -69,6 +78,7 @@ async def system(
     redis_url: str | None = None,
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
+    mailer: Mailer | None = None,
     **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
@@ -84,18 +94,19 @@ async def system(
     redis: Redis = connect(redis_url) if redis_url else FakeAsyncRedis()
     social = Social.over(mongo, redis, broker, outbox)
     await social.revocations.poll()
-    keys, tasks = new_keys(), process.Tasks()
+    keys, tasks, folder = new_keys(), process.Tasks(), Path(mkdtemp(prefix="plaza-mail-"))
     try:
         social.start(tasks)
-        workers.app.start(social, tasks, roles)
+        workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), roles)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
-                yield Plaza(social, keys, door, tasks)
+                yield Plaza(social, keys, door, tasks, Mailbox(folder))
         assert not tasks.failed, "background work ended by itself"
     finally:
         await tasks.cancel()
         await social.close()
         keys.passwords.close()
+        rmtree(folder)
 
 
 @asynccontextmanager

@@ -1,0 +1,109 @@
+"""What one logs in with: passwords and e-mail addresses that are changed, proven and recovered."""
+
+from datetime import datetime
+
+from social import auth, one_time
+from social.auth import Keys
+from social.contracts.auth import ChangeEmail, ChangePassword, ResetPassword, SessionEnd
+from social.contracts.events import (
+    EmailChanged,
+    EmailChangeRequested,
+    EmailVerificationRequested,
+    PasswordChanged,
+    PasswordResetRequested,
+)
+from social.contracts.problems import EmailTaken, InvalidOneTimeToken, NotFound, WrongPassword
+from social.infra import clock
+from social.infra.mongo import AlreadyExists, Document, Transaction, UpdateOne, Where
+from social.infra.wiring import Social
+from social.one_time import Purpose
+
+# ---- passwords
+
+
+async def change_password(social: Social, keys: Keys, ask: ChangePassword, *, by: str, session_id: str) -> None:
+    """A new password for who knows the old one; ends every other session. Raises WrongPassword."""
+    old = await auth.confirm_password(social, keys, by, ask.current_password)
+    new = await keys.passwords.hash(ask.new_password)
+    ended = await social.commit(_change_password, by, old, new, keep=session_id)
+    await auth.tell_ended(social, ended, SessionEnd.PASSWORD_CHANGED)
+
+
+async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str) -> list[str]:
+    if not await _set_password(tx, {"_id": user_id, "password": old}, new):
+        raise WrongPassword("It was changed at this moment")
+    return await auth.end_sessions(tx, user_id, SessionEnd.PASSWORD_CHANGED, keep=keep)
+
+
+async def request_reset(tx: Transaction, email: str) -> None:
+    """Mail a token to whoever has this address; nobody is looked up here, so nothing tells whether anybody does."""
+    tx.record(PasswordResetRequested(email=email))
+
+
+async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None:
+    """A new password for who could read the mail; ends every session. Raises InvalidOneTimeToken."""
+    await one_time.look(social.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
+    password = await keys.passwords.hash(ask.password)
+    ended = await social.commit(_reset_password, ask.token, password)
+    await auth.tell_ended(social, ended, SessionEnd.PASSWORD_RESET)
+
+
+async def _reset_password(tx: Transaction, token: str, password: str) -> list[str]:
+    spent = await one_time.spend(tx, Purpose.PASSWORD, token)
+    if not await _set_password(tx, {"_id": spent.user_id, "email": spent.email}, password):
+        raise InvalidOneTimeToken
+    return await auth.end_sessions(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
+
+
+async def _set_password(tx: Transaction, where: Where, password: str) -> bool:
+    """What a thief asked for with the old password, such as another address, is void from here on."""
+    change = {"$set": {"password": password, "password_changed_at": clock.now()}}
+    if not await tx.update("users", where, change):
+        return False
+    await one_time.forget_all(tx, where["_id"])
+    tx.record(PasswordChanged(user_id=where["_id"]))
+    return True
+
+
+def outdated(user: Document, asked_at: datetime) -> bool:
+    """Whether something was asked for before the last change of the password."""
+    changed_at = user.get("password_changed_at")
+    return changed_at is not None and bool(asked_at <= changed_at)
+
+
+# ---- e-mail addresses
+
+
+async def request_verification(tx: Transaction, *, by: str) -> None:
+    """Mail a token to one's own address, unless it is proven already."""
+    user = await tx.one("users", {"_id": by}, {"email_verified_at": 1})
+    if user is None:
+        raise NotFound
+    if not user.get("email_verified_at"):
+        tx.record(EmailVerificationRequested(user_id=by))
+
+
+async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str) -> None:
+    """Mail a token to a new address, which replaces the old one when it comes back; raises WrongPassword."""
+    await auth.confirm_password(social, keys, by, ask.password)
+    await social.commit(_request_change, by, ask.email)
+
+
+async def _request_change(tx: Transaction, user_id: str, email: str) -> None:
+    tx.record(EmailChangeRequested(user_id=user_id, email=email))
+
+
+async def verify_email(tx: Transaction, token: str) -> None:
+    """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
+    spent = await one_time.spend(tx, Purpose.EMAIL, token)
+    user = await tx.one("users", {"_id": spent.user_id}, {"email": 1})
+    if user is None:
+        raise InvalidOneTimeToken
+    proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}
+    try:
+        await tx.bulk("users", [UpdateOne({"_id": spent.user_id}, proven)])
+    except AlreadyExists:
+        raise EmailTaken from None
+    if user["email"] != spent.email:
+        await one_time.forget_all(tx, spent.user_id)  # what was mailed to the old address proves nothing any more
+        tx.record(EmailChanged(user_id=spent.user_id, old_email=user["email"]))

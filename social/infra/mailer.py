@@ -1,0 +1,162 @@
+"""Mail on its way out: to a file or the terminal while developing, to an SMTP server by its URL."""
+
+import asyncio
+import os
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import localtime
+from pathlib import Path
+from typing import Annotated, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from social.infra import clock
+
+TIMEOUT_S = 15.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _reachable(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme.startswith("smtp") and not (parts.hostname and parts.port != 0):
+        raise ValueError("names no server")
+    return url
+
+
+MailerUrl = Annotated[str, StringConstraints(pattern=r"^(console:|file:.+|smtps?://.+)$"), AfterValidator(_reachable)]
+
+
+class Mail(NamedTuple):
+    """One mail to one person, plain text."""
+
+    to: str
+    subject: str
+    text: str
+
+
+class MailRefused(Exception):
+    """Nobody can ever be reached there: sending it again would not help."""
+
+
+class MailSettings(BaseSettings):
+    """How mail leaves."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    mailer_url: MailerUrl = Field(
+        default="file:var/mail",
+        description="console:, file:FOLDER, smtp://user:password@host:587 or smtps://user:password@host",
+    )
+    mail_from: Annotated[str, StringConstraints(pattern=r"^[!-?A-~]+@[!-?A-~]+$")] = Field(
+        default="plaza@localhost", description="address that mail comes from"
+    )
+    mail_links: HttpUrl = Field(
+        default=HttpUrl("http://localhost:8080"),
+        description="where the web client is: mails link to its /verify-email and /reset-password",
+    )
+
+
+class Mailer(Protocol):
+    """Hands a mail over; when it returns, another is responsible for it."""
+
+    async def send(self, mail: Mail) -> None:
+        """Raises MailRefused for an address that is none, anything else when it may work later."""
+        ...
+
+
+def mailer(url: str, sender: str) -> Mailer:
+    """The mailer that a `MAILER_URL` names."""
+    scheme, _, rest = url.partition(":")
+    match scheme:
+        case "console":
+            return ConsoleMailer(sender)
+        case "file":
+            return FileMailer(Path(rest), sender)
+    return SmtpMailer(url, sender)
+
+
+class ConsoleMailer:
+    """Prints mails, tokens and all: for a terminal that nobody keeps."""
+
+    def __init__(self, sender: str) -> None:
+        self._sender = sender
+
+    async def send(self, mail: Mail) -> None:
+        """Print it."""
+        print(message(mail, self._sender).as_string(), flush=True)
+
+
+class FileMailer:
+    """Keeps each mail as a file that only its owner can read."""
+
+    def __init__(self, folder: Path, sender: str) -> None:
+        self._folder = folder
+        self._sender = sender
+
+    async def send(self, mail: Mail) -> None:
+        """Write it, whole or not at all; the newest is the last by name."""
+        await asyncio.to_thread(self._write, message(mail, self._sender).as_bytes())
+
+    def _write(self, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._folder / f"{clock.millis(clock.now())}-{clock.new_id()}.eml"
+        new = path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+
+
+class SmtpMailer:
+    """One connection a mail. Encrypted where the server can; a password is sent to another machine no other way."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        self._sender = sender
+        self._host = parts.hostname or ""
+        self._tls = parts.scheme == "smtps"
+        self._port = parts.port or (465 if self._tls else 25 if parts.username is None else 587)
+        self._username = unquote(parts.username) if parts.username is not None else None
+        self._password = unquote(parts.password or "") if parts.username is not None else None
+
+    async def send(self, mail: Mail) -> None:
+        """Hand it to the server, which answers for it from then on."""
+        must_encrypt = self._username is not None and self._host not in LOOPBACK
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await aiosmtplib.send(
+                    message(mail, self._sender),
+                    sender=self._sender,
+                    recipients=[mail.to],
+                    hostname=self._host,
+                    port=self._port,
+                    username=self._username,
+                    password=self._password,
+                    use_tls=self._tls,
+                    start_tls=None if self._tls or not must_encrypt else True,
+                    timeout=TIMEOUT_S,
+                )
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            if all(each.code >= 500 for each in refused.recipients):
+                raise MailRefused(f"refused with {refused.recipients[0].code}") from None
+            raise
+
+
+def message(mail: Mail, sender: str) -> EmailMessage:
+    """The mail as it travels; raises MailRefused for an address that cannot be written in a header."""
+    made = EmailMessage()
+    try:
+        made["To"] = Address(addr_spec=mail.to)
+    except (ValueError, IndexError):
+        raise MailRefused("not an address") from None
+    made["From"] = Address("Plaza", addr_spec=sender)
+    made["Subject"] = mail.subject
+    made["Date"] = localtime(clock.now())
+    made["Message-ID"] = f"<{clock.new_id()}@{sender.rpartition('@')[2]}>"
+    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices in answer
+    made.set_content(mail.text)
+    return made

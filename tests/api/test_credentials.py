@@ -1,0 +1,238 @@
+"""Passwords and e-mail addresses: changed, proven, forgotten and recovered."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from support.people import PASSWORD, Answer, Door, Person
+from support.plaza import Plaza
+
+from social import one_time
+from social.contracts.people import Tokens
+from social.infra import clock
+
+NEW = "another horse battery"
+
+
+async def log_in(door: Door, password: str = PASSWORD, name: str = "ada") -> Answer:
+    return await door.ask("POST", "/v1/auth/login", {"username": name, "password": password})
+
+
+async def forget(door: Door, email: str = "ada@example.org") -> None:
+    assert (await door.ask("POST", "/v1/auth/password-reset/request", {"email": email})).status == 204
+
+
+async def reset(door: Door, token: str, password: str = NEW) -> Answer:
+    return await door.ask("POST", "/v1/auth/password-reset", {"token": token, "password": password})
+
+
+async def verify(door: Door, token: str) -> Answer:
+    return await door.ask("POST", "/v1/auth/verify-email", {"token": token})
+
+
+async def change_password(person: Person, current: str, new: str) -> Answer:
+    return await person.ask("POST", "/v1/auth/password", {"current_password": current, "new_password": new})
+
+
+# ---- changing a password
+
+
+async def test_a_changed_password_ends_the_other_sessions_and_keeps_this_one(
+    plaza: Plaza, door: Door, ada: Person, bob: Person
+) -> None:
+    phone = (await log_in(door)).ok(Tokens)
+    assert (await change_password(ada, PASSWORD, NEW)).status == 204
+    (await door.ask("GET", "/v1/users/me", token=phone.access_token)).refused(401, "session_revoked")
+    assert (await ada.me()).id == ada.id
+    (await ada.refresh()).ok(Tokens)
+    assert (await bob.me()).id == bob.id
+    (await log_in(door)).refused(401, "invalid_credentials")
+    (await log_in(door, NEW)).ok(Tokens)
+    await plaza.mailbox.mail("ada@example.org", "password was changed")
+
+
+async def test_who_does_not_know_the_password_changes_nothing(door: Door, ada: Person) -> None:
+    (await change_password(ada, "not the password", NEW)).refused(403, "wrong_password")
+    (await log_in(door)).ok(Tokens)
+
+
+async def test_of_two_changes_at_once_one_wins(door: Door, ada: Person) -> None:
+    changes = [change_password(ada, PASSWORD, f"{NEW} {n}") for n in range(4)]
+    answers = await asyncio.gather(*changes)
+    assert sorted(answer.status for answer in answers) == [204, 403, 403, 403]
+    won = next(n for n, answer in enumerate(answers) if answer.status == 204)
+    (await log_in(door, f"{NEW} {won}")).ok(Tokens)
+
+
+async def test_no_login_with_the_old_password_outlives_its_change(plaza: Plaza, door: Door, ada: Person) -> None:
+    word = PASSWORD
+    for n in range(4):
+        new = f"{NEW} {n}"
+        *logins, changed = await asyncio.gather(
+            *(log_in(door, word) for _ in range(4)), change_password(ada, word, new)
+        )
+        assert changed.status == 204
+        for login in logins:
+            if login.status == 200:
+                seen = await door.ask("GET", "/v1/users/me", token=login.body["access_token"])
+                seen.refused(401, "session_revoked")
+        word = new
+    open_ = {"user_id": ada.id, "revoked_at": None}
+    assert await plaza.social.mongo.count("sessions", open_, limit=10) == 1
+
+
+# ---- forgetting one
+
+
+async def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(plaza: Plaza, door: Door, ada: Person) -> None:
+    await forget(door, "ADA@example.org")
+    mail = await plaza.mailbox.mail("ada@example.org", "new password")
+    token = await plaza.mailbox.token("ada@example.org", "new password")
+    assert "ada" in mail.get_content()
+    assert (await reset(door, token)).status == 204
+    (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
+    (await ada.refresh()).refused(401, "session_revoked")
+    (await log_in(door)).refused(401, "invalid_credentials")
+    (await log_in(door, NEW)).ok(Tokens)
+    await plaza.mailbox.mail("ada@example.org", "password was changed")
+
+
+async def test_a_token_works_once_even_when_used_many_times_at_once(plaza: Plaza, door: Door, ada: Person) -> None:
+    await forget(door)
+    token = await plaza.mailbox.token("ada@example.org", "new password")
+    answers = await asyncio.gather(*(reset(door, token, f"{NEW} {n}") for n in range(6)))
+    assert sorted(answer.status for answer in answers) == [204, *[400] * 5]
+    won = next(n for n, answer in enumerate(answers) if answer.status == 204)
+    (await log_in(door, f"{NEW} {won}")).ok(Tokens)
+    (await reset(door, token)).refused(400, "invalid_one_time_token")
+
+
+async def test_a_used_token_takes_the_others_of_its_kind_along(plaza: Plaza, door: Door, ada: Person) -> None:
+    await forget(door)
+    await forget(door)
+    first = await plaza.mailbox.token("ada@example.org", "new password", 1)
+    second = await plaza.mailbox.token("ada@example.org", "new password", 2)
+    assert (await reset(door, second)).status == 204
+    (await reset(door, first)).refused(400, "invalid_one_time_token")
+
+
+@pytest.mark.parametrize("token", ["x", "é", "a" * 43, "$ne", "0" * 64])
+async def test_a_token_nobody_was_sent_opens_nothing(door: Door, ada: Person, token: str) -> None:
+    (await reset(door, token)).refused(400, "invalid_one_time_token")
+    (await verify(door, token)).refused(400, "invalid_one_time_token")
+
+
+async def test_what_is_stored_is_no_token(plaza: Plaza, door: Door, ada: Person) -> None:
+    await forget(door)
+    token = await plaza.mailbox.token("ada@example.org", "new password")
+    rows = await plaza.social.mongo.many("one_time_tokens", {"purpose": "password"})
+    assert len(rows) == 1
+    assert token not in str(rows)
+    (await reset(door, rows[0]["_id"])).refused(400, "invalid_one_time_token")
+
+
+async def test_a_token_is_good_for_its_purpose_only(plaza: Plaza, door: Door, ada: Person) -> None:
+    proof = await plaza.mailbox.token("ada@example.org", "Confirm")
+    (await reset(door, proof)).refused(400, "invalid_one_time_token")
+    await forget(door)
+    (await verify(door, await plaza.mailbox.token("ada@example.org", "new password"))).refused(
+        400, "invalid_one_time_token"
+    )
+
+
+@pytest.mark.parametrize(("purpose", "hours"), [(one_time.Purpose.PASSWORD, 1), (one_time.Purpose.EMAIL, 24)])
+async def test_a_token_is_over_in_time(
+    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, purpose: one_time.Purpose, hours: int
+) -> None:
+    minted = clock.now() - timedelta(hours=hours)
+    for late_s, works in ((-5, True), (5, False)):
+        with monkeypatch.context() as then:
+            at = minted - timedelta(seconds=late_s)
+            then.setattr("social.one_time.clock.now", lambda at=at: at)
+            token = await one_time.mint(plaza.social.mongo, purpose, ada.id, ada.email)
+        assert token
+        if works:
+            await one_time.look(plaza.social.mongo, purpose, token)
+        else:
+            spent = reset(door, token) if purpose == "password" else verify(door, token)
+            (await spent).refused(400, "invalid_one_time_token")
+
+
+async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(plaza: Plaza, door: Door, ada: Person) -> None:
+    """The same answer, and by construction the same work: whose address it is, the API never asks."""
+    for email in ("nobody@example.org", "ada@example.org"):
+        answer = await door.ask("POST", "/v1/auth/password-reset/request", {"email": email})
+        assert (answer.status, answer.raw) == (204, b"")
+    await plaza.mailbox.mail("ada@example.org", "new password")
+    assert plaza.mailbox.mails("nobody@example.org") == []
+
+
+async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(plaza: Plaza, door: Door, ada: Person) -> None:
+    for _ in range(one_time.MOST_AN_HOUR + 3):
+        await forget(door)
+    bob = await door.register("bob")
+    await plaza.mailbox.mail(bob.email, "Confirm")  # sent after all that was asked for before
+    sent = [mail for mail in plaza.mailbox.mails("ada@example.org") if "new password" in mail["Subject"]]
+    assert len(sent) <= one_time.MOST_AN_HOUR
+
+
+# ---- proving an address
+
+
+async def test_an_address_is_proven_by_the_mail_to_it(plaza: Plaza, door: Door, ada: Person) -> None:
+    assert (await ada.me()).email_verified is False
+    token = await plaza.mailbox.token("ada@example.org", "Confirm")
+    assert (await verify(door, token)).status == 204
+    assert (await ada.me()).email_verified is True
+    (await verify(door, token)).refused(400, "invalid_one_time_token")
+
+
+async def test_the_mail_is_sent_again_until_it_was_answered(plaza: Plaza, door: Door, ada: Person) -> None:
+    first = await plaza.mailbox.token("ada@example.org", "Confirm")
+    assert (await ada.ask("POST", "/v1/auth/verify-email/request")).status == 204
+    await plaza.mailbox.token("ada@example.org", "Confirm", 2)
+    assert (await verify(door, first)).status == 204
+    assert (await ada.ask("POST", "/v1/auth/verify-email/request")).status == 204
+    await forget(door)
+    await plaza.mailbox.mail("ada@example.org", "new password")
+    assert len([mail for mail in plaza.mailbox.mails("ada@example.org") if "Confirm" in mail["Subject"]]) == 2
+
+
+async def test_a_new_address_counts_once_it_is_proven(plaza: Plaza, door: Door, ada: Person) -> None:
+    ask = {"password": PASSWORD, "email": "Ada@New.example"}
+    assert (await ada.ask("PUT", "/v1/auth/email", ask)).status == 204
+    token = await plaza.mailbox.token("ada@new.example", "Confirm")
+    assert (await ada.me()).email == "ada@example.org"
+    await forget(door)
+    old = await plaza.mailbox.token("ada@example.org", "new password")
+    assert (await verify(door, token)).status == 204
+    me = await ada.me()
+    assert (me.email, me.email_verified) == ("ada@new.example", True)
+    await plaza.mailbox.mail("ada@example.org", "address was changed")
+    (await reset(door, old)).refused(400, "invalid_one_time_token")  # whoever reads the old mailbox is out
+    (await log_in(door, name="ada@example.org")).refused(401, "invalid_credentials")
+    (await log_in(door, name="ada@new.example")).ok(Tokens)
+
+
+async def test_changing_an_address_takes_the_password(plaza: Plaza, ada: Person) -> None:
+    ask = {"password": "not the password", "email": "ada@new.example"}
+    (await ada.ask("PUT", "/v1/auth/email", ask)).refused(403, "wrong_password")
+    assert await plaza.social.mongo.count("one_time_tokens", {"email": "ada@new.example"}, limit=1) == 0
+
+
+async def test_an_address_that_was_taken_meanwhile_stays_taken(plaza: Plaza, door: Door, ada: Person) -> None:
+    await ada.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "eve@example.org"})
+    token = await plaza.mailbox.token("eve@example.org", "Confirm")
+    await door.register("eve")
+    (await verify(door, token)).refused(409, "email_taken")
+    assert (await ada.me()).email == "ada@example.org"
+
+
+async def test_a_recovered_account_is_not_lost_again_to_what_a_thief_had_asked_for(
+    plaza: Plaza, door: Door, ada: Person
+) -> None:
+    await ada.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "thief@example.org"})
+    thief = await plaza.mailbox.token("thief@example.org", "Confirm")
+    await forget(door)
+    assert (await reset(door, await plaza.mailbox.token("ada@example.org", "new password"))).status == 204
+    (await verify(door, thief)).refused(400, "invalid_one_time_token")

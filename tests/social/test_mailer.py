@@ -1,0 +1,169 @@
+"""Mail on its way out: the terminal, a folder, and a real SMTP server."""
+
+import asyncio
+import email
+import email.policy
+import ssl
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiosmtplib
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from pydantic import ValidationError
+
+from social.infra.mailer import Mail, MailRefused, MailSettings, mailer
+
+SENDER = "plaza@example.org"
+HELLO = Mail("ada@example.org", "Hello, Ada", "One line.\nAnother — with a dash.\n")
+
+
+class Server:
+    """What reached it."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.answers: dict[str, str] = {}
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any) -> str:
+        answer = self.answers.get("RCPT", "250 fine")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:
+        if "DATA" not in self.answers:
+            self.envelopes.append(envelope)
+        return self.answers.get("DATA", "250 taken")
+
+    def mail(self) -> EmailMessage:
+        (envelope,) = self.envelopes
+        assert isinstance(envelope.content, bytes)
+        return email.message_from_bytes(envelope.content, policy=email.policy.default)
+
+
+@asynccontextmanager
+async def smtp(tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[tuple[Server, int]]:
+    """An SMTP server on this loop, and its port."""
+    handler = Server()
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(handler, hostname="mail.example", enable_SMTPUTF8=True, **options), "127.0.0.1", 0, ssl=tls
+    )
+    try:
+        yield handler, listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+def said_to(server: Server) -> list[tuple[str | None, list[str]]]:
+    return [(envelope.mail_from, envelope.rcpt_tos) for envelope in server.envelopes]
+
+
+async def test_a_mail_reaches_an_smtp_server_as_it_was_written() -> None:
+    async with smtp() as (server, port):
+        await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+    assert said_to(server) == [(SENDER, ["ada@example.org"])]
+    mail = server.mail()
+    assert (mail["To"], mail["From"], mail["Subject"]) == ("ada@example.org", f"Plaza <{SENDER}>", "Hello, Ada")
+    assert mail.get_content().splitlines() == HELLO.text.splitlines()
+    assert mail["Message-ID"].endswith("@example.org>")
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # of the server's
+async def test_a_password_in_the_url_logs_in() -> None:
+    seen: list[LoginPassword] = []
+
+    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
+        seen.append(data)
+        return AuthResult(success=data.password == b"p@ss word", handled=False)
+
+    async with smtp(authenticator=authenticate, auth_require_tls=False) as (server, port):
+        await mailer(f"smtp://plaza:p%40ss%20word@127.0.0.1:{port}", SENDER).send(HELLO)
+        assert seen[-1].login == b"plaza"
+        assert len(server.envelopes) == 1
+        with pytest.raises(aiosmtplib.SMTPAuthenticationError):  # ours to mend: tried again, not dropped
+            await mailer(f"smtp://plaza:wrong@127.0.0.1:{port}", SENDER).send(HELLO)
+
+
+async def test_a_password_is_not_sent_to_another_machine_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.infra.mailer.LOOPBACK", ())
+    async with smtp(authenticator=lambda *_: AuthResult(success=True), auth_require_tls=False) as (server, port):
+        with pytest.raises(aiosmtplib.SMTPException, match="STARTTLS"):
+            await mailer(f"smtp://plaza:secret@127.0.0.1:{port}", SENDER).send(HELLO)
+    assert server.envelopes == []
+
+
+async def test_an_address_the_server_refuses_for_good_is_given_up() -> None:
+    async with smtp() as (server, port):
+        server.answers["RCPT"] = "550 nobody of that name"
+        with pytest.raises(MailRefused):
+            await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+
+
+@pytest.mark.parametrize("answers", [{"RCPT": "450 greylisted"}, {"DATA": "451 later"}, {"DATA": "554 not like this"}])
+async def test_what_may_work_later_is_tried_again(answers: dict[str, str]) -> None:
+    async with smtp() as (server, port):
+        server.answers |= answers
+        with pytest.raises(aiosmtplib.SMTPException):
+            await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+
+
+async def test_a_server_that_is_not_there_or_says_nothing_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.infra.mailer.TIMEOUT_S", 0.2)
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    listening = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    with pytest.raises((TimeoutError, aiosmtplib.SMTPException)):
+        await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+    gone.set()
+    listening.close()
+    await listening.wait_closed()
+    with pytest.raises(aiosmtplib.SMTPConnectError):
+        await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+
+
+@pytest.mark.parametrize(
+    "address", ["a,b@example.org", "a\nBcc: eve@example.org", "a<b>@example.org", '"@example.org', ""]
+)
+async def test_an_address_cannot_add_recipients_or_headers(address: str) -> None:
+    async with smtp() as (server, port):
+        with pytest.raises(MailRefused):
+            await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO._replace(to=address))
+    assert server.envelopes == []
+
+
+async def test_a_folder_keeps_mails_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "mail"
+    for subject in ("first", "second"):
+        await mailer(f"file:{folder}", SENDER).send(HELLO._replace(subject=subject))
+        await asyncio.sleep(0.002)
+    mails = [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in sorted(folder.iterdir())
+    ]
+    assert [mail["Subject"] for mail in mails] == ["first", "second"]
+    assert mails[0].get_content() == HELLO.text
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+async def test_a_terminal_shows_the_mail(capsys: pytest.CaptureFixture[str]) -> None:
+    await mailer("console:", SENDER).send(HELLO)
+    assert "Subject: Hello, Ada" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mail", "console", "file:", "smtp://", "smtp:host", "http://host", "smtp://:25", "smtp://h:x"]
+)
+def test_a_url_that_names_no_mailer_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        MailSettings(mailer_url=url)

@@ -1,0 +1,105 @@
+"""Mail that cannot be sent now is sent later, and what nobody can send is kept: none is lost, no token lies about."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.eventually import eventually
+from support.plaza import Plaza, system
+
+from social import parked
+from social.infra.mailer import Mail, MailRefused
+
+
+class Moody:
+    """A mail server that is away for a while."""
+
+    def __init__(self) -> None:
+        self.fails = 0
+        self.refuses = False
+        self.tried: list[Mail] = []
+        self.sent: list[Mail] = []
+
+    async def send(self, mail: Mail) -> None:
+        self.tried.append(mail)
+        if self.refuses:
+            raise MailRefused("refused with 550")
+        if self.fails:
+            self.fails -= 1
+            raise ConnectionRefusedError(f"no server for {mail.to}")
+        self.sent.append(mail)
+
+
+@pytest.fixture
+def server() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+async def plaza(mongo_url: str, mongo_database: str, amqp: str | None, server: Moody) -> AsyncIterator[Plaza]:
+    async with system(mongo_url, mongo_database, amqp_url=amqp, mailer=server) as running:
+        yield running
+
+
+def token(mail: Mail) -> str:
+    return mail.text.partition("#token=")[2].split()[0]
+
+
+async def sent(server: Moody, count: int) -> list[Mail]:
+    async def look() -> list[Mail]:
+        assert len(server.sent) >= count, server.tried
+        return server.sent
+
+    return await eventually(look, timeout_s=20)
+
+
+async def test_a_server_that_is_away_gets_the_mail_when_it_is_back(plaza: Plaza, server: Moody) -> None:
+    server.fails = 2
+    ada = await plaza.door.register("ada")
+    (mail,) = await sent(server, 1)
+    assert mail.to == "ada@example.org"
+    assert len(server.tried) == 3
+    answer = await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(server.tried[0])})
+    answer.refused(400, "invalid_one_time_token")  # what was not sent is of no use to anybody
+    assert (await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
+    assert (await ada.me()).email_verified
+
+
+async def test_what_fails_to_the_end_is_parked_without_a_token_and_can_be_sent_again(
+    plaza: Plaza, server: Moody, quick_retries: tuple[float, ...]
+) -> None:
+    tries = len(quick_retries) + 1
+    server.fails = tries
+    await plaza.door.register("ada")
+    mongo = plaza.social.mongo
+
+    async def kept() -> str:
+        (row,) = await parked.listed(mongo)
+        return str(row["_id"])
+
+    async def look() -> str:
+        assert len(await parked.listed(mongo)) == 1
+        return await kept()
+
+    parked_id = await eventually(look, timeout_s=20)
+    assert len(server.tried) == tries
+    row = str(await parked.shown(mongo, parked_id))
+    assert not any(token(mail) in row for mail in server.tried)
+    assert await mongo.count("one_time_tokens", {}, limit=5) == 0
+    await parked.replay(mongo, parked_id)
+    (mail,) = await sent(server, 1)
+    assert (await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
+
+
+async def test_an_address_that_is_refused_for_good_holds_nobody_up(plaza: Plaza, server: Moody) -> None:
+    server.refuses = True
+    await plaza.door.register("ada")
+
+    async def tried() -> None:
+        assert len(server.tried) == 1
+
+    await eventually(tried, timeout_s=20)
+    server.refuses = False
+    await plaza.door.register("bob")
+    assert [mail.to for mail in await sent(server, 1)] == ["bob@example.org"]
+    assert await parked.listed(plaza.social.mongo) == []
+    assert len(server.tried) == 2

@@ -1,0 +1,129 @@
+"""Mails what people asked for: a token is made when its mail is sent, and nowhere kept but as a hash."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from social import credentials, one_time
+from social.contracts.events import (
+    EmailChanged,
+    EmailChangeRequested,
+    EmailVerificationRequested,
+    Group,
+    PasswordChanged,
+    PasswordResetRequested,
+)
+from social.infra import clock, logs
+from social.infra.inbox import Happened, row_id
+from social.infra.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
+from social.infra.mongo import Document
+from social.infra.wiring import Social
+from social.one_time import Purpose
+
+log = logs.get("mail")
+
+AT_ONCE = 8
+FIELDS = {"username": 1, "email": 1, "email_verified_at": 1, "password_changed_at": 1}
+
+VERIFY = """Hello {username},
+
+please confirm that this is your address:
+
+  {link}
+
+The link works once, for 24 hours. If you did not ask for it, ignore this mail.
+"""
+RESET = """Hello {username},
+
+somebody, probably you, forgot your password. Choose another one here:
+
+  {link}
+
+The link works once, for one hour. If it was not you, ignore this mail: nothing has changed.
+"""
+CHANGED = """Hello {username},
+
+your password was changed, and all other devices were logged out.
+If it was not you, choose another one now by "forgot password".
+"""
+MOVED = """Hello {username},
+
+the address of your account was changed: mail goes to the new one from now on, and no longer to this one.
+If it was not you, answer to this mail soon.
+"""
+
+
+@dataclass(frozen=True)
+class Post:
+    """How mail leaves, and the address of the web client that its links lead to."""
+
+    mailer: Mailer
+    links: str
+
+    @classmethod
+    def of(cls, settings: MailSettings) -> "Post":
+        """As the settings say."""
+        return cls(mailer(settings.mailer_url, settings.mail_from), str(settings.mail_links).rstrip("/"))
+
+    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+        """Send what each event asks for. What fails is tried again alone; what was sent is remembered."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(each: Happened) -> None:
+            async with gate:
+                await self._once(social, each)
+
+        done = await asyncio.gather(*(one(each) for each in happened), return_exceptions=True)
+        if failed := next((error for error in done if error is not None), None):
+            raise failed
+
+    async def _once(self, social: Social, happened: Happened) -> None:
+        seen = row_id(Group.MAIL, happened.id)
+        if await social.mongo.one("inbox", {"_id": seen}, {"_id": 1}):
+            return
+        await self._send(social, happened)
+        await social.mongo.insert_missing("inbox", [{"_id": seen, "at": clock.now()}])  # after: at worst it comes twice
+
+    async def _send(self, social: Social, happened: Happened) -> None:
+        match happened.event:
+            case EmailVerificationRequested(user_id=user_id):
+                user = await social.mongo.one("users", {"_id": user_id}, FIELDS)
+                if user and not user.get("email_verified_at"):
+                    await self._token(social, Purpose.EMAIL, user, user["email"])
+            case EmailChangeRequested(user_id=user_id, email=email):
+                user = await social.mongo.one("users", {"_id": user_id}, FIELDS)
+                if user and not credentials.outdated(user, happened.at):
+                    await self._token(social, Purpose.EMAIL, user, email)
+            case PasswordResetRequested(email=email):
+                if user := await social.mongo.one("users", {"email": email}, FIELDS):
+                    await self._token(social, Purpose.PASSWORD, user, email)
+            case PasswordChanged(user_id=user_id):
+                if user := await social.mongo.one("users", {"_id": user_id}, FIELDS):
+                    text = CHANGED.format(username=user["username"])
+                    await self._hand_over(Mail(user["email"], "Your password was changed", text))
+            case EmailChanged(user_id=user_id, old_email=old):
+                if user := await social.mongo.one("users", {"_id": user_id}, FIELDS):
+                    text = MOVED.format(username=user["username"])
+                    await self._hand_over(Mail(old, "Your e-mail address was changed", text))
+
+    async def _token(self, social: Social, purpose: Purpose, user: Document, email: str) -> None:
+        token = await one_time.mint(social.mongo, purpose, user["_id"], email)
+        if token is None:
+            log.warning("no more mails of this kind for this person within the hour", purpose=purpose)
+            return
+        page, subject, text = {
+            Purpose.EMAIL: ("verify-email", "Confirm your e-mail address", VERIFY),
+            Purpose.PASSWORD: ("reset-password", "Choose a new password", RESET),
+        }[purpose]
+        link = f"{self.links}/{page}#token={token}"  # a fragment: no server's log and no Referer ever holds it
+        try:
+            await self._hand_over(Mail(email, subject, text.format(username=user["username"], link=link)))
+        except Exception:
+            await one_time.forget(social.mongo, token)
+            raise
+
+    async def _hand_over(self, mail: Mail) -> None:
+        try:
+            await self.mailer.send(mail)
+        except MailRefused as refusal:
+            log.warning("mail refused for good", subject=mail.subject, why=str(refusal))
