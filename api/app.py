@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, search, users
 from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
@@ -20,7 +20,7 @@ from social.infra.wiring import Social
 log = logs.get("api")
 
 ALL: tuple[Service, ...] = tuple(
-    module.service for module in (auth, users, follows, posts, comments, likes, feeds, notifications)
+    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications)
 )
 assert tuple(service.name for service in ALL) == SERVICES
 

@@ -25,6 +25,7 @@ from social.contracts.problems import (
 
 REFERENCE = "#/components/schemas/{model}"
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 def document(services: Sequence[Service]) -> dict[str, Any]:
@@ -77,7 +78,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [{"token": []}] if route.auth else [],
     }
     if route.body is not None:
-        content = {JSON: {"schema": {"$ref": REFERENCE.format(model=route.body.__name__)}}}
+        schema = {"schema": {"$ref": REFERENCE.format(model=route.body.__name__)}}
+        content = {JSON: schema, MERGE_PATCH: schema} if route.method == "PATCH" else {JSON: schema}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -3,7 +3,7 @@
 from api.http import Request
 from api.routing import Service
 from social import users
-from social.contracts.people import Me, Profile, Username
+from social.contracts.people import EditProfile, Me, Profile, Username
 from social.contracts.problems import NotFound
 
 service = Service("users", "People")
@@ -13,6 +13,15 @@ service = Service("users", "People")
 async def get_me(request: Request) -> Me:
     """Your own profile."""
     return await users.me(request.social.mongo, request.user_id)
+
+
+@service.patch("/v1/users/me", if_match=True)
+async def edit_me(request: Request, body: EditProfile) -> Me:
+    """Edit your profile: what is absent stays, null clears.
+
+    A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
+    """
+    return await request.social.commit(users.edit, body, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

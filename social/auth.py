@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from social import streams, users
+from social import names, streams, users
 from social.contracts.auth import SessionEnd
 from social.contracts.events import EmailVerificationRequested
 from social.contracts.people import Login, Register, Tokens
@@ -169,6 +169,7 @@ async def _open_account(tx: Transaction, user: Document, session: Document) -> N
         await tx.insert("users", user)
     except AlreadyExists as taken:
         raise (EmailTaken if "email" in taken.index else UsernameTaken) from None
+    await names.enter(tx, user)
     await tx.insert("streams", streams.new(user["_id"]))
     await tx.insert("sessions", session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
@@ -181,8 +182,9 @@ def _new_user(ask: Register, password: str) -> Document:
         "email": ask.email,
         "email_verified_at": None,
         "password": password,
-        "display_name": ask.username,
-        "avatar_url": None,
+        **users.new_profile(ask.username),
+        "words": names.of(ask.username, ask.username),
+        "rev": 0,
         "created_at": clock.now(),
         "followers": 0,
         "following": 0,

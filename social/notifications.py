@@ -121,6 +121,12 @@ async def of_causes(mongo: Mongo, causes: Iterable[Cause]) -> list[Document]:
     return await mongo.many("notifications", {"_id": {"$in": list({fact["group"] for fact in facts})}})
 
 
+async def existing(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
+    """The groups with these ids that are still there."""
+    wanted = list(ids)
+    return await mongo.many("notifications", {"_id": {"$in": wanted}}) if wanted else []
+
+
 async def removed_about(mongo: Mongo, post_ids: Sequence[str]) -> list[Document]:
     """The groups withdrawn with these posts."""
     if not post_ids:

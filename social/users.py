@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
-from social.contracts.people import Me, Profile, UserRef
+from social import names
+from social.contracts.people import EditProfile, Link, Me, Profile, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
-from social.infra.mongo import Document, Mongo
+from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.revisions import WHATEVER, Expected
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
+HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
 def ref(user: Document) -> UserRef:
@@ -21,19 +24,44 @@ def ref(user: Document) -> UserRef:
 
 
 async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
-    """Many people by id; those who are gone are missing."""
+    """Many people by id; those who are gone or suspended are missing."""
     wanted = list(set(ids))
     if not wanted:
         return {}
-    return {each["_id"]: ref(each) for each in await mongo.many("users", {"_id": {"$in": wanted}}, fields=REF_FIELDS)}
+    found = await mongo.many("users", {"_id": {"$in": wanted}, **HERE}, fields=REF_FIELDS)
+    return {each["_id"]: ref(each) for each in found}
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
     """One's own profile."""
-    user = await mongo.one("users", {"_id": user_id}, {"password": 0})
+    user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
-    return Me.model_construct(**_profile(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
+    return _me(user)
+
+
+async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
+    """Change what is asked of one's own profile; whoever names this person from now on says it.
+
+    Raises PreconditionFailed.
+    """
+    user = await tx.one("users", {"_id": by, **HERE}, {"password": 0})
+    if user is None:
+        raise NotFound
+    expected.check(by, user.get("rev", 0))
+    fresh = new_profile(user["username"])
+    wanted = ask.model_dump()
+    change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}
+    edited = {**fresh, **user, **change, "rev": user.get("rev", 0) + 1}
+    change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
+    await tx.update("users", {"_id": by}, {"$set": change, "$inc": {"rev": 1}})
+    await names.move(tx, user, edited)
+    return _me(edited)
+
+
+def new_profile(username: str) -> Document:
+    """What a profile says before anybody edited it."""
+    return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
 
 
 async def profile(mongo: Mongo, username: str) -> Profile:
@@ -44,7 +72,7 @@ async def profile(mongo: Mongo, username: str) -> Profile:
 
 async def by_username(mongo: Mongo, username: str) -> Document:
     """A person's document, without their password; raises NotFound."""
-    user = await mongo.one("users", {"username": username}, {"password": 0})
+    user = await mongo.one("users", {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return user
@@ -61,5 +89,17 @@ def _counts(user: Document) -> Document:
     return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
 
 
+def _me(user: Document) -> Me:
+    return Me.model_construct(**_profile(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
+
+
 def _profile(user: Document) -> Document:
-    return {**ref(user).__dict__, "created_at": user["created_at"], **_counts(user)}
+    return {
+        **ref(user).__dict__,
+        "bio": user.get("bio"),
+        "links": [Link.model_construct(**each) for each in user.get("links", ())],
+        "private": user.get("private", False),
+        "rev": user.get("rev", 0),
+        "created_at": user["created_at"],
+        **_counts(user),
+    }

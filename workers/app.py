@@ -11,7 +11,7 @@ from social.infra.process import Tasks
 from social.infra.schema import wait_for_schema
 from social.infra.settings import load
 from social.infra.wiring import Social
-from workers import counters, feeds, notifications, relay, runner
+from workers import accounts, counters, feeds, notifications, relay, runner
 from workers.mail import Post
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
@@ -22,6 +22,7 @@ CONSUMERS = {
     "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle),
     "feeds": Consumer(Group.FEEDS, feeds.handle),
     "counters": Consumer(Group.COUNTERS, counters.handle),
+    "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from social import comments, posts, users
 from social.contracts.events import (
     CommentAdded,
+    CommentDeleted,
     Event,
     Group,
     PostDeleted,
@@ -15,7 +16,7 @@ from social.contracts.events import (
     UserFollowed,
     UserUnfollowed,
 )
-from social.contracts.pushes import post_room, user_room
+from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction, UpdateOne
@@ -57,6 +58,8 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "posts", event.post_id, "likes", -1
         case CommentAdded():
             yield "posts", event.post_id, "comments", 1
+        case CommentDeleted():
+            yield "posts", event.post_id, "comments", -1
         case PostPublished():
             yield "users", event.author_id, "posts", 1
         case PostDeleted():
@@ -80,6 +83,12 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
         new = await comments.public(social.mongo, list(added))
         told = [Hint([post_room(each.post_id)], each, added[each.id], each.author.id) for each in new]
         await social.pushes.hints("comment.created", told)
+    gone = [(each.event, clock.millis(each.at)) for each in happened if isinstance(each.event, CommentDeleted)]
+    if gone:
+        told = [
+            Hint([post_room(e.post_id)], CommentGone(comment_id=e.comment_id, post_id=e.post_id), at) for e, at in gone
+        ]
+        await social.pushes.hints("comment.deleted", told)
     if at := touched["posts"]:
         folded = await posts.many_stats(social.mongo, at)
         await social.pushes.hints("post.stats", [Hint([post_room(e.post_id)], e, at[e.post_id]) for e in folded])

@@ -11,6 +11,7 @@ from social.contracts.events import (
     CommentAdded,
     Event,
     Group,
+    NotificationsChanged,
     NotificationsRead,
     PostDeleted,
     PostLiked,
@@ -115,11 +116,12 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
             gone[each.event.post_id] = each.at
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-    groups = await notifications.of_causes(social.mongo, causes)
+    changed = {k: each.at for each in happened if isinstance(each.event, NotificationsChanged) for k in each.event.ids}
+    groups = await notifications.of_causes(social.mongo, causes) + await notifications.existing(social.mongo, changed)
     rendered = await notifications.render(social.mongo, groups)
     for group, notification in zip(groups, rendered, strict=True):
         told = (group["recipient"], group["type"], group["target"]["id"])
-        news += [_news_of(group, since.get(told) or happened[0].at, notification)]
+        news += [_news_of(group, since.get(told) or changed.get(group["_id"]) or happened[0].at, notification)]
     removed = await notifications.removed_about(social.mongo, list(gone))
     return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
 

@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
 
-ROLES = ("notifications", "feeds", "counters", "mail", "relay")
+ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay")
 
 
 class WorkerSettings(Connections, MailSettings):

@@ -14,6 +14,7 @@ class Group(StrEnum):
     FEEDS = "feeds"
     COUNTERS = "counters"
     MAIL = "mail"
+    ACCOUNTS = "accounts"
 
 
 class Event(Contract):
@@ -75,6 +76,13 @@ class CommentAdded(_AboutPost):
     by: Id
 
 
+class CommentDeleted(_AboutPost):
+    routing_key = "comment.deleted"
+    groups = (Group.COUNTERS,)
+    comment_id: Id
+    by: Id
+
+
 class _AboutEdge(Event):
     follower_id: Id
     followee_id: Id
@@ -108,10 +116,19 @@ class NotificationsRead(Event):
         return f"user:{self.user_id}"
 
 
-class _AboutAccount(Event):
-    """Who asks for a mail; the token in it is made when it is sent, so none is ever stored or queued."""
+class NotificationsChanged(Event):
+    """Somebody they named is gone: tells their recipients how they are now."""
 
-    groups = (Group.MAIL,)
+    routing_key = "notifications.changed"
+    groups = (Group.NOTIFICATIONS,)
+    ids: list[Id]
+
+    @property
+    def key(self) -> str:
+        return f"notification:{self.ids[0]}"
+
+
+class _AboutAccount(Event):
     user_id: Id
 
     @property
@@ -119,23 +136,29 @@ class _AboutAccount(Event):
         return f"user:{self.user_id}"
 
 
-class EmailVerificationRequested(_AboutAccount):
+class _Mailed(_AboutAccount):
+    """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
+
+    groups = (Group.MAIL,)
+
+
+class EmailVerificationRequested(_Mailed):
     routing_key = "email.verification_requested"
 
 
-class EmailChangeRequested(_AboutAccount):
+class EmailChangeRequested(_Mailed):
     routing_key = "email.change_requested"
     email: str
 
 
-class EmailChanged(_AboutAccount):
+class EmailChanged(_Mailed):
     """Tells the old address."""
 
     routing_key = "email.changed"
     old_email: str
 
 
-class PasswordChanged(_AboutAccount):
+class PasswordChanged(_Mailed):
     routing_key = "password.changed"
 
 
@@ -151,6 +174,19 @@ class PasswordResetRequested(Event):
         return f"email:{self.email}"
 
 
+class AccountDeleted(_AboutAccount):
+    routing_key = "account.deleted"
+    groups = (Group.ACCOUNTS,)
+
+
+class ForgettingContinued(_AboutAccount):
+    """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
+
+    routing_key = "account.forgetting_continued"
+    groups = (Group.ACCOUNTS,)
+    last_look: bool = False
+
+
 EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
@@ -160,6 +196,7 @@ EVENTS: dict[str, type[Event]] = {
         PostLiked,
         PostUnliked,
         CommentAdded,
+        CommentDeleted,
         UserFollowed,
         UserUnfollowed,
         NotificationsRead,
@@ -168,6 +205,9 @@ EVENTS: dict[str, type[Event]] = {
         EmailChanged,
         PasswordChanged,
         PasswordResetRequested,
+        NotificationsChanged,
+        AccountDeleted,
+        ForgettingContinued,
     )
 }
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from social.contracts.base import Ask, Contract, Id, NoNul, Time
+from social.contracts.base import Ask, Contract, Id, NoNul, Page, Time
+from social.contracts.text import HttpsUrl, Line, Prose
 
 RESERVED_USERNAMES = frozenset({"me", "docs", "search", "admin"})
 
@@ -55,9 +56,20 @@ class UserRef(Contract):
     avatar_url: str | None = None
 
 
-class Profile(UserRef):
-    """A person's public page. `version` orders it against `user.stats` pushes."""
+class Link(Ask):
+    """A page of somebody's elsewhere."""
 
+    title: Line
+    url: HttpsUrl
+
+
+class Profile(UserRef):
+    """A person's public page. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
+
+    bio: str | None
+    links: list[Link]
+    private: bool
+    rev: int
     created_at: Time
     followers: int
     following: int
@@ -72,12 +84,32 @@ class Me(Profile):
     email_verified: bool = Field(description="a mail to it was answered")
 
 
+class EditProfile(Ask):
+    """What to change of one's profile (RFC 7396): absent is unchanged, null is as it was when the account was new."""
+
+    display_name: Line | None = None
+    bio: Prose | None = None
+    avatar_url: HttpsUrl | None = None
+    links: Annotated[list[Link], Field(max_length=5)] | None = None
+    private: bool | None = None
+
+
+class DeleteAccount(Ask):
+    """Delete one's account, for good."""
+
+    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+
+
 class FollowState(Contract):
     """Whether I follow them, and their followers as counted so far (may lag a moment)."""
 
     username: str
     following: bool
     followers: int
+
+
+class People(Page[UserRef]):
+    """A page of people."""
 
 
 class Register(Ask):

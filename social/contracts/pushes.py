@@ -71,6 +71,13 @@ class PostGone(Contract):
     post_id: Id
 
 
+class CommentGone(Contract):
+    """A comment was deleted."""
+
+    comment_id: Id
+    post_id: Id
+
+
 class UserStats(Contract):
     """One's own counters."""
 
@@ -130,6 +137,7 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
         ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
         ServerEvent("comment.created", "hint", Comment, "A new comment on a watched post."),
+        ServerEvent("comment.deleted", "hint", CommentGone, "A comment on a watched post is gone."),
         ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
         ServerEvent("presence", "hint", Presence, "A watched person came or went."),
         ServerEvent("typing", "hint", Typing, "Somebody writes a comment on a watched post."),

@@ -233,9 +233,11 @@ class Transaction:
         found: Document | None = await self._database[collection].find_one(where, fields, session=self._session)
         return found
 
-    async def many(self, collection: str, where: Where, fields: Where | None = None) -> list[Document]:
-        """All documents that match, as this transaction sees them."""
-        cursor = self._database[collection].find(where, fields, session=self._session, batch_size=1_000)
+    async def many(
+        self, collection: str, where: Where, fields: Where | None = None, *, limit: int = 0
+    ) -> list[Document]:
+        """The documents that match, as this transaction sees them."""
+        cursor = self._database[collection].find(where, fields, session=self._session, limit=limit, batch_size=1_000)
         found: list[Document] = await cursor.to_list(None)
         return found
 

@@ -22,6 +22,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("username", UP)], name="username", unique=True),
         IndexModel([("email", UP)], name="email", unique=True),
     ],
+    "names": [],
     "sessions": [
         IndexModel([("revoked_at", UP)], name="revoked_at"),
         IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
@@ -33,8 +34,14 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "follows": [IndexModel([("followee", UP), ("follower", UP)], name="followers")],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
-    "comments": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
-    "likes": [IndexModel([("post_id", UP), ("_id", UP)], name="by_post")],
+    "comments": [
+        IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post"),
+        IndexModel([("author_id", UP)], name="by_author"),
+    ],
+    "likes": [
+        IndexModel([("post_id", UP), ("_id", UP)], name="by_post"),
+        IndexModel([("user_id", UP)], name="by_user"),
+    ],
     "feed_entries": [
         IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),
         IndexModel([("owner", UP), ("author_id", UP)], name="by_owner_and_author"),
@@ -50,6 +57,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
         IndexModel([("recipient", UP), ("open", UP)], name="unread"),
         IndexModel([("post_id", UP)], name="by_post"),
+        IndexModel([("actors", UP)], name="by_actor"),
     ],
     "notification_facts": [IndexModel([("group", UP)], name="by_group")],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
@@ -57,6 +65,15 @@ INDEXES: dict[str, list[IndexModel]] = {
     "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
     "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=1))],
     "parked": [IndexModel([("at", UP)], name="at")],
+    "reports": [
+        IndexModel(
+            [("reporter", UP), ("kind", UP), ("target", UP)],
+            name="once",
+            unique=True,
+            partialFilterExpression={"reporter": {"$type": "string"}},
+        ),
+        IndexModel([("about", UP)], name="by_subject"),
+    ],
     "leases": [],
 }
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 from social.contracts.codec import decode, encode
 from social.contracts.notifications import Notification, Notifications, Unread
-from social.contracts.people import FollowState, Me, Profile, Tokens
+from social.contracts.people import FollowState, Me, People, Profile, Tokens
 from social.contracts.posts import Comment, Comments, LikeState, Post, Posts
 from social.contracts.problems import ProblemBody
 from social.contracts.pushes import SyncAnswer
@@ -154,6 +155,15 @@ class Person:
     async def me(self) -> Me:
         """One's own profile."""
         return (await self.ask("GET", "/v1/users/me")).ok(Me)
+
+    async def edit(self, **changes: Any) -> Me:
+        """Edit one's own profile."""
+        return (await self.ask("PATCH", "/v1/users/me", changes)).ok(Me)
+
+    async def search(self, text: str, **more: Any) -> People:
+        """A page of the people found by a name."""
+        query = urlencode({"q": text, **more})
+        return (await self.ask("GET", f"/v1/users?{query}")).ok(People)
 
     async def profile(self, whom: "Person") -> Profile:
         """Somebody's profile."""

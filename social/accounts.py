@@ -1,0 +1,66 @@
+"""Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
+
+from social import auth, names, users
+from social.auth import Keys
+from social.contracts.auth import SessionEnd
+from social.contracts.events import AccountDeleted
+from social.contracts.people import DeleteAccount
+from social.contracts.problems import NotFound, WrongPassword
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.wiring import Social
+
+
+async def delete(social: Social, keys: Keys, ask: DeleteAccount, *, by: str) -> None:
+    """Delete one's own account: gone for everybody when this returns, and from the store by and by.
+
+    The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was
+    known to. Raises WrongPassword, NotFound when it is gone already.
+    """
+    user = await social.mongo.one("users", {"_id": by, **users.HERE}, {"password": 1})
+    if user is None:
+        raise NotFound
+    if not await keys.passwords.verify(ask.password, user["password"]):
+        raise WrongPassword
+    ended = await social.commit(_close, by, user["password"])
+    await auth.tell_ended(social, ended, SessionEnd.DELETED)
+
+
+async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
+    user = await tx.one("users", {"_id": user_id, "password": password, **users.HERE}, {"username": 1, "words": 1})
+    if user is None:
+        raise NotFound  # another device was faster, or changed the password
+    await names.move(tx, user, {**user, "words": []})
+    blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
+    await tx.update("users", {"_id": user_id}, {"$set": {**blank, "deleted_at": clock.now()}})
+    tx.record(AccountDeleted(user_id=user_id))
+    return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
+
+
+async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
+    """Take somebody off the stage: within 2 s their tokens are refused and their sockets closed. Raises NotFound."""
+    await mongo.transact(lambda tx: _suspend(tx, username, reason))
+
+
+async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
+    user = await _account(tx, username)
+    suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
+    await tx.update("users", {"_id": user["_id"]}, {"$set": suspended})
+    await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
+
+
+async def lift(mongo: Mongo, username: str) -> None:
+    """Let them log in and be seen again; raises NotFound."""
+    await mongo.transact(lambda tx: _lift(tx, username))
+
+
+async def _lift(tx: Transaction, username: str) -> None:
+    user = await _account(tx, username)
+    await tx.update("users", {"_id": user["_id"]}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
+
+
+async def _account(tx: Transaction, username: str) -> Document:
+    user = await tx.one("users", {"username": username, "deleted_at": None}, {"suspended_at": 1})
+    if user is None:
+        raise NotFound(f"There is no account {username!r}")
+    return user

@@ -1,0 +1,153 @@
+"""What is left of a deleted account, taken out of the store piece by piece, until nothing names it."""
+
+from datetime import datetime, timedelta
+
+from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Transaction, UpdateOne, Where
+from social.infra.revocations import REMEMBER
+
+CHUNK = 200  # of anything in one transaction
+SETTLES = timedelta(seconds=15)  # after it was deleted: by then no request, socket or event of it is under way
+
+
+async def deleted_at(mongo: Mongo, user_id: str) -> datetime | None:
+    """When an account was deleted of which something is left; None for any other."""
+    user = await mongo.one("users", {"_id": user_id}, {"deleted_at": 1})
+    return user.get("deleted_at") if user else None
+
+
+async def some(tx: Transaction, user_id: str) -> bool:
+    """Take out one piece of what a deleted account left; False when there is nothing."""
+    for take_out in (
+        _posts,
+        _likes,
+        _comments,
+        _follows,
+        _timeline,
+        _told,
+        _named,
+        _reports,
+        _answers,
+        _sessions,
+    ):
+        if await take_out(tx, user_id):
+            return True
+    return False
+
+
+async def bury(tx: Transaction, user_id: str) -> None:
+    """The account itself: what stays is that its username is taken, by nobody."""
+    user = await tx.one("users", {"_id": user_id}, {"username": 1})
+    if user is None:
+        return
+    nobody = f"@{user['username']}"
+    await tx.delete("streams", {"_id": user_id})
+    await tx.delete("users", {"_id": user_id})
+    stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
+    await tx.insert("users", stone)
+
+
+async def _posts(tx: Transaction, user_id: str) -> int:
+    found = await _take(tx, "posts", {"author_id": user_id})
+    await tx.delete("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
+    tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
+    return len(found)
+
+
+async def _likes(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("likes", {"user_id": user_id}, {"post_id": 1}, limit=CHUNK)
+    authors = await _authors(tx, [like["post_id"] for like in found])
+    await tx.delete("likes", {"_id": {"$in": [like["_id"] for like in found]}})
+    tx.record(
+        *(
+            PostUnliked(post_id=like["post_id"], author_id=authors[like["post_id"]], by=user_id)
+            for like in found
+            if like["post_id"] in authors
+        )
+    )
+    return len(found)
+
+
+async def _comments(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("comments", {"author_id": user_id}, {"post_id": 1}, limit=CHUNK)
+    authors = await _authors(tx, [comment["post_id"] for comment in found])
+    await tx.delete("comments", {"_id": {"$in": [comment["_id"] for comment in found]}})
+    tx.record(
+        *(
+            CommentDeleted(
+                comment_id=comment["_id"], post_id=comment["post_id"], author_id=authors[comment["post_id"]], by=user_id
+            )
+            for comment in found
+            if comment["post_id"] in authors
+        )
+    )
+    return len(found)
+
+
+async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
+    found = await tx.many("posts", {"_id": {"$in": post_ids}}, {"author_id": 1}) if post_ids else []
+    return {post["_id"]: post["author_id"] for post in found}
+
+
+async def _follows(tx: Transaction, user_id: str) -> int:
+    fields = {"follower": 1, "followee": 1}
+    followed: Where = {"_id": {"$gte": user_id, "$lt": user_id + "g"}}  # ids are hexadecimal
+    found = await tx.many("follows", followed, fields, limit=CHUNK)
+    found = found or await tx.many("follows", {"followee": user_id}, fields, limit=CHUNK)
+    await tx.delete("follows", {"_id": {"$in": [edge["_id"] for edge in found]}})
+    tx.record(*(UserUnfollowed(follower_id=edge["follower"], followee_id=edge["followee"]) for edge in found))
+    return len(found)
+
+
+async def _timeline(tx: Transaction, user_id: str) -> int:
+    return len(await _take(tx, "feed_entries", {"owner": user_id}))
+
+
+async def _told(tx: Transaction, user_id: str) -> int:
+    found = await _take(tx, "notifications", {"recipient": user_id})
+    await tx.delete("notification_facts", {"group": {"$in": found}})
+    return len(found)
+
+
+async def _named(tx: Transaction, user_id: str) -> int:
+    """Where others are told of them: out of the names, and of the inbox where there was no other."""
+    found = await tx.many("notifications", {"actors": user_id}, {"actors": 1, "removed_at": 1}, limit=CHUNK)
+    await tx.bulk("notifications", [UpdateOne({"_id": each["_id"]}, _without(each, user_id)) for each in found])
+    if told := [each["_id"] for each in found if each["removed_at"] is None]:
+        tx.record(NotificationsChanged(ids=told))
+    return len(found)
+
+
+def _without(notification: Document, user_id: str) -> Document:
+    others = [each for each in notification["actors"] if each != user_id]
+    if others or notification["removed_at"] is not None:
+        return {"$set": {"actors": others}, "$inc": {"rev": 1}}
+    return {"$set": {"actors": [], "removed_at": clock.now()}, "$inc": {"rev": 1}, "$unset": {"open": ""}}
+
+
+async def _reports(tx: Transaction, user_id: str) -> int:
+    """What they reported stays with the operator, by nobody; what was reported of them is gone."""
+    found = await tx.many("reports", {"reporter": user_id}, {"_id": 1}, limit=CHUNK)
+    await tx.update_all("reports", {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
+    return len(found) + len(await _take(tx, "reports", {"about": user_id}))
+
+
+async def _answers(tx: Transaction, user_id: str) -> int:
+    return len(await _take(tx, "idempotency", {"_id": {"$gt": f"{user_id}:", "$lt": f"{user_id};"}}))
+
+
+async def _sessions(tx: Transaction, user_id: str) -> int:
+    """Nobody's, but there for as long as a process that starts must know that they ended."""
+    found = await tx.many("sessions", {"user_id": user_id}, {"_id": 1}, limit=CHUNK)
+    nobodys = {"user_id": None, "hash": None, "ip": None, "device": None, "expires_at": clock.now() + REMEMBER}
+    await tx.update_all("sessions", {"_id": {"$in": [each["_id"] for each in found]}}, {"$set": nobodys})
+    return len(found)
+
+
+async def _take(tx: Transaction, collection: str, where: Where) -> list[str]:
+    """Delete a chunk of what matches; its ids."""
+    ids = [each["_id"] for each in await tx.many(collection, where, {"_id": 1}, limit=CHUNK)]
+    if ids:
+        await tx.delete(collection, {"_id": {"$in": ids}})
+    return ids

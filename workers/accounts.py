@@ -1,0 +1,53 @@
+"""Forgets deleted accounts, piece by piece: each piece is a message, so that a long life holds nobody up."""
+
+import asyncio
+from collections.abc import Sequence
+
+from social import forgetting
+from social.contracts.events import AccountDeleted, ForgettingContinued, Group
+from social.contracts.pushes import presence_room
+from social.infra import clock, logs
+from social.infra.inbox import Happened, once
+from social.infra.mongo import Transaction
+from social.infra.redis import AWAY
+from social.infra.wiring import Social
+
+log = logs.get("accounts")
+
+
+async def handle(social: Social, happened: Sequence[Happened]) -> None:
+    """Each event by itself: one piece, and the next event with it."""
+    for each in happened:
+        match each.event:
+            case AccountDeleted(user_id=user_id):
+                await forget(social, each, user_id, last_look=False)
+            case ForgettingContinued(user_id=user_id, last_look=last_look):
+                await forget(social, each, user_id, last_look=last_look)
+
+
+async def forget(social: Social, happened: Happened, user_id: str, *, last_look: bool) -> None:
+    """Take out one piece; when nothing is left, look once more after all that was under way has ended."""
+    deleted_at = await forgetting.deleted_at(social.mongo, user_id)
+    if deleted_at is None:
+        return
+    if last_look:
+        await asyncio.sleep((deleted_at + forgetting.SETTLES - clock.now()).total_seconds())
+
+    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+        if await forgetting.some(tx, user_id):
+            tx.record(ForgettingContinued(user_id=user_id))
+        elif last_look:
+            await forgetting.bury(tx, user_id)
+        else:
+            tx.record(ForgettingContinued(user_id=user_id, last_look=True))
+
+    await once(social, Group.ACCOUNTS, [happened], record)
+    if last_look:
+        await _forget_presence(social, user_id)
+
+
+async def _forget_presence(social: Social, user_id: str) -> None:
+    try:
+        await social.redis.delete(presence_room(user_id))
+    except AWAY as error:
+        log.debug("presence ends with its lease", error=str(error))
