@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, notifications, posts, reports, search, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, search, users
 from api.docs import add_docs
+from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Keys
@@ -30,8 +31,9 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
-    app[http.VERIFIER] = keys.verifier
-    app[http.PROXIES] = Proxies(settings.trusted_proxies)
+    app[http.VERIFIER] = Verifier(keys.signer.jwks)
+    app[PROXIES] = Proxies(settings.trusted_proxies)
+    limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
         for route in service.routes:
