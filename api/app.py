@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, search, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
 from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
@@ -31,7 +31,7 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
-    app[http.VERIFIER] = Verifier(keys.signer.jwks)
+    app[http.VERIFIER] = keys.verifier
     app[PROXIES] = Proxies(settings.trusted_proxies)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
