@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, notifications, posts, search, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
 from api.docs import add_docs
+from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Keys
@@ -20,7 +21,7 @@ from social.infra.wiring import Social
 log = logs.get("api")
 
 ALL: tuple[Service, ...] = tuple(
-    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications)
+    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications, reports)
 )
 assert tuple(service.name for service in ALL) == SERVICES
 
@@ -31,7 +32,8 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
     app[http.VERIFIER] = keys.verifier
-    app[http.PROXIES] = Proxies(settings.trusted_proxies)
+    app[PROXIES] = Proxies(settings.trusted_proxies)
+    limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
         for route in service.routes:

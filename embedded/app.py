@@ -11,9 +11,9 @@ from rich.console import Console
 
 import api.app
 import workers.app
-from api.settings import SERVICES, RestSettings
+from api.settings import SERVICES
 from embedded.local_broker import LocalBroker
-from embedded.settings import EmbeddedSettings
+from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
@@ -95,7 +95,7 @@ async def serve(
     settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    rest = load(RestSettings, "embedded", api_port=settings.api_port, api_services=SERVICES)
+    rest = load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES)
     app = api.app.create(social, keys, health, rest)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import demo, parked
+from social import accounts, demo, parked, reports
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
 from social.infra import keyfiles
@@ -61,6 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
     command.add_argument("id", nargs="?", help="of one message, as `list` shows it")
     command.set_defaults(run=_with_store(_parked))
+
+    command = commands.add_parser("suspend", help="end somebody's sessions and hide what they wrote (MONGO_URL)")
+    command.add_argument("username")
+    command.add_argument("--reason", default=None, help="kept with the account, for other operators")
+    command.add_argument("--lift", action="store_true", help="end the suspension")
+    command.set_defaults(run=_with_store(_suspend))
+
+    command = commands.add_parser("reports", help="what people reported, the newest first (MONGO_URL)")
+    command.add_argument("--most", type=int, default=100, help="how many (default: %(default)s)")
+    command.set_defaults(run=_with_store(_reports))
     return parser
 
 
@@ -105,6 +115,23 @@ async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
             await parked.replay(mongo, arguments.id)
         case "discard":
             await parked.discard(mongo, arguments.id)
+
+
+async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    username = arguments.username.lower()
+    if arguments.lift:
+        await accounts.lift(mongo, username)
+        show(f"{username} can log in again")
+    else:
+        await accounts.suspend(mongo, username, arguments.reason)
+        show(f"{username} is suspended; sessions and sockets end within two seconds")
+
+
+async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    for each in await reports.newest(mongo, arguments.most):
+        at, target = each["created_at"].isoformat(timespec="seconds"), f"{each['kind']} {each['target']}"
+        who = f"{each['about'] or '(deleted)'}, by {each['reporter'] or '(deleted)'}"
+        show(f"{at}  {each['reason']}  {target}  of {who}  {encode(each['text']).decode()}", soft_wrap=True)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -16,13 +16,12 @@ async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected
     if user is None:
         raise NotFound
     expected.check(by, user.get("rev", 0))
-    fresh = users.new_profile(user["username"])
-    wanted = ask.model_dump()
+    fresh, wanted = users.new_profile(user["username"]), ask.model_dump()
     change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}
     edited = {**fresh, **user, **change, "rev": user.get("rev", 0) + 1}
+    if "private" in change:
+        await privacy.choose(tx, change.pop("private"), by=by)
     change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
-    if change.pop("private", user["private"]) != user["private"]:
-        await privacy.choose(tx, edited["private"], by=by)
     await tx.update("users", {"_id": by}, {"$set": change, "$inc": {"rev": 1}})
     await names.move(tx, user, edited)
-    return users.as_me(edited)
+    return users.own(edited)

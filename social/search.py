@@ -99,11 +99,12 @@ def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
 
 
 async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
+    """Those of these people who are here and whom no block keeps from the viewer."""
     if not ids:
         return {}
-    wanted = {"_id": {"$in": list(set(ids))}, **users.HERE}
+    here = {"_id": {"$in": list(set(ids))}, **users.HERE}
     found, hidden = await asyncio.gather(
-        mongo.many("users", wanted, fields={**users.REF_FIELDS, "words": 1}), visibility.apart(mongo, viewer, ids)
+        mongo.many("users", here, fields={**users.REF_FIELDS, "words": 1}), visibility.apart(mongo, viewer, ids)
     )
     return {each["_id"]: each for each in found if each["_id"] not in hidden}
 

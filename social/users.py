@@ -27,7 +27,7 @@ async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
 
 
 async def some(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
-    """What a reference to them needs, and whether their accounts are private; the gone and suspended are missing."""
+    """What a reference to them needs, and whether their accounts are private; those who are not here are missing."""
     wanted = list(set(ids))
     if not wanted:
         return []
@@ -39,7 +39,12 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
-    return as_me(user)
+    return own(user)
+
+
+def own(user: Document) -> Me:
+    """One's own profile, of one's document."""
+    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def new_profile(username: str) -> Document:
@@ -64,11 +69,6 @@ async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
 
 def _counts(user: Document) -> Document:
     return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
-
-
-def as_me(user: Document) -> Me:
-    """What a person's own page says."""
-    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def public(user: Document) -> Document:

@@ -152,7 +152,6 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
     news: list[News] = []
     gone: dict[str, datetime] = {}
     changed: dict[str, Document] = {}
-    renamed: dict[str, datetime] = {}
     for each in happened:
         if cause := cause_of(each.event):
             causes.append(cause)
@@ -163,13 +162,12 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
                 since.setdefault(_key(group), each.at)
         if isinstance(each.event, PostDeleted):
             gone[each.event.post_id] = each.at
+        elif isinstance(each.event, NotificationsChanged):
+            for group in await notifications.existing(social.mongo, each.event.ids):
+                changed[group["_id"]] = group
+                since.setdefault(_key(group), each.at)
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-        elif isinstance(each.event, NotificationsChanged):
-            renamed |= dict.fromkeys(each.event.ids, each.at)
-    for group in await notifications.existing(social.mongo, renamed):
-        changed[group["_id"]] = group
-        since.setdefault(_key(group), renamed[group["_id"]])
     changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
     rendered = await notifications.render(social.mongo, list(changed.values()))
     for group, notification in zip(changed.values(), rendered, strict=True):

@@ -262,14 +262,14 @@ EVENTS: dict[str, type[Event]] = {
         UserUnmuted,
         PrivacyChanged,
         NotificationsRead,
+        NotificationsChanged,
+        AccountDeleted,
+        ForgettingContinued,
         EmailVerificationRequested,
         EmailChangeRequested,
         EmailChanged,
         PasswordChanged,
         PasswordResetRequested,
-        NotificationsChanged,
-        AccountDeleted,
-        ForgettingContinued,
     )
 }
 

@@ -74,7 +74,7 @@ class Relationship(Contract):
 
 
 class ProfilePublic(UserRef):
-    """A person's public page as all see it. `version` orders it against `user.stats` pushes, `rev` grows by edits."""
+    """A person's page as all see it. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
 
     bio: str | None
     links: list[Link]

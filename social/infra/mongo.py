@@ -258,7 +258,7 @@ class Transaction:
     async def many(
         self, collection: str, where: Where, fields: Where | None = None, *, limit: int = 0
     ) -> list[Document]:
-        """The documents that match, as this transaction sees them."""
+        """All documents that match, or so many of them, as this transaction sees them."""
         cursor = self._database[collection].find(where, fields, session=self._session, limit=limit, batch_size=1_000)
         found: list[Document] = await cursor.to_list(None)
         return found

@@ -42,6 +42,10 @@ SENDER = "plaza@example.org"
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
+# Tests come from one address; tests/api/test_limits.py is about limits.
+PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset")}
+
+
 @dataclass(frozen=True)
 class Plaza:
     """What runs."""
@@ -76,6 +80,7 @@ async def system(
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
     mailer: Mailer | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
@@ -95,7 +100,7 @@ async def system(
         social.start(tasks)
         workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), roles)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
-            async with serving(social, keys) as door:
+            async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks, Mailbox(folder))
         assert not tasks.failed, "background work ended by itself"
     finally:
@@ -109,7 +114,7 @@ async def system(
 async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**settings)), access_log=None)
+    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**PLENTY | settings)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
