@@ -121,4 +121,4 @@ async def verify_email(request: Request, body: VerifyEmail) -> None:
 @service.get("/.well-known/jwks.json", auth=False)
 async def jwks(request: Request) -> dict[str, Any]:
     """The public keys that access tokens are verified with."""
-    return request.keys.signer.jwks
+    return request.keys.verifier.jwks

@@ -25,4 +25,4 @@ async def create_comment(request: Request, post_id: Id, body: NewComment) -> Com
 @service.get("/v1/posts/{post_id}/comments", raises=(NotFound,))
 async def get_comments(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> Comments:
     """A post's comments, newest first."""
-    return await comments.page(request.social.mongo, post_id, cursor=cursor, limit=limit)
+    return await comments.page(request.social.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)

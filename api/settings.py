@@ -21,7 +21,7 @@ def _rate(value: object) -> object:
 
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
-SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications")
+SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
 
 
 HERE = ("localhost", "127.0.0.1")
@@ -67,4 +67,8 @@ class ApiSettings(Connections, RestSettings):
     """What `python -m api` needs beside the servers."""
 
     jwt_private_key_file: Path = Field(description="Ed25519 private key, PEM, that signs access tokens")
+    jwt_jwks: Path | None = Field(
+        default=None,
+        description="JWKS of the keys whose tokens are accepted; if not given, the jwks.json beside the private key",
+    )
     refresh_key_file: Path = Field(description="at least 32 random bytes that refresh tokens are derived from")

@@ -8,15 +8,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import demo, parked
+from social import accounts, demo, parked, reports
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
-from social.infra.keyfiles import make_keys
+from social.infra import keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
 
 show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
+
+
+KEYS: dict[str, Callable[[Path], Sequence[object]]] = {
+    "make": keyfiles.make_keys,
+    "rotate": lambda folder: [f"signing with {keyfiles.rotate(folder)}"],
+    "publish": lambda folder: [f"published {keyfiles.publish(folder)}"],
+    "sign": lambda folder: [f"signing with {keyfiles.sign(folder)}"],
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,7 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
     command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
 
-    command = commands.add_parser("keys", help="make the secrets of a new installation, in files")
+    command = commands.add_parser(
+        "keys", help="make the secrets of a new installation, in files, or change its JWT key"
+    )
+    command.add_argument(
+        "what",
+        nargs="?",
+        default="make",
+        choices=list(KEYS),
+        help="make: those that are missing (default); rotate: sign with a new JWT key, whose public half is added to"
+        " jwks.json; publish, sign: its two steps, where jwks.json has to be copied to the processes in between",
+    )
     command.add_argument("folder", type=Path, help="where jwt.pem, jwks.json, refresh.key and pid.key are written")
     command.set_defaults(run=_keys)
 
@@ -43,6 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
     command.add_argument("id", nargs="?", help="of one message, as `list` shows it")
     command.set_defaults(run=_with_store(_parked))
+
+    command = commands.add_parser("suspend", help="end somebody's sessions and hide what they wrote (MONGO_URL)")
+    command.add_argument("username")
+    command.add_argument("--reason", default=None, help="kept with the account, for other operators")
+    command.add_argument("--lift", action="store_true", help="end the suspension")
+    command.set_defaults(run=_with_store(_suspend))
+
+    command = commands.add_parser("reports", help="what people reported, the newest first (MONGO_URL)")
+    command.add_argument("--most", type=int, default=100, help="how many (default: %(default)s)")
+    command.set_defaults(run=_with_store(_reports))
     return parser
 
 
@@ -63,10 +91,12 @@ def _with_store(
 
 async def _keys(arguments: argparse.Namespace) -> int:
     try:
-        for path in make_keys(arguments.folder):
-            show(str(path))
+        for line in KEYS[arguments.what](arguments.folder):
+            show(str(line), soft_wrap=True)
     except OSError as error:
-        raise StartError(f"cannot write keys to {arguments.folder}: {error.strerror}") from None
+        raise StartError(f"cannot use the keys in {arguments.folder}: {error.strerror}") from None
+    except ValueError as error:
+        raise StartError(f"cannot use the keys in {arguments.folder}: {error}") from None
     return 0
 
 
@@ -85,6 +115,23 @@ async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
             await parked.replay(mongo, arguments.id)
         case "discard":
             await parked.discard(mongo, arguments.id)
+
+
+async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    username = arguments.username.lower()
+    if arguments.lift:
+        await accounts.lift(mongo, username)
+        show(f"{username} can log in again")
+    else:
+        await accounts.suspend(mongo, username, arguments.reason)
+        show(f"{username} is suspended; sessions and sockets end within two seconds")
+
+
+async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    for each in await reports.newest(mongo, arguments.most):
+        at, target = each["created_at"].isoformat(timespec="seconds"), f"{each['kind']} {each['target']}"
+        who = f"{each['about'] or '(deleted)'}, by {each['reporter'] or '(deleted)'}"
+        show(f"{at}  {each['reason']}  {target}  of {who}  {encode(each['text']).decode()}", soft_wrap=True)
 
 
 def main(words: Sequence[str] | None = None) -> None:

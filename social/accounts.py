@@ -1,11 +1,11 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import auth, names, users
+from social import auth, names, one_time, users
 from social.auth import Keys
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted
 from social.contracts.people import DeleteAccount
-from social.contracts.problems import NotFound, WrongPassword
+from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.wiring import Social
@@ -15,14 +15,12 @@ async def delete(social: Social, keys: Keys, ask: DeleteAccount, *, by: str) -> 
     """Delete one's own account: gone for everybody when this returns, and from the store by and by.
 
     The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was
-    known to. Raises WrongPassword, NotFound when it is gone already.
+    known to. Raises WrongPassword, RateLimited, NotFound when it is gone already.
     """
-    user = await social.mongo.one("users", {"_id": by, **users.HERE}, {"password": 1})
-    if user is None:
+    if not await social.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
-    if not await keys.passwords.verify(ask.password, user["password"]):
-        raise WrongPassword
-    ended = await social.commit(_close, by, user["password"])
+    password = await auth.confirm_password(social, keys, by, ask.password)
+    ended = await social.commit(_close, by, password)
     await auth.tell_ended(social, ended, SessionEnd.DELETED)
 
 
@@ -33,6 +31,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
     await names.move(tx, user, {**user, "words": []})
     blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
     await tx.update("users", {"_id": user_id}, {"$set": {**blank, "deleted_at": clock.now()}})
+    await one_time.forget_all(tx, user_id)
     tx.record(AccountDeleted(user_id=user_id))
     return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
 

@@ -1,8 +1,9 @@
 """Comments under a post."""
 
+import asyncio
 from collections.abc import Sequence
 
-from social import users
+from social import users, visibility
 from social.contracts.events import CommentAdded
 from social.contracts.people import UserRef
 from social.contracts.posts import Comment, Comments
@@ -16,9 +17,9 @@ UNDER_POST = Listing("comments", "comments", "_id")
 
 async def add(tx: Transaction, post_id: str, text: str, *, by: str) -> Comment:
     """Comment on a post; raises NotFound."""
-    post = await tx.one("posts", {"_id": post_id}, {"author_id": 1})
+    post = (await visibility.post(tx, post_id, viewer=by)).post
     author = await tx.one("users", {"_id": by}, users.REF_FIELDS)
-    if post is None or author is None:
+    if author is None:
         raise NotFound
     comment = {
         "_id": clock.new_id(),
@@ -34,12 +35,18 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str) -> Comment:
     return _comment(comment, users.ref(author))
 
 
-async def page(mongo: Mongo, post_id: str, *, cursor: str | None, limit: int) -> Comments:
-    """A post's comments, newest first; raises NotFound."""
-    if not await mongo.one("posts", {"_id": post_id}, {"_id": 1}):
-        raise NotFound
-    found = await UNDER_POST.page(mongo, {"post_id": post_id}, cursor=cursor, limit=limit)
-    return Comments(items=await _render(mongo, found.items), next=found.next, prev=found.prev)
+async def page(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Comments:
+    """A post's comments as this viewer sees them, newest first; raises NotFound."""
+    await visibility.post(mongo, post_id, viewer=viewer)
+
+    async def show(rows: list[Document]) -> list[Comment]:
+        rendered, hidden = await asyncio.gather(
+            _render(mongo, rows), visibility.apart(mongo, viewer, (row["author_id"] for row in rows))
+        )
+        return [each for each in rendered if each.author.id not in hidden]
+
+    found = await UNDER_POST.filled(mongo, {"post_id": post_id}, show, cursor=cursor, limit=limit)
+    return Comments(items=found.items, next=found.next, prev=found.prev)
 
 
 async def public(mongo: Mongo, ids: Sequence[str]) -> list[Comment]:

@@ -1,41 +1,35 @@
 """Home timelines: fanned out when a post is written, read in one walk along the owner's entries."""
 
-import itertools
-
 from social import follows, posts
 from social.contracts.posts import Post, Posts
 from social.infra.mongo import Document, Mongo
 from social.infra.paging import Listing
 
 CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
-MOST_REFILLS = 10  # of one page, whose entries are orphans
 BACKFILL = 50  # posts that a new follow brings along
 
 HOME = Listing("feed", "feed_entries", "post_id")
 
 
 async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Posts:
-    """A home timeline, newest first; what was deleted meanwhile is skipped and the page refilled."""
-    back = HOME.goes_back(cursor)
-    found: list[Post] = []
-    first = at = await HOME.page(mongo, {"owner": owner}, cursor=cursor, limit=limit)
-    asked = limit
-    for refills in itertools.count():
-        more = await _posts(mongo, at.items, viewer=owner)
-        found = more + found if back else found + more
-        further = at.prev if back else at.next
-        if len(found) == limit or len(at.items) < asked or further is None or refills == MOST_REFILLS:
-            break
-        asked = limit - len(found)
-        at = await HOME.page(mongo, {"owner": owner}, cursor=further, limit=asked)
-    return Posts(items=found, next=first.next if back else at.next, prev=at.prev if back else first.prev)
+    """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled."""
+
+    async def show(entries: list[Document]) -> list[Post]:
+        return await _posts(mongo, entries, viewer=owner)
+
+    found = await HOME.filled(mongo, {"owner": owner}, show, cursor=cursor, limit=limit)
+    return Posts(items=found.items, next=found.next, prev=found.prev)
 
 
-async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> list[str]:
-    """Put a post into the timelines of the next followers; who they are. The same when repeated."""
+async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> tuple[list[str], str | None]:
+    """Put a post into the timelines of the next followers; who they are, and after whom to go on if there may be more.
+
+    The same when repeated.
+    """
     owners = await follows.followers_after(mongo, author_id, after, CHUNK)
-    await mongo.insert_missing("feed_entries", [posts.entry(owner, post_id, author_id) for owner in owners])
-    return owners
+    told = [owner for owner, hears in owners if hears]
+    await mongo.insert_missing("feed_entries", [posts.entry(owner, post_id, author_id) for owner in told])
+    return told, owners[-1][0] if len(owners) == CHUNK else None
 
 
 async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
@@ -63,10 +57,7 @@ async def forget_post(mongo: Mongo, post_id: str) -> None:
 
 
 async def _posts(mongo: Mongo, entries: list[Document], *, viewer: str) -> list[Post]:
-    if not entries:
-        return []
     found = await mongo.many("posts", {"_id": {"$in": [each["post_id"] for each in entries]}})
     by_id = {post["_id"]: post for post in found}
-    return await posts.render(
-        mongo, [by_id[each["post_id"]] for each in entries if each["post_id"] in by_id], viewer=viewer
-    )
+    there = [by_id[each["post_id"]] for each in entries if each["post_id"] in by_id]
+    return await posts.render(mongo, there, viewer=viewer, muted=False)

@@ -1,66 +1,97 @@
-"""Who follows whom: one edge a pair, and the events that tell of it."""
+"""Who follows whom, and the events that tell of it."""
 
-from social.contracts.events import UserFollowed, UserUnfollowed
-from social.contracts.people import FollowState
+from dataclasses import replace
+
+from social import edges, people, requests, sight, users, visibility
+from social.contracts.events import FollowRequestClosed, UserFollowed, UserUnfollowed
+from social.contracts.people import FollowState, People, Relationship
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
-from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.paging import Listing
+
+FOLLOWERS = Listing("followers", "edges", "follows_at", "from")
+FOLLOWING = Listing("following", "edges", "follows_at", "to")
 
 
 async def follow(tx: Transaction, username: str, *, by: str) -> FollowState:
-    """Follow somebody; a second follow changes nothing."""
+    """Follow somebody, or ask to where their account is private; a second time changes nothing."""
     them = await _other(tx, username, by)
-    edge = {"_id": by + them["_id"], "follower": by, "followee": them["_id"], "at": clock.now()}
-    try:
-        await tx.insert("follows", edge)
+    if them.get("private"):
+        edge = await requests.ask(tx, them["_id"], by=by)
+        return _state(them, following=bool(edge.follows_at), requested=bool(edge.requested_at))
+    if await edges.follow(tx, by, them["_id"]):
         tx.record(UserFollowed(follower_id=by, followee_id=them["_id"]))
-    except AlreadyExists:
-        pass  # the answer is the same
-    return _follow_state(them, following=True)
+    else:
+        await _not_apart(tx, by, them["_id"])
+    return _state(them, following=True)
 
 
 async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
-    """Stop following somebody."""
+    """Stop following somebody, or take the request back."""
     them = await _other(tx, username, by)
-    if await tx.delete("follows", {"_id": by + them["_id"]}):
+    edge_id = by + them["_id"]
+    if await tx.update("edges", {"_id": edge_id, "follows_at": edges.EVER}, {"$unset": {"follows_at": ""}}):
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
-    return _follow_state(them, following=False)
+        if them.get("private"):
+            await sight.changed(tx, by, them["_id"])
+    elif await tx.update("edges", {"_id": edge_id, "requested_at": edges.EVER}, {"$unset": {"requested_at": ""}}):
+        tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
+    else:
+        await _not_apart(tx, by, them["_id"])
+    return _state(them, following=False)
+
+
+async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Have somebody follow one no longer."""
+    them, out, back = await visibility.other(tx, username, viewer=by)
+    if back.follows_at:
+        back = replace(back, follows_at=None)
+        await edges.write(tx, back)
+        tx.record(UserUnfollowed(follower_id=them["_id"], followee_id=by))
+        await sight.changed(tx, them["_id"], by)
+    return edges.relationship(out, back)
+
+
+async def followers(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """Who follows somebody, newest first; raises NotFound."""
+    them = await visibility.author(mongo, username, viewer=viewer)
+    where = {"to": them["_id"], "follows_at": edges.EVER}
+    return await people.page(mongo, FOLLOWERS, where, "from", viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """Whom somebody follows, newest first; raises NotFound."""
+    them = await visibility.author(mongo, username, viewer=viewer)
+    where = {"from": them["_id"], "follows_at": edges.EVER}
+    return await people.page(mongo, FOLLOWING, where, "to", viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def followers_after(mongo: Mongo, user_id: str, after: str, most: int) -> list[tuple[str, bool]]:
+    """The next followers of a person in a stable order, and whether they are told of what that person does."""
+    rows = await mongo.many(
+        "edges",
+        {"to": user_id, "from": {"$gt": after}, "follows_at": edges.EVER},
+        fields={"from": 1, "hides": 1},
+        sort=[("from", 1)],
+        limit=most,
+    )
+    return [(row["from"], not row.get("hides")) for row in rows]
 
 
 async def _other(tx: Transaction, username: str, by: str) -> Document:
-    them = await tx.one("users", {"username": username}, {"username": 1, "followers": 1})
-    if them is None:
-        raise NotFound
+    them = await users.by_username(tx, username)
     if them["_id"] == by:
         problem = FieldProblem(pointer="/username", code="oneself", detail="nobody can follow themselves")
         raise ValidationFailed(errors=[problem])
     return them
 
 
-def _follow_state(them: Document, *, following: bool) -> FollowState:
+async def _not_apart(tx: Transaction, by: str, user_id: str) -> None:
+    if (await edges.between(tx, [(by, user_id)]))[by, user_id].apart:
+        raise NotFound
+
+
+def _state(them: Document, *, following: bool, requested: bool = False) -> FollowState:
     return FollowState.model_construct(
-        username=them["username"], following=following, followers=max(0, them["followers"])
+        username=them["username"], following=following, requested=requested, followers=max(0, them["followers"])
     )
-
-
-async def followers_after(mongo: Mongo, user_id: str, after: str, most: int) -> list[str]:
-    """The next followers of a person in a stable order: what a fan-out walks along."""
-    edges = await mongo.many(
-        "follows",
-        {"followee": user_id, "follower": {"$gt": after}},
-        fields={"follower": 1},
-        sort=[("follower", 1)],
-        limit=most,
-    )
-    return [edge["follower"] for edge in edges]
-
-
-async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these (follower, followee) pairs are edges now."""
-    edges = await tx.many("follows", {"_id": {"$in": [a + b for a, b in pairs]}}, {"follower": 1, "followee": 1})
-    return {(edge["follower"], edge["followee"]) for edge in edges}
-
-
-async def exists(mongo: Mongo, follower: str, followee: str) -> bool:
-    """Whether this edge exists now."""
-    return await mongo.one("follows", {"_id": follower + followee}, {"_id": 1}) is not None

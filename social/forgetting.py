@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from social import notifications, one_time
 from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction, UpdateOne, Where
+from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
 
 CHUNK = 200  # of anything in one transaction
@@ -23,7 +24,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _posts,
         _likes,
         _comments,
-        _follows,
+        _edges,
         _timeline,
         _told,
         _named,
@@ -42,6 +43,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
     if user is None:
         return
     nobody = f"@{user['username']}"
+    await one_time.forget_all(tx, user_id)
     await tx.delete("streams", {"_id": user_id})
     await tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
@@ -90,13 +92,14 @@ async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
     return {post["_id"]: post["author_id"] for post in found}
 
 
-async def _follows(tx: Transaction, user_id: str) -> int:
-    fields = {"follower": 1, "followee": 1}
-    followed: Where = {"_id": {"$gte": user_id, "$lt": user_id + "g"}}  # ids are hexadecimal
-    found = await tx.many("follows", followed, fields, limit=CHUNK)
-    found = found or await tx.many("follows", {"followee": user_id}, fields, limit=CHUNK)
-    await tx.delete("follows", {"_id": {"$in": [edge["_id"] for edge in found]}})
-    tx.record(*(UserUnfollowed(follower_id=edge["follower"], followee_id=edge["followee"]) for edge in found))
+async def _edges(tx: Transaction, user_id: str) -> int:
+    fields = {"from": 1, "to": 1, "follows_at": 1}
+    found: list[Document] = []
+    for where in ({"_id": {"$gte": user_id, "$lt": user_id + "g"}}, {"to": user_id}):  # ids are hexadecimal
+        found = found or await tx.many("edges", where, fields, limit=CHUNK)
+    await tx.delete("edges", {"_id": {"$in": [edge["_id"] for edge in found]}})
+    followed = [edge for edge in found if edge.get("follows_at")]
+    tx.record(*(UserUnfollowed(follower_id=edge["from"], followee_id=edge["to"]) for edge in followed))
     return len(found)
 
 
@@ -111,19 +114,15 @@ async def _told(tx: Transaction, user_id: str) -> int:
 
 
 async def _named(tx: Transaction, user_id: str) -> int:
-    """Where others are told of them: out of the names, and of the inbox where there was no other."""
-    found = await tx.many("notifications", {"actors": user_id}, {"actors": 1, "removed_at": 1}, limit=CHUNK)
-    await tx.bulk("notifications", [UpdateOne({"_id": each["_id"]}, _without(each, user_id)) for each in found])
-    if told := [each["_id"] for each in found if each["removed_at"] is None]:
-        tx.record(NotificationsChanged(ids=told))
+    """Where others were told of them: out of the names and the count, and out of the inbox where there is no other."""
+    found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
+    facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
+    if facts:
+        await notifications.withdraw(tx, {"_id": {"$in": facts}})
+        await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
+        await tx.delete("notification_facts", {"_id": {"$in": facts}})
+        tx.record(NotificationsChanged(ids=groups))
     return len(found)
-
-
-def _without(notification: Document, user_id: str) -> Document:
-    others = [each for each in notification["actors"] if each != user_id]
-    if others or notification["removed_at"] is not None:
-        return {"$set": {"actors": others}, "$inc": {"rev": 1}}
-    return {"$set": {"actors": [], "removed_at": clock.now()}, "$inc": {"rev": 1}, "$unset": {"open": ""}}
 
 
 async def _reports(tx: Transaction, user_id: str) -> int:

@@ -1,18 +1,15 @@
 """Likes: one a person and post."""
 
-from social import posts
+from social import posts, visibility
 from social.contracts.events import PostLiked, PostUnliked
 from social.contracts.posts import LikeState
-from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.mongo import AlreadyExists, Document, Transaction
-
-POST_FIELDS = {"author_id": 1, "likes": 1, "comments": 1, "version": 1}
 
 
 async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
-    post = await _post(tx, post_id)
+    post = (await visibility.post(tx, post_id, viewer=by)).post
     try:
         await tx.insert("likes", {"_id": post_id + by, "post_id": post_id, "user_id": by, "at": clock.now()})
         tx.record(PostLiked(post_id=post_id, author_id=post["author_id"], by=by))
@@ -23,7 +20,7 @@ async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Take a like back."""
-    post = await _post(tx, post_id)
+    post = (await visibility.post(tx, post_id, viewer=by)).post
     if await tx.delete("likes", {"_id": post_id + by}):
         tx.record(PostUnliked(post_id=post_id, author_id=post["author_id"], by=by))
     return _state(post, liked=False)
@@ -33,13 +30,6 @@ async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[s
     """Which of these (post, person) pairs are likes now."""
     found = await tx.many("likes", {"_id": {"$in": [a + b for a, b in pairs]}}, {"post_id": 1, "user_id": 1})
     return {(like["post_id"], like["user_id"]) for like in found}
-
-
-async def _post(tx: Transaction, post_id: str) -> Document:
-    post = await tx.one("posts", {"_id": post_id}, POST_FIELDS)
-    if post is None:
-        raise NotFound
-    return post
 
 
 def _state(post: Document, *, liked: bool) -> LikeState:

@@ -1,16 +1,17 @@
 """What people are told about, grouped while unread; one fact a cause, however often it happens."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from social import streams, users
+from social import edges, streams, users
 from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification, Notifications, NotificationType, Read, Target, Unread
 from social.contracts.people import UserRef
 from social.infra import clock
-from social.infra.mongo import Document, InsertOne, Mongo, Transaction, UpdateOne
+from social.infra.mongo import Document, InsertOne, Mongo, Transaction, UpdateOne, Where
 from social.infra.paging import Listing
 
 MOST_ACTORS = 8
@@ -45,7 +46,8 @@ class Cause(NamedTuple):
 async def tell(tx: Transaction, causes: Sequence[Cause]) -> None:
     """Add causes to the open groups of their recipients, or open new ones; what is a fact already changes nothing."""
     by_fact = {cause.fact_id: cause for cause in causes if cause.actor != cause.recipient}
-    known = {fact["_id"] for fact in await tx.many("notification_facts", {"_id": {"$in": list(by_fact)}}, {"_id": 1})}
+    there = await tx.many("notification_facts", {"_id": {"$in": list(by_fact)}}, {"withdrawn_at": 1})
+    known = {fact["_id"] for fact in there if fact.get("withdrawn_at") is None}
     fresh = {fact_id: cause for fact_id, cause in by_fact.items() if fact_id not in known}
     if not fresh:
         return
@@ -59,18 +61,20 @@ async def tell(tx: Transaction, causes: Sequence[Cause]) -> None:
     joined: dict[tuple[str, str, str], list[tuple[str, Cause]]] = {}
     for fact_id, cause in fresh.items():
         joined.setdefault(cause.group, []).append((fact_id, cause))
-    facts: list[Document] = []
+    facts: dict[str, Document] = {}
     writes: list[InsertOne[Document] | UpdateOne] = []
     now = clock.now()
     for group, members in joined.items():
         document = _grown(open_groups.get(group), [cause for _, cause in members], now)
-        facts += [{"_id": fact_id, "group": document["_id"], "at": now} for fact_id, _ in members]
+        for fact_id, cause in members:
+            between = {"recipient": cause.recipient, "actor": cause.actor}
+            facts[fact_id] = {"$set": {"group": document["_id"], "at": now, "withdrawn_at": None, **between}}
         if group in open_groups:
             change = {name: document[name] for name in ("actors", "count", "rev", "updated_at")}
             writes.append(UpdateOne({"_id": document["_id"]}, {"$set": change}))
         else:
             writes.append(InsertOne(document))
-    await tx.insert("notification_facts", *facts)
+    await tx.put("notification_facts", facts)
     await tx.bulk("notifications", writes)
 
 
@@ -103,6 +107,35 @@ def _grown(group: Document | None, causes: Sequence[Cause], now: datetime) -> Do
     }
 
 
+async def withdraw(tx: Transaction, where: Where) -> None:
+    """Take these facts back: they leave their groups, and a group that nothing is left of is removed."""
+    now = clock.now()
+    facts = await tx.many("notification_facts", {**where, "withdrawn_at": None}, {"group": 1, "actor": 1})
+    gone: dict[str, list[str]] = {}
+    for fact in facts:
+        gone.setdefault(fact["group"], []).append(fact["actor"])
+    if not gone:
+        return
+    writes = []
+    for group in await tx.many("notifications", {"_id": {"$in": list(gone)}, "removed_at": None}):
+        actors = gone[group["_id"]]
+        change: Document = {"$inc": {"rev": 1, "count": -len(actors)}}
+        if group["count"] > len(actors):
+            change["$set"] = {"actors": [actor for actor in group["actors"] if actor not in actors]}
+        else:
+            change |= {"$set": {"removed_at": now}, "$unset": {"open": ""}}
+        writes.append(UpdateOne({"_id": group["_id"]}, change))
+    await tx.bulk("notifications", writes)
+    await tx.update_all(
+        "notification_facts", {"_id": {"$in": [fact["_id"] for fact in facts]}}, {"$set": {"withdrawn_at": now}}
+    )
+
+
+async def withdrawn(mongo: Mongo, where: Where) -> list[Document]:
+    """The groups that these facts were in, as they are now."""
+    return await _groups(mongo, {**where, "withdrawn_at": {"$gt": clock.EPOCH}})
+
+
 async def remove_about(tx: Transaction, post_ids: Sequence[str]) -> None:
     """Withdraw what was told about posts that are gone."""
     await tx.update_all(
@@ -114,11 +147,14 @@ async def remove_about(tx: Transaction, post_ids: Sequence[str]) -> None:
 
 async def of_causes(mongo: Mongo, causes: Iterable[Cause]) -> list[Document]:
     """The groups that causes went into, as they are now."""
-    wanted = {"_id": {"$in": [cause.fact_id for cause in causes if cause.actor != cause.recipient]}}
-    facts = await mongo.many("notification_facts", wanted, fields={"group": 1})
-    if not facts:
+    return await _groups(mongo, {"_id": {"$in": [cause.fact_id for cause in causes if cause.actor != cause.recipient]}})
+
+
+async def _groups(mongo: Mongo, facts: Where) -> list[Document]:
+    found = await mongo.many("notification_facts", facts, fields={"group": 1})
+    if not found:
         return []
-    return await mongo.many("notifications", {"_id": {"$in": list({fact["group"] for fact in facts})}})
+    return await mongo.many("notifications", {"_id": {"$in": list({fact["group"] for fact in found})}})
 
 
 async def existing(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
@@ -134,10 +170,16 @@ async def removed_about(mongo: Mongo, post_ids: Sequence[str]) -> list[Document]
     return await mongo.many("notifications", {"post_id": {"$in": list(post_ids)}, "removed_at": {"$ne": None}})
 
 
-async def render(mongo: Mongo, documents: Sequence[Document]) -> list[Notification]:
-    """Notifications with the people in them."""
-    people = await users.refs(mongo, (actor for each in documents for actor in each["actors"]))
-    return [_notification(each, people) for each in documents]
+async def render(mongo: Mongo, documents: Sequence[Document]) -> list[Notification | None]:
+    """Notifications with the people in them; None where a block hides everybody who is."""
+    pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
+    people, found = await asyncio.gather(users.refs(mongo, {actor for _, actor in pairs}), edges.between(mongo, pairs))
+    rendered: list[Notification | None] = []
+    for each in documents:
+        told = [actor for actor in each["actors"] if not found[each["recipient"], actor].apart]
+        actors = [people[actor] for actor in told if actor in people]
+        rendered.append(_notification(each, actors) if told or not each["actors"] else None)
+    return rendered
 
 
 async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) -> Notifications:
@@ -146,7 +188,7 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
     where = {"recipient": recipient, "removed_at": None}
     found = await OF_RECIPIENT.page(mongo, where, cursor=cursor, limit=limit)
     return Notifications(
-        items=await render(mongo, found.items),
+        items=[each for each in await render(mongo, found.items) if each is not None],
         next=found.next,
         prev=found.prev,
         offset=position.offset,
@@ -172,13 +214,13 @@ async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
     return Unread(unread=await tx.count("notifications", {"recipient": by, "open": True}, limit=MOST_COUNTED))
 
 
-def _notification(document: Document, people: dict[str, UserRef]) -> Notification:
+def _notification(document: Document, actors: list[UserRef]) -> Notification:
     return Notification.model_construct(
         id=document["_id"],
         type=document["type"],
         target=Target.model_construct(**document["target"]),
         post_id=document["post_id"],
-        actors=[people[actor] for actor in document["actors"] if actor in people],
+        actors=actors,
         count=document["count"],
         rev=document["rev"],
         created_at=document["created_at"],

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from social import users
+from social import edges, users, visibility
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats
@@ -44,42 +44,46 @@ async def publish(tx: Transaction, text: str, *, by: str) -> Post:
 async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
     """Delete one's own post; its timeline entries, comments and likes follow by the workers."""
     if not await tx.delete("posts", {"_id": post_id, "author_id": by}):
-        if await tx.one("posts", {"_id": post_id}, {"_id": 1}):
-            raise Forbidden("Only its author can delete a post")
-        raise NotFound
+        await visibility.post(tx, post_id, viewer=by)
+        raise Forbidden("Only its author can delete a post")
     await tx.delete("feed_entries", {"_id": by + post_id})
     tx.record(PostDeleted(post_id=post_id, author_id=by))
 
 
 async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
     """One post as this viewer sees it; raises NotFound."""
-    post = await mongo.one("posts", {"_id": post_id})
-    if post is None:
-        raise NotFound
-    return (await render(mongo, [post], viewer=viewer))[0]
+    post, author, liked = await visibility.post(mongo, post_id, viewer=viewer)
+    return Post.model_construct(**_public(post, users.ref(author)), liked=liked)
 
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
     """A person's posts, newest first."""
-    author = await users.by_username(mongo, username)
+    author = await visibility.author(mongo, username, viewer=viewer)
     page = await BY_AUTHOR.page(mongo, {"author_id": author["_id"]}, cursor=cursor, limit=limit)
     return Posts(items=await render(mongo, page.items, viewer=viewer), next=page.next, prev=page.prev)
 
 
-async def render(mongo: Mongo, posts: Sequence[Document], *, viewer: str) -> list[Post]:
-    """Posts with their authors and whether the viewer likes them; those of people who are gone are left out."""
+async def render(mongo: Mongo, posts: Sequence[Document], *, viewer: str, muted: bool = True) -> list[Post]:
+    """Posts with their authors and whether the viewer likes them; left out is what is not for the viewer to see."""
     if not posts:
         return []
     wanted = {"_id": {"$in": [post["_id"] + viewer for post in posts]}}
-    authors, likes = await asyncio.gather(
-        users.refs(mongo, (post["author_id"] for post in posts)),
+    ids = {post["author_id"] for post in posts}
+    authors, likes, found = await asyncio.gather(
+        users.some(mongo, ids),
         mongo.many("likes", wanted, fields={"post_id": 1}),
+        edges.between(mongo, [(viewer, each) for each in ids]),
     )
     liked = {like["post_id"] for like in likes}
+    shown = {
+        author["_id"]: users.ref(author)
+        for author in authors
+        if visibility.shows(author, edge := found[viewer, author["_id"]]) and (muted or not edge.mutes_at)
+    }
     return [
-        Post.model_construct(**_public(post, authors[post["author_id"]]), liked=post["_id"] in liked)
+        Post.model_construct(**_public(post, shown[post["author_id"]]), liked=post["_id"] in liked)
         for post in posts
-        if post["author_id"] in authors
+        if post["author_id"] in shown
     ]
 
 
@@ -95,19 +99,16 @@ async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
     return {each["_id"] for each in await tx.many("posts", {"_id": {"$in": list(set(ids))}}, {"_id": 1})}
 
 
-async def stats(mongo: Mongo, post_id: str) -> PostStats:
-    """A post's counts as folded so far; raises NotFound."""
-    found = await many_stats(mongo, [post_id])
-    if not found:
-        raise NotFound
-    return found[0]
-
-
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
     fields = {"likes": 1, "comments": 1, "version": 1}
     found = await mongo.many("posts", {"_id": {"$in": list(ids)}}, fields=fields)
-    return [PostStats.model_construct(post_id=each["_id"], **counts(each)) for each in found]
+    return [stats(each) for each in found]
+
+
+def stats(post: Document) -> PostStats:
+    """A post's counts as folded so far."""
+    return PostStats.model_construct(post_id=post["_id"], **counts(post))
 
 
 def counts(post: Document) -> Document:

@@ -31,7 +31,7 @@ async def render(mongo: Mongo, user_id: str, items: Sequence[streams.Item]) -> l
     """Items with their payloads; a notification that is gone is told as removed."""
     ids = list({item.k for item in items if not item.k.startswith((READ_IDS, READ_UNTIL))})
     found = await mongo.many("notifications", {"_id": {"$in": ids}, "removed_at": None}) if ids else []
-    there = {each.id: each for each in await notifications.render(mongo, found)}
+    there = {each.id: each for each in await notifications.render(mongo, found) if each is not None}
     unread = (await notifications.unread(mongo, user_id)).unread if len(ids) < len(items) else 0
     told = []
     for item in items:

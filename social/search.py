@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from social import names, users
+from social import names, users, visibility
 from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
 from social.contracts.problems import FieldProblem, ValidationFailed
@@ -81,7 +81,7 @@ async def _walk(mongo: Mongo, asked: _Asked, at: _Place, limit: int) -> _Walked:
         within = {"$gt": last, "$lt": asked.lead + LAST} if at.onward else {"$gt": asked.lead, "$lt": last}
         rows = await mongo.many("names", {"_id": within}, sort=[("_id", 1 if at.onward else -1)], limit=want + 1)
         more, rows = len(rows) > want, rows[:want]
-        people = await _people(mongo, [row["user_id"] for row in rows])
+        people = await _people(mongo, [row["user_id"] for row in rows], asked.viewer)
         for row in rows:
             last = row["_id"]
             person = people.get(row["user_id"])
@@ -98,17 +98,24 @@ def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
     return theirs and first == row_id.partition(" ")[0]
 
 
-async def _people(mongo: Mongo, ids: Sequence[str]) -> dict[str, Document]:
-    fields = {**users.REF_FIELDS, "words": 1}
-    found = await mongo.many("users", {"_id": {"$in": list(set(ids))}, **users.HERE}, fields=fields) if ids else []
-    return {each["_id"]: each for each in found}
+async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
+    """Those of these people who are here and whom no block keeps from the viewer."""
+    if not ids:
+        return {}
+    here = {"_id": {"$in": list(set(ids))}, **users.HERE}
+    found, hidden = await asyncio.gather(
+        mongo.many("users", here, fields={**users.REF_FIELDS, "words": 1}), visibility.apart(mongo, viewer, ids)
+    )
+    return {each["_id"]: each for each in found if each["_id"] not in hidden}
 
 
 async def _exactly(mongo: Mongo, asked: _Asked) -> UserRef | None:
     if len(asked.words) != 1:
         return None
     found = await mongo.one("users", {"username": asked.lead, **users.HERE}, users.REF_FIELDS)
-    return users.ref(found) if found else None
+    if found is None or await visibility.apart(mongo, asked.viewer, [found["_id"]]):
+        return None
+    return users.ref(found)
 
 
 def _first(hits: Sequence[_Hit], at: _Place) -> str:

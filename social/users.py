@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from social import names
-from social.contracts.people import EditProfile, Link, Me, Profile, UserRef
+from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
-from social.infra.mongo import Document, Mongo, Transaction
-from social.infra.revisions import WHATEVER, Expected
+from social.infra.mongo import Document, Mongo, Reader
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
@@ -25,11 +23,15 @@ def ref(user: Document) -> UserRef:
 
 async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
     """Many people by id; those who are gone or suspended are missing."""
+    return {each["_id"]: ref(each) for each in await some(mongo, ids)}
+
+
+async def some(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
+    """What a reference to them needs, and whether their accounts are private; those who are not here are missing."""
     wanted = list(set(ids))
     if not wanted:
-        return {}
-    found = await mongo.many("users", {"_id": {"$in": wanted}, **HERE}, fields=REF_FIELDS)
-    return {each["_id"]: ref(each) for each in found}
+        return []
+    return await mongo.many("users", {"_id": {"$in": wanted}, **HERE}, fields={**REF_FIELDS, "private": 1})
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
@@ -37,26 +39,12 @@ async def me(mongo: Mongo, user_id: str) -> Me:
     user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
-    return _me(user)
+    return own(user)
 
 
-async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
-    """Change what is asked of one's own profile; whoever names this person from now on says it.
-
-    Raises PreconditionFailed.
-    """
-    user = await tx.one("users", {"_id": by, **HERE}, {"password": 0})
-    if user is None:
-        raise NotFound
-    expected.check(by, user.get("rev", 0))
-    fresh = new_profile(user["username"])
-    wanted = ask.model_dump()
-    change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}
-    edited = {**fresh, **user, **change, "rev": user.get("rev", 0) + 1}
-    change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
-    await tx.update("users", {"_id": by}, {"$set": change, "$inc": {"rev": 1}})
-    await names.move(tx, user, edited)
-    return _me(edited)
+def own(user: Document) -> Me:
+    """One's own profile, of one's document."""
+    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
 
 
 def new_profile(username: str) -> Document:
@@ -64,15 +52,9 @@ def new_profile(username: str) -> Document:
     return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
 
 
-async def profile(mongo: Mongo, username: str) -> Profile:
-    """Somebody's public page."""
-    user = await by_username(mongo, username)
-    return Profile.model_construct(**_profile(user))
-
-
-async def by_username(mongo: Mongo, username: str) -> Document:
+async def by_username(reader: Reader, username: str) -> Document:
     """A person's document, without their password; raises NotFound."""
-    user = await mongo.one("users", {"username": username, **HERE}, {"password": 0})
+    user = await reader.one("users", {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return user
@@ -89,11 +71,8 @@ def _counts(user: Document) -> Document:
     return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
 
 
-def _me(user: Document) -> Me:
-    return Me.model_construct(**_profile(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
-
-
-def _profile(user: Document) -> Document:
+def public(user: Document) -> Document:
+    """What a person's page says, whoever looks."""
     return {
         **ref(user).__dict__,
         "bio": user.get("bio"),

@@ -8,6 +8,7 @@ from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
     Event,
+    FollowAccepted,
     Group,
     PostDeleted,
     PostLiked,
@@ -64,7 +65,7 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "users", event.author_id, "posts", 1
         case PostDeleted():
             yield "users", event.author_id, "posts", -1
-        case UserFollowed():
+        case UserFollowed() | FollowAccepted():
             yield "users", event.followee_id, "followers", 1
             yield "users", event.follower_id, "following", 1
         case UserUnfollowed():

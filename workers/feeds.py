@@ -2,9 +2,23 @@
 
 from collections.abc import Sequence
 
-from social import feeds, follows, posts
-from social.contracts.events import FanOutContinued, Group, PostDeleted, PostPublished, UserFollowed, UserUnfollowed
-from social.contracts.pushes import FeedChanged, PostGone, post_room, user_room
+from social import edges, feeds, posts, requests
+from social.contracts.events import (
+    FanOutContinued,
+    FollowAccepted,
+    FollowRequested,
+    Group,
+    PostDeleted,
+    PostPublished,
+    PrivacyChanged,
+    UserBlocked,
+    UserFollowed,
+    UserMuted,
+    UserUnblocked,
+    UserUnfollowed,
+    UserUnmuted,
+)
+from social.contracts.pushes import FeedChanged, PostGone, Reason, post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction
@@ -24,9 +38,24 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await take_out(social, post_id, author_id, at_ms)
             case (
                 UserFollowed(follower_id=owner, followee_id=author_id)
-                | UserUnfollowed(follower_id=owner, followee_id=author_id)
+                | FollowAccepted(follower_id=owner, followee_id=author_id)
             ):
-                await match_follow(social, owner, author_id, at_ms)
+                await match_edge(social, owner, author_id, "followed", at_ms)
+            case UserUnfollowed(follower_id=owner, followee_id=author_id):
+                await match_edge(social, owner, author_id, "unfollowed", at_ms)
+            case UserBlocked(by=one, user_id=other) | UserUnblocked(by=one, user_id=other):
+                await social.pushes.control({"visibility": [one, other]})
+            case UserMuted(by=owner, user_id=author_id):
+                await social.pushes.control({"visibility": [owner, author_id]})
+                await match_edge(social, owner, author_id, "muted", at_ms)
+            case UserUnmuted(by=owner, user_id=author_id):
+                await social.pushes.control({"visibility": [owner, author_id]})
+                await match_edge(social, owner, author_id, "unmuted", at_ms)
+            case PrivacyChanged(user_id=user_id):
+                await social.pushes.control({"visibility": [user_id]})
+                await answer_requests(social, each, user_id)
+            case FollowRequested(followee_id=user_id):
+                await answer_requests(social, each, user_id)
 
 
 async def fan_out(social: Social, happened: Happened, post_id: str, author_id: str, *, after: str, at_ms: int) -> None:
@@ -34,9 +63,9 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
     post = await posts.public(social.mongo, post_id)
     if post is None:
         return
-    owners = await feeds.fan_out(social.mongo, post_id, author_id, after)
-    if len(owners) == feeds.CHUNK:
-        more = FanOutContinued(post_id=post_id, author_id=author_id, after=owners[-1])
+    owners, last = await feeds.fan_out(social.mongo, post_id, author_id, after)
+    if last is not None:
+        more = FanOutContinued(post_id=post_id, author_id=author_id, after=last)
 
         async def record(tx: Transaction, _: Sequence[Happened]) -> None:
             tx.record(more)
@@ -57,12 +86,21 @@ async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> 
     await feeds.forget_post(social.mongo, post_id)
 
 
-async def match_follow(social: Social, owner: str, author_id: str, at_ms: int) -> None:
-    """Make a timeline true to the edge as it is now, whichever event came first."""
-    if await follows.exists(social.mongo, owner, author_id):
+async def match_edge(social: Social, owner: str, author_id: str, reason: Reason, at_ms: int) -> None:
+    """Make a timeline true to how its owner stands to an author now, whichever event came first."""
+    edge = (await edges.between(social.mongo, [(owner, author_id)]))[owner, author_id]
+    if edge.follows_at and not edge.hides:
         await feeds.backfill(social.mongo, owner, author_id)
-        changed = FeedChanged(reason="followed")
     else:
         await feeds.forget_author(social.mongo, owner, author_id)
-        changed = FeedChanged(reason="unfollowed")
-    await social.pushes.hint([user_room(owner)], "feed.changed", changed, at_ms=at_ms)
+    await social.pushes.hint([user_room(owner)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
+
+
+async def answer_requests(social: Social, happened: Happened, user_id: str) -> None:
+    """Nobody waits for a public account: a request that met its change of mind is accepted here too, chunk by chunk."""
+
+    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+        if await requests.accept_some(tx, user_id):
+            tx.record(PrivacyChanged(user_id=user_id))
+
+    await once(social, Group.FEEDS, [happened], record)

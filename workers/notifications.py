@@ -6,22 +6,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import comments, follows, likes, notifications, posts, replay, streams
+from social import comments, edges, likes, notifications, posts, replay, streams
 from social.contracts.events import (
     CommentAdded,
     Event,
+    FollowAccepted,
+    FollowRequestClosed,
+    FollowRequested,
     Group,
     NotificationsChanged,
     NotificationsRead,
     PostDeleted,
     PostLiked,
+    UserBlocked,
     UserFollowed,
 )
 from social.contracts.notifications import Notification
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
 from social.infra import clock, metrics
 from social.infra.inbox import Happened, once
-from social.infra.mongo import Document, Transaction
+from social.infra.mongo import Document, Transaction, Where
 from social.infra.wiring import Social
 from social.notifications import Cause
 
@@ -47,6 +51,8 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """The effect of events not seen before; what was undone meanwhile is not told."""
+    for untold in await _untold(tx, [each.event for each in happened]):
+        await notifications.withdraw(tx, untold)
     causes = [cause for each in happened if (cause := cause_of(each.event))]
     await notifications.tell(tx, await _still_true(tx, causes))
     gone = [each.event.post_id for each in happened if isinstance(each.event, PostDeleted)]
@@ -64,7 +70,26 @@ def cause_of(event: Event) -> Cause | None:
             return Cause("comment", "post", post_id, event.by, author, post_id, instance=event.comment_id)
         case UserFollowed():
             return Cause("follow", "user", event.followee_id, event.follower_id, event.followee_id, None)
+        case FollowRequested():
+            return _asked(event.follower_id, event.followee_id)
+        case FollowAccepted():
+            return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
     return None
+
+
+def untold_by(event: Event) -> tuple[tuple[str, str], Where] | None:
+    """The facts that an event takes back, if any, and the edge that says so."""
+    match event:
+        case FollowRequestClosed() | FollowAccepted():
+            asked = _asked(event.follower_id, event.followee_id)
+            return (event.follower_id, event.followee_id), {"_id": asked.fact_id}
+        case UserBlocked(by=one, user_id=other):
+            return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
+    return None
+
+
+def _asked(follower_id: str, followee_id: str) -> Cause:
+    return Cause("follow_request", "user", followee_id, follower_id, followee_id, None)
 
 
 async def announce(social: Social, happened: Sequence[Happened]) -> None:
@@ -83,24 +108,42 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
 
 async def _still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
     liked = [(cause.target_id, cause.actor) for cause in causes if cause.type == "like"]
-    followed = [(cause.actor, cause.target_id) for cause in causes if cause.type == "follow"]
     said = [cause.instance for cause in causes if cause.type == "comment"]
     likes_now = await likes.existing(tx, liked) if liked else set()
-    follows_now = await follows.existing(tx, followed) if followed else set()
     comments_now = await comments.existing(tx, said) if said else set()
     about = [cause.post_id for cause in causes if cause.post_id is not None]
     posts_now = await posts.existing(tx, about) if about else set()  # likes and comments outlive their post a moment
+    ways = {(cause.recipient, cause.actor) for cause in causes}
+    between = await edges.between(tx, ways | {(actor, recipient) for recipient, actor in ways})
 
     def true(cause: Cause) -> bool:
+        out, back = between[cause.recipient, cause.actor], between[cause.actor, cause.recipient]
+        if out.hides:
+            return False
         match cause.type:
             case "like":
                 return (cause.target_id, cause.actor) in likes_now and cause.post_id in posts_now
             case "follow":
-                return (cause.actor, cause.target_id) in follows_now
+                return bool(back.follows_at)
+            case "follow_request":
+                return bool(back.requested_at)
+            case "follow_accepted":
+                return bool(out.follows_at)
             case "comment":
                 return cause.instance in comments_now and cause.post_id in posts_now
 
     return [cause for cause in causes if true(cause)]
+
+
+async def _untold(tx: Transaction, events: Sequence[Event]) -> list[Where]:
+    """The facts to take back, unless what took them back was itself taken back since."""
+    taken = [(event, *untold) for event in events if (untold := untold_by(event))]
+    between = await edges.between(tx, {pair for _, pair, _ in taken})
+    return [
+        where
+        for event, pair, where in taken
+        if (between[pair].apart if isinstance(event, UserBlocked) else not between[pair].requested_at)
+    ]
 
 
 async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
@@ -108,22 +151,33 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
     causes: list[Cause] = []
     news: list[News] = []
     gone: dict[str, datetime] = {}
+    changed: dict[str, Document] = {}
     for each in happened:
         if cause := cause_of(each.event):
             causes.append(cause)
             since.setdefault(cause.group, each.at)
-        elif isinstance(each.event, PostDeleted):
+        if untold := untold_by(each.event):
+            for group in await notifications.withdrawn(social.mongo, untold[1]):
+                changed[group["_id"]] = group
+                since.setdefault(_key(group), each.at)
+        if isinstance(each.event, PostDeleted):
             gone[each.event.post_id] = each.at
+        elif isinstance(each.event, NotificationsChanged):
+            for group in await notifications.existing(social.mongo, each.event.ids):
+                changed[group["_id"]] = group
+                since.setdefault(_key(group), each.at)
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-    changed = {k: each.at for each in happened if isinstance(each.event, NotificationsChanged) for k in each.event.ids}
-    groups = await notifications.of_causes(social.mongo, causes) + await notifications.existing(social.mongo, changed)
-    rendered = await notifications.render(social.mongo, groups)
-    for group, notification in zip(groups, rendered, strict=True):
-        told = (group["recipient"], group["type"], group["target"]["id"])
-        news += [_news_of(group, since.get(told) or changed.get(group["_id"]) or happened[0].at, notification)]
+    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
+    rendered = await notifications.render(social.mongo, list(changed.values()))
+    for group, notification in zip(changed.values(), rendered, strict=True):
+        news += [_news_of(group, since.get(_key(group)) or happened[0].at, notification)]
     removed = await notifications.removed_about(social.mongo, list(gone))
     return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
+
+
+def _key(group: Document) -> tuple[str, str, str]:
+    return group["recipient"], group["type"], group["target"]["id"]
 
 
 def _news_of(group: Document, at: datetime, notification: Notification | None) -> News:

@@ -102,6 +102,68 @@ class UserUnfollowed(_AboutEdge):
     groups = (Group.FEEDS, Group.COUNTERS)
 
 
+class FollowRequested(_AboutEdge):
+    """Somebody asks to follow a private account."""
+
+    routing_key = "follow.requested"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS)
+
+
+class FollowRequestClosed(_AboutEdge):
+    """It was refused or taken back."""
+
+    routing_key = "follow.request_closed"
+    groups = (Group.NOTIFICATIONS,)
+
+
+class FollowAccepted(_AboutEdge):
+    """A request was accepted: the follow begins."""
+
+    routing_key = "follow.accepted"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS, Group.COUNTERS)
+
+
+class _AboutUser(Event):
+    user_id: Id
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id}"
+
+
+class UserBlocked(_AboutUser):
+    """The follows that it ended are told of by themselves."""
+
+    routing_key = "user.blocked"
+    groups = (Group.NOTIFICATIONS, Group.FEEDS)
+    by: Id
+
+
+class UserUnblocked(_AboutUser):
+    routing_key = "user.unblocked"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class UserMuted(_AboutUser):
+    routing_key = "user.muted"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class UserUnmuted(_AboutUser):
+    routing_key = "user.unmuted"
+    groups = (Group.FEEDS,)
+    by: Id
+
+
+class PrivacyChanged(_AboutUser):
+    """An account became private, or public: then who waits for an answer is accepted."""
+
+    routing_key = "user.privacy_changed"
+    groups = (Group.FEEDS,)
+
+
 class NotificationsRead(Event):
     """Tells the reader's other devices."""
 
@@ -128,15 +190,7 @@ class NotificationsChanged(Event):
         return f"notification:{self.ids[0]}"
 
 
-class _AboutAccount(Event):
-    user_id: Id
-
-    @property
-    def key(self) -> str:
-        return f"user:{self.user_id}"
-
-
-class _Mailed(_AboutAccount):
+class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
     groups = (Group.MAIL,)
@@ -174,12 +228,12 @@ class PasswordResetRequested(Event):
         return f"email:{self.email}"
 
 
-class AccountDeleted(_AboutAccount):
+class AccountDeleted(_AboutUser):
     routing_key = "account.deleted"
     groups = (Group.ACCOUNTS,)
 
 
-class ForgettingContinued(_AboutAccount):
+class ForgettingContinued(_AboutUser):
     """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
 
     routing_key = "account.forgetting_continued"
@@ -199,15 +253,23 @@ EVENTS: dict[str, type[Event]] = {
         CommentDeleted,
         UserFollowed,
         UserUnfollowed,
+        FollowRequested,
+        FollowRequestClosed,
+        FollowAccepted,
+        UserBlocked,
+        UserUnblocked,
+        UserMuted,
+        UserUnmuted,
+        PrivacyChanged,
         NotificationsRead,
+        NotificationsChanged,
+        AccountDeleted,
+        ForgettingContinued,
         EmailVerificationRequested,
         EmailChangeRequested,
         EmailChanged,
         PasswordChanged,
         PasswordResetRequested,
-        NotificationsChanged,
-        AccountDeleted,
-        ForgettingContinued,
     )
 }
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from social.contracts.base import Ask, Contract, Id, Page, Time
 from social.contracts.people import UserRef
 
-NotificationType = Literal["like", "comment", "follow"]
+NotificationType = Literal["like", "comment", "follow", "follow_request", "follow_accepted"]
 
 
 class Target(Contract):

@@ -63,21 +63,37 @@ class Link(Ask):
     url: HttpsUrl
 
 
-class Profile(UserRef):
-    """A person's public page. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
+class Relationship(Contract):
+    """How somebody and I stand to each other. Nobody is told that they are blocked: then there is no such person."""
+
+    following: bool = Field(description="I follow them")
+    followed_by: bool = Field(description="they follow me")
+    requested: bool = Field(description="I asked to follow them and they have yet to answer")
+    blocking: bool = Field(description="I block them")
+    muting: bool = Field(description="I mute them")
+
+
+class ProfilePublic(UserRef):
+    """A person's page as all see it. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
 
     bio: str | None
     links: list[Link]
-    private: bool
     rev: int
     created_at: Time
+    private: bool = Field(description="only accepted followers see their posts, and who follows whom")
     followers: int
     following: int
     posts: int
     version: int
 
 
-class Me(Profile):
+class Profile(ProfilePublic):
+    """A person's page as one viewer sees it."""
+
+    relationship: Relationship
+
+
+class Me(ProfilePublic):
     """One's own profile, with what only oneself may see."""
 
     email: str
@@ -101,10 +117,11 @@ class DeleteAccount(Ask):
 
 
 class FollowState(Contract):
-    """Whether I follow them, and their followers as counted so far (may lag a moment)."""
+    """Whether I follow them or asked to, and their followers as counted so far (may lag a moment)."""
 
     username: str
     following: bool
+    requested: bool = Field(description="their account is private, and they have yet to answer")
     followers: int
 
 

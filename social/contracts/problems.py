@@ -140,6 +140,10 @@ class EmailTaken(Problem):
     status, code, title = 409, "email_taken", "This e-mail address is taken"
 
 
+class AlreadyReported(Problem):
+    status, code, title = 409, "already_reported", "You have reported this before"
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
 

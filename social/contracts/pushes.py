@@ -59,10 +59,13 @@ class NotificationsReadPush(Unread):
     all_until: Time | None = None
 
 
+Reason = Literal["followed", "unfollowed", "muted", "unmuted"]
+
+
 class FeedChanged(Contract):
     """The home timeline changed by more than one new post: fetch it again."""
 
-    reason: Literal["followed", "unfollowed"]
+    reason: Reason
 
 
 class PostGone(Contract):
@@ -129,7 +132,7 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
     event.name: event
     for event in (
         ServerEvent("notification", "stream", Notification, "Something happened that concerns you."),
-        ServerEvent("notification.updated", "stream", Notification, "An unread group grew."),
+        ServerEvent("notification.updated", "stream", Notification, "A group of yours changed."),
         ServerEvent("notification.removed", "stream", NotificationRemoved, "Its cause is gone."),
         ServerEvent("notifications.read", "stream", NotificationsReadPush, "Read on another device of yours."),
         ServerEvent("feed.post", "hint", PostPublic, "Somebody you follow posted."),

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bson import CodecOptions
 from bson.errors import InvalidDocument
@@ -47,6 +47,20 @@ class AlreadyExists(Exception):
     def __init__(self, index: str) -> None:
         super().__init__(index)
         self.index = index
+
+
+class Overtaken(Exception):
+    """Somebody else inserted what this transaction was about to: it runs again and sees it."""
+
+
+class Reader(Protocol):
+    """What the store and a transaction are both read by."""
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
+
+    async def many(self, collection: str, where: Where, *, fields: Where | None = None) -> list[Document]: ...
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]: ...
 
 
 @asynccontextmanager
@@ -96,6 +110,12 @@ class Mongo:
         async with reachable():
             cursor = self.database[collection].find(where, fields, sort=sort, limit=limit, batch_size=limit or 1_000)
             found: list[Document] = await cursor.to_list(None)
+            return found
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
+        """What a pipeline makes of a collection: a document with all that belongs to it, in one round trip."""
+        async with reachable():
+            found: list[Document] = await self.database[collection].aggregate(pipeline).to_list(None)
             return found
 
     async def count(self, collection: str, where: Where, *, limit: int) -> int:
@@ -159,6 +179,8 @@ class Mongo:
                     try:
                         async with reachable():
                             return await self._attempt(work)
+                    except Overtaken:
+                        pass
                     except PyMongoError as error:
                         if not _transient(error):
                             raise
@@ -236,8 +258,14 @@ class Transaction:
     async def many(
         self, collection: str, where: Where, fields: Where | None = None, *, limit: int = 0
     ) -> list[Document]:
-        """The documents that match, as this transaction sees them."""
+        """All documents that match, or so many of them, as this transaction sees them."""
         cursor = self._database[collection].find(where, fields, session=self._session, limit=limit, batch_size=1_000)
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
+        """What a pipeline makes of a collection, as this transaction sees it."""
+        cursor = self._database[collection].aggregate(pipeline, session=self._session)
         found: list[Document] = await cursor.to_list(None)
         return found
 
@@ -276,6 +304,15 @@ class Transaction:
             self.refused = True
             raise _already(error) from None
 
+    async def put(self, collection: str, changes: Mapping[str, Any]) -> int:
+        """Change the documents with these ids, or insert them, in one round trip; how many are different now."""
+        operations = [UpdateOne({"_id": each}, change, upsert=True) for each, change in changes.items()]
+        try:
+            result = await self._database[collection].bulk_write(operations, session=self._session)
+        except BulkWriteError as error:
+            raise Overtaken from _already(error)
+        return int(result.modified_count) + len(result.upserted_ids)
+
     async def delete(self, collection: str, where: Where) -> int:
         """Delete all that match; how many there were."""
         result = await self._database[collection].delete_many(where, session=self._session)
@@ -309,4 +346,4 @@ def expires_in(**duration: float) -> int:
     return round(timedelta(**duration).total_seconds())
 
 
-__all__ += ["AWAY", "AlreadyExists", "Document", "InvalidDocument", "Mongo", "Sort", "Transaction", "Where"]
+__all__ += ["AWAY", "AlreadyExists", "Document", "InvalidDocument", "Mongo", "Reader", "Sort", "Transaction", "Where"]

@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import itertools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -14,7 +16,11 @@ from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Where
 
+T = TypeVar("T")
+
 _ID: TypeAdapter[str] = TypeAdapter(Id)
+
+MOST_REFILLS = 10  # of one page of which much is hidden or gone: then it stays short, with a cursor to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,15 @@ class Slice:
     """Documents of one page and the cursors to either side."""
 
     items: list[Document]
+    next: str | None
+    prev: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Generic[T]):
+    """What a page shows and the cursors to either side."""
+
+    items: list[T]
     next: str | None
     prev: str | None
 
@@ -58,6 +73,31 @@ class Listing:
             next=self.cursor(items[-1]) if items and (more or not older) else None,
             prev=self.cursor(items[0], older=False) if items else cursor if not older else None,
         )
+
+    async def filled(
+        self,
+        mongo: Mongo,
+        where: Where,
+        show: Callable[[list[Document]], Awaitable[list[T]]],
+        *,
+        cursor: str | None,
+        limit: int,
+        fields: Where | None = None,
+    ) -> Filled[T]:
+        """One page of what `show` leaves of the items, in their order: refilled for those that it leaves out."""
+        back = self.goes_back(cursor)
+        found: list[T] = []
+        first = at = await self.page(mongo, where, cursor=cursor, limit=limit, fields=fields)
+        asked = limit
+        for refills in itertools.count():
+            more = await show(at.items) if at.items else []
+            found = more + found if back else found + more
+            further = at.prev if back else at.next
+            if len(found) == limit or len(at.items) < asked or further is None or refills == MOST_REFILLS:
+                break
+            asked = limit - len(found)
+            at = await self.page(mongo, where, cursor=further, limit=asked, fields=fields)
+        return Filled(found, next=first.next if back else at.next, prev=at.prev if back else first.prev)
 
     def goes_back(self, cursor: str | None) -> bool:
         """Whether a cursor leads to newer items."""

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from social.contracts.problems import Unavailable
-from social.infra import logs
+from social.infra import clock, logs
 from social.infra.inbox import REMEMBERS
 from social.infra.mongo import Mongo, expires_in, reachable
 from social.infra.process import Tasks
@@ -16,6 +16,13 @@ from social.infra.process import Tasks
 log = logs.get("schema")
 
 UP, DOWN = ASCENDING, DESCENDING
+
+
+def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
+    """The edges at one end that hold a time, newest first: no others are in the index."""
+    keys = [(end, UP), (since, DOWN), (other, DOWN)]
+    return IndexModel(keys, name=name, partialFilterExpression={since: {"$gt": clock.EPOCH}})
+
 
 INDEXES: dict[str, list[IndexModel]] = {
     "users": [
@@ -28,11 +35,20 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
+    "edges": [
+        _edges("followers", "to", "follows_at", "from"),
+        IndexModel([("to", UP), ("from", UP)], name="to"),
+        _edges("following", "from", "follows_at", "to"),
+        _edges("requests", "to", "requested_at", "from"),
+        _edges("blocks", "from", "blocks_at", "to"),
+        _edges("mutes", "from", "mutes_at", "to"),
+        IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
+    ],
+    "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(hours=1))],
     "one_time_tokens": [
         IndexModel([("user_id", UP)], name="user_id"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
-    "follows": [IndexModel([("followee", UP), ("follower", UP)], name="followers")],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
     "comments": [
         IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post"),
@@ -57,9 +73,12 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
         IndexModel([("recipient", UP), ("open", UP)], name="unread"),
         IndexModel([("post_id", UP)], name="by_post"),
-        IndexModel([("actors", UP)], name="by_actor"),
     ],
-    "notification_facts": [IndexModel([("group", UP)], name="by_group")],
+    "notification_facts": [
+        IndexModel([("group", UP)], name="by_group"),
+        IndexModel([("recipient", UP), ("actor", UP)], name="between"),
+        IndexModel([("actor", UP)], name="by_actor"),
+    ],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
     "outbox": [IndexModel([("at", UP)], name="at")],
     "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
@@ -72,6 +91,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"reporter": {"$type": "string"}},
         ),
+        IndexModel([("reporter", UP), ("created_at", DOWN)], name="by_reporter"),
         IndexModel([("about", UP)], name="by_subject"),
     ],
     "leases": [],

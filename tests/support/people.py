@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from social.contracts.codec import decode, encode
 from social.contracts.notifications import Notification, Notifications, Unread
-from social.contracts.people import FollowState, Me, People, Profile, Tokens
+from social.contracts.people import FollowState, Me, People, Profile, Relationship, Tokens
 from social.contracts.posts import Comment, Comments, LikeState, Post, Posts
 from social.contracts.problems import ProblemBody
 from social.contracts.pushes import SyncAnswer
@@ -151,6 +151,38 @@ class Person:
     async def unfollow(self, whom: "Person") -> FollowState:
         """Stop following somebody."""
         return (await self.ask("DELETE", f"/v1/users/{whom.username}/follow")).ok(FollowState)
+
+    async def to(self, method: str, whom: "Person", what: str) -> Relationship:
+        """Change how one stands to somebody: `block`, `mute`."""
+        return (await self.ask(method, f"/v1/users/{whom.username}/{what}")).ok(Relationship)
+
+    async def block(self, whom: "Person") -> Relationship:
+        """Block somebody."""
+        return await self.to("PUT", whom, "block")
+
+    async def unblock(self, whom: "Person") -> Relationship:
+        """Take a block back."""
+        return await self.to("DELETE", whom, "block")
+
+    async def mute(self, whom: "Person") -> Relationship:
+        """Mute somebody."""
+        return await self.to("PUT", whom, "mute")
+
+    async def unmute(self, whom: "Person") -> Relationship:
+        """Hear of somebody again."""
+        return await self.to("DELETE", whom, "mute")
+
+    async def accept(self, whom: "Person") -> Relationship:
+        """Let somebody follow who asked to."""
+        return (await self.ask("PUT", f"/v1/follow-requests/{whom.username}")).ok(Relationship)
+
+    async def refuse(self, whom: "Person") -> Relationship:
+        """Refuse somebody's request."""
+        return (await self.ask("DELETE", f"/v1/follow-requests/{whom.username}")).ok(Relationship)
+
+    async def names(self, path: str) -> list[str]:
+        """Who is on a page of people."""
+        return [each.username for each in (await self.ask("GET", path)).ok(People).items]
 
     async def me(self) -> Me:
         """One's own profile."""

@@ -29,7 +29,7 @@ from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.redis import Redis, connect
 from social.infra.schema import migrate
-from social.infra.tokens import RefreshTokens, Signer, new_private_key
+from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
 from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
@@ -66,7 +66,8 @@ def secrets() -> tuple[bytes, bytes]:
 def new_keys() -> Keys:
     """The same keys for whoever asks; close their `passwords`."""
     private, refresh = secrets()
-    return Keys(Signer(private), RefreshTokens(refresh), Passwords())
+    signer = Signer(private)
+    return Keys(signer, RefreshTokens(refresh), Passwords(), Verifier(signer.jwks))
 
 
 @asynccontextmanager

@@ -1,0 +1,15 @@
+"""Telling the operator."""
+
+from api.http import Request
+from api.routing import Service
+from social import reports
+from social.contracts.problems import AlreadyReported, NotFound, RateLimited
+from social.contracts.reports import NewReport, Report
+
+service = Service("reports", "Telling the operator")
+
+
+@service.post("/v1/reports", status=201, once=True, raises=(NotFound, AlreadyReported, RateLimited))
+async def report(request: Request, body: NewReport) -> Report:
+    """Report a person, a post or a comment to those who run this place; each of them once."""
+    return await request.social.commit_once(request.once, reports.file, body, by=request.user_id)

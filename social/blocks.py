@@ -1,0 +1,44 @@
+"""Blocks: each is hidden from the other, in all they do."""
+
+from dataclasses import replace
+
+from social import edges, people, sight, visibility
+from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
+from social.contracts.people import People, Relationship
+from social.infra import clock
+from social.infra.mongo import Mongo, Transaction
+from social.infra.paging import Listing
+
+MINE = Listing("blocks", "edges", "blocks_at", "to")
+
+
+async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Block somebody: neither follows the other any more, nor sees them."""
+    them, out, back = await visibility.other(tx, username, viewer=by)
+    if not out.blocks_at:
+        ended = [edge for edge in (out, back) if edge.follows_at]
+        now = clock.now()
+        out = replace(out, follows_at=None, requested_at=None, blocks_at=now)
+        back = replace(back, follows_at=None, requested_at=None, blocked_at=now)
+        await edges.write(tx, out, back)
+        await sight.changed(tx, by, them["_id"])
+        tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
+        tx.record(UserBlocked(by=by, user_id=them["_id"]))
+    return edges.relationship(out, back)
+
+
+async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Take a block back; what it ended stays ended."""
+    them, out, back = await visibility.other(tx, username, viewer=by)
+    if out.blocks_at:
+        out, back = replace(out, blocks_at=None), replace(back, blocked_at=None)
+        await edges.write(tx, out, back)
+        await sight.changed(tx, by, them["_id"])
+        tx.record(UserUnblocked(by=by, user_id=them["_id"]))
+    return edges.relationship(out, back)
+
+
+async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
+    """Whom one blocks, newest first."""
+    where = {"from": user_id, "blocks_at": edges.EVER}
+    return await people.page(mongo, MINE, where, "to", viewer=None, cursor=cursor, limit=limit)

@@ -1,0 +1,102 @@
+"""How one person stands to another: one document an ordered pair, so that one write decides and one read tells.
+
+A block is written on both: `blocks_at` on the blocker's edge, `blocked_at` on the other one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from social.contracts.people import Relationship
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Reader, Transaction
+
+EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
+BLOCKLESS = {"$and": [{"$eq": [{"$type": f"${name}"}, "missing"]} for name in ("blocks_at", "blocked_at")]}
+MOST_HIDDEN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What holds from one person to another, and since when."""
+
+    source: str
+    target: str
+    follows_at: datetime | None = None
+    requested_at: datetime | None = None  # asked to follow a private account
+    blocks_at: datetime | None = None
+    blocked_at: datetime | None = None  # by the target
+    mutes_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """Its key."""
+        return self.source + self.target
+
+    @property
+    def apart(self) -> bool:
+        """Whether a block, in either direction, hides each from the other."""
+        return bool(self.blocks_at or self.blocked_at)
+
+    @property
+    def hides(self) -> bool:
+        """Whether the source is not told of what the target does."""
+        return self.apart or bool(self.mutes_at)
+
+
+def relationship(out: Edge, back: Edge) -> Relationship:
+    """How two people stand to each other, as the one at whom `out` starts may know it."""
+    return Relationship.model_construct(
+        following=bool(out.follows_at),
+        followed_by=bool(back.follows_at),
+        requested=bool(out.requested_at),
+        blocking=bool(out.blocks_at),
+        muting=bool(out.mutes_at),
+    )
+
+
+async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
+    """The edges of these (source, target) pairs, those too that nothing is known of."""
+    edges = {pair: Edge(*pair) for pair in pairs}
+    if edges:
+        for row in await reader.many("edges", {"_id": {"$in": [edge.id for edge in edges.values()]}}):
+            edges[row["from"], row["to"]] = of(row)
+    return edges
+
+
+async def both(reader: Reader, one: str, other: str) -> tuple[Edge, Edge]:
+    """The edge from one person to another, and the one back."""
+    found = await between(reader, [(one, other), (other, one)])
+    return found[one, other], found[other, one]
+
+
+async def follow(tx: Transaction, source: str, target: str) -> bool:
+    """Let one follow another unless a block is between them; whether that changed anything."""
+    follows = {"$cond": [BLOCKLESS, {"$ifNull": ["$follows_at", clock.now()]}, "$$REMOVE"]}
+    change = [{"$set": {"from": source, "to": target, "follows_at": follows, "requested_at": "$$REMOVE"}}]
+    return bool(await tx.put("edges", {source + target: change}))
+
+
+async def write(tx: Transaction, *edges: Edge) -> None:
+    """Have edges be like this."""
+    await tx.put("edges", {edge.id: _change(edge) for edge in edges})
+
+
+async def hidden_from(mongo: Mongo, user_id: str) -> frozenset[str] | None:
+    """Whom a person is not told of: blocked, muted, or blocking them. None where that is more than 20,000 people."""
+    rows = await mongo.many("edges", {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
+    return frozenset(row["to"] for row in rows) if len(rows) <= MOST_HIDDEN else None
+
+
+def of(row: Mapping[str, Any]) -> Edge:
+    """The edge that a document keeps."""
+    times = (row.get(name) for name in ("follows_at", "requested_at", "blocks_at", "blocked_at", "mutes_at"))
+    return Edge(row["from"], row["to"], *times)
+
+
+def _change(edge: Edge) -> Document:
+    times = {name: at for name, at in asdict(edge).items() if name.endswith("_at")}
+    kept = {name: at for name, at in times.items() if at is not None} | ({"hides": True} if edge.hides else {})
+    gone = {*times, "hides"} - set(kept)
+    return {"$set": {"from": edge.source, "to": edge.target, **kept}, "$unset": dict.fromkeys(gone, "")}

@@ -1,0 +1,37 @@
+"""People as a viewer sees them: their pages, and lists of them."""
+
+import asyncio
+from collections.abc import Sequence
+
+from social import edges, users, visibility
+from social.contracts.people import People, Profile, UserRef
+from social.infra.mongo import Document, Mongo, Where
+from social.infra.paging import Listing
+
+
+async def profile(mongo: Mongo, username: str, *, viewer: str) -> Profile:
+    """Somebody's page, and how they and the viewer stand to each other; raises NotFound."""
+    user, out, back = await visibility.person(mongo, username, viewer=viewer)
+    return Profile.model_construct(**users.public(user), relationship=edges.relationship(out, back))
+
+
+async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list[UserRef]:
+    """People by id, in this order; left out are those who are gone, and those whom a block keeps from the viewer."""
+    hidden: set[str]
+    if viewer is None:
+        found, hidden = await users.refs(mongo, ids), set()
+    else:
+        found, hidden = await asyncio.gather(users.refs(mongo, ids), visibility.apart(mongo, viewer, ids))
+    return [found[each] for each in ids if each in found and each not in hidden]
+
+
+async def page(
+    mongo: Mongo, listing: Listing, where: Where, field: str, *, viewer: str | None, cursor: str | None, limit: int
+) -> People:
+    """A page of the people in this field of a list of edges; without a viewer nobody is hidden."""
+
+    async def show(rows: list[Document]) -> list[UserRef]:
+        return await cards(mongo, [row[field] for row in rows], viewer=viewer)
+
+    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
+    return People(items=found.items, next=found.next, prev=found.prev)

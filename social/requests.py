@@ -1,0 +1,70 @@
+"""Follow requests: who asked to follow a private account, until they are answered or give up."""
+
+from dataclasses import replace
+
+from social import edges, people, visibility
+from social.contracts.events import FollowAccepted, FollowRequestClosed, FollowRequested
+from social.contracts.people import People, Relationship
+from social.contracts.problems import NotFound
+from social.edges import Edge
+from social.infra import clock
+from social.infra.mongo import Mongo, Transaction
+from social.infra.paging import Listing
+
+AT_ONCE = 100  # requests accepted in one transaction when an account goes public
+
+TO_ANSWER = Listing("follow requests", "edges", "requested_at", "from")
+
+
+async def ask(tx: Transaction, user_id: str, *, by: str) -> Edge:
+    """Ask to follow a private account, unless one does; raises NotFound where a block is between them."""
+    edge = (await edges.between(tx, [(by, user_id)]))[by, user_id]
+    if edge.apart:
+        raise NotFound
+    if edge.follows_at or edge.requested_at:
+        return edge
+    edge = replace(edge, requested_at=clock.now())
+    await edges.write(tx, edge)
+    tx.record(FollowRequested(follower_id=by, followee_id=user_id))
+    return edge
+
+
+async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
+    """Who asks to follow one, newest first."""
+    where = {"to": user_id, "requested_at": edges.EVER}
+    return await people.page(mongo, TO_ANSWER, where, "from", viewer=user_id, cursor=cursor, limit=limit)
+
+
+async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Let somebody follow who asked to; raises NotFound when they did not, or took it back."""
+    them, out, back = await visibility.other(tx, username, viewer=by)
+    if back.requested_at:
+        back = replace(back, follows_at=clock.now(), requested_at=None)
+        await edges.write(tx, back)
+        tx.record(FollowAccepted(follower_id=them["_id"], followee_id=by))
+    elif not back.follows_at:
+        raise NotFound("There is no such request")
+    return edges.relationship(out, back)
+
+
+async def refuse(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Refuse a request; they are not told."""
+    them, out, back = await visibility.other(tx, username, viewer=by)
+    if back.requested_at:
+        back = replace(back, requested_at=None)
+        await edges.write(tx, back)
+        tx.record(FollowRequestClosed(follower_id=them["_id"], followee_id=by))
+    return edges.relationship(out, back)
+
+
+async def accept_some(tx: Transaction, user_id: str) -> bool:
+    """Accept some of the requests to an account, if it is public; whether there may be more."""
+    if not await tx.one("users", {"_id": user_id, "private": False}, {"_id": 1}):
+        return False
+    rows = await tx.many("edges", {"to": user_id, "requested_at": edges.EVER}, limit=AT_ONCE)
+    if rows:
+        now = clock.now()
+        accepted = [replace(edges.of(row), follows_at=now, requested_at=None) for row in rows]
+        await edges.write(tx, *accepted)
+        tx.record(*(FollowAccepted(follower_id=edge.source, followee_id=user_id) for edge in accepted))
+    return len(rows) == AT_ONCE

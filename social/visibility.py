@@ -1,0 +1,122 @@
+"""May this viewer see that person, and what they do? Every reader and every verb asks here.
+
+A block hides each from the other, as if there were no such person; only who blocks still finds the other's page, to
+take the block back. What somebody with a private account posts is for those they accepted as followers.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from social import edges, users
+from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
+from social.edges import Edge
+from social.infra.mongo import Document, Reader
+
+
+class Standing(NamedTuple):
+    """Somebody, and how a viewer and they stand to each other."""
+
+    user: Document
+    out: Edge
+    back: Edge
+
+
+class SeenPost(NamedTuple):
+    """A post with its author, for a viewer who may see it."""
+
+    post: Document
+    author: Document
+    liked: bool
+
+
+async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
+    """Somebody's page is for everybody whom they do not block; raises NotFound."""
+    found = await reader.aggregate(
+        "users",
+        [
+            {"$match": {"username": username, **users.HERE}},
+            {"$set": {"out": {"$concat": [viewer, "$_id"]}, "back": {"$concat": ["$_id", viewer]}}},
+            _join("edges", "out"),
+            _join("edges", "back"),
+            {"$unset": "password"},
+        ],
+    )
+    if not found:
+        raise NotFound
+    out, back = (_edge(found[0].pop(name)) for name in ("out", "back"))
+    user_id = found[0]["_id"]
+    out, back = out or Edge(viewer, user_id), back or Edge(user_id, viewer)
+    if out.blocked_at:
+        raise NotFound
+    return Standing(found[0], out, back)
+
+
+async def other(reader: Reader, username: str, *, viewer: str) -> Standing:
+    """The same of somebody else; raises NotFound, and ValidationFailed for oneself."""
+    found = await person(reader, username, viewer=viewer)
+    if found.user["_id"] == viewer:
+        problem = FieldProblem(pointer="/username", code="oneself", detail="this is about others than oneself")
+        raise ValidationFailed(errors=[problem])
+    return found
+
+
+async def author(reader: Reader, username: str, *, viewer: str) -> Document:
+    """Somebody whose posts and followers this viewer may see; raises NotFound."""
+    found = await person(reader, username, viewer=viewer)
+    if not shows(found.user, found.out):
+        raise NotFound
+    return found.user
+
+
+async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
+    """A post that this viewer may see; raises NotFound."""
+    found = await reader.aggregate(
+        "posts",
+        [
+            {"$match": {"_id": post_id}},
+            {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}, "like": post_id + viewer}},
+            _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
+            _join("edges", "edge"),
+            _join("likes", "like"),
+        ],
+    )
+    if not found or not found[0]["author"]:
+        raise NotFound
+    row = found[0]
+    edge = _edge(row.pop("edge")) or Edge(viewer, row["author_id"])
+    (written_by,), liked = row.pop("author"), bool(row.pop("like"))
+    if not shows(written_by, edge):
+        raise NotFound
+    return SeenPost(row, written_by, liked)
+
+
+def shows(user: Document, edge: Edge) -> bool:
+    """Whether a person's posts are for the one at whom the edge to them starts."""
+    if user["_id"] == edge.source:
+        return True
+    return not edge.apart and (bool(edge.follows_at) or not user.get("private"))
+
+
+async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (viewer, person) pairs where the viewer may see what the person does."""
+    ids = {person_id for _, person_id in pairs}
+    private = {"_id": {"$in": list(ids)}, "private": True}
+    secretive = {each["_id"] for each in await reader.many("users", private, fields={"_id": 1})} if ids else set()
+    found = await edges.between(reader, pairs)
+    return {pair for pair in found if shows({"_id": pair[1], "private": pair[1] in secretive}, found[pair])}
+
+
+async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
+    """Those of these people whom a block, in either direction, keeps from this viewer."""
+    found = await edges.between(reader, [(viewer, each) for each in set(ids)])
+    return {edge.target for edge in found.values() if edge.apart}
+
+
+def _join(collection: str, field: str, *stages: Document) -> Document:
+    """Replace an id in a field by a list of the document that has it."""
+    join: dict[str, Any] = {"from": collection, "localField": field, "foreignField": "_id", "as": field}
+    return {"$lookup": {**join, "pipeline": list(stages)} if stages else join}
+
+
+def _edge(rows: list[Document]) -> Edge | None:
+    return edges.of(rows[0]) if rows else None

@@ -1,0 +1,126 @@
+"""Asking to follow a private account, and the answers."""
+
+import asyncio
+
+import pytest
+from support.eventually import eventually
+from support.people import Door, Person
+
+
+@pytest.fixture
+async def ada(door: Door) -> Person:
+    """Somebody with a private account."""
+    ada = await door.register("ada")
+    assert (await ada.ask("PATCH", "/v1/users/me", {"private": True})).status == 200
+    return ada
+
+
+async def told(person: Person, *types: str) -> None:
+    async def look() -> None:
+        assert [each.type for each in await person.notifications()] == list(types)
+
+    await eventually(look)
+
+
+async def counted(person: Person, *, followers: int = 0, following: int = 0) -> None:
+    async def look() -> None:
+        me = await person.me()
+        assert (me.followers, me.following) == (followers, following)
+
+    await eventually(look)
+
+
+async def test_a_request_waits_until_it_is_accepted(ada: Person, bob: Person) -> None:
+    for _ in range(2):
+        state = await bob.follow(ada)
+        assert (state.following, state.requested) == (False, True)
+    assert (await bob.profile(ada)).relationship.requested
+    await told(ada, "follow_request")
+    assert await ada.names("/v1/follow-requests") == ["bob"]
+    await counted(ada)
+    stands = await ada.accept(bob)
+    assert (stands.followed_by, stands.following) == (True, False)
+    assert await ada.names("/v1/follow-requests") == []
+    await counted(ada, followers=1)
+    await counted(bob, following=1)
+    await told(bob, "follow_accepted")
+    await told(ada)  # the request is answered, so it is not told any more
+    assert (await bob.follow(ada)).following
+
+
+async def test_a_request_that_is_refused_or_taken_back_is_gone(ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    await told(ada, "follow_request")
+    offset = (await ada.inbox()).offset
+    assert (await ada.refuse(bob)).followed_by is False
+    await told(ada)
+    assert not (await bob.profile(ada)).relationship.requested
+    (removed,) = (await ada.sync(offset)).events
+    assert removed.event == "notification.removed"
+    await bob.follow(ada)
+    await told(ada, "follow_request")  # asked anew, so told anew
+    state = await bob.unfollow(ada)
+    assert (state.following, state.requested) == (False, False)
+    await told(ada)
+    assert await ada.names("/v1/follow-requests") == []
+    (await ada.ask("PUT", "/v1/follow-requests/bob")).refused(404, "not_found")
+    await told(bob)  # a refusal is not told
+    await counted(ada)
+
+
+async def test_some_of_several_requests_are_answered(ada: Person, bob: Person, eve: Person) -> None:
+    await bob.follow(ada)
+    await eve.follow(ada)
+
+    async def both() -> None:
+        assert [each.count for each in await ada.notifications()] == [2]
+
+    await eventually(both)
+    await ada.refuse(bob)
+
+    async def one() -> None:
+        found = [(each.count, [actor.username for actor in each.actors]) for each in await ada.notifications()]
+        assert found == [(1, ["eve"])]
+
+    await eventually(one)
+
+
+async def test_only_who_asked_is_accepted_and_twice_is_once(ada: Person, bob: Person, eve: Person) -> None:
+    (await ada.ask("PUT", "/v1/follow-requests/eve")).refused(404, "not_found")
+    (await ada.ask("PUT", "/v1/follow-requests/nobody")).refused(404, "not_found")
+    assert (await ada.ask("PUT", "/v1/follow-requests/ada")).wrong_fields() == {"/username": "oneself"}
+    await bob.follow(ada)
+    (await bob.ask("PUT", "/v1/follow-requests/ada")).refused(404, "not_found")  # nobody accepts themselves
+    assert {each.followed_by for each in await asyncio.gather(*(ada.accept(bob) for _ in range(5)))} == {True}
+    await counted(ada, followers=1)
+    await counted(bob, following=1)
+    assert (await ada.me()).version == 1
+
+
+async def test_an_acceptance_and_a_withdrawal_at_once_leave_one_of_them(door: Door, ada: Person) -> None:
+    fans = [await door.register(f"fan{n}") for n in range(6)]
+    for fan in fans:
+        await fan.follow(ada)
+
+    async def meet(fan: Person) -> bool:
+        accepted, _ = await asyncio.gather(ada.ask("PUT", f"/v1/follow-requests/{fan.username}"), fan.unfollow(ada))
+        assert accepted.status in (200, 404)
+        stands = (await fan.profile(ada)).relationship
+        assert not stands.requested
+        return stands.following
+
+    # Accepted first and then unfollowed, or taken back first: either way nobody follows, and nothing is counted.
+    assert await asyncio.gather(*(meet(fan) for fan in fans)) == [False] * 6
+    await counted(ada)
+    for fan in fans:
+        await counted(fan)
+
+
+async def test_a_block_ends_a_request_and_what_was_told_of_it(ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    await told(ada, "follow_request")
+    await ada.block(bob)
+    assert await ada.names("/v1/follow-requests") == []
+    await told(ada)
+    await ada.unblock(bob)
+    assert not (await bob.profile(ada)).relationship.requested

@@ -1,0 +1,104 @@
+"""Private accounts: what they post is for those they accept."""
+
+import pytest
+from support.eventually import eventually
+from support.people import Door, Person, texts
+from support.plaza import Plaza
+
+from social import requests
+from social.contracts.people import Me
+
+
+async def privately(person: Person, private: bool = True) -> None:
+    """Make one's account private, or public again."""
+    assert (await person.ask("PATCH", "/v1/users/me", {"private": private})).ok(Me).private is private
+
+
+async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
+    ada: Person, bob: Person, eve: Person
+) -> None:
+    await bob.follow(ada)
+    post = await ada.publish("for friends")
+    await bob.comment(post, "hi")
+    await privately(ada)
+    assert (await ada.me()).private
+    page = await eve.profile(ada)
+    assert (page.private, page.username) == (True, "ada")
+    for method, path in (
+        ("GET", "/v1/users/ada/posts"),
+        ("GET", "/v1/users/ada/followers"),
+        ("GET", "/v1/users/ada/following"),
+        ("GET", f"/v1/posts/{post.id}"),
+        ("DELETE", f"/v1/posts/{post.id}"),
+        ("GET", f"/v1/posts/{post.id}/comments"),
+        ("PUT", f"/v1/posts/{post.id}/like"),
+        ("DELETE", f"/v1/posts/{post.id}/like"),
+    ):
+        (await eve.ask(method, path)).refused(404, "not_found")
+    (await eve.ask("POST", f"/v1/posts/{post.id}/comments", {"text": "hi"})).refused(404, "not_found")
+    for each in (ada, bob):
+        assert (await each.see(post)).text == "for friends"
+        assert texts(await each.posts(ada)) == ["for friends"]
+        assert texts(await each.comments(post)) == ["hi"]
+        assert await each.names("/v1/users/ada/followers") == ["bob"]
+    await bob.like(post)
+
+
+async def test_who_is_removed_as_a_follower_sees_nothing_any_more(ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    post = await ada.publish("for friends")
+    await privately(ada)
+
+    async def arrived() -> None:
+        assert texts(await bob.feed()) == ["for friends"]
+
+    await eventually(arrived)
+    assert (await ada.ask("DELETE", "/v1/users/me/followers/bob")).status == 200
+    assert texts(await bob.feed()) == []
+    (await bob.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
+
+
+async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    await privately(ada)
+    await bob.unfollow(ada)
+    state = await bob.follow(ada)
+    assert (state.following, state.requested) == (False, True)
+
+
+async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
+    door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "AT_ONCE", 2)
+    post = await ada.publish("soon for all")
+    await privately(ada)
+    fans = [await door.register(f"fan{n}") for n in range(5)]
+    for fan in fans:
+        assert (await fan.follow(ada)).requested
+    await privately(ada, False)
+
+    async def accepted() -> None:
+        for fan in fans:
+            stands = (await fan.profile(ada)).relationship
+            assert (stands.following, stands.requested) == (True, False)
+            assert [each.type for each in await fan.notifications()] == ["follow_accepted"]
+            assert texts(await fan.feed()) == ["soon for all"]
+        assert (await ada.me()).followers == 5
+        assert await ada.notifications() == []
+        assert await ada.names("/v1/follow-requests") == []
+
+    await eventually(accepted)
+    assert (await fans[0].see(post)).text == "soon for all"
+
+
+async def test_a_request_that_meets_the_account_going_public_does_not_wait_for_ever(
+    ada: Person, bob: Person, plaza: Plaza
+) -> None:
+    await privately(ada)
+    await plaza.social.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
+    await plaza.social.commit(requests.ask, ada.id, by=bob.id)
+
+    async def follows() -> None:
+        assert (await bob.profile(ada)).relationship.following
+
+    await eventually(follows)

@@ -1,0 +1,165 @@
+"""A deleted account: gone for everybody at once, and from the store by and by, over both brokers."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.eventually import eventually
+from support.people import PASSWORD, Door, Person, texts
+from support.plaza import Plaza, system
+from support.traces import traces
+
+import workers.accounts
+from social.contracts.events import AccountDeleted, Envelope, ForgettingContinued
+from social.contracts.people import Tokens
+from social.infra.inbox import Happened
+from social.infra.mongo import Mongo
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.forgetting.CHUNK", 2)
+    monkeypatch.setattr("social.forgetting.SETTLES", timedelta(seconds=1))
+
+
+async def delete(person: Person) -> None:
+    assert (await person.ask("DELETE", "/v1/users/me", {"password": person.password})).status == 204
+
+
+async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
+    """A life that leaves something in every collection; a post of Bob's and one of Ada's."""
+    await ada.edit(display_name="Ada Lovelace", bio="about me", links=[{"title": "x", "url": "https://example.org"}])
+    for person, whom in ((ada, bob), (bob, ada), (eve, ada), (ada, eve), (eve, bob)):
+        await person.follow(whom)
+    mine = [await ada.publish(f"ada's {n}", key=f"key-{n}") for n in range(5)]
+    bobs, other = await bob.publish("bob's"), await bob.publish("bob's other")
+    for person in (bob, eve):
+        await person.like(mine[0])
+        await person.comment(mine[0], "nice")
+    await ada.like(bobs)
+    await eve.like(bobs)
+    await ada.like(other)
+
+    async def told() -> None:
+        assert other.id in [each.post_id for each in await bob.notifications()]
+
+    await eventually(told)
+    await ada.unlike(other)
+    for n in range(3):
+        await ada.comment(bobs, f"so {n}")
+    await eve.comment(bobs, "well")
+    for person, kind, target in ((ada, "post", bobs.id), (bob, "post", mine[1].id), (eve, "user", ada.id)):
+        report = {"target": {"kind": kind, "id": target}, "reason": "spam"}
+        assert (await person.ask("POST", "/v1/reports", report)).status == 201
+    await ada.refresh()
+
+    async def counted() -> None:
+        post, me = await bob.see(bobs), await bob.me()
+        assert (post.likes, post.comments, me.followers, me.following) == (2, 4, 2, 1)
+        assert len(texts(await bob.feed())) == 7
+        assert {each.type for each in await bob.notifications()} == {"like", "comment", "follow"}
+        assert (await ada.me()).followers == 2
+        assert len(await ada.notifications()) == 3
+
+    await eventually(counted)
+    return bobs, mine[0]
+
+
+async def forgotten(mongo: Mongo, person: Person) -> None:
+    async def look() -> None:
+        assert await traces(mongo, person.id, person.email) == []
+
+    await eventually(look, timeout_s=40, every_s=0.2)
+
+
+async def test_a_deleted_account_leaves_nothing_but_its_username(
+    ada: Person, bob: Person, door: Door, plaza: Plaza
+) -> None:
+    eve = await door.register("eve")
+    bobs, mine = await lived(ada, bob, eve)
+    await delete(ada)
+    await is_gone(ada, bob, mine)
+    await forgotten(plaza.social.mongo, ada)
+
+    async def folded() -> None:
+        post, me = await bob.see(bobs), await bob.me()
+        assert (post.likes, post.comments, me.followers, me.following) == (1, 1, 1, 0)
+        assert texts(await bob.feed()) == ["bob's other", "bob's"]
+        told = [(each.type, each.actors[0].username) for each in await bob.notifications()]
+        assert sorted(told) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
+
+    await eventually(folded)
+    told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
+    assert "notification.removed" in told  # the like that was taken back before, which nobody else shared
+    assert await plaza.social.mongo.count("parked", {}, limit=1) == 0
+    ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
+    (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
+
+
+async def is_gone(ada: Person, bob: Person, post: Any) -> None:
+    (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
+    (await bob.ask("GET", "/v1/users/ada/posts")).refused(404, "not_found")
+    (await bob.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
+    (await bob.ask("PUT", "/v1/users/ada/follow")).refused(404, "not_found")
+    assert (await bob.search("ada")).items == (await bob.search("lovelace")).items == []
+    assert not [each for each in (await bob.feed()).items if each.author.id == ada.id]
+    assert not [actor for each in await bob.notifications() for actor in each.actors if actor.id == ada.id]
+    (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
+    for name in ("ada", ada.email, f"@{ada.id}", "@ada"):
+        answer = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
+        answer.refused(401, "invalid_credentials")
+    assert (await ada.refresh()).status == 401
+
+
+async def test_the_address_of_a_deleted_account_is_free_at_once(ada: Person, door: Door) -> None:
+    await delete(ada)
+    ask = {"username": "lovelace", "email": ada.email, "password": PASSWORD}
+    (await door.ask("POST", "/v1/auth/register", ask)).ok(Tokens, 201)
+
+
+async def test_an_account_is_deleted_only_by_who_knows_its_password(ada: Person, bob: Person) -> None:
+    answer = await ada.ask("DELETE", "/v1/users/me", {"password": "a guess"})
+    answer.refused(403, "wrong_password")
+    assert (await ada.ask("DELETE", "/v1/users/me", {})).wrong_fields() == {"/password": "missing"}
+    assert (await bob.profile(ada)).username == "ada"
+
+
+@pytest.fixture
+async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+    """Nobody works: the test does."""
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        yield plaza
+
+
+async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
+    resting: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a worker was killed between its commit and its ack, any number of times."""
+    monkeypatch.setattr("social.forgetting.SETTLES", timedelta())
+    mongo, door = resting.social.mongo, resting.door
+    ada, bob = await door.register("ada"), await door.register("bob")
+    post = await bob.publish("hello")
+    for n in range(3):
+        await ada.publish(f"{n}")
+        await ada.comment(post, f"{n}")
+    await ada.like(post)
+    await delete(ada)
+    seen: set[str] = set()
+    for _ in range(30):
+        rows = [
+            row
+            for row in await mongo.many("outbox", {}, sort=[("_id", 1)])
+            if "Delet" in row["type"] or "Forg" in row["type"]
+        ]
+        events = [Happened(row["_id"], row["at"], Envelope(id=row.pop("_id"), **row).event()) for row in rows]
+        ours = [each for each in events if isinstance(each.event, AccountDeleted | ForgettingContinued)]
+        if all(each.id in seen for each in ours):
+            break
+        for each in ours:  # all of them again, the old ones too
+            await workers.accounts.handle(resting.social, [each])
+            seen.add(each.id)
+    left = [each for each in await traces(mongo, ada.id, ada.email) if not each.startswith("outbox: ")]
+    assert left == []
+    told = [row["type"] for row in await mongo.many("outbox", {})]
+    assert (told.count("PostDeleted"), told.count("CommentDeleted"), told.count("PostUnliked")) == (3, 3, 1)
