@@ -40,6 +40,11 @@ async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
     await ada.like(bobs)
     await eve.like(bobs)
     await ada.like(other)
+
+    async def told() -> None:
+        assert other.id in [each.post_id for each in await bob.notifications()]
+
+    await eventually(told)
     await ada.unlike(other)
     for n in range(3):
         await ada.comment(bobs, f"so {n}")
