@@ -10,6 +10,7 @@ async def choose(tx: Transaction, private: bool, *, by: str) -> None:
     user = await tx.one("users", {"_id": by}, {"username": 1, "private": 1})
     if user is not None and user.get("private", False) is not private:
         await tx.update("users", {"_id": by}, {"$set": {"private": private}})
-        await sight.changed(tx, by)
+        if private:
+            await sight.changed(tx, by)
         tx.memory.forget(user["username"])
-        tx.record(PrivacyChanged(user_id=by))
+        tx.record(PrivacyChanged(user_id=by, private=private))

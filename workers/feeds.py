@@ -53,10 +53,9 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
             case UserUnmuted(by=owner, user_id=author_id):
                 await social.pushes.control({"visibility": [owner, author_id]})
                 await match_edge(social, owner, author_id, "unmuted", at_ms)
-            case PrivacyChanged(user_id=user_id):
+            case PrivacyChanged(user_id=user_id, private=True):
                 await social.pushes.control({"visibility": [user_id]})
-                await answer_requests(social, each, user_id)
-            case FollowRequested(followee_id=user_id):
+            case PrivacyChanged(user_id=user_id) | FollowRequested(followee_id=user_id):
                 await answer_requests(social, each, user_id)
 
 
@@ -110,6 +109,6 @@ async def answer_requests(social: Social, happened: Happened, user_id: str) -> N
 
     async def record(tx: Transaction, _: Sequence[Happened]) -> None:
         if await requests.accept_some(tx, user_id):
-            tx.record(PrivacyChanged(user_id=user_id))
+            tx.record(PrivacyChanged(user_id=user_id, private=False))
 
     await once(social, Group.FEEDS, [happened], record)
