@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra.limits import Rate
@@ -64,11 +65,28 @@ class RestSettings(BaseSettings):
 
 
 class ApiSettings(Connections, RestSettings):
-    """What `python -m api` needs beside the servers."""
+    """What `python -m api` needs beside the servers; the secret keys only where it serves auth."""
 
-    jwt_private_key_file: Path = Field(description="Ed25519 private key, PEM, that signs access tokens")
+    jwt_private_key_file: Path | None = Field(
+        default=None, description="Ed25519 private key, PEM, that signs access tokens; for auth"
+    )
+    refresh_key_file: Path | None = Field(
+        default=None, description="at least 32 random bytes that refresh tokens are derived from; for auth"
+    )
     jwt_jwks: Path | None = Field(
         default=None,
         description="JWKS of the keys whose tokens are accepted; if not given, the jwks.json beside the private key",
     )
-    refresh_key_file: Path = Field(description="at least 32 random bytes that refresh tokens are derived from")
+
+    @field_validator("jwt_private_key_file", "refresh_key_file", "jwt_jwks")
+    @classmethod
+    def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        """Who signs needs both secrets, everybody else the public keys and no secret."""
+        signs = "auth" in info.data.get("api_services", SERVICES)
+        if signs and value is None and info.field_name != "jwt_jwks":
+            raise PydanticCustomError("missing", "is needed to serve auth")
+        if not signs and info.field_name != "jwt_jwks":
+            return None
+        if not signs and value is None:
+            raise PydanticCustomError("missing", "is needed to check tokens")
+        return value
