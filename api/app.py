@@ -36,7 +36,7 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
     if isinstance(keys, Keys):
         app[http.KEYS] = keys
     app[PROXIES] = Proxies(settings.trusted_proxies)
-    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.origins)
+    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.allowed_origins)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:

@@ -25,9 +25,6 @@ Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
 
 
-HERE = ("localhost", "127.0.0.1")
-
-
 class RestSettings(BaseSettings):
     """What serving REST needs to know, whichever process does it."""
 
@@ -43,9 +40,9 @@ class RestSettings(BaseSettings):
         default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
     )
 
-    origins: Origins = Field(
-        default_factory=lambda given: [f"http://{host}:{given.get('api_port', 8080)}" for host in HERE],
-        description="origins of the web pages that may read answers, comma-separated",
+    origins: Origins | None = Field(
+        default=None,
+        description="origins of the web pages that may read answers, comma-separated; if not given, this port's own",
     )
     rate_user: Limit = Field(
         default=Rate(1_200, 60), description="requests a person may make, in seconds: all at once or one by one"
@@ -54,6 +51,11 @@ class RestSettings(BaseSettings):
     rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")
     rate_register: Limit = Field(default=Rate(60, 60), description="accounts opened from one address")
     rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails asked for from one address")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Pages of our own port, unless others are named."""
+        return self.origins or [f"http://{host}:{self.api_port}" for host in ("localhost", "127.0.0.1")]
 
     @field_validator("api_services")
     @classmethod
@@ -82,7 +84,9 @@ class ApiSettings(Connections, RestSettings):
     @classmethod
     def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         """Who signs needs both secrets, everybody else the public keys and no secret."""
-        signs = "auth" in info.data.get("api_services", SERVICES)
+        if "api_services" not in info.data:  # it is wrong itself
+            return value
+        signs = "auth" in info.data["api_services"]
         if signs and value is None and info.field_name != "jwt_jwks":
             raise PydanticCustomError("missing", "is needed to serve auth")
         if not signs and info.field_name != "jwt_jwks":

@@ -125,7 +125,7 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
         pid_key=SecretStr(pid_key),
-        origins=rest_settings(settings).origins,
+        origins=rest_settings(settings).allowed_origins,
     )
 
 
