@@ -79,7 +79,7 @@ STEPS = (
     Step("unblock_user"),
     Step("change_password", {"current_password": WORD, "new_password": NEXT_WORD}),
     Step("request_password_reset", {"email": BOB["email"]}),
-    Step("reset_password", {"token": "not of a mail", "new_password": NEXT_WORD}, status=400),
+    Step("reset_password", {"token": "not of a mail", "password": NEXT_WORD}, status=400),
     Step("change_email", {"password": NEXT_WORD, "email": "new_{{username}}@example.org"}),
     Step("request_email_verification"),
     Step("verify_email", {"token": "not of a mail"}, status=400),
