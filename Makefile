@@ -18,7 +18,7 @@ test: packages-dev node-modules ## lint, types, import rules and every test
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) .venv/bin/lint-imports
-	$(VENV_PYTHON) -m pytest
+	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
 soak: packages-dev node-modules ## endurance at full size (networks, churn, properties), and the gateway on the portable engine
 	@sh tests/install-servers.sh

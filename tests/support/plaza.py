@@ -107,7 +107,7 @@ async def system(
         await tasks.cancel()
         await social.close()
         keys.passwords.close()
-        rmtree(folder)
+        rmtree(folder, ignore_errors=True)  # a mail may just be written
 
 
 @asynccontextmanager

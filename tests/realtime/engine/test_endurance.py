@@ -12,8 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from realtime.engine import Options, Request, choose
-from realtime.engine.session import FORBIDDEN, Refused
+from realtime.engine import Options, choose
 
 HERE = Path(__file__).parent
 CHURN = int(os.environ.get("PLAZA_CHURN", "5000"))  # make soak: 50000
@@ -265,20 +264,18 @@ async def test_several_engines_share_a_process(start, echo, engine_class):
     await ws2.close()
 
 
-async def test_the_gate_can_refuse_a_handshake(start, echo):
-    client = await start(echo)
-
-    def gate(request: Request) -> Refused | None:
-        return Refused(FORBIDDEN, 429, "Too many handshakes") if request.user_agent == "greedy" else None
-
-    echo.engine.gate = gate
-    greedy = {"User-Agent": "greedy"}
-    answer = await client.request("GET", EIO="4", transport="polling", headers=greedy)
-    assert (answer.status, answer.text) == (429, '{"code":4,"message":"Too many handshakes"}')
+async def test_connections_nobody_stands_for_are_bounded(start, echo):
+    client = await start(echo, max_unsettled=2)
+    ws, _ = await client.open()
+    held = await client.handshake()
+    answer = await client.request("GET", EIO="4", transport="polling")
+    assert (answer.status, answer.text) == (429, '{"code":4,"message":"Too many connections without a login"}')
     with pytest.raises(aiohttp.WSServerHandshakeError):
-        await client.http.ws_connect(client.url(EIO="4", transport="websocket"), headers=greedy)
+        await client.http.ws_connect(client.url(EIO="4", transport="websocket"))
+    echo.engine.settle(held)
     await client.handshake()
-    assert echo.engine.handshakes == {"limited": 2, "ok": 1}
+    assert echo.engine.handshakes == {"limited": 2, "ok": 3}
+    await ws.close()
 
 
 async def test_sockets_are_counted_by_transport(start, echo):
