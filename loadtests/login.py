@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"
 LOGINS = 20
 READERS = 4
-READ_EVERY_S = 0.02  # each: reads are paced, so that they measure waiting and not their own crowd
+READ_EVERY_S = 0.05  # each: reads are paced, so that they measure waiting and not their own crowd
 TRIES = 8  # wrong passwords for each account: below what makes the next one wait
 
 

@@ -1,25 +1,34 @@
-"""Passwords: argon2id by passlib, off the event loop, at most two at once."""
+"""Passwords: argon2id by passlib, off the event loop, at most two at once, and never on all cores."""
 
 import asyncio
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from passlib.hash import argon2
 
 from social.contracts.problems import RateLimited
 
-AT_ONCE = 2
+AT_ONCE = max(1, min(2, len(os.sched_getaffinity(0)) - 1 if sys.platform == "linux" else 2))
 MOST_WAITING = 64
 
 _hasher = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)  # OWASP's second choice, 19 MiB
 _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBFKhmhXLzWOVHQXJmxlBnWr8gMgS7o"
 
 
+def _give_way() -> None:
+    """Hashing takes what all else leaves of the processor: on Linux each thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
 class Passwords:
-    """Hashing in two threads of its own; a flood of logins is refused before it queues without end."""
+    """Hashing in threads of its own; a flood of logins is refused before it queues without end."""
 
     def __init__(self) -> None:
         _hasher.get_backend()  # which passlib loads at first use, and not safely from two threads at once
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2", initializer=_give_way)
         self._waiting = 0
 
     async def hash(self, password: str) -> str:

@@ -66,6 +66,18 @@ async def test_who_recovers_a_password_does_not_wait(plaza: Plaza, door: Door, a
     (await guess(door, "ada", "new words")).ok(Tokens)
 
 
+async def test_a_crowd_that_is_sent_away_has_not_failed(
+    door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as crowded:
+        crowded.setattr("social.infra.passwords.MOST_WAITING", 0)
+        for _ in range(FREE * 2):
+            answer = await guess(door, "ada", PASSWORD)
+            answer.refused(429, "rate_limited")
+            assert answer.headers["Retry-After"] == "1"
+    (await guess(door, "ada", PASSWORD)).ok(Tokens)
+
+
 # ---- the same work for everybody and nobody
 
 
