@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from support.browser import require_node
 from support.people import Door
 
 from api import postman
@@ -16,12 +16,10 @@ NEWMAN = ROOT / "node_modules/newman/bin/newman.js"
 
 
 async def test_every_request_of_the_collection_gets_the_answer_it_says(door: Door, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not NEWMAN.exists():
-        pytest.skip("node or newman is not installed")
+    require_node("newman")
     report = tmp_path / "report.json"
     process = await asyncio.create_subprocess_exec(
-        node, NEWMAN, "run", ROOT / "docs/postman-collection.json", "--env-var", f"base_url={door.url}",
+        "node", NEWMAN, "run", ROOT / "docs/postman-collection.json", "--env-var", f"base_url={door.url}",
         "--reporters", "cli,json", "--reporter-json-export", report, "--color", "off",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

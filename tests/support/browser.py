@@ -15,11 +15,11 @@ from social.contracts.codec import decode, encode
 ROOT = Path(__file__).parents[2]
 
 
-def require_node() -> None:
-    """Skip where node or the client is missing; where CI=true that is a failure."""
-    if shutil.which("node") and (ROOT / "node_modules" / "socket.io-client").exists():
+def require_node(package: str = "socket.io-client") -> None:
+    """Skip where node or the package is missing; where CI=true that is a failure."""
+    if shutil.which("node") and (ROOT / "node_modules" / package).exists():
         return
-    message = "node or node_modules/socket.io-client is missing"
+    message = f"node or node_modules/{package} is missing"
     if os.environ.get("CI") == "true":
         pytest.fail(f"{message}, and CI=true lets no test be skipped for it", pytrace=False)
     pytest.skip(message)
