@@ -2,13 +2,15 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, notifications, posts, reports, search, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, search, users
 from api.docs import add_docs
+from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Keys
 from social.infra import logs, process
 from social.infra.health import Health
+from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
 from social.infra.schema import wait_for_schema
@@ -30,7 +32,8 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
     app[http.VERIFIER] = Verifier(keys.signer.jwks)
-    app[http.PROXIES] = Proxies(settings.trusted_proxies)
+    app[PROXIES] = Proxies(settings.trusted_proxies)
+    limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
         for route in service.routes:
@@ -52,7 +55,15 @@ def load_keys(settings: ApiSettings) -> Keys:
         refresh = RefreshTokens(settings.refresh_key_file.read_bytes())
     except (OSError, ValueError) as error:
         raise StartError(f"REFRESH_KEY_FILE: {error}") from None
-    return Keys(signer, refresh, Passwords())
+    jwks = settings.jwt_jwks or settings.jwt_private_key_file.with_name(JWKS)
+    try:
+        verifier = Verifier.of_file(jwks) if settings.jwt_jwks or jwks.exists() else Verifier(signer.jwks)
+    except (OSError, ValueError) as error:
+        raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
+    if not verifier.accepts(signer.kid):
+        raise StartError(f"JWT_JWKS: {jwks} does not hold the public half of {settings.jwt_private_key_file}")
+    signer.follow(verifier.accepts)
+    return Keys(signer, refresh, Passwords(), verifier)
 
 
 async def main() -> bool:

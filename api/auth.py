@@ -23,7 +23,6 @@ from social.contracts.problems import (
     InvalidOneTimeToken,
     InvalidRefreshToken,
     NotFound,
-    RateLimited,
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
@@ -33,13 +32,13 @@ from social.contracts.problems import (
 service = Service("auth", "Accounts and sessions")
 
 
-@service.post("/v1/auth/register", auth=False, status=201, raises=(UsernameTaken, EmailTaken, RateLimited))
+@service.post("/v1/auth/register", auth=False, limit="register", status=201, raises=(UsernameTaken, EmailTaken))
 async def register(request: Request, body: Register) -> Tokens:
     """Open an account and its first session."""
     return await auth.register(request.social, request.keys, body, client(request, body.device))
 
 
-@service.post("/v1/auth/login", auth=False, raises=(InvalidCredentials, AccountSuspended, RateLimited))
+@service.post("/v1/auth/login", auth=False, limit="login", raises=(InvalidCredentials, AccountSuspended))
 async def login(request: Request, body: Login) -> Tokens:
     """Open a session by username or e-mail."""
     return await auth.login(request.social, request.keys, body, client(request, body.device))
@@ -81,7 +80,7 @@ async def end_session(request: Request, session_id: Id) -> None:
     await sessions.remove(request.social, session_id, by=request.user_id)
 
 
-@service.post("/v1/auth/password", raises=(WrongPassword, RateLimited))
+@service.post("/v1/auth/password", limit="login", raises=(WrongPassword,))
 async def change_password(request: Request, body: ChangePassword) -> None:
     """Change your password; all your other sessions end."""
     await credentials.change_password(
@@ -89,25 +88,25 @@ async def change_password(request: Request, body: ChangePassword) -> None:
     )
 
 
-@service.post("/v1/auth/password-reset/request", auth=False)
+@service.post("/v1/auth/password-reset/request", auth=False, limit="reset")
 async def request_password_reset(request: Request, body: RequestPasswordReset) -> None:
     """Have a token mailed to an address; the answer is the same whether or not anybody has it."""
     await request.social.commit(credentials.request_reset, body.email)
 
 
-@service.post("/v1/auth/password-reset", auth=False, raises=(InvalidOneTimeToken, RateLimited))
+@service.post("/v1/auth/password-reset", auth=False, limit="login", raises=(InvalidOneTimeToken,))
 async def reset_password(request: Request, body: ResetPassword) -> None:
     """Choose a new password with the token of a mail; all sessions end."""
     await credentials.reset_password(request.social, request.keys, body)
 
 
-@service.put("/v1/auth/email", raises=(WrongPassword, RateLimited))
+@service.put("/v1/auth/email", limit="reset", raises=(WrongPassword,))
 async def change_email(request: Request, body: ChangeEmail) -> None:
     """Have a token mailed to a new address, which becomes yours when the token comes back."""
     await credentials.change_email(request.social, request.keys, body, by=request.user_id)
 
 
-@service.post("/v1/auth/verify-email/request", raises=(NotFound,))
+@service.post("/v1/auth/verify-email/request", limit="reset", raises=(NotFound,))
 async def request_email_verification(request: Request) -> None:
     """Have a token mailed to your address, unless it is verified already."""
     await request.social.commit(credentials.request_verification, by=request.user_id)
@@ -122,4 +121,4 @@ async def verify_email(request: Request, body: VerifyEmail) -> None:
 @service.get("/.well-known/jwks.json", auth=False)
 async def jwks(request: Request) -> dict[str, Any]:
     """The public keys that access tokens are verified with."""
-    return request.keys.signer.jwks
+    return request.keys.verifier.jwks

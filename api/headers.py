@@ -26,6 +26,8 @@ _ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "ETag": ("A strong tag of just this answer; `If-Match` and `If-None-Match` take it.", {"type": "string"}),
     "Link": ('The pages to either side, as RFC 8288 has it: `<…>; rel="next"`.', {"type": "string"}),
     "Location": ("Where to find what was made.", {"type": "string"}),
+    "RateLimit": ("What is left of each limit: `r` requests, the whole quota in `t` seconds.", {"type": "string"}),
+    "RateLimit-Policy": ("Each limit: `q` requests in `w` seconds.", {"type": "string"}),
     "Retry-After": ("Seconds after which a retry makes sense.", {"type": "integer", "minimum": 0}),
     "WWW-Authenticate": ("How to authenticate, and why that failed.", {"type": "string"}),
 }
@@ -54,6 +56,8 @@ def answered(route: Route, status: int) -> dict[str, Any]:
     page = isinstance(route.answer, type) and issubclass(route.answer, Page)
     names = {
         "X-Request-ID": True,
+        "RateLimit": True,
+        "RateLimit-Policy": True,
         "ETag": status == 304 or (done and (route.method == "GET" or route.if_match)),
         "Link": done and page,
         "Location": done and route.location is not None,

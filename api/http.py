@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import Field, ValidationError
 
-from api import conditional
+from api import conditional, limits
+from api.proxies import client_ip
 from api.routing import Route
 from social.auth import Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
@@ -28,7 +29,6 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, logs, metrics
-from social.infra.proxies import Proxies
 from social.infra.revisions import Expected
 from social.infra.tokens import Access, Verifier
 from social.infra.wiring import Once, Social
@@ -46,7 +46,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
 VERIFIER = web.AppKey("verifier", Verifier)
-PROXIES = web.AppKey("proxies", Proxies)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 
@@ -99,7 +98,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 
     async def handle(raw: web.Request) -> web.Response:
         raw[ROUTE] = route.path
-        access = authenticate(raw) if route.auth else None
+        access = await _admit(route, raw)
         arguments = _in_path(route, raw)
         wrong: list[FieldProblem] = []
         arguments |= _query(route, raw, wrong)
@@ -118,6 +117,17 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handle
 
 
+async def _admit(route: Route, raw: web.Request) -> Access | None:
+    """Who asks, within what they may ask for: a token that is none counts as none."""
+    try:
+        access = authenticate(raw) if route.auth else None
+    except NotAuthenticated:
+        await limits.admit(raw, route, None)
+        raise
+    await limits.admit(raw, route, access.user_id if access else None)
+    return access
+
+
 def authenticate(raw: web.Request) -> Access:
     """Who a request's Bearer token speaks for; raises NotAuthenticated, TokenExpired, SessionRevoked."""
     scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
@@ -126,11 +136,6 @@ def authenticate(raw: web.Request) -> Access:
     access = raw.app[VERIFIER].verify(token.strip())
     raw.app[SOCIAL].revocations.check(access.session_id)
     return access
-
-
-def client_ip(raw: web.Request) -> str:
-    """The address a request comes from, by the word of trusted proxies alone."""
-    return raw.app[PROXIES].client_ip(raw.remote or "", raw.headers.getall("X-Forwarded-For", ()))
 
 
 @web.middleware
@@ -151,6 +156,7 @@ async def problems(
     except Exception as error:
         response = _problem(request, _refusal(request, error))
     response.headers["X-Request-ID"] = request_id
+    limits.tell(request, response)
     metrics.HTTP_SECONDS.labels(request.method, request.get(ROUTE, "-"), response.status).observe(
         time.perf_counter() - started
     )

@@ -15,6 +15,7 @@ from social.contracts.problems import (
     PreconditionFailed,
     Problem,
     ProblemBody,
+    RateLimited,
     SessionRevoked,
     TokenExpired,
     TooLarge,
@@ -128,7 +129,7 @@ def _success(route: Route) -> dict[str, Any]:
 
 
 def _problems(route: Route) -> list[type[Problem]]:
-    found: list[type[Problem]] = [*route.raises, Unavailable]
+    found: list[type[Problem]] = [*route.raises, RateLimited, Unavailable]
     if route.auth:
         found += [NotAuthenticated, TokenExpired, SessionRevoked]
     if route.body is not None:

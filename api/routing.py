@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from social.contracts.problems import Problem
 
 Handler = Callable[..., Awaitable[Any]]
+Limit = Literal["login", "register", "reset"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
@@ -28,6 +29,7 @@ class Route:
     auth: bool
     once: bool
     if_match: bool
+    limit: Limit | None
     raises: tuple[type[Problem], ...]
     location: Callable[[Any], str] | None
     in_path: Mapping[str, TypeAdapter[Any]]
@@ -83,6 +85,7 @@ class Service:
         auth: bool = True,
         once: bool = False,
         if_match: bool = False,
+        limit: Limit | None = None,
         raises: tuple[type[Problem], ...] = (),
         location: Callable[[Any], str] | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -105,6 +108,7 @@ class Service:
                     auth,
                     once,
                     if_match,
+                    limit,
                     raises,
                     location,
                     {name: TypeAdapter(hints[name]) for name in placeholders},

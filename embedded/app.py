@@ -11,9 +11,9 @@ from rich.console import Console
 
 import api.app
 import workers.app
-from api.settings import SERVICES, RestSettings
+from api.settings import SERVICES
 from embedded.local_broker import LocalBroker
-from embedded.settings import EmbeddedSettings
+from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
@@ -21,7 +21,7 @@ from social.auth import Keys
 from social.infra import logs, process, redis
 from social.infra.broker import Broker
 from social.infra.health import Health
-from social.infra.keyfiles import JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.mailer import MailSettings
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
@@ -46,7 +46,7 @@ async def main() -> bool:
         async with connect(settings, tasks) as social:
             await social.revocations.poll()
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-            gateway = Gateway(gateway_settings(settings), social, Verifier(keys.signer.jwks), tasks)
+            gateway = Gateway(gateway_settings(settings), social, keys.verifier, tasks)
             try:
                 async with serve(settings, social, keys, health=health, gateway=gateway, tasks=tasks):
                     say_where(settings)
@@ -95,7 +95,7 @@ async def serve(
     settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    rest = load(RestSettings, "embedded", api_port=settings.api_port, api_services=SERVICES)
+    rest = load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES)
     app = api.app.create(social, keys, health, rest)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
@@ -168,7 +168,11 @@ def load_keys(folder: Path) -> Keys:
     try:
         make_keys(folder)
         refresh = RefreshTokens((folder / REFRESH_KEY).read_bytes())
-        return Keys(Signer.of_file(folder / JWT_PRIVATE_KEY), refresh, Passwords())
+        signer, verifier = Signer.of_file(folder / JWT_PRIVATE_KEY), Verifier.of_file(folder / JWKS)
+        if not verifier.accepts(signer.kid):
+            raise ValueError(f"{JWKS} does not hold the public half of {JWT_PRIVATE_KEY}")
+        signer.follow(verifier.accepts)
+        return Keys(signer, refresh, Passwords(), verifier)
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use the keys in {folder}: {error}") from None
 

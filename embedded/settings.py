@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.settings import Limit, RestSettings
+from social.infra.limits import Rate
 from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
 
 
@@ -26,3 +28,10 @@ class EmbeddedSettings(BaseSettings):
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
     drain_s: float = Field(default=1, ge=0, le=60, description="seconds a stopping process gives its clients")
+
+
+class EmbeddedRest(RestSettings):
+    """What serves REST on one's own machine: everybody there has one address."""
+
+    rate_login: Limit = Field(default=Rate(1_000, 60), description="logins tried from one address")
+    rate_register: Limit = Field(default=Rate(1_000, 60), description="accounts opened from one address")

@@ -12,7 +12,7 @@ from social.infra.wiring import Social
 
 def _verifier(settings: Settings) -> Verifier:
     try:
-        return Verifier.of_json(settings.jwt_jwks.read_bytes())
+        return Verifier.of_file(settings.jwt_jwks)
     except (OSError, ValueError) as error:
         raise StartError(f"JWT_JWKS: cannot use {settings.jwt_jwks}: {error}") from None
 

@@ -18,6 +18,7 @@ from realtime.resume import Pids
 from realtime.server import Departure
 from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
+from realtime.sight import Sight
 from realtime.stock import CHANNEL, Stock
 from realtime.transport import Transport
 from social.contracts.auth import SessionEnd
@@ -86,10 +87,12 @@ class Gateway:
             self.server,
             self.presences,
             self.background,
+            sessions=self.sessions,
             most_posts=settings.watched_posts,
             most_people=settings.watched_people,
             confirm_s=settings.confirm_s,
         )
+        self.sight = Sight(social.mongo, self.sessions, self.doors, self.background, cut=self.cut)
         self.stock = Stock(
             self.server,
             self.sessions,
@@ -108,6 +111,7 @@ class Gateway:
         self._tasks.start("cluster", self.cluster.run())
         self._tasks.start("presence", self.presences.run())
         self._tasks.start("positions", self._sweep())
+        self._tasks.start("sight", self.sight.run())
         self._tasks.start("expiry", self._expire())
         self._tasks.start("loop lag", _watch_loop())
         self.port = await self.transport.start()
@@ -191,12 +195,14 @@ class Gateway:
     # ---- what others say
 
     def _told(self, message: dict[str, Any]) -> None:
-        """Control: a revoked login, or a socket id that another gateway has now."""
+        """Control: a revoked login, a socket id that another gateway has now, or people who see something else now."""
         match message:
             case {"revoked": str(session_id), **more}:
                 self.social.revocations.add(session_id, str(more.get("reason", SessionEnd.UNKNOWN)))
             case {"evict": str(sid), "gen": int(gen)}:
                 self._connecting.evict(sid, gen)
+            case {"visibility": list(people)}:
+                self.sight.told(people)
 
     def _heard_of_stock(self, said: bytes) -> None:
         self.stock.heard(said)

@@ -89,7 +89,13 @@ class Connecting:
         gateway.cluster.want(user_room(session.user_id))
         try:
             gateway.social.revocations.check(session.session_id)
-            start = await self._start(session, pid, asked)
+            start, looked = await asyncio.gather(
+                self._start(session, pid, asked), gateway.sight.read(session), return_exceptions=True
+            )  # both end, whatever happens: neither goes on with a socket that is given up
+            if isinstance(start, BaseException):
+                raise start
+            if isinstance(looked, BaseException):
+                raise looked
             if session.ended:
                 gateway.social.revocations.check(session.session_id)
                 raise Unavailable("The client came back on another connection")

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from realtime import resume
 from realtime.background import Background
 from realtime.cluster import Cluster
-from realtime.presence import Presences
+from realtime.presence import Presences, gone
 from realtime.server import Server
-from realtime.session import Session
+from realtime.session import Session, Sessions
 from social import posts, visibility
 from social.contracts.base import Contract
 from social.contracts.posts import PostStats
-from social.contracts.problems import Problem, RateLimited
+from social.contracts.problems import NotFound, Problem, RateLimited
 from social.contracts.pushes import Presence, frame, post_room, presence_room
 from social.infra import logs
 from social.infra.redis import AWAY
@@ -37,35 +37,63 @@ class Doors:
         presences: Presences,
         background: Background,
         *,
+        sessions: Sessions,
         most_posts: int,
         most_people: int,
         confirm_s: float,
     ) -> None:
         self._social = social
+        self._sessions = sessions
         self._cluster = cluster
         self._server = server
         self._presences = presences
         self._background = background
         self._most = {"post": most_posts, "presence": most_people}
         self._confirm_s = confirm_s
+        self._authors: dict[str, str] = {}  # of the posts that are watched here
+        self._posts: dict[str, set[str]] = {}  # those by author
+        self._turn = 0  # raised when what somebody may see changes: who is at a door then is asked again
 
     async def enter_post(self, session: Session, post_id: str) -> PostStats:
         """Hear a post's counts and comments from now on; its counts as they are. Raises NotFound."""
+        room = post_room(post_id)
 
         async def look() -> PostStats:
-            return posts.stats((await visibility.post(self._social.mongo, post_id, viewer=session.user_id)).post)
+            found = await posts.many_stats(self._social.mongo, [post_id])
+            if not found:
+                raise NotFound
+            return found[0]
 
-        return await self._enter(session, [post_room(post_id)], look)
+        try:
+            while True:
+                turn = self._turn
+                seen = await visibility.post(self._social.mongo, post_id, viewer=session.user_id)
+                stats = await self._enter(session, [room], look)
+                self._authors[post_id] = seen.author["_id"]
+                self._posts.setdefault(seen.author["_id"], set()).add(post_id)
+                if turn == self._turn:
+                    return stats
+        except NotFound:
+            self._leave(session, [room], remembered=True)
+            raise
+        finally:
+            self._forget(room)
 
     def leave_post(self, session: Session, post_id: str) -> None:
         """Stop hearing it."""
         self._leave(session, [post_room(post_id)], remembered=True)
 
     async def enter_presences(self, session: Session, user_ids: Sequence[str]) -> list[Presence]:
-        """Hear who of these people comes and goes; who is here now. Raises Unavailable."""
-        ids = [each for each in dict.fromkeys(user_ids) if not session.hides(each)]
-        rooms = [presence_room(each) for each in ids]
-        return await self._enter(session, rooms, lambda: self._presences.look(ids))
+        """Hear who of these people comes and goes, as far as one may; who is here now. Raises Unavailable."""
+        while True:
+            turn = self._turn
+            asked = list(dict.fromkeys(user_ids))
+            shown = await visibility.shown(self._social.mongo, [(session.user_id, each) for each in asked])
+            ids = [each for each in asked if (session.user_id, each) in shown and not session.hides(each)]
+            self._leave(session, [presence_room(each) for each in asked if each not in ids], remembered=True)
+            found = await self._presence(session, ids)
+            if turn == self._turn:
+                return found
 
     def leave_presences(self, session: Session, user_ids: Sequence[str]) -> None:
         """Stop hearing of them."""
@@ -83,6 +111,38 @@ class Doors:
         self._join(session, [room])
         self._background.spawn("remember", self._remember(session.sid, entered=[room]))
         self._background.spawn("restore rooms", self.restore(session, [room]))
+
+    # ---- what somebody may see changes
+
+    def turn(self) -> None:
+        """Whoever is at a door has to be looked at once more."""
+        self._turn += 1
+
+    async def look_again(self, who: str, whom: str | None) -> None:
+        """Out of the rooms about these two goes the other one, or everybody from those about one, who may not be there.
+
+        Raises Unavailable.
+        """
+        inside = self._inside(who, whom)
+        if whom is not None:
+            inside += self._inside(whom, who)
+        for start in range(0, len(inside), CHUNK):
+            some = inside[start : start + CHUNK]
+            shown = await visibility.shown(self._social.mongo, {(each.user_id, about) for each, _, about in some})
+            for session, room, about in some:
+                hidden = room.startswith("presence:") and session.hides(about)
+                if (hidden or (session.user_id, about) not in shown) and room in session.rooms:
+                    self._leave(session, [room], remembered=True)
+                    if room.startswith("presence:"):  # to them it looks as if that person had gone
+                        self._server.send_frame(session.sid, frame("presence", gone(about)))
+
+    def _inside(self, about: str, viewer: str | None) -> list[tuple[Session, str, str]]:
+        rooms = [presence_room(about), *(post_room(each) for each in self._posts.get(about, ()))]
+        if viewer is not None:
+            here = self._sessions.of_user(viewer)
+            return [(each, room, about) for each in here for room in rooms if room in each.rooms]
+        inside = [(self._sessions.get(sid), room) for room in rooms for sid in self._server.inside(room)]
+        return [(session, room, about) for session, room in inside if session is not None]
 
     def take_out(self, session: Session, room: str) -> None:
         """The inverse of `bring`."""
@@ -105,6 +165,9 @@ class Doors:
         for start in range(0, len(ids), CHUNK):
             for stats in await posts.many_stats(self._social.mongo, ids[start : start + CHUNK]):
                 self._server.publish_frame(post_room(stats.post_id), frame("post.stats", stats))
+
+    async def _presence(self, session: Session, ids: Sequence[str]) -> list[Presence]:
+        return await self._enter(session, [presence_room(each) for each in ids], lambda: self._presences.look(ids))
 
     async def _one(self, session: Session, post_id: str) -> list[PostStats]:
         return [await self.enter_post(session, post_id)]
@@ -152,10 +215,19 @@ class Doors:
         for room in left:
             session.rooms.discard(room)
             self._cluster.release(room)
+            self._forget(room)
             if not session.ended:
                 self._server.leave(session.sid, room)
         if left and remembered and not session.ended:
             self._background.spawn("forget", self._remember(session.sid, left=left))
+
+    def _forget(self, room: str) -> None:
+        """Who wrote a post that nobody here watches any more."""
+        kind, _, post_id = room.partition(":")
+        if kind == "post" and not self._cluster.holds(room) and (author := self._authors.pop(post_id, None)):
+            self._posts[author].discard(post_id)
+            if not self._posts[author]:
+                del self._posts[author]
 
     async def _remember(self, sid: str, *, entered: Sequence[str] = (), left: Sequence[str] = ()) -> None:
         try:

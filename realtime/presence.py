@@ -180,6 +180,11 @@ class Presences:
         return [_presence(user, ends, now) for user, ends in zip(users, answers, strict=True)]
 
 
+def gone(user_id: str) -> Presence:
+    """What somebody is told of a person whom they may no longer see."""
+    return Presence.model_construct(user_id=user_id, online=False, last_seen_at=None, version=_now_ms())
+
+
 def _presence(user: str, ends: list[tuple[bytes, float]], now: int) -> Presence:
     online = bool(ends) and ends[0][1] > now
     seen = _time(ends[0][1]) if ends and not online else None

@@ -152,6 +152,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         member = self.manager.member(sid, namespace)
         return self.engine.buffered(member.eio_sid) if member is not None else 0
 
+    def inside(self, room: Any, namespace: str = "/") -> list[str]:
+        """The local sockets that are in a room."""
+        return [sid for sid, _ in self.manager.get_participants(namespace, room)]
+
     def cut(self, sid: str, namespace: str = "/") -> None:
         """Drop the socket's connection as a lost network would: its client comes back by itself."""
         member = self.manager.member(sid, namespace)

@@ -1,6 +1,6 @@
 """One authenticated socket, and all of those that are here."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,18 @@ from social.infra.wiring import Social
 
 if TYPE_CHECKING:
     from realtime.app import Gateway
+
+
+class Everybody:
+    """Whom somebody does not see who blocks, mutes or is blocked by more people than a gateway keeps: nobody live."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERYBODY = Everybody()
+NOBODY: frozenset[str] = frozenset()
+Hidden = frozenset[str] | Everybody
 
 MOST_HELD = 512  # pushes held for one socket; beyond these the stream is read again
 
@@ -32,6 +44,7 @@ class Session:
         "hidden",
         "hold",
         "last",
+        "looks",
         "outrun",
         "reading",
         "refused",
@@ -61,7 +74,8 @@ class Session:
         self.connected = False
         self.ended = False
         self.rooms: set[str] = set()  # entered through doors; not the user's own
-        self.hidden: frozenset[str] = frozenset()  # authors whose pushes this person does not want
+        self.hidden: Hidden = NOBODY  # authors whose pushes are kept from this person
+        self.looks = 0  # how often `hidden` was read again
         self.typed_at = 0.0
 
     @property
@@ -71,7 +85,7 @@ class Session:
 
     def hides(self, author: str) -> bool:
         """Whether what this author causes is kept from this person."""
-        return author in self.hidden
+        return author in self.hidden and author not in ("", self.user_id)
 
 
 class Sessions:
@@ -82,6 +96,8 @@ class Sessions:
         self._by_user: dict[str, set[Session]] = defaultdict(set)
         self._by_family: dict[str, set[Session]] = defaultdict(set)
         self._hiders: set[Session] = set()
+        self._hidden: Counter[str] = Counter()  # by how many hiders; most authors are hidden from nobody
+        self._blind: set[Session] = set()
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -97,14 +113,13 @@ class Sessions:
     def add(self, session: Session) -> None:
         """It is connected."""
         self._by_sid[session.sid] = session
-        if session.hidden:
-            self._hiders.add(session)
+        self.hide(session, session.hidden)
 
     def remove(self, session: Session) -> None:
         """It is gone, or never came; nothing else is touched if another one has its sid now."""
         if self._by_sid.get(session.sid) is session:
             del self._by_sid[session.sid]
-        self._hiders.discard(session)
+        self._show(session)
         for index, key in ((self._by_user, session.user_id), (self._by_family, session.session_id)):
             if key in index:
                 index[key].discard(session)
@@ -123,11 +138,32 @@ class Sessions:
         """Every socket of one login, those that are connecting too."""
         return list(self._by_family.get(session_id, ()))
 
+    def hide(self, session: Session, hidden: Hidden) -> None:
+        """From now on these authors' pushes are kept from a socket."""
+        self._show(session)
+        session.hidden = hidden
+        if hidden == NOBODY or self._by_sid.get(session.sid) is not session:
+            return
+        self._hiders.add(session)
+        if isinstance(hidden, Everybody):
+            self._blind.add(session)
+        else:
+            self._hidden.update(hidden)
+
+    def _show(self, session: Session) -> None:
+        if session not in self._hiders:
+            return
+        self._hiders.discard(session)
+        self._blind.discard(session)
+        for author in session.hidden if isinstance(session.hidden, frozenset) else ():
+            self._hidden[author] -= 1
+            if not self._hidden[author]:
+                del self._hidden[author]
+
     def hiding(self, author: str) -> list[Session]:
         """The connected sockets that this author's pushes are kept from."""
-        if not author or not self._hiders:
-            return []
-        return [session for session in self._hiders if session.hides(author)]
+        among = self._hiders if author in self._hidden else self._blind
+        return [session for session in among if session.hides(author)]
 
     def users(self) -> list[str]:
         """Everybody who is here."""

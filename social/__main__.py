@@ -11,12 +11,20 @@ from rich.console import Console
 from social import accounts, demo, parked, reports
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
-from social.infra.keyfiles import make_keys
+from social.infra import keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
 
 show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
+
+
+KEYS: dict[str, Callable[[Path], Sequence[object]]] = {
+    "make": keyfiles.make_keys,
+    "rotate": lambda folder: [f"signing with {keyfiles.rotate(folder)}"],
+    "publish": lambda folder: [f"published {keyfiles.publish(folder)}"],
+    "sign": lambda folder: [f"signing with {keyfiles.sign(folder)}"],
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,7 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
     command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
 
-    command = commands.add_parser("keys", help="make the secrets of a new installation, in files")
+    command = commands.add_parser(
+        "keys", help="make the secrets of a new installation, in files, or change its JWT key"
+    )
+    command.add_argument(
+        "what",
+        nargs="?",
+        default="make",
+        choices=list(KEYS),
+        help="make: those that are missing (default); rotate: sign with a new JWT key, whose public half is added to"
+        " jwks.json; publish, sign: its two steps, where jwks.json has to be copied to the processes in between",
+    )
     command.add_argument("folder", type=Path, help="where jwt.pem, jwks.json, refresh.key and pid.key are written")
     command.set_defaults(run=_keys)
 
@@ -73,10 +91,12 @@ def _with_store(
 
 async def _keys(arguments: argparse.Namespace) -> int:
     try:
-        for path in make_keys(arguments.folder):
-            show(str(path))
+        for line in KEYS[arguments.what](arguments.folder):
+            show(str(line), soft_wrap=True)
     except OSError as error:
-        raise StartError(f"cannot write keys to {arguments.folder}: {error.strerror}") from None
+        raise StartError(f"cannot use the keys in {arguments.folder}: {error.strerror}") from None
+    except ValueError as error:
+        raise StartError(f"cannot use the keys in {arguments.folder}: {error}") from None
     return 0
 
 

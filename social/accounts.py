@@ -15,8 +15,10 @@ async def delete(social: Social, keys: Keys, ask: DeleteAccount, *, by: str) -> 
     """Delete one's own account: gone for everybody when this returns, and from the store by and by.
 
     The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was
-    known to. Raises WrongPassword, NotFound when it is gone already.
+    known to. Raises WrongPassword, RateLimited, NotFound when it is gone already.
     """
+    if not await social.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
+        raise NotFound
     password = await auth.confirm_password(social, keys, by, ask.password)
     ended = await social.commit(_close, by, password)
     await auth.tell_ended(social, ended, SessionEnd.DELETED)

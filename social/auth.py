@@ -14,15 +14,16 @@ from social.contracts.problems import (
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
+    Problem,
     RefreshTokenReused,
     SessionRevoked,
     UsernameTaken,
     WrongPassword,
 )
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Transaction
+from social.infra.mongo import AlreadyExists, Document, Transaction, Where
 from social.infra.passwords import Passwords
-from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer
+from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
@@ -37,6 +38,7 @@ class Keys:
     signer: Signer
     refresh: RefreshTokens
     passwords: Passwords
+    verifier: Verifier
 
 
 class Client(NamedTuple):
@@ -61,11 +63,12 @@ async def register(social: Social, keys: Keys, ask: Register, client: Client = U
 async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN) -> Tokens:
     """Open a session by username or e-mail.
 
-    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word.
+    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
+    RateLimited after many failures.
     """
     field = "email" if "@" in ask.username else "username"
-    user = await social.mongo.one("users", {field: ask.username}, LOGIN_FIELDS)
-    if not await keys.passwords.verify(ask.password, user["password"] if user else None) or user is None:
+    user = await _known(social, keys, ask.username, {field: ask.username}, ask.password)
+    if user is None:
         raise InvalidCredentials
     if user.get("suspended_at"):
         raise AccountSuspended
@@ -145,12 +148,26 @@ async def tell_ended(social: Social, session_ids: Sequence[str], reason: Session
 
 
 async def confirm_password(social: Social, keys: Keys, user_id: str, password: str) -> str:
-    """The stored hash of one's password, for who knows the password; raises WrongPassword."""
-    user = await social.mongo.one("users", {"_id": user_id}, {"password": 1})
-    stored = user["password"] if user else None
-    if not await keys.passwords.verify(password, stored) or stored is None:
+    """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
+    user = await _known(social, keys, user_id, {"_id": user_id}, password)
+    if user is None:
         raise WrongPassword
-    return str(stored)
+    return str(user["password"])
+
+
+async def _known(social: Social, keys: Keys, name: str, where: Where, password: str) -> Document | None:
+    """Whose password it is; a failure counts, and takes the same work, whether or not anybody has the name."""
+    await social.delays.attempt(name)
+    try:
+        user = await social.mongo.one("users", where, LOGIN_FIELDS)
+        known = await keys.passwords.verify(password, user["password"] if user else None)
+    except Problem:
+        await social.delays.undo(name)  # the store is away, or too many wait: nobody failed
+        raise
+    if not known:
+        return None
+    await social.delays.succeeded(name)
+    return user
 
 
 async def _open_session(tx: Transaction, user: Document, session: Document) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from social import edges, people, visibility
+from social import edges, people, sight, visibility
 from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.infra import clock
@@ -21,7 +21,7 @@ async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
         out = replace(out, follows_at=None, requested_at=None, blocks_at=now)
         back = replace(back, follows_at=None, requested_at=None, blocked_at=now)
         await edges.write(tx, out, back)
-        await visibility.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
@@ -33,7 +33,7 @@ async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
     if out.blocks_at:
         out, back = replace(out, blocks_at=None), replace(back, blocked_at=None)
         await edges.write(tx, out, back)
-        await visibility.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])
         tx.record(UserUnblocked(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 

@@ -44,15 +44,19 @@ async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None
     """A new password for who could read the mail; ends every session. Raises InvalidOneTimeToken."""
     await one_time.look(social.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
     password = await keys.passwords.hash(ask.password)
-    ended = await social.commit(_reset_password, ask.token, password)
+    user, ended = await social.commit(_reset_password, ask.token, password)
     await auth.tell_ended(social, ended, SessionEnd.PASSWORD_RESET)
+    for name in (user["username"], user["email"], user["_id"]):
+        await social.delays.succeeded(name)  # whoever tried the old one: its owner is not kept waiting
 
 
-async def _reset_password(tx: Transaction, token: str, password: str) -> list[str]:
+async def _reset_password(tx: Transaction, token: str, password: str) -> tuple[Document, list[str]]:
     spent = await one_time.spend(tx, Purpose.PASSWORD, token)
     if not await _set_password(tx, {"_id": spent.user_id, "email": spent.email}, password):
         raise InvalidOneTimeToken
-    return await auth.end_sessions(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
+    user = await tx.one("users", {"_id": spent.user_id}, {"username": 1, "email": 1})
+    assert user is not None
+    return user, await auth.end_sessions(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
 
 
 async def _set_password(tx: Transaction, where: Where, password: str) -> bool:
@@ -96,7 +100,7 @@ async def _request_change(tx: Transaction, user_id: str, email: str) -> None:
 async def verify_email(tx: Transaction, token: str) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
-    user = await tx.one("users", {"_id": spent.user_id}, {"email": 1})
+    user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1})
     if user is None:
         raise InvalidOneTimeToken
     proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}

@@ -106,7 +106,14 @@ class Person:
         """Open the account."""
         password = clock.new_id()
         body = {"username": self.name, "email": f"{self.name}@example.org", "password": password}
-        answer = await self.rest("POST", "/v1/auth/register", body)
+        while True:
+            try:
+                answer = await self.rest("POST", "/v1/auth/register", body)
+                break
+            except aiohttp.ClientResponseError as refusal:  # a crowd from one address
+                if refusal.status != 429 or refusal.headers is None:
+                    raise
+                await asyncio.sleep(float(refusal.headers["Retry-After"]))
         self.id, self._token = answer["user"]["id"], answer["access_token"]
 
     async def connect(self, url: str) -> None:

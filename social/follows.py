@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from social import edges, people, requests, users, visibility
+from social import edges, people, requests, sight, users, visibility
 from social.contracts.events import FollowRequestClosed, UserFollowed, UserUnfollowed
 from social.contracts.people import FollowState, People, Relationship
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
@@ -33,7 +33,7 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
     if await tx.update("edges", {"_id": edge_id, "follows_at": edges.EVER}, {"$unset": {"follows_at": ""}}):
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
         if them.get("private"):
-            await visibility.changed(tx, by, them["_id"])
+            await sight.changed(tx, by, them["_id"])
     elif await tx.update("edges", {"_id": edge_id, "requested_at": edges.EVER}, {"$unset": {"requested_at": ""}}):
         tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
     else:
@@ -48,7 +48,7 @@ async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relatio
         back = replace(back, follows_at=None)
         await edges.write(tx, back)
         tx.record(UserUnfollowed(follower_id=them["_id"], followee_id=by))
-        await visibility.changed(tx, them["_id"], by)
+        await sight.changed(tx, them["_id"], by)
     return edges.relationship(out, back)
 
 

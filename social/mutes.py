@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from social import edges, people, visibility
+from social import edges, people, sight, visibility
 from social.contracts.events import UserMuted, UserUnmuted
 from social.contracts.people import People, Relationship
 from social.infra import clock
@@ -18,7 +18,7 @@ async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
     if not out.mutes_at:
         out = replace(out, mutes_at=clock.now())
         await edges.write(tx, out)
-        await visibility.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])
         tx.record(UserMuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 
@@ -29,7 +29,7 @@ async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
     if out.mutes_at:
         out = replace(out, mutes_at=None)
         await edges.write(tx, out)
-        await visibility.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])
         tx.record(UserUnmuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 

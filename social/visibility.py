@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from social import edges, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
-from social.infra import clock
-from social.infra.mongo import Document, Reader, Transaction
+from social.infra.mongo import Document, Reader
 
 
 class Standing(NamedTuple):
@@ -111,11 +110,6 @@ async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
     """Those of these people whom a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])
     return {edge.target for edge in found.values() if edge.apart}
-
-
-async def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
-    """Have every gateway look again at who sees whom: at these two, or at all who watch one."""
-    await tx.insert("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
 
 
 def _join(collection: str, field: str, *stages: Document) -> Document:

@@ -11,8 +11,10 @@ from social.contracts.events import (
     PostDeleted,
     PostPublished,
     PrivacyChanged,
+    UserBlocked,
     UserFollowed,
     UserMuted,
+    UserUnblocked,
     UserUnfollowed,
     UserUnmuted,
 )
@@ -41,11 +43,18 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await match_edge(social, owner, author_id, "followed", at_ms)
             case UserUnfollowed(follower_id=owner, followee_id=author_id):
                 await match_edge(social, owner, author_id, "unfollowed", at_ms)
+            case UserBlocked(by=one, user_id=other) | UserUnblocked(by=one, user_id=other):
+                await social.pushes.control({"visibility": [one, other]})
             case UserMuted(by=owner, user_id=author_id):
+                await social.pushes.control({"visibility": [owner, author_id]})
                 await match_edge(social, owner, author_id, "muted", at_ms)
             case UserUnmuted(by=owner, user_id=author_id):
+                await social.pushes.control({"visibility": [owner, author_id]})
                 await match_edge(social, owner, author_id, "unmuted", at_ms)
-            case FollowRequested(followee_id=user_id) | PrivacyChanged(user_id=user_id):
+            case PrivacyChanged(user_id=user_id):
+                await social.pushes.control({"visibility": [user_id]})
+                await answer_requests(social, each, user_id)
+            case FollowRequested(followee_id=user_id):
                 await answer_requests(social, each, user_id)
 
 

@@ -1,8 +1,9 @@
 """Mails what people asked for: a token is made when its mail is sent, and nowhere kept but as a hash."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from social import credentials, one_time
 from social.contracts.events import (
@@ -16,7 +17,7 @@ from social.contracts.events import (
 from social.infra import clock, logs
 from social.infra.inbox import Happened, row_id
 from social.infra.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
-from social.infra.mongo import Document
+from social.infra.mongo import Document, Where
 from social.infra.wiring import Social
 from social.one_time import Purpose
 
@@ -59,6 +60,7 @@ class Post:
 
     mailer: Mailer
     links: str
+    minting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one by one: they are counted
 
     @classmethod
     def of(cls, settings: MailSettings) -> "Post":
@@ -68,12 +70,16 @@ class Post:
     async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
         """Send what each event asks for. What fails is tried again alone; what was sent is remembered."""
         gate = asyncio.Semaphore(AT_ONCE)
+        by_key: dict[str, list[Happened]] = defaultdict(list)
+        for each in happened:
+            by_key[each.event.key].append(each)
 
-        async def one(each: Happened) -> None:
+        async def in_turn(several: list[Happened]) -> None:  # or the limit of each person would be counted past
             async with gate:
-                await self._once(social, each)
+                for each in several:
+                    await self._once(social, each)
 
-        done = await asyncio.gather(*(one(each) for each in happened), return_exceptions=True)
+        done = await asyncio.gather(*map(in_turn, by_key.values()), return_exceptions=True)
         if failed := next((error for error in done if error is not None), None):
             raise failed
 
@@ -87,27 +93,28 @@ class Post:
     async def _send(self, social: Social, happened: Happened) -> None:
         match happened.event:
             case EmailVerificationRequested(user_id=user_id):
-                user = await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS)
+                user = await _account(social, {"_id": user_id})
                 if user and not user.get("email_verified_at"):
                     await self._token(social, Purpose.EMAIL, user, user["email"])
             case EmailChangeRequested(user_id=user_id, email=email):
-                user = await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS)
+                user = await _account(social, {"_id": user_id})
                 if user and not credentials.outdated(user, happened.at):
                     await self._token(social, Purpose.EMAIL, user, email)
             case PasswordResetRequested(email=email):
-                if user := await social.mongo.one("users", {"email": email}, FIELDS):
+                if user := await _account(social, {"email": email}):
                     await self._token(social, Purpose.PASSWORD, user, email)
             case PasswordChanged(user_id=user_id):
-                if user := await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS):
+                if user := await _account(social, {"_id": user_id}):
                     text = CHANGED.format(username=user["username"])
                     await self._hand_over(Mail(user["email"], "Your password was changed", text))
             case EmailChanged(user_id=user_id, old_email=old):
-                if user := await social.mongo.one("users", {"_id": user_id, "deleted_at": None}, FIELDS):
+                if user := await _account(social, {"_id": user_id}):
                     text = MOVED.format(username=user["username"])
                     await self._hand_over(Mail(old, "Your e-mail address was changed", text))
 
     async def _token(self, social: Social, purpose: Purpose, user: Document, email: str) -> None:
-        token = await one_time.mint(social.mongo, purpose, user["_id"], email)
+        async with self.minting:
+            token = await one_time.mint(social.mongo, purpose, user["_id"], email)
         if token is None:
             log.warning("no more mails of this kind for this person within the hour", purpose=purpose)
             return
@@ -127,3 +134,7 @@ class Post:
             await self.mailer.send(mail)
         except MailRefused as refusal:
             log.warning("mail refused for good", subject=mail.subject, why=str(refusal))
+
+
+async def _account(social: Social, where: Where) -> Document | None:
+    return await social.mongo.one("users", {**where, "deleted_at": None}, FIELDS)

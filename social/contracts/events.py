@@ -190,15 +190,7 @@ class NotificationsChanged(Event):
         return f"notification:{self.ids[0]}"
 
 
-class _AboutAccount(Event):
-    user_id: Id
-
-    @property
-    def key(self) -> str:
-        return f"user:{self.user_id}"
-
-
-class _Mailed(_AboutAccount):
+class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
     groups = (Group.MAIL,)
@@ -236,12 +228,12 @@ class PasswordResetRequested(Event):
         return f"email:{self.email}"
 
 
-class AccountDeleted(_AboutAccount):
+class AccountDeleted(_AboutUser):
     routing_key = "account.deleted"
     groups = (Group.ACCOUNTS,)
 
 
-class ForgettingContinued(_AboutAccount):
+class ForgettingContinued(_AboutUser):
     """The next piece of what a deleted account left; the last look comes when nothing of it can be under way."""
 
     routing_key = "account.forgetting_continued"

@@ -157,7 +157,10 @@ class IdempotencyMismatch(Problem):
 
 class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
-    retry_after_s: ClassVar[int] = 1
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
     def headers(self) -> Mapping[str, str]:
         return {"Retry-After": str(self.retry_after_s)}

@@ -8,6 +8,7 @@ LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 HTTP_SECONDS = Histogram(
     "plaza_http_request_duration_seconds", "REST requests by route", ["method", "route", "status"], buckets=LATENCY_S
 )
+RATE_LIMITED = Counter("plaza_rate_limited_total", "REST requests over a limit", ["policy"])
 TRANSACTION_SECONDS = Histogram(
     "plaza_transaction_duration_seconds", "Transactions by verb", ["verb"], buckets=LATENCY_S
 )

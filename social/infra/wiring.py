@@ -14,6 +14,7 @@ from social.contracts.codec import decode, encode, encode_sorted
 from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
 from social.infra import clock, logs, metrics
 from social.infra.broker import Broker
+from social.infra.delays import Delays
 from social.infra.mongo import AlreadyExists, Mongo, Transaction
 from social.infra.outbox import Outbox
 from social.infra.process import Tasks
@@ -50,11 +51,13 @@ class Social:
     publisher: Publisher
     pushes: Pushes
     revocations: Revocations
+    delays: Delays
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
         """The system over these servers."""
-        return cls(mongo, redis_client, broker, outbox, Publisher(broker), Pushes(redis_client), Revocations(mongo))
+        publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
+        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, Delays(redis_client))
 
     @classmethod
     def connect(cls, settings: Connections) -> "Social":

@@ -100,6 +100,10 @@ async def test_on_the_page_of_a_third_each_is_hidden_from_the_other(ada: Person,
     assert texts(await bob.comments(post, "?limit=2")) == ["bob 2", "bob 1"]  # refilled
     assert len(texts(await eve.comments(post))) == 6
     assert await ada.names("/v1/users/eve/followers") == ["ada"]
+    for text in ("bob", "bo"):
+        assert await ada.names(f"/v1/users?q={text}") == []
+        assert await eve.names(f"/v1/users?q={text}") == ["bob"]
+    assert await bob.names("/v1/users?q=ada") == []
     assert await bob.names("/v1/users/eve/followers") == ["bob"]
     assert await eve.names("/v1/users/eve/followers") == ["bob", "ada"]
 

@@ -5,16 +5,13 @@ import asyncio
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza
-
-from social import privacy
 
 
 @pytest.fixture
-async def ada(door: Door, plaza: Plaza) -> Person:
+async def ada(door: Door) -> Person:
     """Somebody with a private account."""
     ada = await door.register("ada")
-    await plaza.social.commit(privacy.choose, True, by=ada.id)
+    assert (await ada.ask("PATCH", "/v1/users/me", {"private": True})).status == 200
     return ada
 
 

@@ -1,29 +1,21 @@
 """Private accounts: what they post is for those they accept."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
-from social import privacy, requests
+from social import requests
+from social.contracts.people import Me
 
-Privately = Callable[..., Awaitable[None]]
 
-
-@pytest.fixture
-def privately(plaza: Plaza) -> Privately:
-    """Make somebody's account private, or public again."""
-
-    async def choose(person: Person, private: bool = True) -> None:
-        await plaza.social.commit(privacy.choose, private, by=person.id)
-
-    return choose
+async def privately(person: Person, private: bool = True) -> None:
+    """Make one's account private, or public again."""
+    assert (await person.ask("PATCH", "/v1/users/me", {"private": private})).ok(Me).private is private
 
 
 async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
-    ada: Person, bob: Person, eve: Person, privately: Privately
+    ada: Person, bob: Person, eve: Person
 ) -> None:
     await bob.follow(ada)
     post = await ada.publish("for friends")
@@ -52,9 +44,7 @@ async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
     await bob.like(post)
 
 
-async def test_who_is_removed_as_a_follower_sees_nothing_any_more(
-    ada: Person, bob: Person, privately: Privately
-) -> None:
+async def test_who_is_removed_as_a_follower_sees_nothing_any_more(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     post = await ada.publish("for friends")
     await privately(ada)
@@ -68,7 +58,7 @@ async def test_who_is_removed_as_a_follower_sees_nothing_any_more(
     (await bob.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
 
 
-async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: Person, privately: Privately) -> None:
+async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     await privately(ada)
     await bob.unfollow(ada)
@@ -77,7 +67,7 @@ async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: P
 
 
 async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
-    door: Door, ada: Person, privately: Privately, monkeypatch: pytest.MonkeyPatch
+    door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "AT_ONCE", 2)
     post = await ada.publish("soon for all")
@@ -102,7 +92,7 @@ async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
 
 
 async def test_a_request_that_meets_the_account_going_public_does_not_wait_for_ever(
-    ada: Person, bob: Person, plaza: Plaza, privately: Privately
+    ada: Person, bob: Person, plaza: Plaza
 ) -> None:
     await privately(ada)
     await plaza.social.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told

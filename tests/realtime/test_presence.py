@@ -91,9 +91,7 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
     post = await ada.publish()
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     carl = await (await world.person("carl")).connect(gateway)
-    session = gateway.sessions.get(hers.sid)
-    session.hidden = frozenset({bob.id})
-    gateway.sessions.add(session)
+    gateway.sessions.hide(gateway.sessions.get(hers.sid), frozenset({bob.id}))
     for wire in (hers, his, carl):
         await wire.ask("post.watch", {"post_id": post})
     await his.ask("typing", {"post_id": post})

@@ -191,8 +191,8 @@ async def test_what_is_malformed_does_nothing(world, ada, bob, stranger, engine)
 async def test_nobody_is_brought_into_more_rooms_than_they_may_watch(world, bob, stranger):
     gateway = await world.gateway(watched_posts=2)
     wire = await bob.connect(gateway)
-    for number in range(5):
-        await stranger.enter_room(wire.sid, "/", post_room(f"{number:024x}"))
+    for _ in range(5):
+        await stranger.enter_room(wire.sid, "/", post_room(await bob.publish()))
     await settled(stranger, wire)
     await asyncio.sleep(0.1)
     assert len(gateway.sessions.get(wire.sid).rooms) == 2

@@ -29,7 +29,7 @@ from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.redis import Redis, connect
 from social.infra.schema import migrate
-from social.infra.tokens import RefreshTokens, Signer, new_private_key
+from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
 from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
@@ -40,6 +40,10 @@ SENDER = "plaza@example.org"
 
 # Hashing as it should be is a tenth of a test's time; tests/social/test_passwords.py does it.
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
+
+
+# Tests come from one address; tests/api/test_limits.py is about limits.
+PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset")}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def secrets() -> tuple[bytes, bytes]:
 def new_keys() -> Keys:
     """The same keys for whoever asks; close their `passwords`."""
     private, refresh = secrets()
-    return Keys(Signer(private), RefreshTokens(refresh), Passwords())
+    signer = Signer(private)
+    return Keys(signer, RefreshTokens(refresh), Passwords(), Verifier(signer.jwks))
 
 
 @asynccontextmanager
@@ -75,6 +80,7 @@ async def system(
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
     mailer: Mailer | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
@@ -94,7 +100,7 @@ async def system(
         social.start(tasks)
         workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), roles)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
-            async with serving(social, keys) as door:
+            async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks, Mailbox(folder))
         assert not tasks.failed, "background work ended by itself"
     finally:
@@ -108,7 +114,7 @@ async def system(
 async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**settings)), access_log=None)
+    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**PLENTY | settings)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -177,8 +177,8 @@ class World:
         self._stack = AsyncExitStack()
         self.pem = new_private_key()
         signer = Signer(self.pem)
-        self.keys = auth.Keys(signer, RefreshTokens(b"r" * 32), Passwords())
         self.verifier = Verifier(signer.jwks)
+        self.keys = auth.Keys(signer, RefreshTokens(b"r" * 32), Passwords(), self.verifier)
 
     async def __aenter__(self) -> "World":
         self.social = self.new_social()

@@ -1,0 +1,113 @@
+"""Whom the people here do not see: read when they connect, and again when a block, a mute or a private account says so.
+
+Redis tells of a change at once; the store's list of changes is read each second, so that Redis is not needed for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from realtime.background import Background
+from realtime.doors import Doors
+from realtime.session import EVERYBODY, Hidden, Session, Sessions
+from social import edges, sight
+from social.contracts.problems import Unavailable
+from social.infra import clock, logs
+from social.infra.mongo import Mongo
+
+log = logs.get("sight")
+
+POLL_S = 1.0
+OVERLAP = timedelta(seconds=10)  # commits may become visible later than their clock says
+RETRY_S = 0.5
+
+
+class Sight:
+    """Keeps the hidden people of each socket, and the rooms it is in, true to the store."""
+
+    def __init__(
+        self,
+        mongo: Mongo,
+        sessions: Sessions,
+        doors: Doors,
+        background: Background,
+        *,
+        cut: Callable[[Session], None],
+    ) -> None:
+        self._mongo = mongo
+        self._sessions = sessions
+        self._doors = doors
+        self._background = background
+        self._cut = cut
+        self._read_until = clock.now() - OVERLAP
+        self._known: dict[str, datetime] = {}  # changes that were looked at, as long as the overlap repeats them
+
+    async def read(self, session: Session) -> None:
+        """Whom a socket that connects does not see; raises Unavailable."""
+        while True:
+            looks = session.looks
+            hidden = await self._hidden(session.user_id)
+            if looks == session.looks:  # else something changed while the store was asked
+                self._sessions.hide(session, hidden)
+                return
+
+    def told(self, people: list[Any]) -> None:
+        """Another process says that these two, or all who watch this one, may see something else now."""
+        if people and all(isinstance(each, str) for each in people):
+            self._changed(people[0], people[1] if len(people) > 1 else None)
+
+    async def run(self) -> None:
+        """Read what changed, each second, as long as the process lives."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self._poll()
+            except Unavailable as error:
+                log.warning("changes of visibility not readable", error=str(error))
+
+    async def _poll(self) -> None:
+        now = clock.now()
+        if now - self._read_until > sight.REMEMBERED / 2:  # some are forgotten: have everybody connect again
+            for session in self._sessions:
+                self._cut(session)
+        for row in await sight.since(self._mongo, self._read_until):
+            if row["_id"] not in self._known:
+                self._known[row["_id"]] = row["at"]
+                self._changed(row["who"], row["whom"])
+        self._read_until = now - OVERLAP
+        for row_id in [row_id for row_id, at in self._known.items() if at < self._read_until - OVERLAP]:
+            del self._known[row_id]
+
+    def _changed(self, who: str, whom: str | None) -> None:
+        self._doors.turn()
+        self._background.spawn("look again", self._look_again(who, whom))
+
+    async def _look_again(self, who: str, whom: str | None) -> None:
+        while True:
+            try:
+                if whom is not None:
+                    await asyncio.gather(self._refresh(who), self._refresh(whom))
+                return await self._doors.look_again(who, whom)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+    async def _refresh(self, user_id: str) -> None:
+        looking: dict[Session, int] = {}
+        for session in self._sessions.of_user(user_id):
+            session.looks += 1
+            looking[session] = session.looks
+        if looking:
+            hidden = await self._hidden(user_id)
+            for session, looks in looking.items():
+                if looks == session.looks and not session.ended:
+                    self._sessions.hide(session, hidden)
+
+    async def _hidden(self, user_id: str) -> Hidden:
+        hidden = await edges.hidden_from(self._mongo, user_id)
+        if hidden is None:
+            return EVERYBODY
+        for other in self._sessions.of_user(user_id):
+            if other.hidden == hidden:
+                return other.hidden  # one copy for all the sockets of a person
+        return hidden

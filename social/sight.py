@@ -1,0 +1,18 @@
+"""What changed of who sees whom, so that every gateway can look again: a short memory, written with each change."""
+
+from datetime import datetime, timedelta
+
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Transaction
+
+REMEMBERED = timedelta(hours=1)  # by the index that lets them expire
+
+
+async def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
+    """Have every gateway look again: at these two, or at all who watch one."""
+    await tx.insert("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
+
+
+async def since(mongo: Mongo, at: datetime) -> list[Document]:
+    """The changes since then, each with whom it is about."""
+    return await mongo.many("visibility_changes", {"at": {"$gte": at}})

@@ -1,0 +1,104 @@
+"""Guessing passwords: it slows down, tells nothing of who has an account, and locks nobody out."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from support.people import PASSWORD, Answer, Door, Person
+from support.plaza import Plaza, system
+
+from social.contracts.people import Tokens
+from social.infra import passwords
+from social.infra.delays import FREE
+
+
+async def guess(door: Door, name: str, password: str = "not the password") -> Answer:
+    return await door.ask("POST", "/v1/auth/login", {"username": name, "password": password})
+
+
+async def until_it_waits(door: Door, name: str) -> Answer:
+    for _ in range(FREE + 1):
+        (await guess(door, name)).refused(401, "invalid_credentials")
+    return await guess(door, name)
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody", "ada@example.org", "nobody@example.org"])
+async def test_guessing_slows_down_whether_or_not_anybody_has_the_name(door: Door, ada: Person, name: str) -> None:
+    waits = await until_it_waits(door, name)
+    waits.refused(429, "rate_limited")
+    assert int(waits.headers["Retry-After"]) == 1
+    (await guess(door, name.upper())).refused(429, "rate_limited")
+    (await guess(door, name, PASSWORD)).refused(429, "rate_limited")
+
+
+async def test_who_waits_as_told_gets_in_and_starts_anew(door: Door, ada: Person, bob: Person) -> None:
+    waits = await until_it_waits(door, "ada")
+    (await guess(door, "bob", PASSWORD)).ok(Tokens)
+    await asyncio.sleep(int(waits.headers["Retry-After"]))
+    (await guess(door, "ada", PASSWORD)).ok(Tokens)
+    (await guess(door, "ada")).refused(401, "invalid_credentials")
+    (await guess(door, "ada", PASSWORD)).ok(Tokens)
+
+
+async def test_guessing_many_at_once_is_not_faster(door: Door, ada: Person) -> None:
+    answers = await asyncio.gather(*(guess(door, "ada") for _ in range(40)))
+    assert Counter(answer.status for answer in answers) == {401: FREE + 1, 429: 40 - FREE - 1}
+
+
+async def test_whoever_has_the_token_cannot_guess_the_password_with_it(door: Door, ada: Person) -> None:
+    ask = {"current_password": "not the password", "new_password": "another password"}
+    for _ in range(FREE + 1):
+        (await ada.ask("POST", "/v1/auth/password", ask)).refused(403, "wrong_password")
+    (await ada.ask("POST", "/v1/auth/password", ask)).refused(429, "rate_limited")
+    (await ada.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "a@new.example"})).refused(
+        429, "rate_limited"
+    )
+    (await guess(door, "ada", PASSWORD)).ok(Tokens)
+
+
+async def test_who_recovers_a_password_does_not_wait(plaza: Plaza, door: Door, ada: Person) -> None:
+    (await until_it_waits(door, "ada")).refused(429, "rate_limited")
+    await door.ask("POST", "/v1/auth/password-reset/request", {"email": "ada@example.org"})
+    token = await plaza.mailbox.token("ada@example.org", "new password")
+    assert (await door.ask("POST", "/v1/auth/password-reset", {"token": token, "password": "new words"})).status == 204
+    (await guess(door, "ada", "new words")).ok(Tokens)
+
+
+# ---- the same work for everybody and nobody
+
+
+async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads and hashes, one after another, and every word and header of the answer."""
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        await plaza.door.register("ada")
+        done: list[Any] = []
+        find, hashing = plaza.social.mongo.one, plaza.keys.passwords._run
+
+        async def one(collection: str, where: Any, fields: Any = None) -> Any:
+            done.append((collection, fields))
+            return await find(collection, where, fields)
+
+        async def run(work: Any, *words: str) -> object:
+            done.append((work.__name__, words[1].split("$")[:4]))  # the kind of hash and its cost
+            return await hashing(work, *words)
+
+        with monkeypatch.context() as watching:
+            watching.setattr("social.infra.passwords._nobody", await plaza.keys.passwords.hash("x"))
+            watching.setattr(plaza.social.mongo, "one", one)
+            watching.setattr(plaza.keys.passwords, "_run", run)
+            alike = []
+            for name in ("ada", "nobody", "ada@example.org", "nobody@example.org"):
+                done.clear()
+                answer = await guess(plaza.door, name)
+                answer.refused(401, "invalid_credentials")
+                said = {key: value for key, value in answer.body.items() if key != "request_id"}
+                alike.append((list(done), said, set(answer.headers)))
+        assert [each[0] for each in alike[0][0]] == ["users", "verify"]
+        assert all(each == alike[0] for each in alike)
+
+
+def test_nobodys_password_costs_as_much_to_verify_as_somebodys() -> None:
+    assert passwords._nobody.split("$")[:4] == passwords._hasher.hash("x").split("$")[:4]

@@ -1,0 +1,112 @@
+"""Rate limits as clients meet them."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from support.people import Answer, Door, Person
+from support.plaza import Plaza, serving
+
+from api.app import ALL
+
+LOGIN = {"username": "ada", "password": "not this one"}
+
+
+def limits(answer: Answer) -> dict[str, tuple[int, int]]:
+    """What is left of each limit, and in how many seconds it is whole again."""
+    said = re.findall(r'"(\w+)";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
+    return {policy: (int(left), int(whole)) for policy, left, whole in said}
+
+
+def another(plaza: Plaza, **settings: str) -> AbstractAsyncContextManager[Door]:
+    """Another API over the same servers, with limits of its own."""
+    return serving(plaza.social, plaza.keys, **settings)
+
+
+@asynccontextmanager
+async def behind(plaza: Plaza, **settings: str) -> AsyncIterator[Door]:
+    """The same behind a proxy."""
+    async with another(plaza, trusted_proxies="127.0.0.0/8", **settings) as door:
+        yield door
+
+
+def at(door: Door, person: Person) -> Person:
+    return Person(door, person.tokens)
+
+
+async def test_everybody_is_told_what_is_left(plaza: Plaza, ada: Person) -> None:
+    async with another(plaza, rate_user="10/60") as door:
+        first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]
+        assert first.headers["RateLimit-Policy"] == '"user";q=10;w=60'
+        assert limits(first) == {"user": (9, 6)}
+        assert limits(second) == {"user": (8, 12)}
+        refused = await at(door, ada).ask("GET", f"/v1/posts/{'0' * 24}")
+        assert limits(refused)["user"][0] == 7
+        wrong = await at(door, ada).ask("POST", "/v1/posts", {})
+        assert limits(wrong)["user"][0] == 6
+
+
+async def test_a_person_over_their_limit_is_refused_and_nobody_else(plaza: Plaza, ada: Person, bob: Person) -> None:
+    async with another(plaza, rate_user="5/3600") as door:
+        answers = [await at(door, ada).ask("POST", "/v1/posts", {"text": "spam"}) for _ in range(8)]
+        assert [each.status for each in answers] == [201] * 5 + [429] * 3
+        for each in answers[5:]:
+            each.refused(429, "rate_limited")
+            assert 600 < int(each.headers["Retry-After"]) <= 720
+            assert limits(each)["user"][0] == 0
+        assert (await at(door, bob).ask("GET", "/v1/users/me")).status == 200
+        assert (await door.ask("GET", "/livez")).status == 200
+        assert (await door.ask("POST", "/v1/auth/login", LOGIN)).status == 401
+    assert len((await ada.posts(ada)).items) == 5, "what is refused is not done"
+
+
+async def test_processes_count_together(plaza: Plaza, ada: Person) -> None:
+    async with another(plaza, rate_login="6/3600") as one, another(plaza, rate_login="6/3600") as two:
+        doors = [one, two] * 8
+        answers = await asyncio.gather(*(door.ask("POST", "/v1/auth/login", LOGIN) for door in doors))
+        assert sorted(each.status for each in answers) == [401] * 6 + [429] * 10
+
+
+@pytest.mark.parametrize("policy", ["login", "register"])
+async def test_signing_in_and_up_is_limited_by_address(plaza: Plaza, policy: str) -> None:
+    async with behind(plaza, **{f"rate_{policy}": "3/3600"}) as door:
+
+        async def once(address: str, n: int) -> Answer:
+            body = LOGIN if policy == "login" else {"username": f"u{n}", "email": f"{n}", "password": "long enough"}
+            return await door.ask("POST", f"/v1/auth/{policy}", body, headers={"X-Forwarded-For": address})
+
+        answers = [await once("203.0.113.7", n) for n in range(5)]
+        assert [each.status == 429 for each in answers] == [False] * 3 + [True] * 2
+        assert set(limits(answers[0])) == {"ip", policy}
+        assert (await once("198.51.100.9, 203.0.113.7", 5)).status == 429, "a client chose its address"
+        assert (await once("203.0.113.8", 6)).status != 429
+        assert [(await once(f"2001:db8::{n}", n)).status == 429 for n in range(4)] == [False] * 3 + [True]
+
+
+async def test_without_a_proxy_that_is_trusted_the_word_of_a_client_is_nothing(plaza: Plaza) -> None:
+    async with another(plaza, rate_login="3/3600") as door:
+        answers = [
+            await door.ask("POST", "/v1/auth/login", LOGIN, headers={"X-Forwarded-For": f"203.0.113.{n}"})
+            for n in range(5)
+        ]
+        assert [each.status for each in answers] == [401] * 3 + [429] * 2
+
+
+async def test_who_guesses_tokens_is_counted_by_address(plaza: Plaza, ada: Person) -> None:
+    async with another(plaza, rate_ip="4/3600") as door:
+        answers = [await door.ask("GET", "/v1/users/me", token=f"guess{n}") for n in range(6)]
+        assert [each.status for each in answers] == [401] * 4 + [429] * 2
+        assert (await at(door, ada).ask("GET", "/v1/users/me")).status == 200, "a person shared an address' quota"
+
+
+async def test_every_route_counts(plaza: Plaza, ada: Person) -> None:
+    async with another(plaza) as door:
+        for service in ALL:
+            for route in service.routes:
+                if route.name == "logout_all":
+                    continue  # it does, and nobody counts as ada after it
+                path = re.sub(r"{\w+}", "x", route.path)
+                answer = await (at(door, ada) if route.auth else door).ask(route.method, path)
+                assert set(limits(answer)) == {"user" if route.auth else "ip", *filter(None, [route.limit])}

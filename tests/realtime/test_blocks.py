@@ -1,0 +1,268 @@
+"""Blocks, mutes and private accounts on live sockets: at once, on every gateway, with Redis and without."""
+
+import asyncio
+
+import pytest
+from support.sockets import until
+
+from social import blocks, edges, follows, mutes, privacy, requests
+from social.contracts.pushes import post_room, presence_room, user_room
+from social.infra import clock
+
+# redis-py forgets a writer whose server was killed while it wrote
+pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+async def broken_redis(redis_server):
+    """The session's Redis, which is back after the test whatever happened."""
+    yield redis_server
+    await redis_server.start()
+
+
+@pytest.fixture
+async def eve(world):
+    return await world.person("eve")
+
+
+async def commit(world, verb, whom, *, by):
+    return await world.social.commit(verb, whom.username, by=by.id)
+
+
+async def watch(wire, *people):
+    answer = await wire.ask("presence.watch", {"user_ids": [each.id for each in people]})
+    return [(each["user_id"], each["online"]) for each in answer["data"]["people"]]
+
+
+async def sees(wire, *people):
+    """Until they are online to this one: who connects is announced a moment later."""
+
+    async def online():
+        return await watch(wire, *people) == [(each.id, True) for each in people]
+
+    await until(online)
+
+
+async def loses(wire, person):
+    """Until it looks as if they had gone."""
+    last = {}
+
+    def offline():
+        last.update({each["user_id"]: each["online"] for each in wire.named("presence")})
+        return last.get(person.id) is False
+
+    await wire.until(offline)
+
+
+async def say(world, room, event, data, author):
+    await world.social.pushes.hint([room], event, data, at_ms=1, author=author.id)
+
+
+async def test_a_block_parts_two_who_are_connected_to_different_gateways(world, ada, bob, eve):
+    first, second = await world.gateway(), await world.gateway()
+    hers, his, third = await ada.connect(first), await bob.connect(second), await eve.connect(second)
+    post, meeting = await ada.publish(), await eve.publish()
+    for wire in (hers, his, third):
+        assert (await wire.ask("post.watch", {"post_id": meeting}))["ok"]
+    assert (await his.ask("post.watch", {"post_id": post}))["ok"]
+    await sees(hers, bob)
+    await sees(his, ada, eve)
+
+    await commit(world, blocks.block, bob, by=ada)
+    await world.social.pushes.control({"visibility": [ada.id, bob.id]})
+    await loses(hers, bob)
+    await loses(his, ada)
+    his_session = second.sessions.get(his.sid)
+    assert his_session.rooms == {post_room(meeting), presence_room(eve.id)}
+    assert first.sessions.get(hers.sid).rooms == {post_room(meeting)}
+    assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "not_found"
+    assert (await his.ask("post.like", {"post_id": post}))["problem"]["code"] == "not_found"
+    assert (await his.ask("comment.create", {"post_id": post, "text": "x"}))["problem"]["code"] == "not_found"
+    assert (await his.ask("user.follow", {"username": ada.username}))["problem"]["code"] == "not_found"
+    assert await watch(his, ada) == []
+    assert await watch(hers, bob) == []
+
+    assert (await his.ask("typing", {"post_id": meeting}))["ok"]
+    await say(world, post_room(meeting), "comment.created", {"n": 1}, bob)
+    await say(world, post_room(meeting), "comment.created", {"n": 2}, ada)
+    await say(world, user_room(ada.id), "feed.post", {"n": 3}, bob)
+    await say(world, post_room(meeting), "comment.created", {"n": 4}, eve)
+    for wire in (hers, his, third):
+        await wire.until(lambda wire=wire: {"n": 4} in wire.named("comment.created"))
+    assert third.named("comment.created") == [{"n": 1}, {"n": 2}, {"n": 4}]
+    assert hers.named("comment.created") == [{"n": 2}, {"n": 4}]
+    assert his.named("comment.created") == [{"n": 1}, {"n": 4}]
+    assert (len(third.named("typing")), hers.named("typing"), hers.named("feed.post")) == (1, [], [])
+
+    await commit(world, blocks.unblock, bob, by=ada)
+    await until(lambda: not first.sessions.get(hers.sid).hidden and not his_session.hidden)
+    assert (await his.ask("post.watch", {"post_id": post}))["ok"]
+
+
+@pytest.mark.parametrize("redis", ["silent", "away"])
+async def test_a_block_is_found_without_redis(world, ada, bob, broken_redis, redis):
+    first, second = await world.gateway(confirm_s=0.2), await world.gateway(confirm_s=0.2)
+    his, hers = await bob.connect(first), await ada.connect(second)
+    post = await ada.publish()
+    assert (await his.ask("post.watch", {"post_id": post}))["ok"]
+    if redis == "away":
+        await broken_redis.kill()
+    await commit(world, blocks.block, bob, by=ada)
+    await until(lambda: first.sessions.get(his.sid).hides(ada.id), 3)
+    await until(lambda: second.sessions.get(hers.sid).hides(bob.id), 3)
+    await until(lambda: first.sessions.get(his.sid).rooms == set(), 3)
+
+
+async def test_who_connects_does_not_hear_those_they_are_apart_from(world, gateway, ada, bob, eve):
+    meeting = await eve.publish()
+    await commit(world, blocks.block, bob, by=ada)
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    for wire in (hers, his):
+        await wire.ask("post.watch", {"post_id": meeting})
+    await say(world, post_room(meeting), "comment.created", {"n": 1}, ada)
+    await say(world, post_room(meeting), "comment.created", {"n": 2}, bob)
+    await say(world, post_room(meeting), "comment.created", {"n": 3}, eve)
+    for wire in (hers, his):
+        await wire.until(lambda wire=wire: {"n": 3} in wire.named("comment.created"))
+    assert hers.named("comment.created") == [{"n": 1}, {"n": 3}]
+    assert his.named("comment.created") == [{"n": 2}, {"n": 3}]
+
+
+async def test_a_block_while_somebody_connects_is_not_overlooked(world, gateway, ada, bob, monkeypatch):
+    asked, answered = asyncio.Event(), asyncio.Event()
+    read = edges.hidden_from
+
+    async def slow(mongo, user_id):
+        found = await read(mongo, user_id)
+        if user_id == ada.id and not asked.is_set():
+            asked.set()
+            await answered.wait()  # the answer is old when it arrives
+        return found
+
+    monkeypatch.setattr(edges, "hidden_from", slow)
+    connecting = asyncio.create_task(ada.connect(gateway))
+    await asked.wait()
+    await commit(world, blocks.block, bob, by=ada)
+    await until(lambda: all(each.looks for each in gateway.sessions.of_user(ada.id)))
+    answered.set()
+    hers = await connecting
+    assert gateway.sessions.get(hers.sid).hides(bob.id)
+
+
+async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada, bob, monkeypatch):
+    his = await bob.connect(gateway)
+    post = await ada.publish()
+    inside, go_on = asyncio.Event(), asyncio.Event()
+    confirmed = gateway.cluster.confirmed
+
+    async def slow(room, timeout_s):
+        if room == post_room(post) and not inside.is_set():
+            inside.set()
+            await go_on.wait()
+        return await confirmed(room, timeout_s)
+
+    monkeypatch.setattr(gateway.cluster, "confirmed", slow)
+    entering = asyncio.create_task(his.ask("post.watch", {"post_id": post}))
+    await inside.wait()
+    await commit(world, blocks.block, bob, by=ada)
+    await until(lambda: gateway.sessions.get(his.sid).hides(ada.id))
+    go_on.set()
+    assert (await entering)["problem"]["code"] == "not_found"
+    assert gateway.sessions.get(his.sid).rooms == set()
+
+
+async def test_what_was_watched_before_the_block_is_not_restored(world, gateway, ada, bob, eve):
+    his = await bob.connect(gateway)
+    post, other = await ada.publish(), await eve.publish()
+    for each in (post, other):
+        await his.ask("post.watch", {"post_id": each})
+    await watch(his, ada)
+    await asyncio.sleep(0.2)  # what is watched is remembered beside everything else
+    his.drop()
+    await until(lambda: len(gateway.sessions) == 0)
+    await commit(world, blocks.block, bob, by=ada)
+    again = await bob.back(his, gateway)
+    await again.event("post.stats")
+    assert gateway.sessions.get(again.sid).rooms == {post_room(other)}
+
+
+async def test_who_is_muted_is_not_heard_and_hears_all(world, gateway, ada, bob, eve):
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    post = await bob.publish()
+    await sees(hers, bob)
+    for wire in (hers, his):
+        await wire.ask("post.watch", {"post_id": post})
+    await commit(world, mutes.mute, bob, by=ada)
+    await world.social.pushes.control({"visibility": [ada.id, bob.id]})
+    await loses(hers, bob)
+    await say(world, post_room(post), "comment.created", {"n": 1}, bob)
+    await say(world, user_room(ada.id), "feed.post", {"n": 1}, bob)
+    await say(world, post_room(post), "comment.created", {"n": 2}, ada)
+    await say(world, post_room(post), "comment.created", {"n": 3}, eve)
+    for wire in (hers, his):
+        await wire.until(lambda wire=wire: {"n": 3} in wire.named("comment.created"))
+    assert hers.named("comment.created") == [{"n": 2}, {"n": 3}]  # the post is still watched
+    assert his.named("comment.created") == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert hers.named("feed.post") == []
+    assert await watch(his, ada) == [(ada.id, True)]
+
+
+async def test_a_private_account_is_live_for_its_followers_alone(world, gateway, ada, bob, eve):
+    post = await ada.publish()
+    await world.social.commit(follows.follow, ada.username, by=bob.id)
+    hers, his, third = await ada.connect(gateway), await bob.connect(gateway), await eve.connect(gateway)
+    for wire in (hers, his, third):
+        assert (await wire.ask("post.watch", {"post_id": post}))["ok"]
+        await sees(wire, ada)
+    await world.social.commit(privacy.choose, True, by=ada.id)
+    await loses(third, ada)
+    assert gateway.sessions.get(third.sid).rooms == set()
+    for wire in (hers, his):
+        assert gateway.sessions.get(wire.sid).rooms == {post_room(post), presence_room(ada.id)}
+    assert (await third.ask("post.watch", {"post_id": post}))["problem"]["code"] == "not_found"
+    assert await watch(third, ada) == []
+
+    asked = await third.ask("user.follow", {"username": ada.username})
+    assert (asked["data"]["following"], asked["data"]["requested"]) == (False, True)
+    await commit(world, requests.accept, eve, by=ada)
+    assert (await third.ask("post.watch", {"post_id": post}))["ok"]
+    assert await watch(third, ada) == [(ada.id, True)]
+
+    await commit(world, follows.remove_follower, bob, by=ada)
+    await until(lambda: gateway.sessions.get(his.sid).rooms == set(), 3)
+    await third.ask("user.unfollow", {"username": ada.username})
+    await until(lambda: gateway.sessions.get(third.sid).rooms == set(), 3)
+    assert gateway.doors._authors == {post: ada.id}
+    await hers.ask("post.unwatch", {"post_id": post})
+    assert gateway.doors._authors == gateway.doors._posts == {}
+
+
+async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gateway, ada, bob, monkeypatch):
+    monkeypatch.setattr(edges, "MOST_HIDDEN", 1_500)
+
+    def blocked(first, last):
+        return [
+            {"_id": f"{ada.id}{n:024x}", "from": ada.id, "to": f"{n:024x}", "blocks_at": clock.now(), "hides": True}
+            for n in range(first, last)
+        ]
+
+    await world.social.mongo.insert_missing("edges", blocked(0, 1_500))
+    hers = await ada.connect(gateway)
+    session = gateway.sessions.get(hers.sid)
+    assert len(session.hidden) == 1_500
+    assert gateway.sessions.hiding(f"{7:024x}") == [session]
+    assert gateway.sessions.hiding(bob.id) == []
+    second = gateway.sessions.get((await ada.connect(gateway)).sid)
+    assert second.hidden is session.hidden
+    await world.social.mongo.insert_missing("edges", blocked(1_500, 1_501))
+    third = gateway.sessions.get((await ada.connect(gateway)).sid)
+    assert third.hides(bob.id)
+    assert not third.hides(ada.id)
+    assert gateway.sessions.hiding(bob.id) == [third]
+
+
+async def test_a_word_from_another_process_that_is_malformed_changes_nothing(world, gateway, ada):
+    hers = await ada.connect(gateway)
+    for people in ([], [1], [None, ada.id], ["nobody", ada.id, 3], "no list"):
+        await world.social.pushes.control({"visibility": people})
+    assert (await hers.ask("post.create", {"text": "still here"}))["ok"]
