@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, search, users
+from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
 from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service

@@ -19,7 +19,7 @@ def _rate(value: object) -> object:
 
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
-SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications")
+SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
 
 
 class RestSettings(BaseSettings):

@@ -152,7 +152,6 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
     news: list[News] = []
     gone: dict[str, datetime] = {}
     changed: dict[str, Document] = {}
-    renamed: dict[str, datetime] = {}
     for each in happened:
         if cause := cause_of(each.event):
             causes.append(cause)

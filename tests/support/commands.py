@@ -31,7 +31,7 @@ class Command(NamedTuple):
             case "update" | "delete":
                 return [each["q"] for each in self.document[f"{self.name}s"]]
             case "aggregate":
-                first, *others = self.document["pipeline"]
+                first, *_ = self.document["pipeline"]
                 return [first.get("$match", {})]
         return []
 
