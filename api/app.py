@@ -31,7 +31,7 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.SOCIAL] = social
     app[http.KEYS] = keys
-    app[http.VERIFIER] = Verifier(keys.signer.jwks)
+    app[http.VERIFIER] = keys.verifier
     app[PROXIES] = Proxies(settings.trusted_proxies)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]

@@ -119,7 +119,8 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
         await plaza.social.broker.ping()
         for text in ("hello", "slow"):
             await ada.publish(text)
-        quick, slow = await plaza.social.outbox.due(relay.timedelta(0), 2)
+        *earlier, quick, slow = await plaza.social.outbox.due(relay.timedelta(0), 10)
+        await plaza.social.outbox.forget([each.id for each in earlier])
         events = plaza.social.broker._events  # type: ignore[attr-defined]
         publish = events.publish
 
