@@ -44,7 +44,7 @@ class World:
     """Two owners, one with a private account, and one person of each kind."""
 
     def __init__(self, door: Door, plaza: Plaza) -> None:
-        self._door, self._plaza = door, plaza
+        self._door, self.plaza = door, plaza
         self.people: dict[str, Person | None] = {"anonymous": None}
 
     async def begin(self) -> None:
@@ -56,8 +56,8 @@ class World:
         await self.private.person.edit(private=True)
         await self.asker.follow(self.private.person)
         await self.public.person.block(people["blocked"])
-        await accounts.suspend(self._plaza.social.mongo, "suspended", None)
-        await self._plaza.social.revocations.poll()
+        await accounts.suspend(self.plaza.social.mongo, "suspended", None)
+        await self.plaza.social.revocations.poll()
         self.people |= people
 
     async def _owner(self, name: str) -> Owner:
