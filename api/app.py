@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api import auth, comments, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
+from api import auth, comments, cors, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
 from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
@@ -33,6 +33,7 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     app[http.KEYS] = keys
     app[http.VERIFIER] = keys.verifier
     app[PROXIES] = Proxies(settings.trusted_proxies)
+    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.origins)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:

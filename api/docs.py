@@ -1,10 +1,12 @@
 """`/docs`: Swagger UI from local files, for all services or one, and the documents behind it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from importlib.resources import files
 
 from aiohttp import web
 
+from api import compression, conditional
 from api.openapi import document
 from api.routing import Service
 from social.contracts.codec import encode
@@ -61,10 +63,20 @@ def _fixed(body: bytes, content_type: str, age_s: int = 0) -> _Handler:
         "Content-Type": f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type,
         "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
         "X-Content-Type-Options": "nosniff",
+        "ETag": conditional.entity_tag(body),
+        "Vary": "Accept-Encoding",
     }
 
-    async def handler(_request: web.Request) -> web.Response:
-        return web.Response(body=body, headers=headers)
+    packed = cache(lambda: compression.pack(body, 9))
+
+    async def handler(request: web.Request) -> web.Response:
+        if conditional.not_modified(request, headers["ETag"]):
+            return web.Response(status=304, headers={k: v for k, v in headers.items() if k != "Content-Type"})
+        if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
+            return web.Response(body=body, headers=headers)
+        response = web.Response(body=packed(), headers=headers)
+        compression.say_packed(response)
+        return response
 
     return handler
 

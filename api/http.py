@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import Field, ValidationError
 
-from api import conditional, limits
-from api.proxies import client_ip
+from api import compression, conditional, cors, limits
+from api.proxies import client_ip, prefix
 from api.routing import Route
 from social.auth import Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
 from social.contracts.problems import (
+    BodyTimeout,
     FieldProblem,
     MalformedJson,
     MethodNotAllowed,
@@ -37,6 +38,7 @@ log = logs.get("http")
 
 MAX_BODY = 1024 * 1024
 DEADLINE_S = 10.0
+BODY_S = 8.0  # of these, for a body to arrive
 
 Cursor = Annotated[str | None, Field(max_length=512, description="a `next` or `prev` of the same list")]
 Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
@@ -148,15 +150,21 @@ async def problems(
     logs.bind_trace(request_id)
     started = time.perf_counter()
     response: web.StreamResponse
+    unmet = request.match_info.http_exception
     try:
         async with asyncio.timeout(DEADLINE_S):
-            response = await handler(request)
+            if request.method == "OPTIONS" and isinstance(unmet, web.HTTPMethodNotAllowed):
+                response = cors.options(request, unmet.allowed_methods)
+            else:
+                response = await handler(request)
     except web.HTTPMove as redirection:
         response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
         response = _problem(request, _refusal(request, error))
     response.headers["X-Request-ID"] = request_id
     limits.tell(request, response)
+    cors.tell(request, response)
+    await compression.compress(request, response)
     metrics.HTTP_SECONDS.labels(request.method, request.get(ROUTE, "-"), response.status).observe(
         time.perf_counter() - started
     )
@@ -215,7 +223,11 @@ def _query(route: Route, raw: web.Request, wrong: list[FieldProblem]) -> dict[st
 
 async def _json(raw: web.Request) -> Any:
     try:
-        return decode(await raw.read())
+        async with asyncio.timeout(BODY_S):
+            body = await raw.read()
+        return decode(body)
+    except TimeoutError:
+        raise BodyTimeout from None
     except (ValueError, web.RequestPayloadError):  # not JSON, or not packed as its Content-Encoding says
         raise MalformedJson from None
 
@@ -240,15 +252,15 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if route.method == "GET" or route.if_match:
         tag = conditional.entity_tag(body, answer)
-        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Origin"}
         if route.method == "GET" and conditional.not_modified(raw, tag):
             del headers["Content-Type"]
             return web.Response(status=304, headers=headers)
     if route.location is not None:
-        headers["Location"] = route.location(answer)
+        headers["Location"] = prefix(raw) + route.location(answer)
     if isinstance(answer, Page):
         links = [
-            f'<{raw.path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
+            f'<{prefix(raw)}{raw.path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
             for rel, cursor in (("next", answer.next), ("prev", answer.prev))
             if cursor
         ]

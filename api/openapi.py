@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api import headers
 from api.routing import Route, Service
 from social.contracts.problems import (
+    BodyTimeout,
     IdempotencyMismatch,
     MalformedJson,
     NotAuthenticated,
@@ -133,7 +134,7 @@ def _problems(route: Route) -> list[type[Problem]]:
     if route.auth:
         found += [NotAuthenticated, TokenExpired, SessionRevoked]
     if route.body is not None:
-        found += [MalformedJson, TooLarge]
+        found += [MalformedJson, BodyTimeout, TooLarge]
     found.append(ValidationFailed)
     if route.once:
         found.append(IdempotencyMismatch)

@@ -7,10 +7,12 @@ from pydantic import BeforeValidator, Field, IPvAnyNetwork, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra.limits import Rate
-from social.infra.settings import Connections, listed
+from social.infra.settings import Connections, Origins, listed
 
 
 def _rate(value: object) -> object:
+    if isinstance(value, Rate):
+        return value
     quota, _, window_s = value.partition("/") if isinstance(value, str) else ("", "", "")
     if not (quota.isdecimal() and window_s.isdecimal() and int(quota) and int(window_s)):
         raise ValueError("so many requests in so many seconds, e.g. 600/60")
@@ -20,6 +22,9 @@ def _rate(value: object) -> object:
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
+
+
+HERE = ("localhost", "127.0.0.1")
 
 
 class RestSettings(BaseSettings):
@@ -37,6 +42,10 @@ class RestSettings(BaseSettings):
         default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
     )
 
+    origins: Origins = Field(
+        default_factory=lambda given: [f"http://{host}:{given.get('api_port', 8080)}" for host in HERE],
+        description="origins of the web pages that may read answers, comma-separated",
+    )
     rate_user: Limit = Field(
         default=Rate(1_200, 60), description="requests a person may make, in seconds: all at once or one by one"
     )

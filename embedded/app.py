@@ -11,7 +11,7 @@ from rich.console import Console
 
 import api.app
 import workers.app
-from api.settings import SERVICES
+from api.settings import SERVICES, RestSettings
 from embedded.local_broker import LocalBroker
 from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
@@ -95,8 +95,7 @@ async def serve(
     settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    rest = load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES)
-    app = api.app.create(social, keys, health, rest)
+    app = api.app.create(social, keys, health, rest_settings(settings))
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
         social.start(tasks)
@@ -106,6 +105,11 @@ async def serve(
     finally:
         await gateway.stop()
         await runner.cleanup()
+
+
+def rest_settings(settings: EmbeddedSettings) -> RestSettings:
+    """The same for REST."""
+    return load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES)
 
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
@@ -121,7 +125,7 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
         pid_key=SecretStr(pid_key),
-        origins=[f"http://{host}:{settings.api_port}" for host in ("localhost", "127.0.0.1")],
+        origins=rest_settings(settings).origins,
     )
 
 

@@ -1,14 +1,12 @@
 """Settings of the realtime process."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from social.infra.settings import Connections, listed
-
-Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
+from social.infra.settings import Connections, Origins
 
 
 class GatewaySettings(BaseSettings):
@@ -21,7 +19,7 @@ class GatewaySettings(BaseSettings):
     realtime_engine: Literal["native", "portable"] = Field(
         default="native", description="native: uWebSockets where it loads; portable: aiohttp"
     )
-    origins: Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)] = Field(
+    origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
         description="web origins that may connect, comma-separated; clients that send no Origin always may",
     )

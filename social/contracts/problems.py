@@ -125,6 +125,13 @@ class MethodNotAllowed(Problem):
         return {"Allow": ", ".join(self.allowed)}
 
 
+class BodyTimeout(Problem):
+    status, code, title = 408, "body_timeout", "The body took too long to arrive"
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Connection": "close"}
+
+
 class UsernameTaken(Problem):
     status, code, title = 409, "username_taken", "This username is taken"
 

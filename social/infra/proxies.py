@@ -1,7 +1,10 @@
 """Who really asks: the word of a proxy about its client is taken only when that proxy is listed."""
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 Network = IPv4Network | IPv6Network
 
@@ -27,6 +30,11 @@ class Proxies:
                 break
             client = before
         return client
+
+    def prefix(self, peer: str, said: str) -> str:
+        """The path under which a trusted proxy shows us, by its X-Forwarded-Prefix: links begin with it."""
+        address = _address(peer)
+        return said if address and self._trusts(address) and _PREFIX.fullmatch(said) else ""
 
     def _trusts(self, address: str) -> bool:
         parsed = ip_address(address)

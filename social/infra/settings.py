@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
 RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
@@ -13,6 +13,10 @@ AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
 def listed(value: object) -> object:
     """A comma-separated setting as a list."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
+Origins = Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)]
 
 
 class StoreSettings(BaseSettings):

@@ -1,6 +1,5 @@
 """Who is let in: only who holds a token that this Plaza signed, for this Plaza, and that is not over."""
 
-import base64
 import hashlib
 import hmac
 from datetime import timedelta
@@ -10,6 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.forging import KINDS, b64, forgeries
 from support.people import Answer, Door, Person
 from support.plaza import Plaza, secrets
 
@@ -18,10 +18,6 @@ from social.infra import clock
 from social.infra.tokens import Signer, new_private_key
 
 HOUR = timedelta(hours=1)
-
-
-def b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class Forger:
@@ -168,3 +164,16 @@ async def test_an_account_that_is_gone_is_nobody(plaza: Plaza, door: Door) -> No
     signed = plaza.keys.signer.sign("0" * 24, "1" * 24)
     (await door.ask("GET", "/v1/users/me", token=signed)).refused(404, "not_found")
     (await door.ask("POST", "/v1/posts", {"text": "hello"}, token=signed)).refused(404, "not_found")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_forged_token_is_refused(door: Door, ada: Person, kind: str) -> None:
+    good = ada.tokens.access_token
+    assert (await door.ask("GET", "/v1/users/me", token=good)).status == 200
+    refused(await door.ask("GET", "/v1/users/me", token=forgeries(secrets()[0], good)[kind]))
+
+
+async def test_a_token_of_a_hundred_kilobytes_is_refused_before_it_is_read(door: Door, ada: Person) -> None:
+    answer = await door.ask("GET", "/v1/users/me", token=ada.tokens.access_token + "x" * 100_000)
+    assert answer.status == 400, "longer than a header may be"
+    assert (await ada.me()).id == ada.id

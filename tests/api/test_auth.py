@@ -98,8 +98,19 @@ async def test_a_client_that_lost_the_answer_gets_the_same_one_again(ada: Person
 
 
 async def test_many_refreshes_of_one_token_give_one_successor(ada: Person) -> None:
-    answers = await asyncio.gather(*(ada.refresh() for _ in range(20)))
+    answers = await asyncio.gather(*(ada.refresh() for _ in range(50)))
     assert len({answer.ok(Tokens).refresh_token for answer in answers}) == 1
+
+
+async def test_many_refreshes_of_one_token_in_two_processes_give_one_successor(
+    plaza: Plaza, ada: Person, mongo_url: str, mongo_database: str
+) -> None:
+    async with system(mongo_url, mongo_database, roles=()) as another:
+        there = Person(another.door, ada.tokens)
+        answers = await asyncio.gather(*((ada, there)[n % 2].refresh() for n in range(50)))
+    successors = {answer.ok(Tokens).refresh_token for answer in answers}
+    assert len(successors) == 1
+    (await refreshed(plaza.door, successors.pop())).ok(Tokens)
 
 
 async def test_a_refresh_token_used_after_its_successor_ends_the_whole_session(door: Door, ada: Person) -> None:

@@ -11,6 +11,7 @@ from support.plaza import Plaza, system
 from social.contracts.people import Tokens
 from social.infra import passwords
 from social.infra.delays import FREE
+from social.infra.mongo import Mongo, Transaction
 
 
 async def guess(door: Door, name: str, password: str = "not the password") -> Answer:
@@ -98,6 +99,30 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
                 alike.append((list(done), said, set(answer.headers)))
         assert [each[0] for each in alike[0][0]] == ["users", "verify"]
         assert all(each == alike[0] for each in alike)
+
+
+async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One write, whoever it is for; nothing is looked up, so there is nothing to tell them apart by."""
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        await plaza.door.register("ada")
+        looked: list[str] = []
+
+        async def one(_self: object, collection: str, *_: Any) -> Any:
+            looked.append(collection)
+
+        for what in (Mongo, Transaction):
+            monkeypatch.setattr(what, "one", one)
+        left = []
+        for name in ("ada", "nobody"):
+            before = {row["_id"] for row in await plaza.social.mongo.many("outbox", {})}
+            answer = await plaza.door.ask("POST", "/v1/auth/password-reset/request", {"email": f"{name}@example.org"})
+            rows = [row for row in await plaza.social.mongo.many("outbox", {}) if row["_id"] not in before]
+            left.append((answer.status, answer.raw, set(answer.headers), [(row["type"], set(row)) for row in rows]))
+        assert looked == []
+        assert left[0] == left[1]
+        assert len(left[0][3]) == 1
 
 
 def test_nobodys_password_costs_as_much_to_verify_as_somebodys() -> None:

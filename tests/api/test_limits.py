@@ -10,6 +10,8 @@ from support.people import Answer, Door, Person
 from support.plaza import Plaza, serving
 
 from api.app import ALL
+from api.settings import RestSettings
+from social.infra.limits import Rate
 
 LOGIN = {"username": "ada", "password": "not this one"}
 
@@ -110,3 +112,11 @@ async def test_every_route_counts(plaza: Plaza, ada: Person) -> None:
                 path = re.sub(r"{\w+}", "x", route.path)
                 answer = await (at(door, ada) if route.auth else door).ask(route.method, path)
                 assert set(limits(answer)) == {"user" if route.auth else "ip", *filter(None, [route.limit])}
+
+
+@pytest.mark.parametrize("rate", ["", "10", "10/", "0/60", "10/0", "-1/60", "1.5/60", "x/y", "10/60/3"])
+def test_a_rate_is_so_many_requests_in_so_many_seconds(rate: str) -> None:
+    assert RestSettings(rate_login="7/60").rate_login == Rate(7, 60)
+    assert RestSettings().rate_login.quota > 0
+    with pytest.raises(ValueError, match="in so many seconds"):
+        RestSettings(rate_login=rate)

@@ -1,10 +1,16 @@
 """Passwords, hashed off the loop."""
 
+import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from social.infra.passwords import Passwords
+import pytest
+
+from social.contracts.problems import RateLimited
+from social.infra import passwords as infra
+from social.infra.passwords import AT_ONCE, MOST_WAITING, Passwords
 
 FIRST_HASHES = """
 import asyncio
@@ -32,4 +38,66 @@ async def test_a_password_is_verified_and_nobodys_never_is():
     assert await passwords.verify("correct horse", stored)
     assert not await passwords.verify("battery staple", stored)
     assert not await passwords.verify("battery staple", None)
+    passwords.close()
+
+
+class Slow:
+    """A hash that takes as long as the test wants."""
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.now = self.most = self.done = 0
+        self._lock = threading.Lock()
+
+    def hash(self, password):
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.go.wait(10)
+        with self._lock:
+            self.now -= 1
+            self.done += 1
+        return password
+
+
+async def test_two_are_hashed_at_once_and_a_flood_is_refused_before_it_queues_without_end(monkeypatch):
+    passwords, slow = Passwords(), Slow()
+    monkeypatch.setattr(infra, "_hasher", slow)
+    waiting = [asyncio.create_task(passwords.hash(f"{n}")) for n in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    for _ in range(3):
+        with pytest.raises(RateLimited):
+            await passwords.hash("one too many")
+    assert slow.done == 0
+    slow.go.set()
+    assert await asyncio.gather(*waiting) == [f"{n}" for n in range(MOST_WAITING)]
+    assert slow.most == AT_ONCE == 2
+    assert await passwords.hash("there is room again") == "there is room again"
+    passwords.close()
+
+
+async def test_who_gives_up_makes_room_for_another(monkeypatch):
+    passwords, slow = Passwords(), Slow()
+    monkeypatch.setattr(infra, "_hasher", slow)
+    waiting = [asyncio.create_task(passwords.hash(f"{n}")) for n in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    again = asyncio.create_task(passwords.hash("again"))
+    slow.go.set()
+    assert await again == "again"
+    assert slow.done <= AT_ONCE + 1, "those who gave up are not hashed"
+    passwords.close()
+
+
+async def test_the_loop_goes_on_while_passwords_are_hashed(monkeypatch):
+    passwords, slow = Passwords(), Slow()
+    monkeypatch.setattr(infra, "_hasher", slow)
+    waiting = asyncio.create_task(passwords.hash("x"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    slow.go.set()
+    assert await waiting == "x"
     passwords.close()

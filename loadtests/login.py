@@ -1,0 +1,160 @@
+"""What logins cost everybody else, and whether their duration tells who has an account.
+
+    python loadtests/login.py
+
+Starts the embedded system by itself. First: the p99 of reads, alone and beside 20 logins at a time, which is to stay
+within 1.5 times. Then: wrong passwords for names that exist and names that do not, in turns, whose medians are to be
+within 5 %. Exit code 1 when either is not so.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parents[1]
+PASSWORD = "correct horse battery"
+LOGINS = 20
+READERS = 4
+READ_EVERY_S = 0.02  # each: reads are paced, so that they measure waiting and not their own crowd
+TRIES = 8  # wrong passwords for each account: below what makes the next one wait
+
+
+@contextlib.asynccontextmanager
+async def system() -> AsyncIterator[str]:
+    """`python -m embedded` in a folder of its own, without limits on requests; its URL."""
+    with tempfile.TemporaryDirectory() as folder:
+        ports = [_free_port(), _free_port()]
+        rates = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER", "RESET")}
+        environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+        environment |= {"PLAZA_VAR": folder, "API_PORT": str(ports[0]), "REALTIME_PORT": str(ports[1]), **rates}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "embedded", cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
+        )
+        url = f"http://127.0.0.1:{ports[0]}"
+        try:
+            async with aiohttp.ClientSession() as http:
+                while True:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with http.get(f"{url}/readyz") as answer:
+                            if answer.status == 200:
+                                break
+                    await asyncio.sleep(0.1)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+async def register(http: aiohttp.ClientSession, name: str) -> str:
+    """A new account's access token."""
+    ask = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    async with http.post("/v1/auth/register", json=ask) as answer:
+        assert answer.status == 201, await answer.text()
+        return str((await answer.json())["access_token"])
+
+
+async def log_in(http: aiohttp.ClientSession, name: str, password: str, expect: int) -> float:
+    """Seconds it took."""
+    started = time.perf_counter()
+    async with http.post("/v1/auth/login", json={"username": name, "password": password}) as answer:
+        body: Any = await answer.read()
+    assert answer.status == expect, body
+    return time.perf_counter() - started
+
+
+async def reads(http: aiohttp.ClientSession, token: str, seconds: float) -> list[float]:
+    """Seconds that each of some paced reads took, from when it was due."""
+    loop, took = asyncio.get_running_loop(), list[float]()
+
+    async def reader(begin: float) -> None:
+        due = begin
+        while due < begin + seconds:
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            async with http.get("/v1/users/me", headers={"Authorization": f"Bearer {token}"}) as answer:
+                await answer.read()
+                assert answer.status == 200
+            took.append(loop.time() - due)
+            due += READ_EVERY_S
+
+    begin = loop.time()
+    await asyncio.gather(*(reader(begin + n * READ_EVERY_S / READERS) for n in range(READERS)))
+    return took
+
+
+async def beside_logins(
+    http: aiohttp.ClientSession, token: str, names: Sequence[str], seconds: float
+) -> tuple[list[float], int]:
+    """The same reads while 20 people log in again and again; and how many logins there were."""
+    count, over = 0, False
+
+    async def again(name: str) -> None:
+        nonlocal count
+        while not over:
+            await log_in(http, name, PASSWORD, 200)
+            count += 1
+
+    tasks = [asyncio.create_task(again(name)) for name in names]
+    took = await reads(http, token, seconds)
+    over = True
+    await asyncio.gather(*tasks)
+    return took, count
+
+
+def p99(took: Sequence[float]) -> float:
+    """In milliseconds."""
+    return quantiles(took, n=100)[98] * 1000
+
+
+async def main() -> int:
+    """Both measurements; 0 when both figures hold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10, help="of each round of reads (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of so many counts (default: %(default)s)")
+    asked = parser.parse_args()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with system() as url, aiohttp.ClientSession(url, connector=connector) as http:
+        names = [f"person{n}" for n in range(LOGINS)]
+        tokens = [await register(http, name) for name in names]
+        token = tokens[0]
+        await reads(http, token, 2)
+        ratios = []
+        for _ in range(asked.rounds):
+            alone = p99(await reads(http, token, asked.seconds))
+            took, count = await beside_logins(http, token, names, asked.seconds)
+            beside = p99(took)
+            ratios.append(beside / alone)
+            print(f"p99 of reads: {alone:.1f} ms alone, {beside:.1f} ms beside {count / asked.seconds:.0f} logins/s")
+        ratio = median(ratios)
+        known, unknown = [], []
+        for turn in range(TRIES):
+            for name in names:
+                known.append(await log_in(http, name, "not the password", 401))
+                unknown.append(await log_in(http, f"nobody{turn}_{name}", "not the password", 401))
+        apart = abs(median(known) / median(unknown) - 1)
+    print(f"p99 beside logins: {ratio:.2f} times (at most 1.5)")
+    print(
+        f"a refused login: {median(known) * 1000:.2f} ms for a name that exists, {median(unknown) * 1000:.2f} ms"
+        f" for one that does not, {apart:.1%} apart (at most 5 %), {len(known)} pairs"
+    )
+    return 0 if ratio <= 1.5 and apart <= 0.05 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
