@@ -7,10 +7,13 @@ Sizes are of BSON, before the store compresses it (WiredTiger's snappy takes abo
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import bson
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from social.infra.mongo import Mongo
 from social.infra.schema import INDEXES
