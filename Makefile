@@ -29,7 +29,7 @@ SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py te
 bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
 	$(VENV_PYTHON) loadtests/fanout.py
 
-docs: packages-dev ## write docs/openapi.json and docs/asyncapi.json again
+docs: packages-dev ## write the generated files of docs/ again
 	$(VENV_PYTHON) -m embedded.documents
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
@@ -74,13 +74,13 @@ install = cmp -s requirements/$(1).txt .venv/packages || { \
 	$(PIP) install $$again --require-hashes -r requirements/$(1).txt && \
 	mv .venv/interrupted .venv/packages; }
 
-# The official JavaScript client, which the tests talk through; without node those tests are skipped (never where CI=true).
+# The official JavaScript client and newman, which the tests talk through; without node those tests are skipped (never where CI=true).
 node-modules:
 	@if cmp -s package-lock.json node_modules/.installed; then :; \
 	elif command -v npm >/dev/null 2>&1; then \
 		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; \
 	else \
-		echo "no npm on this machine: the tests with the JavaScript client will be skipped"; \
+		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
 .PHONY: help run test soak bench-fanout docs lock clean venv packages-run packages-dev node-modules

@@ -1,5 +1,7 @@
 """The API's composition root."""
 
+from pathlib import Path
+
 from aiohttp import web
 
 from api import auth, comments, cors, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
@@ -7,7 +9,7 @@ from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
-from social.auth import Keys
+from social.auth import Checks, Keys
 from social.infra import logs, process
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
@@ -26,14 +28,15 @@ ALL: tuple[Service, ...] = tuple(
 assert tuple(service.name for service in ALL) == SERVICES
 
 
-def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -> web.Application:
+def create(social: Social, keys: Checks, health: Health, settings: RestSettings) -> web.Application:
     """The application, over a system that is already connected."""
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.SOCIAL] = social
-    app[http.KEYS] = keys
-    app[http.VERIFIER] = keys.verifier
+    app[http.CHECKS] = keys
+    if isinstance(keys, Keys):
+        app[http.KEYS] = keys
     app[PROXIES] = Proxies(settings.trusted_proxies)
-    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.origins)
+    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.allowed_origins)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     for service in chosen:
@@ -46,8 +49,11 @@ def create(social: Social, keys: Keys, health: Health, settings: RestSettings) -
     return app
 
 
-def load_keys(settings: ApiSettings) -> Keys:
-    """The signing keys in their files; raises StartError naming the setting."""
+def load_keys(settings: ApiSettings) -> Checks:
+    """The keys in their files, the secret ones only for who signs; raises StartError naming the setting."""
+    if settings.jwt_private_key_file is None or settings.refresh_key_file is None:
+        assert settings.jwt_jwks is not None
+        return Checks(verifier=_verifier(settings.jwt_jwks), passwords=Passwords())
     try:
         signer = Signer.of_file(settings.jwt_private_key_file)
     except (OSError, ValueError) as error:
@@ -57,14 +63,18 @@ def load_keys(settings: ApiSettings) -> Keys:
     except (OSError, ValueError) as error:
         raise StartError(f"REFRESH_KEY_FILE: {error}") from None
     jwks = settings.jwt_jwks or settings.jwt_private_key_file.with_name(JWKS)
-    try:
-        verifier = Verifier.of_file(jwks) if settings.jwt_jwks or jwks.exists() else Verifier(signer.jwks)
-    except (OSError, ValueError) as error:
-        raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
+    verifier = _verifier(jwks) if settings.jwt_jwks or jwks.exists() else Verifier(signer.jwks)
     if not verifier.accepts(signer.kid):
         raise StartError(f"JWT_JWKS: {jwks} does not hold the public half of {settings.jwt_private_key_file}")
     signer.follow(verifier.accepts)
-    return Keys(signer, refresh, Passwords(), verifier)
+    return Keys(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
+
+
+def _verifier(jwks: Path) -> Verifier:
+    try:
+        return Verifier.of_file(jwks)
+    except (OSError, ValueError) as error:
+        raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
 
 
 async def main() -> bool:

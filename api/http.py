@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from api import compression, conditional, cors, limits
 from api.proxies import client_ip, prefix
 from api.routing import Route
-from social.auth import Keys
+from social.auth import Checks, Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
 from social.contracts.problems import (
@@ -31,7 +31,7 @@ from social.contracts.problems import (
 )
 from social.infra import clock, logs, metrics
 from social.infra.revisions import Expected
-from social.infra.tokens import Access, Verifier
+from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
 
 log = logs.get("http")
@@ -47,7 +47,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
-VERIFIER = web.AppKey("verifier", Verifier)
+CHECKS = web.AppKey("checks", Checks)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 
@@ -66,6 +66,11 @@ class Request:
     def social(self) -> Social:
         """The system."""
         return self.raw.app[SOCIAL]
+
+    @property
+    def checks(self) -> Checks:
+        """What every service checks people by."""
+        return self.raw.app[CHECKS]
 
     @property
     def keys(self) -> Keys:
@@ -135,7 +140,7 @@ def authenticate(raw: web.Request) -> Access:
     scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated
-    access = raw.app[VERIFIER].verify(token.strip())
+    access = raw.app[CHECKS].verifier.verify(token.strip())
     raw.app[SOCIAL].revocations.check(access.session_id)
     return access
 

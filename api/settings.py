@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra.limits import Rate
@@ -24,9 +25,6 @@ Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
 
 
-HERE = ("localhost", "127.0.0.1")
-
-
 class RestSettings(BaseSettings):
     """What serving REST needs to know, whichever process does it."""
 
@@ -42,9 +40,9 @@ class RestSettings(BaseSettings):
         default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
     )
 
-    origins: Origins = Field(
-        default_factory=lambda given: [f"http://{host}:{given.get('api_port', 8080)}" for host in HERE],
-        description="origins of the web pages that may read answers, comma-separated",
+    origins: Origins | None = Field(
+        default=None,
+        description="origins of the web pages that may read answers, comma-separated; if not given, this port's own",
     )
     rate_user: Limit = Field(
         default=Rate(1_200, 60), description="requests a person may make, in seconds: all at once or one by one"
@@ -53,6 +51,11 @@ class RestSettings(BaseSettings):
     rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")
     rate_register: Limit = Field(default=Rate(60, 60), description="accounts opened from one address")
     rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails asked for from one address")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Pages of our own port, unless others are named."""
+        return self.origins or [f"http://{host}:{self.api_port}" for host in ("localhost", "127.0.0.1")]
 
     @field_validator("api_services")
     @classmethod
@@ -64,11 +67,30 @@ class RestSettings(BaseSettings):
 
 
 class ApiSettings(Connections, RestSettings):
-    """What `python -m api` needs beside the servers."""
+    """What `python -m api` needs beside the servers; the secret keys only where it serves auth."""
 
-    jwt_private_key_file: Path = Field(description="Ed25519 private key, PEM, that signs access tokens")
+    jwt_private_key_file: Path | None = Field(
+        default=None, description="Ed25519 private key, PEM, that signs access tokens; for auth"
+    )
+    refresh_key_file: Path | None = Field(
+        default=None, description="at least 32 random bytes that refresh tokens are derived from; for auth"
+    )
     jwt_jwks: Path | None = Field(
         default=None,
         description="JWKS of the keys whose tokens are accepted; if not given, the jwks.json beside the private key",
     )
-    refresh_key_file: Path = Field(description="at least 32 random bytes that refresh tokens are derived from")
+
+    @field_validator("jwt_private_key_file", "refresh_key_file", "jwt_jwks")
+    @classmethod
+    def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        """Who signs needs both secrets, everybody else the public keys and no secret."""
+        if "api_services" not in info.data:  # it is wrong itself
+            return value
+        signs = "auth" in info.data["api_services"]
+        if signs and value is None and info.field_name != "jwt_jwks":
+            raise PydanticCustomError("missing", "is needed to serve auth")
+        if not signs and info.field_name != "jwt_jwks":
+            return None
+        if not signs and value is None:
+            raise PydanticCustomError("missing", "is needed to check tokens")
+        return value

@@ -31,7 +31,7 @@ async def delete_me(request: Request, body: DeleteAccount) -> None:
     It is gone for everybody at once: all sessions end, and your posts, comments, likes and follows go with you. The
     e-mail address is free again; the username is never given to anybody else.
     """
-    await accounts.delete(request.social, request.keys, body, by=request.user_id)
+    await accounts.delete(request.social, request.checks, body, by=request.user_id)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

@@ -125,7 +125,7 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
         pid_key=SecretStr(pid_key),
-        origins=rest_settings(settings).origins,
+        origins=rest_settings(settings).allowed_origins,
     )
 
 
@@ -176,7 +176,7 @@ def load_keys(folder: Path) -> Keys:
         if not verifier.accepts(signer.kid):
             raise ValueError(f"{JWKS} does not hold the public half of {JWT_PRIVATE_KEY}")
         signer.follow(verifier.accepts)
-        return Keys(signer, refresh, Passwords(), verifier)
+        return Keys(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use the keys in {folder}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json and docs/asyncapi.json; a test fails when they are not what the code says."""
+"""Writes the generated files of docs/; a test fails when one is not what the code says."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import orjson
 
 from api.app import ALL
 from api.openapi import document as openapi
+from api.postman import collection
 from social.asyncapi import document as asyncapi
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -14,7 +15,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def documents() -> dict[str, dict[str, Any]]:
     """Each generated file's name and content."""
-    return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi()}
+    return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
 
 
 def text(document: dict[str, Any]) -> bytes:

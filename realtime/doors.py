@@ -13,7 +13,7 @@ from realtime.session import Session, Sessions
 from social import posts, visibility
 from social.contracts.base import Contract
 from social.contracts.posts import PostStats
-from social.contracts.problems import NotFound, Problem, RateLimited
+from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable
 from social.contracts.pushes import Presence, frame, post_room, presence_room
 from social.infra import logs
 from social.infra.redis import AWAY
@@ -185,6 +185,8 @@ class Doors:
             self._server.send_frame(session.sid, frame(event, state))
 
     async def _enter(self, session: Session, rooms: Sequence[str], snapshot: Callable[[], Awaitable[T]]) -> T:
+        if session.ended:  # while it was asked whether it may enter: nobody would take it out again
+            raise Unavailable("The socket is gone")
         fresh = [room for room in rooms if room not in session.rooms]
         self._admit(session, fresh)
         self._join(session, fresh)

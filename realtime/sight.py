@@ -80,6 +80,8 @@ class Sight:
             del self._known[row_id]
 
     def _changed(self, who: str, whom: str | None) -> None:
+        if whom is not None and not (self._sessions.of_user(who) or self._sessions.of_user(whom)):
+            return  # about two who are elsewhere
         self._doors.turn()
         self._background.spawn("look again", self._look_again(who, whom))
 

@@ -1,7 +1,7 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
 from social import auth, names, one_time, users
-from social.auth import Keys
+from social.auth import Checks
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted
 from social.contracts.people import DeleteAccount
@@ -11,7 +11,7 @@ from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.wiring import Social
 
 
-async def delete(social: Social, keys: Keys, ask: DeleteAccount, *, by: str) -> None:
+async def delete(social: Social, keys: Checks, ask: DeleteAccount, *, by: str) -> None:
     """Delete one's own account: gone for everybody when this returns, and from the store by and by.
 
     The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was

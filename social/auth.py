@@ -31,14 +31,20 @@ LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1}
 REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
 
 
-@dataclass(frozen=True)
-class Keys:
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What any service checks people by: no secret is needed for it."""
+
+    verifier: Verifier
+    passwords: Passwords
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys(Checks):
     """What only the auth service holds."""
 
     signer: Signer
     refresh: RefreshTokens
-    passwords: Passwords
-    verifier: Verifier
 
 
 class Client(NamedTuple):
@@ -147,7 +153,7 @@ async def tell_ended(social: Social, session_ids: Sequence[str], reason: Session
     await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))
 
 
-async def confirm_password(social: Social, keys: Keys, user_id: str, password: str) -> str:
+async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
     """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
     user = await _known(social, keys, user_id, {"_id": user_id}, password)
     if user is None:
@@ -155,7 +161,7 @@ async def confirm_password(social: Social, keys: Keys, user_id: str, password: s
     return str(user["password"])
 
 
-async def _known(social: Social, keys: Keys, name: str, where: Where, password: str) -> Document | None:
+async def _known(social: Social, keys: Checks, name: str, where: Where, password: str) -> Document | None:
     """Whose password it is; a failure counts, and takes the same work, whether or not anybody has the name."""
     await social.delays.attempt(name)
     try:

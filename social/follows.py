@@ -79,7 +79,7 @@ async def followers_after(mongo: Mongo, user_id: str, after: str, most: int) -> 
 
 
 async def _other(tx: Transaction, username: str, by: str) -> Document:
-    them = await users.by_username(tx, username)
+    them = await users.known(tx, username)
     if them["_id"] == by:
         problem = FieldProblem(pointer="/username", code="oneself", detail="nobody can follow themselves")
         raise ValidationFailed(errors=[problem])

@@ -7,6 +7,10 @@ from social.infra.mongo import Transaction
 
 async def choose(tx: Transaction, private: bool, *, by: str) -> None:
     """Make one's account private, or public: then whoever waits for an answer is accepted."""
-    if await tx.update("users", {"_id": by, "private": {"$ne": private}}, {"$set": {"private": private}}):
-        await sight.changed(tx, by)
-        tx.record(PrivacyChanged(user_id=by))
+    user = await tx.one("users", {"_id": by}, {"username": 1, "private": 1})
+    if user is not None and user.get("private", False) is not private:
+        await tx.update("users", {"_id": by}, {"$set": {"private": private}})
+        if private:
+            await sight.changed(tx, by)
+        tx.memory.forget(user["username"])
+        tx.record(PrivacyChanged(user_id=by, private=private))

@@ -8,6 +8,7 @@ from social.contracts.pushes import UserStats
 from social.infra.mongo import Document, Mongo, Reader
 
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
+KNOWN = ("_id", "username", "private", "followers")
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
@@ -58,6 +59,18 @@ async def by_username(reader: Reader, username: str) -> Document:
     if user is None:
         raise NotFound
     return user
+
+
+async def known(reader: Reader, username: str) -> Document:
+    """Who somebody is, whether they are private, and how many follow them, at most 2 s ago; raises NotFound."""
+    return reader.memory.get(username) or remember(reader, await by_username(reader, username))
+
+
+def remember(reader: Reader, user: Document) -> Document:
+    """Keep what `known` says of somebody who was just read."""
+    kept = {name: user[name] for name in KNOWN if name in user}
+    reader.memory.keep(user["username"], kept)
+    return kept
 
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:

@@ -48,6 +48,7 @@ async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     out, back = out or Edge(viewer, user_id), back or Edge(user_id, viewer)
     if out.blocked_at:
         raise NotFound
+    users.remember(reader, found[0])  # whoever looks at a page may follow next
     return Standing(found[0], out, back)
 
 

@@ -43,18 +43,19 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await match_edge(social, owner, author_id, "followed", at_ms)
             case UserUnfollowed(follower_id=owner, followee_id=author_id):
                 await match_edge(social, owner, author_id, "unfollowed", at_ms)
-            case UserBlocked(by=one, user_id=other) | UserUnblocked(by=one, user_id=other):
-                await social.pushes.control({"visibility": [one, other]})
+            case UserBlocked(by=one, user_id=other):
+                await part(social, one, other, "blocked", at_ms)
+            case UserUnblocked(by=one, user_id=other):
+                await part(social, one, other, "unblocked", at_ms)
             case UserMuted(by=owner, user_id=author_id):
                 await social.pushes.control({"visibility": [owner, author_id]})
                 await match_edge(social, owner, author_id, "muted", at_ms)
             case UserUnmuted(by=owner, user_id=author_id):
                 await social.pushes.control({"visibility": [owner, author_id]})
                 await match_edge(social, owner, author_id, "unmuted", at_ms)
-            case PrivacyChanged(user_id=user_id):
+            case PrivacyChanged(user_id=user_id, private=True):
                 await social.pushes.control({"visibility": [user_id]})
-                await answer_requests(social, each, user_id)
-            case FollowRequested(followee_id=user_id):
+            case PrivacyChanged(user_id=user_id) | FollowRequested(followee_id=user_id):
                 await answer_requests(social, each, user_id)
 
 
@@ -96,11 +97,18 @@ async def match_edge(social: Social, owner: str, author_id: str, reason: Reason,
     await social.pushes.hint([user_room(owner)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
 
 
+async def part(social: Social, one: str, other: str, reason: Reason, at_ms: int) -> None:
+    """Two people see something else now, at once; only who blocks is told why."""
+    await social.pushes.control({"visibility": [one, other]})
+    await social.pushes.hint([user_room(one)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
+    await social.pushes.hint([user_room(other)], "feed.changed", FeedChanged(reason="unfollowed"), at_ms=at_ms)
+
+
 async def answer_requests(social: Social, happened: Happened, user_id: str) -> None:
     """Nobody waits for a public account: a request that met its change of mind is accepted here too, chunk by chunk."""
 
     async def record(tx: Transaction, _: Sequence[Happened]) -> None:
         if await requests.accept_some(tx, user_id):
-            tx.record(PrivacyChanged(user_id=user_id))
+            tx.record(PrivacyChanged(user_id=user_id, private=False))
 
     await once(social, Group.FEEDS, [happened], record)

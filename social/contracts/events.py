@@ -162,6 +162,7 @@ class PrivacyChanged(_AboutUser):
 
     routing_key = "user.privacy_changed"
     groups = (Group.FEEDS,)
+    private: bool
 
 
 class NotificationsRead(Event):

@@ -121,7 +121,7 @@ class FollowState(Contract):
 
     username: str
     following: bool
-    requested: bool = Field(description="their account is private, and they have yet to answer")
+    requested: bool = Field(default=False, description="their account is private, and they have yet to answer")
     followers: int
 
 

@@ -59,7 +59,7 @@ class NotificationsReadPush(Unread):
     all_until: Time | None = None
 
 
-Reason = Literal["followed", "unfollowed", "muted", "unmuted"]
+Reason = Literal["followed", "unfollowed", "muted", "unmuted", "blocked", "unblocked"]
 
 
 class FeedChanged(Contract):

@@ -28,6 +28,7 @@ from social.contracts.events import Envelope, Event
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.logs import current_trace
+from social.infra.memory import Memory
 
 __all__ = ["DeleteOne", "InsertOne", "UpdateMany", "UpdateOne"]  # the write operations of `Transaction.bulk`
 
@@ -56,6 +57,8 @@ class Overtaken(Exception):
 class Reader(Protocol):
     """What the store and a transaction are both read by."""
 
+    memory: Memory
+
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
 
     async def many(self, collection: str, where: Where, *, fields: Where | None = None) -> list[Document]: ...
@@ -80,6 +83,7 @@ class Mongo:
     """A connection to the store and its one database; each operation has a deadline."""
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
+        self.memory = Memory()
         self._client: Any = AsyncIOMotorClient(
             url,
             tz_aware=True,
@@ -199,7 +203,7 @@ class Mongo:
             session.start_transaction(
                 read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
             )
-            tx = Transaction(self.database, session)
+            tx = Transaction(self.database, session, self.memory)
             try:
                 result = await work(tx)
                 if tx.refused:
@@ -228,7 +232,8 @@ class Mongo:
 class Transaction:
     """Writes that commit together with the events that tell of them."""
 
-    def __init__(self, database: Any, session: Any) -> None:
+    def __init__(self, database: Any, session: Any, memory: Memory) -> None:
+        self.memory = memory
         self._database = database
         self._session = session
         self.recorded: list[Envelope] = []

@@ -72,7 +72,7 @@ async def test_any_page_may_read_where_that_is_chosen_but_never_with_credentials
 
 
 def test_pages_of_the_port_we_listen_on_are_ours_by_default() -> None:
-    assert RestSettings(api_port=9000).origins == ["http://localhost:9000", "http://127.0.0.1:9000"]
+    assert RestSettings(api_port=9000).allowed_origins == ["http://localhost:9000", "http://127.0.0.1:9000"]
 
 
 @pytest.mark.parametrize("origins", [",", " ", "localhost:8080", "http://localhost:8080/", "ftp://x"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import socketio
 
+from support.eventually import eventually
 from support.people import Door, Person
 
 Json = dict[str, Any]
@@ -40,6 +41,14 @@ class Mirror:
         assert ack["ok"], ack
         data: Json = ack["data"]
         return data
+
+    async def heard(self, event: str) -> None:
+        """Wait until such an event came."""
+
+        async def look() -> None:
+            assert event in [name for name, _ in self.events]
+
+        await eventually(look)
 
     async def snapshot(self) -> Json:
         """What a fresh start of the app shows."""

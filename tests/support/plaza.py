@@ -67,7 +67,7 @@ def new_keys() -> Keys:
     """The same keys for whoever asks; close their `passwords`."""
     private, refresh = secrets()
     signer = Signer(private)
-    return Keys(signer, RefreshTokens(refresh), Passwords(), Verifier(signer.jwks))
+    return Keys(signer=signer, refresh=RefreshTokens(refresh), passwords=Passwords(), verifier=Verifier(signer.jwks))
 
 
 @asynccontextmanager

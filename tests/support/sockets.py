@@ -178,7 +178,9 @@ class World:
         self.pem = new_private_key()
         signer = Signer(self.pem)
         self.verifier = Verifier(signer.jwks)
-        self.keys = auth.Keys(signer, RefreshTokens(b"r" * 32), Passwords(), self.verifier)
+        self.keys = auth.Keys(
+            signer=signer, refresh=RefreshTokens(b"r" * 32), passwords=Passwords(), verifier=self.verifier
+        )
 
     async def __aenter__(self) -> "World":
         self.social = self.new_social()

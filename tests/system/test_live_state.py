@@ -127,6 +127,35 @@ async def read_all_over_the_socket(stage):
     await stage.ada.send("notifications.read", {"all_until": "2100-01-01T00:00:00Z"})
 
 
+async def block(stage):
+    await stage.ada.person.block(stage.bob.person)
+
+
+async def mute(stage):
+    await stage.eve.person.mute(stage.ada.person)
+
+
+async def remove_a_follower(stage):
+    assert (await stage.ada.person.ask("DELETE", f"/v1/users/me/followers/{stage.eve.person.username}")).status == 200
+
+
+async def ask_to_follow(stage):
+    await stage.bob.person.edit(private=True)
+    await stage.ada.person.follow(stage.bob.person)
+
+
+async def refuse_a_request(stage):
+    await ask_to_follow(stage)
+    await stage.bob.heard("notification")
+    await stage.bob.person.refuse(stage.ada.person)
+
+
+async def accept_a_request(stage):
+    await ask_to_follow(stage)
+    await stage.bob.heard("notification")
+    await stage.bob.person.accept(stage.ada.person)
+
+
 # Each verb, and what shows that its effect has arrived in a fresh snapshot of somebody's.
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
@@ -142,6 +171,12 @@ CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (follow_over_the_socket, "bob", lambda fresh, _: fresh["me"]["followers"] == 1 and fresh["unread"] == 1),
     (unfollow, "eve", lambda fresh, _: fresh["feed"] == [] and fresh["me"]["following"] == 0),
     (unfollow_over_the_socket, "ada", lambda fresh, _: fresh["me"]["followers"] == 1),
+    (block, "ada", lambda fresh, _: fresh["me"]["followers"] == 1 and len(fresh["order"]) == 1),
+    (mute, "eve", lambda fresh, _: fresh["feed"] == []),
+    (remove_a_follower, "ada", lambda fresh, _: fresh["me"]["followers"] == 1),
+    (ask_to_follow, "bob", lambda fresh, _: fresh["unread"] == 1),
+    (refuse_a_request, "bob", lambda fresh, _: fresh["unread"] == 0),
+    (accept_a_request, "ada", lambda fresh, _: fresh["me"]["following"] == 1 and fresh["unread"] == 4),
     (read_some, "ada", lambda fresh, _: fresh["unread"] == 2),
     (read_all_over_the_socket, "ada", lambda fresh, _: fresh["unread"] == 0),
 ]

@@ -120,6 +120,41 @@ async def test_after_it_was_read_the_next_like_opens_a_new_group(ada: Person, bo
     assert await ada.unread() == 1
 
 
+async def test_a_block_takes_back_what_was_told_and_counted(ada: Person, bob: Person, eve: Person) -> None:
+    post = await ada.publish("hello")
+    for each in (bob, eve):
+        await each.follow(ada)
+        await each.like(post)
+    await told(ada, ("like", 2), ("follow", 2))
+    await ada.block(bob)
+    await bob.ask("PUT", f"/v1/posts/{post.id}/like")
+    like, follow = await told(ada, ("like", 1), ("follow", 1))
+    assert [actor.username for each in (like, follow) for actor in each.actors] == ["eve", "eve"]
+
+    async def counted() -> None:
+        assert (await ada.me()).followers == 1
+        assert texts(await bob.feed()) == []
+        assert texts(await eve.feed()) == ["hello"]
+
+    await eventually(counted)
+
+
+async def test_a_request_travels_there_and_its_acceptance_back(ada: Person, bob: Person) -> None:
+    await ada.publish("hello")
+    await ada.edit(private=True)
+    await bob.follow(ada)
+    await told(ada, ("follow_request", 1))
+    await ada.accept(bob)
+    await told(bob, ("follow_accepted", 1))
+    await told(ada)
+
+    async def follows() -> None:
+        assert texts(await bob.feed()) == ["hello"]
+        assert (await ada.me()).followers == 1
+
+    await eventually(follows)
+
+
 async def test_what_was_undone_at_once_may_be_told_of_but_never_twice(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     await bob.unfollow(ada)

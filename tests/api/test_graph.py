@@ -1,0 +1,129 @@
+"""The graph as a whole: whatever people do to each other, and at the same time, what is kept agrees with itself."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+from support.eventually import eventually
+from support.people import Door, Person
+from support.plaza import Plaza, system
+
+STEPS = 40
+ACTS = [
+    ("PUT", "/v1/users/{}/follow"),
+    ("PUT", "/v1/users/{}/follow"),
+    ("DELETE", "/v1/users/{}/follow"),
+    ("PUT", "/v1/users/{}/block"),
+    ("DELETE", "/v1/users/{}/block"),
+    ("PUT", "/v1/users/{}/mute"),
+    ("DELETE", "/v1/users/{}/mute"),
+    ("PUT", "/v1/follow-requests/{}"),
+    ("DELETE", "/v1/follow-requests/{}"),
+    ("DELETE", "/v1/users/me/followers/{}"),
+]
+
+
+async def wander(person: Person, others: list[Person], chance: random.Random) -> None:
+    for _ in range(STEPS):
+        if chance.random() < 0.1:
+            answer = await person.ask("PATCH", "/v1/users/me", {"private": chance.random() < 0.5})
+        else:
+            method, path = chance.choice(ACTS)
+            answer = await person.ask(method, path.format(chance.choice(others).username))
+        assert answer.status in (200, 404), answer
+
+
+async def kept(plaza: Plaza) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, dict[str, Any]]]:
+    edges = {(each["from"], each["to"]): each for each in await plaza.social.mongo.many("edges", {})}
+    return edges, {each["_id"]: each for each in await plaza.social.mongo.many("users", {})}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, plaza: Plaza, seed: int) -> None:
+    people = [await door.register(f"walker{n}") for n in range(3)]
+    chance = random.Random(seed)
+    walks = (wander(each, [other for other in people if other is not each], chance) for each in people)
+    await asyncio.gather(*walks)
+
+    edges, _ = await kept(plaza)
+    for (one, other), edge in edges.items():
+        back = edges.get((other, one), {})
+        assert ("blocks_at" in edge) == ("blocked_at" in back)
+        assert not (edge.keys() & {"blocks_at", "blocked_at"} and edge.keys() & {"follows_at", "requested_at"}), edge
+        assert not edge.keys() >= {"follows_at", "requested_at"}, edge
+        assert edge.get("hides", False) == bool(edge.keys() & {"blocks_at", "blocked_at", "mutes_at"})
+
+    async def counted() -> None:
+        edges, users = await kept(plaza)
+        follows = [pair for pair, edge in edges.items() if "follows_at" in edge]
+        for user_id, user in users.items():
+            assert user["following"] == sum(one == user_id for one, _ in follows)
+            assert user["followers"] == sum(other == user_id for _, other in follows)
+        waiting = {pair for pair, edge in edges.items() if "requested_at" in edge}
+        assert all(users[other]["private"] for _, other in waiting)
+        told = await plaza.social.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
+        muted = {pair for pair in waiting if edges.get((pair[1], pair[0]), {}).get("hides")}
+        assert {(actor, each["recipient"]) for each in told for actor in each["actors"]} <= waiting
+        assert len(waiting - muted) <= sum(each["count"] for each in told) + len(muted)
+
+    await eventually(counted)
+
+
+class Trips(monitoring.CommandListener):
+    """What is asked of the store, but for the work behind the scenes."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.listening = False
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        about = event.command.get(event.command_name)
+        if self.listening and about in ("users", "edges", "posts", 1):
+            self.asked.append(event.command_name)
+        elif self.listening and (event.command_name, about) == ("insert", "outbox"):
+            self.asked.append("outbox")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        """What is asked meanwhile."""
+        self.asked, self.listening = [], True
+        yield self.asked
+        self.listening = False
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """Listens to every client of the store that is made from here on."""
+    trips = Trips()
+    listeners = monitoring._LISTENERS
+    with_ours = listeners._replace(command_listeners=[*listeners.command_listeners, trips])
+    monkeypatch.setattr(monitoring, "_LISTENERS", with_ours)
+    return trips
+
+
+async def test_looking_at_one_thing_takes_one_round_trip_and_a_follow_three(
+    trips: Trips, mongo_url: str, mongo_database: str
+) -> None:
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+        post = await ada.publish("hello")
+        with trips.counted() as asked:
+            await bob.see(post)
+        assert asked == ["aggregate"]
+        with trips.counted() as asked:
+            await bob.profile(ada)
+        assert asked == ["aggregate"]
+        with trips.counted() as asked:
+            await bob.follow(ada)
+        assert asked == ["update", "outbox", "commitTransaction"]
+        with trips.counted() as asked:
+            await bob.like(post)
+        assert asked == ["aggregate", "outbox", "commitTransaction"]  # and the like itself

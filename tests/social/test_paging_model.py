@@ -1,0 +1,99 @@
+"""Pages against a model: whatever is written and deleted between them, nobody sees a thing twice or misses one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from social.infra.mongo import Document, Mongo
+from social.infra.paging import Listing
+
+# One list by id and one by a time that many share: all lists are of one of these two kinds.
+LISTS = {"by id": Listing("things", "things", "_id"), "by time": Listing("things", "things", "changed_at", "_id")}
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+Change = tuple[str, int]
+CHANGES = st.lists(st.tuples(st.sampled_from(["insert", "delete"]), st.integers(0, 40)), max_size=4)
+
+
+@pytest.fixture
+async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
+    client = Mongo(mongo_url, mongo_database)
+    yield client
+    client.close()
+
+
+class Model:
+    """The list as it should be: what is there, and what always was."""
+
+    def __init__(self, mongo: Mongo, owner: str) -> None:
+        self.mongo, self.owner = mongo, owner
+        self.there: dict[str, Document] = {}
+        self.always: set[str] = set()
+
+    async def apply(self, change: Change) -> None:
+        what, n = change
+        thing = {
+            "_id": f"{self.owner}{n:08x}",
+            "owner": self.owner,
+            "changed_at": START + timedelta(milliseconds=n % 7),
+        }
+        if what == "insert" and thing["_id"] not in self.there:
+            await self.mongo.insert("things", thing)
+            self.there[thing["_id"]] = thing
+        elif what == "delete" and self.there.pop(thing["_id"], None):
+            await self.mongo.delete("things", {"_id": thing["_id"]})
+            self.always.discard(thing["_id"])
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_walk_through_pages_there_and_back_sees_each_thing_that_stays_once(mongo: Mongo, name: str) -> None:
+    listing, loop = LISTS[name], asyncio.get_running_loop()
+    owners = iter(range(1_000_000))
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sets(st.integers(0, 40), max_size=15), st.lists(CHANGES, min_size=40, max_size=40), st.integers(1, 5))
+    def walk(first: set[int], changes: list[list[Change]], limit: int) -> None:
+        at = f"{next(owners):016x}"
+        asyncio.run_coroutine_threadsafe(_walk(Model(mongo, at), listing, first, changes, limit), loop).result(60)
+
+    await asyncio.to_thread(walk)
+
+
+async def _walk(model: Model, listing: Listing, first: set[int], changes: list[list[Change]], limit: int) -> None:
+    for n in first:
+        await model.apply(("insert", n))
+    model.always = set(model.there)
+    where, between = {"owner": model.owner}, iter(changes)
+
+    def key(item: Document) -> tuple[object, ...]:
+        return tuple(item[field] for field in (("changed_at", "_id") if "changed_at" in listing._key else ("_id",)))
+
+    there: list[Document] = []
+    page = await listing.page(model.mongo, where, cursor=None, limit=limit)
+    while True:
+        assert len(page.items) <= limit
+        there += page.items
+        if page.next is None:
+            break
+        for change in next(between, []):
+            await model.apply(change)
+        page = await listing.page(model.mongo, where, cursor=page.next, limit=limit)
+    keys = [key(item) for item in there]
+    assert keys == sorted(set(keys), reverse=True), "newest first, and nothing twice"
+    assert model.always <= {item["_id"] for item in there}, "what was there all the time is seen"
+
+    back: list[Document] = list(page.items)
+    while page.prev is not None:
+        for change in next(between, []):
+            await model.apply(change)
+        page = await listing.page(model.mongo, where, cursor=page.prev, limit=limit)
+        back = page.items + back
+        if not page.items:
+            break
+    keys = [key(item) for item in back]
+    assert keys == sorted(set(keys), reverse=True)
+    assert model.always <= {item["_id"] for item in back}
