@@ -118,7 +118,7 @@ async def verify_email(request: Request, body: VerifyEmail) -> None:
     await request.social.commit(credentials.verify_email, body.token)
 
 
-@service.delete("/v1/users/me", raises=(WrongPassword,))
+@service.delete("/v1/users/me", limit="login", raises=(WrongPassword,))
 async def delete_me(request: Request, body: DeleteAccount) -> None:
     """Delete your account, for good.
 
