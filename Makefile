@@ -20,11 +20,11 @@ test: packages-dev node-modules ## lint, types, import rules and every test
 	$(VENV_PYTHON) .venv/bin/lint-imports
 	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
 
-soak: packages-dev node-modules ## endurance at full size (networks, churn, properties), and the gateway on the portable engine
+soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests), and the gateway on the portable engine
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
 	REALTIME_ENGINE=portable $(VENV_PYTHON) -m pytest tests/realtime --ignore=tests/realtime/engine
-SOAKED := tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
+SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
 	$(VENV_PYTHON) loadtests/fanout.py

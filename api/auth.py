@@ -5,7 +5,7 @@ from typing import Any
 from api.clients import client
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import auth, credentials, sessions
+from social import accounts, auth, credentials, sessions
 from social.contracts.auth import (
     ChangeEmail,
     ChangePassword,
@@ -15,7 +15,7 @@ from social.contracts.auth import (
     VerifyEmail,
 )
 from social.contracts.base import Id
-from social.contracts.people import Login, Refresh, Register, Tokens
+from social.contracts.people import DeleteAccount, Login, Refresh, Register, Tokens
 from social.contracts.problems import (
     AccountSuspended,
     EmailTaken,
@@ -116,6 +116,16 @@ async def request_email_verification(request: Request) -> None:
 async def verify_email(request: Request, body: VerifyEmail) -> None:
     """Prove with the token of a mail that its address is yours."""
     await request.social.commit(credentials.verify_email, body.token)
+
+
+@service.delete("/v1/users/me", limit="login", raises=(WrongPassword,))
+async def delete_me(request: Request, body: DeleteAccount) -> None:
+    """Delete your account, for good.
+
+    It is gone for everybody at once: all sessions end, and your posts, comments, likes and follows go with you. The
+    e-mail address is free again; the username is never given to anybody else.
+    """
+    await accounts.delete(request.social, request.checks, body, by=request.user_id)
 
 
 @service.get("/.well-known/jwks.json", auth=False)

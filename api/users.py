@@ -2,9 +2,9 @@
 
 from api.http import Request
 from api.routing import Service
-from social import accounts, people, profiles, users
-from social.contracts.people import DeleteAccount, EditProfile, Me, Profile, Username
-from social.contracts.problems import NotFound, RateLimited, WrongPassword
+from social import people, profiles, users
+from social.contracts.people import EditProfile, Me, Profile, Username
+from social.contracts.problems import NotFound
 
 service = Service("users", "People")
 
@@ -22,16 +22,6 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
     return await request.social.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
-
-
-@service.delete("/v1/users/me", raises=(WrongPassword, RateLimited))
-async def delete_me(request: Request, body: DeleteAccount) -> None:
-    """Delete your account, for good.
-
-    It is gone for everybody at once: all sessions end, and your posts, comments, likes and follows go with you. The
-    e-mail address is free again; the username is never given to anybody else.
-    """
-    await accounts.delete(request.social, request.checks, body, by=request.user_id)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

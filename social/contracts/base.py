@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 T = TypeVar("T")
 
@@ -13,14 +13,12 @@ Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples
 Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain NUL characters")
-    return text
-
-
-NoNul = AfterValidator(_no_nul)  # goes last: constraints after a function are checked apart, and before stripping
-PostText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), NoNul]
+NoNul = StringConstraints(pattern=r"^[^\x00]*$")
+_SEEN = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+PostText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=rf"^[^\x00]*{_SEEN}[^\x00]*$"),
+]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 

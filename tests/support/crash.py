@@ -4,16 +4,20 @@ The step is counted in a file (CRASH_ONCE), so that the same command started aga
 of this: its functions are wrapped here, before its main runs.
 """
 
+import itertools
 import os
 import runpy
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import social.forgetting
 import social.infra.inbox
 import social.streams
+import workers.accounts
 import workers.app
 import workers.notifications
 import workers.runner
@@ -24,9 +28,13 @@ from social.infra.pushing import Pushes
 STEPS = ("before the commit", "after the commit", "after the append", "after the push", "after the ack")
 
 
+FORGETTING = "in the middle of forgetting"
+
+
 def main(step: str, module: str) -> None:
+    social.forgetting.SETTLES = timedelta(seconds=2)
     if not Path(os.environ["CRASH_ONCE"]).exists():
-        PLANS[STEPS.index(step)]()
+        PLANS[(*STEPS, FORGETTING).index(step)]()
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__")
 
@@ -101,7 +109,27 @@ def after_the_ack() -> None:
     workers.runner._batch = batch
 
 
-PLANS = (before_the_commit, after_the_commit, after_the_append, after_the_push, after_the_ack)
+def in_the_middle_of_forgetting() -> None:
+    """After the third piece of a deleted account was taken out, before its message is acked."""
+    social.forgetting.CHUNK = 1
+    work, pieces = workers.accounts.once, itertools.count(1)
+
+    async def dying(*args: Any, **kwargs: Any) -> None:
+        await work(*args, **kwargs)
+        if next(pieces) == 3:
+            die()
+
+    workers.accounts.once = dying
+
+
+PLANS = (
+    before_the_commit,
+    after_the_commit,
+    after_the_append,
+    after_the_push,
+    after_the_ack,
+    in_the_middle_of_forgetting,
+)
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

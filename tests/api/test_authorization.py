@@ -1,0 +1,102 @@
+"""Who may do what: every operation of the OpenAPI document, by each kind of person. An operation without a row fails.
+
+The columns: nobody; the owner of what is asked for; anybody else; somebody the owner blocked; a follower of an owner
+whose account is private; a stranger to that owner; somebody who is suspended.
+"""
+
+import pytest
+from support.operations import COLUMNS, OPERATIONS, Operation, World
+from support.people import Door
+from support.plaza import Plaza
+
+OWN = (401, 200, 200, 200, 200, 200, 401)  # about oneself: whoever asks is the owner
+DONE = (401, 204, 204, 204, 204, 204, 401)
+MADE = (401, 201, 201, 201, 201, 201, 401)
+OF_A_PERSON = (401, 200, 200, 404, 200, 200, 401)
+OF_A_POST = (401, 200, 200, 404, 200, 404, 401)
+TO_A_PERSON = (401, 422, 200, 404, 200, 200, 401)
+ANYBODY = (200, 200, 200, 200, 200, 200, 200)
+
+ROWS: dict[str, tuple[int, ...]] = {
+    "register": (201,) * 7,
+    "login": (401, 200, 200, 200, 200, 200, 403),
+    "refresh_token": (401, 200, 200, 200, 200, 200, 403),
+    "logout": (204,) * 7,
+    "logout_all": DONE,
+    "get_sessions": OWN,
+    "end_session": (401, 204, 404, 404, 404, 404, 401),
+    "change_password": DONE,
+    "request_password_reset": (204,) * 7,
+    "reset_password": (400,) * 7,
+    "change_email": DONE,
+    "request_email_verification": DONE,
+    "verify_email": (400,) * 7,
+    "jwks": ANYBODY,
+    "get_me": OWN,
+    "edit_me": OWN,
+    "delete_me": DONE,
+    "get_user": OF_A_PERSON,
+    "search_users": OWN,
+    "follow_user": TO_A_PERSON,
+    "unfollow_user": TO_A_PERSON,
+    "get_followers": OF_A_POST,
+    "get_following": OF_A_POST,
+    "remove_follower": (401, 200, 200, 200, 422, 200, 401),  # of one's own followers
+    "get_follow_requests": OWN,
+    "accept_follow_request": (401, 200, 404, 404, 404, 404, 401),
+    "refuse_follow_request": OWN,  # of those one was sent
+    "block_user": TO_A_PERSON,
+    "unblock_user": TO_A_PERSON,
+    "get_blocks": OWN,
+    "mute_user": TO_A_PERSON,
+    "unmute_user": TO_A_PERSON,
+    "get_mutes": OWN,
+    "create_post": MADE,
+    "get_post": OF_A_POST,
+    "delete_post": (401, 204, 403, 404, 403, 404, 401),
+    "get_posts_of_user": OF_A_POST,
+    "create_comment": (401, 201, 201, 404, 201, 404, 401),
+    "get_comments": OF_A_POST,
+    "like_post": OF_A_POST,
+    "unlike_post": OF_A_POST,
+    "get_feed": OWN,
+    "get_notifications": OWN,
+    "get_unread_count": OWN,
+    "read_notifications": OWN,
+    "sync": OWN,
+    "report": (401, 422, 201, 201, 201, 201, 401),  # one may report who blocked one, and who threw one out
+}
+
+
+@pytest.fixture
+async def world(door: Door, plaza: Plaza) -> World:
+    world = World(door, plaza)
+    await world.begin()
+    return world
+
+
+def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
+    assert {each.name for each in OPERATIONS} == set(ROWS)
+    assert {len(row) for row in ROWS.values()} == {len(COLUMNS)}
+
+
+async def row_of(world: World, operation: Operation) -> tuple[int, ...]:
+    """What each kind of person hears; the owner, who may change things for all, is asked last."""
+    heard = {}
+    for column in sorted(COLUMNS, key="owner".__eq__):
+        answer = await world.ask(operation, column)
+        heard[column] = answer.status
+        if answer.status >= 400:
+            assert answer.headers["Content-Type"] == "application/problem+json", (operation, column)
+    return tuple(heard[column] for column in COLUMNS)
+
+
+async def test_who_may_read_what(world: World) -> None:
+    reads = [each for each in OPERATIONS if each.method == "GET"]
+    heard = {each.name: await row_of(world, each) for each in reads}
+    assert heard == {each.name: ROWS.get(each.name) for each in reads}
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.method != "GET"], ids=lambda each: each.name)
+async def test_who_may_do_what(world: World, operation: Operation) -> None:
+    assert await row_of(world, operation) == ROWS.get(operation.name)

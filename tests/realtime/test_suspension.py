@@ -1,0 +1,27 @@
+"""Accounts that end while their sockets are open."""
+
+from support.sockets import World
+
+from realtime.app import Gateway
+from social import accounts
+from social.contracts.people import DeleteAccount
+
+
+async def test_the_sockets_of_a_suspended_person_close_within_two_seconds(world: World, gateway: Gateway) -> None:
+    ada = await world.person("ada")
+    wire = await ada.connect(gateway)
+    await accounts.suspend(world.social.mongo, ada.username, "spam")  # as the command does it: no word to a gateway
+    await wire.told_to_stay_away(timeout_s=2)
+    assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
+    refused = await ada.connect(gateway)
+    assert refused.refused is not None
+
+
+async def test_the_sockets_of_a_deleted_account_close_at_once(world: World, gateway: Gateway) -> None:
+    ada = await world.person("ada")
+    wires = [await ada.connect(gateway) for _ in range(2)]
+    ask = DeleteAccount(password="a word, and another")
+    await accounts.delete(world.social, world.keys, ask, by=ada.id)
+    for wire in wires:
+        await wire.told_to_stay_away(timeout_s=2)
+        assert wire.named("session.revoked") == [{"reason": "account_deleted"}]

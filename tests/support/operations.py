@@ -1,0 +1,126 @@
+"""Every operation of the OpenAPI document, and people of each kind who ask for it."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from api.app import ALL
+from api.openapi import document
+from social import accounts
+from social.contracts.posts import Comment, Post
+from support.people import PASSWORD, Answer, Door, Person
+from support.plaza import Plaza
+
+COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
+QUERIES = {"search_users": "?q=own", "sync": "?after=x"}
+
+
+class Operation(NamedTuple):
+    """One operation of the document."""
+
+    name: str
+    method: str
+    path: str
+
+
+OPERATIONS = [
+    Operation(operation["operationId"], method.upper(), path)
+    for path, methods in document(ALL)["paths"].items()
+    for method, operation in methods.items()
+    if method != "head"
+]
+
+
+class Owner(NamedTuple):
+    """Somebody and what is theirs."""
+
+    person: Person
+    post: Post
+    comment: Comment
+    session: str
+
+
+class World:
+    """Two owners, one with a private account, and one person of each kind."""
+
+    def __init__(self, door: Door, plaza: Plaza) -> None:
+        self._door, self.plaza = door, plaza
+        self.people: dict[str, Person | None] = {"anonymous": None}
+
+    async def begin(self) -> None:
+        """Bring everybody to where they stand."""
+        self.public, self.private = await self._owner("owner"), await self._owner("secretive")
+        people = {name: await self._door.register(name) for name in COLUMNS[2:]}
+        self.asker = await self._door.register("asker")
+        await people["follower"].follow(self.private.person)
+        await self.private.person.edit(private=True)
+        await self.asker.follow(self.private.person)
+        await self.public.person.block(people["blocked"])
+        await accounts.suspend(self.plaza.social.mongo, "suspended", None)
+        await self.plaza.social.revocations.poll()
+        self.people |= people
+
+    async def _owner(self, name: str) -> Owner:
+        person = await self._door.register(name)
+        post = await person.publish("hello")
+        comment = await person.comment(post, "first")
+        (session,) = (await person.ask("GET", "/v1/auth/sessions")).body["items"]
+        return Owner(person, post, comment, session["id"])
+
+    def owner_for(self, column: str, operation: str) -> Owner:
+        """Whose things somebody asks for."""
+        asked_of_private = operation in ("remove_follower", "accept_follow_request", "refuse_follow_request")
+        return self.private if column in ("follower", "stranger") or asked_of_private else self.public
+
+    async def ask(self, operation: Operation, column: str) -> Answer:
+        """One operation by one kind of person."""
+        owner = self.owner_for(column, operation.name)
+        person = owner.person if column == "owner" else self.people[column]
+        names = {"remove_follower": "follower", "accept_follow_request": "asker", "refuse_follow_request": "asker"}
+        values = {
+            "username": names.get(operation.name, owner.person.username),
+            "post_id": owner.post.id,
+            "session_id": owner.session,
+        }
+        path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
+        body = BODIES[operation.name](owner, person, column) if operation.name in BODIES else None
+        token = person.tokens.access_token if person else None
+        return await self._door.ask(operation.method, path, body, token=token)
+
+
+Body = Callable[[Owner, Person | None, str], dict[str, Any]]
+
+
+def _credentials(_: Owner, person: Person | None, __: str) -> dict[str, Any]:
+    return {"username": person.username if person else "nobody", "password": PASSWORD}
+
+
+def _refresh(_: Owner, person: Person | None, __: str) -> dict[str, Any]:
+    return {"refresh_token": person.tokens.refresh_token if person else "x"}
+
+
+def _new(_: Owner, __: Person | None, column: str) -> dict[str, Any]:
+    return {"username": f"new_{column}", "email": f"new_{column}@example.org", "password": PASSWORD}
+
+
+def _always(**body: Any) -> Body:
+    return lambda *_: body
+
+
+BODIES: dict[str, Body] = {
+    "register": _new,
+    "login": _credentials,
+    "refresh_token": _refresh,
+    "logout": _refresh,
+    "change_password": _always(current_password=PASSWORD, new_password="another good one"),
+    "request_password_reset": _always(email="owner@example.org"),
+    "reset_password": _always(token="x", password="another good one"),
+    "change_email": lambda _, __, column: {"password": PASSWORD, "email": f"at_{column}@example.org"},
+    "verify_email": _always(token="x"),
+    "edit_me": _always(bio="hello"),
+    "delete_me": _always(password=PASSWORD),
+    "create_post": _always(text="hello"),
+    "create_comment": _always(text="hello"),
+    "read_notifications": _always(ids=["0" * 24]),
+    "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
+}

@@ -1,0 +1,27 @@
+"""What an operator does about people, from the command line."""
+
+from pathlib import Path
+
+from support.people import Person
+from support.plaza import Plaza
+from support.processes import Ended, Program
+
+
+async def test_an_operator_reads_reports_suspends_and_lifts(
+    ada: Person, bob: Person, plaza: Plaza, tmp_path: Path, mongo_url: str, mongo_database: str
+) -> None:
+    async def social(*words: str) -> Ended:
+        program = Program("social", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
+        return await program.start().ended()
+
+    report = {"target": {"kind": "user", "id": ada.id}, "reason": "spam", "text": "see\nhere"}
+    assert (await bob.ask("POST", "/v1/reports", report)).status == 201
+    listed = await social("reports")
+    assert (listed.code, listed.out.count("\n")) == (0, 1)
+    assert f'spam  user {ada.id}  of ada, by bob  "see\\nhere"' in listed.out
+    assert (await social("suspend", "Ada", "--reason", "spam")).code == 0
+    (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
+    assert (await social("suspend", "ada", "--lift")).code == 0
+    assert (await bob.profile(ada)).username == "ada"
+    unknown = await social("suspend", "nobody")
+    assert (unknown.code, unknown.err) == (1, "plaza: There is no account 'nobody'\n")
