@@ -6,8 +6,11 @@ import pytest
 from support.sockets import until
 
 from social import blocks, edges, follows, mutes, privacy, requests
+from social.contracts.events import UserBlocked, UserUnblocked
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
+from social.infra.inbox import Happened
+from workers import feeds
 
 # redis-py forgets a writer whose server was killed while it wrote
 pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
@@ -296,3 +299,14 @@ async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
     await say(world, user_room(ada.id), "feed.changed", {"reason": "unfollowed"}, eve)
     await hers.event("feed.changed")
     assert hers.named("feed.changed") == [{"reason": "unfollowed"}]
+
+
+async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve):
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    for event in (UserBlocked(by=ada.id, user_id=bob.id), UserUnblocked(by=ada.id, user_id=bob.id)):
+        await feeds.handle(world.social, [Happened(clock.new_id(), clock.now(), event)])
+    await say(world, user_room(bob.id), "feed.changed", {"reason": "followed"}, eve)
+    await his.event("feed.changed")
+    assert his.named("feed.changed") == [{"reason": "followed"}]
+    await hers.event("feed.changed", 2)
+    assert hers.named("feed.changed") == [{"reason": "blocked"}, {"reason": "unblocked"}]
