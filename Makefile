@@ -12,18 +12,19 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
-test: packages-dev node-modules ## lint, types, import rules and every test
+test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) .venv/bin/lint-imports
-	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+	$(VENV_PYTHON) -m pytest $(IN_PARALLEL)
+	REALTIME_ENGINE=portable $(VENV_PYTHON) -m pytest $(IN_PARALLEL) tests/realtime --ignore=tests/realtime/engine
+IN_PARALLEL := -n 2 --dist loadfile # each of the two starts servers of its own
 
-soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests), and the gateway on the portable engine
+soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
-	REALTIME_ENGINE=portable $(VENV_PYTHON) -m pytest tests/realtime --ignore=tests/realtime/engine
 SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)

@@ -32,6 +32,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
     blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
     await tx.update("users", {"_id": user_id}, {"$set": {**blank, "deleted_at": clock.now()}})
     await one_time.forget_all(tx, user_id)
+    tx.memory.forget(user["username"])
     tx.record(AccountDeleted(user_id=user_id))
     return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
 
@@ -45,6 +46,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     user = await _account(tx, username)
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
     await tx.update("users", {"_id": user["_id"]}, {"$set": suspended})
+    tx.memory.forget(username)
     await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
 
 
