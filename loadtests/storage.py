@@ -1,7 +1,7 @@
 """Bytes per million people: the mean size of each collection's documents and index keys, times how many a person has.
 
 Reads a database that holds real ones: `make run`, then `python -m social demo --users 50 --seconds 30`, then this.
-Sizes are of BSON, before the store compresses it (WiredTiger's snappy takes about half).
+Sizes are of BSON and of whole keys, before the store compresses either.
 """
 
 import asyncio
@@ -34,23 +34,27 @@ A_PERSON_HAS = {
     "notifications": 60,
     "notification_facts": 340,  # likes, comments and follows, once each
     "streams": 1,
-    "reports": 0.1,
+    "inbox": 100,  # the events of a week, once each group
 }
 
 
 def _url() -> str:
     if url := os.environ.get("MONGO_URL"):
         return url
-    port = json.loads(Path("var/store.json").read_text())["port"]
+    port = json.loads((Path(os.environ.get("PLAZA_VAR", "var")) / "store.json").read_text())["port"]
     return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
 
 
 def _key_bytes(document: dict[str, Any], index: Any) -> int:
-    fields = list(index.document["key"])
-    condition = index.document.get("partialFilterExpression", {})
-    if any(document.get(field) is None for field in condition):
+    if any(_value(document, field) is None for field in index.document.get("partialFilterExpression", {})):
         return 0
-    return sum(len(bson.encode({"": document.get(field)})) - 7 for field in fields) + ROW_ID
+    return sum(len(bson.encode({"": _value(document, field)})) - 7 for field in index.document["key"]) + ROW_ID
+
+
+def _value(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 async def main() -> None:

@@ -30,6 +30,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _named,
         _reports,
         _answers,
+        _mailed,
         _sessions,
     ):
         if await take_out(tx, user_id):
@@ -43,7 +44,6 @@ async def bury(tx: Transaction, user_id: str) -> None:
     if user is None:
         return
     nobody = f"@{user['username']}"
-    await one_time.forget_all(tx, user_id)
     await tx.delete("streams", {"_id": user_id})
     await tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
@@ -134,6 +134,10 @@ async def _reports(tx: Transaction, user_id: str) -> int:
 
 async def _answers(tx: Transaction, user_id: str) -> int:
     return len(await _take(tx, "idempotency", {"_id": {"$gt": f"{user_id}:", "$lt": f"{user_id};"}}))
+
+
+async def _mailed(tx: Transaction, user_id: str) -> int:
+    return len(await _take(tx, one_time.COLLECTION, {"user_id": user_id}))
 
 
 async def _sessions(tx: Transaction, user_id: str) -> int:

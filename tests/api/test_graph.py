@@ -2,15 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from pymongo import monitoring
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza, system
+from support.plaza import Plaza
 
 STEPS = 40
 ACTS = [
@@ -71,59 +68,3 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, p
         assert len(waiting - muted) <= sum(each["count"] for each in told) + len(muted)
 
     await eventually(counted)
-
-
-class Trips(monitoring.CommandListener):
-    """What is asked of the store, but for the work behind the scenes."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.listening = False
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        about = event.command.get(event.command_name)
-        if self.listening and about in ("users", "edges", "posts", 1):
-            self.asked.append(event.command_name)
-        elif self.listening and (event.command_name, about) == ("insert", "outbox"):
-            self.asked.append("outbox")
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
-
-    @contextmanager
-    def counted(self) -> Iterator[list[str]]:
-        """What is asked meanwhile."""
-        self.asked, self.listening = [], True
-        yield self.asked
-        self.listening = False
-
-
-@pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
-    """Listens to every client of the store that is made from here on."""
-    trips = Trips()
-    listeners = monitoring._LISTENERS
-    with_ours = listeners._replace(command_listeners=[*listeners.command_listeners, trips])
-    monkeypatch.setattr(monitoring, "_LISTENERS", with_ours)
-    return trips
-
-
-async def test_looking_at_one_thing_takes_one_round_trip_and_a_follow_three(
-    trips: Trips, mongo_url: str, mongo_database: str
-) -> None:
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
-        post = await ada.publish("hello")
-        with trips.counted() as asked:
-            await bob.see(post)
-        assert asked == ["aggregate"]
-        with trips.counted() as asked:
-            await bob.profile(ada)
-        assert asked == ["aggregate"]
-        with trips.counted() as asked:
-            await bob.follow(ada)
-        assert asked == ["update", "outbox", "commitTransaction"]
-        with trips.counted() as asked:
-            await bob.like(post)
-        assert asked == ["aggregate", "outbox", "commitTransaction"]  # and the like itself

@@ -1,6 +1,6 @@
 """What the system says to its document store, heard on the wire."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,6 +10,9 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from social.infra.logs import current_trace
+from social.infra.schema import INDEXES
+
+NEGATIONS = {"$ne", "$nin", "$not", "$exists"}
 
 
 class Command(NamedTuple):
@@ -26,8 +29,8 @@ class Command(NamedTuple):
     def filters(self) -> list[Mapping[str, Any]]:
         """What it looks for, once for each part of it; joins by the field they look in."""
         match self.name:
-            case "find" | "count":
-                return [self.document.get("filter", self.document.get("query", {}))]
+            case "find":
+                return [self.document.get("filter", {})]
             case "update" | "delete":
                 return [each["q"] for each in self.document[f"{self.name}s"]]
             case "aggregate":
@@ -60,6 +63,32 @@ class Commands(CommandListener):
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Of no interest."""
+
+
+def unindexed(commands: Iterable[Command]) -> list[tuple[str, Mapping[str, Any]]]:
+    """What was looked for by walking through a collection, and where."""
+    looked = [(each.collection, where) for each in commands for where in each.filters()]
+    looked += [(collection, {field: 1}) for each in commands for collection, field in each.joins()]
+    return [(collection, where) for collection, where in looked if not indexed(collection, where)]
+
+
+def indexed(collection: str, where: Mapping[str, Any]) -> bool:
+    """Whether the store can begin at an index: `_id`, or one whose first field, and whose condition, are asked for."""
+    if branches := where.get("$or"):
+        others = {name: each for name, each in where.items() if name != "$or"}
+        return all(indexed(collection, {**others, **branch}) for branch in branches)
+    if _narrow(where, "_id"):
+        return True
+    for index in INDEXES[collection]:
+        first = next(iter(index.document["key"]))
+        if _narrow(where, first) and set(index.document.get("partialFilterExpression", {})) <= set(where):
+            return True
+    return False
+
+
+def _narrow(where: Mapping[str, Any], field: str) -> bool:
+    asked = where.get(field, {})
+    return not isinstance(asked, Mapping) or not set(asked) <= NEGATIONS
 
 
 @contextmanager

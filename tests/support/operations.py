@@ -112,7 +112,7 @@ BODIES: dict[str, Body] = {
     "login": _credentials,
     "refresh_token": _refresh,
     "logout": _refresh,
-    "change_password": _always(current_password=PASSWORD, new_password="another good one"),
+    "change_password": _always(current_password=PASSWORD, new_password=PASSWORD),
     "request_password_reset": _always(email="owner@example.org"),
     "reset_password": _always(token="x", password="another good one"),
     "change_email": lambda _, __, column: {"password": PASSWORD, "email": f"at_{column}@example.org"},

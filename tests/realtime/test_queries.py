@@ -1,0 +1,65 @@
+"""What a gateway asks the document store: never a walk through a collection."""
+
+import pytest
+from support.commands import heard, unindexed
+from support.sockets import World, until
+
+from social import blocks
+from social.contracts.pushes import CLIENT_MESSAGES
+
+
+@pytest.fixture
+def commands():
+    with heard() as commands:
+        yield commands
+
+
+@pytest.fixture
+async def world(commands, mongo_url, mongo_database, redis_url, http):
+    async with World(mongo_url, mongo_database, redis_url, http) as world:
+        yield world
+
+
+def polls(commands, collection):
+    return sum(each.collection == collection for _, each in commands.sent if each.filters())
+
+
+async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
+    post = await ada.publish()
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    said = {
+        "post.watch": {"post_id": post},
+        "post.like": {"post_id": post, "idempotency_key": "a-key-of-a-like"},
+        "post.unlike": {"post_id": post},
+        "comment.create": {"post_id": post, "text": "hello"},
+        "typing": {"post_id": post},
+        "post.create": {"text": "hello"},
+        "user.follow": {"username": ada.username},
+        "user.unfollow": {"username": ada.username},
+        "presence.watch": {"user_ids": [ada.id]},
+        "presence.unwatch": {"user_ids": [ada.id]},
+        "notifications.read": {"ids": ["0" * 24]},
+        "sync": {"after": f"{(his.offset or '0.0').partition('.')[0]}.0"},
+        "session.renew": {"token": bob.token},
+        "post.unwatch": {"post_id": post},
+    }
+    assert set(said) == set(CLIENT_MESSAGES)
+    for event, data in said.items():
+        assert (await his.ask(event, data))["ok"], event
+
+    await hers.close()
+    await world.record(post, by=bob, author=ada)
+    again = await ada.back(hers, gateway)
+    await again.event("notification")
+    await world.record(post, by=await world.person("eve"), author=ada)  # Redis loses the push: found by its position
+    await again.event("notification.updated")
+    await again.ask("post.watch", {"post_id": post})
+    assert (await his.ask("post.watch", {"post_id": post}))["ok"]
+    await world.social.commit(blocks.block, bob.username, by=ada.id)
+    session = gateway.sessions.get(his.sid)
+    await until(lambda: session.hides(ada.id) and not session.rooms)
+
+    await until(lambda: polls(commands, "sessions") > 1 and polls(commands, "visibility_changes") > 1)
+    asked = [command for _, command in commands.sent]
+    assert len({command.collection for command in asked if command.filters()}) > 8
+    assert unindexed(asked) == []
