@@ -2,6 +2,7 @@
 
 from social import sight
 from social.contracts.events import PrivacyChanged
+from social.infra import clock
 from social.infra.mongo import Transaction
 
 
@@ -9,7 +10,8 @@ async def choose(tx: Transaction, private: bool, *, by: str) -> None:
     """Make one's account private, or public: then whoever waits for an answer is accepted."""
     user = await tx.one("users", {"_id": by}, {"username": 1, "private": 1})
     if user is not None and user.get("private", False) is not private:
-        await tx.update("users", {"_id": by}, {"$set": {"private": private}})
+        since = {"private_since": clock.now()} if private else {}
+        await tx.update("users", {"_id": by}, {"$set": {"private": private, **since}})
         if private:
             await sight.changed(tx, by)
         tx.memory.forget(user["username"])

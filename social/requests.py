@@ -1,9 +1,10 @@
 """Follow requests: who asked to follow a private account, until they are answered or give up."""
 
 from dataclasses import replace
+from datetime import datetime
 
-from social import edges, people, visibility
-from social.contracts.events import FollowAccepted, FollowRequestClosed, FollowRequested
+from social import edges, people, sight, visibility
+from social.contracts.events import FollowAccepted, FollowRequestClosed, FollowRequested, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.contracts.problems import NotFound
 from social.edges import Edge
@@ -27,6 +28,18 @@ async def ask(tx: Transaction, user_id: str, *, by: str) -> Edge:
     await edges.write(tx, edge)
     tx.record(FollowRequested(follower_id=by, followee_id=user_id))
     return edge
+
+
+async def hold_back(tx: Transaction, follower: str, followee: str, at: datetime) -> None:
+    """Make a follow a request that met an account just becoming private, of which its process had yet to hear."""
+    them = await tx.one("users", {"_id": followee, "private": True}, {"private_since": 1})
+    edge = (await edges.between(tx, [(follower, followee)]))[follower, followee]
+    if them is None or not edge.follows_at or not them["private_since"] < edge.follows_at <= at:
+        return
+    await edges.write(tx, replace(edge, follows_at=None, requested_at=edge.follows_at))
+    await sight.changed(tx, follower, followee)
+    tx.record(UserUnfollowed(follower_id=follower, followee_id=followee))
+    tx.record(FollowRequested(follower_id=follower, followee_id=followee))
 
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:

@@ -36,10 +36,10 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await fan_out(social, each, post_id, author_id, after=after, at_ms=at_ms)
             case PostDeleted(post_id=post_id, author_id=author_id):
                 await take_out(social, post_id, author_id, at_ms)
-            case (
-                UserFollowed(follower_id=owner, followee_id=author_id)
-                | FollowAccepted(follower_id=owner, followee_id=author_id)
-            ):
+            case UserFollowed(follower_id=owner, followee_id=author_id):
+                await hold_back(social, each, owner, author_id)
+                await match_edge(social, owner, author_id, "followed", at_ms)
+            case FollowAccepted(follower_id=owner, followee_id=author_id):
                 await match_edge(social, owner, author_id, "followed", at_ms)
             case UserUnfollowed(follower_id=owner, followee_id=author_id):
                 await match_edge(social, owner, author_id, "unfollowed", at_ms)
@@ -47,12 +47,10 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await part(social, one, other, "blocked", at_ms)
             case UserUnblocked(by=one, user_id=other):
                 await part(social, one, other, "unblocked", at_ms)
-            case UserMuted(by=owner, user_id=author_id):
+            case UserMuted(by=owner, user_id=author_id) | UserUnmuted(by=owner, user_id=author_id):
                 await social.pushes.control({"visibility": [owner, author_id]})
-                await match_edge(social, owner, author_id, "muted", at_ms)
-            case UserUnmuted(by=owner, user_id=author_id):
-                await social.pushes.control({"visibility": [owner, author_id]})
-                await match_edge(social, owner, author_id, "unmuted", at_ms)
+                muted = isinstance(each.event, UserMuted)
+                await match_edge(social, owner, author_id, "muted" if muted else "unmuted", at_ms)
             case PrivacyChanged(user_id=user_id, private=True):
                 await social.pushes.control({"visibility": [user_id]})
             case PrivacyChanged(user_id=user_id) | FollowRequested(followee_id=user_id):
@@ -104,6 +102,16 @@ async def part(social: Social, one: str, other: str, reason: Reason, at_ms: int)
     """
     await social.pushes.control({"visibility": [one, other]})
     await social.pushes.hint([user_room(one)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
+
+
+async def hold_back(social: Social, happened: Happened, follower: str, followee: str) -> None:
+    """Nobody follows a private account unasked: one that was public a moment ago is looked at again here."""
+
+    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+        await requests.hold_back(tx, follower, followee, happened.at)
+
+    if await social.mongo.one("users", {"_id": followee, "private": True}, {"_id": 1}):
+        await once(social, Group.FEEDS, [happened], record)
 
 
 async def answer_requests(social: Social, happened: Happened, user_id: str) -> None:

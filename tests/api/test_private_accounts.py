@@ -5,8 +5,8 @@ from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
-from social import requests
-from social.contracts.people import Me
+from social import requests, users
+from social.contracts.people import FollowState, Me
 
 
 async def privately(person: Person, private: bool = True) -> None:
@@ -42,6 +42,27 @@ async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
         assert texts(await each.comments(post)) == ["hi"]
         assert await each.names("/v1/users/ada/followers") == ["bob"]
     await bob.like(post)
+
+
+async def test_a_follow_by_a_process_that_has_yet_to_hear_of_it_becomes_a_request(
+    plaza: Plaza, ada: Person, bob: Person
+) -> None:
+    stale = await users.known(plaza.social.mongo, "ada")
+    await privately(ada)
+    plaza.social.mongo.memory.keep("ada", stale)
+    assert (await bob.ask("PUT", "/v1/users/ada/follow")).ok(FollowState).following
+    post = await ada.publish("for friends")
+
+    async def held_back() -> None:
+        standing = (await bob.profile(ada)).relationship
+        assert (standing.following, standing.requested) == (False, True)
+        assert (await ada.me()).followers == 0
+        assert "follow_request" in {each.type for each in await ada.notifications()}
+
+    await eventually(held_back)
+    (await bob.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
+    assert (await ada.ask("PUT", "/v1/follow-requests/bob")).status == 200
+    assert (await bob.see(post)).text == "for friends"
 
 
 async def test_who_is_removed_as_a_follower_sees_nothing_any_more(ada: Person, bob: Person) -> None:
