@@ -44,6 +44,7 @@ class Session:
         "hidden",
         "hold",
         "last",
+        "looked",
         "looks",
         "outrun",
         "reading",
@@ -75,7 +76,8 @@ class Session:
         self.ended = False
         self.rooms: set[str] = set()  # entered through doors; not the user's own
         self.hidden: Hidden = NOBODY  # authors whose pushes are kept from this person
-        self.looks = 0  # how often `hidden` was read again
+        self.looks = 0  # how often `hidden` had to be read again
+        self.looked = 0  # of these, the last that was
         self.typed_at = 0.0
 
     @property

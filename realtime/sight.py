@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from realtime.background import Background
 from realtime.doors import Doors
@@ -41,6 +42,7 @@ class Sight:
         self._background = background
         self._cut = cut
         self._read_until = clock.now() - OVERLAP
+        self._looking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known: dict[str, datetime] = {}  # changes that were looked at, as long as the overlap repeats them
 
     async def read(self, session: Session) -> None:
@@ -95,14 +97,17 @@ class Sight:
                 await asyncio.sleep(RETRY_S)
 
     async def _refresh(self, user_id: str) -> None:
-        looking: dict[Session, int] = {}
+        """However many changes come while the store is asked, it is asked once more for all of them."""
         for session in self._sessions.of_user(user_id):
             session.looks += 1
-            looking[session] = session.looks
-        if looking:
+        async with self._looking.setdefault(user_id, asyncio.Lock()):
+            due = {each: each.looks for each in self._sessions.of_user(user_id) if each.looked < each.looks}
+            if not due:
+                return  # whoever had the lock before looked after our change
             hidden = await self._hidden(user_id)
-            for session, looks in looking.items():
-                if looks == session.looks and not session.ended:
+            for session, looks in due.items():
+                session.looked = max(session.looked, looks)
+                if not session.ended:
                     self._sessions.hide(session, hidden)
 
     async def _hidden(self, user_id: str) -> Hidden:

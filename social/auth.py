@@ -73,7 +73,7 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
     RateLimited after many failures.
     """
     field = "email" if "@" in ask.username else "username"
-    user = await _known(social, keys, ask.username, {field: ask.username}, ask.password)
+    user = await _known(social, keys, _login(ask.username), {field: ask.username}, ask.password)
     if user is None:
         raise InvalidCredentials
     if user.get("suspended_at"):
@@ -155,10 +155,25 @@ async def tell_ended(social: Social, session_ids: Sequence[str], reason: Session
 
 async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
     """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
-    user = await _known(social, keys, user_id, {"_id": user_id}, password)
+    user = await _known(social, keys, _account(user_id), {"_id": user_id}, password)
     if user is None:
         raise WrongPassword
     return str(user["password"])
+
+
+async def forgive(social: Social, user: Document) -> None:
+    """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
+    for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
+        await social.delays.succeeded(name)
+
+
+def _login(name: str) -> str:
+    """What guesses are counted by; a username may look like somebody's id, and has nothing to do with that."""
+    return f"login {name}"
+
+
+def _account(user_id: str) -> str:
+    return f"account {user_id}"
 
 
 async def _known(social: Social, keys: Checks, name: str, where: Where, password: str) -> Document | None:

@@ -39,11 +39,12 @@ async def page(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, l
     """A post's comments as this viewer sees them, newest first; raises NotFound."""
     await visibility.post(mongo, post_id, viewer=viewer)
 
-    async def show(rows: list[Document]) -> list[Comment]:
+    async def show(rows: list[Document]) -> list[Comment | None]:
         rendered, hidden = await asyncio.gather(
             _render(mongo, rows), visibility.apart(mongo, viewer, (row["author_id"] for row in rows))
         )
-        return [each for each in rendered if each.author.id not in hidden]
+        shown = {each.id: each for each in rendered if each.author.id not in hidden}
+        return [shown.get(row["_id"]) for row in rows]
 
     found = await UNDER_POST.filled(mongo, {"post_id": post_id}, show, cursor=cursor, limit=limit)
     return Comments(items=found.items, next=found.next, prev=found.prev)

@@ -46,8 +46,7 @@ async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None
     password = await keys.passwords.hash(ask.password)
     user, ended = await social.commit(_reset_password, ask.token, password)
     await auth.tell_ended(social, ended, SessionEnd.PASSWORD_RESET)
-    for name in (user["username"], user["email"], user["_id"]):
-        await social.delays.succeeded(name)  # whoever tried the old one: its owner is not kept waiting
+    await auth.forgive(social, user)
 
 
 async def _reset_password(tx: Transaction, token: str, password: str) -> tuple[Document, list[str]]:
@@ -89,20 +88,23 @@ async def request_verification(tx: Transaction, *, by: str) -> None:
 
 async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str) -> None:
     """Mail a token to a new address, which replaces the old one when it comes back; raises WrongPassword."""
-    await auth.confirm_password(social, keys, by, ask.password)
-    await social.commit(_request_change, by, ask.email)
+    password = await auth.confirm_password(social, keys, by, ask.password)
+    await social.commit(_request_change, by, password, ask.email)
 
 
-async def _request_change(tx: Transaction, user_id: str, email: str) -> None:
+async def _request_change(tx: Transaction, user_id: str, password: str, email: str) -> None:
+    """The write to the account orders this and a change of its password: refused after that, void before it."""
+    if not await tx.update("users", {"_id": user_id, "password": password}, {"$inc": {"email_changes": 1}}):
+        raise WrongPassword("It was changed at this moment")
     tx.record(EmailChangeRequested(user_id=user_id, email=email))
 
 
 async def verify_email(tx: Transaction, token: str) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
-    user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1})
-    if user is None:
-        raise InvalidOneTimeToken
+    user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1, "password_changed_at": 1})
+    if user is None or (user["email"] != spent.email and outdated(user, spent.asked_at)):
+        raise InvalidOneTimeToken  # the mailer may make a token just after a change of the password voided the others
     proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}
     try:
         await tx.bulk("users", [UpdateOne({"_id": spent.user_id}, proven)])

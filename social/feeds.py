@@ -14,8 +14,9 @@ HOME = Listing("feed", "feed_entries", "post_id")
 async def page(mongo: Mongo, *, owner: str, cursor: str | None, limit: int) -> Posts:
     """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled."""
 
-    async def show(entries: list[Document]) -> list[Post]:
-        return await _posts(mongo, entries, viewer=owner)
+    async def show(entries: list[Document]) -> list[Post | None]:
+        found = {each.id: each for each in await _posts(mongo, entries, viewer=owner)}
+        return [found.get(entry["post_id"]) for entry in entries]
 
     found = await HOME.filled(mongo, {"owner": owner}, show, cursor=cursor, limit=limit)
     return Posts(items=found.items, next=found.next, prev=found.prev)
@@ -58,6 +59,4 @@ async def forget_post(mongo: Mongo, post_id: str) -> None:
 
 async def _posts(mongo: Mongo, entries: list[Document], *, viewer: str) -> list[Post]:
     found = await mongo.many("posts", {"_id": {"$in": [each["post_id"] for each in entries]}})
-    by_id = {post["_id"]: post for post in found}
-    there = [by_id[each["post_id"]] for each in entries if each["post_id"] in by_id]
-    return await posts.render(mongo, there, viewer=viewer, muted=False)
+    return await posts.render(mongo, found, viewer=viewer, muted=False)

@@ -1,7 +1,7 @@
 """Single-use tokens that prove who reads a mailbox: only their hash is kept, until they are spent or over."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -24,20 +24,23 @@ LIVES = {Purpose.EMAIL: timedelta(hours=24), Purpose.PASSWORD: timedelta(hours=1
 
 
 class Spent(NamedTuple):
-    """Whose token it was, and the address it was mailed to."""
+    """Whose token it was, the address it was mailed to, and when it was asked for."""
 
     user_id: str
     email: str
+    asked_at: datetime
 
 
-async def mint(mongo: Mongo, purpose: Purpose, user_id: str, email: str) -> str | None:
+async def mint(
+    mongo: Mongo, purpose: Purpose, user_id: str, email: str, *, asked_at: datetime | None = None
+) -> str | None:
     """A token to be mailed now; None when this person was sent enough of them."""
     now = clock.now()
     recent = {"user_id": user_id, "purpose": purpose, "at": {"$gt": now - timedelta(hours=1)}}
     if await mongo.count(COLLECTION, recent, limit=MOST_AN_HOUR) >= MOST_AN_HOUR:
         return None
     token = clock.new_secret(32)
-    row = {"_id": _digest(token), "purpose": purpose, "user_id": user_id, "email": email}
+    row = {"_id": _digest(token), "purpose": purpose, "user_id": user_id, "email": email, "asked_at": asked_at or now}
     await mongo.insert(COLLECTION, {**row, "at": now, "expires_at": now + LIVES[purpose]})
     return token
 
@@ -59,7 +62,7 @@ async def spend(tx: Transaction, purpose: Purpose, token: str) -> Spent:
     if row is None:
         raise InvalidOneTimeToken
     await tx.delete(COLLECTION, {"user_id": row["user_id"], "purpose": purpose})
-    return Spent(row["user_id"], row["email"])
+    return Spent(row["user_id"], row["email"], row.get("asked_at") or row["at"])
 
 
 async def forget_all(tx: Transaction, user_id: str) -> None:

@@ -30,8 +30,9 @@ async def page(
 ) -> People:
     """A page of the people in this field of a list of edges; without a viewer nobody is hidden."""
 
-    async def show(rows: list[Document]) -> list[UserRef]:
-        return await cards(mongo, [row[field] for row in rows], viewer=viewer)
+    async def show(rows: list[Document]) -> list[UserRef | None]:
+        found = {each.id: each for each in await cards(mongo, [row[field] for row in rows], viewer=viewer)}
+        return [found.get(row[field]) for row in rows]
 
     found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
     return People(items=found.items, next=found.next, prev=found.prev)

@@ -98,10 +98,12 @@ async def match_edge(social: Social, owner: str, author_id: str, reason: Reason,
 
 
 async def part(social: Social, one: str, other: str, reason: Reason, at_ms: int) -> None:
-    """Two people see something else now, at once; only who blocks is told why."""
+    """Two people see something else now, at once; only who blocks is told, for the other is not to notice.
+
+    Whether a follow of theirs ended with it, they hear by its own event.
+    """
     await social.pushes.control({"visibility": [one, other]})
     await social.pushes.hint([user_room(one)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
-    await social.pushes.hint([user_room(other)], "feed.changed", FeedChanged(reason="unfollowed"), at_ms=at_ms)
 
 
 async def answer_requests(social: Social, happened: Happened, user_id: str) -> None:

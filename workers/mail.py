@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from social import credentials, one_time
 from social.contracts.events import (
@@ -95,14 +96,14 @@ class Post:
             case EmailVerificationRequested(user_id=user_id):
                 user = await _account(social, {"_id": user_id})
                 if user and not user.get("email_verified_at"):
-                    await self._token(social, Purpose.EMAIL, user, user["email"])
+                    await self._token(social, Purpose.EMAIL, user, user["email"], happened.at)
             case EmailChangeRequested(user_id=user_id, email=email):
                 user = await _account(social, {"_id": user_id})
                 if user and not credentials.outdated(user, happened.at):
-                    await self._token(social, Purpose.EMAIL, user, email)
+                    await self._token(social, Purpose.EMAIL, user, email, happened.at)
             case PasswordResetRequested(email=email):
                 if user := await _account(social, {"email": email}):
-                    await self._token(social, Purpose.PASSWORD, user, email)
+                    await self._token(social, Purpose.PASSWORD, user, email, happened.at)
             case PasswordChanged(user_id=user_id):
                 if user := await _account(social, {"_id": user_id}):
                     text = CHANGED.format(username=user["username"])
@@ -112,9 +113,9 @@ class Post:
                     text = MOVED.format(username=user["username"])
                     await self._hand_over(Mail(old, "Your e-mail address was changed", text))
 
-    async def _token(self, social: Social, purpose: Purpose, user: Document, email: str) -> None:
+    async def _token(self, social: Social, purpose: Purpose, user: Document, email: str, asked_at: datetime) -> None:
         async with self.minting:
-            token = await one_time.mint(social.mongo, purpose, user["_id"], email)
+            token = await one_time.mint(social.mongo, purpose, user["_id"], email, asked_at=asked_at)
         if token is None:
             log.warning("no more mails of this kind for this person within the hour", purpose=purpose)
             return

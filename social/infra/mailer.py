@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import localtime
@@ -144,6 +145,10 @@ class SmtpMailer:
             if all(each.code >= 500 for each in refused.recipients):
                 raise MailRefused(f"refused with {refused.recipients[0].code}") from None
             raise
+        except aiosmtplib.SMTPNotSupported as unsupported:
+            if "SMTPUTF8" in str(unsupported) and not mail.to.isascii():
+                raise MailRefused("the server takes only ASCII addresses") from None
+            raise
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:
@@ -151,7 +156,7 @@ def message(mail: Mail, sender: str) -> EmailMessage:
     made = EmailMessage()
     try:
         made["To"] = Address(addr_spec=mail.to)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, AttributeError, MessageError):  # its parser raises all of these
         raise MailRefused("not an address") from None
     made["From"] = Address("Plaza", addr_spec=sender)
     made["Subject"] = mail.subject

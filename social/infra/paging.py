@@ -78,26 +78,36 @@ class Listing:
         self,
         mongo: Mongo,
         where: Where,
-        show: Callable[[list[Document]], Awaitable[list[T]]],
+        show: Callable[[list[Document]], Awaitable[list[T | None]]],
         *,
         cursor: str | None,
         limit: int,
         fields: Where | None = None,
     ) -> Filled[T]:
-        """One page of what `show` leaves of the items, in their order: refilled for those that it leaves out."""
+        """One page of what `show` makes of the items, each in its place: refilled for those it has nothing for.
+
+        Cursors begin at what is shown, since whoever decodes one reads the item in it; only where nearly all is hidden
+        does one name what was looked at last, to go on from there.
+        """
         back = self.goes_back(cursor)
-        found: list[T] = []
+        found: list[tuple[Document, T]] = []
         first = at = await self.page(mongo, where, cursor=cursor, limit=limit, fields=fields)
         asked = limit
         for refills in itertools.count():
-            more = await show(at.items) if at.items else []
+            shown = await show(at.items) if at.items else []
+            more = [(item, each) for item, each in zip(at.items, shown, strict=True) if each is not None]
             found = more + found if back else found + more
             further = at.prev if back else at.next
             if len(found) == limit or len(at.items) < asked or further is None or refills == MOST_REFILLS:
                 break
             asked = limit - len(found)
             at = await self.page(mongo, where, cursor=further, limit=asked, fields=fields)
-        return Filled(found, next=first.next if back else at.next, prev=at.prev if back else first.prev)
+        next_, prev = (first.next, at.prev) if back else (at.next, first.prev)
+        if found and back:
+            next_ = self.cursor(found[-1][0])
+        if found and (not back or refills < MOST_REFILLS):
+            prev = self.cursor(found[0][0], older=False)
+        return Filled([each for _, each in found], next_, prev)
 
     def goes_back(self, cursor: str | None) -> bool:
         """Whether a cursor leads to newer items."""

@@ -1,6 +1,7 @@
 """Blocks and mutes: who is hidden from whom, and in what."""
 
 import asyncio
+import base64
 
 import pytest
 from support.eventually import eventually
@@ -258,3 +259,24 @@ async def test_lists_of_people_go_both_ways_newest_first(door: Door, ada: Person
     assert await ada.names("/v1/users/ada/followers") == ["fan4", "fan2", "fan1", "fan0"]
     await counted(ada, followers=4, following=1)
     assert (await ada.ask("DELETE", "/v1/users/me/followers/fan3")).ok(Relationship) == STRANGERS
+
+
+async def test_no_cursor_names_somebody_who_is_hidden(door: Door, ada: Person, bob: Person, eve: Person) -> None:
+    """Cursors can be read by whoever decodes them."""
+    cat, dan = await door.register("cat"), await door.register("dan")
+    post = await eve.publish("hello")
+    for each in (bob, cat, dan, bob):
+        comment = await each.comment(post, "here")
+        hidden_comment = comment.id
+    for each in (dan, cat, bob):
+        await each.follow(eve)
+    await bob.block(ada)
+    paths = {"/v1/users/eve/followers": bob.id, f"/v1/posts/{post.id}/comments": hidden_comment}
+    for path, hidden in paths.items():
+        page = (await ada.ask("GET", f"{path}?limit=1")).body
+        older = (await ada.ask("GET", f"{path}?limit=1&cursor={page['next']}")).body
+        newer = (await ada.ask("GET", f"{path}?limit=2&cursor={older['prev']}")).body
+        assert len(page["items"]) == 1
+        assert newer["items"] == page["items"]
+        for cursor in (each[end] for each in (page, older, newer) for end in ("next", "prev") if each[end]):
+            assert hidden not in base64.urlsafe_b64decode(cursor + "==").decode()

@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import one_time
+from social import auth, one_time
 from social.contracts.people import Tokens
 from social.infra import clock
 
@@ -236,3 +237,33 @@ async def test_a_recovered_account_is_not_lost_again_to_what_a_thief_had_asked_f
     await forget(door)
     assert (await reset(door, await plaza.mailbox.token("ada@example.org", "new password"))).status == 204
     (await verify(door, thief)).refused(400, "invalid_one_time_token")
+
+
+async def test_a_password_that_is_changed_while_a_thief_asks_for_another_address_stops_them(
+    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm = auth.confirm_password
+
+    async def meanwhile(*args: Any, **options: Any) -> str:
+        confirmed = await confirm(*args, **options)
+        monkeypatch.undo()
+        assert (await change_password(ada, PASSWORD, NEW)).status == 204
+        return confirmed
+
+    monkeypatch.setattr("social.auth.confirm_password", meanwhile)
+    ask = {"password": PASSWORD, "email": "thief@example.org"}
+    (await ada.ask("PUT", "/v1/auth/email", ask)).refused(403, "wrong_password")
+
+
+async def test_a_token_that_is_made_just_after_a_password_was_changed_is_as_void_as_one_made_before(
+    plaza: Plaza, door: Door, ada: Person
+) -> None:
+    """The mailer read the account before the change, and made the token after it."""
+    asked_at = clock.now()
+    assert (await change_password(ada, PASSWORD, NEW)).status == 204
+    thief = await one_time.mint(
+        plaza.social.mongo, one_time.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
+    )
+    assert thief
+    (await verify(door, thief)).refused(400, "invalid_one_time_token")
+    assert (await ada.me()).email == "ada@example.org"

@@ -58,6 +58,16 @@ async def test_whoever_has_the_token_cannot_guess_the_password_with_it(door: Doo
     (await guess(door, "ada", PASSWORD)).ok(Tokens)
 
 
+async def test_a_name_that_looks_like_an_id_has_nothing_to_do_with_it(door: Door, ada: Person) -> None:
+    """Ids are public, and usernames: neither can a namesake forgive guesses at a password, nor have its owner wait."""
+    namesake = await door.register(ada.id)
+    ask = {"current_password": "not the password", "new_password": "another password"}
+    for _ in range(FREE + 1):
+        (await ada.ask("POST", "/v1/auth/password", ask)).refused(403, "wrong_password")
+    (await guess(door, namesake.username, PASSWORD)).ok(Tokens)
+    (await ada.ask("POST", "/v1/auth/password", ask)).refused(429, "rate_limited")
+
+
 async def test_who_recovers_a_password_does_not_wait(plaza: Plaza, door: Door, ada: Person) -> None:
     (await until_it_waits(door, "ada")).refused(429, "rate_limited")
     await door.ask("POST", "/v1/auth/password-reset/request", {"email": "ada@example.org"})

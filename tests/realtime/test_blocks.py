@@ -6,8 +6,11 @@ import pytest
 from support.sockets import until
 
 from social import blocks, edges, follows, mutes, privacy, requests
+from social.contracts.events import UserBlocked, UserUnblocked
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
+from social.infra.inbox import Happened
+from workers import feeds
 
 # redis-py forgets a writer whose server was killed while it wrote
 pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
@@ -266,3 +269,44 @@ async def test_a_word_from_another_process_that_is_malformed_changes_nothing(wor
     for people in ([], [1], [None, ada.id], ["nobody", ada.id, 3], "no list"):
         await world.social.pushes.control({"visibility": people})
     assert (await hers.ask("post.create", {"text": "still here"}))["ok"]
+
+
+async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
+    world, gateway, ada, bob, eve, monkeypatch
+):
+    """Whoever blocks 20,000 people and goes on would have their gateway read 20,000 rows for each."""
+    hers = await ada.connect(gateway)
+    looks, go_on = [], asyncio.Event()
+    hidden_from = edges.hidden_from
+
+    async def slowly(mongo, user_id):
+        looks.append(user_id)
+        found = await hidden_from(mongo, user_id)
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(edges, "hidden_from", slowly)
+    gateway.sight.told([ada.id, eve.id])
+    await until(lambda: looks)
+    await commit(world, blocks.block, bob, by=ada)
+    for _ in range(100):
+        gateway.sight.told([ada.id, bob.id])
+    await asyncio.sleep(0)
+    go_on.set()
+    await until(lambda: all(each.hides(bob.id) for each in gateway.sessions.of_user(ada.id)))
+    assert looks.count(ada.id) <= 4  # the first, one for all that came during it, and the same by the store's list
+    await say(world, user_room(ada.id), "feed.changed", {"reason": "followed"}, bob)
+    await say(world, user_room(ada.id), "feed.changed", {"reason": "unfollowed"}, eve)
+    await hers.event("feed.changed")
+    assert hers.named("feed.changed") == [{"reason": "unfollowed"}]
+
+
+async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve):
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    for event in (UserBlocked(by=ada.id, user_id=bob.id), UserUnblocked(by=ada.id, user_id=bob.id)):
+        await feeds.handle(world.social, [Happened(clock.new_id(), clock.now(), event)])
+    await say(world, user_room(bob.id), "feed.changed", {"reason": "followed"}, eve)
+    await his.event("feed.changed")
+    assert his.named("feed.changed") == [{"reason": "followed"}]
+    await hers.event("feed.changed", 2)
+    assert hers.named("feed.changed") == [{"reason": "blocked"}, {"reason": "unblocked"}]

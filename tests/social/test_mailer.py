@@ -47,11 +47,16 @@ class Server:
 
 
 @asynccontextmanager
-async def smtp(tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[tuple[Server, int]]:
+async def smtp(
+    tls: ssl.SSLContext | None = None, *, ascii_only: bool = False, **options: Any
+) -> AsyncIterator[tuple[Server, int]]:
     """An SMTP server on this loop, and its port."""
     handler = Server()
     listening = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(handler, hostname="mail.example", enable_SMTPUTF8=True, **options), "127.0.0.1", 0, ssl=tls
+        lambda: SMTP(handler, hostname="mail.example", enable_SMTPUTF8=not ascii_only, **options),
+        "127.0.0.1",
+        0,
+        ssl=tls,
     )
     try:
         yield handler, listening.sockets[0].getsockname()[1]
@@ -141,6 +146,25 @@ async def test_an_address_cannot_add_recipients_or_headers(address: str) -> None
         with pytest.raises(MailRefused):
             await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO._replace(to=address))
     assert server.envelopes == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["<a@x.de", "(@x.de", "[@x.de", "a@].de", "a@[1.2", "a@x..de", "a@(.de", "a@x.(", "ö@x.de", "é" * 64 + "@x.de"],
+)
+async def test_what_is_no_address_is_given_up_and_never_tried_again(tmp_path: Path, address: str) -> None:
+    """Strangers choose these: none may be retried for a quarter of an hour and then kept for an operator."""
+    with pytest.raises(MailRefused):
+        await mailer(f"file:{tmp_path}", SENDER).send(HELLO._replace(to=address))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_that_knows_only_ascii_cannot_reach_another_address() -> None:
+    async with smtp(ascii_only=True) as (server, port):
+        with pytest.raises(MailRefused):
+            await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO._replace(to="ada@exämple.org"))
+        await mailer(f"smtp://127.0.0.1:{port}", SENDER).send(HELLO)
+    assert said_to(server) == [(SENDER, [HELLO.to])]
 
 
 async def test_a_folder_keeps_mails_for_its_owner_alone(tmp_path: Path) -> None:
