@@ -6,28 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import comments, edges, likes, notifications, posts, replay, streams
-from social.contracts.events import (
-    CommentAdded,
-    Event,
-    FollowAccepted,
-    FollowRequestClosed,
-    FollowRequested,
-    Group,
-    NotificationsChanged,
-    NotificationsRead,
-    PostDeleted,
-    PostLiked,
-    UserBlocked,
-    UserFollowed,
-)
+from social import notifications, replay, streams
+from social.contracts.events import Group, NotificationsChanged, NotificationsRead, PostDeleted
 from social.contracts.notifications import Notification
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
 from social.infra import clock, metrics
 from social.infra.inbox import Happened, once
-from social.infra.mongo import Document, Transaction, Where
+from social.infra.mongo import Document, Transaction
 from social.infra.wiring import Social
 from social.notifications import Cause
+from workers import causes
 
 AT_ONCE = 16  # recipients told side by side; each one's own news stay in line
 
@@ -51,45 +39,13 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """The effect of events not seen before; what was undone meanwhile is not told."""
-    for untold in await _untold(tx, [each.event for each in happened]):
+    for untold in await causes.untold(tx, [each.event for each in happened]):
         await notifications.withdraw(tx, untold)
-    causes = [cause for each in happened if (cause := cause_of(each.event))]
-    await notifications.tell(tx, await _still_true(tx, causes))
+    told = [cause for each in happened if (cause := causes.of(each.event))]
+    await notifications.tell(tx, await causes.still_true(tx, told))
     gone = [each.event.post_id for each in happened if isinstance(each.event, PostDeleted)]
     if gone:
         await notifications.remove_about(tx, gone)
-
-
-def cause_of(event: Event) -> Cause | None:
-    """Whom an event concerns, if anybody."""
-    match event:
-        case PostLiked():
-            return Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
-        case CommentAdded():
-            author, post_id = event.author_id, event.post_id
-            return Cause("comment", "post", post_id, event.by, author, post_id, instance=event.comment_id)
-        case UserFollowed():
-            return Cause("follow", "user", event.followee_id, event.follower_id, event.followee_id, None)
-        case FollowRequested():
-            return _asked(event.follower_id, event.followee_id)
-        case FollowAccepted():
-            return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
-    return None
-
-
-def untold_by(event: Event) -> tuple[tuple[str, str], Where] | None:
-    """The facts that an event takes back, if any, and the edge that says so."""
-    match event:
-        case FollowRequestClosed() | FollowAccepted():
-            asked = _asked(event.follower_id, event.followee_id)
-            return (event.follower_id, event.followee_id), {"_id": asked.fact_id}
-        case UserBlocked(by=one, user_id=other):
-            return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
-    return None
-
-
-def _asked(follower_id: str, followee_id: str) -> Cause:
-    return Cause("follow_request", "user", followee_id, follower_id, followee_id, None)
 
 
 async def announce(social: Social, happened: Sequence[Happened]) -> None:
@@ -106,57 +62,17 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
     await asyncio.gather(*(tell(recipient, news) for recipient, news in by_recipient.items()))
 
 
-async def _still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
-    liked = [(cause.target_id, cause.actor) for cause in causes if cause.type == "like"]
-    said = [cause.instance for cause in causes if cause.type == "comment"]
-    likes_now = await likes.existing(tx, liked) if liked else set()
-    comments_now = await comments.existing(tx, said) if said else set()
-    about = [cause.post_id for cause in causes if cause.post_id is not None]
-    posts_now = await posts.existing(tx, about) if about else set()  # likes and comments outlive their post a moment
-    ways = {(cause.recipient, cause.actor) for cause in causes}
-    between = await edges.between(tx, ways | {(actor, recipient) for recipient, actor in ways})
-
-    def true(cause: Cause) -> bool:
-        out, back = between[cause.recipient, cause.actor], between[cause.actor, cause.recipient]
-        if out.hides:
-            return False
-        match cause.type:
-            case "like":
-                return (cause.target_id, cause.actor) in likes_now and cause.post_id in posts_now
-            case "follow":
-                return bool(back.follows_at)
-            case "follow_request":
-                return bool(back.requested_at)
-            case "follow_accepted":
-                return bool(out.follows_at)
-            case "comment":
-                return cause.instance in comments_now and cause.post_id in posts_now
-
-    return [cause for cause in causes if true(cause)]
-
-
-async def _untold(tx: Transaction, events: Sequence[Event]) -> list[Where]:
-    """The facts to take back, unless what took them back was itself taken back since."""
-    taken = [(event, *untold) for event in events if (untold := untold_by(event))]
-    between = await edges.between(tx, {pair for _, pair, _ in taken})
-    return [
-        where
-        for event, pair, where in taken
-        if (between[pair].apart if isinstance(event, UserBlocked) else not between[pair].requested_at)
-    ]
-
-
 async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
     since: dict[tuple[str, str, str], datetime] = {}
-    causes: list[Cause] = []
+    told: list[Cause] = []
     news: list[News] = []
     gone: dict[str, datetime] = {}
     changed: dict[str, Document] = {}
     for each in happened:
-        if cause := cause_of(each.event):
-            causes.append(cause)
+        if cause := causes.of(each.event):
+            told.append(cause)
             since.setdefault(cause.group, each.at)
-        if untold := untold_by(each.event):
+        if untold := causes.untold_by(each.event):
             for group in await notifications.withdrawn(social.mongo, untold[1]):
                 changed[group["_id"]] = group
                 since.setdefault(_key(group), each.at)
@@ -168,7 +84,7 @@ async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
                 since.setdefault(_key(group), each.at)
         elif isinstance(each.event, NotificationsRead):
             news.append(await _read_news(social, each.event, each.at))
-    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, causes)}
+    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, told)}
     rendered = await notifications.render(social.mongo, list(changed.values()))
     for group, notification in zip(changed.values(), rendered, strict=True):
         news += [_news_of(group, since.get(_key(group)) or happened[0].at, notification)]

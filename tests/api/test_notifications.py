@@ -7,7 +7,7 @@ import pytest
 from support.eventually import eventually
 from support.people import Person, ids
 
-from social.contracts.notifications import Unread
+from social.contracts.notifications import Notifications, Unread
 from social.infra import clock
 
 
@@ -169,7 +169,13 @@ async def test_a_list_and_the_stream_after_it_join_without_hole_or_double(
     post = await ada.publish("hello")
     await bob.like(post)
     (before,) = await told(ada, 1)
-    page = await ada.inbox()
+
+    async def numbered() -> Notifications:  # a moment after the list shows it; between them it is told by both
+        page = await ada.inbox()
+        assert page.offset.endswith(".1")
+        return page
+
+    page = await eventually(numbered)
     await eve.like(post)
 
     async def grew() -> None:
