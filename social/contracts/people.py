@@ -24,7 +24,11 @@ Username = Annotated[
 NewUsername = Annotated[Username, AfterValidator(_free)]
 Email = Annotated[
     str,
-    StringConstraints(to_lower=True, max_length=254, pattern=r"^[^\s@\x00]{1,64}@[^\s@\x00]+\.[^\s@.\x00]+$"),
+    StringConstraints(
+        to_lower=True,
+        max_length=254,  # control characters are named: what else \s stands for differs between engines
+        pattern=r"^[^\s@\x00-\x1f\x7f-\x9f]{1,64}@[^\s@\x00-\x1f\x7f-\x9f]+\.[^\s@.\x00-\x1f\x7f-\x9f]+$",
+    ),
     Field(examples=["ada@example.org"]),
 ]
 Password = Annotated[
