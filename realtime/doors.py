@@ -64,17 +64,20 @@ class Doors:
                 raise NotFound
             return found[0]
 
+        unsure = False  # in the room, while what they may see has changed since it was asked
         try:
             while True:
                 turn = self._turn
                 seen = await visibility.post(self._social.mongo, post_id, viewer=session.user_id)
                 stats = await self._enter(session, [room], look)
+                unsure = True
                 self._authors[post_id] = seen.author["_id"]
                 self._posts.setdefault(seen.author["_id"], set()).add(post_id)
                 if turn == self._turn:
                     return stats
-        except NotFound:
-            self._leave(session, [room], remembered=True)
+        except BaseException as error:
+            if unsure or isinstance(error, NotFound):
+                self._leave(session, [room], remembered=True)
             raise
         finally:
             self._forget(room)

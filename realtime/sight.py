@@ -70,10 +70,11 @@ class Sight:
 
     async def _poll(self) -> None:
         now = clock.now()
+        changes = await sight.since(self._mongo, self._read_until)
         if now - self._read_until > sight.REMEMBERED / 2:  # some are forgotten: have everybody connect again
             for session in self._sessions:
                 self._cut(session)
-        for row in await sight.since(self._mongo, self._read_until):
+        for row in changes:
             if row["_id"] not in self._known:
                 self._known[row["_id"]] = row["at"]
                 self._changed(row["who"], row["whom"])

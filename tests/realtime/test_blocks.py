@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks, edges, follows, mutes, privacy, requests
+from social import blocks, edges, follows, mutes, privacy, requests, sight, visibility
 from social.contracts.events import UserBlocked, UserUnblocked
+from social.contracts.problems import Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened
@@ -172,6 +173,43 @@ async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada,
     go_on.set()
     assert (await entering)["problem"]["code"] == "not_found"
     assert gateway.sessions.get(his.sid).rooms == set()
+
+
+async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, gateway, ada, bob, monkeypatch):
+    his = await bob.connect(gateway)
+    post = await ada.publish()
+    seen, looks = visibility.post, 0
+
+    async def once_only(reader, post_id, *, viewer):
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise Unavailable
+        found = await seen(reader, post_id, viewer=viewer)
+        gateway.doors.turn()  # something changes while he enters
+        return found
+
+    monkeypatch.setattr(visibility, "post", once_only)
+    assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "unavailable"
+    assert looks == 2
+    assert gateway.sessions.get(his.sid).rooms == set()
+
+
+async def test_a_store_that_was_away_for_long_costs_no_socket_before_it_is_back(world, gateway, ada, monkeypatch):
+    wire = await ada.connect(gateway)
+    monkeypatch.setattr(gateway.sight, "_read_until", clock.now() - sight.REMEMBERED)
+    since = sight.since
+
+    async def away(*_):
+        raise Unavailable
+
+    monkeypatch.setattr(sight, "since", away)
+    with pytest.raises(Unavailable):
+        await gateway.sight._poll()
+    assert (await wire.ask("sync", {"after": "x"}))["ok"]
+    monkeypatch.setattr(sight, "since", since)
+    await gateway.sight._poll()
+    await wire.closed.wait()
 
 
 async def test_what_was_watched_before_the_block_is_not_restored(world, gateway, ada, bob, eve):
