@@ -4,6 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from social.contracts.base import Contract, Id
 
 
@@ -40,8 +42,19 @@ class _AboutPost(Event):
 
 
 class PostPublished(_AboutPost):
+    """`mentions`: the people its text names."""
+
     routing_key = "post.published"
-    groups = (Group.FEEDS, Group.COUNTERS)
+    groups = (Group.FEEDS, Group.COUNTERS, Group.NOTIFICATIONS)
+    mentions: list[Id] = Field(default_factory=list)
+
+
+class PostEdited(_AboutPost):
+    """`mentions`: the people its text names now."""
+
+    routing_key = "post.edited"
+    groups = (Group.FEEDS, Group.NOTIFICATIONS)
+    mentions: list[Id] = Field(default_factory=list)
 
 
 class FanOutContinued(_AboutPost):
@@ -65,22 +78,65 @@ class PostLiked(_AboutPost):
 
 class PostUnliked(_AboutPost):
     routing_key = "post.unliked"
-    groups = (Group.COUNTERS,)
+    groups = (Group.NOTIFICATIONS, Group.COUNTERS)
     by: Id
 
 
-class CommentAdded(_AboutPost):
-    routing_key = "comment.added"
+class _Repost(_AboutPost):
+    """`by` shows somebody's post to their own followers; `repost_id` is where it stands in time."""
+
+    groups = (Group.NOTIFICATIONS, Group.FEEDS, Group.COUNTERS)
+    by: Id
+    repost_id: Id
+
+
+class PostReposted(_Repost):
+    routing_key = "post.reposted"
+
+
+class PostUnreposted(_Repost):
+    routing_key = "post.unreposted"
+
+
+class _AboutComment(_AboutPost):
+    """A comment by `by`; where it is a reply, to the comment `parent_id` of `parent_author_id`."""
+
     groups = (Group.NOTIFICATIONS, Group.COUNTERS)
     comment_id: Id
     by: Id
+    parent_id: Id | None = None
+    parent_author_id: Id | None = None
 
 
-class CommentDeleted(_AboutPost):
+class CommentAdded(_AboutComment):
+    routing_key = "comment.added"
+    mentions: list[Id] = Field(default_factory=list)
+
+
+class CommentEdited(_AboutComment):
+    routing_key = "comment.edited"
+    mentions: list[Id] = Field(default_factory=list)
+
+
+class CommentDeleted(_AboutComment):
     routing_key = "comment.deleted"
-    groups = (Group.COUNTERS,)
+
+
+class _CommentLike(_AboutPost):
+    """`by` likes the comment of `comment_author_id`."""
+
+    groups = (Group.NOTIFICATIONS, Group.COUNTERS)
     comment_id: Id
+    comment_author_id: Id
     by: Id
+
+
+class CommentLiked(_CommentLike):
+    routing_key = "comment.liked"
+
+
+class CommentUnliked(_CommentLike):
+    routing_key = "comment.unliked"
 
 
 class _AboutEdge(Event):
@@ -99,7 +155,7 @@ class UserFollowed(_AboutEdge):
 
 class UserUnfollowed(_AboutEdge):
     routing_key = "user.unfollowed"
-    groups = (Group.FEEDS, Group.COUNTERS)
+    groups = (Group.NOTIFICATIONS, Group.FEEDS, Group.COUNTERS)
 
 
 class FollowRequested(_AboutEdge):
@@ -246,12 +302,18 @@ EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
         PostPublished,
+        PostEdited,
         FanOutContinued,
         PostDeleted,
         PostLiked,
         PostUnliked,
+        PostReposted,
+        PostUnreposted,
         CommentAdded,
+        CommentEdited,
         CommentDeleted,
+        CommentLiked,
+        CommentUnliked,
         UserFollowed,
         UserUnfollowed,
         FollowRequested,
