@@ -36,7 +36,7 @@ docs: packages-dev ## write the generated files of docs/ again
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra load --extra dev $(LOCK) -o requirements/dev.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 
