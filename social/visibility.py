@@ -1,16 +1,19 @@
 """May this viewer see that person, and what they do? Every reader and every verb asks here.
 
 A block hides each from the other, as if there were no such person; only who blocks still finds the other's page, to
-take the block back. What somebody with a private account posts is for those they accepted as followers.
+take the block back. What somebody with a private account posts is for those they accepted as followers; a post for
+followers, whoever wrote it, is for those who follow its author now.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from social import edges, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra.mongo import Document, Reader
+
+MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
 
 
 class Standing(NamedTuple):
@@ -22,11 +25,13 @@ class Standing(NamedTuple):
 
 
 class SeenPost(NamedTuple):
-    """A post with its author, for a viewer who may see it."""
+    """A post with its author, for a viewer who may see it, and what the viewer did with it."""
 
     post: Document
     author: Document
     liked: bool
+    reposted: Document | None
+    bookmarked: bool
 
 
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
@@ -71,24 +76,48 @@ async def author(reader: Reader, username: str, *, viewer: str) -> Document:
 
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
     """A post that this viewer may see; raises NotFound."""
-    found = await reader.aggregate(
+    for found in await posts(reader, [post_id], viewer=viewer):
+        return found
+    raise NotFound
+
+
+async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+    """Those of these posts that this viewer may see, in this order, in one round trip.
+
+    Where `muted` is false, what is of people whom the viewer mutes is left out too.
+    """
+    if not ids:
+        return []
+    edge, mine = {"$concat": [viewer, "$author_id"]}, {"$concat": ["$_id", viewer]}
+    rows = await reader.aggregate(
         "posts",
         [
-            {"$match": {"_id": post_id}},
-            {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}, "like": post_id + viewer}},
+            {"$match": {"_id": {"$in": list(ids)}}},
+            {"$set": {"author": "$author_id", "edge": edge, **dict.fromkeys(MARKS, mine)}},
+            {"$unset": ["words", "tags", "mentions"]},
             _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
             _join("edges", "edge"),
-            _join("likes", "like"),
+            *(_join(collection, mark) for mark, collection in MARKS.items()),
         ],
     )
-    if not found or not found[0]["author"]:
-        raise NotFound
-    row = found[0]
+    seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}
+    return [seen[post_id] for post_id in ids if post_id in seen]
+
+
+def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
+    authors = row.pop("author")
     edge = _edge(row.pop("edge")) or Edge(viewer, row["author_id"])
-    (written_by,), liked = row.pop("author"), bool(row.pop("like"))
-    if not shows(written_by, edge):
-        raise NotFound
-    return SeenPost(row, written_by, liked)
+    liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
+    if not authors or not shows_post(row, authors[0], edge) or (edge.mutes_at and not muted):
+        return None
+    return SeenPost(row, authors[0], bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+
+
+def shows_post(post: Document, author: Document, edge: Edge) -> bool:
+    """Whether a post is for the one at whom the edge to its author starts."""
+    if post.get("visibility") == "followers" and not edge.follows_at and author["_id"] != edge.source:
+        return False
+    return shows(author, edge)
 
 
 def shows(user: Document, edge: Edge) -> bool:

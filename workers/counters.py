@@ -13,7 +13,9 @@ from social.contracts.events import (
     PostDeleted,
     PostLiked,
     PostPublished,
+    PostReposted,
     PostUnliked,
+    PostUnreposted,
     UserFollowed,
     UserUnfollowed,
 )
@@ -61,6 +63,10 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "posts", event.post_id, "comments", 1
         case CommentDeleted():
             yield "posts", event.post_id, "comments", -1
+        case PostReposted():
+            yield "posts", event.post_id, "reposts", 1
+        case PostUnreposted():
+            yield "posts", event.post_id, "reposts", -1
         case PostPublished():
             yield "users", event.author_id, "posts", 1
         case PostDeleted():

@@ -9,7 +9,7 @@ from social.contracts.problems import PreconditionFailed
 class Expected:
     """The revisions, each of one thing, that a client is ready to edit; None is whichever there is."""
 
-    revisions: frozenset[tuple[str, int]] | None = None
+    revisions: tuple[tuple[str, int], ...] | None = None
 
     def check(self, thing_id: str, rev: int) -> None:
         """Raises PreconditionFailed when somebody edited the thing meanwhile.

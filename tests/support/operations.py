@@ -62,7 +62,7 @@ class World:
 
     async def _owner(self, name: str) -> Owner:
         person = await self._door.register(name)
-        post = await person.publish("hello")
+        post = await person.publish("hello #plaza")
         comment = await person.comment(post, "first")
         (session,) = (await person.ask("GET", "/v1/auth/sessions")).body["items"]
         return Owner(person, post, comment, session["id"])
@@ -81,6 +81,7 @@ class World:
             "username": names.get(operation.name, owner.person.username),
             "post_id": owner.post.id,
             "session_id": owner.session,
+            "tag": "plaza",
         }
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
         body = BODIES[operation.name](owner, person, column) if operation.name in BODIES else None
@@ -120,6 +121,7 @@ BODIES: dict[str, Body] = {
     "edit_me": _always(bio="hello"),
     "delete_me": _always(password=PASSWORD),
     "create_post": _always(text="hello"),
+    "edit_post": lambda _, __, column: {"text": f"hello from {column}"},
     "create_comment": _always(text="hello"),
     "read_notifications": _always(ids=["0" * 24]),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
