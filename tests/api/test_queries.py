@@ -38,7 +38,7 @@ ROUND_TRIPS = {
     "get_post_history": 2,
     "get_bookmarks": 2,
     "get_comments": 4,
-    "get_feed": 5,
+    "get_feed": 3,
     "get_notifications": 5,
     "get_unread_count": 1,
     "sync": 1,
