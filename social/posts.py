@@ -102,7 +102,7 @@ async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
-    fields = {"likes": 1, "comments": 1, "version": 1}
+    fields = {"likes": 1, "comments": 1, "reposts": 1, "version": 1}
     found = await mongo.many("posts", {"_id": {"$in": list(ids)}}, fields=fields)
     return [stats(each) for each in found]
 
@@ -114,7 +114,8 @@ def stats(post: Document) -> PostStats:
 
 def counts(post: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    return {"likes": max(0, post["likes"]), "comments": max(0, post["comments"]), "version": post["version"]}
+    folded = {name: max(0, post.get(name, 0)) for name in ("likes", "comments", "reposts")}
+    return {**folded, "version": post["version"]}
 
 
 def _public(post: Document, author: UserRef) -> Document:
