@@ -122,5 +122,6 @@ BODIES: dict[str, Body] = {
     "create_post": _always(text="hello"),
     "create_comment": _always(text="hello"),
     "read_notifications": _always(ids=["0" * 24]),
+    "edit_notification_preferences": _always(like=True),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
 }
