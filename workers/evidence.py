@@ -15,8 +15,9 @@ STRONGEST = ("reply", "mention", "comment")  # of one comment everybody hears on
 
 Documents = dict[str, Document]
 Pairs = dict[tuple[str, str], Edge]
-POST_FIELDS = {"author_id": 1, "mentions": 1, "visibility": 1}
-COMMENT_FIELDS = {"parent_id": 1, "mentions": 1}
+POST_FIELDS = {"author_id": 1, "entities.user_id": 1, "visibility": 1}
+COMMENT_FIELDS = {"parent_id": 1, "entities.user_id": 1}
+MARKS = {("like", "post"): "likes", ("like", "comment"): "comment_likes", ("repost", "post"): "reposts"}
 
 
 class Verdict(NamedTuple):
@@ -85,9 +86,9 @@ class State:
         named = {cause.comment_id for cause in found} | {c.target_id for c in found if c.kind == "comment"}
         comments = await _some(tx, "comments", named - {""}, COMMENT_FIELDS)
         marks: set[str] = set()
-        for kind, collection in (("like", "likes"), ("repost", "reposts")):
-            ids = {cause.target_id + cause.actor for cause in found if cause.type == kind}
-            marks |= {kind + each for each in await _some(tx, collection, ids, {"_id": 1})}
+        for done, collection in MARKS.items():
+            ids = {cause.target_id + cause.actor for cause in found if (cause.type, cause.kind) == done}
+            marks |= {collection + each for each in await _some(tx, collection, ids, {"_id": 1})}
         ways = {(cause.recipient, cause.actor) for cause in found}
         ways |= {(cause.actor, cause.recipient) for cause in found if cause.kind == "user"}
         authors = {(c.recipient, author) for c in found if (author := _author(posts, c)) not in ("", c.recipient)}
@@ -120,10 +121,10 @@ class State:
         comment = self._comments.get(cause.comment_id)
         match cause.type:
             case "like" | "repost":
-                return cause.type + cause.target_id + cause.actor in self._marks
+                return MARKS[cause.type, cause.kind] + cause.target_id + cause.actor in self._marks
             case "mention":
-                text = self._posts.get(cause.target_id) if cause.kind == "post" else comment
-                return text is not None and cause.recipient in text.get("mentions", ())
+                texts = self._posts if cause.kind == "post" else self._comments
+                return cause.recipient in _named(texts[cause.target_id])
             case "reply":
                 return comment is not None and comment.get("parent_id") == cause.target_id
         return comment is not None
@@ -137,6 +138,11 @@ class State:
             return True
         private = author in self._private or post.get("visibility") == "followers"
         return visibility.shows({"_id": author, "private": private}, self._between[cause.recipient, author])
+
+
+def _named(text: Document) -> set[str | None]:
+    """Whom a post or a comment mentions."""
+    return {each.get("user_id") for each in text.get("entities", ())}
 
 
 def _author(posts: Documents, cause: Cause) -> str:
