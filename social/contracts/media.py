@@ -1,0 +1,34 @@
+"""Pictures."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from social.contracts.base import Ask, Contract, Id, NoNul
+
+Mime = Literal["image/jpeg", "image/png", "image/webp", "image/gif"]
+Alt = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=1_000),
+    NoNul,
+    Field(description="what the picture shows, for who does not see it; empty: it says nothing"),
+]
+
+
+class MediaRef(Contract):
+    """A picture as a post shows it. The URLs hold a signature and an end; ask for the post again for fresh ones."""
+
+    id: Id
+    url: str = Field(description="where the picture is, relative to this API; for `<img>`, without a token")
+    thumbnail_url: str = Field(description="the same at most 400 pixels wide and high")
+    width: int = Field(description="pixels")
+    height: int = Field(description="pixels")
+    mime: Mime
+    blurhash: str = Field(description="what to show until it is there (blurha.sh)")
+    alt: str = ""
+
+
+class EditMedia(Ask):
+    """What to change of a picture."""
+
+    alt: Alt
