@@ -78,6 +78,8 @@ STEPS = (
     Step("get_notifications", keep={"offset": "offset"}),
     Step("get_unread_count"),
     Step("read_notifications", {"all_until": "{{$isoTimestamp}}"}),
+    Step("get_notification_preferences"),
+    Step("edit_notification_preferences", {"repost": False}),
     Step("sync", query="after={{offset}}"),
     Step("edit_me", {"private": True}, other=True),
     Step("follow_user"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from social import comments, deletions, likes, notifications, one_time
+from social import comments, deletions, grouping, likes, one_time, preferences
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -46,6 +46,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
         return
     nobody = f"@{user['username']}"
     await tx.delete("streams", {"_id": user_id})
+    await tx.delete(preferences.COLLECTION, {"_id": user_id})
     await tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
     await tx.insert("users", stone)
@@ -116,7 +117,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
     found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
-        await notifications.withdraw(tx, {"_id": {"$in": facts}})
+        await grouping.withdraw(tx, {"_id": {"$in": facts}})
         await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
         await tx.delete("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))

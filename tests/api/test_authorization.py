@@ -71,6 +71,8 @@ ROWS: dict[str, tuple[int, ...]] = {
     "get_notifications": OWN,
     "get_unread_count": OWN,
     "read_notifications": OWN,
+    "get_notification_preferences": OWN,
+    "edit_notification_preferences": OWN,
     "sync": OWN,
     "report": (401, 422, 201, 201, 201, 201, 401),  # one may report who blocked one, and who threw one out
 }

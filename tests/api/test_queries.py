@@ -42,9 +42,18 @@ ROUND_TRIPS = {
     "get_feed": 5,
     "get_notifications": 5,
     "get_unread_count": 1,
+    "get_notification_preferences": 1,
     "sync": 1,
 }
-ONE_THING = ("get_me", "get_user", "get_post", "get_comment", "get_unread_count", "sync")
+ONE_THING = (
+    "get_me",
+    "get_user",
+    "get_post",
+    "get_comment",
+    "get_unread_count",
+    "get_notification_preferences",
+    "sync",
+)
 FOLLOW = [("update", "edges"), ("insert", "outbox")]
 LIKE = [("aggregate", "posts"), ("insert", "likes"), ("insert", "outbox")]
 

@@ -125,5 +125,6 @@ BODIES: dict[str, Body] = {
     "create_comment": _always(text="hello"),
     "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),
+    "edit_notification_preferences": _always(like=True),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
 }
