@@ -34,6 +34,15 @@ class SeenPost(NamedTuple):
     bookmarked: bool
 
 
+class SeenComment(NamedTuple):
+    """A comment with its author and its post, for a viewer who may see all of them."""
+
+    comment: Document
+    author: Document
+    post: Document
+    liked: bool
+
+
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     """Somebody's page is for everybody whom they do not block; raises NotFound."""
     found = await reader.aggregate(
@@ -88,15 +97,13 @@ async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool 
     """
     if not ids:
         return []
-    edge, mine = {"$concat": [viewer, "$author_id"]}, {"$concat": ["$_id", viewer]}
     rows = await reader.aggregate(
         "posts",
         [
             {"$match": {"_id": {"$in": list(ids)}}},
-            {"$set": {"author": "$author_id", "edge": edge, **dict.fromkeys(MARKS, mine)}},
+            *_with_author(viewer),
+            {"$set": {mark: {"$concat": ["$_id", viewer]} for mark in MARKS}},
             {"$unset": ["words", "tags", "mentions"]},
-            _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
-            _join("edges", "edge"),
             *(_join(collection, mark) for mark, collection in MARKS.items()),
         ],
     )
@@ -104,13 +111,47 @@ async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool 
     return [seen[post_id] for post_id in ids if post_id in seen]
 
 
+async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
+    """A comment that this viewer may see, under a post that they may see; raises NotFound."""
+    found = await reader.aggregate(
+        "comments",
+        [
+            {"$match": {"_id": comment_id}},
+            *_with_author(viewer),
+            {"$set": {"like": comment_id + viewer, "post": "$post_id"}},
+            _join("comment_likes", "like"),
+            _join("posts", "post", *_with_author(viewer)),
+        ],
+    )
+    for row in found:
+        (liked, under), standing = (row.pop("like"), row.pop("post")), _with(row, viewer)
+        above = _with(under[0], viewer) if under else None
+        if standing and above and not standing[1].apart and shows_post(under[0], *above):
+            return SeenComment(row, standing[0], under[0], bool(liked))
+    raise NotFound
+
+
+def _with_author(viewer: str) -> list[Document]:
+    """Join what was written with who wrote it, unless they are gone, and with how the viewer stands to them."""
+    return [
+        {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}}},
+        _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
+        _join("edges", "edge"),
+    ]
+
+
+def _with(row: Document, viewer: str) -> tuple[Document, Edge] | None:
+    """Take both out of it again."""
+    edge, written_by = _edge(row.pop("edge")) or Edge(viewer, row["author_id"]), row.pop("author")
+    return (written_by[0], edge) if written_by else None
+
+
 def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
-    authors = row.pop("author")
-    edge = _edge(row.pop("edge")) or Edge(viewer, row["author_id"])
     liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
-    if not authors or not shows_post(row, authors[0], edge) or (edge.mutes_at and not muted):
+    standing = _with(row, viewer)
+    if standing is None or not shows_post(row, *standing) or (standing[1].mutes_at and not muted):
         return None
-    return SeenPost(row, authors[0], bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+    return SeenPost(row, standing[0], bool(liked), reposted[0] if reposted else None, bool(bookmarked))
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:

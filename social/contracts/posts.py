@@ -1,4 +1,4 @@
-"""Posts, comments and likes."""
+"""Posts, and likes of them."""
 
 from typing import Literal
 
@@ -80,18 +80,6 @@ class BookmarkState(Contract):
     bookmarked: bool
 
 
-class Comment(Contract):
-    """One comment under a post."""
-
-    id: Id
-    post_id: Id
-    author: UserRef
-    text: str
-    created_at: Time
-    edited_at: Time | None = None
-    likes: int = 0
-
-
 class Posts(Page[Post]):
     """A page of posts."""
 
@@ -108,10 +96,6 @@ class Revisions(Page[Revision]):
     """A page of what a post said before, newest first."""
 
 
-class Comments(Page[Comment]):
-    """A page of comments."""
-
-
 class NewPost(Ask):
     """A post to publish."""
 
@@ -121,11 +105,5 @@ class NewPost(Ask):
 
 class EditPost(Ask):
     """What a post says from now on; for whom it is stays as it is."""
-
-    text: PostText
-
-
-class NewComment(Ask):
-    """A comment to add."""
 
     text: PostText

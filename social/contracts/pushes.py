@@ -1,24 +1,17 @@
-"""What travels over the socket: events to clients, messages from clients, and the Redis frame in between."""
+"""What travels over the socket to clients: events, and the Redis frame that carries them."""
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from social.contracts.auth import SessionEnd
-from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
+from social.contracts.base import Contract, Id, Time
 from social.contracts.codec import encode
-from social.contracts.notifications import Notification, Read, Unread
-from social.contracts.people import FollowState, Username
+from social.contracts.comments import CommentPublic, CommentStats
+from social.contracts.notifications import Notification, Unread
 from social.contracts.posts import (
-    BookmarkState,
-    Comment,
-    EditPost,
-    LikeState,
-    NewPost,
-    Post,
     PostPublic,
     PostStats,
-    RepostState,
 )
 
 # ---- rooms and channels
@@ -89,6 +82,7 @@ class CommentGone(Contract):
 
     comment_id: Id
     post_id: Id
+    parent_id: Id | None = Field(default=None, description="of what it was a reply to")
 
 
 class UserStats(Contract):
@@ -150,8 +144,10 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("post.updated", "hint", PostPublic, "A post you watch, or have in your timeline, was edited."),
         ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
         ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
-        ServerEvent("comment.created", "hint", Comment, "A new comment on a watched post."),
-        ServerEvent("comment.deleted", "hint", CommentGone, "A comment on a watched post is gone."),
+        ServerEvent("comment.created", "hint", CommentPublic, "A new comment, or reply, on a watched post."),
+        ServerEvent("comment.updated", "hint", CommentPublic, "A comment there was edited, newest by rev."),
+        ServerEvent("comment.stats", "hint", CommentStats, "Counts of a comment there, newest by version."),
+        ServerEvent("comment.deleted", "hint", CommentGone, "A comment there is gone, with its replies."),
         ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
         ServerEvent("presence", "hint", Presence, "A watched person came or went."),
         ServerEvent("typing", "hint", Typing, "Somebody writes a comment on a watched post."),
@@ -220,190 +216,3 @@ def parse_offset(text: object) -> tuple[str, int] | None:
     if len(epoch) != 8 or not (seq.isascii() and seq.isdigit()) or len(seq) > 18:
         return None
     return epoch, int(seq)
-
-
-# ---- client → server, always acked
-
-
-class Message(Ask):
-    """Base of everything a client sends; `event` is its name on the wire."""
-
-    event: ClassVar[str]
-    says: ClassVar[str]
-    answer: ClassVar[type[Contract] | None] = None  # `data` of a good ack
-
-
-class WatchPost(Message):
-    event, says = "post.watch", "Follow one post's counts and comments live; answers the snapshot."
-    answer = PostStats
-    post_id: Id
-
-
-class UnwatchPost(Message):
-    event, says = "post.unwatch", "Stop following a post."
-    post_id: Id
-
-
-class LikePost(Message):
-    event, says = "post.like", "Like a post; a second like changes nothing."
-    answer = LikeState
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
-
-
-class UnlikePost(Message):
-    event, says = "post.unlike", "Take a like back."
-    answer = LikeState
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
-
-
-class CreatePost(NewPost, Message):
-    event, says = "post.create", "Publish a post."
-    answer = Post
-    idempotency_key: IdempotencyKey | None = None
-
-
-class EditOnePost(EditPost, Message):
-    event, says = "post.edit", "Have your post say something else; with `rev`, only if that is still its revision."
-    answer = Post
-    post_id: Id
-    rev: Annotated[int, Field(ge=0)] | None = None
-    idempotency_key: IdempotencyKey | None = None
-
-
-class _OfPost(Message):
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
-
-
-class DeletePost(_OfPost):
-    event, says = "post.delete", "Delete your post, with its comments and likes."
-
-
-class RepostPost(_OfPost):
-    event, says = "post.repost", "Show a post to your followers; a second time changes nothing."
-    answer = RepostState
-
-
-class UnrepostPost(_OfPost):
-    event, says = "post.unrepost", "Take a repost back."
-    answer = RepostState
-
-
-class BookmarkPost(_OfPost):
-    event, says = "post.bookmark", "Keep a post among your bookmarks; a second time changes nothing."
-    answer = BookmarkState
-
-
-class UnbookmarkPost(_OfPost):
-    event, says = "post.unbookmark", "Take a post out of your bookmarks."
-    answer = BookmarkState
-
-
-class CreateComment(Message):
-    event, says = "comment.create", "Comment on a post."
-    answer = Comment
-    post_id: Id
-    text: PostText
-    idempotency_key: IdempotencyKey | None = None
-
-
-class FollowUser(Message):
-    event, says = "user.follow", "Follow a person."
-    answer = FollowState
-    username: Username
-    idempotency_key: IdempotencyKey | None = None
-
-
-class UnfollowUser(Message):
-    event, says = "user.unfollow", "Stop following a person."
-    answer = FollowState
-    username: Username
-    idempotency_key: IdempotencyKey | None = None
-
-
-class ReadNotifications(Read, Message):
-    event, says = "notifications.read", "Mark notifications as read, here and on your other devices."
-    answer = Unread
-
-
-class RenewSession(Message):
-    event, says = "session.renew", "Present the next access token of this session before the old one expires."
-    token: Annotated[str, Field(min_length=1, max_length=4_096)]
-
-
-class SessionRenewed(Contract):
-    """Until when the socket stays open."""
-
-    expires_at: Time
-
-
-class WatchPresence(Message):
-    event, says = "presence.watch", "Follow whether people are online; answers the snapshot."
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-
-
-class UnwatchPresence(Message):
-    event, says = "presence.unwatch", "Stop following these people."
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-
-
-class PresenceSnapshot(Contract):
-    """Each person asked for, as known now."""
-
-    people: list[Presence]
-
-
-class SayTyping(Message):
-    event, says = "typing", "Tell those who watch a post that you write a comment."
-    post_id: Id
-
-
-class SyncEvent(Contract):
-    """One missed stream event."""
-
-    event: str
-    data: Any
-    offset: str
-
-
-class SyncAnswer(Contract):
-    """Everything missed, in order; when not recovered, `events` is empty and state must be fetched again."""
-
-    recovered: bool
-    events: list[SyncEvent]
-    offset: str
-
-
-class Sync(Message):
-    event, says = "sync", "What the stream holds after an offset; `recovered: false` means refetch."
-    answer = SyncAnswer
-    after: Annotated[str, Field(max_length=40)]
-
-
-CLIENT_MESSAGES: dict[str, type[Message]] = {
-    message.event: message
-    for message in (
-        WatchPost,
-        UnwatchPost,
-        CreatePost,
-        EditOnePost,
-        DeletePost,
-        RepostPost,
-        UnrepostPost,
-        BookmarkPost,
-        UnbookmarkPost,
-        LikePost,
-        UnlikePost,
-        CreateComment,
-        FollowUser,
-        UnfollowUser,
-        ReadNotifications,
-        Sync,
-        RenewSession,
-        WatchPresence,
-        UnwatchPresence,
-        SayTyping,
-    )
-}

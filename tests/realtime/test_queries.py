@@ -5,7 +5,7 @@ from support.commands import heard, unindexed
 from support.sockets import World, until
 
 from social import blocks
-from social.contracts.pushes import CLIENT_MESSAGES
+from social.contracts.messages import CLIENT_MESSAGES
 
 
 @pytest.fixture
