@@ -3,13 +3,7 @@
 from datetime import datetime, timedelta
 
 from social import comments, deletions, grouping, likes, one_time, preferences
-from social.contracts.events import (
-    NotificationsChanged,
-    PostDeleted,
-    PostUnliked,
-    PostUnreposted,
-    UserUnfollowed,
-)
+from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER

@@ -124,10 +124,11 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
         ],
     )
     for row in found:
-        (liked, under), standing = (row.pop("like"), row.pop("post")), _with(row, viewer)
-        above = _with(under[0], viewer) if under else None
-        if standing and above and not standing[1].apart and shows_post(under[0], *above):
-            return SeenComment(row, standing[0], under[0], bool(liked))
+        written_by, edge = _by_whom(row, viewer)
+        for post in row.pop("post"):
+            author, to_author = _by_whom(post, viewer)
+            if author and written_by and not edge.apart and shows_post(post, author, to_author):
+                return SeenComment(row, written_by, post, bool(row.pop("like")))
     raise NotFound
 
 
@@ -140,18 +141,17 @@ def _with_author(viewer: str) -> list[Document]:
     ]
 
 
-def _with(row: Document, viewer: str) -> tuple[Document, Edge] | None:
-    """Take both out of it again."""
-    edge, written_by = _edge(row.pop("edge")) or Edge(viewer, row["author_id"]), row.pop("author")
-    return (written_by[0], edge) if written_by else None
+def _by_whom(row: Document, viewer: str) -> tuple[Document | None, Edge]:
+    authors, edge = row.pop("author"), _edge(row.pop("edge"))
+    return authors[0] if authors else None, edge or Edge(viewer, row["author_id"])
 
 
 def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
+    author, edge = _by_whom(row, viewer)
     liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
-    standing = _with(row, viewer)
-    if standing is None or not shows_post(row, *standing) or (standing[1].mutes_at and not muted):
+    if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
         return None
-    return SeenPost(row, standing[0], bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+    return SeenPost(row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked))
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:

@@ -91,10 +91,10 @@ async def world(
         yield world
 
 
-def _late(operation: Operation) -> tuple[int, bool, bool, bool]:
+def _late(operation: Operation) -> tuple[int, int, bool, bool]:
     """First what changes nothing, at last what ends the session that asks."""
-    ends = ENDS.index(operation.name) + 1 if operation.name in ENDS else 0
-    return ends, operation.name in PARTS, operation.method != "GET", operation.method == "DELETE"
+    ends, parts = (each.index(operation.name) + 1 if operation.name in each else 0 for each in (ENDS, PARTS))
+    return ends, parts, operation.method != "GET", operation.method == "DELETE"
 
 
 async def walk(world: World, commands: Commands) -> dict[str, list[Command]]:
