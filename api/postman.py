@@ -9,7 +9,15 @@ from api.routing import Service
 from social.contracts.codec import encode
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-VARIABLES = ("access_token", "refresh_token", "other_access_token", "other_refresh_token", "session_id", "post_id")
+VARIABLES = (
+    "access_token",
+    "refresh_token",
+    "other_access_token",
+    "other_refresh_token",
+    "session_id",
+    "post_id",
+    "comment_id",
+)
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """
 if (!pm.collectionVariables.get("username")) {
@@ -50,8 +58,16 @@ STEPS = (
     Step("create_post", {"text": "hello, plaza"}, keep={"post_id": "id"}),
     Step("get_post", other=True),
     Step("like_post", other=True),
-    Step("create_comment", {"text": "well said"}, other=True),
-    Step("get_comments"),
+    Step("get_likes_of_post"),
+    Step("create_comment", {"text": "well said"}, other=True, keep={"comment_id": "id"}),
+    Step("get_comments", query="sort=top"),
+    Step("get_comment"),
+    Step("edit_comment", {"text": "well said, {{username}}"}, other=True),
+    Step("like_comment"),
+    Step("get_likes_of_comment"),
+    Step("unlike_comment"),
+    Step("create_comment", {"text": "thank you", "parent_id": "{{comment_id}}"}),
+    Step("get_replies"),
     Step("follow_user"),
     Step("get_following"),
     Step("get_followers"),
@@ -85,6 +101,7 @@ STEPS = (
     Step("change_email", {"password": NEXT_WORD, "email": "new_{{username}}@example.org"}),
     Step("request_email_verification"),
     Step("verify_email", {"token": "not of a mail"}, status=400),
+    Step("delete_comment"),
     Step("delete_post"),
     Step("logout", {"refresh_token": "{{other_refresh_token}}"}),
     Step("logout_all"),

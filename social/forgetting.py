@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from social import deletions, grouping, one_time, preferences
-from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
+from social import comments, deletions, grouping, likes, one_time, preferences
+from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
@@ -24,6 +24,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _posts,
         _likes,
         _comments,
+        _comment_likes,
         _edges,
         _timeline,
         _told,
@@ -74,18 +75,14 @@ async def _likes(tx: Transaction, user_id: str) -> int:
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("comments", {"author_id": user_id}, {"post_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [comment["post_id"] for comment in found])
-    await tx.delete("comments", {"_id": {"$in": [comment["_id"] for comment in found]}})
-    tx.record(
-        *(
-            CommentDeleted(
-                comment_id=comment["_id"], post_id=comment["post_id"], author_id=authors[comment["post_id"]], by=user_id
-            )
-            for comment in found
-            if comment["post_id"] in authors
-        )
-    )
+    """With the replies to them, whoever wrote those."""
+    return await comments.take_out_some(tx, {"author_id": user_id}, CHUNK)
+
+
+async def _comment_likes(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("comment_likes", {"user_id": user_id}, limit=CHUNK)
+    await tx.delete("comment_likes", {"_id": {"$in": [like["_id"] for like in found]}})
+    await likes.taken_back(tx, found)
     return len(found)
 
 

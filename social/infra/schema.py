@@ -51,11 +51,18 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
     "comments": [
-        IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post"),
+        IndexModel([("post_id", UP), ("parent_id", UP), ("_id", DOWN)], name="under_post"),
+        IndexModel([("post_id", UP), ("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_post"),
+        IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
+        IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
         IndexModel([("author_id", UP)], name="by_author"),
     ],
     "likes": [
-        IndexModel([("post_id", UP), ("_id", UP)], name="by_post"),
+        IndexModel([("post_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_post"),
+        IndexModel([("user_id", UP)], name="by_user"),
+    ],
+    "comment_likes": [
+        IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
     "deletions": [IndexModel([("at", UP)], name="at")],

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from api.app import ALL
 from api.openapi import document
 from social import accounts
-from social.contracts.posts import Comment, Post
+from social.contracts.comments import Comment
+from social.contracts.posts import Post
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
@@ -80,6 +81,7 @@ class World:
         values = {
             "username": names.get(operation.name, owner.person.username),
             "post_id": owner.post.id,
+            "comment_id": owner.comment.id,
             "session_id": owner.session,
         }
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
@@ -121,6 +123,7 @@ BODIES: dict[str, Body] = {
     "delete_me": _always(password=PASSWORD),
     "create_post": _always(text="hello"),
     "create_comment": _always(text="hello"),
+    "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),
     "edit_notification_preferences": _always(like=True),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
