@@ -94,10 +94,12 @@ async def _bookmarks(tx: Transaction, user_id: str) -> int:
 
 async def _mentions(tx: Transaction, user_id: str) -> int:
     """Where others named them: the name stays in the text, and leads nowhere."""
-    found = await tx.many("posts", {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
-    unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
-    await tx.update_all("posts", {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
-    return len(found)
+    unlinked, count = {"mentions": user_id, "entities": {"user_id": user_id}}, 0
+    for collection, field in (("posts", "mentions"), ("comments", "entities.user_id")):
+        found = await tx.many(collection, {field: user_id}, {"_id": 1}, limit=CHUNK)
+        await tx.update_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+        count += len(found)
+    return count
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:

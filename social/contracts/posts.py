@@ -84,6 +84,12 @@ class Posts(Page[Post]):
     """A page of posts."""
 
 
+class Found(Page[Post]):
+    """A page of the posts that were found."""
+
+    people: list[UserRef] = Field(description="the first people found, beside the first page; all: GET /v1/users?q=")
+
+
 class Revision(Contract):
     """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
 

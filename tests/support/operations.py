@@ -13,7 +13,7 @@ from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
 COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
-QUERIES = {"search_users": "?q=own", "sync": "?after=x"}
+QUERIES = {"search": "?q=hello", "search_users": "?q=own", "sync": "?after=x"}
 
 
 class Operation(NamedTuple):
