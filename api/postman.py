@@ -16,8 +16,8 @@ VARIABLES = (
     "other_refresh_token",
     "session_id",
     "post_id",
-    "comment_id",
     "tag",
+    "comment_id",
 )
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """
