@@ -17,6 +17,7 @@ VARIABLES = (
     "session_id",
     "post_id",
     "comment_id",
+    "tag",
 )
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """
@@ -55,8 +56,20 @@ STEPS = (
     Step("edit_me", {"display_name": "Ada"}),
     Step("get_user"),
     Step("search_users", query="q={{other_username}}"),
-    Step("create_post", {"text": "hello, plaza"}, keep={"post_id": "id"}),
+    Step(
+        "create_post",
+        {"text": "hello, #plaza and @{{other_username}}"},
+        keep={"post_id": "id", "tag": "entities[0].key"},
+    ),
     Step("get_post", other=True),
+    Step("edit_post", {"text": "hello, #plaza"}),
+    Step("get_post_history", other=True),
+    Step("get_posts_of_hashtag"),
+    Step("bookmark_post", other=True),
+    Step("get_bookmarks", other=True),
+    Step("unbookmark_post", other=True),
+    Step("repost_post", other=True),
+    Step("unrepost_post", other=True),
     Step("like_post", other=True),
     Step("get_likes_of_post"),
     Step("create_comment", {"text": "well said"}, other=True, keep={"comment_id": "id"}),
@@ -78,6 +91,8 @@ STEPS = (
     Step("get_notifications", keep={"offset": "offset"}),
     Step("get_unread_count"),
     Step("read_notifications", {"all_until": "{{$isoTimestamp}}"}),
+    Step("get_notification_preferences"),
+    Step("edit_notification_preferences", {"repost": False}),
     Step("sync", query="after={{offset}}"),
     Step("edit_me", {"private": True}, other=True),
     Step("follow_user"),

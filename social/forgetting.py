@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from social import comments, deletions, likes, notifications, one_time
-from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
+from social import comments, deletions, grouping, likes, one_time, posts, preferences
+from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
@@ -23,6 +23,9 @@ async def some(tx: Transaction, user_id: str) -> bool:
     for take_out in (
         _posts,
         _likes,
+        _reposts,
+        _bookmarks,
+        _mentions,
         _comments,
         _comment_likes,
         _edges,
@@ -46,6 +49,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
         return
     nobody = f"@{user['username']}"
     await tx.delete("streams", {"_id": user_id})
+    await tx.delete(preferences.COLLECTION, {"_id": user_id})
     await tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
     await tx.insert("users", stone)
@@ -61,7 +65,7 @@ async def _posts(tx: Transaction, user_id: str) -> int:
 
 async def _likes(tx: Transaction, user_id: str) -> int:
     found = await tx.many("likes", {"user_id": user_id}, {"post_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [like["post_id"] for like in found])
+    authors = await posts.authors(tx, [like["post_id"] for like in found])
     await tx.delete("likes", {"_id": {"$in": [like["_id"] for like in found]}})
     tx.record(
         *(
@@ -71,6 +75,32 @@ async def _likes(tx: Transaction, user_id: str) -> int:
         )
     )
     return len(found)
+
+
+async def _reposts(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("reposts", {"user_id": user_id}, {"post_id": 1, "repost_id": 1}, limit=CHUNK)
+    authors = await posts.authors(tx, [repost["post_id"] for repost in found])
+    await tx.delete("reposts", {"_id": {"$in": [repost["_id"] for repost in found]}})
+    for repost in found:
+        post_id, repost_id = repost["post_id"], repost["repost_id"]
+        if author := authors.get(post_id):
+            tx.record(PostUnreposted(post_id=post_id, author_id=author, by=user_id, repost_id=repost_id))
+    return len(found)
+
+
+async def _bookmarks(tx: Transaction, user_id: str) -> int:
+    return len(await _take(tx, "bookmarks", {"user_id": user_id}))
+
+
+async def _mentions(tx: Transaction, user_id: str) -> int:
+    """Where others named them: the name stays in the text, and leads nowhere."""
+    unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
+    for collection in ("posts", "comments"):
+        found = await tx.many(collection, {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
+        if found:
+            await tx.update_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+            return len(found)
+    return 0
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
@@ -83,11 +113,6 @@ async def _comment_likes(tx: Transaction, user_id: str) -> int:
     await tx.delete("comment_likes", {"_id": {"$in": [like["_id"] for like in found]}})
     await likes.taken_back(tx, found)
     return len(found)
-
-
-async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
-    found = await tx.many("posts", {"_id": {"$in": post_ids}}, {"author_id": 1}) if post_ids else []
-    return {post["_id"]: post["author_id"] for post in found}
 
 
 async def _edges(tx: Transaction, user_id: str) -> int:
@@ -116,7 +141,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
     found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
-        await notifications.withdraw(tx, {"_id": {"$in": facts}})
+        await grouping.withdraw(tx, {"_id": {"$in": facts}})
         await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
         await tx.delete("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))

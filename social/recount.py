@@ -30,7 +30,11 @@ class Counted(NamedTuple):
 
 
 COUNTERS: dict[str, dict[str, Counted]] = {
-    "posts": {"likes": Counted("likes", "post_id"), "comments": Counted("comments", "post_id")},
+    "posts": {
+        "likes": Counted("likes", "post_id"),
+        "comments": Counted("comments", "post_id"),
+        "reposts": Counted("reposts", "post_id"),
+    },
     "comments": {"likes": Counted("comment_likes", "comment_id"), "replies": Counted("comments", "parent_id")},
     "users": {
         "followers": Counted("edges", "to", {"follows_at": edges.EVER}),

@@ -54,7 +54,15 @@ ROWS: dict[str, tuple[int, ...]] = {
     "create_post": MADE,
     "get_post": OF_A_POST,
     "delete_post": (401, 204, 403, 404, 403, 404, 401),
+    "edit_post": (401, 200, 403, 404, 403, 404, 401),
+    "get_post_history": OF_A_POST,
+    "repost_post": (401, 200, 200, 404, 403, 404, 401),  # what a private account writes stays with its followers
+    "unrepost_post": OF_A_POST,
+    "bookmark_post": OF_A_POST,
+    "unbookmark_post": OF_A_POST,
+    "get_bookmarks": OWN,
     "get_posts_of_user": OF_A_POST,
+    "get_posts_of_hashtag": OWN,
     "create_comment": (401, 201, 201, 404, 201, 404, 401),
     "get_comments": OF_A_POST,
     "get_comment": OF_A_POST,
@@ -71,6 +79,8 @@ ROWS: dict[str, tuple[int, ...]] = {
     "get_notifications": OWN,
     "get_unread_count": OWN,
     "read_notifications": OWN,
+    "get_notification_preferences": OWN,
+    "edit_notification_preferences": OWN,
     "sync": OWN,
     "report": (401, 422, 201, 201, 201, 201, 401),  # one may report who blocked one, and who threw one out
 }

@@ -5,7 +5,7 @@ from support.commands import heard, unindexed
 from support.sockets import World, until
 
 from social import blocks, comments
-from social.contracts.pushes import CLIENT_MESSAGES
+from social.contracts.messages import CLIENT_MESSAGES
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def polls(commands, collection):
 
 
 async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
-    post = await ada.publish()
+    post, own = await ada.publish(), await bob.publish()
     mine, other = [await world.social.commit(comments.add, post, text, by=bob.id) for text in ("mine", "other")]
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     said = {
@@ -38,7 +38,13 @@ async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gate
         "comment.unlike": {"comment_id": mine.id},
         "comment.delete": {"comment_id": other.id, "idempotency_key": "a-key-of-a-deletion"},
         "typing": {"post_id": post},
-        "post.create": {"text": "hello"},
+        "post.create": {"text": "hello @ada #plaza"},
+        "post.edit": {"post_id": own, "text": "hello @ada"},
+        "post.repost": {"post_id": post},
+        "post.unrepost": {"post_id": post, "idempotency_key": "a-key-of-a-repost"},
+        "post.bookmark": {"post_id": post},
+        "post.unbookmark": {"post_id": post},
+        "post.delete": {"post_id": own},
         "user.follow": {"username": ada.username},
         "user.unfollow": {"username": ada.username},
         "presence.watch": {"user_ids": [ada.id]},
