@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from social import orphans
+from social import orphans, recount
 from social.contracts.problems import Unavailable
 from social.infra import logs, metrics
 from social.infra.leases import Lease
@@ -37,6 +37,7 @@ def jobs() -> list[Job]:
     """All of them, to be run at once by whoever gets the lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
+        Job("recount", recount.Sampler().sweep, every_s=60),
     ]
 
 
