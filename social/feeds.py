@@ -51,12 +51,6 @@ async def take_out(mongo: Mongo, post_id: str) -> list[str]:
     return [entry["owner"] for entry in entries]
 
 
-async def forget_post(mongo: Mongo, post_id: str) -> None:
-    """A deleted post's comments and likes go with it."""
-    for collection in ("comments", "likes"):
-        await mongo.delete(collection, {"post_id": post_id})
-
-
 async def _posts(mongo: Mongo, entries: list[Document], *, viewer: str) -> list[Post]:
     found = await mongo.many("posts", {"_id": {"$in": [each["post_id"] for each in entries]}})
     return await posts.render(mongo, found, viewer=viewer, muted=False)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from social import notifications, one_time
+from social import deletions, notifications, one_time
 from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -53,6 +53,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
 async def _posts(tx: Transaction, user_id: str) -> int:
     found = await _take(tx, "posts", {"author_id": user_id})
     await tx.delete("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
+    await deletions.note(tx, "post", found)
     tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
     return len(found)
 

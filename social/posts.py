@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from social import edges, users, visibility
+from social import deletions, edges, users, visibility
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats
@@ -42,11 +42,12 @@ async def publish(tx: Transaction, text: str, *, by: str) -> Post:
 
 
 async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
-    """Delete one's own post; its timeline entries, comments and likes follow by the workers."""
+    """Delete one's own post; its timeline entries, and all that is under it, follow by the workers."""
     if not await tx.delete("posts", {"_id": post_id, "author_id": by}):
         await visibility.post(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
     await tx.delete("feed_entries", {"_id": by + post_id})
+    await deletions.note(tx, "post", [post_id])
     tx.record(PostDeleted(post_id=post_id, author_id=by))
 
 
@@ -101,7 +102,7 @@ async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
-    fields = {"likes": 1, "comments": 1, "version": 1}
+    fields = {"likes": 1, "comments": 1, "reposts": 1, "version": 1}
     found = await mongo.many("posts", {"_id": {"$in": list(ids)}}, fields=fields)
     return [stats(each) for each in found]
 
@@ -113,7 +114,8 @@ def stats(post: Document) -> PostStats:
 
 def counts(post: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    return {"likes": max(0, post["likes"]), "comments": max(0, post["comments"]), "version": post["version"]}
+    folded = {name: max(0, post.get(name, 0)) for name in ("likes", "comments", "reposts")}
+    return {**folded, "version": post["version"]}
 
 
 def _public(post: Document, author: UserRef) -> Document:

@@ -1,1 +1,1 @@
-"""RabbitMQ consumers: what follows from an event, and the relay that makes sure each is told."""
+"""RabbitMQ consumers: what follows from an event, the relay that makes sure each is told, and the sweeper."""

@@ -11,7 +11,7 @@ from social.infra.process import Tasks
 from social.infra.schema import wait_for_schema
 from social.infra.settings import load
 from social.infra.wiring import Social
-from workers import accounts, counters, feeds, notifications, relay, runner
+from workers import accounts, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import Post
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
@@ -24,14 +24,15 @@ CONSUMERS = {
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
 }
+ALONE = {"relay": relay.run, "sweeper": sweeper.run}  # by whoever holds their lease
 
 
 def start(social: Social, tasks: Tasks, post: Post, roles: Sequence[str] = ROLES) -> None:
     """Take up these roles over a system that is already connected."""
     consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle)}
     for role in roles:
-        if role == "relay":
-            tasks.start("relay", relay.run(social))
+        if role in ALONE:
+            tasks.start(role, ALONE[role](social))
         else:
             tasks.start(role, runner.consume(social, consumers[role]))
 

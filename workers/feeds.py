@@ -82,7 +82,6 @@ async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> 
     while owners := await feeds.take_out(social.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
         await social.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)
-    await feeds.forget_post(social.mongo, post_id)
 
 
 async def match_edge(social: Social, owner: str, author_id: str, reason: Reason, at_ms: int) -> None:

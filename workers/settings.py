@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
 
-ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay")
+ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay", "sweeper")
 
 
 class WorkerSettings(Connections, MailSettings):

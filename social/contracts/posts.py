@@ -1,19 +1,35 @@
 """Posts, comments and likes."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
+from social.contracts.entities import Entity
+from social.contracts.media import MediaRef
 from social.contracts.people import UserRef
+
+Visibility = Literal["public", "followers"]
 
 
 class PostPublic(Contract):
-    """A post as everybody sees it: what a push can carry. `version` orders it against `post.stats`."""
+    """A post as everybody sees it: what a push can carry.
+
+    `version` orders it against `post.stats`, and `rev`, which grows with each edit, against `post.updated`.
+    """
 
     id: Id
     author: UserRef
     text: str
+    entities: list[Entity] = Field(default=[], description="the mentions and hashtags in the text, in order")
+    media: list[MediaRef] = Field(default=[])
+    visibility: Visibility = "public"
     created_at: Time
     edited_at: Time | None = None
+    rev: int = 0
     likes: int
     comments: int
+    reposts: int = 0
     version: int
 
 
@@ -21,6 +37,8 @@ class Post(PostPublic):
     """A post as one viewer sees it."""
 
     liked: bool
+    reposted: bool = Field(default=False, description="by me")
+    bookmarked: bool = False
 
     def public(self) -> PostPublic:
         """The same without its viewer."""
@@ -33,6 +51,7 @@ class PostStats(Contract):
     post_id: Id
     likes: int
     comments: int
+    reposts: int = 0
     version: int
 
 

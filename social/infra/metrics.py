@@ -19,6 +19,9 @@ EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries by outcome"
 BATCH_SIZE = Histogram(
     "plaza_consumer_batch_size", "Deliveries handled together", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
+SWEEPS = Counter("plaza_sweeps_total", "Runs of the sweeper's jobs", ["job", "outcome"])
+SWEPT = Counter("plaza_swept_total", "What the sweeper's jobs mended", ["job"])
+SWEEP_SECONDS = Histogram("plaza_sweep_duration_seconds", "How long its jobs run", ["job"], buckets=LATENCY_S)
 PUSHES = Counter("plaza_pushes_total", "Pushes handed to Redis", ["event"])
 PUSHES_LOST = Counter("plaza_pushes_unsent_total", "Pushes Redis did not take; streams repair themselves")
 SOCKETS = Gauge("plaza_sockets", "Authenticated sockets here")

@@ -58,6 +58,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("post_id", UP), ("_id", UP)], name="by_post"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
+    "deletions": [IndexModel([("at", UP)], name="at")],
     "feed_entries": [
         IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),
         IndexModel([("owner", UP), ("author_id", UP)], name="by_owner_and_author"),

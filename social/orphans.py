@@ -1,0 +1,42 @@
+"""Takes out what is under deleted posts, piece by piece, once nothing that could add to it is under way."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from social.deletions import Kind
+from social.infra import clock
+from social.infra.mongo import Mongo
+from social.infra.wiring import Social
+
+AT_ONCE = 100  # deletions looked at
+CHUNK = 500  # documents of a collection taken out
+SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
+
+UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fields that name what was deleted
+    "post": (("comments", "post_id"), ("likes", "post_id")),
+    "comment": (),
+}
+
+
+async def sweep(social: Social) -> int:
+    """One piece of what is under the oldest deletions, and those that nothing is under any more; how many went."""
+    settled = {"at": {"$lt": clock.now() - SETTLES}}
+    rows = await social.mongo.many("deletions", settled, sort=[("at", 1)], limit=AT_ONCE)
+    gone = 0
+    for kind, under in UNDER.items():
+        ids = [row["_id"] for row in rows if row["kind"] == kind]
+        if not ids:
+            continue
+        taken = [await _take(social.mongo, collection, field, ids) for collection, field in under]
+        if all(count < CHUNK for count in taken):
+            await social.mongo.delete("deletions", {"_id": {"$in": ids}})
+            gone += len(ids)
+        gone += sum(taken)
+    return gone
+
+
+async def _take(mongo: Mongo, collection: str, field: str, ids: Sequence[str]) -> int:
+    found = await mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
+    if found:
+        await mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
+    return len(found)

@@ -1,0 +1,94 @@
+"""The sweeper: its jobs, each by itself, and what they take out."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+from support.eventually import eventually
+from support.people import Person
+from support.plaza import Plaza
+
+from social import orphans
+from social.infra import clock
+from social.infra.wiring import Social
+from workers import sweeper
+from workers.sweeper import Job
+
+pytestmark = pytest.mark.parametrize("broker", ["local"])
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(
+    plaza: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "JOB_S", 0.1)
+    ran: list[str] = []
+
+    async def fails(_: Social) -> int:
+        ran.append("fails")
+        raise RuntimeError("no")
+
+    async def hangs(_: Social) -> int:
+        ran.append("hangs")
+        await asyncio.Event().wait()
+        return 0
+
+    async def works(_: Social) -> int:
+        ran.append("works")
+        return 3
+
+    before = counted("plaza_swept_total", job="works")
+    todo = [Job("fails", fails, 60), Job("hangs", hangs, 60), Job("works", works, 60)]
+    lease = sweeper.Lease(plaza.social.mongo, "sweeper of this test", sweeper.LEASE)
+    for _ in range(2):
+        await sweeper.sweep(plaza.social, lease, todo)
+    assert ran == ["fails", "hangs", "works", "works"], "what found something looks again, the others wait"
+    assert counted("plaza_swept_total", job="works") - before == 6
+    assert counted("plaza_sweeps_total", job="fails", outcome="failed") == 1
+    assert counted("plaza_sweeps_total", job="hangs", outcome="failed") == 1
+
+
+async def test_whoever_has_not_the_lease_does_nothing(plaza: Plaza) -> None:
+    mine, theirs = [sweeper.Lease(plaza.social.mongo, "sweeper of this test", sweeper.LEASE) for _ in range(2)]
+    ran: list[None] = []
+
+    async def works(_: Social) -> int:
+        ran.append(None)
+        return 1
+
+    assert await theirs.take()
+    await sweeper.sweep(plaza.social, mine, [Job("works", works, 0)])
+    assert ran == []
+    await theirs.give_up()
+    await sweeper.sweep(plaza.social, mine, [Job("works", works, 0)])
+    assert ran == [None]
+
+
+async def test_what_is_under_a_deleted_post_goes_piece_by_piece(
+    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "CHUNK", 2)
+    mongo = plaza.social.mongo
+    post, other = await ada.publish("hello"), await ada.publish("stays")
+    for n in range(3):
+        await bob.comment(post, f"so {n}")
+    for each in (post, other):
+        await bob.like(each)
+    await bob.comment(other, "well")
+    await ada.delete(post)
+    assert await orphans.sweep(plaza.social) == 0, "a write may still be under way"
+    late = {"_id": post.id + ada.id, "post_id": post.id, "user_id": ada.id, "at": clock.now()}
+    await mongo.insert("likes", late)  # by a transaction that had not seen the deletion
+    monkeypatch.setattr(orphans, "SETTLES", timedelta(seconds=-1))
+
+    async def gone() -> None:
+        for collection in ("comments", "likes"):
+            left = await mongo.many(collection, {}, fields={"post_id": 1})
+            assert [each["post_id"] for each in left] == [other.id]
+        assert await mongo.many("deletions", {}) == []
+
+    await eventually(gone)

@@ -1,0 +1,83 @@
+"""The sweeper: whoever holds its lease does, one after another, the small jobs that no event asks for."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from social import orphans
+from social.contracts.problems import Unavailable
+from social.infra import logs, metrics
+from social.infra.leases import Lease
+from social.infra.wiring import Social
+
+log = logs.get("sweeper")
+
+LEASE = timedelta(seconds=10)
+JOB_S = 8.0  # for one run of a job: within the lease, which is renewed before it
+LOOK_EVERY_S = 1.0
+
+
+@dataclass
+class Job:
+    """A piece of housekeeping: `work` mends a bounded number of things and says how many; the same when repeated.
+
+    It runs every so many seconds, and again with the next look as long as it finds something.
+    """
+
+    name: str
+    work: Callable[[Social], Awaitable[int]]
+    every_s: float
+    due: float = field(default=0.0, init=False)
+
+
+def jobs() -> list[Job]:
+    """All of them, to be run at once by whoever gets the lease."""
+    return [
+        Job("orphans", orphans.sweep, every_s=5),
+    ]
+
+
+async def run(social: Social) -> None:
+    """Look each second which jobs are due, as the only one in the cluster, as long as the process lives."""
+    lease, todo = Lease(social.mongo, "sweeper", LEASE), jobs()
+    try:
+        while True:
+            await sweep(social, lease, todo)
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
+            async with asyncio.timeout(1):
+                await lease.give_up()
+
+
+async def sweep(social: Social, lease: Lease, todo: Sequence[Job]) -> None:
+    """Do the jobs that are due, each by itself: one that fails is logged, and tried again when it is due next."""
+    for job in todo:
+        try:
+            if not await lease.take():
+                return
+        except Unavailable as error:
+            log.warning("waiting", error=repr(error))
+            return
+        if job.due <= time.monotonic():
+            await _do(social, job)
+
+
+async def _do(social: Social, job: Job) -> None:
+    started, mended, outcome = time.monotonic(), 0, "done"
+    try:
+        async with asyncio.timeout(JOB_S):
+            mended = await job.work(social)
+    except Unavailable as error:
+        outcome = "failed"
+        log.warning("waiting", job=job.name, error=repr(error))
+    except Exception:
+        outcome = "failed"
+        log.exception("job failed", job=job.name)
+    job.due = time.monotonic() + (0 if mended else job.every_s)
+    metrics.SWEEPS.labels(job=job.name, outcome=outcome).inc()
+    metrics.SWEPT.labels(job=job.name).inc(mended)
+    metrics.SWEEP_SECONDS.labels(job=job.name).observe(time.monotonic() - started)
