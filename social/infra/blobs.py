@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +19,7 @@ from social.infra import clock
 T = TypeVar("T")
 
 PIECE = 256 * 1024
+MOST_NAMES = 1_000  # in one list
 TEMPORARY = ".part"
 ABANDONED = timedelta(hours=1)  # after which nobody is writing any more
 
@@ -50,8 +51,8 @@ class Blobs(Protocol):
     async def delete(self, *names: str) -> None:
         """Forget these; those that are not there are gone already. Raises Unavailable."""
 
-    async def names(self, prefix: str) -> list[str]:
-        """Those that begin so, at most 1,000. Raises Unavailable."""
+    async def names(self, prefix: str, after: str = "") -> list[str]:
+        """Those that begin so, in order: the next 1,000. Raises Unavailable."""
 
     async def tidy(self) -> int:
         """Remove what an interrupted write left behind; how much that was."""
@@ -115,14 +116,14 @@ class Folder:
 
         await _disk(remove)
 
-    async def names(self, prefix: str) -> list[str]:
+    async def names(self, prefix: str, after: str = "") -> list[str]:
         """The files of one folder that begin so."""
-        folder, _, start = prefix.rpartition("/")
+        folder = self._folder / prefix.rpartition("/")[0]
 
         def look() -> list[str]:
-            there = sorted(path.name for path in (self._folder / folder).glob("*") if path.is_file())
-            found = [name for name in there if name.startswith(start) and not name.endswith(TEMPORARY)]
-            return [f"{folder}/{name}" if folder else name for name in found[:1_000]]
+            there = sorted(path.relative_to(self._folder).as_posix() for path in folder.glob("*") if path.is_file())
+            found = [name for name in there if name.startswith(prefix) and not name.endswith(TEMPORARY)]
+            return [name for name in found if name > after][:MOST_NAMES]
 
         return await _disk(look)
 
@@ -182,9 +183,9 @@ class S3:
         for name in names:
             await self._ask("delete_object", Key=name)
 
-    async def names(self, prefix: str) -> list[str]:
+    async def names(self, prefix: str, after: str = "") -> list[str]:
         """The objects that begin so."""
-        found = await self._ask("list_objects_v2", Prefix=prefix, MaxKeys=1_000)
+        found = await self._ask("list_objects_v2", Prefix=prefix, StartAfter=after, MaxKeys=MOST_NAMES)
         return [each["Key"] for each in found.get("Contents", [])]
 
     async def tidy(self) -> int:
@@ -242,8 +243,3 @@ def blobs(url: str) -> Blobs:
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return S3(parts.netloc, options.get("endpoint"), options.get("region"))
-
-
-def older(path_id: str, than: datetime) -> bool:
-    """Whether something with an id of ours was made before then: an id begins with its second."""
-    return int(path_id[:8], 16) < than.timestamp()

@@ -23,6 +23,7 @@ from PIL import (
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -60,7 +61,7 @@ def main() -> None:
         told, parts = {"refused": str(refusal)}, []
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         told, parts = {"refused": "too_many_pixels"}, []
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         told, parts = {"refused": "not_a_picture"}, []
     except Exception:  # whatever a codec stumbles over
         told, parts = {"refused": "broken"}, []

@@ -69,7 +69,8 @@ class Decoders:
             raise RateLimited("Too many pictures at this moment", retry_after_s=2)
         with self._counted():
             try:
-                await asyncio.wait_for(self._places.acquire(), WAITS_S)
+                async with asyncio.timeout(WAITS_S):
+                    await self._places.acquire()
             except TimeoutError:
                 raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
         try:
@@ -168,3 +169,10 @@ def _read(said: bytearray) -> Picture:
 def refused(code: str) -> ValidationFailed:
     """Why a file is no picture for us."""
     return ValidationFailed(errors=[FieldProblem(pointer="/file", code=code, detail=SAYS[code])])
+
+
+def is_picture(data: bytes | bytearray) -> bool:
+    """Whether a file begins like one of the four kinds: what does not is not even handed to a decoder."""
+    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
+        return True
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"

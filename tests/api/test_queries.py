@@ -39,6 +39,8 @@ ROUND_TRIPS = {
     "get_notifications": 5,
     "get_unread_count": 1,
     "sync": 1,
+    "get_media": 2,
+    "get_thumbnail": 2,
 }
 ONE_THING = ("get_me", "get_user", "get_post", "get_unread_count", "sync")
 FOLLOW = [("update", "edges"), ("insert", "outbox")]
