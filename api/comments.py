@@ -1,13 +1,13 @@
-"""Comments under a post."""
+"""Comments under a post, and replies to them."""
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
 from social import comments
 from social.contracts.base import Id
-from social.contracts.posts import Comment, Comments, NewComment
-from social.contracts.problems import NotFound
+from social.contracts.comments import Comment, Comments, EditComment, NewComment, Sort
+from social.contracts.problems import Forbidden, NotFound, PreconditionFailed
 
-service = Service("comments", "Comments on posts")
+service = Service("comments", "Comments on posts, and replies to them")
 
 
 @service.post(
@@ -15,14 +15,50 @@ service = Service("comments", "Comments on posts")
     status=201,
     once=True,
     raises=(NotFound,),
-    location=lambda comment: f"/v1/posts/{comment.post_id}/comments",
+    location=lambda comment: f"/v1/comments/{comment.id}",
 )
 async def create_comment(request: Request, post_id: Id, body: NewComment) -> Comment:
-    """Comment on a post; its author is told, and whoever watches it sees it live."""
-    return await request.social.commit_once(request.once, comments.add, post_id, body.text, by=request.user_id)
+    """Comment on a post, or answer a comment under it; whoever watches the post sees it live."""
+    return await request.social.commit_once(
+        request.once, comments.add, post_id, body.text, by=request.user_id, parent_id=body.parent_id
+    )
 
 
 @service.get("/v1/posts/{post_id}/comments", raises=(NotFound,))
-async def get_comments(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> Comments:
-    """A post's comments, newest first."""
-    return await comments.page(request.social.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
+async def get_comments(
+    request: Request, post_id: Id, sort: Sort = "newest", cursor: Cursor = None, limit: Limit = 20
+) -> Comments:
+    """A post's comments, without the replies to them; `top` are those with the most likes."""
+    return await comments.page(
+        request.social.mongo, post_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
+    )
+
+
+@service.get("/v1/comments/{comment_id}", raises=(NotFound,))
+async def get_comment(request: Request, comment_id: Id) -> Comment:
+    """One comment."""
+    return await comments.get(request.social.mongo, comment_id, viewer=request.user_id)
+
+
+@service.get("/v1/comments/{comment_id}/replies", raises=(NotFound,))
+async def get_replies(
+    request: Request, comment_id: Id, sort: Sort = "oldest", cursor: Cursor = None, limit: Limit = 20
+) -> Comments:
+    """The replies to a comment."""
+    return await comments.replies(
+        request.social.mongo, comment_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
+    )
+
+
+@service.patch("/v1/comments/{comment_id}", if_match=True, raises=(NotFound, Forbidden, PreconditionFailed))
+async def edit_comment(request: Request, comment_id: Id, body: EditComment) -> Comment:
+    """Change what your comment says."""
+    return await request.social.commit(
+        comments.edit, comment_id, body.text, by=request.user_id, expected=request.expected
+    )
+
+
+@service.delete("/v1/comments/{comment_id}", raises=(NotFound, Forbidden))
+async def delete_comment(request: Request, comment_id: Id) -> None:
+    """Delete your comment, or one under your post, with the replies to it."""
+    await request.social.commit(comments.delete, comment_id, by=request.user_id)

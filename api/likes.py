@@ -1,13 +1,15 @@
-"""Likes on posts."""
+"""Likes on posts and comments."""
 
-from api.http import Request
+from api.http import Cursor, Limit, Request
 from api.routing import Service
 from social import likes
 from social.contracts.base import Id
+from social.contracts.comments import CommentLikeState
+from social.contracts.people import People
 from social.contracts.posts import LikeState
 from social.contracts.problems import NotFound
 
-service = Service("likes", "Likes on posts")
+service = Service("likes", "Likes on posts and comments")
 
 
 @service.put("/v1/posts/{post_id}/like", raises=(NotFound,))
@@ -18,5 +20,29 @@ async def like_post(request: Request, post_id: Id) -> LikeState:
 
 @service.delete("/v1/posts/{post_id}/like", raises=(NotFound,))
 async def unlike_post(request: Request, post_id: Id) -> LikeState:
-    """Take your like back."""
+    """Take your like back; also from a post that you can no longer see."""
     return await request.social.commit(likes.unlike, post_id, by=request.user_id)
+
+
+@service.get("/v1/posts/{post_id}/likes", raises=(NotFound,))
+async def get_likes_of_post(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
+    """Who likes a post, the newest like first."""
+    return await likes.of_post(request.social.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
+
+
+@service.put("/v1/comments/{comment_id}/like", raises=(NotFound,))
+async def like_comment(request: Request, comment_id: Id) -> CommentLikeState:
+    """Like a comment; a second like changes nothing."""
+    return await request.social.commit(likes.like_comment, comment_id, by=request.user_id)
+
+
+@service.delete("/v1/comments/{comment_id}/like", raises=(NotFound,))
+async def unlike_comment(request: Request, comment_id: Id) -> CommentLikeState:
+    """Take your like back; also from a comment that you can no longer see."""
+    return await request.social.commit(likes.unlike_comment, comment_id, by=request.user_id)
+
+
+@service.get("/v1/comments/{comment_id}/likes", raises=(NotFound,))
+async def get_likes_of_comment(request: Request, comment_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
+    """Who likes a comment, the newest like first."""
+    return await likes.of_comment(request.social.mongo, comment_id, viewer=request.user_id, cursor=cursor, limit=limit)

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import notifications, replay
-from social.contracts.notifications import Notifications, Read, Unread
+from social import notifications, preferences, replay
+from social.contracts.notifications import EditPreferences, Notifications, Preferences, Read, Unread
 from social.contracts.pushes import SyncAnswer
 
 service = Service("notifications", "What you are told about")
@@ -29,6 +29,21 @@ async def get_unread_count(request: Request) -> Unread:
 async def read_notifications(request: Request, body: Read) -> Unread:
     """Mark as read: some ids, or everything up to a time. Your other devices hear of it."""
     return await request.social.commit(notifications.read, body, by=request.user_id)
+
+
+@service.get("/v1/notifications/preferences")
+async def get_notification_preferences(request: Request) -> Preferences:
+    """Which types of notifications you are told of."""
+    return await preferences.get(request.social.mongo, request.user_id)
+
+
+@service.patch("/v1/notifications/preferences")
+async def edit_notification_preferences(request: Request, body: EditPreferences) -> Preferences:
+    """Choose which types you are told of from now on; what you were told before stays.
+
+    A JSON merge patch (RFC 7396): what is absent stays, null is as it was when the account was new.
+    """
+    return await request.social.commit(preferences.edit, body, by=request.user_id)
 
 
 @service.get("/v1/sync")

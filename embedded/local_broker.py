@@ -138,8 +138,12 @@ class _Deliveries:
     def __init__(self, queue: "asyncio.Queue[LocalDelivery]") -> None:
         self._queue = queue
 
-    async def take(self, most: int) -> list[Delivery]:
-        taken: list[Delivery] = [await self._queue.get()]
+    async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
+        try:
+            async with asyncio.timeout(within_s):
+                taken: list[Delivery] = [await self._queue.get()]
+        except TimeoutError:
+            return []
         while len(taken) < most and not self._queue.empty():
             taken.append(self._queue.get_nowait())
         return taken

@@ -26,6 +26,7 @@ import aiohttp
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"
 LOGINS = 20
+CROWD = "--crowd"  # how this file starts itself for them
 READERS = 4
 READ_EVERY_S = 0.05  # each: reads are paced, so that they measure waiting and not their own crowd
 TRIES = 8  # wrong passwords for each account: below what makes the next one wait
@@ -100,21 +101,40 @@ async def reads(http: aiohttp.ClientSession, token: str, seconds: float) -> list
 
 async def beside_logins(
     http: aiohttp.ClientSession, token: str, names: Sequence[str], seconds: float
-) -> tuple[list[float], int]:
-    """The same reads while 20 people log in again and again; and how many logins there were."""
-    count, over = 0, False
+) -> tuple[list[float], float]:
+    """The same reads while 20 people log in again and again, and how many of these a second there were.
+
+    The crowd is a process of its own: readers in it would wait for their neighbours' answers to be parsed.
+    """
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    others = await asyncio.create_subprocess_exec(sys.executable, __file__, CROWD, str(http._base_url), *names, **pipes)
+    assert others.stdout is not None
+    await others.stdout.readline()  # the first of them is in
+    took = await reads(http, token, seconds)
+    per_second, _ = await others.communicate()
+    return took, float(per_second)
+
+
+async def crowd(url: str, names: Sequence[str]) -> None:
+    """Log in again and again until stdin ends; prints a line when it began, and then logins a second."""
+    begun, count = 0.0, 0
 
     async def again(name: str) -> None:
-        nonlocal count
-        while not over:
+        nonlocal begun, count
+        while True:
             await log_in(http, name, PASSWORD, 200)
+            if not begun:
+                begun = time.monotonic()
+                print("begun", flush=True)
             count += 1
 
-    tasks = [asyncio.create_task(again(name)) for name in names]
-    took = await reads(http, token, seconds)
-    over = True
-    await asyncio.gather(*tasks)
-    return took, count
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as http:
+        tasks = [asyncio.create_task(again(name)) for name in names]
+        await asyncio.to_thread(sys.stdin.read)
+        print(count / (time.monotonic() - begun))
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def p99(took: Sequence[float]) -> float:
@@ -126,7 +146,7 @@ async def main() -> int:
     """Both measurements; 0 when both figures hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10, help="of each round of reads (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="the median of so many counts (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="the median of so many counts (default: %(default)s)")
     asked = parser.parse_args()
     connector = aiohttp.TCPConnector(limit=0)
     async with system() as url, aiohttp.ClientSession(url, connector=connector) as http:
@@ -137,10 +157,10 @@ async def main() -> int:
         ratios = []
         for _ in range(asked.rounds):
             alone = p99(await reads(http, token, asked.seconds))
-            took, count = await beside_logins(http, token, names, asked.seconds)
+            took, per_second = await beside_logins(http, token, names, asked.seconds)
             beside = p99(took)
             ratios.append(beside / alone)
-            print(f"p99 of reads: {alone:.1f} ms alone, {beside:.1f} ms beside {count / asked.seconds:.0f} logins/s")
+            print(f"p99 of reads: {alone:.1f} ms alone, {beside:.1f} ms beside {per_second:.0f} logins/s")
         ratio = median(ratios)
         known, unknown = [], []
         for turn in range(TRIES):
@@ -157,4 +177,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    if sys.argv[1:2] == [CROWD]:
+        asyncio.run(crowd(sys.argv[2], sys.argv[3:]))
+    else:
+        sys.exit(asyncio.run(main()))

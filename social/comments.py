@@ -1,59 +1,148 @@
-"""Comments under a post."""
+"""Comments under a post, and one level of replies to them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from social import users, visibility
-from social.contracts.events import CommentAdded
+from social import deletions, entities, posts, users, visibility
+from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
+from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited
 from social.contracts.people import UserRef
-from social.contracts.posts import Comment, Comments
-from social.contracts.problems import NotFound
+from social.contracts.problems import FieldProblem, Forbidden, NotFound, ValidationFailed
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.paging import Listing
+from social.infra.revisions import WHATEVER, Expected
 
-UNDER_POST = Listing("comments", "comments", "_id")
+REPLIES_AT_ONCE = 200  # that go in the transaction of their comment; more follow by the sweeper
 
 
-async def add(tx: Transaction, post_id: str, text: str, *, by: str) -> Comment:
-    """Comment on a post; raises NotFound."""
-    post = (await visibility.post(tx, post_id, viewer=by)).post
-    author = await tx.one("users", {"_id": by}, users.REF_FIELDS)
-    if author is None:
-        raise NotFound
-    comment = {
+def _sorts(name: str) -> dict[Sort, Listing]:
+    return {
+        "oldest": Listing(f"{name}, oldest", "comments", "_id", ascending=True),
+        "newest": Listing(f"{name}, newest", "comments", "_id"),
+        "top": Listing(f"{name}, top", "comments", "likes", "_id"),
+    }
+
+
+UNDER_POST, UNDER_COMMENT = _sorts("comments"), _sorts("replies")
+
+
+async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: str | None = None) -> Comment:
+    """Comment on a post, or answer a comment under it; raises NotFound, and ValidationFailed for a reply to a reply."""
+    parent: Document | None = None
+    if parent_id is None:
+        post = (await visibility.post(tx, post_id, viewer=by)).post
+    else:
+        parent, _, post, _ = await visibility.comment(tx, parent_id, viewer=by)
+        if parent["post_id"] != post_id:
+            raise NotFound
+        if parent.get("parent_id"):
+            problem = FieldProblem(pointer="/parent_id", code="reply", detail="a reply has no replies of its own")
+            raise ValidationFailed(errors=[problem])
+    written = await entities.read(tx, text, by=by)
+    comment: Document = {
         "_id": clock.new_id(),
         "post_id": post_id,
+        "parent_id": parent_id,
         "author_id": by,
         "text": text,
+        "entities": written.kept,
         "created_at": clock.now(),
         "edited_at": None,
+        "rev": 0,
         "likes": 0,
+        "replies": 0,
+        "version": 0,
     }
     await tx.insert("comments", comment)
-    tx.record(CommentAdded(comment_id=comment["_id"], post_id=post_id, author_id=post["author_id"], by=by))
-    return _comment(comment, users.ref(author))
+    about = _about(comment, post["author_id"], parent["author_id"] if parent else None)
+    tx.record(CommentAdded(**about, mentions=written.people))
+    return Comment.model_construct(**_public(comment, users.ref(written.author)), liked=False)
 
 
-async def page(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Comments:
-    """A post's comments as this viewer sees them, newest first; raises NotFound."""
+async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Comment:
+    """Change what one's own comment says; raises NotFound, Forbidden, PreconditionFailed."""
+    comment, author, post, liked = await visibility.comment(tx, comment_id, viewer=by)
+    if comment["author_id"] != by:
+        raise Forbidden("Only its author can edit a comment")
+    expected.check(comment_id, comment.get("rev", 0))
+    if text != comment["text"]:
+        written = await entities.read(tx, text, by=by)
+        changes = {"text": text, "entities": written.kept, "edited_at": clock.now(), "rev": comment.get("rev", 0) + 1}
+        await tx.update("comments", {"_id": comment_id}, {"$set": changes})
+        parents = await _authors(tx, [comment["parent_id"]] if comment.get("parent_id") else ())
+        about = _about(comment, post["author_id"], parents.get(comment.get("parent_id") or ""))
+        tx.record(CommentEdited(**about, mentions=written.people))
+        comment |= changes
+    return Comment.model_construct(**_public(comment, users.ref(author)), liked=liked)
+
+
+async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
+    """Delete one's own comment, or one under one's own post, with its replies; raises NotFound, Forbidden.
+
+    Whoever may delete it may do so whether or not they still see it: across a block, or under a post gone private.
+    """
+    comment = await tx.one("comments", {"_id": comment_id})
+    post = comment and await tx.one("posts", {"_id": comment["post_id"]}, {"author_id": 1})
+    if not comment or not post:
+        raise NotFound
+    if by not in (comment["author_id"], post["author_id"]):
+        await visibility.comment(tx, comment_id, viewer=by)
+        raise Forbidden("Only its author and the post's can delete a comment")
+    await take_out(tx, [comment])
+
+
+async def take_out(tx: Transaction, found: Sequence[Document]) -> None:
+    """Delete comments with their replies, tell of each, and leave what is under them to the sweeper."""
+    tops = [each["_id"] for each in found if not each.get("parent_id")]
+    replies = await tx.many("comments", {"parent_id": {"$in": tops}}, limit=REPLIES_AT_ONCE) if tops else []
+    gone = {each["_id"]: each for each in [*found, *replies]}
+    await tx.delete("comments", {"_id": {"$in": list(gone)}})
+    await deletions.note(tx, "comment", gone)
+    authors = await posts.authors(tx, (each["post_id"] for each in gone.values()))
+    parents = await _authors(tx, {each["parent_id"] for each in found if each.get("parent_id")} - set(gone))
+    parents |= {each["_id"]: each["author_id"] for each in found}
+    for each in gone.values():
+        if author_id := authors.get(each["post_id"]):
+            tx.record(CommentDeleted(**_about(each, author_id, parents.get(each.get("parent_id") or ""))))
+
+
+async def take_out_some(tx: Transaction, where: Where, most: int) -> int:
+    """The same of so many of those that match; how many there were."""
+    found = await tx.many("comments", where, limit=most)
+    if found:
+        await take_out(tx, found)
+    return len(found)
+
+
+async def get(mongo: Mongo, comment_id: str, *, viewer: str) -> Comment:
+    """One comment as this viewer sees it; raises NotFound."""
+    comment, author, _, liked = await visibility.comment(mongo, comment_id, viewer=viewer)
+    return Comment.model_construct(**_public(comment, users.ref(author)), liked=liked)
+
+
+async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int) -> Comments:
+    """A post's comments as this viewer sees them, without replies; raises NotFound."""
     await visibility.post(mongo, post_id, viewer=viewer)
-
-    async def show(rows: list[Document]) -> list[Comment | None]:
-        rendered, hidden = await asyncio.gather(
-            _render(mongo, rows), visibility.apart(mongo, viewer, (row["author_id"] for row in rows))
-        )
-        shown = {each.id: each for each in rendered if each.author.id not in hidden}
-        return [shown.get(row["_id"]) for row in rows]
-
-    found = await UNDER_POST.filled(mongo, {"post_id": post_id}, show, cursor=cursor, limit=limit)
-    return Comments(items=found.items, next=found.next, prev=found.prev)
+    where = {"post_id": post_id, "parent_id": None}
+    return await _page(mongo, UNDER_POST[sort], where, viewer=viewer, cursor=cursor, limit=limit)
 
 
-async def public(mongo: Mongo, ids: Sequence[str]) -> list[Comment]:
+async def replies(
+    mongo: Mongo, comment_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int
+) -> Comments:
+    """The replies to a comment as this viewer sees them; raises NotFound."""
+    await visibility.comment(mongo, comment_id, viewer=viewer)
+    where = {"parent_id": comment_id}
+    return await _page(mongo, UNDER_COMMENT[sort], where, viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
     """Comments as a push carries them; those that are gone are left out."""
     found = await mongo.many("comments", {"_id": {"$in": list(ids)}}, sort=[("_id", 1)])
-    return await _render(mongo, found)
+    authors = await users.refs(mongo, (each["author_id"] for each in found))
+    here = [each for each in found if each["author_id"] in authors]
+    return [CommentPublic.model_construct(**_public(each, authors[each["author_id"]])) for each in here]
 
 
 async def existing(tx: Transaction, ids: list[str]) -> set[str]:
@@ -61,18 +150,76 @@ async def existing(tx: Transaction, ids: list[str]) -> set[str]:
     return {each["_id"] for each in await tx.many("comments", {"_id": {"$in": ids}}, {"_id": 1})}
 
 
-async def _render(mongo: Mongo, found: Sequence[Document]) -> list[Comment]:
-    authors = await users.refs(mongo, (each["author_id"] for each in found))
-    return [_comment(each, authors[each["author_id"]]) for each in found if each["author_id"] in authors]
+async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
+    """Counts of many comments, each with its author; those that are gone are missing."""
+    fields = {"post_id": 1, "author_id": 1, "likes": 1, "replies": 1, "version": 1}
+    found = await mongo.many("comments", {"_id": {"$in": list(ids)}}, fields=fields)
+    return [
+        (
+            each["author_id"],
+            CommentStats.model_construct(comment_id=each["_id"], post_id=each["post_id"], **counts(each)),
+        )
+        for each in found
+    ]
 
 
-def _comment(comment: Document, author: UserRef) -> Comment:
-    return Comment.model_construct(
-        id=comment["_id"],
-        post_id=comment["post_id"],
-        author=author,
-        text=comment["text"],
-        created_at=comment["created_at"],
-        edited_at=comment["edited_at"],
-        likes=max(0, comment["likes"]),
-    )
+def counts(comment: Document) -> Document:
+    """Counts and their version; never negative, whatever the deltas say meanwhile."""
+    folded = {name: max(0, comment.get(name, 0)) for name in ("likes", "replies")}
+    return {**folded, "version": comment.get("version", 0)}
+
+
+async def _page(
+    mongo: Mongo, listing: Listing, where: Where, *, viewer: str, cursor: str | None, limit: int
+) -> Comments:
+    async def show(rows: list[Document]) -> list[Comment | None]:
+        ids = {row["author_id"] for row in rows}
+        mine = {"_id": {"$in": [row["_id"] + viewer for row in rows]}}
+        authors, hidden, likes = await asyncio.gather(
+            users.refs(mongo, ids),
+            visibility.apart(mongo, viewer, ids),
+            mongo.many("comment_likes", mine, fields={"comment_id": 1}),
+        )
+        liked = {each["comment_id"] for each in likes}
+        return [
+            Comment.model_construct(**_public(row, author), liked=row["_id"] in liked)
+            if (author := authors.get(row["author_id"])) and author.id not in hidden
+            else None
+            for row in rows
+        ]
+
+    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
+    return Comments(items=found.items, next=found.next, prev=found.prev)
+
+
+async def _authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
+    wanted = list(ids)
+    found = await reader.many("comments", {"_id": {"$in": wanted}}, fields={"author_id": 1}) if wanted else []
+    return {each["_id"]: each["author_id"] for each in found}
+
+
+def _about(comment: Document, post_author_id: str, parent_author_id: str | None) -> Document:
+    """What every event of a comment says of it."""
+    return {
+        "comment_id": comment["_id"],
+        "post_id": comment["post_id"],
+        "author_id": post_author_id,
+        "by": comment["author_id"],
+        "parent_id": comment.get("parent_id"),
+        "parent_author_id": parent_author_id,
+    }
+
+
+def _public(comment: Document, author: UserRef) -> Document:
+    return {
+        "id": comment["_id"],
+        "post_id": comment["post_id"],
+        "parent_id": comment.get("parent_id"),
+        "author": author,
+        "text": comment["text"],
+        "entities": entities.of(comment),
+        "created_at": comment["created_at"],
+        "edited_at": comment["edited_at"],
+        "rev": comment.get("rev", 0),
+        **counts(comment),
+    }

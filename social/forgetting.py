@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from social import deletions, media, notifications, one_time
-from social.contracts.events import CommentDeleted, NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
+from social import comments, deletions, grouping, likes, media, one_time, preferences
+from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
@@ -25,6 +25,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _media,
         _likes,
         _comments,
+        _comment_likes,
         _edges,
         _timeline,
         _told,
@@ -46,6 +47,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
         return
     nobody = f"@{user['username']}"
     await tx.delete("streams", {"_id": user_id})
+    await tx.delete(preferences.COLLECTION, {"_id": user_id})
     await tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
     await tx.insert("users", stone)
@@ -80,18 +82,14 @@ async def _likes(tx: Transaction, user_id: str) -> int:
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("comments", {"author_id": user_id}, {"post_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [comment["post_id"] for comment in found])
-    await tx.delete("comments", {"_id": {"$in": [comment["_id"] for comment in found]}})
-    tx.record(
-        *(
-            CommentDeleted(
-                comment_id=comment["_id"], post_id=comment["post_id"], author_id=authors[comment["post_id"]], by=user_id
-            )
-            for comment in found
-            if comment["post_id"] in authors
-        )
-    )
+    """With the replies to them, whoever wrote those."""
+    return await comments.take_out_some(tx, {"author_id": user_id}, CHUNK)
+
+
+async def _comment_likes(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("comment_likes", {"user_id": user_id}, limit=CHUNK)
+    await tx.delete("comment_likes", {"_id": {"$in": [like["_id"] for like in found]}})
+    await likes.taken_back(tx, found)
     return len(found)
 
 
@@ -126,7 +124,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
     found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
-        await notifications.withdraw(tx, {"_id": {"$in": facts}})
+        await grouping.withdraw(tx, {"_id": {"$in": facts}})
         await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
         await tx.delete("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))

@@ -1,17 +1,26 @@
-"""Likes: one a person and post."""
+"""Likes: one a person and post, one a person and comment."""
 
-from social import posts, visibility
-from social.contracts.events import PostLiked, PostUnliked
+from collections.abc import Sequence
+
+from social import comments, people, posts, visibility
+from social.contracts.comments import CommentLikeState
+from social.contracts.events import CommentLiked, CommentUnliked, PostLiked, PostUnliked
+from social.contracts.people import People
 from social.contracts.posts import LikeState
+from social.contracts.problems import NotFound
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Transaction
+from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.paging import Listing
+
+OF_POST = Listing("likes", "likes", "at", "user_id")
+OF_COMMENT = Listing("likes of a comment", "comment_likes", "at", "user_id")
 
 
 async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
     post = (await visibility.post(tx, post_id, viewer=by)).post
     try:
-        await tx.insert("likes", {"_id": post_id + by, "post_id": post_id, "user_id": by, "at": clock.now()})
+        await tx.insert("likes", _like("post_id", post_id, by))
         tx.record(PostLiked(post_id=post_id, author_id=post["author_id"], by=by))
     except AlreadyExists:
         pass  # the answer is the same
@@ -19,11 +28,64 @@ async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
-    """Take a like back."""
-    post = (await visibility.post(tx, post_id, viewer=by)).post
+    """Take a like back: one's own also across a block, or from a post gone private."""
     if await tx.delete("likes", {"_id": post_id + by}):
+        post = await tx.one("posts", {"_id": post_id})
+        if post is None:
+            raise NotFound
         tx.record(PostUnliked(post_id=post_id, author_id=post["author_id"], by=by))
+    else:
+        post = (await visibility.post(tx, post_id, viewer=by)).post
     return _state(post, liked=False)
+
+
+async def like_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:
+    """Like a comment; a second like changes nothing."""
+    comment, _, post, _ = await visibility.comment(tx, comment_id, viewer=by)
+    try:
+        await tx.insert("comment_likes", _like("comment_id", comment_id, by))
+        tx.record(CommentLiked(**_about(comment, post["author_id"], by)))
+    except AlreadyExists:
+        pass  # the answer is the same
+    return _comment_state(comment, liked=True)
+
+
+async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:
+    """Take a like of a comment back: one's own also across a block, or from under a post gone private."""
+    if await tx.delete("comment_likes", {"_id": comment_id + by}):
+        comment = await tx.one("comments", {"_id": comment_id})
+        post = comment and await tx.one("posts", {"_id": comment["post_id"]}, {"author_id": 1})
+        if not comment or not post:
+            raise NotFound
+        tx.record(CommentUnliked(**_about(comment, post["author_id"], by)))
+    else:
+        comment = (await visibility.comment(tx, comment_id, viewer=by)).comment
+    return _comment_state(comment, liked=False)
+
+
+async def taken_back(tx: Transaction, found: Sequence[Document]) -> None:
+    """Tell that these likes of comments were deleted, where there still are comments and posts."""
+    ids = list({like["comment_id"] for like in found})
+    about = {each["_id"]: each for each in await tx.many("comments", {"_id": {"$in": ids}})} if ids else {}
+    authors = await posts.authors(tx, (comment["post_id"] for comment in about.values()))
+    for like in found:
+        comment = about.get(like["comment_id"])
+        if comment and comment["post_id"] in authors:
+            tx.record(CommentUnliked(**_about(comment, authors[comment["post_id"]], like["user_id"])))
+
+
+async def of_post(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """Who likes a post, newest first, as far as the viewer may see them; raises NotFound."""
+    await visibility.post(mongo, post_id, viewer=viewer)
+    where = {"post_id": post_id}
+    return await people.page(mongo, OF_POST, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def of_comment(mongo: Mongo, comment_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """Who likes a comment, newest first, as far as the viewer may see them; raises NotFound."""
+    await visibility.comment(mongo, comment_id, viewer=viewer)
+    where = {"comment_id": comment_id}
+    return await people.page(mongo, OF_COMMENT, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
 
 
 async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -32,6 +94,27 @@ async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[s
     return {(like["post_id"], like["user_id"]) for like in found}
 
 
+def _like(field: str, thing_id: str, by: str) -> Document:
+    return {"_id": thing_id + by, field: thing_id, "user_id": by, "at": clock.now()}
+
+
+def _about(comment: Document, post_author_id: str, by: str) -> Document:
+    return {
+        "comment_id": comment["_id"],
+        "comment_author_id": comment["author_id"],
+        "post_id": comment["post_id"],
+        "author_id": post_author_id,
+        "by": by,
+    }
+
+
 def _state(post: Document, *, liked: bool) -> LikeState:
     counts = posts.counts(post)
     return LikeState.model_construct(post_id=post["_id"], liked=liked, likes=counts["likes"], version=counts["version"])
+
+
+def _comment_state(comment: Document, *, liked: bool) -> CommentLikeState:
+    counts = comments.counts(comment)
+    return CommentLikeState.model_construct(
+        comment_id=comment["_id"], liked=liked, likes=counts["likes"], version=counts["version"]
+    )

@@ -1,21 +1,20 @@
-"""Takes out what is under deleted posts, piece by piece, once nothing that could add to it is under way."""
+"""Takes out what is under deleted posts and comments, piece by piece, once nothing that adds to it is under way."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from social import media
+from social import comments, media
 from social.deletions import Kind
 from social.infra import clock
-from social.infra.mongo import Mongo
 from social.infra.wiring import Social
 
 AT_ONCE = 100  # deletions looked at
-CHUNK = 500  # documents of a collection taken out
+CHUNK = 200  # documents of a collection taken out
 SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
 
 UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fields that name what was deleted
     "post": (("comments", "post_id"), ("likes", "post_id")),
-    "comment": (),
+    "comment": (("comments", "parent_id"), ("comment_likes", "comment_id")),
 }
 
 
@@ -28,7 +27,7 @@ async def sweep(social: Social) -> int:
         ids = [row["_id"] for row in rows if row["kind"] == kind]
         if not ids:
             continue
-        taken = [await _take(social.mongo, collection, field, ids) for collection, field in under]
+        taken = [await _take(social, collection, field, ids) for collection, field in under]
         if kind == "post":
             taken.append(await media.release_of_posts(social.mongo, ids))
         if all(count < CHUNK for count in taken):
@@ -38,8 +37,10 @@ async def sweep(social: Social) -> int:
     return gone
 
 
-async def _take(mongo: Mongo, collection: str, field: str, ids: Sequence[str]) -> int:
-    found = await mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
+async def _take(social: Social, collection: str, field: str, ids: Sequence[str]) -> int:
+    if collection == "comments":  # others are told of them, and they have something under them too
+        return await social.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
+    found = await social.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
     if found:
-        await mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
+        await social.mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
     return len(found)

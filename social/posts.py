@@ -9,7 +9,7 @@ from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Reader, Transaction
 from social.infra.paging import Listing
 
 BY_AUTHOR = Listing("posts", "posts", "_id")
@@ -98,6 +98,13 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
 async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
     """Which of these posts still exist."""
     return {each["_id"] for each in await tx.many("posts", {"_id": {"$in": list(set(ids))}}, {"_id": 1})}
+
+
+async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
+    """Who wrote these posts; those that are gone are missing."""
+    wanted = list(set(ids))
+    found = await reader.many("posts", {"_id": {"$in": wanted}}, fields={"author_id": 1}) if wanted else []
+    return {post["_id"]: post["author_id"] for post in found}
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:

@@ -1,13 +1,16 @@
 """A person's stream: the numbered list of what they were told, and the truth behind every resume."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, reachable
+from social.infra.mongo import Document, Mongo, Reader, reachable
 
 WINDOW = 256  # items kept; a client that missed more fetches again
+EVERY = timedelta(milliseconds=250)  # what happens to one person more often than this is told together,
+AT_ONCE = 8 * EVERY  # after a few times at once
 
 
 class Item(NamedTuple):
@@ -79,10 +82,22 @@ async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[
             return row["epoch"], items
 
 
+async def resting(reader: Reader, user_ids: Collection[str], now: datetime) -> dict[str, datetime]:
+    """Those of these people whose streams moved much lately, and until when they are better left alone.
+
+    A token bucket as one time (GCRA): each append moves it on by 250 ms, and it may be 2 s ahead.
+    """
+    where = {"_id": {"$in": list(user_ids)}, "paced_until": {"$gt": now + AT_ONCE}}
+    rows = await reader.many("streams", where, fields={"paced_until": 1})
+    return {row["_id"]: row["paced_until"] - AT_ONCE for row in rows}
+
+
 async def _write(mongo: Mongo, row: Document, new: Sequence[Item]) -> bool:
     newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
     unchanged = {"_id": row["_id"], "seq": row["seq"]}
-    return await mongo.update("streams", unchanged, {"$set": {"seq": new[-1].s}, "$push": {"items": newest}}) == 1
+    paced_until = max(row.get("paced_until", clock.EPOCH), clock.now()) + EVERY
+    moved = {"seq": new[-1].s, "paced_until": paced_until}
+    return await mongo.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}}) == 1
 
 
 async def position(mongo: Mongo, user_id: str) -> Position:

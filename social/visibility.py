@@ -29,6 +29,15 @@ class SeenPost(NamedTuple):
     liked: bool
 
 
+class SeenComment(NamedTuple):
+    """A comment with its author and its post, for a viewer who may see all of them."""
+
+    comment: Document
+    author: Document
+    post: Document
+    liked: bool
+
+
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     """Somebody's page is for everybody whom they do not block; raises NotFound."""
     found = await reader.aggregate(
@@ -75,20 +84,57 @@ async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
         "posts",
         [
             {"$match": {"_id": post_id}},
-            {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}, "like": post_id + viewer}},
-            _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
-            _join("edges", "edge"),
+            *_with_author(viewer),
+            {"$set": {"like": post_id + viewer}},
             _join("likes", "like"),
         ],
     )
+    post, written_by = _seen_post(found, viewer)
+    return SeenPost(post, written_by, bool(post.pop("like")))
+
+
+async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
+    """A comment that this viewer may see, under a post that they may see; raises NotFound."""
+    found = await reader.aggregate(
+        "comments",
+        [
+            {"$match": {"_id": comment_id}},
+            *_with_author(viewer),
+            {"$set": {"like": comment_id + viewer, "post": "$post_id"}},
+            _join("comment_likes", "like"),
+            _join("posts", "post", *_with_author(viewer)),
+        ],
+    )
+    row, written_by, edge = _with(found, viewer)
+    post, _ = _seen_post(row.pop("post"), viewer)
+    if edge.apart:
+        raise NotFound
+    return SeenComment(row, written_by, post, bool(row.pop("like")))
+
+
+def _with_author(viewer: str) -> list[Document]:
+    """Join what was written with who wrote it, unless they are gone, and with how the viewer stands to them."""
+    return [
+        {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}}},
+        _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
+        _join("edges", "edge"),
+    ]
+
+
+def _with(found: list[Document], viewer: str) -> tuple[Document, Document, Edge]:
     if not found or not found[0]["author"]:
         raise NotFound
     row = found[0]
     edge = _edge(row.pop("edge")) or Edge(viewer, row["author_id"])
-    (written_by,), liked = row.pop("author"), bool(row.pop("like"))
+    (written_by,) = row.pop("author")
+    return row, written_by, edge
+
+
+def _seen_post(found: list[Document], viewer: str) -> tuple[Document, Document]:
+    row, written_by, edge = _with(found, viewer)
     if not shows(written_by, edge):
         raise NotFound
-    return SeenPost(row, written_by, liked)
+    return row, written_by
 
 
 def shows(user: Document, edge: Edge) -> bool:

@@ -20,7 +20,7 @@ from workers.settings import ROLES, WorkerSettings
 log = logs.get("workers")
 
 CONSUMERS = {
-    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle),
+    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due),
     "feeds": Consumer(Group.FEEDS, feeds.handle),
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),

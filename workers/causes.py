@@ -1,90 +1,131 @@
-"""Whom an event concerns, what it takes back, and whether that still holds when it is told."""
+"""Whom an event may concern: the table of what people are told, and of what takes that back.
 
-from collections.abc import Sequence
+An event only says what to look at. Whether a cause holds is asked of the state (`workers/evidence.py`): what no longer
+does is taken back, so that a like and an unlike name the same cause, in whatever order they come.
+"""
 
-from social import comments, edges, likes, posts
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
+
+from social import grouping
 from social.contracts.events import (
     CommentAdded,
+    CommentDeleted,
+    CommentEdited,
+    CommentLiked,
+    CommentUnliked,
     Event,
     FollowAccepted,
     FollowRequestClosed,
     FollowRequested,
+    PostDeleted,
+    PostEdited,
     PostLiked,
+    PostPublished,
+    PostReposted,
+    PostUnliked,
+    PostUnreposted,
+    RemovalContinued,
     UserBlocked,
     UserFollowed,
+    UserUnfollowed,
 )
-from social.infra.mongo import Transaction, Where
-from social.notifications import Cause
+from social.grouping import Cause
+from social.infra.mongo import Reader, Where
+
+UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfollowed, FollowRequestClosed)
 
 
-def of(event: Event) -> Cause | None:
-    """Whom an event concerns, if anybody."""
+def of(event: Event) -> list[Cause]:
+    """What an event may have made true, and told then, unless it is UNDOING, or may have made untrue."""
+    return [cause for cause in _of(event) if cause.actor != cause.recipient]
+
+
+def _of(event: Event) -> Iterator[Cause]:
     match event:
-        case PostLiked():
-            return Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
-        case CommentAdded():
-            author, post_id = event.author_id, event.post_id
-            return Cause("comment", "post", post_id, event.by, author, post_id, instance=event.comment_id)
+        case PostLiked() | PostUnliked():
+            yield Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
+        case PostReposted() | PostUnreposted():
+            yield Cause("repost", "post", event.post_id, event.by, event.author_id, event.post_id)
+        case CommentLiked() | CommentUnliked():
+            yield Cause("like", "comment", event.comment_id, event.by, event.comment_author_id, event.post_id)
+        case PostPublished() | PostEdited():
+            for person in event.mentions:
+                yield mention(event, person)
+        case CommentAdded() | CommentEdited():
+            yield from _of_comment(event, event.mentions)
+        case CommentDeleted():
+            yield from _of_comment(event, ())
         case UserFollowed():
-            return Cause("follow", "user", event.followee_id, event.follower_id, event.followee_id, None)
-        case FollowRequested():
-            return _asked(event.follower_id, event.followee_id)
+            yield _to_followee("follow", event)
+        case UserUnfollowed():
+            yield _to_followee("follow", event)
+            yield _accepted(event)
+        case FollowRequested() | FollowRequestClosed():
+            yield _to_followee("follow_request", event)
         case FollowAccepted():
-            return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
-    return None
+            yield _to_followee("follow_request", event)  # which is no longer one
+            yield _accepted(event)
 
 
-def untold_by(event: Event) -> tuple[tuple[str, str], Where] | None:
-    """The facts that an event takes back, if any, and the edge that says so."""
+_Edge = UserFollowed | UserUnfollowed | FollowRequested | FollowRequestClosed | FollowAccepted
+
+
+def _to_followee(kind: Literal["follow", "follow_request"], event: _Edge) -> Cause:
+    return Cause(kind, "user", event.followee_id, event.follower_id, event.followee_id, None)
+
+
+def _accepted(event: _Edge) -> Cause:
+    return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
+
+
+def _of_comment(event: CommentAdded | CommentEdited | CommentDeleted, mentions: Sequence[str]) -> Iterator[Cause]:
+    by, post_id, comment_id = event.by, event.post_id, event.comment_id
+    if event.parent_id and event.parent_author_id:
+        yield Cause("reply", "comment", event.parent_id, by, event.parent_author_id, post_id, comment_id)
+    for person in dict.fromkeys([*mentions, event.author_id, event.parent_author_id or event.author_id]):
+        yield mention(event, person)  # of the authors too: what they were told of first, stays
+    yield Cause("comment", "post", post_id, by, event.author_id, post_id, comment_id)
+
+
+def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | CommentDeleted, person: str) -> Cause:
+    """Somebody is named in a post or a comment."""
+    if isinstance(event, PostPublished | PostEdited):
+        return Cause("mention", "post", event.post_id, event.author_id, person, event.post_id)
+    return Cause("mention", "comment", event.comment_id, event.by, person, event.post_id, event.comment_id)
+
+
+async def former(reader: Reader, events: Collection[Event]) -> list[Cause]:
+    """What an edit may have taken back: the mentions that were told of the earlier text."""
+    edited = {_edited(event): event for event in events if isinstance(event, PostEdited | CommentEdited)}
+    named = await grouping.mentioned_in(reader, edited)
+    return [mention(edited[target], person) for target, person in named]
+
+
+def _edited(event: PostEdited | CommentEdited) -> str:
+    return event.post_id if isinstance(event, PostEdited) else event.comment_id
+
+
+def parted(event: Event) -> tuple[tuple[str, str], Where] | None:
+    """Who is apart now, and all that was told to each of the other."""
     match event:
-        case FollowRequestClosed() | FollowAccepted():
-            asked = _asked(event.follower_id, event.followee_id)
-            return (event.follower_id, event.followee_id), {"_id": asked.fact_id}
         case UserBlocked(by=one, user_id=other):
             return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
     return None
 
 
-async def still_true(tx: Transaction, causes: Sequence[Cause]) -> list[Cause]:
-    """Those that nothing has taken back since, and whose recipient hears of their actor."""
-    liked = [(cause.target_id, cause.actor) for cause in causes if cause.type == "like"]
-    said = [cause.instance for cause in causes if cause.type == "comment"]
-    likes_now = await likes.existing(tx, liked) if liked else set()
-    comments_now = await comments.existing(tx, said) if said else set()
-    about = [cause.post_id for cause in causes if cause.post_id is not None]
-    posts_now = await posts.existing(tx, about) if about else set()  # likes and comments outlive their post a moment
-    ways = {(cause.recipient, cause.actor) for cause in causes}
-    between = await edges.between(tx, ways | {(actor, recipient) for recipient, actor in ways})
-
-    def true(cause: Cause) -> bool:
-        out, back = between[cause.recipient, cause.actor], between[cause.actor, cause.recipient]
-        if out.hides:
-            return False
-        match cause.type:
-            case "like":
-                return (cause.target_id, cause.actor) in likes_now and cause.post_id in posts_now
-            case "follow":
-                return bool(back.follows_at)
-            case "follow_request":
-                return bool(back.requested_at)
-            case "follow_accepted":
-                return bool(out.follows_at)
-            case "comment":
-                return cause.instance in comments_now and cause.post_id in posts_now
-
-    return [cause for cause in causes if true(cause)]
+def gone(event: Event) -> Where | None:
+    """The groups whose target an event took away."""
+    match event:
+        case PostDeleted() | RemovalContinued(comment_id=None):
+            return {"post_id": event.post_id}
+        case CommentDeleted() | RemovalContinued():
+            return {"target.id": event.comment_id}
+    return None
 
 
-async def untold(tx: Transaction, events: Sequence[Event]) -> list[Where]:
-    """The facts to take back, unless what took them back was itself taken back since."""
-    taken = [(event, *by) for event in events if (by := untold_by(event))]
-    between = await edges.between(tx, {pair for _, pair, _ in taken})
-    return [
-        where
-        for event, pair, where in taken
-        if (between[pair].apart if isinstance(event, UserBlocked) else not between[pair].requested_at)
-    ]
-
-
-def _asked(follower_id: str, followee_id: str) -> Cause:
-    return Cause("follow_request", "user", followee_id, follower_id, followee_id, None)
+def further(event: Event) -> RemovalContinued:
+    """The next piece, where those groups were more than one transaction takes."""
+    assert isinstance(event, PostDeleted | CommentDeleted | RemovalContinued)
+    comment_id = None if isinstance(event, PostDeleted) else event.comment_id
+    return RemovalContinued(post_id=event.post_id, author_id=event.author_id, comment_id=comment_id)

@@ -7,6 +7,9 @@ from social import comments, posts, users
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
+    CommentEdited,
+    CommentLiked,
+    CommentUnliked,
     Event,
     FollowAccepted,
     Group,
@@ -26,6 +29,8 @@ from social.infra.wiring import Social
 
 Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
 
+COUNTED = ("posts", "comments", "users")
+
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
     """Count each event once, then show the counts."""
@@ -39,7 +44,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     for each in happened:
         for collection, document_id, name, by in deltas(each.event):
             folded[collection, document_id][name] += by
-    for collection in ("posts", "users"):
+    for collection in COUNTED:
         await tx.bulk(
             collection,
             [
@@ -58,9 +63,13 @@ def deltas(event: Event) -> Iterator[Delta]:
         case PostUnliked():
             yield "posts", event.post_id, "likes", -1
         case CommentAdded():
-            yield "posts", event.post_id, "comments", 1
+            yield from _said(event, 1)
         case CommentDeleted():
-            yield "posts", event.post_id, "comments", -1
+            yield from _said(event, -1)
+        case CommentLiked():
+            yield "comments", event.comment_id, "likes", 1
+        case CommentUnliked():
+            yield "comments", event.comment_id, "likes", -1
         case PostPublished():
             yield "users", event.author_id, "posts", 1
         case PostDeleted():
@@ -73,26 +82,47 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "users", event.follower_id, "following", -1
 
 
+def _said(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
+    """Replies count with the post's comments too."""
+    yield "posts", event.post_id, "comments", by
+    if event.parent_id:
+        yield "comments", event.parent_id, "replies", by
+
+
 async def announce(social: Social, happened: Sequence[Happened]) -> None:
     """Push counts as they are now, newest by version, and the comments themselves."""
-    touched: dict[str, dict[str, int]] = {"posts": {}, "users": {}}
+    touched: dict[str, dict[str, int]] = {collection: {} for collection in COUNTED}
     for each in happened:
         for collection, document_id, _, _ in deltas(each.event):
             touched[collection].setdefault(document_id, clock.millis(each.at))
-    added = {each.event.comment_id: clock.millis(each.at) for each in happened if isinstance(each.event, CommentAdded)}
-    if added:
-        new = await comments.public(social.mongo, list(added))
-        told = [Hint([post_room(each.post_id)], each, added[each.id], each.author.id) for each in new]
-        await social.pushes.hints("comment.created", told)
-    gone = [(each.event, clock.millis(each.at)) for each in happened if isinstance(each.event, CommentDeleted)]
-    if gone:
-        told = [
-            Hint([post_room(e.post_id)], CommentGone(comment_id=e.comment_id, post_id=e.post_id), at) for e, at in gone
-        ]
-        await social.pushes.hints("comment.deleted", told)
+    await _announce_comments(social, happened)
     if at := touched["posts"]:
         folded = await posts.many_stats(social.mongo, at)
         await social.pushes.hints("post.stats", [Hint([post_room(e.post_id)], e, at[e.post_id]) for e in folded])
+    if at := touched["comments"]:
+        told = await comments.many_stats(social.mongo, at)
+        hints = [Hint([post_room(e.post_id)], e, at[e.comment_id], author_id) for author_id, e in told]
+        await social.pushes.hints("comment.stats", hints)
     if at := touched["users"]:
         counts = await users.stats(social.mongo, at)
         await social.pushes.hints("user.stats", [Hint([user_room(e.user_id)], e, at[e.user_id]) for e in counts])
+
+
+async def _announce_comments(social: Social, happened: Sequence[Happened]) -> None:
+    for event, kind in (("comment.created", CommentAdded), ("comment.updated", CommentEdited)):
+        if at := {each.event.comment_id: clock.millis(each.at) for each in happened if isinstance(each.event, kind)}:
+            there = await comments.public(social.mongo, at)
+            told = [Hint([post_room(each.post_id)], each, at[each.id], each.author.id) for each in there]
+            await social.pushes.hints(event, told)
+    gone = [(each.event, clock.millis(each.at)) for each in happened if isinstance(each.event, CommentDeleted)]
+    if gone:
+        told = [
+            Hint(
+                [post_room(e.post_id)],
+                CommentGone(comment_id=e.comment_id, post_id=e.post_id, parent_id=e.parent_id),
+                at,
+                e.by,
+            )
+            for e, at in gone
+        ]
+        await social.pushes.hints("comment.deleted", told)

@@ -1,23 +1,33 @@
-"""Tells people what concerns them: one transaction, then for each group one append to a stream and one push."""
+"""Tells people what concerns them: facts and groups in one transaction, then for everyone one append and one push.
+
+A changed group is due to be told until it was, and that is kept with it: whoever died in between, the next one who
+looks tells of it. Who was told much lately is told a little later of all that happened meanwhile.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from social import notifications, replay, streams
-from social.contracts.events import Group, NotificationsChanged, NotificationsRead, PostDeleted
+from social import grouping, notifications, replay, streams
+from social.contracts.events import Group, NotificationsRead, PostPublished
 from social.contracts.notifications import Notification
+from social.contracts.problems import Unavailable
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
-from social.infra import clock, metrics
+from social.infra import clock, logs, metrics
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Document, Transaction
 from social.infra.wiring import Social
-from social.notifications import Cause
-from workers import causes
+from workers import causes, evidence
+
+log = logs.get("notifications")
 
 AT_ONCE = 16  # recipients told side by side; each one's own news stay in line
+MOST_DUE = 256  # groups told together
+MOST_REMOVED = 500  # groups in one transaction
+LOOK_EVERY_S = 5.0  # for what somebody else left behind
+LATER = timedelta(minutes=1)  # for a group that cannot be told
 
 
 class News(NamedTuple):
@@ -33,25 +43,59 @@ class News(NamedTuple):
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
     """Facts and groups first, in one transaction; then everyone's stream and sockets."""
-    await once(social, Group.NOTIFICATIONS, happened, record)
-    await announce(social, happened)
+    concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
+    if concerning:
+        await once(social, Group.NOTIFICATIONS, concerning, record)
+    read = [(each.event, each.at) for each in happened if isinstance(each.event, NotificationsRead)]
+    await announce(social, [await _read_news(social, event, at) for event, at in read])
+    await due(social)
 
 
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """The effect of events not seen before; what was undone meanwhile is not told."""
-    for untold in await causes.untold(tx, [each.event for each in happened]):
-        await notifications.withdraw(tx, untold)
-    told = [cause for each in happened if (cause := causes.of(each.event))]
-    await notifications.tell(tx, await causes.still_true(tx, told))
-    gone = [each.event.post_id for each in happened if isinstance(each.event, PostDeleted)]
-    if gone:
-        await notifications.remove_about(tx, gone)
+    events, at = [each.event for each in happened], min(each.at for each in happened)
+    for where in await evidence.parted(tx, events):
+        await grouping.withdraw(tx, where)
+    known, told, untold = await evidence.weigh(tx, events)
+    await grouping.change(tx, known, told=told, untold=untold, at=at)
+    for event in events:
+        gone = causes.gone(event)
+        if gone and await grouping.remove(tx, gone, most=MOST_REMOVED, at=at):
+            tx.record(causes.further(event))
 
 
-async def announce(social: Social, happened: Sequence[Happened]) -> None:
-    """Number what people are told and push it, from state as it is now: the same when repeated."""
+async def due(social: Social) -> float:
+    """Tell what is due, as it is now: the same when repeated. Seconds until the next look."""
+    while True:
+        groups = await notifications.due(social.mongo, MOST_DUE)
+        now = clock.now()
+        ripe = [group for group in groups if group["due_at"] <= now]
+        if not ripe:
+            return (groups[0]["due_at"] - now).total_seconds() if groups else LOOK_EVERY_S
+        await _tell_of(social, ripe)
+
+
+async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
+    """Tell of groups together; if that fails alone, so that one that cannot be told holds nobody else up."""
+    try:
+        rendered = await notifications.render(social.mongo, groups)
+        await announce(social, [_news_of(*each) for each in zip(groups, rendered, strict=True)])
+        await social.mongo.transact(lambda tx: notifications.told(tx, groups))
+    except Unavailable:
+        raise
+    except Exception as error:
+        if len(groups) > 1:
+            for group in groups:
+                await _tell_of(social, [group])
+            return
+        log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
+        await social.mongo.transact(lambda tx: notifications.postpone(tx, groups[0], LATER))
+
+
+async def announce(social: Social, all_news: Sequence[News]) -> None:
+    """Number what people are told and push it, for each of them in one step."""
     by_recipient: dict[str, list[News]] = defaultdict(list)
-    for news in await _news(social, happened):
+    for news in all_news:
         by_recipient[news.recipient].append(news)
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -62,46 +106,11 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
     await asyncio.gather(*(tell(recipient, news) for recipient, news in by_recipient.items()))
 
 
-async def _news(social: Social, happened: Sequence[Happened]) -> list[News]:
-    since: dict[tuple[str, str, str], datetime] = {}
-    told: list[Cause] = []
-    news: list[News] = []
-    gone: dict[str, datetime] = {}
-    changed: dict[str, Document] = {}
-    for each in happened:
-        if cause := causes.of(each.event):
-            told.append(cause)
-            since.setdefault(cause.group, each.at)
-        if untold := causes.untold_by(each.event):
-            for group in await notifications.withdrawn(social.mongo, untold[1]):
-                changed[group["_id"]] = group
-                since.setdefault(_key(group), each.at)
-        if isinstance(each.event, PostDeleted):
-            gone[each.event.post_id] = each.at
-        elif isinstance(each.event, NotificationsChanged):
-            for group in await notifications.existing(social.mongo, each.event.ids):
-                changed[group["_id"]] = group
-                since.setdefault(_key(group), each.at)
-        elif isinstance(each.event, NotificationsRead):
-            news.append(await _read_news(social, each.event, each.at))
-    changed |= {group["_id"]: group for group in await notifications.of_causes(social.mongo, told)}
-    rendered = await notifications.render(social.mongo, list(changed.values()))
-    for group, notification in zip(changed.values(), rendered, strict=True):
-        news += [_news_of(group, since.get(_key(group)) or happened[0].at, notification)]
-    removed = await notifications.removed_about(social.mongo, list(gone))
-    return news + [_news_of(group, gone[group["post_id"]], None) for group in removed]
-
-
-def _key(group: Document) -> tuple[str, str, str]:
-    return group["recipient"], group["type"], group["target"]["id"]
-
-
-def _news_of(group: Document, at: datetime, notification: Notification | None) -> News:
-    k, rev = group["_id"], group["rev"]
+def _news_of(group: Document, notification: Notification | None) -> News:
+    recipient, k, rev, at = group["recipient"], group["_id"], group["rev"], group["since"]
     if group["removed_at"] is not None or notification is None:
-        return News(group["recipient"], k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev))
-    event = "notification" if rev == 1 else "notification.updated"
-    return News(group["recipient"], k, rev, event, at, notification)
+        return News(recipient, k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev))
+    return News(recipient, k, rev, "notification.updated" if group["told"] else "notification", at, notification)
 
 
 async def _read_news(social: Social, event: NotificationsRead, at: datetime) -> News:

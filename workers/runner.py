@@ -1,6 +1,7 @@
 """Takes what is there, hands it to a consumer, acks; a message that fails is retried alone and at last parked."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,14 +18,19 @@ log = logs.get("runner")
 MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
+LOOK_S = 0.1  # after events, until what they left due is looked at
 
 
 @dataclass(frozen=True)
 class Consumer:
-    """A group and what it does with events; `handle` has the same effect however often it runs."""
+    """A group and what it does with events; `handle` has the same effect however often it runs.
+
+    `due` does what has its own time, and says in how many seconds to look again; it is asked between events too.
+    """
 
     group: Group
     handle: Callable[[Social, Sequence[Happened]], Awaitable[None]]
+    due: Callable[[Social], Awaitable[float]] | None = None
 
 
 async def consume(social: Social, consumer: Consumer) -> None:
@@ -32,11 +38,25 @@ async def consume(social: Social, consumer: Consumer) -> None:
     while True:
         try:
             async with social.broker.consume(consumer.group) as deliveries:
+                look_at = 0.0
                 while True:
-                    await handle(social, consumer, await deliveries.take(MOST_AT_ONCE))
+                    if consumer.due and time.monotonic() >= look_at:
+                        look_at = time.monotonic() + await _due(social, consumer.group, consumer.due)
+                    wait_s = max(0.0, look_at - time.monotonic()) if consumer.due else None
+                    if taken := await deliveries.take(MOST_AT_ONCE, wait_s):
+                        await handle(social, consumer, taken)
+                        look_at = min(look_at, time.monotonic() + LOOK_S)
         except BrokerAway as error:
             log.warning("waiting for the broker", group=consumer.group, error=str(error))
             await asyncio.sleep(PAUSE_S)
+
+
+async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[float]]) -> float:
+    try:
+        return await due(social)
+    except Exception as error:  # it is due still
+        log.warning("what is due has to wait", group=group, error=repr(error.__cause__ or error))
+        return PAUSE_S
 
 
 async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> None:

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.__dict__
+    if isinstance(value, frozenset):
+        return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

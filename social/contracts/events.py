@@ -247,6 +247,14 @@ class NotificationsChanged(Event):
         return f"notification:{self.ids[0]}"
 
 
+class RemovalContinued(_AboutPost):
+    """The next of many notifications about a post that was deleted, or about one comment of it."""
+
+    routing_key = "notifications.removal_continued"
+    groups = (Group.NOTIFICATIONS,)
+    comment_id: Id | None = None
+
+
 class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
@@ -326,6 +334,7 @@ EVENTS: dict[str, type[Event]] = {
         PrivacyChanged,
         NotificationsRead,
         NotificationsChanged,
+        RemovalContinued,
         AccountDeleted,
         ForgettingContinued,
         EmailVerificationRequested,

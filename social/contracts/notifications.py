@@ -8,11 +8,13 @@ from pydantic import AfterValidator, Field, model_validator
 from social.contracts.base import Ask, Contract, Id, Page, Time
 from social.contracts.people import UserRef
 
-NotificationType = Literal["like", "comment", "follow", "follow_request", "follow_accepted"]
+NotificationType = Literal[
+    "like", "comment", "reply", "mention", "follow", "follow_request", "follow_accepted", "repost"
+]
 
 
 class Target(Contract):
-    """What a notification is about."""
+    """What a notification is about: of a reply the comment it answers, of a mention the post or comment it is in."""
 
     kind: Literal["post", "comment", "user"]
     id: Id
@@ -38,6 +40,32 @@ class Notifications(Page[Notification]):
 
     offset: str
     unread: int
+
+
+class Preferences(Contract):
+    """Which types of notifications one is told of; all of them, until one says otherwise."""
+
+    like: bool
+    comment: bool
+    reply: bool
+    mention: bool
+    follow: bool
+    follow_request: bool
+    follow_accepted: bool
+    repost: bool
+
+
+class EditPreferences(Ask):
+    """Which types to be told of from now on (RFC 7396): absent is unchanged, null is as when the account was new."""
+
+    like: bool | None = None
+    comment: bool | None = None
+    reply: bool | None = None
+    mention: bool | None = None
+    follow: bool | None = None
+    follow_request: bool | None = None
+    follow_accepted: bool | None = None
+    repost: bool | None = None
 
 
 class Unread(Contract):

@@ -1,4 +1,4 @@
-"""Posts, comments and likes."""
+"""Posts, and likes of them."""
 
 from typing import Literal
 
@@ -64,33 +64,11 @@ class LikeState(Contract):
     version: int
 
 
-class Comment(Contract):
-    """One comment under a post."""
-
-    id: Id
-    post_id: Id
-    author: UserRef
-    text: str
-    created_at: Time
-    edited_at: Time | None = None
-    likes: int = 0
-
-
 class Posts(Page[Post]):
     """A page of posts."""
 
 
-class Comments(Page[Comment]):
-    """A page of comments."""
-
-
 class NewPost(Ask):
     """A post to publish."""
-
-    text: PostText
-
-
-class NewComment(Ask):
-    """A comment to add."""
 
     text: PostText

@@ -7,9 +7,10 @@ from pydantic import Field
 from social.contracts.auth import SessionEnd
 from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
 from social.contracts.codec import encode
+from social.contracts.comments import Comment, CommentLikeState, CommentPublic, CommentStats
 from social.contracts.notifications import Notification, Read, Unread
 from social.contracts.people import FollowState, Username
-from social.contracts.posts import Comment, LikeState, Post, PostPublic, PostStats
+from social.contracts.posts import LikeState, Post, PostPublic, PostStats
 
 # ---- rooms and channels
 
@@ -79,6 +80,7 @@ class CommentGone(Contract):
 
     comment_id: Id
     post_id: Id
+    parent_id: Id | None = Field(default=None, description="of what it was a reply to")
 
 
 class UserStats(Contract):
@@ -139,8 +141,10 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("feed.changed", "hint", FeedChanged, "Fetch your home timeline again."),
         ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
         ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
-        ServerEvent("comment.created", "hint", Comment, "A new comment on a watched post."),
-        ServerEvent("comment.deleted", "hint", CommentGone, "A comment on a watched post is gone."),
+        ServerEvent("comment.created", "hint", CommentPublic, "A new comment, or reply, on a watched post."),
+        ServerEvent("comment.updated", "hint", CommentPublic, "A comment there was edited, newest by rev."),
+        ServerEvent("comment.stats", "hint", CommentStats, "Counts of a comment there, newest by version."),
+        ServerEvent("comment.deleted", "hint", CommentGone, "A comment there is gone, with its replies."),
         ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
         ServerEvent("presence", "hint", Presence, "A watched person came or went."),
         ServerEvent("typing", "hint", Typing, "Somebody writes a comment on a watched post."),
@@ -255,10 +259,40 @@ class CreatePost(Message):
 
 
 class CreateComment(Message):
-    event, says = "comment.create", "Comment on a post."
+    event, says = "comment.create", "Comment on a post, or answer a comment under it."
     answer = Comment
     post_id: Id
     text: PostText
+    parent_id: Id | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class EditComment(Message):
+    event, says = "comment.edit", "Change what your comment says; with `rev`, only if nobody edited it since."
+    answer = Comment
+    comment_id: Id
+    text: PostText
+    rev: Annotated[int, Field(ge=0, le=10**18)] | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class DeleteComment(Message):
+    event, says = "comment.delete", "Delete your comment, or one under your post, with its replies."
+    comment_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class LikeComment(Message):
+    event, says = "comment.like", "Like a comment; a second like changes nothing."
+    answer = CommentLikeState
+    comment_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class UnlikeComment(Message):
+    event, says = "comment.unlike", "Take a like of a comment back."
+    answer = CommentLikeState
+    comment_id: Id
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -344,6 +378,10 @@ CLIENT_MESSAGES: dict[str, type[Message]] = {
         LikePost,
         UnlikePost,
         CreateComment,
+        EditComment,
+        DeleteComment,
+        LikeComment,
+        UnlikeComment,
         FollowUser,
         UnfollowUser,
         ReadNotifications,

@@ -40,8 +40,8 @@ class Delivery(ABC):
 class Deliveries(Protocol):
     """One group's incoming messages."""
 
-    async def take(self, most: int) -> list[Delivery]:
-        """Wait for one, then take what is already there."""
+    async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
+        """Wait for one, then take what is already there; nothing where none comes within so many seconds."""
         ...
 
 

@@ -5,6 +5,7 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from social.contracts.problems import RateLimited
@@ -61,7 +62,8 @@ class Delays:
     async def attempt(self, name: str) -> None:
         """One attempt, which counts as failed until `succeeded`; raises RateLimited before its time has come."""
         key = _key(name)
-        answer = await self._ask(SCRIPT, key, FREE, FIRST_S * 1000, LONGEST_S * 1000, FORGET_S * 1000)
+        times = (FREE, FIRST_S * 1000, LONGEST_S * 1000, FORGET_S * 1000)
+        answer = await self._ask(lambda redis: redis.eval(SCRIPT, 1, key, *map(str, times)))
         if answer is None:
             wait_s = self._attempt_here(key)
         else:  # remembered, for when Redis goes away
@@ -74,14 +76,14 @@ class Delays:
     async def succeeded(self, name: str) -> None:
         """What failed before is forgotten."""
         self._failed.pop(_key(name), None)
-        await self._ask("return redis.call('DEL', KEYS[1])", _key(name))
+        await self._ask(lambda redis: redis.delete(_key(name)))
 
     async def undo(self, name: str) -> None:
         """The attempt was not made after all."""
         key = _key(name)
         if failed := self._failed.get(key):
             self._failed[key] = failed._replace(times=failed.times - 1, until=0.0)
-        await self._ask(UNDO, key)
+        await self._ask(lambda redis: redis.eval(UNDO, 1, key))
 
     def _attempt_here(self, key: str) -> float:
         now = time.monotonic()
@@ -101,13 +103,13 @@ class Delays:
         if len(self._failed) > MOST_NAMES:
             self._failed.popitem(last=False)
 
-    async def _ask(self, script: str, key: str, *arguments: int) -> Any:
+    async def _ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
         """Redis' answer; None while it is away."""
         if time.monotonic() < self._rests_until:
             return None
         try:
             async with asyncio.timeout(ASK_S):
-                return await self._redis.eval(script, 1, key, *map(str, arguments))
+                return await command(self._redis)
         except AWAY as error:
             self._rests_until = time.monotonic() + REST_S
             log.warning("redis away; each process delays by itself", error=str(error) or type(error).__name__)

@@ -1,4 +1,4 @@
-"""Keyset pagination, newest first, in both directions; cursors are opaque and belong to one list."""
+"""Keyset pagination in both directions; cursors are opaque and belong to one list."""
 
 import base64
 import binascii
@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from social.contracts.base import Id
 from social.contracts.codec import decode, encode
@@ -19,6 +19,9 @@ from social.infra.mongo import Document, Mongo, Where
 T = TypeVar("T")
 
 _ID: TypeAdapter[str] = TypeAdapter(Id)
+_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)])
+
+COUNTS = ("likes",)  # fields that lists are ordered by
 
 MOST_REFILLS = 10  # of one page of which much is hidden or gone: then it stays short, with a cursor to go on
 
@@ -48,12 +51,16 @@ class _Cursor:
 
 
 class Listing:
-    """A list in one collection, ordered by `key` descending: ids, and times (`…_at`); its last field is unique."""
+    """A list in one collection, by `key`, the greatest first unless it is ascending; its last field is unique.
 
-    def __init__(self, name: str, collection: str, *key: str) -> None:
+    A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is what comes further down the list.
+    """
+
+    def __init__(self, name: str, collection: str, *key: str, ascending: bool = False) -> None:
         self._name = name
         self._collection = collection
         self._key = key
+        self._ascending = ascending
 
     async def page(
         self, mongo: Mongo, where: Where, *, cursor: str | None, limit: int, fields: Where | None = None
@@ -61,7 +68,7 @@ class Listing:
         """One page; raises ValidationFailed for a cursor that is not of this list."""
         at = None if cursor is None else self._parse(cursor)
         older = at is None or at.older
-        sort = [(field, -1 if older else 1) for field in self._key]
+        sort = [(field, 1 if self._rises(older) else -1) for field in self._key]
         matching = {**where, **self._beyond(at)} if at else where
         items = await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=limit + 1)
         more = len(items) > limit
@@ -118,8 +125,11 @@ class Listing:
         key = [_pack(item[field]) for field in self._key]
         return base64.urlsafe_b64encode(encode([self._name, int(older), *key])).rstrip(b"=").decode()
 
+    def _rises(self, older: bool) -> bool:
+        return self._ascending == older
+
     def _beyond(self, at: _Cursor) -> Document:
-        compare = "$lt" if at.older else "$gt"
+        compare = "$gt" if self._rises(at.older) else "$lt"
         either = []
         for place, field in enumerate(self._key):
             same = dict(zip(self._key[:place], at.key, strict=False))
@@ -143,6 +153,8 @@ def _pack(value: object) -> object:
 
 
 def _unpack(field: str, value: Any) -> object:
-    if field.endswith("_at"):
+    if field == "at" or field.endswith("_at"):
         return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
+    if field in COUNTS:
+        return _COUNT.validate_python(value)
     return _ID.validate_python(value)

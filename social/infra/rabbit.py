@@ -1,6 +1,8 @@
 """RabbitMQ behind the Broker interface: quorum queues, publisher confirms, retry by delay queues."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -247,24 +249,33 @@ class RabbitDeliveries:
         self.tag = ""
         self._channel = channel
         self._arrived: asyncio.Queue[RabbitDelivery] = asyncio.Queue()
+        self._silent_since = time.monotonic()
 
     async def arrived(self, message: AbstractIncomingMessage) -> None:
         """RabbitMQ's callback."""
         self._arrived.put_nowait(RabbitDelivery(self, message))
 
-    async def take(self, most: int) -> list[Delivery]:
-        taken: list[Delivery] = [await self._first()]
+    async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
+        first = await self._first(math.inf if within_s is None else within_s)
+        taken: list[Delivery] = [first] if first else []
         while len(taken) < most and not self._arrived.empty():
             taken.append(self._arrived.get_nowait())
         return taken
 
-    async def _first(self) -> Delivery:
+    async def _first(self, within_s: float) -> Delivery | None:
+        end = time.monotonic() + within_s
         while True:
             try:
-                async with asyncio.timeout(CONSUMER_CHECK_S):
-                    return await self._arrived.get()
+                async with asyncio.timeout(min(CONSUMER_CHECK_S, max(0.0, end - time.monotonic()))):
+                    delivery = await self._arrived.get()
+                    self._silent_since = time.monotonic()
+                    return delivery
             except TimeoutError:
-                await self._check()
+                if time.monotonic() - self._silent_since >= CONSUMER_CHECK_S:
+                    self._silent_since = time.monotonic()
+                    await self._check()
+                if time.monotonic() >= end:
+                    return None
 
     async def _check(self) -> None:
         """A queue that was deleted cancels its consumer, which then would wait for ever; raises BrokerAway."""

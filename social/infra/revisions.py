@@ -11,6 +11,11 @@ class Expected:
 
     revisions: frozenset[tuple[str, int]] | None = None
 
+    @classmethod
+    def of(cls, thing_id: str, rev: int | None) -> "Expected":
+        """This revision of one thing; None is whichever there is."""
+        return cls() if rev is None else cls(frozenset([(thing_id, rev)]))
+
     def check(self, thing_id: str, rev: int) -> None:
         """Raises PreconditionFailed when somebody edited the thing meanwhile.
 

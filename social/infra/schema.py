@@ -51,11 +51,18 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
     "comments": [
-        IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post"),
+        IndexModel([("post_id", UP), ("parent_id", UP), ("_id", DOWN)], name="under_post"),
+        IndexModel([("post_id", UP), ("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_post"),
+        IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
+        IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
         IndexModel([("author_id", UP)], name="by_author"),
     ],
     "likes": [
-        IndexModel([("post_id", UP), ("_id", UP)], name="by_post"),
+        IndexModel([("post_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_post"),
+        IndexModel([("user_id", UP)], name="by_user"),
+    ],
+    "comment_likes": [
+        IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
     "media": [
@@ -79,12 +86,15 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
         IndexModel([("recipient", UP), ("open", UP)], name="unread"),
         IndexModel([("post_id", UP)], name="by_post"),
+        IndexModel([("target.id", UP), ("type", UP)], name="by_target"),
+        IndexModel([("due_at", UP)], name="due", partialFilterExpression={"due_at": {"$gt": clock.EPOCH}}),
     ],
     "notification_facts": [
-        IndexModel([("group", UP)], name="by_group"),
-        IndexModel([("recipient", UP), ("actor", UP)], name="between"),
+        IndexModel([("group", UP), ("at", DOWN)], name="by_group"),
+        IndexModel([("recipient", UP), ("actor", UP), ("group", UP)], name="between"),
         IndexModel([("actor", UP)], name="by_actor"),
     ],
+    "notification_preferences": [],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
     "outbox": [IndexModel([("at", UP)], name="at")],
     "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],

@@ -34,6 +34,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "ResetPassword": {"token": "x", "password": "long enough"},
     "NewPost": {"text": "hello"},
     "NewComment": {"text": "hello"},
+    "EditComment": {"text": "hello"},
     "Read": {"ids": ["0" * 24]},
 }
 NEEDED = {"sync": "?after=x", "search_users": "?q=b"}  # parameters
@@ -237,9 +238,10 @@ async def test_a_path_taken_the_wrong_way_says_which_ways_there_are(ada: Person)
 
 async def test_head_answers_like_get_without_a_body(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
+    comment = await ada.comment(post, "first")
     for route in ROUTES:
         if route.method == "GET":
-            path = path_of(route, post_id=post.id) + NEEDED.get(route.name, "")
+            path = path_of(route, post_id=post.id, comment_id=comment.id) + NEEDED.get(route.name, "")
             get, head = await ada.ask("GET", path), await ada.ask("HEAD", path)
             assert (head.status, head.raw) == (200, b""), path
             for name in ("Content-Type", "Content-Length", "Cache-Control", "Link"):

@@ -4,14 +4,15 @@ import pytest
 from support.eventually import eventually
 from support.people import Person, texts
 
-from social.contracts.posts import Comment
+from social.contracts.comments import Comment
 
 
 async def test_a_comment_is_there_as_soon_as_it_was_answered(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     answer = await bob.ask("POST", f"/v1/posts/{post.id}/comments", {"text": " nice "})
     comment = answer.ok(Comment, 201)
-    assert answer.headers["Location"] == f"/v1/posts/{post.id}/comments"
+    assert answer.headers["Location"] == f"/v1/comments/{comment.id}"
+    assert await bob.read_comment(comment) == comment
     assert (comment.text, comment.author.username, comment.post_id, comment.likes) == ("nice", "bob", post.id, 0)
     assert (await ada.comments(post)).items == [comment]
 

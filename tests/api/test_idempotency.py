@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from support.people import Person, texts
 
-from social.contracts.posts import Comment, Post
+from social.contracts.comments import Comment
+from social.contracts.posts import Post
 
 
 async def test_a_retry_gets_the_first_answer_and_writes_nothing(ada: Person) -> None:

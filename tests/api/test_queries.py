@@ -17,7 +17,7 @@ from social import one_time
 from social.contracts.people import Tokens
 from social.one_time import Purpose
 
-PARTS = ("delete_post", "block_user", "unblock_user")  # after which little is left to be done with each other
+PARTS = ("delete_comment", "delete_post", "block_user", "unblock_user")  # after which little is left to be done
 ENDS = ("end_session", "logout", "logout_all", "change_password", "delete_me")  # of the session that asks
 
 # At most, whether somebody new asks or the owner of what is asked for. None of them is for the token.
@@ -34,15 +34,28 @@ ROUND_TRIPS = {
     "get_mutes": 1,
     "get_post": 1,
     "get_posts_of_user": 5,
-    "get_comments": 4,
+    "get_comments": 5,
+    "get_comment": 1,
+    "get_replies": 2,
+    "get_likes_of_post": 4,
+    "get_likes_of_comment": 2,
     "get_feed": 5,
     "get_notifications": 5,
     "get_unread_count": 1,
+    "get_notification_preferences": 1,
     "sync": 1,
     "get_media": 2,
     "get_thumbnail": 2,
 }
-ONE_THING = ("get_me", "get_user", "get_post", "get_unread_count", "sync")
+ONE_THING = (
+    "get_me",
+    "get_user",
+    "get_post",
+    "get_comment",
+    "get_unread_count",
+    "get_notification_preferences",
+    "sync",
+)
 FOLLOW = [("update", "edges"), ("insert", "outbox")]
 LIKE = [("aggregate", "posts"), ("insert", "likes"), ("insert", "outbox")]
 

@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from social.infra.mongo import Document, Mongo
 from social.infra.paging import Listing
 
-# One list by id and one by a time that many share: all lists are of one of these two kinds.
-LISTS = {"by id": Listing("things", "things", "_id"), "by time": Listing("things", "things", "changed_at", "_id")}
+# By id, and by a time or a count that many share: all lists are of one of these kinds.
+LISTS = {
+    "by id": Listing("things", "things", "_id"),
+    "by id, ascending": Listing("things", "things", "_id", ascending=True),
+    "by time": Listing("things", "things", "changed_at", "_id"),
+    "by count": Listing("things", "things", "likes", "_id"),
+}
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Change = tuple[str, int]
@@ -40,6 +45,7 @@ class Model:
             "_id": f"{self.owner}{n:08x}",
             "owner": self.owner,
             "changed_at": START + timedelta(milliseconds=n % 7),
+            "likes": n % 5 - 1,
         }
         if what == "insert" and thing["_id"] not in self.there:
             await self.mongo.insert("things", thing)
@@ -70,7 +76,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
     where, between = {"owner": model.owner}, iter(changes)
 
     def key(item: Document) -> tuple[object, ...]:
-        return tuple(item[field] for field in (("changed_at", "_id") if "changed_at" in listing._key else ("_id",)))
+        return tuple(item[field] for field in listing._key)
 
     there: list[Document] = []
     page = await listing.page(model.mongo, where, cursor=None, limit=limit)
@@ -83,9 +89,11 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
             await model.apply(change)
         page = await listing.page(model.mongo, where, cursor=page.next, limit=limit)
     keys = [key(item) for item in there]
-    assert keys == sorted(set(keys), reverse=True), "newest first, and nothing twice"
+    assert keys == sorted(set(keys), reverse=not listing._ascending), "in order, and nothing twice"
     assert model.always <= {item["_id"] for item in there}, "what was there all the time is seen"
 
+    if not page.items:
+        return  # all that was on it is gone, and with it the way back: whoever is here has the page before
     back: list[Document] = list(page.items)
     while page.prev is not None:
         for change in next(between, []):
@@ -95,5 +103,5 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
         if not page.items:
             break
     keys = [key(item) for item in back]
-    assert keys == sorted(set(keys), reverse=True)
+    assert keys == sorted(set(keys), reverse=not listing._ascending)
     assert model.always <= {item["_id"] for item in back}

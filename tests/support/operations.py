@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from api.app import ALL
 from api.openapi import document
 from social import accounts, media
-from social.contracts.posts import Comment, Post
+from social.contracts.comments import Comment
+from social.contracts.posts import Post
 from support.people import PASSWORD, Answer, Door, Person
 from support.pictures import form, picture, uploaded
 from support.plaza import Plaza
@@ -82,6 +83,7 @@ class World:
         values = {
             "username": names.get(operation.name, owner.person.username),
             "post_id": owner.post.id,
+            "comment_id": owner.comment.id,
             "session_id": owner.session,
         }
         if "media_id" in operation.path:
@@ -136,7 +138,9 @@ BODIES: dict[str, Body] = {
     "delete_me": _always(password=PASSWORD),
     "create_post": _always(text="hello"),
     "create_comment": _always(text="hello"),
+    "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),
     "edit_media": _always(alt="a wall"),
+    "edit_notification_preferences": _always(like=True),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
 }

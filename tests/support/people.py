@@ -11,9 +11,10 @@ from multidict import CIMultiDictProxy
 from pydantic import BaseModel
 
 from social.contracts.codec import decode, encode
+from social.contracts.comments import Comment, CommentLikeState, Comments
 from social.contracts.notifications import Notification, Notifications, Unread
 from social.contracts.people import FollowState, Me, People, Profile, Relationship, Tokens
-from social.contracts.posts import Comment, Comments, LikeState, Post, Posts
+from social.contracts.posts import LikeState, Post, Posts
 from social.contracts.problems import ProblemBody
 from social.contracts.pushes import SyncAnswer
 
@@ -143,6 +144,31 @@ class Person:
     async def comments(self, post: Post, query: str = "") -> Comments:
         """A page of a post's comments."""
         return (await self.ask("GET", f"/v1/posts/{post.id}/comments{query}")).ok(Comments)
+
+    async def reply(self, to: Comment, text: str, **more: Any) -> Comment:
+        """Answer a comment."""
+        body = {"text": text, "parent_id": to.id}
+        return (await self.ask("POST", f"/v1/posts/{to.post_id}/comments", body, **more)).ok(Comment, 201)
+
+    async def replies(self, to: Comment, query: str = "") -> Comments:
+        """A page of the replies to a comment."""
+        return (await self.ask("GET", f"/v1/comments/{to.id}/replies{query}")).ok(Comments)
+
+    async def read_comment(self, comment: Comment) -> Comment:
+        """Look at a comment."""
+        return (await self.ask("GET", f"/v1/comments/{comment.id}")).ok(Comment)
+
+    async def delete_comment(self, comment: Comment) -> None:
+        """Delete a comment, of one's own or under one's own post."""
+        assert (await self.ask("DELETE", f"/v1/comments/{comment.id}")).status == 204
+
+    async def like_comment(self, comment: Comment) -> CommentLikeState:
+        """Like a comment."""
+        return (await self.ask("PUT", f"/v1/comments/{comment.id}/like")).ok(CommentLikeState)
+
+    async def unlike_comment(self, comment: Comment) -> CommentLikeState:
+        """Take a like of a comment back."""
+        return (await self.ask("DELETE", f"/v1/comments/{comment.id}/like")).ok(CommentLikeState)
 
     async def follow(self, whom: "Person") -> FollowState:
         """Follow somebody."""

@@ -10,7 +10,7 @@ import aiohttp
 
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social import auth, notifications, posts, replay, streams
+from social import auth, grouping, posts, replay, streams
 from social.contracts.codec import decode, encode
 from social.contracts.events import Envelope, Group
 from social.contracts.people import Register
@@ -238,7 +238,7 @@ class World:
 
     async def record(self, post_id: str, *, by: Person, author: Person) -> None:
         """All of it but the push, as when Redis loses that."""
-        cause = notifications.Cause("like", "post", post_id, by.id, author.id, post_id)
+        cause = grouping.Cause("like", "post", post_id, by.id, author.id, post_id)
         await self.social.commit(_tell, cause)
         group = {"recipient": author.id, "target.id": post_id, "open": True}
         told = await self.social.mongo.one("notifications", group)
@@ -257,8 +257,8 @@ class World:
         await self.social.pushes.send([(user_room(to.id), push.encode())])
 
 
-async def _tell(tx: Any, cause: notifications.Cause) -> None:
-    await notifications.tell(tx, [cause])
+async def _tell(tx: Any, cause: grouping.Cause) -> None:
+    await grouping.tell(tx, [cause])
 
 
 async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:

@@ -1,0 +1,77 @@
+"""Comments, and likes of them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
+from social.contracts.entities import Entity
+from social.contracts.people import UserRef
+
+Sort = Literal["oldest", "newest", "top"]
+
+
+class CommentPublic(Contract):
+    """A comment as everybody sees it: what a push can carry.
+
+    `version` orders it against `comment.stats`, and `rev`, which grows with each edit, against `comment.updated`.
+    """
+
+    id: Id
+    post_id: Id
+    parent_id: Id | None = Field(default=None, description="the comment it answers; replies have none of their own")
+    author: UserRef
+    text: str
+    entities: list[Entity] = Field(default=[], description="the mentions and hashtags in the text, in order")
+    created_at: Time
+    edited_at: Time | None = None
+    rev: int = 0
+    likes: int = 0
+    replies: int = 0
+    version: int = 0
+
+
+class Comment(CommentPublic):
+    """A comment as one viewer sees it."""
+
+    liked: bool = False
+
+    def public(self) -> CommentPublic:
+        """The same without its viewer."""
+        return CommentPublic.model_construct(**{name: self.__dict__[name] for name in CommentPublic.model_fields})
+
+
+class CommentStats(Contract):
+    """A comment's counts."""
+
+    comment_id: Id
+    post_id: Id
+    likes: int
+    replies: int
+    version: int
+
+
+class CommentLikeState(Contract):
+    """Whether I like a comment, and its likes as counted so far (may lag a moment)."""
+
+    comment_id: Id
+    liked: bool
+    likes: int
+    version: int
+
+
+class Comments(Page[Comment]):
+    """A page of comments, in the order that was asked for."""
+
+
+class NewComment(Ask):
+    """A comment to add, or a reply to one."""
+
+    text: PostText
+    parent_id: Id | None = Field(default=None, description="the comment under the same post that this answers")
+
+
+class EditComment(Ask):
+    """What a comment says from now on."""
+
+    text: PostText

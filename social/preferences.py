@@ -1,0 +1,34 @@
+"""Which types of notifications a person is told of: what is not kept is told."""
+
+from collections.abc import Collection
+from typing import get_args
+
+from social.contracts.notifications import EditPreferences, NotificationType, Preferences
+from social.infra.mongo import Document, Mongo, Reader, Transaction
+
+COLLECTION = "notification_preferences"
+TYPES: tuple[NotificationType, ...] = get_args(NotificationType)
+
+
+async def get(mongo: Mongo, user_id: str) -> Preferences:
+    """A person's own."""
+    return _preferences(await mongo.one(COLLECTION, {"_id": user_id}))
+
+
+async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences:
+    """Change some; what was told before stays. Devices that change different ones at once do not undo each other."""
+    asked = {name: getattr(ask, name) for name in ask.model_fields_set}
+    kept = {name: on for name, on in asked.items() if on is not None}
+    if asked:
+        await tx.put(COLLECTION, {by: {"$set": kept, "$unset": dict.fromkeys(asked.keys() - kept.keys(), "")}})
+    return _preferences(await tx.one(COLLECTION, {"_id": by}))
+
+
+async def switched_off(reader: Reader, user_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Who of these people is not told of which types."""
+    kept = await reader.many(COLLECTION, {"_id": {"$in": list(user_ids)}})
+    return {(each["_id"], name) for each in kept for name in TYPES if not each.get(name, True)}
+
+
+def _preferences(kept: Document | None) -> Preferences:
+    return Preferences.model_construct(**{name: (kept or {}).get(name, True) for name in TYPES})

@@ -1,0 +1,155 @@
+"""Whether what people are to be told still holds, may be seen by them, and is what they want to hear."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from social import edges, grouping, preferences, visibility
+from social.contracts.events import Event, UserBlocked
+from social.edges import Edge
+from social.grouping import Cause, Facts
+from social.infra.mongo import Document, Transaction, Where
+from workers import causes
+
+STRONGEST = ("reply", "mention", "comment")  # of one comment everybody hears once
+
+Documents = dict[str, Document]
+Pairs = dict[tuple[str, str], Edge]
+POST_FIELDS = {"author_id": 1, "entities.user_id": 1, "visibility": 1}
+COMMENT_FIELDS = {"parent_id": 1, "entities.user_id": 1}
+MARKS = {("like", "post"): "likes", ("like", "comment"): "comment_likes", ("repost", "post"): "reposts"}
+
+
+class Verdict(NamedTuple):
+    """What is a fact already, what is to be told, and which facts to take back."""
+
+    known: Facts
+    told: list[Cause]
+    untold: set[str]
+
+
+async def weigh(tx: Transaction, events: Sequence[Event]) -> Verdict:
+    """What these events come to, by the state that they left."""
+    found = {cause.fact_id: cause for event in events for cause in causes.of(event)}
+    former = {cause.fact_id: cause for cause in await causes.former(tx, events)}
+    if not found and not former:
+        return Verdict({}, [], set())
+    telling = {each.fact_id for event in events if not isinstance(event, causes.UNDOING) for each in causes.of(event)}
+    looked_at = former | found
+    known = await grouping.facts(tx, looked_at.values())
+    state = await State.of(tx, looked_at.values())
+    off = await preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()})
+    told, untold = [], set[str]()
+    for things in _by_thing(looked_at.values()):
+        holding = [cause for cause in things if state.holds(cause)]
+        heard = [cause for cause in holding if grouping.live(known.get(cause.fact_id))]
+        wanted = [
+            cause
+            for cause in holding
+            if cause.fact_id in telling and (cause.recipient, cause.type) not in off and not state.mutes(cause)
+        ]
+        kept = (heard or wanted)[:1]
+        told += kept
+        untold |= {cause.fact_id for cause in things if cause not in kept}
+    return Verdict(known, told, untold)
+
+
+async def parted(tx: Transaction, events: Sequence[Event]) -> list[Where]:
+    """The facts between people who are apart, unless they no longer are."""
+    blocks = [found for event in events if isinstance(event, UserBlocked) and (found := causes.parted(event))]
+    between = await edges.between(tx, {pair for pair, _ in blocks})
+    return [where for pair, where in blocks if between[pair].apart]
+
+
+def _by_thing(found: Collection[Cause]) -> list[list[Cause]]:
+    """What one person would hear of one thing, the strongest first."""
+    things: dict[tuple[str, str], list[Cause]] = defaultdict(list)
+    for cause in found:
+        things[cause.recipient, cause.comment_id or cause.fact_id].append(cause)
+    order = {name: place for place, name in enumerate(STRONGEST)}
+    return [sorted(each, key=lambda cause: order.get(cause.type, 0)) for each in things.values()]
+
+
+class State:
+    """What causes speak of, as the transaction sees it."""
+
+    def __init__(
+        self, posts: Documents, comments: Documents, marks: set[str], between: Pairs, private: Collection[str]
+    ) -> None:
+        self._posts, self._comments, self._marks, self._between = posts, comments, marks, between
+        self._private = private
+
+    @classmethod
+    async def of(cls, tx: Transaction, found: Collection[Cause]) -> "State":
+        """Read it, one query a collection; none for what no cause speaks of."""
+        posts = await _some(tx, "posts", {cause.post_id for cause in found if cause.post_id}, POST_FIELDS)
+        named = {cause.comment_id for cause in found} | {c.target_id for c in found if c.kind == "comment"}
+        comments = await _some(tx, "comments", named - {""}, COMMENT_FIELDS)
+        marks: set[str] = set()
+        for done, collection in MARKS.items():
+            ids = {cause.target_id + cause.actor for cause in found if (cause.type, cause.kind) == done}
+            marks |= {collection + each for each in await _some(tx, collection, ids, {"_id": 1})}
+        ways = {(cause.recipient, cause.actor) for cause in found}
+        ways |= {(cause.actor, cause.recipient) for cause in found if cause.kind == "user"}
+        authors = {(c.recipient, author) for c in found if (author := _author(posts, c)) not in ("", c.recipient)}
+        between = await edges.between(tx, ways | authors)
+        private: set[str] = set()
+        if authors:
+            where = {"_id": {"$in": list({author for _, author in authors})}, "private": True}
+            private = {each["_id"] for each in await tx.many("users", where, {"_id": 1})}
+        return cls(posts, comments, marks, between, private)
+
+    def mutes(self, cause: Cause) -> bool:
+        """Whether somebody does not want to hear of what somebody does."""
+        return self._between[cause.recipient, cause.actor].hides
+
+    def holds(self, cause: Cause) -> bool:
+        """Whether nothing has taken it back since, and its recipient may know of it."""
+        out = self._between[cause.recipient, cause.actor]
+        if out.apart:
+            return False
+        match cause.type:
+            case "follow":
+                return bool(self._between[cause.actor, cause.recipient].follows_at)
+            case "follow_request":
+                return bool(self._between[cause.actor, cause.recipient].requested_at)
+            case "follow_accepted":
+                return bool(out.follows_at)
+        return self._shown(cause) and self._done(cause)
+
+    def _done(self, cause: Cause) -> bool:
+        comment = self._comments.get(cause.comment_id)
+        match cause.type:
+            case "like" | "repost":
+                return MARKS[cause.type, cause.kind] + cause.target_id + cause.actor in self._marks
+            case "mention":
+                texts = self._posts if cause.kind == "post" else self._comments
+                return cause.recipient in _named(texts[cause.target_id])
+            case "reply":
+                return comment is not None and comment.get("parent_id") == cause.target_id
+        return comment is not None
+
+    def _shown(self, cause: Cause) -> bool:
+        """Whether the post, and the comment if it is about one, are there for the recipient."""
+        post = self._posts.get(cause.post_id or "")
+        if post is None or (cause.kind == "comment" and cause.target_id not in self._comments):
+            return False
+        if (author := post["author_id"]) == cause.recipient:
+            return True
+        private = author in self._private or post.get("visibility") == "followers"
+        return visibility.shows({"_id": author, "private": private}, self._between[cause.recipient, author])
+
+
+def _named(text: Document) -> set[str | None]:
+    """Whom a post or a comment mentions."""
+    return {each.get("user_id") for each in text.get("entities", ())}
+
+
+def _author(posts: Documents, cause: Cause) -> str:
+    return str(posts.get(cause.post_id or "", {}).get("author_id", ""))
+
+
+async def _some(tx: Transaction, collection: str, ids: Collection[str], fields: Where) -> Documents:
+    if not ids:
+        return {}
+    return {each["_id"]: each for each in await tx.many(collection, {"_id": {"$in": list(ids)}}, fields)}
