@@ -21,6 +21,7 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
+from social.infra import metrics
 from social.pictures.decoding import is_picture, refused
 
 MOST_FILE = 10 * 1024 * 1024
@@ -69,11 +70,13 @@ class Intake:
         if self._of[user_id] >= MOST_OF_ONE:
             raise RateLimited(f"At most {MOST_OF_ONE} uploads of yours at once")
         self._of[user_id] += 1
+        metrics.UPLOADS.inc()
         share = Share(self)
         try:
             yield share
         finally:
-            self._held -= share.size
+            metrics.UPLOADS.dec()
+            self.hold(-share.size)
             self._of[user_id] -= 1
             if not self._of[user_id]:
                 del self._of[user_id]
@@ -83,6 +86,7 @@ class Intake:
         if self._held + size > MOST_HELD:
             raise RateLimited("Too many uploads at this moment", retry_after_s=2)
         self._held += size
+        metrics.UPLOADS_BYTES.inc(size)
 
 
 class Share:

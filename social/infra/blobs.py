@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
+from social.infra.settings import StartError
 
 T = TypeVar("T")
 
@@ -237,9 +239,11 @@ async def _s3() -> AsyncIterator[None]:
 
 
 def blobs(url: str) -> Blobs:
-    """The store that a setting names."""
+    """The store that a setting names; raises StartError where what it takes is not installed."""
     if url.startswith("file:"):
         return Folder(Path(url.removeprefix("file:")))
+    if find_spec("aiobotocore") is None:
+        raise StartError("MEDIA_URL is wrong: s3:// needs aiobotocore, which the extra `s3` installs")
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return S3(parts.netloc, options.get("endpoint"), options.get("region"))

@@ -17,6 +17,7 @@ import aiohttp
 import psutil
 import pytest
 from PIL import Image
+from prometheus_client import REGISTRY
 from support.eventually import eventually
 from support.people import Answer, Door, Person
 from support.pictures import form, gif, kept, noise, picture, png, saved, upload, uploaded
@@ -273,16 +274,23 @@ async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, b
         for _ in range(forms.MOST_OF_ONE)
     ]
 
-    async def full() -> None:
-        answer = await upload(ada, picture())
-        answer.refused(429, "rate_limited")
-        assert int(answer.headers["Retry-After"]) >= 1
-
-    await eventually(full)
+    await arrived("plaza_uploads", forms.MOST_OF_ONE)
+    answer = await upload(ada, picture())
+    answer.refused(429, "rate_limited")
+    assert int(answer.headers["Retry-After"]) >= 1
     await uploaded(bob)
     hold.set()
     assert {answer.status for answer in await asyncio.gather(*held)} == {201}
     await uploaded(ada)
+
+
+async def arrived(gauge: str, least: int) -> None:
+    """Wait until the API has so much in its hands."""
+
+    async def look() -> None:
+        assert (REGISTRY.get_sample_value(gauge) or 0) >= least
+
+    await eventually(look)
 
 
 async def unharmed(door: Door, person: Person, meanwhile: Awaitable[list[Answer]]) -> tuple[list[Answer], int]:
@@ -354,10 +362,8 @@ async def test_files_in_hand_are_bounded_all_together(
 
     held = asyncio.create_task(ada.ask("POST", "/v1/media", data=waiting(), headers=MULTIPART))
 
-    async def full() -> None:
-        (await upload(bob, file)).refused(429, "rate_limited")
-
-    await eventually(full)
+    await arrived("plaza_uploads_bytes", 100_000)
+    (await upload(bob, file)).refused(429, "rate_limited")
     hold.set()
     assert (await held).status == 201
     await uploaded(bob, file)

@@ -73,7 +73,7 @@ def lzw(colour: int, side: int) -> bytes:
 def form(file: bytes, alt: str | None = None, *, name: str = "photo.png", mime: str = "image/png") -> aiohttp.FormData:
     """The form of an upload, as browsers send it."""
     data = aiohttp.FormData()
-    data.add_field("file", file, filename=name, content_type=mime)
+    data.add_field("file", BytesIO(file), filename=name, content_type=mime)
     if alt is not None:
         data.add_field("alt", alt)
     return data
