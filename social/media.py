@@ -6,7 +6,6 @@ A row is `pending` before any byte of it is kept, `ready` after the last, `attac
 
 import base64
 import hashlib
-import hmac
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -28,10 +27,10 @@ from social.infra import clock
 from social.infra.blobs import Blobs
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.wiring import Once, Social
+from social.media_urls import REF_FIELDS, good, ref
 from social.pictures.decoding import Decoders, Picture
 
 MOST_IN_A_POST = 4
-WINDOW_S = 1_800  # a URL is the same for so long, and good for so long at least, at most for twice that
 UNFINISHED = timedelta(hours=1)  # nobody is writing its bytes any more
 UNUSED = timedelta(hours=24)
 SWEPT_AT_ONCE = 100
@@ -40,7 +39,6 @@ THUMBNAIL_MIME: Mime = "image/webp"
 
 _NAME = re.compile(r"[0-9a-f]{2}/([0-9a-f]{24})(?:\.thumbnail)?")
 GONE = {"$set": {"state": "gone", "owner": None, "post_id": None, "alt": "", "blurhash": ""}}
-REF_FIELDS = {"secret": 1, "width": 1, "height": 1, "mime": 1, "blurhash": 1, "alt": 1}
 
 
 @dataclass(frozen=True)
@@ -127,22 +125,6 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
     return ref(row)
 
 
-def ref(row: Document) -> MediaRef:
-    """A picture as a post shows it, with URLs that are good for a while."""
-    until = (int(time.time()) // WINDOW_S + 2) * WINDOW_S
-    path, query = f"/v1/media/{row['_id']}", f"?until={until}&signature={_signature(row, until)}"
-    return MediaRef.model_construct(
-        id=row["_id"],
-        url=path + query,
-        thumbnail_url=f"{path}/thumbnail{query}",
-        width=row["width"],
-        height=row["height"],
-        mime=row["mime"],
-        blurhash=row["blurhash"],
-        alt=row["alt"],
-    )
-
-
 async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, MediaRef]:
     """Many pictures by id; those that are gone are missing. Asks nothing where there are none."""
     wanted = list(set(ids))
@@ -213,7 +195,7 @@ async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> 
 async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
     """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
     row, public = await _there(mongo, media_id)
-    if until <= time.time() or not hmac.compare_digest(signature.encode(), _signature(row, until).encode()):
+    if not good(row, until, signature):
         raise NotFound
     return _shown(row, thumbnail, public=public, until=until)
 
@@ -300,12 +282,6 @@ async def _own(tx: Transaction, media_id: str, by: str) -> Document:
         await visibility.post(tx, row["post_id"], viewer=by)
         raise Forbidden("Only its owner can change a picture")
     return row
-
-
-def _signature(row: Document, until: int) -> str:
-    """HMAC-SHA-256 (RFC 2104), its first 128 bits, under a key that is in the row and goes with it."""
-    said = hmac.digest(row["secret"].encode(), f"{row['_id']}.{until}".encode(), "sha256")
-    return base64.urlsafe_b64encode(said[:16]).decode().rstrip("=")
 
 
 def _digest(content: bytes) -> str:

@@ -11,7 +11,7 @@ from support.people import Door, Person
 from support.pictures import form, gif, kept, noise, opened, picture, saved, upload, uploaded
 from support.plaza import Plaza, serving
 
-from social import media
+from social import media, media_urls
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.infra import clock
@@ -236,9 +236,9 @@ async def test_a_url_is_for_one_picture_and_ends(
     ):
         (await door.ask("GET", url)).refused(404, "not_found")
         (await ada.ask("GET", url)).refused(404, "not_found")
-    assert media.WINDOW_S <= until - time.time() <= 2 * media.WINDOW_S
+    assert media_urls.WINDOW_S <= until - time.time() <= 2 * media_urls.WINDOW_S
     real = time.time
-    monkeypatch.setattr("social.media.time.time", lambda: real() + 2 * media.WINDOW_S)
+    monkeypatch.setattr("social.media_urls.time.time", lambda: real() + 2 * media_urls.WINDOW_S)
     (await door.ask("GET", mine.url)).refused(404, "not_found")
 
 
@@ -246,10 +246,10 @@ async def test_a_url_stays_the_same_for_a_while_so_that_caches_work(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = await uploaded(ada)
-    now = (int(time.time()) // media.WINDOW_S + 5) * media.WINDOW_S
+    now = (int(time.time()) // media_urls.WINDOW_S + 5) * media_urls.WINDOW_S
     urls = []
-    for at in (now, now + media.WINDOW_S - 1, now + media.WINDOW_S):
-        monkeypatch.setattr("social.media.time.time", lambda at=at: float(at))
+    for at in (now, now + media_urls.WINDOW_S - 1, now + media_urls.WINDOW_S):
+        monkeypatch.setattr("social.media_urls.time.time", lambda at=at: float(at))
         urls.append((await ada.ask("PATCH", f"/v1/media/{ref.id}", {"alt": "x"})).ok(MediaRef).url)
     assert urls[0] == urls[1] != urls[2]
 
