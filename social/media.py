@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -125,16 +125,14 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
     return ref(row)
 
 
-async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, MediaRef]:
-    """Many pictures by id; those that are gone are missing. Asks nothing where there are none."""
-    wanted = list(set(ids))
-    if not wanted:
-        return {}
-    rows = await reader.many("media", {"_id": {"$in": wanted}, "state": "attached"}, fields=REF_FIELDS)
-    return {row["_id"]: ref(row) for row in rows}
+async def some(reader: Reader, ids: Sequence[str]) -> list[Document]:
+    """Pictures that posts show; asks nothing where there are none."""
+    if not ids:
+        return []
+    return await reader.many("media", {"_id": {"$in": list(ids)}, "state": "attached"}, fields=REF_FIELDS)
 
 
-async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[MediaRef]:
+async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[Document]:
     """Have a post show one's own pictures, in this order; each belongs to one post for ever.
 
     Raises ValidationFailed naming those that are not one's own, not ready, or shown already.
@@ -153,7 +151,7 @@ async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by:
     if wrong:
         raise ValidationFailed(errors=wrong)
     await tx.update_all("media", free, {"$set": {"state": "attached", "post_id": post_id}})
-    return [ref(rows[each]) for each in media_ids]
+    return [rows[each] for each in media_ids]
 
 
 async def edit(tx: Transaction, media_id: str, alt: str, *, by: str) -> MediaRef:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
 from social.contracts.entities import Entity
@@ -64,11 +64,54 @@ class LikeState(Contract):
     version: int
 
 
+class RepostState(Contract):
+    """Whether I repost it, and the reposts as counted so far (may lag a moment)."""
+
+    post_id: Id
+    reposted: bool
+    reposts: int
+    version: int
+
+
+class BookmarkState(Contract):
+    """Whether I keep it."""
+
+    post_id: Id
+    bookmarked: bool
+
+
 class Posts(Page[Post]):
     """A page of posts."""
 
 
+class Revision(Contract):
+    """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
+
+    rev: int
+    text: str
+    written_at: Time
+
+
+class Revisions(Page[Revision]):
+    """A page of what a post said before, newest first."""
+
+
 class NewPost(Ask):
     """A post to publish."""
+
+    media: list[Id] = Field(default=[], max_length=4, description="pictures of mine that no post shows yet, in order")
+    text: PostText = Field(description="with pictures it may be empty")
+    visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
+
+    @field_validator("text", mode="wrap")
+    @classmethod
+    def _or_pictures(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str:
+        if isinstance(value, str) and not value.strip() and info.data.get("media"):
+            return ""
+        return str(check(value))
+
+
+class EditPost(Ask):
+    """What a post says from now on; for whom it is stays as it is."""
 
     text: PostText

@@ -11,7 +11,7 @@ from support.people import Door, Person
 from support.pictures import form, gif, kept, noise, opened, picture, saved, upload, uploaded
 from support.plaza import Plaza, serving
 
-from social import media, media_urls
+from social import media, media_urls, posts
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.infra import clock
@@ -332,10 +332,60 @@ async def test_only_ones_own_unused_pictures_can_be_attached_and_each_once(
     assert await refused(mine.id, mine.id, "0" * 24) == {"/media/1", "/media/2"}
     more = [(await uploaded(ada)).id for _ in range(4)]
     assert await refused(mine.id, *more) == {"/media"}
-    assert await media.refs(plaza.social.mongo, [mine.id]) == {}
+    assert await media.some(plaza.social.mongo, [mine.id]) == []
     await plaza.social.commit(media.attach, [more[0], mine.id], post.id, by=ada.id)
-    assert set(await media.refs(plaza.social.mongo, [mine.id, more[0], theirs.id])) == {mine.id, more[0]}
+    shown = await media.some(plaza.social.mongo, [mine.id, more[0], theirs.id])
+    assert {row["_id"] for row in shown} == {mine.id, more[0]}
     assert await refused(mine.id) == {"/media/0"}
+
+
+async def test_a_post_shows_its_pictures_wherever_it_is_shown(plaza: Plaza, ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    refs = [await uploaded(ada, alt=alt) for alt in ("one", "two", "three", "four")]
+    ids = [ref.id for ref in reversed(refs)]
+    post = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": ids}, key="k1")).ok(Post, 201)
+    again = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": ids}, key="k1")).ok(Post, 201)
+    assert again == post
+
+    async def in_feed() -> Post:
+        (found,) = (await bob.feed()).items or [None]
+        assert found is not None
+        return found
+
+    pushed = await posts.public(plaza.social.mongo, post.id)
+    assert pushed is not None
+    for seen_by in (post, await bob.see(post), (await bob.posts(ada)).items[0], await eventually(in_feed), pushed):
+        assert [each.alt for each in seen_by.media] == ["four", "three", "two", "one"]
+        for each in seen_by.media:
+            assert (await seen(plaza.door, each.url)).size == (80, 60)
+            assert (await seen(plaza.door, each.thumbnail_url)).size == (80, 60)
+
+
+async def test_a_post_of_pictures_needs_no_text(ada: Person, bob: Person) -> None:
+    ref = await uploaded(ada)
+    post = (await ada.ask("POST", "/v1/posts", {"text": " ", "media": [ref.id]})).ok(Post, 201)
+    assert (post.text, [each.id for each in post.media]) == ("", [ref.id])
+    assert (await ada.ask("POST", "/v1/posts", {"text": "", "media": []})).wrong_fields() == {
+        "/text": "string_too_short"
+    }
+    theirs = await uploaded(bob)
+    for media_id in (ref.id, theirs.id, "0" * 24):
+        wrong = await ada.ask("POST", "/v1/posts", {"text": "look", "media": [media_id]})
+        assert wrong.wrong_fields() == {"/media/0": "not_attachable"}
+    wrong = await ada.ask("POST", "/v1/posts", {"text": "look", "media": ["0" * 24] * 5})
+    assert wrong.wrong_fields() == {"/media": "too_long"}
+    assert len((await ada.posts(ada)).items) == 1
+
+
+async def test_a_followers_picture_is_for_followers(ada: Person, bob: Person, eve: Person) -> None:
+    await bob.follow(ada)
+    ref = await uploaded(ada)
+    body = {"text": "look", "media": [ref.id], "visibility": "followers"}
+    post = (await ada.ask("POST", "/v1/posts", body)).ok(Post, 201)
+    assert (await bob.ask("GET", f"/v1/media/{ref.id}")).status == 200
+    (await eve.ask("GET", f"/v1/media/{ref.id}")).refused(404, "not_found")
+    cached = (await bob.ask("GET", post.media[0].url, token=None)).headers["Cache-Control"]
+    assert cached.startswith("private, ")
 
 
 async def test_what_was_never_finished_or_never_used_is_swept_and_nothing_else(

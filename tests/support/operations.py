@@ -65,7 +65,7 @@ class World:
 
     async def _owner(self, name: str) -> Owner:
         person = await self._door.register(name)
-        post = await person.publish("hello")
+        post = await person.publish("hello #plaza")
         comment = await person.comment(post, "first")
         (session,) = (await person.ask("GET", "/v1/auth/sessions")).body["items"]
         return Owner(person, post, comment, session["id"])
@@ -85,6 +85,7 @@ class World:
             "post_id": owner.post.id,
             "comment_id": owner.comment.id,
             "session_id": owner.session,
+            "tag": "plaza",
         }
         if "media_id" in operation.path:
             values["media_id"] = await self.picture_of(owner, attached=operation.method == "GET")
@@ -137,6 +138,7 @@ BODIES: dict[str, Body] = {
     "edit_me": _always(bio="hello"),
     "delete_me": _always(password=PASSWORD),
     "create_post": _always(text="hello"),
+    "edit_post": lambda _, __, column: {"text": f"hello from {column}"},
     "create_comment": _always(text="hello"),
     "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),
