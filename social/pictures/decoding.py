@@ -120,8 +120,8 @@ class Decoders:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]  # its pipes, also where nobody read them to their end
+        process._transport.close()  # type: ignore[attr-defined]  # or a pipe that nobody read to its end is waited for
+        await process.wait()
         self._running.discard(process)
 
 

@@ -35,6 +35,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "NewPost": {"text": "hello"},
     "NewComment": {"text": "hello"},
     "EditComment": {"text": "hello"},
+    "EditMedia": {"alt": "a wall"},
     "Read": {"ids": ["0" * 24]},
 }
 NEEDED = {"sync": "?after=x", "search_users": "?q=b"}  # parameters

@@ -53,19 +53,18 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     loop.run_until_complete(server.start())
     yield server
     loop.run_until_complete(server.kill())
-    loop.run_until_complete(server.stop())
     loop.close()
 
 
 @pytest.fixture(params=["file", "s3"])
 async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Blobs]:
     url = f"file:{tmp_path / 'media'}"
     if request.param == "s3":
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)
-        url = f"s3://{BUCKET}?endpoint={request.getfixturevalue('moto').url}&region=eu-central-1"
+        url = f"s3://{BUCKET}?endpoint={moto.url}&region=eu-central-1"
     kept = blobs(url)
     yield kept
     for name in await kept.names("ab/"):
