@@ -1,5 +1,6 @@
 """Reading what one is told about."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from support.eventually import eventually
 from support.people import Person, ids
 
-from social.contracts.notifications import Notifications, Unread
+from social.contracts.notifications import Notifications, Preferences, Unread
 from social.infra import clock
 
 
@@ -115,6 +116,43 @@ async def test_the_ends_of_time_are_times(ada: Person, bob: Person, until: str) 
         assert set(answer.wrong_fields()) == {"/all_until"}
     else:
         assert answer.ok(Unread).unread == (1 if until.startswith("0001") else 0)
+
+
+TYPES = ("like", "comment", "reply", "mention", "follow", "follow_request", "follow_accepted", "repost")
+PREFERENCES = "/v1/notifications/preferences"
+
+
+async def test_one_is_told_of_everything_until_one_says_otherwise(ada: Person, bob: Person) -> None:
+    everything = dict.fromkeys(TYPES, True)
+    assert (await ada.ask("GET", PREFERENCES)).ok(Preferences).model_dump() == everything
+    less = everything | {"like": False, "repost": False}
+    assert (await ada.ask("PATCH", PREFERENCES, {"like": False, "repost": False})).ok(Preferences).model_dump() == less
+    assert (await ada.ask("PATCH", PREFERENCES, {"repost": None})).ok(Preferences).repost is True
+    assert (await ada.ask("PATCH", PREFERENCES, {})).ok(Preferences).model_dump() == everything | {"like": False}
+    assert (await bob.ask("GET", PREFERENCES)).ok(Preferences).model_dump() == everything
+    post = await ada.publish("hello")
+    await bob.like(post)
+    await bob.comment(post, "nice")
+    assert [each.type for each in await told(ada, 1)] == ["comment"]
+
+
+async def test_devices_that_change_different_types_do_not_undo_each_other(ada: Person) -> None:
+    await asyncio.gather(*(ada.ask("PATCH", PREFERENCES, {name: False}) for name in TYPES))
+    assert (await ada.ask("GET", PREFERENCES)).ok(Preferences).model_dump() == dict.fromkeys(TYPES, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"likes": False}, {"/likes"}),
+        ({"like": "no", "comment": 0, "reply": [], "mention": {"$ne": 1}}, {"/like", "/comment", "/reply", "/mention"}),
+        ([], {""}),
+        ({"_id": "x", "$set": {"like": False}}, {"/_id", "/$set"}),
+    ],
+    ids=str,
+)
+async def test_what_is_no_preference_is_refused(ada: Person, body: Any, pointers: set[str]) -> None:
+    assert set((await ada.ask("PATCH", PREFERENCES, body)).wrong_fields()) == pointers
 
 
 async def test_other_devices_hear_what_was_read(ada: Person, bob: Person) -> None:

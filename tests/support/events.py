@@ -1,0 +1,185 @@
+"""What people do, written as the verbs leave it: documents and the event that tells of them, in one transaction."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import workers.notifications
+from social.contracts.events import (
+    CommentAdded,
+    CommentDeleted,
+    CommentEdited,
+    CommentLiked,
+    CommentUnliked,
+    Envelope,
+    Event,
+    Group,
+    PostDeleted,
+    PostEdited,
+    PostLiked,
+    PostPublished,
+    PostReposted,
+    PostUnliked,
+    PostUnreposted,
+)
+from social.infra import clock
+from social.infra.inbox import Happened
+from social.infra.mongo import Document, Transaction
+from support.people import Person
+from support.plaza import Plaza
+
+
+class Scene:
+    """A system without workers, whose notifications are told when the test says so."""
+
+    def __init__(self, plaza: Plaza) -> None:
+        self.plaza = plaza
+        self.social = plaza.social
+
+    async def post(self, by: Person, *mentions: Person, **more: Any) -> str:
+        """Publish a post that names people."""
+        post_id, names = clock.new_id(), [each.id for each in mentions]
+        at = {"created_at": clock.now(), "edited_at": None}
+        post = {"_id": post_id, "author_id": by.id, "text": "hello", **at, "likes": 0, "comments": 0, "version": 0}
+        event = PostPublished(post_id=post_id, author_id=by.id, mentions=names)
+        await self._write("posts", {**post, **_names(names), **more}, event)
+        return post_id
+
+    async def edit_post(self, post_id: str, by: Person, *mentions: Person) -> None:
+        """Have a post name other people."""
+        names = [each.id for each in mentions]
+        await self._change("posts", post_id, names, PostEdited(post_id=post_id, author_id=by.id, mentions=names))
+
+    async def delete_post(self, post_id: str, by: Person) -> None:
+        """Delete a post."""
+        await self._delete("posts", post_id, PostDeleted(post_id=post_id, author_id=by.id))
+
+    async def comment(
+        self, post_id: str, by: Person, *mentions: Person, author: Person, to: tuple[str, Person] | None = None
+    ) -> str:
+        """Comment on somebody's post, or answer somebody's comment on it."""
+        comment_id, names = clock.new_id(), [each.id for each in mentions]
+        parent = {"parent_id": to[0] if to else None}
+        document = {"_id": comment_id, "post_id": post_id, "author_id": by.id, "text": "x", **parent, **_names(names)}
+        at = {"created_at": clock.now(), "edited_at": None, "likes": 0}
+        event = CommentAdded(**_of_comment(post_id, comment_id, by, author, to), mentions=names)
+        await self._write("comments", {**document, **at}, event)
+        return comment_id
+
+    async def edit_comment(
+        self,
+        post_id: str,
+        comment_id: str,
+        by: Person,
+        *mentions: Person,
+        author: Person,
+        to: tuple[str, Person] | None = None,
+    ) -> None:
+        """Have a comment name other people."""
+        names = [each.id for each in mentions]
+        event = CommentEdited(**_of_comment(post_id, comment_id, by, author, to), mentions=names)
+        await self._change("comments", comment_id, names, event)
+
+    async def delete_comment(
+        self, post_id: str, comment_id: str, by: Person, *, author: Person, to: tuple[str, Person] | None = None
+    ) -> None:
+        """Delete a comment."""
+        await self._delete("comments", comment_id, CommentDeleted(**_of_comment(post_id, comment_id, by, author, to)))
+
+    async def like(self, post_id: str, by: Person, *, author: Person) -> None:
+        """Like a post."""
+        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id}
+        await self._write("likes", row, PostLiked(post_id=post_id, author_id=author.id, by=by.id))
+
+    async def unlike(self, post_id: str, by: Person, *, author: Person) -> None:
+        """Take a like back."""
+        await self._delete("likes", post_id + by.id, PostUnliked(post_id=post_id, author_id=author.id, by=by.id))
+
+    async def like_comment(self, post_id: str, comment_id: str, by: Person, *, author: Person, of: Person) -> None:
+        """Like somebody's comment on somebody's post."""
+        about = {"post_id": post_id, "author_id": author.id, "comment_id": comment_id, "comment_author_id": of.id}
+        row = {"_id": comment_id + by.id, "comment_id": comment_id, "user_id": by.id}
+        await self._write("comment_likes", row, CommentLiked(**about, by=by.id))
+
+    async def unlike_comment(self, post_id: str, comment_id: str, by: Person, *, author: Person, of: Person) -> None:
+        """Take that back."""
+        about = {"post_id": post_id, "author_id": author.id, "comment_id": comment_id, "comment_author_id": of.id}
+        await self._delete("comment_likes", comment_id + by.id, CommentUnliked(**about, by=by.id))
+
+    async def repost(self, post_id: str, by: Person, *, author: Person) -> None:
+        """Repost a post."""
+        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id, "repost_id": clock.new_id()}
+        event = PostReposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=row["repost_id"])
+        await self._write("reposts", row, event)
+
+    async def unrepost(self, post_id: str, by: Person, *, author: Person) -> None:
+        """Take that back."""
+        event = PostUnreposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=clock.new_id())
+        await self._delete("reposts", post_id + by.id, event)
+
+    async def waiting(self) -> list[Happened]:
+        """What happened and was not handled."""
+        rows = await self.social.mongo.many("outbox", {}, sort=[("_id", 1)])
+        envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
+        return [Happened(each.id, each.at, each.event()) for each in envelopes if Group.NOTIFICATIONS in each.groups()]
+
+    async def work(self, *, order: random.Random | None = None, together: int = 256) -> list[Happened]:
+        """Handle it, in this order or any, in batches of so many; what was handled."""
+        happened = await self.waiting()
+        if order:
+            order.shuffle(happened)
+        for start in range(0, len(happened), together):
+            await workers.notifications.handle(self.social, happened[start : start + together])
+        await self.social.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
+        return happened
+
+    async def handle(self, happened: Sequence[Happened]) -> None:
+        """Handle these, again or for the first time."""
+        await workers.notifications.handle(self.social, happened)
+
+    async def told(self, person: Person) -> list[tuple[str, list[str], int]]:
+        """Type, names and count of each group somebody was told of, in the order of types."""
+        found = await person.notifications()
+        return sorted((each.type, [actor.username for actor in each.actors], each.count) for each in found)
+
+    async def events(self, person: Person) -> list[str]:
+        """What somebody's stream says, from its beginning."""
+        epoch = (await person.inbox()).offset.partition(".")[0]
+        return [each.event for each in (await person.sync(f"{epoch}.0")).events]
+
+    async def moves(self, person: Person) -> int:
+        """How many items somebody's stream has had."""
+        return int((await person.inbox()).offset.partition(".")[2])
+
+    async def _write(self, collection: str, document: Document, event: Event) -> None:
+        async def write(tx: Transaction) -> None:
+            await tx.put(collection, {document["_id"]: {"$set": {k: v for k, v in document.items() if k != "_id"}}})
+            tx.record(event)
+
+        await self.social.commit(write)
+
+    async def _change(self, collection: str, document_id: str, names: Sequence[str], event: Event) -> None:
+        async def write(tx: Transaction) -> None:
+            await tx.update(collection, {"_id": document_id}, {"$set": _names(names)})
+            tx.record(event)
+
+        await self.social.commit(write)
+
+    async def _delete(self, collection: str, document_id: str, event: Event) -> None:
+        async def write(tx: Transaction) -> None:
+            await tx.delete(collection, {"_id": document_id})
+            tx.record(event)
+
+        await self.social.commit(write)
+
+
+def _names(names: Sequence[str]) -> Document:
+    entities = [{"kind": "mention", "start": 0, "end": 1, "key": "x", "user_id": each} for each in names]
+    return {"mentions": list(names), "entities": entities}
+
+
+def _of_comment(
+    post_id: str, comment_id: str, by: Person, author: Person, to: tuple[str, Person] | None
+) -> dict[str, Any]:
+    parent = {"parent_id": to[0], "parent_author_id": to[1].id} if to else {}
+    return {"post_id": post_id, "author_id": author.id, "comment_id": comment_id, "by": by.id, **parent}

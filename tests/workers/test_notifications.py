@@ -1,0 +1,533 @@
+"""Who is told of what, in which words once, and what takes it back."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.events import Scene
+from support.people import Door, Person
+from support.plaza import system
+
+import workers.notifications
+from social import grouping, notifications, requests, streams
+from social.contracts.events import Group
+from social.infra import clock
+from social.infra.inbox import once
+from social.infra.mongo import Document
+
+
+@pytest.fixture
+async def scene(mongo_url: str, mongo_database: str) -> AsyncIterator[Scene]:
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        yield Scene(plaza)
+
+
+@pytest.fixture
+def plaza(scene: Scene) -> Any:
+    return scene.plaza
+
+
+@pytest.fixture
+async def zoe(door: Door) -> Person:
+    return await door.register("zoe")
+
+
+async def consistent(scene: Scene) -> None:
+    """Each group counts its facts and names who is in them; each stream is contiguous; nothing is left to be told."""
+    facts: dict[str, list[Document]] = {}
+    for fact in await scene.social.mongo.many("notification_facts", {"withdrawn_at": None}):
+        facts.setdefault(fact["group"], []).append(fact)
+    for group in await scene.social.mongo.many("notifications", {}):
+        if group["removed_at"] is None:
+            mine = facts[group["_id"]]
+            assert group["count"] == len(mine)
+            assert set(group["actors"]) <= {fact["actor"] for fact in mine}
+            assert group["actors"]
+        assert group.get("due_at") is None
+        assert group["told"] == group["rev"]
+    for row in await scene.social.mongo.many("streams", {}):
+        assert [item["s"] for item in row["items"]] == list(range(1, row["seq"] + 1))
+        revisions: dict[str, int] = {}
+        for item in row["items"]:
+            assert item["rev"] > revisions.get(item["k"], 0)
+            revisions[item["k"]] = item["rev"]
+
+
+# ---- every type
+
+
+async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
+    post = await scene.post(ada)
+    first = await scene.comment(post, ada, author=ada)
+    await scene.like(post, bob, author=ada)
+    await scene.like_comment(post, first, bob, author=ada, of=ada)
+    await scene.repost(post, bob, author=ada)
+    await scene.comment(post, bob, author=ada)
+    await scene.comment(post, bob, author=ada, to=(first, ada))
+    named = await scene.post(bob, ada)
+    await bob.follow(ada)
+    await scene.work()
+    found = {(each.type, each.target.kind, each.target.id, each.post_id) for each in await ada.notifications()}
+    assert found == {
+        ("like", "post", post, post),
+        ("like", "comment", first, post),
+        ("repost", "post", post, post),
+        ("comment", "post", post, post),
+        ("reply", "comment", first, post),
+        ("mention", "post", named, named),
+        ("follow", "user", ada.id, None),
+    }
+    assert await ada.unread() == 7
+    assert set(await scene.events(ada)) == {"notification"}
+    assert await scene.told(eve) == await scene.told(bob) == []
+    await consistent(scene)
+
+
+async def test_of_one_comment_everybody_hears_once(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
+    post = await scene.post(ada)
+    hers = await scene.comment(post, ada, author=ada)
+    bobs = await scene.comment(post, bob, author=ada)
+    await scene.comment(post, eve, ada, author=ada, to=(hers, ada))  # all three for Ada
+    await scene.comment(post, eve, ada, bob, author=ada, to=(bobs, bob))  # mention and comment; reply and mention
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["eve"], 1), ("reply", ["eve"], 1)]
+    assert await scene.told(bob) == [("reply", ["eve"], 1)]
+    await consistent(scene)
+
+
+async def test_nobody_hears_of_what_they_did_themselves(scene: Scene, ada: Person) -> None:
+    post = await scene.post(ada, ada)
+    comment = await scene.comment(post, ada, ada, author=ada)
+    await scene.comment(post, ada, ada, author=ada, to=(comment, ada))
+    await scene.like(post, ada, author=ada)
+    await scene.like_comment(post, comment, ada, author=ada, of=ada)
+    await scene.repost(post, ada, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == []
+
+
+async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
+    scene: Scene, ada: Person, bob: Person, eve: Person, zoe: Person
+) -> None:
+    await ada.mute(bob)
+    await eve.block(ada)
+    await scene.work()
+    post, others = await scene.post(ada), await scene.post(zoe)
+    comment = await scene.comment(others, ada, author=zoe)
+    for each in (bob, eve):
+        await scene.like(post, each, author=ada)
+        await scene.repost(post, each, author=ada)
+        await scene.comment(post, each, author=ada)
+        await scene.post(each, ada)
+        await scene.comment(others, each, ada, author=zoe, to=(comment, ada))
+        await scene.like_comment(others, comment, each, author=zoe, of=ada)
+    await scene.work()
+    assert await scene.told(ada) == []
+    assert len(await scene.told(zoe)) == 1  # who hears of all the comments
+
+
+async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
+    await bob.follow(ada)
+    await scene.work()
+    for_followers = await scene.post(ada, bob, eve, visibility="followers")
+    await scene.comment(for_followers, ada, bob, eve, author=ada)
+    await scene.work()
+    assert await scene.told(bob) == [("mention", ["ada"], 1)] * 2
+    assert await scene.told(eve) == []
+    await ada.edit(private=True)
+    await scene.post(ada, bob, eve)
+    await scene.work()
+    assert len(await scene.told(bob)) == 3
+    assert await scene.told(eve) == []
+
+
+# ---- what takes it back
+
+
+async def test_an_edit_takes_mentions_back_and_makes_new_ones(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    post = await scene.post(ada, bob)
+    await scene.work()
+    await scene.edit_post(post, ada, eve)
+    await scene.work()
+    assert await scene.told(bob) == []
+    assert await scene.told(eve) == [("mention", ["ada"], 1)]
+    assert await scene.events(bob) == ["notification.removed"] * 2  # replayed as it is now
+    await scene.edit_post(post, ada, bob)
+    await scene.work()
+    assert await scene.told(bob) == [("mention", ["ada"], 1)]
+    assert await scene.told(eve) == []
+    assert len({item["k"] for item in await items(scene, bob)}) == 1  # the same one came back
+    assert [item["e"] for item in await items(scene, bob)].count("notification") == 1
+    await consistent(scene)
+
+
+async def items(scene: Scene, person: Person) -> list[Document]:
+    row = await scene.social.mongo.one("streams", {"_id": person.id})
+    assert row
+    return list(row["items"])
+
+
+async def test_who_was_told_of_a_comment_stays_told_of_it_once(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    post = await scene.post(ada)
+    comment = await scene.comment(post, bob, author=ada)
+    await scene.work()
+    await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada heard of it already
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 1)]
+    assert await scene.told(eve) == [("mention", ["bob"], 1)]
+    other = await scene.comment(post, bob, ada, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
+    await scene.edit_comment(post, other, bob, author=ada)  # no mention any more, but a comment of hers still
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 2)]
+    await consistent(scene)
+
+
+async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
+    scene: Scene, ada: Person, bob: Person, eve: Person, zoe: Person
+) -> None:
+    post = await scene.post(ada)
+    bobs = await scene.comment(post, bob, zoe, author=ada)
+    other = await scene.comment(post, bob, author=ada)
+    reply = await scene.comment(post, eve, author=ada, to=(bobs, bob))
+    await scene.like_comment(post, bobs, eve, author=ada, of=bob)
+    await scene.like_comment(post, reply, bob, author=ada, of=eve)
+    await scene.work()
+    assert [len(await scene.told(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
+    await scene.delete_comment(post, reply, eve, author=ada, to=(bobs, bob))
+    await scene.delete_comment(post, bobs, bob, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 1)]  # still of the other one
+    assert [await scene.told(each) for each in (bob, eve, zoe)] == [[], [], []]
+    await scene.delete_comment(post, other, bob, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == []
+    assert [await each.unread() for each in (ada, bob, eve, zoe)] == [0] * 4
+    await consistent(scene)
+
+
+async def test_what_is_undone_is_taken_back_and_the_others_stay(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    post = await scene.post(ada)
+    comment = await scene.comment(post, ada, author=ada)
+    both = (bob, eve)
+    for each in both:
+        await scene.like(post, each, author=ada)
+        await scene.like_comment(post, comment, each, author=ada, of=ada)
+        await scene.repost(post, each, author=ada)
+        await each.follow(ada)
+    await scene.work()
+    assert [(kind, count) for kind, _, count in await scene.told(ada)] == [
+        ("follow", 2),
+        ("like", 2),
+        ("like", 2),
+        ("repost", 2),
+    ]
+    for left in (["eve"], []):
+        each = both[len(left) == 0]
+        await scene.unlike(post, each, author=ada)
+        await scene.unlike_comment(post, comment, each, author=ada, of=ada)
+        await scene.unrepost(post, each, author=ada)
+        await each.unfollow(ada)
+        await scene.work()
+        assert [names for _, names, _ in await scene.told(ada)] == [left] * 4 * len(left)
+    said = Counter(item["e"] for item in await items(scene, ada))
+    assert said == {"notification": 4, "notification.updated": 4, "notification.removed": 4}
+    assert await ada.unread() == 0
+    await consistent(scene)
+
+
+async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene, ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    await scene.work()
+    await ada.edit(private=True)
+    before = {"private_since": clock.now() - timedelta(hours=1)}
+    await scene.social.mongo.update("users", {"_id": ada.id}, {"$set": before})
+    await scene.social.commit(requests.hold_back, bob.id, ada.id, clock.now())
+    await scene.work()
+    assert await scene.told(ada) == [("follow_request", ["bob"], 1)]
+    await ada.accept(bob)
+    await scene.work()
+    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.told(ada) == []
+    await bob.unfollow(ada)
+    await scene.work()
+    assert await scene.told(bob) == []
+    await bob.follow(ada)
+    await ada.accept(bob)
+    await scene.work()
+    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
+    await consistent(scene)
+
+
+async def test_what_was_told_and_read_is_no_news_when_it_happens_again(scene: Scene, ada: Person, bob: Person) -> None:
+    post = await scene.post(ada)
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    (before,) = await ada.notifications()
+    await ada.read(before)
+    await scene.unlike(post, bob, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == []
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    (after,) = await ada.notifications()
+    assert (after.id, after.count, after.updated_at) == (before.id, 1, before.updated_at)
+    assert after.read_at is not None
+    assert await ada.unread() == 0
+    assert [item["e"] for item in await items(scene, ada)].count("notification") == 1
+
+
+async def test_one_of_several_comments_taken_back_leaves_its_writer_named(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    post = await scene.post(ada)
+    one, _ = [await scene.comment(post, bob, author=ada) for _ in range(2)]
+    last = await scene.comment(post, eve, author=ada)
+    await scene.work()
+    await scene.delete_comment(post, one, bob, author=ada)
+    await scene.delete_comment(post, last, eve, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("comment", ["bob"], 1)]
+    await consistent(scene)
+
+
+async def test_when_all_who_are_named_leave_the_others_are(
+    scene: Scene, ada: Person, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "KEPT_ACTORS", 3)
+    fans = [await door.register(f"fan{n}") for n in range(7)]
+    post = await scene.post(ada)
+    for fan in fans:
+        await scene.like(post, fan, author=ada)
+        await scene.work()
+    assert await scene.told(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
+    for fan in fans[4:]:
+        await scene.unlike(post, fan, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
+
+
+async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
+    post = await scene.post(ada)
+    for each in (eve, bob):
+        await scene.like(post, each, author=ada)
+    await scene.work()
+    await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
+    assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
+
+
+async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
+    scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.notifications, "MOST_REMOVED", 2)
+    fans = [await door.register(f"fan{n}") for n in range(5)]
+    post, other = await scene.post(ada, *fans), await scene.post(ada, fans[0])
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    assert len(await scene.told(fans[0])) == 2
+    await scene.delete_post(post, ada)
+    rounds = 0
+    while await scene.work():
+        rounds += 1
+    assert rounds > 1
+    assert [await scene.told(each) for each in (ada, *fans[1:])] == [[]] * 5
+    assert [each.post_id for each in await fans[0].notifications()] == [other]
+    await consistent(scene)
+
+
+# ---- preferences
+
+
+async def prefer(person: Person, **types: bool) -> None:
+    assert (await person.ask("PATCH", "/v1/notifications/preferences", types)).status == 200
+
+
+async def test_what_is_switched_off_is_not_told_and_what_was_stays(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    post = await scene.post(ada)
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    await prefer(ada, like=False, follow=False)
+    await scene.like(post, eve, author=ada)
+    await eve.follow(ada)
+    await scene.repost(post, eve, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
+    await scene.unlike(post, bob, author=ada)
+    await scene.work()
+    assert await scene.told(ada) == [("repost", ["eve"], 1)]
+    await prefer(ada, like=True)
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    assert [kind for kind, *_ in await scene.told(ada)] == ["like", "repost"]
+
+
+async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
+    scene: Scene, ada: Person, bob: Person
+) -> None:
+    post = await scene.post(ada)
+    hers = await scene.comment(post, ada, author=ada)
+    for switched_off, expected in (
+        ((), "reply"),
+        (("reply",), "mention"),
+        (("mention",), "comment"),
+        (("comment",), ""),
+    ):
+        await prefer(ada, **dict.fromkeys(switched_off, False))
+        before = await scene.told(ada)
+        await scene.comment(post, bob, ada, author=ada, to=(hers, ada))
+        await scene.work()
+        assert [kind for kind, *_ in await scene.told(ada) if (kind, ["bob"], 1) not in before] == [expected] * bool(
+            expected
+        )
+
+
+# ---- any order, any number of times
+
+
+async def test_in_any_order_and_however_often_it_comes_to_the_same(
+    scene: Scene, ada: Person, bob: Person, eve: Person
+) -> None:
+    """What is told is what the documents say, whichever events tell of them, and nobody is told of one thing twice."""
+    dice = random.Random(11)
+    post = await scene.post(ada)
+    comment = await scene.comment(post, ada, author=ada)
+    await scene.work()
+    handled = []
+    for _ in range(12):
+        for each in dice.choices((bob, eve), k=6):
+            like, unlike = (scene.like, scene.unlike)
+            await dice.choice((like, unlike))(post, each, author=ada)
+            await dice.choice((scene.repost, scene.unrepost))(post, each, author=ada)
+            await dice.choice((scene.like_comment, scene.unlike_comment))(post, comment, each, author=ada, of=ada)
+            await dice.choice((each.follow, each.unfollow))(ada)
+        handled += await scene.work(order=dice, together=dice.choice((1, 3, 20)))
+        await scene.handle(dice.sample(handled, 5))
+        await later(scene)
+        mongo = scene.social.mongo
+        expected = {
+            (kind, names.count(True))
+            for kind, names in (
+                ("like", [await exists(scene, "likes", post, each) for each in (bob, eve)]),
+                ("repost", [await exists(scene, "reposts", post, each) for each in (bob, eve)]),
+                ("like", [await exists(scene, "comment_likes", comment, each) for each in (bob, eve)]),
+                ("follow", [bool(await mongo.one("edges", follows(each, ada))) for each in (bob, eve)]),
+            )
+            if any(names)
+        }
+        assert {(kind, count) for kind, _, count in await scene.told(ada)} == expected
+        await consistent(scene)
+    new = [item["k"] for item in await items(scene, ada) if item["e"] == "notification"]
+    assert len(new) == len(set(new))
+
+
+async def exists(scene: Scene, collection: str, target: str, by: Person) -> bool:
+    return bool(await scene.social.mongo.one(collection, {"_id": target + by.id}))
+
+
+def follows(one: Person, other: Person) -> Document:
+    return {"_id": one.id + other.id, "follows_at": {"$gt": clock.EPOCH}}
+
+
+async def later(scene: Scene) -> None:
+    """Until nothing is left to be told."""
+    async with asyncio.timeout(10):
+        while True:
+            wait_s = await workers.notifications.due(scene.social)
+            if wait_s >= workers.notifications.LOOK_EVERY_S:
+                return
+            await asyncio.sleep(max(0.0, wait_s))
+
+
+# ---- how often somebody is told
+
+
+async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
+    scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "EVERY", timedelta(seconds=2))
+    monkeypatch.setattr(streams, "AT_ONCE", timedelta(seconds=6))
+    fans = [await door.register(f"fan{n}") for n in range(12)]
+    viral, other = await scene.post(ada), await scene.post(bob)
+    for fan in fans:
+        await scene.like(viral, fan, author=ada)
+        await scene.work()
+    assert 4 <= await scene.moves(ada) <= 6
+    assert await scene.told(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # who looks sees all
+    await scene.like(other, fans[0], author=bob)
+    await scene.work()
+    assert await scene.moves(bob) == 1  # nobody else waits
+    await later(scene)
+    last = (await items(scene, ada))[-1]
+    (like,) = await ada.notifications()
+    assert (last["k"], last["rev"]) == (like.id, like.rev)
+    await consistent(scene)
+
+
+async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
+    """As when it dies between its transaction and the append: the message may even be acked."""
+    post = await scene.post(ada)
+    await scene.like(post, bob, author=ada)
+    await once(scene.social, Group.NOTIFICATIONS, await scene.waiting(), workers.notifications.record)
+    assert await scene.moves(ada) == 0
+    await workers.notifications.due(scene.social)
+    assert await scene.events(ada) == ["notification"]
+    await workers.notifications.due(scene.social)
+    assert await scene.moves(ada) == 1
+    await consistent(scene)
+
+
+async def test_what_changes_while_it_is_told_is_told_again(
+    scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await scene.post(ada)
+    await scene.like(post, bob, author=ada)
+    announce = workers.notifications.announce
+
+    async def meanwhile(social: Any, news: Any) -> None:
+        await announce(social, news)
+        monkeypatch.setattr(workers.notifications, "announce", announce)
+        await scene.like(post, eve, author=ada)
+        unseen = [each for each in await scene.waiting() if getattr(each.event, "by", "") == eve.id]
+        await once(social, Group.NOTIFICATIONS, unseen, workers.notifications.record)
+
+    await once(scene.social, Group.NOTIFICATIONS, await scene.waiting(), workers.notifications.record)
+    monkeypatch.setattr(workers.notifications, "announce", meanwhile)
+    await workers.notifications.due(scene.social)
+    assert [item["e"] for item in await items(scene, ada)] == ["notification", "notification.updated"]
+    await consistent(scene)
+
+
+async def test_a_group_that_cannot_be_told_holds_nobody_up(
+    scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, others = await scene.post(ada), await scene.post(bob)
+    await scene.like(mine, eve, author=ada)
+    await scene.like(others, eve, author=bob)
+    render = notifications.render
+
+    async def broken(mongo: Any, groups: Any) -> Any:
+        assert not any(group["recipient"] == ada.id for group in groups)
+        return await render(mongo, groups)
+
+    monkeypatch.setattr(notifications, "render", broken)
+    await scene.work()
+    assert await scene.social.mongo.count("notifications", {"due_at": {"$gt": clock.now()}}, limit=9) == 1
+    monkeypatch.setattr(notifications, "render", render)
+    assert await scene.moves(bob) == 1
+    assert await scene.moves(ada) == 0
+    await scene.social.mongo.update("notifications", {"recipient": ada.id}, {"$set": {"due_at": clock.now()}})
+    await workers.notifications.due(scene.social)
+    assert await scene.moves(ada) == 1
