@@ -76,6 +76,8 @@ def _confine() -> None:
     Image.preinit()
     os.nice(10)
     limits = {"AS": MEMORY, "CPU": CPU_S, "FSIZE": 0, "NOFILE": 0, "NPROC": 0, "CORE": 0}
+    if sys.platform == "darwin":  # which has no such limit
+        del limits["AS"]
     for name, most in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS

@@ -17,7 +17,8 @@ from social.infra import logs
 
 log = logs.get("decoding")
 
-AT_ONCE = max(1, (os.cpu_count() or 2) - 1)
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
+AT_ONCE = max(1, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
 MOST_WAITING = 16
 WAITS_S = 20.0  # for a place
 WITHIN_S = 30.0  # for one picture, by the clock on the wall

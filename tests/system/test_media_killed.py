@@ -16,12 +16,9 @@ from social.pictures import decoding
 
 
 def decoders() -> list[int]:
-    """The decoders on this machine whose parent is gone or is ours."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        if str(decoding.PROGRAM) in (process.info["cmdline"] or ()):
-            found.append(process.info["pid"])
-    return found
+    """The decoders of this code that run on this machine."""
+    running = psutil.process_iter(["pid", "cmdline"])
+    return [each.info["pid"] for each in running if str(decoding.PROGRAM) in (each.info["cmdline"] or ())]
 
 
 async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_rest(tmp_path: Path) -> None:
