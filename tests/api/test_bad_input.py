@@ -37,6 +37,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "EditPreferences": {"like": False},
     "NewComment": {"text": "hello"},
     "EditComment": {"text": "hello"},
+    "EditMedia": {"alt": "a wall"},
     "Read": {"ids": ["0" * 24]},
 }
 NEEDED = {"sync": "?after=x", "search_users": "?q=b"}  # parameters
