@@ -35,7 +35,7 @@ async def create_post(session: Session, message: CreatePost) -> Post:
     """Publish a post."""
     key = once(session, message.idempotency_key)
     return await session.social.commit_once(
-        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility
+        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility, showing=message.media
     )
 
 

@@ -70,9 +70,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
         IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
         IndexModel([("author_id", UP)], name="by_author"),
-        IndexModel(
-            [("entities.user_id", UP)], name="mentions", partialFilterExpression={"entities.user_id": {"$gt": ""}}
-        ),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
     "likes": [
         IndexModel([("post_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_post"),
@@ -81,6 +79,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     "comment_likes": [
         IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
+    ],
+    "media": [
+        IndexModel([("state", UP), ("at", UP)], name="by_state"),
+        IndexModel([("owner", UP)], name="by_owner"),
+        IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
     ],
     "deletions": [IndexModel([("at", UP)], name="at")],
     "feed_entries": [
