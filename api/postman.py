@@ -17,8 +17,8 @@ VARIABLES = (
     "session_id",
     "post_id",
     "media_id",
-    "comment_id",
     "tag",
+    "comment_id",
 )
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """

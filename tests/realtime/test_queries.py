@@ -5,7 +5,7 @@ from support.commands import heard, unindexed
 from support.sockets import World, until
 
 from social import blocks
-from social.contracts.pushes import CLIENT_MESSAGES
+from social.contracts.messages import CLIENT_MESSAGES
 
 
 @pytest.fixture
@@ -27,11 +27,16 @@ def polls(commands, collection):
 async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
     post, own = await ada.publish(), await bob.publish()
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    comment = (await his.ask("comment.create", {"post_id": post, "text": "hello"}))["data"]["id"]
     said = {
         "post.watch": {"post_id": post},
         "post.like": {"post_id": post, "idempotency_key": "a-key-of-a-like"},
         "post.unlike": {"post_id": post},
         "comment.create": {"post_id": post, "text": "hello"},
+        "comment.edit": {"comment_id": comment, "text": "hello @ada"},
+        "comment.like": {"comment_id": comment},
+        "comment.unlike": {"comment_id": comment},
+        "comment.delete": {"comment_id": comment},
         "typing": {"post_id": post},
         "post.create": {"text": "hello @ada #plaza"},
         "post.edit": {"post_id": own, "text": "hello @ada"},
