@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, likes, media, one_time, preferences
+from social import comments, deletions, grouping, likes, media, one_time, posts, preferences
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -72,7 +72,7 @@ async def _media(tx: Transaction, user_id: str) -> int:
 
 async def _likes(tx: Transaction, user_id: str) -> int:
     found = await tx.many("likes", {"user_id": user_id}, {"post_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [like["post_id"] for like in found])
+    authors = await posts.authors(tx, [like["post_id"] for like in found])
     await tx.delete("likes", {"_id": {"$in": [like["_id"] for like in found]}})
     tx.record(
         *(
@@ -86,7 +86,7 @@ async def _likes(tx: Transaction, user_id: str) -> int:
 
 async def _reposts(tx: Transaction, user_id: str) -> int:
     found = await tx.many("reposts", {"user_id": user_id}, {"post_id": 1, "repost_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [repost["post_id"] for repost in found])
+    authors = await posts.authors(tx, [repost["post_id"] for repost in found])
     await tx.delete("reposts", {"_id": {"$in": [repost["_id"] for repost in found]}})
     for repost in found:
         post_id, repost_id = repost["post_id"], repost["repost_id"]
@@ -101,10 +101,13 @@ async def _bookmarks(tx: Transaction, user_id: str) -> int:
 
 async def _mentions(tx: Transaction, user_id: str) -> int:
     """Where others named them: the name stays in the text, and leads nowhere."""
-    found = await tx.many("posts", {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
-    await tx.update_all("posts", {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
-    return len(found)
+    for collection in ("posts", "comments"):
+        found = await tx.many(collection, {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
+        if found:
+            await tx.update_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+            return len(found)
+    return 0
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
@@ -117,11 +120,6 @@ async def _comment_likes(tx: Transaction, user_id: str) -> int:
     await tx.delete("comment_likes", {"_id": {"$in": [like["_id"] for like in found]}})
     await likes.taken_back(tx, found)
     return len(found)
-
-
-async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
-    found = await tx.many("posts", {"_id": {"$in": post_ids}}, {"author_id": 1}) if post_ids else []
-    return {post["_id"]: post["author_id"] for post in found}
 
 
 async def _edges(tx: Transaction, user_id: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from social import media, orphans
+from social import media, orphans, recount
 from social.contracts.problems import Unavailable
 from social.infra import logs, metrics
 from social.infra.blobs import Blobs
@@ -38,6 +38,7 @@ def jobs(blobs: Blobs) -> list[Job]:
     """All of them, to be run at once by whoever gets the lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
+        Job("recount", recount.Sampler().sweep, every_s=60),
         Job("media", lambda social: media.sweep(social.mongo, blobs), every_s=5),
         Job("stray blobs", lambda social: media.sweep_strays(social.mongo, blobs), every_s=media.STRAYS_EVERY_S),
     ]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -137,6 +137,19 @@ class CommentLiked(_CommentLike):
 
 class CommentUnliked(_CommentLike):
     routing_key = "comment.unliked"
+
+
+class Recounted(Event):
+    """Counts were found wrong and set right: tells whoever watches."""
+
+    routing_key = "counts.recounted"
+    groups = (Group.COUNTERS,)
+    collection: Literal["posts", "comments", "users"]
+    id: Id
+
+    @property
+    def key(self) -> str:
+        return f"{self.collection}:{self.id}"
 
 
 class _AboutEdge(Event):
@@ -322,6 +335,7 @@ EVENTS: dict[str, type[Event]] = {
         CommentDeleted,
         CommentLiked,
         CommentUnliked,
+        Recounted,
         UserFollowed,
         UserUnfollowed,
         FollowRequested,

@@ -70,6 +70,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
         IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
         IndexModel([("author_id", UP)], name="by_author"),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
     "likes": [
         IndexModel([("post_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_post"),

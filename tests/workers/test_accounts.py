@@ -99,6 +99,31 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
 
 
+async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
+    ada: Person, bob: Person, plaza: Plaza
+) -> None:
+    post = await bob.publish("bob's")
+    his, hers = await bob.comment(post, "as @ada says"), await ada.comment(post, "hers")
+    await ada.reply(his, "so")
+    await bob.reply(hers, "well")
+    await ada.like_comment(his)
+
+    async def counted() -> None:
+        seen = await bob.read_comment(his)
+        assert ((await bob.see(post)).comments, seen.replies, seen.likes) == (4, 1, 1)
+
+    await eventually(counted)
+    await delete(ada)
+    await forgotten(plaza.social.mongo, ada)
+
+    async def folded() -> None:
+        (left,) = (await bob.comments(post)).items
+        assert ((await bob.see(post)).comments, left.id, left.replies, left.likes) == (1, his.id, 0, 0)
+        assert not any(each.user_id for each in left.entities)
+
+    await eventually(folded)
+
+
 async def is_gone(ada: Person, bob: Person, post: Any) -> None:
     (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
     (await bob.ask("GET", "/v1/users/ada/posts")).refused(404, "not_found")
