@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 
-from social import entities, names, posts, search
+from social import entities, posts, search, words
 from social.contracts.people import People
 from social.contracts.posts import Found
 from social.infra.mongo import Mongo
@@ -19,9 +19,11 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
     search.
     """
     tags, rest = _apart(text)
-    words = sorted(names.words(rest), key=len, reverse=True)  # the longest leads the way: few have it
-    where = {name: {"$all": asked} for name, asked in (("tags", tags), ("words", words)) if asked}
-    asked_for = hashlib.blake2b(repr((tags, words)).encode(), digest_size=8).hexdigest()
+    asked_words = sorted(
+        words.of(rest, words.MOST_ASKED), key=len, reverse=True
+    )  # the longest leads the way: few have it
+    where = {name: {"$all": asked} for name, asked in (("tags", tags), ("words", asked_words)) if asked}
+    asked_for = hashlib.blake2b(repr((tags, asked_words)).encode(), digest_size=8).hexdigest()
     listing = Listing(f"search {asked_for}", "posts", "_id")
     if not where:
         listing.goes_back(cursor)  # there is nothing, but a cursor of another search is still refused

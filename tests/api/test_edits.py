@@ -50,6 +50,14 @@ async def test_of_many_edits_of_the_same_state_one_is_done(ada: Person) -> None:
     assert len((await history(ada, post)).items) == 1
 
 
+async def test_edits_at_once_without_a_condition_all_stay_in_the_history(ada: Person) -> None:
+    post = await ada.publish("hello")
+    await asyncio.gather(*(edit(ada, post, f"edit {n}") for n in range(5)))
+    now, before = await ada.see(post), (await history(ada, post)).items
+    assert (now.rev, [each.rev for each in before]) == (5, [4, 3, 2, 1, 0])
+    assert {now.text, *(each.text for each in before)} == {"hello", *(f"edit {n}" for n in range(5))}
+
+
 async def test_a_like_that_arrives_meanwhile_does_not_stop_an_edit(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     tag = (await ada.ask("GET", f"/v1/posts/{post.id}")).headers["ETag"]

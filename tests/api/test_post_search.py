@@ -33,6 +33,20 @@ async def test_case_accents_and_widths_do_not_matter(ada: Person) -> None:
         assert len(await found(ada, text)) == 1, text
 
 
+async def test_what_is_written_without_spaces_is_found_by_any_part_of_two_characters(ada: Person) -> None:
+    await ada.publish("今日は東京タワーに行きました。Plazaでね")
+    for text in ("東京", "東京タワー", "タワー", "plaza", "に行き plaza"):
+        assert len(await found(ada, text)) == 1, text
+    assert await found(ada, "京東") == []
+
+
+async def test_a_post_is_found_by_its_first_words(ada: Person) -> None:
+    await ada.publish(" ".join(f"w{n}" for n in range(400)))
+    assert [len(await found(ada, f"w{n}")) for n in (0, 99, 100)] == [1, 1, 0]
+    await ada.publish("\ufdfa" * 2_000)  # one character that stands for four words
+    assert len(await found(ada, "\ufdfa")) == 1
+
+
 async def test_a_hashtag_finds_hashtags_and_a_word_both(ada: Person) -> None:
     for text in ("#Plaza opens", "the plaza closes", "#plaza closes"):
         await ada.publish(text)
