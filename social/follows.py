@@ -32,8 +32,7 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
     edge_id = by + them["_id"]
     if await tx.update("edges", {"_id": edge_id, "follows_at": edges.EVER}, {"$unset": {"follows_at": ""}}):
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
-        if them.get("private"):
-            await sight.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])  # of what was written for followers, if nothing else
     elif await tx.update("edges", {"_id": edge_id, "requested_at": edges.EVER}, {"$unset": {"requested_at": ""}}):
         tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
     else:

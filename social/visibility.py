@@ -181,6 +181,12 @@ async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple
     return {pair for pair in found if shows({"_id": pair[1], "private": pair[1] in secretive}, found[pair])}
 
 
+async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (viewer, person) pairs where the viewer may see what the person wrote for followers."""
+    found = await edges.between(reader, pairs)
+    return {pair for pair, edge in found.items() if (edge.follows_at and not edge.apart) or pair[0] == pair[1]}
+
+
 async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
     """Those of these people whom a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 from support.people import Answer, Person
+from support.pictures import picture, upload
 
 from social import edits
+from social.contracts.media import MediaRef
 from social.contracts.posts import Post, Revisions
 
 
@@ -69,6 +71,14 @@ async def test_an_edit_to_no_text_is_refused(ada: Person, body: dict[str, object
     post = await ada.publish("hello")
     (await ada.ask("PATCH", f"/v1/posts/{post.id}", body)).refused(422, "validation_failed")
     assert await ada.see(post) == post
+
+
+async def test_a_post_with_a_picture_may_come_to_say_nothing(ada: Person) -> None:
+    ref = (await upload(ada, picture())).ok(MediaRef, 201)
+    post = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": [ref.id]})).ok(Post, 201)
+    edited = (await edit(ada, post, " \n ")).ok(Post)
+    assert (edited.text, [each.id for each in edited.media]) == ("", [ref.id])
+    assert [each.text for each in (await history(ada, post)).items] == ["look"]
 
 
 async def test_a_deleted_post_has_no_history_and_is_not_edited(ada: Person) -> None:
