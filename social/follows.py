@@ -65,18 +65,6 @@ async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | N
     return await people.page(mongo, FOLLOWING, where, "to", viewer=viewer, cursor=cursor, limit=limit)
 
 
-async def followers_after(mongo: Mongo, user_id: str, after: str, most: int) -> list[tuple[str, bool]]:
-    """The next followers of a person in a stable order, and whether they are told of what that person does."""
-    rows = await mongo.many(
-        "edges",
-        {"to": user_id, "from": {"$gt": after}, "follows_at": edges.EVER},
-        fields={"from": 1, "hides": 1},
-        sort=[("from", 1)],
-        limit=most,
-    )
-    return [(row["from"], not row.get("hides")) for row in rows]
-
-
 async def _other(tx: Transaction, username: str, by: str) -> Document:
     them = await users.known(tx, username)
     if them["_id"] == by:

@@ -32,6 +32,7 @@ class SeenPost(NamedTuple):
     liked: bool
     reposted: Document | None
     bookmarked: bool
+    follows: bool = False  # the viewer its author
 
 
 class SeenComment(NamedTuple):
@@ -152,7 +153,9 @@ def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
     liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
     if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
         return None
-    return SeenPost(row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+    return SeenPost(
+        row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked), bool(edge.follows_at)
+    )
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:
