@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, likes, one_time, posts, preferences
+from social import comments, deletions, grouping, likes, media, one_time, posts, preferences
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -22,6 +22,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
     """Take out one piece of what a deleted account left; False when there is nothing."""
     for take_out in (
         _posts,
+        _media,
         _likes,
         _reposts,
         _bookmarks,
@@ -61,6 +62,12 @@ async def _posts(tx: Transaction, user_id: str) -> int:
     await deletions.note(tx, "post", found)
     tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
     return len(found)
+
+
+async def _media(tx: Transaction, user_id: str) -> int:
+    """Pictures are nobody's from here on; the sweeper takes them out of the blobs too."""
+    found = await tx.many("media", {"owner": user_id}, {"_id": 1}, limit=CHUNK)
+    return await media.release(tx, {"_id": {"$in": [each["_id"] for each in found]}}) if found else 0
 
 
 async def _likes(tx: Transaction, user_id: str) -> int:

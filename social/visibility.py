@@ -8,7 +8,7 @@ followers, whoever wrote it, is for those who follow its author now.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from social import edges, users
+from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra.mongo import Document, Reader
@@ -102,9 +102,10 @@ async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool 
         [
             {"$match": {"_id": {"$in": list(ids)}}},
             *_with_author(viewer),
-            {"$set": {mark: {"$concat": ["$_id", viewer]} for mark in MARKS}},
+            {"$set": {"pictures": "$media", **{mark: {"$concat": ["$_id", viewer]} for mark in MARKS}}},
             {"$unset": ["words", "tags", "mentions"]},
             *(_join(collection, mark) for mark, collection in MARKS.items()),
+            _join("media", "pictures", {"$project": media_urls.REF_FIELDS}),
         ],
     )
     seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}

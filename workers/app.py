@@ -6,6 +6,7 @@ from aiohttp import web
 
 from social.contracts.events import Group
 from social.infra import logs, process
+from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
 from social.infra.schema import wait_for_schema
@@ -24,15 +25,16 @@ CONSUMERS = {
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
 }
-ALONE = {"relay": relay.run, "sweeper": sweeper.run}  # by whoever holds their lease
 
 
-def start(social: Social, tasks: Tasks, post: Post, roles: Sequence[str] = ROLES) -> None:
+def start(social: Social, tasks: Tasks, post: Post, kept: Blobs, roles: Sequence[str] = ROLES) -> None:
     """Take up these roles over a system that is already connected."""
     consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle)}
     for role in roles:
-        if role in ALONE:
-            tasks.start(role, ALONE[role](social))
+        if role == "relay":
+            tasks.start(role, relay.run(social))
+        elif role == "sweeper":
+            tasks.start(role, sweeper.run(social, kept))
         else:
             tasks.start(role, runner.consume(social, consumers[role]))
 
@@ -41,7 +43,7 @@ async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings.log_style, settings.log_level)
-    social = Social.connect(settings)
+    social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()
     tasks.obey_signals()
@@ -51,7 +53,7 @@ async def main() -> bool:
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        start(social, tasks, Post.of(settings), settings.worker_roles)
+        start(social, tasks, Post.of(settings), kept, settings.worker_roles)
         log.info("workers working", roles=",".join(settings.worker_roles))
         await tasks.until_stopped()
         health.stopping = True
@@ -59,5 +61,6 @@ async def main() -> bool:
         await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await runner_.cleanup()
+        await kept.close()
         await social.close()
     return not tasks.failed

@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from social.infra.blobs import MediaSettings
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
 
 ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay", "sweeper")
 
 
-class WorkerSettings(Connections, MailSettings):
+class WorkerSettings(Connections, MailSettings, MediaSettings):
     """What `python -m workers` needs beside the servers."""
 
     workers_host: str = Field(default="0.0.0.0", description="address of health and metrics")  # noqa: S104 - a pod's own

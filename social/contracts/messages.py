@@ -1,4 +1,4 @@
-"""What clients say over the socket; every message is acked with `{ok, data}` or `{ok, problem}`."""
+"""What clients say over the socket, each always acked: its name, its fields, and the `data` of a good ack."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -63,7 +63,7 @@ class EditOnePost(EditPost, Message):
     event, says = "post.edit", "Have your post say something else; with `rev`, only if that is still its revision."
     answer = Post
     post_id: Id
-    rev: Annotated[int, Field(ge=0)] | None = None
+    rev: Annotated[int, Field(ge=0, le=10**18)] | None = None
     idempotency_key: IdempotencyKey | None = None
 
 

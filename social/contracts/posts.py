@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
 from social.contracts.entities import Entity
@@ -99,8 +99,16 @@ class Revisions(Page[Revision]):
 class NewPost(Ask):
     """A post to publish."""
 
-    text: PostText
+    media: list[Id] = Field(default=[], max_length=4, description="pictures of mine that no post shows yet, in order")
+    text: PostText = Field(description="with pictures it may be empty")
     visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
+
+    @field_validator("text", mode="wrap")
+    @classmethod
+    def _or_pictures(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str:
+        if isinstance(value, str) and not value.strip() and info.data.get("media"):
+            return ""
+        return str(check(value))
 
 
 class EditPost(Ask):

@@ -1,4 +1,4 @@
-"""What clients hear over the socket, and the Redis frame that carries it."""
+"""What travels over the socket to clients: events, and the Redis frame that carries them."""
 
 from typing import Annotated, Any, Literal, NamedTuple
 

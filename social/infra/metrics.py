@@ -19,6 +19,8 @@ EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries by outcome"
 BATCH_SIZE = Histogram(
     "plaza_consumer_batch_size", "Deliveries handled together", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
+UPLOADS = Gauge("plaza_uploads", "Files that are arriving or are made pictures of")
+UPLOADS_BYTES = Gauge("plaza_uploads_bytes", "Bytes of them in memory")
 SWEEPS = Counter("plaza_sweeps_total", "Runs of the sweeper's jobs", ["job", "outcome"])
 SWEPT = Counter("plaza_swept_total", "What the sweeper's jobs mended", ["job"])
 SWEEP_SECONDS = Histogram("plaza_sweep_duration_seconds", "How long its jobs run", ["job"], buckets=LATENCY_S)

@@ -80,6 +80,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
+    "media": [
+        IndexModel([("state", UP), ("at", UP)], name="by_state"),
+        IndexModel([("owner", UP)], name="by_owner"),
+        IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
+    ],
     "deletions": [IndexModel([("at", UP)], name="at")],
     "feed_entries": [
         IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),

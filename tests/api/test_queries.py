@@ -47,6 +47,8 @@ ROUND_TRIPS = {
     "get_unread_count": 1,
     "get_notification_preferences": 1,
     "sync": 1,
+    "get_media": 2,
+    "get_thumbnail": 2,
 }
 ONE_THING = (
     "get_me",

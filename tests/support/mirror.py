@@ -100,7 +100,8 @@ class Mirror:
         if data["id"] not in state["notifications"]:
             state["unread"] += 1
         state["notifications"][data["id"]] = _told(data)
-        state["order"] = [data["id"], *(each for each in state["order"] if each != data["id"])]
+        told = state["notifications"].values()
+        state["order"] = [each["id"] for each in sorted(told, key=lambda each: (each["updated_at"], each["id"]))[::-1]]
 
     _on_notification_updated = _on_notification
 

@@ -20,6 +20,7 @@ from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
 from social.auth import Keys
 from social.infra import process
+from social.infra.blobs import blobs
 from social.infra.broker import Broker
 from social.infra.health import Health
 from social.infra.mailer import FileMailer, Mailer
@@ -43,7 +44,7 @@ QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
 # Tests come from one address; tests/api/test_limits.py is about limits.
-PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset")}
+PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset", "upload", "picture")}
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Plaza:
     door: Door
     tasks: process.Tasks
     mailbox: Mailbox
+    pictures: Path
 
 
 @cache
@@ -96,15 +98,19 @@ async def system(
     social = Social.over(mongo, redis, broker, outbox)
     await social.revocations.poll()
     keys, tasks, folder = new_keys(), process.Tasks(), Path(mkdtemp(prefix="plaza-mail-"))
+    pictures = folder / "media"
+    settings.setdefault("media_url", f"file:{pictures}")
+    kept = blobs(settings["media_url"])
     try:
         social.start(tasks)
-        workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), roles)
+        workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), kept, roles)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
-                yield Plaza(social, keys, door, tasks, Mailbox(folder))
+                yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
     finally:
         await tasks.cancel()
+        await kept.close()
         await social.close()
         keys.passwords.close()
         rmtree(folder, ignore_errors=True)  # a mail may just be written
