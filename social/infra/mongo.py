@@ -24,7 +24,8 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from social.contracts.events import Envelope, Event
+from social.contracts.envelope import Envelope
+from social.contracts.events import Event
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.logs import current_trace
