@@ -72,6 +72,7 @@ STEPS = (
     Step("edit_post", {"text": "hello, #plaza"}),
     Step("get_post_history", other=True),
     Step("get_posts_of_hashtag"),
+    Step("search", query="q=plaza"),
     Step("bookmark_post", other=True),
     Step("get_bookmarks", other=True),
     Step("unbookmark_post", other=True),

@@ -102,7 +102,7 @@ async def serve(
     try:
         social.start(tasks)
         await gateway.start()
-        workers.app.start(social, tasks, Post.of(mail_settings(settings)), kept)
+        workers.app.start(social, tasks, Post.of(mail_settings(settings)), kept, fanout_limit=settings.fanout_limit)
         yield
     finally:
         await gateway.stop()

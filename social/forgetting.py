@@ -134,6 +134,7 @@ async def _edges(tx: Transaction, user_id: str) -> int:
 
 
 async def _timeline(tx: Transaction, user_id: str) -> int:
+    await tx.delete("timelines", {"_id": user_id})
     return len(await _take(tx, "feed_entries", {"owner": user_id}))
 
 

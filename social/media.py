@@ -4,6 +4,7 @@ A row is `pending` before any byte of it is kept, `ready` after the last, `attac
 `gone` before its bytes go: wherever a process dies, the row says what is left to do.
 """
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -82,13 +83,14 @@ async def upload(
     Raises ValidationFailed when it is no picture, RateLimited when too many wait, Unavailable.
     """
     picture = await studio.decoders.decode(file)
-    ref = await social.commit_once(once, begin, made(file, picture), alt, by=by)
-    if await social.mongo.one("media", {"_id": ref.id, "state": "pending"}, {"_id": 1}):
-        content, thumbnail = names(ref.id)
+    said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
+    begun = await social.commit_once(once, begin, said, alt, by=by)
+    if await social.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):
+        content, thumbnail = names(begun.id)
         await studio.blobs.put(content, picture.content, picture.mime)
         await studio.blobs.put(thumbnail, picture.thumbnail, THUMBNAIL_MIME)
-        await social.mongo.update("media", {"_id": ref.id, "state": "pending"}, {"$set": {"state": "ready"}})
-    return ref
+        await social.mongo.update("media", {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
+    return begun
 
 
 def made(file: bytes | bytearray, picture: Picture) -> Made:

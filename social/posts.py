@@ -17,8 +17,8 @@ COUNTS = ("likes", "comments", "reposts")
 
 
 def entry(owner: str, post_id: str, author_id: str) -> Document:
-    """A home-timeline entry: one an owner and post, by its id."""
-    return {"_id": owner + post_id, "owner": owner, "post_id": post_id, "author_id": author_id}
+    """A home-timeline entry, one an owner and post by its id; it stands where the post does."""
+    return {"_id": owner + post_id, "owner": owner, "place": post_id, "post_id": post_id, "author_id": author_id}
 
 
 async def publish(
@@ -43,7 +43,7 @@ async def publish(
         "version": 0,
     }
     tx.insert_last("posts", post)
-    tx.insert_last("feed_entries", entry(by, post["_id"], by))
+    tx.insert_last("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
     return rendered(
         SeenPost({**post, "pictures": pictures}, written.author, liked=False, reposted=None, bookmarked=False)

@@ -13,7 +13,7 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
     What is for somebody's followers only stays with them: Forbidden.
     """
-    post, author, _, mine, _ = await visibility.post(tx, post_id, viewer=by)
+    post, author, _, mine, *_ = await visibility.post(tx, post_id, viewer=by)
     if author["_id"] != by and (author.get("private") or post.get("visibility") == "followers"):
         raise Forbidden("This post is for its author's followers")
     if mine is None:

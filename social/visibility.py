@@ -32,6 +32,7 @@ class SeenPost(NamedTuple):
     liked: bool
     reposted: Document | None
     bookmarked: bool
+    follows: bool = False  # the viewer its author
 
 
 class SeenComment(NamedTuple):
@@ -152,7 +153,9 @@ def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
     liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
     if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
         return None
-    return SeenPost(row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+    return SeenPost(
+        row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked), bool(edge.follows_at)
+    )
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:
@@ -176,6 +179,12 @@ async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple
     secretive = {each["_id"] for each in await reader.many("users", private, fields={"_id": 1})} if ids else set()
     found = await edges.between(reader, pairs)
     return {pair for pair in found if shows({"_id": pair[1], "private": pair[1] in secretive}, found[pair])}
+
+
+async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (viewer, person) pairs where the viewer may see what the person wrote for followers."""
+    found = await edges.between(reader, pairs)
+    return {pair for pair, edge in found.items() if (edge.follows_at and not edge.apart) or pair[0] == pair[1]}
 
 
 async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:

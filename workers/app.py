@@ -1,10 +1,12 @@
 """The workers' composition root."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
 from social.contracts.events import Group
+from social.feeds import FANOUT_LIMIT
 from social.infra import logs, process
 from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
@@ -27,9 +29,18 @@ CONSUMERS = {
 }
 
 
-def start(social: Social, tasks: Tasks, post: Post, kept: Blobs, roles: Sequence[str] = ROLES) -> None:
+def start(
+    social: Social,
+    tasks: Tasks,
+    post: Post,
+    kept: Blobs,
+    roles: Sequence[str] = ROLES,
+    *,
+    fanout_limit: int = FANOUT_LIMIT,
+) -> None:
     """Take up these roles over a system that is already connected."""
-    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle)}
+    fans = partial(feeds.handle, fanout_limit=fanout_limit)
+    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle), "feeds": Consumer(Group.FEEDS, fans)}
     for role in roles:
         if role == "relay":
             tasks.start(role, relay.run(social))
@@ -53,7 +64,7 @@ async def main() -> bool:
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        start(social, tasks, Post.of(settings), kept, settings.worker_roles)
+        start(social, tasks, Post.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
         log.info("workers working", roles=",".join(settings.worker_roles))
         await tasks.until_stopped()
         health.stopping = True

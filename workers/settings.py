@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from social.feeds import FANOUT_LIMIT
 from social.infra.blobs import MediaSettings
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
@@ -19,6 +20,10 @@ class WorkerSettings(Connections, MailSettings, MediaSettings):
     workers_port: int = Field(default=8082, ge=0, le=65535, description="port of health and metrics")
     worker_roles: Annotated[tuple[str, ...], NoDecode] = Field(
         default=ROLES, description=f"what to do, of {','.join(ROLES)}"
+    )
+
+    fanout_limit: int = Field(
+        default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
     )
 
     @field_validator("worker_roles", mode="before")

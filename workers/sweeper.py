@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from social import media, orphans, recount
 from social.contracts.problems import Unavailable
+from social.feeds import timelines
 from social.infra import logs, metrics
 from social.infra.blobs import Blobs
 from social.infra.leases import Lease
@@ -38,6 +39,7 @@ def jobs(blobs: Blobs) -> list[Job]:
     """All of them, to be run at once by whoever gets the lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
+        Job("timelines", timelines.drop_some, every_s=600),
         Job("recount", recount.Sampler().sweep, every_s=60),
         Job("media", lambda social: media.sweep(social.mongo, blobs), every_s=5),
         Job("stray blobs", lambda social: media.sweep_strays(social.mongo, blobs), every_s=media.STRAYS_EVERY_S),

@@ -65,6 +65,19 @@ class FanOutContinued(_AboutPost):
     after: Id
 
 
+class MergingContinued(Event):
+    """Somebody has more followers than a post is fanned out to: the chunk of them after this one merges theirs."""
+
+    routing_key = "feed.merging_continued"
+    groups = (Group.FEEDS,)
+    author_id: Id
+    after: Id | None = None
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.author_id}"
+
+
 class PostDeleted(_AboutPost):
     routing_key = "post.deleted"
     groups = (Group.FEEDS, Group.COUNTERS, Group.NOTIFICATIONS)
@@ -234,6 +247,13 @@ class PrivacyChanged(_AboutUser):
     private: bool
 
 
+class TimelineWanted(_AboutUser):
+    """Somebody is back whose home timeline nobody wrote to: it is built from those they follow."""
+
+    routing_key = "feed.timeline_wanted"
+    groups = (Group.FEEDS,)
+
+
 class NotificationsRead(Event):
     """Tells the reader's other devices."""
 
@@ -325,6 +345,7 @@ EVENTS: dict[str, type[Event]] = {
         PostPublished,
         PostEdited,
         FanOutContinued,
+        MergingContinued,
         PostDeleted,
         PostLiked,
         PostUnliked,
@@ -346,6 +367,7 @@ EVENTS: dict[str, type[Event]] = {
         UserMuted,
         UserUnmuted,
         PrivacyChanged,
+        TimelineWanted,
         NotificationsRead,
         NotificationsChanged,
         RemovalContinued,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
+from social.contracts.base import Ask, Caption, Contract, Id, Page, PostText, Time
 from social.contracts.entities import Entity
 from social.contracts.media import MediaRef
 from social.contracts.people import UserRef
@@ -84,6 +84,12 @@ class Posts(Page[Post]):
     """A page of posts."""
 
 
+class Found(Page[Post]):
+    """A page of the posts that were found."""
+
+    people: list[UserRef] = Field(description="the first people found, beside the first page; all: GET /v1/users?q=")
+
+
 class Revision(Contract):
     """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
 
@@ -112,6 +118,6 @@ class NewPost(Ask):
 
 
 class EditPost(Ask):
-    """What a post says from now on; for whom it is stays as it is."""
+    """What a post says from now on; its pictures, and for whom it is, stay as they are."""
 
-    text: PostText
+    text: Caption = Field(description="with pictures it may be empty")

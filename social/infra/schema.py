@@ -87,10 +87,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "deletions": [IndexModel([("at", UP)], name="at")],
     "feed_entries": [
-        IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),
-        IndexModel([("owner", UP), ("author_id", UP)], name="by_owner_and_author"),
-        IndexModel([("post_id", UP)], name="by_post"),
+        IndexModel([("owner", UP), ("place", DOWN)], name="by_place"),
+        IndexModel([("owner", UP), ("arrived", DOWN)], name="by_arrival"),
+        IndexModel([("post_id", UP), ("owner", UP)], name="by_post"),
     ],
+    "timelines": [IndexModel([("active_at", UP)], name="active_at")],
     "notifications": [
         IndexModel(
             [("recipient", UP), ("type", UP), ("target.id", UP)],

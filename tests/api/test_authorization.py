@@ -37,6 +37,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "delete_me": DONE,
     "get_user": OF_A_PERSON,
     "search_users": OWN,
+    "search": OWN,
     "follow_user": TO_A_PERSON,
     "unfollow_user": TO_A_PERSON,
     "get_followers": OF_A_POST,

@@ -245,7 +245,7 @@ async def test_head_answers_like_get_without_a_body(ada: Person, bob: Person) ->
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
     for route in ROUTES:
-        if route.method == "GET":
+        if route.method == "GET" and "media_id" not in route.path:  # pictures: test_media.py
             path = path_of(route, post_id=post.id, comment_id=comment.id) + NEEDED.get(route.name, "")
             get, head = await ada.ask("GET", path), await ada.ask("HEAD", path)
             assert (head.status, head.raw) == (200, b""), path

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 from support.eventually import eventually
+from support.moto import Moto
 from support.people import Door, Person
 from support.pictures import form, gif, kept, noise, opened, picture, saved, upload, uploaded
-from support.plaza import Plaza, serving
+from support.plaza import Plaza, serving, system
 
 from social import media, media_urls, posts
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.infra import clock
-from social.infra.blobs import Folder
+from social.infra.blobs import Folder, blobs
 
 
 async def attach(plaza: Plaza, ref: MediaRef, post: Post, by: Person) -> None:
@@ -441,6 +442,34 @@ async def test_a_deleted_account_leaves_no_picture(
         assert [row["owner"] for row in await plaza.social.mongo.many("media", {})] == [bob.id]
 
     await eventually(gone, timeout_s=20)
+
+
+async def test_pictures_may_be_kept_in_s3(mongo_url: str, mongo_database: str, moto: Moto) -> None:
+    async with system(mongo_url, mongo_database, media_url=moto.bucket_url) as plaza:
+        ada = await plaza.door.register("ada")
+        ref = await uploaded(ada, noise((700, 500), "JPEG"))
+        whole = (await plaza.door.ask("GET", ref.url)).raw
+        assert opened(whole).size == (700, 500)
+        part = await plaza.door.ask("GET", ref.url, headers={"Range": "bytes=100-199"})
+        assert (part.status, part.raw) == (206, whole[100:200])
+        assert (await seen(plaza.door, ref.thumbnail_url)).size == (400, 286)
+        assert kept(plaza.pictures) == []
+        await moto.stop()
+        (await plaza.door.ask("GET", ref.url)).refused(503, "unavailable")
+        (await upload(ada, picture(), key="k1")).refused(503, "unavailable")
+        assert (await ada.me()).username == "ada"
+        await moto.start()
+        again = (await upload(ada, picture(), key="k1")).ok(MediaRef, 201)
+        assert (await seen(plaza.door, again.url)).size == (80, 60)
+        assert (await ada.ask("DELETE", f"/v1/media/{again.id}")).status == 204
+        store = blobs(moto.bucket_url)
+
+        async def swept() -> None:
+            for name in media.names(again.id):
+                assert await store.names(name) == []
+
+        await eventually(swept)
+        await store.close()
 
 
 async def test_uploads_are_limited_by_person(plaza: Plaza) -> None:

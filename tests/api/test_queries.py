@@ -27,6 +27,7 @@ ROUND_TRIPS = {
     "get_me": 1,
     "get_user": 1,
     "search_users": 4,
+    "search": 4,
     "get_followers": 2,
     "get_following": 2,
     "get_follow_requests": 1,

@@ -5,66 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
+from support.moto import BUCKET, Moto
 from support.ports import free_ports
-from support.process import Server
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra.blobs import ABANDONED, TEMPORARY, Blobs, Folder, blobs
 
-BUCKET = "plaza-media"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "of-a-test", "AWS_SECRET_ACCESS_KEY": "of-a-test"}
-
-
-class Moto(Server):
-    """moto's S3, a process of its own."""
-
-    name = "moto"
-
-    @classmethod
-    def missing(cls) -> str | None:
-        """It comes with the packages for development."""
-        return None
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def launch(self, ports: Sequence[int]) -> None:
-        """Start it and make the bucket."""
-        (port,) = ports
-        program = Path(sys.executable).with_name("moto_server")
-        self._process = self.spawn([sys.executable, program, "-H", "127.0.0.1", "-p", str(port)])
-        ask = b"GET /moto-api/ HTTP/1.0\r\nHost: x\r\n\r\n"
-        await self.answering(self._process, port, ask, b"HTTP/1.")
-        async with aiohttp.request("PUT", f"http://127.0.0.1:{port}/{BUCKET}") as answer:
-            assert answer.status == 200
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    server = Moto(tmp_path_factory.mktemp("moto"))
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(server.start())
-    yield server
-    loop.run_until_complete(server.kill())
-    loop.close()
-
 
 @pytest.fixture(params=["file", "s3"])
-async def store(
-    request: pytest.FixtureRequest, moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Blobs]:
+async def store(request: pytest.FixtureRequest, moto: Moto, tmp_path: Path) -> AsyncIterator[Blobs]:
     url = f"file:{tmp_path / 'media'}"
     if request.param == "s3":
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
-        url = f"s3://{BUCKET}?endpoint={moto.url}&region=eu-central-1"
+        url = f"{moto.bucket_url}&region=eu-central-1"
     kept = blobs(url)
     yield kept
     for name in await kept.names("ab/"):
@@ -113,11 +69,7 @@ async def test_many_at_once_all_arrive(store: Blobs) -> None:
         assert await read(store, f"ab/{n:03d}", 0, len(b"%d" % n)) == b"%d" % n
 
 
-async def test_a_bucket_that_is_away_is_unavailable_and_then_there_again(
-    moto: Moto, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+async def test_a_bucket_that_is_away_is_unavailable_and_then_there_again(moto: Moto) -> None:
     (port,) = free_ports(1)
     nowhere = blobs(f"s3://{BUCKET}?endpoint=http://127.0.0.1:{port}")
     with pytest.raises(Unavailable):

@@ -14,7 +14,7 @@ from support.pictures import form, picture, uploaded
 from support.plaza import Plaza
 
 COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
-QUERIES = {"search_users": "?q=own", "sync": "?after=x"}
+QUERIES = {"search": "?q=hello", "search_users": "?q=own", "sync": "?after=x"}
 
 
 class Operation(NamedTuple):

@@ -19,6 +19,7 @@ import workers.app
 from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
 from social.auth import Keys
+from social.feeds import FANOUT_LIMIT
 from social.infra import process
 from social.infra.blobs import blobs
 from social.infra.broker import Broker
@@ -82,6 +83,7 @@ async def system(
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
     mailer: Mailer | None = None,
+    fanout_limit: int = FANOUT_LIMIT,
     **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
@@ -103,7 +105,8 @@ async def system(
     kept = blobs(settings["media_url"])
     try:
         social.start(tasks)
-        workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), kept, roles)
+        post = Post(mailer or FileMailer(folder, SENDER), LINKS)
+        workers.app.start(social, tasks, post, kept, roles, fanout_limit=fanout_limit)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)

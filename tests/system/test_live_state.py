@@ -8,6 +8,7 @@ import pytest_asyncio
 from support.eventually import eventually
 from support.mirror import Mirror
 from support.people import knocking
+from support.pictures import uploaded
 from support.ports import free_ports
 from support.system import Embedded
 
@@ -72,6 +73,12 @@ async def publish(stage):
 
 async def publish_over_the_socket(stage):
     await stage.ada.send("post.create", {"text": "news"})
+
+
+async def publish_a_picture_over_the_socket(stage):
+    ref = await uploaded(stage.ada.person, alt="a wall")
+    shown = await stage.ada.send("post.create", {"text": "", "media": [ref.id]})
+    assert [each["alt"] for each in shown["media"]] == ["a wall"]
 
 
 async def edit_a_post(stage):
@@ -264,6 +271,7 @@ def _first(fresh, stage, field):
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
+    (publish_a_picture_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_for_followers, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
     (edit_a_post, "bob", lambda fresh, stage: fresh["posts"][stage.post_id]["text"] == "hello #again"),
     (edit_a_post_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["rev"] == 1),
