@@ -185,7 +185,7 @@ async def test_however_late_and_in_whatever_order_events_come_each_is_counted_on
     for post in posts:
         for doubt in await look(held, post):  # what was broken last
             await settle()
-            assert await recount.mend(held.social.mongo, doubt) in ({"likes": 2}, {"likes": 4})
+            assert await recount.mend(held.social.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
         assert (await ada.see(post)).likes == len(crowd)
 
 
