@@ -49,7 +49,7 @@ def expected(raw: web.Request) -> Expected:
     values = raw.headers.getall("If-Match", ())
     if not values or _any(values):
         return WHATEVER
-    return Expected(frozenset(_revisions(tags(values) or ())))
+    return Expected(tuple(_revisions(tags(values) or ())))
 
 
 def tags(values: Iterable[str]) -> list[Tag] | None:

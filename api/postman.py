@@ -17,6 +17,7 @@ VARIABLES = (
     "session_id",
     "post_id",
     "comment_id",
+    "tag",
 )
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """
@@ -55,8 +56,20 @@ STEPS = (
     Step("edit_me", {"display_name": "Ada"}),
     Step("get_user"),
     Step("search_users", query="q={{other_username}}"),
-    Step("create_post", {"text": "hello, plaza"}, keep={"post_id": "id"}),
+    Step(
+        "create_post",
+        {"text": "hello, #plaza and @{{other_username}}"},
+        keep={"post_id": "id", "tag": "entities[0].key"},
+    ),
     Step("get_post", other=True),
+    Step("edit_post", {"text": "hello, #plaza"}),
+    Step("get_post_history", other=True),
+    Step("get_posts_of_hashtag"),
+    Step("bookmark_post", other=True),
+    Step("get_bookmarks", other=True),
+    Step("unbookmark_post", other=True),
+    Step("repost_post", other=True),
+    Step("unrepost_post", other=True),
     Step("like_post", other=True),
     Step("get_likes_of_post"),
     Step("create_comment", {"text": "well said"}, other=True, keep={"comment_id": "id"}),

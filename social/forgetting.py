@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from social import comments, deletions, grouping, likes, one_time, preferences
-from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, UserUnfollowed
+from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
@@ -23,6 +23,9 @@ async def some(tx: Transaction, user_id: str) -> bool:
     for take_out in (
         _posts,
         _likes,
+        _reposts,
+        _bookmarks,
+        _mentions,
         _comments,
         _comment_likes,
         _edges,
@@ -71,6 +74,29 @@ async def _likes(tx: Transaction, user_id: str) -> int:
             if like["post_id"] in authors
         )
     )
+    return len(found)
+
+
+async def _reposts(tx: Transaction, user_id: str) -> int:
+    found = await tx.many("reposts", {"user_id": user_id}, {"post_id": 1, "repost_id": 1}, limit=CHUNK)
+    authors = await _authors(tx, [repost["post_id"] for repost in found])
+    await tx.delete("reposts", {"_id": {"$in": [repost["_id"] for repost in found]}})
+    for repost in found:
+        post_id, repost_id = repost["post_id"], repost["repost_id"]
+        if author := authors.get(post_id):
+            tx.record(PostUnreposted(post_id=post_id, author_id=author, by=user_id, repost_id=repost_id))
+    return len(found)
+
+
+async def _bookmarks(tx: Transaction, user_id: str) -> int:
+    return len(await _take(tx, "bookmarks", {"user_id": user_id}))
+
+
+async def _mentions(tx: Transaction, user_id: str) -> int:
+    """Where others named them: the name stays in the text, and leads nowhere."""
+    found = await tx.many("posts", {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
+    unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
+    await tx.update_all("posts", {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
     return len(found)
 
 

@@ -11,12 +11,12 @@ LONGEST_WORD = 32  # what is longer is found by its beginning
 _WORD = re.compile(r"\w+")
 
 
-def words(text: str) -> list[str]:
-    """The words of a name or of a query, alike however they are written: no case, accents, widths or ligatures."""
+def words(text: str, most: int = MOST_WORDS) -> list[str]:
+    """The first words of a name or of a query, alike however they are written: no case, accents, widths, ligatures."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     plain = "".join(each for each in apart if not unicodedata.combining(each))
     found = (each[:LONGEST_WORD] for each in _WORD.findall(unicodedata.normalize("NFKC", plain)))
-    return list(dict.fromkeys(found))[:MOST_WORDS]
+    return list(dict.fromkeys(found))[:most]
 
 
 def of(username: str, display_name: str) -> list[str]:

@@ -1,18 +1,19 @@
 """Posts: publish, read, delete."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
-from social import deletions, edges, users, visibility
+from social import deletions, entities, users, visibility, words
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
-from social.contracts.posts import Post, PostPublic, Posts, PostStats
+from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Reader, Transaction
+from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.paging import Listing
+from social.visibility import SeenPost
 
 BY_AUTHOR = Listing("posts", "posts", "_id")
+COUNTS = ("likes", "comments", "reposts")
 
 
 def entry(owner: str, post_id: str, author_id: str) -> Document:
@@ -20,25 +21,35 @@ def entry(owner: str, post_id: str, author_id: str) -> Document:
     return {"_id": owner + post_id, "owner": owner, "post_id": post_id, "author_id": author_id}
 
 
-async def publish(tx: Transaction, text: str, *, by: str) -> Post:
+async def publish(tx: Transaction, text: str, *, by: str, visible_to: Visibility = "public") -> Post:
     """Publish a post: into one's own timeline at once, into the followers' by the workers."""
-    author = await tx.one("users", {"_id": by}, users.REF_FIELDS)
-    if author is None:
-        raise NotFound
+    written = await entities.read(tx, text, by=by)
     post: Document = {
         "_id": clock.new_id(),
         "author_id": by,
-        "text": text,
+        **said(text, written),
+        "visibility": visible_to,
         "created_at": clock.now(),
         "edited_at": None,
-        "likes": 0,
-        "comments": 0,
+        "rev": 0,
+        **dict.fromkeys(COUNTS, 0),
         "version": 0,
     }
-    await tx.insert("posts", post)
-    await tx.insert("feed_entries", entry(by, post["_id"], by))
-    tx.record(PostPublished(post_id=post["_id"], author_id=by))
-    return Post.model_construct(**_public(post, users.ref(author)), liked=False)
+    tx.insert_last("posts", post)
+    tx.insert_last("feed_entries", entry(by, post["_id"], by))
+    tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
+    return rendered(SeenPost(post, written.author, liked=False, reposted=None, bookmarked=False))
+
+
+def said(text: str, written: entities.Written) -> Document:
+    """What a post keeps of its text, and what it is found by."""
+    return {
+        "text": text,
+        "entities": written.kept,
+        "mentions": written.people,
+        "tags": written.tags,
+        "words": words.of(text),
+    }
 
 
 async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
@@ -53,39 +64,54 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
 
 async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
     """One post as this viewer sees it; raises NotFound."""
-    post, author, liked = await visibility.post(mongo, post_id, viewer=viewer)
-    return Post.model_construct(**_public(post, users.ref(author)), liked=liked)
+    return rendered(await visibility.post(mongo, post_id, viewer=viewer))
 
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
     """A person's posts, newest first."""
     author = await visibility.author(mongo, username, viewer=viewer)
-    page = await BY_AUTHOR.page(mongo, {"author_id": author["_id"]}, cursor=cursor, limit=limit)
-    return Posts(items=await render(mongo, page.items, viewer=viewer), next=page.next, prev=page.prev)
+    return await page(mongo, BY_AUTHOR, {"author_id": author["_id"]}, viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
+    """Posts with a hashtag, newest first; raises NotFound for what cannot be one."""
+    key = entities.tag(tag)
+    if key is None:
+        raise NotFound
+    listing = Listing(f"#{key}", "posts", "_id")
+    return await page(mongo, listing, {"tags": key}, viewer=viewer, cursor=cursor, limit=limit, muted=False)
+
+
+async def page(
+    mongo: Mongo,
+    listing: Listing,
+    where: Where,
+    *,
+    viewer: str,
+    cursor: str | None,
+    limit: int,
+    field: str = "_id",
+    muted: bool = True,
+) -> Posts:
+    """A page of the posts in this field of a list; what the viewer may not see is skipped and the page refilled."""
+
+    async def show(rows: list[Document]) -> list[Post | None]:
+        found = {each.id: each for each in await some(mongo, [row[field] for row in rows], viewer=viewer, muted=muted)}
+        return [found.get(row[field]) for row in rows]
+
+    ids = {field: 1, **dict.fromkeys(listing.key, 1)}
+    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit, fields=ids)
+    return Posts(items=found.items, next=found.next, prev=found.prev)
+
+
+async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[Post]:
+    """Posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
+    return [rendered(each) for each in await visibility.posts(mongo, ids, viewer=viewer, muted=muted)]
 
 
 async def render(mongo: Mongo, posts: Sequence[Document], *, viewer: str, muted: bool = True) -> list[Post]:
-    """Posts with their authors and whether the viewer likes them; left out is what is not for the viewer to see."""
-    if not posts:
-        return []
-    wanted = {"_id": {"$in": [post["_id"] + viewer for post in posts]}}
-    ids = {post["author_id"] for post in posts}
-    authors, likes, found = await asyncio.gather(
-        users.some(mongo, ids),
-        mongo.many("likes", wanted, fields={"post_id": 1}),
-        edges.between(mongo, [(viewer, each) for each in ids]),
-    )
-    liked = {like["post_id"] for like in likes}
-    shown = {
-        author["_id"]: users.ref(author)
-        for author in authors
-        if visibility.shows(author, edge := found[viewer, author["_id"]]) and (muted or not edge.mutes_at)
-    }
-    return [
-        Post.model_construct(**_public(post, shown[post["author_id"]]), liked=post["_id"] in liked)
-        for post in posts
-        if post["author_id"] in shown
-    ]
+    """The same of posts that were read before."""
+    return await some(mongo, [post["_id"] for post in posts], viewer=viewer, muted=muted)
 
 
 async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
@@ -109,7 +135,7 @@ async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
-    fields = {"likes": 1, "comments": 1, "reposts": 1, "version": 1}
+    fields = {**dict.fromkeys(COUNTS, 1), "version": 1}
     found = await mongo.many("posts", {"_id": {"$in": list(ids)}}, fields=fields)
     return [stats(each) for each in found]
 
@@ -121,8 +147,17 @@ def stats(post: Document) -> PostStats:
 
 def counts(post: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    folded = {name: max(0, post.get(name, 0)) for name in ("likes", "comments", "reposts")}
-    return {**folded, "version": post["version"]}
+    return {name: max(0, post.get(name, 0)) for name in COUNTS} | {"version": post["version"]}
+
+
+def rendered(seen: SeenPost) -> Post:
+    """A post as the viewer sees it who may see it."""
+    return Post.model_construct(
+        **_public(seen.post, users.ref(seen.author)),
+        liked=seen.liked,
+        reposted=seen.reposted is not None,
+        bookmarked=seen.bookmarked,
+    )
 
 
 def _public(post: Document, author: UserRef) -> Document:
@@ -130,7 +165,11 @@ def _public(post: Document, author: UserRef) -> Document:
         "id": post["_id"],
         "author": author,
         "text": post["text"],
+        "entities": entities.of(post),
+        "media": [],
+        "visibility": post.get("visibility", "public"),
         "created_at": post["created_at"],
         "edited_at": post["edited_at"],
+        "rev": post.get("rev", 0),
         **counts(post),
     }

@@ -1,16 +1,19 @@
 """May this viewer see that person, and what they do? Every reader and every verb asks here.
 
 A block hides each from the other, as if there were no such person; only who blocks still finds the other's page, to
-take the block back. What somebody with a private account posts is for those they accepted as followers.
+take the block back. What somebody with a private account posts is for those they accepted as followers; a post for
+followers, whoever wrote it, is for those who follow its author now.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from social import edges, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra.mongo import Document, Reader
+
+MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
 
 
 class Standing(NamedTuple):
@@ -22,11 +25,13 @@ class Standing(NamedTuple):
 
 
 class SeenPost(NamedTuple):
-    """A post with its author, for a viewer who may see it."""
+    """A post with its author, for a viewer who may see it, and what the viewer did with it."""
 
     post: Document
     author: Document
     liked: bool
+    reposted: Document | None
+    bookmarked: bool
 
 
 class SeenComment(NamedTuple):
@@ -80,17 +85,30 @@ async def author(reader: Reader, username: str, *, viewer: str) -> Document:
 
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
     """A post that this viewer may see; raises NotFound."""
-    found = await reader.aggregate(
+    for found in await posts(reader, [post_id], viewer=viewer):
+        return found
+    raise NotFound
+
+
+async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+    """Those of these posts that this viewer may see, in this order, in one round trip.
+
+    Where `muted` is false, what is of people whom the viewer mutes is left out too.
+    """
+    if not ids:
+        return []
+    rows = await reader.aggregate(
         "posts",
         [
-            {"$match": {"_id": post_id}},
+            {"$match": {"_id": {"$in": list(ids)}}},
             *_with_author(viewer),
-            {"$set": {"like": post_id + viewer}},
-            _join("likes", "like"),
+            {"$set": {mark: {"$concat": ["$_id", viewer]} for mark in MARKS}},
+            {"$unset": ["words", "tags", "mentions"]},
+            *(_join(collection, mark) for mark, collection in MARKS.items()),
         ],
     )
-    post, written_by = _seen_post(found, viewer)
-    return SeenPost(post, written_by, bool(post.pop("like")))
+    seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}
+    return [seen[post_id] for post_id in ids if post_id in seen]
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
@@ -105,11 +123,13 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
             _join("posts", "post", *_with_author(viewer)),
         ],
     )
-    row, written_by, edge = _with(found, viewer)
-    post, _ = _seen_post(row.pop("post"), viewer)
-    if edge.apart:
-        raise NotFound
-    return SeenComment(row, written_by, post, bool(row.pop("like")))
+    for row in found:
+        written_by, edge = _by_whom(row, viewer)
+        for post in row.pop("post"):
+            author, to_author = _by_whom(post, viewer)
+            if author and written_by and not edge.apart and shows_post(post, author, to_author):
+                return SeenComment(row, written_by, post, bool(row.pop("like")))
+    raise NotFound
 
 
 def _with_author(viewer: str) -> list[Document]:
@@ -121,20 +141,24 @@ def _with_author(viewer: str) -> list[Document]:
     ]
 
 
-def _with(found: list[Document], viewer: str) -> tuple[Document, Document, Edge]:
-    if not found or not found[0]["author"]:
-        raise NotFound
-    row = found[0]
-    edge = _edge(row.pop("edge")) or Edge(viewer, row["author_id"])
-    (written_by,) = row.pop("author")
-    return row, written_by, edge
+def _by_whom(row: Document, viewer: str) -> tuple[Document | None, Edge]:
+    authors, edge = row.pop("author"), _edge(row.pop("edge"))
+    return authors[0] if authors else None, edge or Edge(viewer, row["author_id"])
 
 
-def _seen_post(found: list[Document], viewer: str) -> tuple[Document, Document]:
-    row, written_by, edge = _with(found, viewer)
-    if not shows(written_by, edge):
-        raise NotFound
-    return row, written_by
+def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
+    author, edge = _by_whom(row, viewer)
+    liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
+    if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
+        return None
+    return SeenPost(row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+
+
+def shows_post(post: Document, author: Document, edge: Edge) -> bool:
+    """Whether a post is for the one at whom the edge to its author starts."""
+    if post.get("visibility") == "followers" and not edge.follows_at and author["_id"] != edge.source:
+        return False
+    return shows(author, edge)
 
 
 def shows(user: Document, edge: Edge) -> bool:

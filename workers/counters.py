@@ -16,7 +16,9 @@ from social.contracts.events import (
     PostDeleted,
     PostLiked,
     PostPublished,
+    PostReposted,
     PostUnliked,
+    PostUnreposted,
     UserFollowed,
     UserUnfollowed,
 )
@@ -70,6 +72,10 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "comments", event.comment_id, "likes", 1
         case CommentUnliked():
             yield "comments", event.comment_id, "likes", -1
+        case PostReposted():
+            yield "posts", event.post_id, "reposts", 1
+        case PostUnreposted():
+            yield "posts", event.post_id, "reposts", -1
         case PostPublished():
             yield "users", event.author_id, "posts", 1
         case PostDeleted():

@@ -136,8 +136,8 @@ class State:
             return False
         if (author := post["author_id"]) == cause.recipient:
             return True
-        private = author in self._private or post.get("visibility") == "followers"
-        return visibility.shows({"_id": author, "private": private}, self._between[cause.recipient, author])
+        written_by = {"_id": author, "private": author in self._private}
+        return visibility.shows_post(post, written_by, self._between[cause.recipient, author])
 
 
 def _named(text: Document) -> set[str | None]:

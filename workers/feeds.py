@@ -9,6 +9,7 @@ from social.contracts.events import (
     FollowRequested,
     Group,
     PostDeleted,
+    PostEdited,
     PostPublished,
     PrivacyChanged,
     UserBlocked,
@@ -25,7 +26,7 @@ from social.infra.mongo import Transaction
 from social.infra.wiring import Social
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> None:
+async def handle(social: Social, happened: Sequence[Happened]) -> None:  # noqa: PLR0912 - a line or two an event
     """Each event by itself: its effect is the same when repeated."""
     for each in happened:
         at_ms = clock.millis(each.at)
@@ -34,6 +35,8 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
                 await fan_out(social, each, post_id, author_id, after="", at_ms=at_ms)
             case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
                 await fan_out(social, each, post_id, author_id, after=after, at_ms=at_ms)
+            case PostEdited(post_id=post_id, author_id=author_id):
+                await tell_of_edit(social, post_id, author_id, at_ms)
             case PostDeleted(post_id=post_id, author_id=author_id):
                 await take_out(social, post_id, author_id, at_ms)
             case UserFollowed(follower_id=owner, followee_id=author_id):
@@ -73,6 +76,14 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
     first = not after
     rooms = [user_room(owner) for owner in ([author_id, *owners] if first else owners)]  # one's own other devices too
     await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
+
+
+async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
+    """What a post says now, to whoever watches it and to its author's other devices."""
+    post = await posts.public(social.mongo, post_id)
+    if post is not None:
+        rooms = [post_room(post_id), user_room(author_id)]
+        await social.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
 
 
 async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:

@@ -2,9 +2,20 @@
 
 from realtime.dispatch import on, once
 from realtime.session import Session
-from social import posts
-from social.contracts.posts import Post, PostStats
-from social.contracts.pushes import CreatePost, UnwatchPost, WatchPost
+from social import bookmarks, edits, posts, reposts
+from social.contracts.posts import BookmarkState, Post, PostStats, RepostState
+from social.contracts.pushes import (
+    BookmarkPost,
+    CreatePost,
+    DeletePost,
+    EditOnePost,
+    RepostPost,
+    UnbookmarkPost,
+    UnrepostPost,
+    UnwatchPost,
+    WatchPost,
+)
+from social.infra.revisions import Expected
 
 
 @on("post.watch")
@@ -23,4 +34,51 @@ async def unwatch_post(session: Session, message: UnwatchPost) -> None:
 async def create_post(session: Session, message: CreatePost) -> Post:
     """Publish a post."""
     key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, posts.publish, message.text, by=session.user_id)
+    return await session.social.commit_once(
+        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility
+    )
+
+
+@on("post.edit")
+async def edit_post(session: Session, message: EditOnePost) -> Post:
+    """Have one's own post say something else."""
+    key, post_id = once(session, message.idempotency_key), message.post_id
+    expected = Expected.of(post_id, message.rev)
+    return await session.social.commit_once(
+        key, edits.edit, post_id, message.text, by=session.user_id, expected=expected
+    )
+
+
+@on("post.delete")
+async def delete_post(session: Session, message: DeletePost) -> None:
+    """Delete one's own post."""
+    key = once(session, message.idempotency_key)
+    await session.social.commit_once(key, posts.delete, message.post_id, by=session.user_id)
+
+
+@on("post.repost")
+async def repost_post(session: Session, message: RepostPost) -> RepostState:
+    """Show a post to one's own followers."""
+    key = once(session, message.idempotency_key)
+    return await session.social.commit_once(key, reposts.repost, message.post_id, by=session.user_id)
+
+
+@on("post.unrepost")
+async def unrepost_post(session: Session, message: UnrepostPost) -> RepostState:
+    """Take a repost back."""
+    key = once(session, message.idempotency_key)
+    return await session.social.commit_once(key, reposts.unrepost, message.post_id, by=session.user_id)
+
+
+@on("post.bookmark")
+async def bookmark_post(session: Session, message: BookmarkPost) -> BookmarkState:
+    """Keep a post for oneself."""
+    key = once(session, message.idempotency_key)
+    return await session.social.commit_once(key, bookmarks.bookmark, message.post_id, by=session.user_id)
+
+
+@on("post.unbookmark")
+async def unbookmark_post(session: Session, message: UnbookmarkPost) -> BookmarkState:
+    """Keep it no longer."""
+    key = once(session, message.idempotency_key)
+    return await session.social.commit_once(key, bookmarks.unbookmark, message.post_id, by=session.user_id)

@@ -64,11 +64,46 @@ class LikeState(Contract):
     version: int
 
 
+class RepostState(Contract):
+    """Whether I repost it, and the reposts as counted so far (may lag a moment)."""
+
+    post_id: Id
+    reposted: bool
+    reposts: int
+    version: int
+
+
+class BookmarkState(Contract):
+    """Whether I keep it."""
+
+    post_id: Id
+    bookmarked: bool
+
+
 class Posts(Page[Post]):
     """A page of posts."""
 
 
+class Revision(Contract):
+    """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
+
+    rev: int
+    text: str
+    written_at: Time
+
+
+class Revisions(Page[Revision]):
+    """A page of what a post said before, newest first."""
+
+
 class NewPost(Ask):
     """A post to publish."""
+
+    text: PostText
+    visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
+
+
+class EditPost(Ask):
+    """What a post says from now on; for whom it is stays as it is."""
 
     text: PostText

@@ -10,7 +10,16 @@ from social.contracts.codec import encode
 from social.contracts.comments import Comment, CommentLikeState, CommentPublic, CommentStats
 from social.contracts.notifications import Notification, Read, Unread
 from social.contracts.people import FollowState, Username
-from social.contracts.posts import LikeState, Post, PostPublic, PostStats
+from social.contracts.posts import (
+    BookmarkState,
+    EditPost,
+    LikeState,
+    NewPost,
+    Post,
+    PostPublic,
+    PostStats,
+    RepostState,
+)
 
 # ---- rooms and channels
 
@@ -139,6 +148,7 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("notifications.read", "stream", NotificationsReadPush, "Read on another device of yours."),
         ServerEvent("feed.post", "hint", PostPublic, "Somebody you follow posted."),
         ServerEvent("feed.changed", "hint", FeedChanged, "Fetch your home timeline again."),
+        ServerEvent("post.updated", "hint", PostPublic, "A post you watch, or have in your timeline, was edited."),
         ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
         ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
         ServerEvent("comment.created", "hint", CommentPublic, "A new comment, or reply, on a watched post."),
@@ -251,11 +261,47 @@ class UnlikePost(Message):
     idempotency_key: IdempotencyKey | None = None
 
 
-class CreatePost(Message):
+class CreatePost(NewPost, Message):
     event, says = "post.create", "Publish a post."
     answer = Post
-    text: PostText
     idempotency_key: IdempotencyKey | None = None
+
+
+class EditOnePost(EditPost, Message):
+    event, says = "post.edit", "Have your post say something else; with `rev`, only if that is still its revision."
+    answer = Post
+    post_id: Id
+    rev: Annotated[int, Field(ge=0)] | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class _OfPost(Message):
+    post_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class DeletePost(_OfPost):
+    event, says = "post.delete", "Delete your post, with its comments and likes."
+
+
+class RepostPost(_OfPost):
+    event, says = "post.repost", "Show a post to your followers; a second time changes nothing."
+    answer = RepostState
+
+
+class UnrepostPost(_OfPost):
+    event, says = "post.unrepost", "Take a repost back."
+    answer = RepostState
+
+
+class BookmarkPost(_OfPost):
+    event, says = "post.bookmark", "Keep a post among your bookmarks; a second time changes nothing."
+    answer = BookmarkState
+
+
+class UnbookmarkPost(_OfPost):
+    event, says = "post.unbookmark", "Take a post out of your bookmarks."
+    answer = BookmarkState
 
 
 class CreateComment(Message):
@@ -375,6 +421,12 @@ CLIENT_MESSAGES: dict[str, type[Message]] = {
         WatchPost,
         UnwatchPost,
         CreatePost,
+        EditOnePost,
+        DeletePost,
+        RepostPost,
+        UnrepostPost,
+        BookmarkPost,
+        UnbookmarkPost,
         LikePost,
         UnlikePost,
         CreateComment,

@@ -59,7 +59,7 @@ class Listing:
     def __init__(self, name: str, collection: str, *key: str, ascending: bool = False) -> None:
         self._name = name
         self._collection = collection
-        self._key = key
+        self.key = key
         self._ascending = ascending
 
     async def page(
@@ -68,7 +68,7 @@ class Listing:
         """One page; raises ValidationFailed for a cursor that is not of this list."""
         at = None if cursor is None else self._parse(cursor)
         older = at is None or at.older
-        sort = [(field, 1 if self._rises(older) else -1) for field in self._key]
+        sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
         matching = {**where, **self._beyond(at)} if at else where
         items = await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=limit + 1)
         more = len(items) > limit
@@ -122,7 +122,7 @@ class Listing:
 
     def cursor(self, item: Document, *, older: bool = True) -> str:
         """The cursor of what lies beyond an item."""
-        key = [_pack(item[field]) for field in self._key]
+        key = [_pack(item[field]) for field in self.key]
         return base64.urlsafe_b64encode(encode([self._name, int(older), *key])).rstrip(b"=").decode()
 
     def _rises(self, older: bool) -> bool:
@@ -131,17 +131,17 @@ class Listing:
     def _beyond(self, at: _Cursor) -> Document:
         compare = "$gt" if self._rises(at.older) else "$lt"
         either = []
-        for place, field in enumerate(self._key):
-            same = dict(zip(self._key[:place], at.key, strict=False))
+        for place, field in enumerate(self.key):
+            same = dict(zip(self.key[:place], at.key, strict=False))
             either.append({**same, field: {compare: at.key[place]}})
         return either[0] if len(either) == 1 else {"$or": either}
 
     def _parse(self, cursor: str) -> _Cursor:
         try:
             name, older, *key = decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            if name != self._name or older not in (0, 1) or len(key) != len(self._key):
+            if name != self._name or older not in (0, 1) or len(key) != len(self.key):
                 raise ValueError("another list's cursor")
-            return _Cursor(bool(older), tuple(_unpack(field, each) for field, each in zip(self._key, key, strict=True)))
+            return _Cursor(bool(older), tuple(_unpack(field, each) for field, each in zip(self.key, key, strict=True)))
         except (ValueError, TypeError, LookupError, OverflowError, OSError, binascii.Error):
             raise ValidationFailed(
                 errors=[FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list")]

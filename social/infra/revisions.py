@@ -9,12 +9,12 @@ from social.contracts.problems import PreconditionFailed
 class Expected:
     """The revisions, each of one thing, that a client is ready to edit; None is whichever there is."""
 
-    revisions: frozenset[tuple[str, int]] | None = None
+    revisions: tuple[tuple[str, int], ...] | None = None
 
     @classmethod
     def of(cls, thing_id: str, rev: int | None) -> "Expected":
         """This revision of one thing; None is whichever there is."""
-        return cls() if rev is None else cls(frozenset([(thing_id, rev)]))
+        return cls() if rev is None else cls(((thing_id, rev),))
 
     def check(self, thing_id: str, rev: int) -> None:
         """Raises PreconditionFailed when somebody edited the thing meanwhile.

@@ -49,7 +49,21 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("user_id", UP)], name="user_id"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
-    "posts": [IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author")],
+    "posts": [
+        IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author"),
+        IndexModel([("words", UP), ("_id", DOWN)], name="words"),
+        IndexModel([("tags", UP), ("_id", DOWN)], name="tags", partialFilterExpression={"tags": {"$gt": ""}}),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
+    ],
+    "post_revisions": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
+    "reposts": [
+        IndexModel([("post_id", UP), ("_id", UP)], name="by_post"),
+        IndexModel([("user_id", UP), ("repost_id", DOWN)], name="by_user"),
+    ],
+    "bookmarks": [
+        IndexModel([("user_id", UP), ("bookmarked_at", DOWN), ("post_id", DOWN)], name="by_user"),
+        IndexModel([("post_id", UP)], name="by_post"),
+    ],
     "comments": [
         IndexModel([("post_id", UP), ("parent_id", UP), ("_id", DOWN)], name="under_post"),
         IndexModel([("post_id", UP), ("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_post"),

@@ -37,7 +37,7 @@ async def test_who_watches_a_post_gets_its_counts_and_then_each_change(world, ga
     wire = await bob.connect(gateway)
     post = await ada.publish()
     answer = await wire.ask("post.watch", {"post_id": post})
-    assert answer == {"ok": True, "data": {"post_id": post, "likes": 0, "comments": 0, "version": 0}}
+    assert answer == {"ok": True, "data": {"post_id": post, "likes": 0, "comments": 0, "reposts": 0, "version": 0}}
     stats = {"post_id": post, "likes": 1, "comments": 0, "version": 1}
     await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=clock.millis(clock.now()))
     assert await wire.event("post.stats") == stats

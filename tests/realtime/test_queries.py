@@ -25,7 +25,7 @@ def polls(commands, collection):
 
 
 async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
-    post = await ada.publish()
+    post, own = await ada.publish(), await bob.publish()
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     said = {
         "post.watch": {"post_id": post},
@@ -33,7 +33,13 @@ async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gate
         "post.unlike": {"post_id": post},
         "comment.create": {"post_id": post, "text": "hello"},
         "typing": {"post_id": post},
-        "post.create": {"text": "hello"},
+        "post.create": {"text": "hello @ada #plaza"},
+        "post.edit": {"post_id": own, "text": "hello @ada"},
+        "post.repost": {"post_id": post},
+        "post.unrepost": {"post_id": post, "idempotency_key": "a-key-of-a-repost"},
+        "post.bookmark": {"post_id": post},
+        "post.unbookmark": {"post_id": post},
+        "post.delete": {"post_id": own},
         "user.follow": {"username": ada.username},
         "user.unfollow": {"username": ada.username},
         "presence.watch": {"user_ids": [ada.id]},

@@ -1,13 +1,14 @@
 """What the document store says, and what it means."""
 
+from functools import partial
 from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import BulkWriteError
 from support.plaza import Plaza
 
-from social.contracts.problems import Unavailable
-from social.infra.mongo import Mongo
+from social.contracts.problems import NotFound, Unavailable
+from social.infra.mongo import Mongo, Transaction
 
 TWICE = {"index": 0, "code": 11000, "errmsg": "duplicate key"}
 UNSAFE = {"code": 64, "errmsg": "waiting for replication timed out"}
@@ -39,3 +40,47 @@ async def test_what_only_one_replica_has_is_not_taken_for_written(
         with pytest.raises(Unavailable):
             await mongo.insert_missing("inbox", [{"_id": "a"}])
     mongo.close()
+
+
+@pytest.mark.parametrize("wire_version", [25, 99], ids=["at once", "one by one"])
+async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
+    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
+) -> None:
+    """Where a store does not take several collections at once, they are written one after another."""
+    monkeypatch.setattr("social.infra.mongo.WRITES_EVERYWHERE", wire_version)
+    mongo = plaza.social.mongo
+
+    async def work(tx: Transaction, *, fails: bool = False) -> None:
+        await tx.one("inbox", {"_id": "a"})
+        tx.insert_last("inbox", {"_id": "a"}, {"_id": "b"})
+        tx.insert_last("parked", {"_id": "c"})
+        if fails:
+            raise NotFound
+
+    with pytest.raises(NotFound):
+        await mongo.transact(partial(work, fails=True))
+    assert await mongo.count("inbox", {}, limit=9) == 0
+    await mongo.transact(work)
+    assert (await mongo.count("inbox", {}, limit=9), await mongo.count("parked", {}, limit=9)) == (2, 1)
+
+
+@pytest.mark.parametrize("wire_version", [25, 99], ids=["at once", "one by one"])
+async def test_who_inserts_last_and_is_overtaken_looks_again(
+    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
+) -> None:
+    monkeypatch.setattr("social.infra.mongo.WRITES_EVERYWHERE", wire_version)
+    mongo = plaza.social.mongo
+    tries = 0
+
+    async def work(tx: Transaction) -> bool:
+        nonlocal tries
+        tries += 1
+        if await tx.one("inbox", {"_id": "a"}):
+            return False
+        await mongo.insert("inbox", {"_id": "a"})  # somebody else, meanwhile
+        tx.insert_last("parked", {"_id": "c"})
+        tx.insert_last("inbox", {"_id": "a"})
+        return True
+
+    assert (await mongo.transact(work))[0] is False
+    assert (tries, await mongo.count("parked", {}, limit=9)) == (2, 0)

@@ -9,6 +9,7 @@ from support.eventually import eventually
 from support.people import Door, Person
 
 Json = dict[str, Any]
+COUNTS = ("likes", "comments", "reposts", "version")
 
 
 class Mirror:
@@ -40,6 +41,9 @@ class Mirror:
         ack = await self._socket.call(event, message, timeout=5)
         assert ack["ok"], ack
         data: Json = ack["data"]
+        if data and "bookmarked" in data and "post_id" in data:  # nobody tells of it but the ack
+            others = [each for each in self.state["bookmarks"] if each != data["post_id"]]
+            self.state["bookmarks"] = [data["post_id"], *others] if data["bookmarked"] else others
         return data
 
     async def heard(self, event: str) -> None:
@@ -60,6 +64,7 @@ class Mirror:
             "unread": inbox["unread"],
             "notifications": {each["id"]: _told(each) for each in inbox["items"]},
             "order": [each["id"] for each in inbox["items"]],
+            "bookmarks": [post["id"] for post in (await self._get("/v1/bookmarks"))["items"]],
             "feed": [post["id"] for post in feed["items"]],
             "posts": {post["id"]: _public(post) for post in feed["items"]},
             "comments": {
@@ -115,6 +120,12 @@ class Mirror:
         fresh = await self.snapshot()
         self.state |= {name: fresh[name] for name in ("feed", "posts", "comments")}
 
+    async def _on_post_updated(self, data: Json) -> None:
+        post = self.state["posts"].get(data["id"])
+        if post is not None and data["rev"] > post["rev"]:
+            post |= {name: data[name] for name in data if name not in COUNTS}
+        await self._on_post_stats({"post_id": data["id"], **data})
+
     async def _on_post_deleted(self, data: Json) -> None:
         if data["post_id"] in self.state["posts"]:
             self.state["feed"].remove(data["post_id"])
@@ -123,7 +134,7 @@ class Mirror:
     async def _on_post_stats(self, data: Json) -> None:
         post = self.state["posts"].get(data["post_id"])
         if post is not None and data["version"] > post["version"]:
-            post |= {name: data[name] for name in ("likes", "comments", "version")}
+            post |= {name: data[name] for name in COUNTS}
 
     async def _on_comment_created(self, data: Json) -> None:
         comments = self.state["comments"].get(data["post_id"])
@@ -132,7 +143,7 @@ class Mirror:
 
 
 def _public(post: Json) -> Json:
-    return {name: value for name, value in post.items() if name != "liked"}
+    return {name: value for name, value in post.items() if name not in ("liked", "reposted", "bookmarked")}
 
 
 def _told(notification: Json) -> Json:

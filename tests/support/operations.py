@@ -63,7 +63,7 @@ class World:
 
     async def _owner(self, name: str) -> Owner:
         person = await self._door.register(name)
-        post = await person.publish("hello")
+        post = await person.publish("hello #plaza")
         comment = await person.comment(post, "first")
         (session,) = (await person.ask("GET", "/v1/auth/sessions")).body["items"]
         return Owner(person, post, comment, session["id"])
@@ -83,6 +83,7 @@ class World:
             "post_id": owner.post.id,
             "comment_id": owner.comment.id,
             "session_id": owner.session,
+            "tag": "plaza",
         }
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
         body = BODIES[operation.name](owner, person, column) if operation.name in BODIES else None
@@ -122,6 +123,7 @@ BODIES: dict[str, Body] = {
     "edit_me": _always(bio="hello"),
     "delete_me": _always(password=PASSWORD),
     "create_post": _always(text="hello"),
+    "edit_post": lambda _, __, column: {"text": f"hello from {column}"},
     "create_comment": _always(text="hello"),
     "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),

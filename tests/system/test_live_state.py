@@ -74,6 +74,50 @@ async def publish_over_the_socket(stage):
     await stage.ada.send("post.create", {"text": "news"})
 
 
+async def edit_a_post(stage):
+    await stage.ada.person.ask("PATCH", f"/v1/posts/{stage.post_id}", {"text": "hello #again"})
+
+
+async def edit_a_post_over_the_socket(stage):
+    await stage.ada.send("post.edit", {"post_id": stage.post_id, "text": "hello @nobody", "rev": 0})
+
+
+async def repost(stage):
+    await stage.eve.person.ask("PUT", f"/v1/posts/{stage.post_id}/repost")
+
+
+async def repost_over_the_socket(stage):
+    await stage.eve.send("post.repost", {"post_id": stage.post_id, "idempotency_key": "x"})
+
+
+async def unrepost(stage):
+    await repost(stage)
+    await stage.eve.person.ask("DELETE", f"/v1/posts/{stage.post_id}/repost")
+
+
+async def unrepost_over_the_socket(stage):
+    await repost_over_the_socket(stage)
+    await stage.eve.send("post.unrepost", {"post_id": stage.post_id})
+
+
+async def bookmark_over_the_socket(stage):
+    await stage.bob.send("post.bookmark", {"post_id": stage.post_id})
+
+
+async def unbookmark_over_the_socket(stage):
+    await bookmark_over_the_socket(stage)
+    await stage.bob.send("post.unbookmark", {"post_id": stage.post_id})
+
+
+async def publish_for_followers(stage):
+    message = {"text": "for you", "visibility": "followers"}
+    await stage.ada.send("post.create", message)
+
+
+async def delete_a_post_over_the_socket(stage):
+    await stage.ada.send("post.delete", {"post_id": stage.post_id})
+
+
 async def delete_a_post(stage):
     assert (await stage.ada.person.ask("DELETE", f"/v1/posts/{stage.post_id}")).status == 204
 
@@ -160,6 +204,16 @@ async def accept_a_request(stage):
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
+    (publish_for_followers, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
+    (edit_a_post, "bob", lambda fresh, stage: fresh["posts"][stage.post_id]["text"] == "hello #again"),
+    (edit_a_post_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["rev"] == 1),
+    (repost, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 1),
+    (repost_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 1),
+    (unrepost, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["version"] > 3),
+    (unrepost_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 0),
+    (bookmark_over_the_socket, "bob", lambda fresh, stage: fresh["bookmarks"] == [stage.post_id]),
+    (unbookmark_over_the_socket, "bob", lambda fresh, _: fresh["bookmarks"] == []),
+    (delete_a_post_over_the_socket, "eve", lambda fresh, _: fresh["feed"] == []),
     (delete_a_post, "ada", lambda fresh, _: fresh["me"]["posts"] == 0 and len(fresh["order"]) == 1),
     (like, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 2),
     (like_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 2),

@@ -1,0 +1,31 @@
+"""Bookmarks: posts that somebody keeps for themselves; nobody is told."""
+
+from social import posts, visibility
+from social.contracts.posts import BookmarkState, Posts
+from social.infra import clock
+from social.infra.mongo import Mongo, Transaction
+from social.infra.paging import Listing
+
+MINE = Listing("bookmarks", "bookmarks", "bookmarked_at", "post_id")
+
+
+async def bookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
+    """Keep a post; a second time changes nothing. Raises NotFound."""
+    seen = await visibility.post(tx, post_id, viewer=by)
+    if not seen.bookmarked:
+        row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "bookmarked_at": clock.now()}
+        tx.insert_last("bookmarks", row)
+    return BookmarkState(post_id=post_id, bookmarked=True)
+
+
+async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
+    """Keep it no longer."""
+    await visibility.post(tx, post_id, viewer=by)
+    await tx.delete("bookmarks", {"_id": post_id + by})
+    return BookmarkState(post_id=post_id, bookmarked=False)
+
+
+async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> Posts:
+    """What somebody keeps, last kept first; what they may not see any more is left out."""
+    where = {"user_id": user_id}
+    return await posts.page(mongo, MINE, where, field="post_id", viewer=user_id, cursor=cursor, limit=limit)

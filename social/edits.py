@@ -1,0 +1,45 @@
+"""Edits of posts: what a post says now, and what it said before."""
+
+from social import entities, posts, visibility
+from social.contracts.events import PostEdited
+from social.contracts.posts import Post, Revision, Revisions
+from social.contracts.problems import Forbidden
+from social.infra import clock
+from social.infra.mongo import Mongo, Transaction
+from social.infra.paging import Listing
+from social.infra.revisions import WHATEVER, Expected
+
+MOST_REVISIONS = 50  # that are kept of a post, the newest
+
+EARLIER = Listing("history", "post_revisions", "_id")
+
+
+async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Post:
+    """Have one's own post say something else; what it said is kept. The same text changes nothing.
+
+    Raises NotFound, Forbidden, PreconditionFailed.
+    """
+    seen = await visibility.post(tx, post_id, viewer=by)
+    post = seen.post
+    if post["author_id"] != by:
+        raise Forbidden("Only its author can edit a post")
+    rev = post.get("rev", 0)
+    expected.check(post_id, rev)
+    if text == post["text"]:
+        return posts.rendered(seen)
+    written, now = await entities.read(tx, text, by=by), clock.now()
+    change = {**posts.said(text, written), "edited_at": now, "rev": rev + 1}
+    await tx.update("posts", {"_id": post_id}, {"$set": change})
+    await tx.delete("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
+    before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}
+    tx.insert_last("post_revisions", {"_id": clock.new_id(), **before})
+    tx.record(PostEdited(post_id=post_id, author_id=by, mentions=written.people))
+    return posts.rendered(seen._replace(post={**post, **change}))
+
+
+async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:
+    """What a post said before, newest first, for those who may see it; raises NotFound."""
+    await visibility.post(mongo, post_id, viewer=viewer)
+    page = await EARLIER.page(mongo, {"post_id": post_id}, cursor=cursor, limit=limit)
+    items = [Revision.model_construct(rev=each["rev"], text=each["text"], written_at=each["at"]) for each in page.items]
+    return Revisions(items=items, next=page.next, prev=page.prev)

@@ -1,0 +1,40 @@
+"""Reposts: one a person and post; shown to one's own followers by the workers."""
+
+from social import posts, visibility
+from social.contracts.events import PostReposted, PostUnreposted
+from social.contracts.posts import RepostState
+from social.contracts.problems import Forbidden
+from social.infra import clock
+from social.infra.mongo import Document, Transaction
+
+
+async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
+    """Show a post to one's own followers; a second time changes nothing. Raises NotFound.
+
+    What is for somebody's followers only stays with them: Forbidden.
+    """
+    post, author, _, mine, _ = await visibility.post(tx, post_id, viewer=by)
+    if author["_id"] != by and (author.get("private") or post.get("visibility") == "followers"):
+        raise Forbidden("This post is for its author's followers")
+    if mine is None:
+        repost_id = clock.new_id()
+        row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "repost_id": repost_id, "at": clock.now()}
+        tx.insert_last("reposts", row)
+        tx.record(PostReposted(post_id=post_id, author_id=author["_id"], by=by, repost_id=repost_id))
+    return _state(post, reposted=True)
+
+
+async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
+    """Take a repost back."""
+    post, author, _, mine, _ = await visibility.post(tx, post_id, viewer=by)
+    if mine is not None:
+        await tx.delete("reposts", {"_id": mine["_id"]})
+        tx.record(PostUnreposted(post_id=post_id, author_id=author["_id"], by=by, repost_id=mine["repost_id"]))
+    return _state(post, reposted=False)
+
+
+def _state(post: Document, *, reposted: bool) -> RepostState:
+    counts = posts.counts(post)
+    return RepostState.model_construct(
+        post_id=post["_id"], reposted=reposted, reposts=counts["reposts"], version=counts["version"]
+    )
