@@ -30,6 +30,9 @@ SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py te
 bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
 	$(VENV_PYTHON) loadtests/fanout.py
 
+bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
+	$(VENV_PYTHON) loadtests/rest.py
+
 docs: packages-dev ## write the generated files of docs/ again
 	$(VENV_PYTHON) -m embedded.documents
 
@@ -84,4 +87,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run test soak bench-fanout docs lock clean venv packages-run packages-dev node-modules
+.PHONY: help run test soak bench-fanout bench-rest docs lock clean venv packages-run packages-dev node-modules

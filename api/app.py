@@ -4,13 +4,30 @@ from pathlib import Path
 
 from aiohttp import web
 
-from api import auth, comments, cors, feeds, follows, http, likes, limits, notifications, posts, reports, search, users
+from api import (
+    auth,
+    comments,
+    cors,
+    feeds,
+    follows,
+    forms,
+    http,
+    likes,
+    limits,
+    media,
+    notifications,
+    posts,
+    reports,
+    search,
+    users,
+)
 from api.docs import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
 from social.infra import logs, process
+from social.infra.blobs import blobs
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
@@ -19,11 +36,14 @@ from social.infra.schema import wait_for_schema
 from social.infra.settings import StartError, load
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
+from social.media import Studio
+from social.pictures.decoding import Decoders
 
 log = logs.get("api")
 
 ALL: tuple[Service, ...] = tuple(
-    module.service for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications, reports)
+    module.service
+    for module in (auth, users, search, follows, posts, comments, likes, feeds, notifications, media, reports)
 )
 assert tuple(service.name for service in ALL) == SERVICES
 
@@ -39,6 +59,10 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
     app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.allowed_origins)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
+    if media.service in chosen:
+        studio = app[http.STUDIO] = Studio(Decoders(), blobs(settings.media_url))
+        app[forms.INTAKE] = forms.Intake()
+        app.on_cleanup.append(lambda _: studio.blobs.close())
     for service in chosen:
         for route in service.routes:
             app.router.add_route(route.method, route.path, http.serve(route))

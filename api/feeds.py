@@ -11,4 +11,4 @@ service = Service("feeds", "Home timelines")
 @service.get("/v1/feed")
 async def get_feed(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """Your home timeline: your posts and those of the people you follow, newest first."""
-    return await feeds.page(request.social.mongo, owner=request.user_id, cursor=cursor, limit=limit)
+    return await feeds.page(request.social, owner=request.user_id, cursor=cursor, limit=limit)

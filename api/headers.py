@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.pictures import Picture
 from api.routing import Route
 from social.contracts.base import Page
 
@@ -19,11 +20,15 @@ _ASKED: dict[str, tuple[str, dict[str, Any]]] = {
         "The `ETag` of what the client has: 304 without a body while it is the same.",
         {"type": "string"},
     ),
+    "Range": ("Which bytes of it, one range of them; otherwise the whole is sent.", {"type": "string"}),
+    "If-Range": ("The `ETag` of what the client has a part of: of another the whole is sent.", {"type": "string"}),
 }
 
 _ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-ID": ("The name of this request, as the client gave it or made here.", {"type": "string"}),
     "ETag": ("A strong tag of just this answer; `If-Match` and `If-None-Match` take it.", {"type": "string"}),
+    "Accept-Ranges": ("What a range can be of: `bytes`.", {"type": "string"}),
+    "Content-Range": ("Which bytes these are, of how many.", {"type": "string"}),
     "Link": ('The pages to either side, as RFC 8288 has it: `<…>; rel="next"`.', {"type": "string"}),
     "Location": ("Where to find what was made.", {"type": "string"}),
     "RateLimit": ("What is left of each limit: `r` requests, the whole quota in `t` seconds.", {"type": "string"}),
@@ -46,7 +51,13 @@ def components() -> dict[str, Any]:
 
 def asked(route: Route) -> list[dict[str, Any]]:
     """What a route reads beside its parameters."""
-    names = {"Idempotency-Key": route.once, "If-Match": route.if_match, "If-None-Match": route.method == "GET"}
+    names = {
+        "Idempotency-Key": route.once,
+        "If-Match": route.if_match,
+        "If-None-Match": route.method == "GET",
+        "Range": route.answer is Picture,
+        "If-Range": route.answer is Picture,
+    }
     return [{"$ref": f"#/components/parameters/{name}"} for name, reads in names.items() if reads]
 
 
@@ -58,7 +69,9 @@ def answered(route: Route, status: int) -> dict[str, Any]:
         "X-Request-ID": True,
         "RateLimit": True,
         "RateLimit-Policy": True,
-        "ETag": status == 304 or (done and (route.method == "GET" or route.if_match)),
+        "ETag": status in (206, 304) or (done and (route.method == "GET" or route.if_match)),
+        "Accept-Ranges": done and route.answer is Picture,
+        "Content-Range": status in (206, 416),
         "Link": done and page,
         "Location": done and route.location is not None,
         "Retry-After": status in (429, 503),

@@ -33,6 +33,7 @@ from social.infra import clock, logs, metrics
 from social.infra.revisions import Expected
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
+from social.media import Studio
 
 log = logs.get("http")
 
@@ -50,6 +51,8 @@ KEYS = web.AppKey("keys", Keys)
 CHECKS = web.AppKey("checks", Checks)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
+DEADLINE = web.RequestKey("deadline", asyncio.Timeout)
+STUDIO = web.AppKey("studio", Studio)
 
 
 class Request:
@@ -76,6 +79,11 @@ class Request:
     def keys(self) -> Keys:
         """What only the auth service holds."""
         return self.raw.app[KEYS]
+
+    @property
+    def studio(self) -> Studio:
+        """What only the media service holds."""
+        return self.raw.app[STUDIO]
 
     @property
     def user_id(self) -> str:
@@ -127,7 +135,8 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 async def _admit(route: Route, raw: web.Request) -> Access | None:
     """Who asks, within what they may ask for: a token that is none counts as none."""
     try:
-        access = authenticate(raw) if route.auth else None
+        signed = route.signed and "signature" in raw.query
+        access = authenticate(raw) if route.auth and not signed else None
     except NotAuthenticated:
         await limits.admit(raw, route, None)
         raise
@@ -157,7 +166,7 @@ async def problems(
     response: web.StreamResponse
     unmet = request.match_info.http_exception
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S) as request[DEADLINE]:
             if request.method == "OPTIONS" and isinstance(unmet, web.HTTPMethodNotAllowed):
                 response = cors.options(request, unmet.allowed_methods)
             else:
@@ -253,6 +262,8 @@ def _once(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> Once |
 def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
     if answer is None:
         return web.Response(status=204)
+    if isinstance(answer, web.Response):
+        return answer
     body = encode(answer)
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if route.method == "GET" or route.if_match:

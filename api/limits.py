@@ -16,7 +16,10 @@ VERDICTS = web.RequestKey("verdicts", list[Verdict])
 
 
 def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
-    """Each policy's rate: `user` and `ip` hold for every route, the others where a route names them."""
+    """Each policy's rate: `user` and `ip` hold for every route, the others where a route names them.
+
+    `picture` takes the place of `ip` where a signature in the URL does instead of a token: a page shows many.
+    """
     limiter = app[LIMITER] = Limiter(redis)
     app[RATES] = {
         "user": settings.rate_user,
@@ -24,6 +27,8 @@ def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
         "login": settings.rate_login,
         "register": settings.rate_register,
         "reset": settings.rate_reset,
+        "upload": settings.rate_upload,
+        "picture": settings.rate_picture,
     }
 
     async def close(_app: web.Application) -> None:
@@ -38,7 +43,7 @@ async def admit(raw: web.Request, route: Route, user_id: str | None) -> None:
     People with an account do not share their address' quota: half a town may have one address.
     """
     limiter, allowed = raw.app[LIMITER], raw.app[RATES]
-    policy, who = ("user", user_id) if user_id else ("ip", origin(client_ip(raw)))
+    policy, who = ("user", user_id) if user_id else ("picture" if route.signed else "ip", origin(client_ip(raw)))
     verdicts = raw[VERDICTS] = [limiter.take(policy, who, allowed[policy])]
     if route.limit and verdicts[0].allowed:
         verdicts.append(await limiter.take_exactly(route.limit, who, allowed[route.limit]))

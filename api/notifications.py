@@ -7,8 +7,8 @@ from pydantic import Field
 from api.http import Cursor, Limit, Request
 from api.routing import Service
 from social import notifications, preferences, replay
+from social.contracts.messages import SyncAnswer
 from social.contracts.notifications import EditPreferences, Notifications, Preferences, Read, Unread
-from social.contracts.pushes import SyncAnswer
 
 service = Service("notifications", "What you are told about")
 

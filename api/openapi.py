@@ -7,10 +7,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api import headers
+from api.pictures import PICTURES, Picture
 from api.routing import Route, Service
 from social.contracts.problems import (
     BodyTimeout,
     IdempotencyMismatch,
+    MalformedForm,
     MalformedJson,
     NotAuthenticated,
     PreconditionFailed,
@@ -21,11 +23,13 @@ from social.contracts.problems import (
     TokenExpired,
     TooLarge,
     Unavailable,
+    UnsupportedMediaType,
     ValidationFailed,
 )
 
 REFERENCE = "#/components/schemas/{model}"
 JSON = "application/json"
+FORM = "multipart/form-data"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -60,6 +64,8 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     for route in routes:
         if route.body is not None:
             wanted[(route.body, "validation")] = None
+        if route.form is not None:
+            wanted[(route.form, "validation")] = None
         if _is_model(route.answer):
             wanted[(route.answer, "serialization")] = None
     _, definitions = models_json_schema(list(wanted), ref_template=REFERENCE)
@@ -76,8 +82,11 @@ def _operation(route: Route) -> dict[str, Any]:
         "description": (more.strip() or summary),
         "parameters": _parameters(route),
         "responses": _responses(route),
-        "security": [{"token": []}] if route.auth else [],
+        "security": [{"token": []}] * route.auth + [{}] * route.signed,
     }
+    if route.form is not None:
+        schema = {"schema": {"$ref": REFERENCE.format(model=route.form.__name__)}}
+        operation["requestBody"] = {"required": True, "content": {FORM: schema}}
     if route.body is not None:
         schema = {"schema": {"$ref": REFERENCE.format(model=route.body.__name__)}}
         content = {JSON: schema, MERGE_PATCH: schema} if route.method == "PATCH" else {JSON: schema}
@@ -111,6 +120,8 @@ def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
     if route.method == "GET":
         responses["304"] = {"description": "As the client has it", "headers": headers.answered(route, 304)}
+    if route.answer is Picture:
+        responses["206"] = {**_success(route), "description": "The bytes that were asked for"}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in _problems(route):
         by_status.setdefault(problem.status, []).append(problem)
@@ -125,6 +136,8 @@ def _success(route: Route) -> dict[str, Any]:
     said = headers.answered(route, route.status)
     if route.answer is None:
         return {"description": "Done", "headers": said}
+    if route.answer is Picture:
+        return {"description": "The picture", "headers": said, "content": PICTURES}
     schema = {"$ref": REFERENCE.format(model=route.answer.__name__)} if _is_model(route.answer) else {"type": "object"}
     return {"description": "OK", "headers": said, "content": {JSON: {"schema": schema}}}
 
@@ -135,6 +148,8 @@ def _problems(route: Route) -> list[type[Problem]]:
         found += [NotAuthenticated, TokenExpired, SessionRevoked]
     if route.body is not None:
         found += [MalformedJson, BodyTimeout, TooLarge]
+    if route.form is not None:
+        found += [MalformedForm, BodyTimeout, TooLarge, UnsupportedMediaType]
     found.append(ValidationFailed)
     if route.once:
         found.append(IdempotencyMismatch)

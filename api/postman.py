@@ -16,8 +16,9 @@ VARIABLES = (
     "other_refresh_token",
     "session_id",
     "post_id",
-    "comment_id",
+    "media_id",
     "tag",
+    "comment_id",
 )
 # A run has people of its own, so that it can be repeated.
 PEOPLE = """
@@ -38,6 +39,7 @@ class Step(NamedTuple):
 
     operation: str
     body: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = None  # instead of a body; `@` begins the path of a file
     query: str = ""
     other: bool = False  # in the name of the other person
     status: int | None = None  # the operation's own success, unless said
@@ -61,10 +63,16 @@ STEPS = (
         {"text": "hello, #plaza and @{{other_username}}"},
         keep={"post_id": "id", "tag": "entities[0].key"},
     ),
+    Step("create_media", form={"file": "@docs/picture.png", "alt": "a blue wall"}, keep={"media_id": "id"}),
+    Step("edit_media", {"alt": "a teal wall"}),
+    Step("get_media"),
+    Step("get_thumbnail"),
+    Step("delete_media"),
     Step("get_post", other=True),
     Step("edit_post", {"text": "hello, #plaza"}),
     Step("get_post_history", other=True),
     Step("get_posts_of_hashtag"),
+    Step("search", query="q=plaza"),
     Step("bookmark_post", other=True),
     Step("get_bookmarks", other=True),
     Step("unbookmark_post", other=True),
@@ -160,12 +168,20 @@ def _item(step: Step, method: str, path: str, operation: Mapping[str, Any]) -> d
     }
     if step.body is not None:
         request["body"] = {"mode": "raw", "raw": encode(dict(step.body)).decode()}
+    if step.form is not None:
+        request["body"] = {"mode": "formdata", "formdata": [_field(*each) for each in step.form.items()]}
     if not operation["security"]:
         request["auth"] = {"type": "noauth"}
     elif step.other:
         request["auth"] = _bearer("other_access_token")
     status = step.status or next(int(each) for each in operation["responses"])
     return {"name": operation["summary"], "request": request, "event": [_script("test", _test(status, step.keep))]}
+
+
+def _field(name: str, value: str) -> dict[str, str]:
+    if value.startswith("@"):
+        return {"key": name, "type": "file", "src": value[1:]}
+    return {"key": name, "type": "text", "value": value}
 
 
 def _test(status: int, keep: Mapping[str, str]) -> str:

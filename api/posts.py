@@ -24,7 +24,7 @@ async def create_post(request: Request, body: NewPost) -> Post:
     The people it names with @ are told, and it is listed under its #hashtags.
     """
     return await request.social.commit_once(
-        request.once, posts.publish, body.text, by=request.user_id, visible_to=body.visibility
+        request.once, posts.publish, body.text, by=request.user_id, visible_to=body.visibility, showing=body.media
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from social.contracts.problems import Problem
 
 Handler = Callable[..., Awaitable[Any]]
-Limit = Literal["login", "register", "reset"]
+Limit = Literal["login", "register", "reset", "upload"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
@@ -27,6 +27,7 @@ class Route:
     handler: Handler
     status: int
     auth: bool
+    signed: bool
     once: bool
     if_match: bool
     limit: Limit | None
@@ -35,6 +36,7 @@ class Route:
     in_path: Mapping[str, TypeAdapter[Any]]
     query: type[BaseModel] | None
     body: type[BaseModel] | None
+    form: type[BaseModel] | None
     answer: Any
 
     @property
@@ -57,11 +59,11 @@ class Service:
     routes: list[Route] = field(default_factory=list)
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A read."""
+        """A read; with `signed=True` a signature in the URL does instead of a token."""
         return self._add("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A write that creates or does; `once=True` takes an Idempotency-Key."""
+        """A write that creates or does; `once=True` takes an Idempotency-Key, and `form` is sent instead of JSON."""
         return self._add("POST", path, **options)
 
     def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
@@ -83,9 +85,11 @@ class Service:
         *,
         status: int = 200,
         auth: bool = True,
+        signed: bool = False,
         once: bool = False,
         if_match: bool = False,
         limit: Limit | None = None,
+        form: type[BaseModel] | None = None,
         raises: tuple[type[Problem], ...] = (),
         location: Callable[[Any], str] | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -106,6 +110,7 @@ class Service:
                     handler,
                     204 if answer is type(None) else status,
                     auth,
+                    signed,
                     once,
                     if_match,
                     limit,
@@ -114,6 +119,7 @@ class Service:
                     {name: TypeAdapter(hints[name]) for name in placeholders},
                     _query(handler.__name__, parameters, hints),
                     hints.get("body"),
+                    form,
                     None if answer is type(None) else answer,
                 )
             )

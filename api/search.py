@@ -1,4 +1,4 @@
-"""Finding people."""
+"""Finding people and posts."""
 
 from typing import Annotated
 
@@ -6,14 +6,27 @@ from pydantic import Field
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import search
+from social import post_search
+from social import search as people_search
 from social.contracts.people import People
+from social.contracts.posts import Found
 
-service = Service("search", "Finding people")
+service = Service("search", "Finding people and posts")
 
 Query = Annotated[
     str, Field(min_length=1, max_length=100, description="beginnings of words of a name, or of a username")
 ]
+
+Words = Annotated[str, Field(min_length=1, max_length=100, description="words, and hashtags with their #")]
+
+
+@service.get("/v1/search")
+async def search(request: Request, q: Words, cursor: Cursor = None, limit: Limit = 20) -> Found:
+    """Posts with all these words and hashtags, newest first; with the first page the people whom the words name.
+
+    Case, accents and widths do not matter. A post is found by its first 100 words.
+    """
+    return await post_search.page(request.social.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users")
@@ -22,4 +35,4 @@ async def search_users(request: Request, q: Query, cursor: Cursor = None, limit:
 
     Case and accents do not matter, and every word that is asked for must begin one of theirs.
     """
-    return await search.page(request.social.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await people_search.page(request.social.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)

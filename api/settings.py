@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from social.infra.blobs import MediaSettings
 from social.infra.limits import Rate
 from social.infra.settings import Connections, Origins, listed
 
@@ -22,10 +23,13 @@ def _rate(value: object) -> object:
 
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
-SERVICES = ("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "reports")
+SERVICES = (
+    *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),
+    "reports",
+)
 
 
-class RestSettings(BaseSettings):
+class RestSettings(MediaSettings):
     """What serving REST needs to know, whichever process does it."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
@@ -51,6 +55,9 @@ class RestSettings(BaseSettings):
     rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")
     rate_register: Limit = Field(default=Rate(60, 60), description="accounts opened from one address")
     rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails asked for from one address")
+
+    rate_upload: Limit = Field(default=Rate(240, 3_600), description="pictures a person may upload")
+    rate_picture: Limit = Field(default=Rate(6_000, 60), description="pictures shown by a signed URL, to one address")
 
     @property
     def allowed_origins(self) -> list[str]:

@@ -19,6 +19,7 @@ from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social.auth import Keys
 from social.infra import logs, process, redis
+from social.infra.blobs import MediaSettings, blobs
 from social.infra.broker import Broker
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
@@ -95,21 +96,25 @@ async def serve(
     settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
-    app = api.app.create(social, keys, health, rest_settings(settings))
+    rest = rest_settings(settings)
+    app, kept = api.app.create(social, keys, health, rest), blobs(rest.media_url)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
         social.start(tasks)
         await gateway.start()
-        workers.app.start(social, tasks, Post.of(mail_settings(settings)))
+        workers.app.start(social, tasks, Post.of(mail_settings(settings)), kept, fanout_limit=settings.fanout_limit)
         yield
     finally:
         await gateway.stop()
         await runner.cleanup()
+        await kept.close()
 
 
 def rest_settings(settings: EmbeddedSettings) -> RestSettings:
-    """The same for REST."""
-    return load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES)
+    """The same for REST; pictures are beside the other data, unless the environment says otherwise."""
+    said = load(MediaSettings, "embedded")
+    url = said.media_url if "media_url" in said.model_fields_set else f"file:{settings.plaza_var / 'media'}"
+    return load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES, media_url=url)
 
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:

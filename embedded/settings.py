@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.settings import Limit, RestSettings
+from social.feeds import FANOUT_LIMIT
 from social.infra.limits import Rate
 from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
 
@@ -27,6 +28,9 @@ class EmbeddedSettings(BaseSettings):
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
+    fanout_limit: int = Field(
+        default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
+    )
     drain_s: float = Field(default=1, ge=0, le=60, description="seconds a stopping process gives its clients")
 
 

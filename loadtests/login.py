@@ -9,66 +9,20 @@ within 5 %. Exit code 1 when either is not so.
 
 import argparse
 import asyncio
-import contextlib
-import os
-import signal
-import socket
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
+from system import PASSWORD, register, started
 
-ROOT = Path(__file__).parents[1]
-PASSWORD = "correct horse battery"
 LOGINS = 20
 CROWD = "--crowd"  # how this file starts itself for them
 READERS = 4
 READ_EVERY_S = 0.05  # each: reads are paced, so that they measure waiting and not their own crowd
 TRIES = 8  # wrong passwords for each account: below what makes the next one wait
-
-
-@contextlib.asynccontextmanager
-async def system() -> AsyncIterator[str]:
-    """`python -m embedded` in a folder of its own, without limits on requests; its URL."""
-    with tempfile.TemporaryDirectory() as folder:
-        ports = [_free_port(), _free_port()]
-        rates = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER", "RESET")}
-        environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-        environment |= {"PLAZA_VAR": folder, "API_PORT": str(ports[0]), "REALTIME_PORT": str(ports[1]), **rates}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "embedded", cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        url = f"http://127.0.0.1:{ports[0]}"
-        try:
-            async with aiohttp.ClientSession() as http:
-                while True:
-                    with contextlib.suppress(aiohttp.ClientError):
-                        async with http.get(f"{url}/readyz") as answer:
-                            if answer.status == 200:
-                                break
-                    await asyncio.sleep(0.1)
-            yield url
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-async def register(http: aiohttp.ClientSession, name: str) -> str:
-    """A new account's access token."""
-    ask = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-    async with http.post("/v1/auth/register", json=ask) as answer:
-        assert answer.status == 201, await answer.text()
-        return str((await answer.json())["access_token"])
 
 
 async def log_in(http: aiohttp.ClientSession, name: str, password: str, expect: int) -> float:
@@ -149,7 +103,7 @@ async def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="the median of so many counts (default: %(default)s)")
     asked = parser.parse_args()
     connector = aiohttp.TCPConnector(limit=0)
-    async with system() as url, aiohttp.ClientSession(url, connector=connector) as http:
+    async with started() as url, aiohttp.ClientSession(url, connector=connector) as http:
         names = [f"person{n}" for n in range(LOGINS)]
         tokens = [await register(http, name) for name in names]
         token = tokens[0]

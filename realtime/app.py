@@ -22,8 +22,9 @@ from realtime.sight import Sight
 from realtime.stock import CHANNEL, Stock
 from realtime.transport import Transport
 from social.contracts.auth import SessionEnd
+from social.contracts.messages import SessionRenewed
 from social.contracts.problems import NotAuthenticated, Unavailable
-from social.contracts.pushes import Drain, SessionEnded, SessionRenewed, frame, user_room
+from social.contracts.pushes import Drain, SessionEnded, frame, user_room
 from social.infra import clock, logs, metrics
 from social.infra.health import Health
 from social.infra.process import Tasks

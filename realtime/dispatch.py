@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from realtime.session import Session
+from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
-from social.contracts.pushes import CLIENT_MESSAGES, Message
 from social.infra import clock, logs, metrics
 from social.infra.wiring import Once
 

@@ -52,6 +52,7 @@ class Doors:
         self._confirm_s = confirm_s
         self._authors: dict[str, str] = {}  # of the posts that are watched here
         self._posts: dict[str, set[str]] = {}  # those by author
+        self._for_followers: set[str] = set()  # rooms of those
         self._turn = 0  # raised when what somebody may see changes: who is at a door then is asked again
 
     async def enter_post(self, session: Session, post_id: str) -> PostStats:
@@ -73,6 +74,8 @@ class Doors:
                 unsure = True
                 self._authors[post_id] = seen.author["_id"]
                 self._posts.setdefault(seen.author["_id"], set()).add(post_id)
+                if seen.post.get("visibility") == "followers":
+                    self._for_followers.add(room)
                 if turn == self._turn:
                     return stats
         except BaseException as error:
@@ -132,9 +135,12 @@ class Doors:
         for start in range(0, len(inside), CHUNK):
             some = inside[start : start + CHUNK]
             shown = await visibility.shown(self._social.mongo, {(each.user_id, about) for each, _, about in some})
+            closer = {(each.user_id, about) for each, room, about in some if room in self._for_followers}
+            followed = await visibility.followed(self._social.mongo, closer)
             for session, room, about in some:
                 hidden = room.startswith("presence:") and session.hides(about)
-                if (hidden or (session.user_id, about) not in shown) and room in session.rooms:
+                seen = followed if room in self._for_followers else shown
+                if (hidden or (session.user_id, about) not in seen) and room in session.rooms:
                     self._leave(session, [room], remembered=True)
                     if room.startswith("presence:"):  # to them it looks as if that person had gone
                         self._server.send_frame(session.sid, frame("presence", gone(about)))
@@ -231,6 +237,7 @@ class Doors:
         kind, _, post_id = room.partition(":")
         if kind == "post" and not self._cluster.holds(room) and (author := self._authors.pop(post_id, None)):
             self._posts[author].discard(post_id)
+            self._for_followers.discard(room)
             if not self._posts[author]:
                 del self._posts[author]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, demo, parked, reports
+from social import accounts, demo, parked, recount, reports
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
-from social.infra import keyfiles
+from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
     command.add_argument("id", nargs="?", help="of one message, as `list` shows it")
     command.set_defaults(run=_with_store(_parked))
+
+    command = commands.add_parser("recount", help="set counts right that are not what is there (MONGO_URL)")
+    command.add_argument("ids", nargs="*", metavar="id", help="of posts, comments or people")
+    command.add_argument("--all", action="store_true", help="of everything")
+    command.set_defaults(run=_with_store(_recount))
 
     command = commands.add_parser("suspend", help="end somebody's sessions and hide what they wrote (MONGO_URL)")
     command.add_argument("username")
@@ -115,6 +120,27 @@ async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
             await parked.replay(mongo, arguments.id)
         case "discard":
             await parked.discard(mongo, arguments.id)
+
+
+async def _recount(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    if bool(arguments.ids) == arguments.all:
+        raise StartError("`recount` needs the ids of posts, comments or people, or --all")
+    batches = recount.everything(mongo) if arguments.all else recount.named(mongo, arguments.ids)
+    compared, found = 0, []
+    async for collection, ids in batches:
+        found += await recount.doubts(mongo, collection, ids)
+        compared += len(ids)
+        show(f"{collection}: up to {ids[-1]}, {compared} compared in all, {len(found)} in doubt", soft_wrap=True)
+    mended, busy = 0, 0
+    if found:
+        show(f"waiting {recount.SETTLES.total_seconds():g} s: most of these are counts on their way")
+    for doubt in found:
+        await asyncio.sleep((doubt.since + recount.SETTLES - clock.now()).total_seconds())
+        drift = await recount.mend(mongo, doubt)
+        mended, busy = mended + bool(drift), busy + (drift is None)
+        for name in drift or ():
+            show(f"{doubt.collection} {doubt.id}: {name} {doubt.counts[name]} -> {doubt.true[name]}", soft_wrap=True)
+    show(f"{mended} mended; {busy} changed meanwhile: try those again when they are quiet")
 
 
 async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import ProblemBody
-from social.contracts.pushes import CLIENT_MESSAGES, SERVER_EVENTS, Message, ServerEvent
+from social.contracts.pushes import SERVER_EVENTS, ServerEvent
 
 REFERENCE = "#/components/schemas/{model}"
 

@@ -20,6 +20,7 @@ from social.contracts.problems import (
     UsernameTaken,
     WrongPassword,
 )
+from social.feeds import timelines
 from social.infra import clock
 from social.infra.mongo import AlreadyExists, Document, Transaction, Where
 from social.infra.passwords import Passwords
@@ -209,6 +210,7 @@ async def _open_account(tx: Transaction, user: Document, session: Document) -> N
         raise (EmailTaken if "email" in taken.index else UsernameTaken) from None
     await names.enter(tx, user)
     await tx.insert("streams", streams.new(user["_id"]))
+    await tx.insert("timelines", timelines.new(user["_id"]))
     await tx.insert("sessions", session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
 

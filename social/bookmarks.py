@@ -19,9 +19,9 @@ async def bookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
 
 
 async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
-    """Keep it no longer."""
-    await visibility.post(tx, post_id, viewer=by)
-    await tx.delete("bookmarks", {"_id": post_id + by})
+    """Keep it no longer: one's own also across a block, or where the post is gone. Raises NotFound."""
+    if not await tx.delete("bookmarks", {"_id": post_id + by}):
+        await visibility.post(tx, post_id, viewer=by)
     return BookmarkState(post_id=post_id, bookmarked=False)
 
 

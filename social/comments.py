@@ -47,6 +47,7 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
         "author_id": by,
         "text": text,
         "entities": written.kept,
+        "mentions": written.people,
         "created_at": clock.now(),
         "edited_at": None,
         "rev": 0,
@@ -68,7 +69,13 @@ async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected
     expected.check(comment_id, comment.get("rev", 0))
     if text != comment["text"]:
         written = await entities.read(tx, text, by=by)
-        changes = {"text": text, "entities": written.kept, "edited_at": clock.now(), "rev": comment.get("rev", 0) + 1}
+        changes = {
+            "text": text,
+            "entities": written.kept,
+            "mentions": written.people,
+            "edited_at": clock.now(),
+            "rev": comment.get("rev", 0) + 1,
+        }
         await tx.update("comments", {"_id": comment_id}, {"$set": changes})
         parents = await _authors(tx, [comment["parent_id"]] if comment.get("parent_id") else ())
         about = _about(comment, post["author_id"], parents.get(comment.get("parent_id") or ""))

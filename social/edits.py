@@ -3,7 +3,7 @@
 from social import entities, posts, visibility
 from social.contracts.events import PostEdited
 from social.contracts.posts import Post, Revision, Revisions
-from social.contracts.problems import Forbidden
+from social.contracts.problems import FieldProblem, Forbidden, ValidationFailed
 from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
 from social.infra.paging import Listing
@@ -17,12 +17,17 @@ EARLIER = Listing("history", "post_revisions", "_id")
 async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Post:
     """Have one's own post say something else; what it said is kept. The same text changes nothing.
 
-    Raises NotFound, Forbidden, PreconditionFailed.
+    Raises NotFound, Forbidden, PreconditionFailed, and ValidationFailed for no text where there are no pictures either.
     """
     seen = await visibility.post(tx, post_id, viewer=by)
     post = seen.post
     if post["author_id"] != by:
         raise Forbidden("Only its author can edit a post")
+    if not text and not post.get("media"):
+        problem = FieldProblem(
+            pointer="/text", code="string_too_short", detail="a post without pictures says something"
+        )
+        raise ValidationFailed(errors=[problem])
     rev = post.get("rev", 0)
     expected.check(post_id, rev)
     if text == post["text"]:
@@ -30,7 +35,8 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     written, now = await entities.read(tx, text, by=by), clock.now()
     change = {**posts.said(text, written), "edited_at": now, "rev": rev + 1}
     await tx.update("posts", {"_id": post_id}, {"$set": change})
-    await tx.delete("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
+    if rev >= MOST_REVISIONS:
+        await tx.delete("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
     before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}
     tx.insert_last("post_revisions", {"_id": clock.new_id(), **before})
     tx.record(PostEdited(post_id=post_id, author_id=by, mentions=written.people))

@@ -32,8 +32,7 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
     edge_id = by + them["_id"]
     if await tx.update("edges", {"_id": edge_id, "follows_at": edges.EVER}, {"$unset": {"follows_at": ""}}):
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
-        if them.get("private"):
-            await sight.changed(tx, by, them["_id"])
+        await sight.changed(tx, by, them["_id"])  # of what was written for followers, if nothing else
     elif await tx.update("edges", {"_id": edge_id, "requested_at": edges.EVER}, {"$unset": {"requested_at": ""}}):
         tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
     else:
@@ -64,18 +63,6 @@ async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | N
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"from": them["_id"], "follows_at": edges.EVER}
     return await people.page(mongo, FOLLOWING, where, "to", viewer=viewer, cursor=cursor, limit=limit)
-
-
-async def followers_after(mongo: Mongo, user_id: str, after: str, most: int) -> list[tuple[str, bool]]:
-    """The next followers of a person in a stable order, and whether they are told of what that person does."""
-    rows = await mongo.many(
-        "edges",
-        {"to": user_id, "from": {"$gt": after}, "follows_at": edges.EVER},
-        fields={"from": 1, "hides": 1},
-        sort=[("from", 1)],
-        limit=most,
-    )
-    return [(row["from"], not row.get("hides")) for row in rows]
 
 
 async def _other(tx: Transaction, username: str, by: str) -> Document:

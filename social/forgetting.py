@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, likes, one_time, preferences
+from social import comments, deletions, grouping, likes, media, one_time, posts, preferences
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -22,6 +22,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
     """Take out one piece of what a deleted account left; False when there is nothing."""
     for take_out in (
         _posts,
+        _media,
         _likes,
         _reposts,
         _bookmarks,
@@ -63,9 +64,15 @@ async def _posts(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
+async def _media(tx: Transaction, user_id: str) -> int:
+    """Pictures are nobody's from here on; the sweeper takes them out of the blobs too."""
+    found = await tx.many("media", {"owner": user_id}, {"_id": 1}, limit=CHUNK)
+    return await media.release(tx, {"_id": {"$in": [each["_id"] for each in found]}}) if found else 0
+
+
 async def _likes(tx: Transaction, user_id: str) -> int:
     found = await tx.many("likes", {"user_id": user_id}, {"post_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [like["post_id"] for like in found])
+    authors = await posts.authors(tx, [like["post_id"] for like in found])
     await tx.delete("likes", {"_id": {"$in": [like["_id"] for like in found]}})
     tx.record(
         *(
@@ -79,7 +86,7 @@ async def _likes(tx: Transaction, user_id: str) -> int:
 
 async def _reposts(tx: Transaction, user_id: str) -> int:
     found = await tx.many("reposts", {"user_id": user_id}, {"post_id": 1, "repost_id": 1}, limit=CHUNK)
-    authors = await _authors(tx, [repost["post_id"] for repost in found])
+    authors = await posts.authors(tx, [repost["post_id"] for repost in found])
     await tx.delete("reposts", {"_id": {"$in": [repost["_id"] for repost in found]}})
     for repost in found:
         post_id, repost_id = repost["post_id"], repost["repost_id"]
@@ -94,10 +101,13 @@ async def _bookmarks(tx: Transaction, user_id: str) -> int:
 
 async def _mentions(tx: Transaction, user_id: str) -> int:
     """Where others named them: the name stays in the text, and leads nowhere."""
-    found = await tx.many("posts", {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
-    await tx.update_all("posts", {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
-    return len(found)
+    for collection in ("posts", "comments"):
+        found = await tx.many(collection, {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
+        if found:
+            await tx.update_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+            return len(found)
+    return 0
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
@@ -112,11 +122,6 @@ async def _comment_likes(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _authors(tx: Transaction, post_ids: list[str]) -> dict[str, str]:
-    found = await tx.many("posts", {"_id": {"$in": post_ids}}, {"author_id": 1}) if post_ids else []
-    return {post["_id"]: post["author_id"] for post in found}
-
-
 async def _edges(tx: Transaction, user_id: str) -> int:
     fields = {"from": 1, "to": 1, "follows_at": 1}
     found: list[Document] = []
@@ -129,6 +134,7 @@ async def _edges(tx: Transaction, user_id: str) -> int:
 
 
 async def _timeline(tx: Transaction, user_id: str) -> int:
+    await tx.delete("timelines", {"_id": user_id})
     return len(await _take(tx, "feed_entries", {"owner": user_id}))
 
 

@@ -9,7 +9,7 @@ from social.contracts.people import People
 from social.contracts.posts import LikeState
 from social.contracts.problems import NotFound
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.paging import Listing
 
 OF_POST = Listing("likes", "likes", "at", "user_id")
@@ -18,13 +18,11 @@ OF_COMMENT = Listing("likes of a comment", "comment_likes", "at", "user_id")
 
 async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
-    post = (await visibility.post(tx, post_id, viewer=by)).post
-    try:
-        await tx.insert("likes", _like("post_id", post_id, by))
-        tx.record(PostLiked(post_id=post_id, author_id=post["author_id"], by=by))
-    except AlreadyExists:
-        pass  # the answer is the same
-    return _state(post, liked=True)
+    seen = await visibility.post(tx, post_id, viewer=by)
+    if not seen.liked:
+        tx.insert_last("likes", _like("post_id", post_id, by))
+        tx.record(PostLiked(post_id=post_id, author_id=seen.author["_id"], by=by))
+    return _state(seen.post, liked=True)
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
@@ -41,13 +39,11 @@ async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
 
 async def like_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:
     """Like a comment; a second like changes nothing."""
-    comment, _, post, _ = await visibility.comment(tx, comment_id, viewer=by)
-    try:
-        await tx.insert("comment_likes", _like("comment_id", comment_id, by))
-        tx.record(CommentLiked(**_about(comment, post["author_id"], by)))
-    except AlreadyExists:
-        pass  # the answer is the same
-    return _comment_state(comment, liked=True)
+    seen = await visibility.comment(tx, comment_id, viewer=by)
+    if not seen.liked:
+        tx.insert_last("comment_likes", _like("comment_id", comment_id, by))
+        tx.record(CommentLiked(**_about(seen.comment, seen.post["author_id"], by)))
+    return _comment_state(seen.comment, liked=True)
 
 
 async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:

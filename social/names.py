@@ -8,15 +8,19 @@ from social.infra.mongo import Document, Transaction
 MOST_WORDS = 8  # of a display name
 LONGEST_WORD = 32  # what is longer is found by its beginning
 
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 
 
-def words(text: str, most: int = MOST_WORDS) -> list[str]:
-    """The first words of a name or of a query, alike however they are written: no case, accents, widths, ligatures."""
+def plain(text: str) -> str:
+    """A text without case, accents, widths and ligatures: alike however it is written."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    plain = "".join(each for each in apart if not unicodedata.combining(each))
-    found = (each[:LONGEST_WORD] for each in _WORD.findall(unicodedata.normalize("NFKC", plain)))
-    return list(dict.fromkeys(found))[:most]
+    return unicodedata.normalize("NFKC", "".join(each for each in apart if not unicodedata.combining(each)))
+
+
+def words(text: str) -> list[str]:
+    """The words of a name or of a query."""
+    found = (each[:LONGEST_WORD] for each in WORD.findall(plain(text)))
+    return list(dict.fromkeys(found))[:MOST_WORDS]
 
 
 def of(username: str, display_name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from social import comments
+from social import comments, media
 from social.deletions import Kind
 from social.infra import clock
 from social.infra.wiring import Social
@@ -28,6 +28,8 @@ async def sweep(social: Social) -> int:
         if not ids:
             continue
         taken = [await _take(social, collection, field, ids) for collection, field in under]
+        if kind == "post":
+            taken.append(await media.release_of_posts(social.mongo, ids))
         if all(count < CHUNK for count in taken):
             await social.mongo.delete("deletions", {"_id": {"$in": ids}})
             gone += len(ids)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from social import deletions, entities, users, visibility, words
+from social import deletions, entities, media, media_urls, users, visibility, words
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
@@ -17,17 +17,24 @@ COUNTS = ("likes", "comments", "reposts")
 
 
 def entry(owner: str, post_id: str, author_id: str) -> Document:
-    """A home-timeline entry: one an owner and post, by its id."""
-    return {"_id": owner + post_id, "owner": owner, "post_id": post_id, "author_id": author_id}
+    """A home-timeline entry, one an owner and post by its id; it stands where the post does."""
+    return {"_id": owner + post_id, "owner": owner, "place": post_id, "post_id": post_id, "author_id": author_id}
 
 
-async def publish(tx: Transaction, text: str, *, by: str, visible_to: Visibility = "public") -> Post:
-    """Publish a post: into one's own timeline at once, into the followers' by the workers."""
-    written = await entities.read(tx, text, by=by)
+async def publish(
+    tx: Transaction, text: str, *, by: str, visible_to: Visibility = "public", showing: Sequence[str] = ()
+) -> Post:
+    """Publish a post: into one's own timeline at once, into the followers' by the workers.
+
+    It may show pictures of its author's that no post shows yet; raises ValidationFailed for others.
+    """
+    written, post_id = await entities.read(tx, text, by=by), clock.new_id()
+    pictures = await media.attach(tx, showing, post_id, by=by)
     post: Document = {
-        "_id": clock.new_id(),
+        "_id": post_id,
         "author_id": by,
         **said(text, written),
+        "media": list(showing),
         "visibility": visible_to,
         "created_at": clock.now(),
         "edited_at": None,
@@ -36,9 +43,11 @@ async def publish(tx: Transaction, text: str, *, by: str, visible_to: Visibility
         "version": 0,
     }
     tx.insert_last("posts", post)
-    tx.insert_last("feed_entries", entry(by, post["_id"], by))
+    tx.insert_last("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
-    return rendered(SeenPost(post, written.author, liked=False, reposted=None, bookmarked=False))
+    return rendered(
+        SeenPost({**post, "pictures": pictures}, written.author, liked=False, reposted=None, bookmarked=False)
+    )
 
 
 def said(text: str, written: entities.Written) -> Document:
@@ -118,7 +127,10 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     """A post as a push carries it, or None when it is gone."""
     post = await mongo.one("posts", {"_id": post_id})
     author = post and (await users.refs(mongo, [post["author_id"]])).get(post["author_id"])
-    return PostPublic.model_construct(**_public(post, author)) if post and author else None
+    if not post or not author:
+        return None
+    pictures = await media.some(mongo, post.get("media", []))
+    return PostPublic.model_construct(**_public({**post, "pictures": pictures}, author))
 
 
 async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
@@ -161,12 +173,13 @@ def rendered(seen: SeenPost) -> Post:
 
 
 def _public(post: Document, author: UserRef) -> Document:
+    pictures = {each["_id"]: each for each in post.get("pictures", ())}
     return {
         "id": post["_id"],
         "author": author,
         "text": post["text"],
         "entities": entities.of(post),
-        "media": [],
+        "media": [media_urls.ref(pictures[each]) for each in post.get("media", ()) if each in pictures],
         "visibility": post.get("visibility", "public"),
         "created_at": post["created_at"],
         "edited_at": post["edited_at"],

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from social import notifications, streams
-from social.contracts.pushes import NotificationRemoved, NotificationsReadPush, SyncAnswer, SyncEvent, frame, offset
+from social.contracts.messages import SyncAnswer, SyncEvent
+from social.contracts.pushes import NotificationRemoved, NotificationsReadPush, frame, offset
 from social.infra import clock
 from social.infra.mongo import Mongo
 

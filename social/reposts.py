@@ -3,7 +3,7 @@
 from social import posts, visibility
 from social.contracts.events import PostReposted, PostUnreposted
 from social.contracts.posts import RepostState
-from social.contracts.problems import Forbidden
+from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
 from social.infra.mongo import Document, Transaction
 
@@ -13,7 +13,7 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
     What is for somebody's followers only stays with them: Forbidden.
     """
-    post, author, _, mine, _ = await visibility.post(tx, post_id, viewer=by)
+    post, author, _, mine, *_ = await visibility.post(tx, post_id, viewer=by)
     if author["_id"] != by and (author.get("private") or post.get("visibility") == "followers"):
         raise Forbidden("This post is for its author's followers")
     if mine is None:
@@ -25,11 +25,17 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
 
 async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
-    """Take a repost back."""
-    post, author, _, mine, _ = await visibility.post(tx, post_id, viewer=by)
-    if mine is not None:
+    """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
+    mine = await tx.one("reposts", {"_id": post_id + by}, {"repost_id": 1})
+    if mine is None:
+        post = (await visibility.post(tx, post_id, viewer=by)).post
+    else:
+        found = await tx.one("posts", {"_id": post_id})
+        if found is None:
+            raise NotFound
+        post = found
         await tx.delete("reposts", {"_id": mine["_id"]})
-        tx.record(PostUnreposted(post_id=post_id, author_id=author["_id"], by=by, repost_id=mine["repost_id"]))
+        tx.record(PostUnreposted(post_id=post_id, author_id=post["author_id"], by=by, repost_id=mine["repost_id"]))
     return _state(post, reposted=False)
 
 

@@ -10,7 +10,7 @@ REMEMBERED = timedelta(hours=1)  # by the index that lets them expire
 
 async def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
     """Have every gateway look again: at these two, or at all who watch one."""
-    await tx.insert("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
+    tx.insert_last("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
 
 
 async def since(mongo: Mongo, at: datetime) -> list[Document]:

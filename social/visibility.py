@@ -8,7 +8,7 @@ followers, whoever wrote it, is for those who follow its author now.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from social import edges, users
+from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra.mongo import Document, Reader
@@ -32,6 +32,7 @@ class SeenPost(NamedTuple):
     liked: bool
     reposted: Document | None
     bookmarked: bool
+    follows: bool = False  # the viewer its author
 
 
 class SeenComment(NamedTuple):
@@ -102,9 +103,10 @@ async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool 
         [
             {"$match": {"_id": {"$in": list(ids)}}},
             *_with_author(viewer),
-            {"$set": {mark: {"$concat": ["$_id", viewer]} for mark in MARKS}},
+            {"$set": {"pictures": "$media", **{mark: {"$concat": ["$_id", viewer]} for mark in MARKS}}},
             {"$unset": ["words", "tags", "mentions"]},
             *(_join(collection, mark) for mark, collection in MARKS.items()),
+            _join("media", "pictures", {"$project": media_urls.REF_FIELDS}),
         ],
     )
     seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}
@@ -151,7 +153,9 @@ def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
     liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
     if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
         return None
-    return SeenPost(row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked))
+    return SeenPost(
+        row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked), bool(edge.follows_at)
+    )
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:
@@ -175,6 +179,12 @@ async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple
     secretive = {each["_id"] for each in await reader.many("users", private, fields={"_id": 1})} if ids else set()
     found = await edges.between(reader, pairs)
     return {pair for pair in found if shows({"_id": pair[1], "private": pair[1] in secretive}, found[pair])}
+
+
+async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (viewer, person) pairs where the viewer may see what the person wrote for followers."""
+    found = await edges.between(reader, pairs)
+    return {pair for pair, edge in found.items() if (edge.follows_at and not edge.apart) or pair[0] == pair[1]}
 
 
 async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:

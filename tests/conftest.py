@@ -9,6 +9,7 @@ from uuid import uuid4
 import pymongo
 import pytest
 import redis
+from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
 from support.plaza import Plaza, system
 from support.process import Server
@@ -37,6 +38,21 @@ def document_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documen
     """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
     require(DocumentStore)
     yield from serve(DocumentStore(tmp_path_factory.mktemp("documents")))
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """One S3 for the session; most tests want `moto`."""
+    yield from serve(Moto(tmp_path_factory.mktemp("moto")))
+
+
+@pytest.fixture
+def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
+    """An S3 with a bucket, and the credentials for it in the environment."""
+    run(moto_server.start())  # a test may have left it stopped
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return moto_server
 
 
 @pytest.fixture

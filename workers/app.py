@@ -1,11 +1,14 @@
 """The workers' composition root."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
 from social.contracts.events import Group
+from social.feeds import FANOUT_LIMIT
 from social.infra import logs, process
+from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
 from social.infra.schema import wait_for_schema
@@ -24,15 +27,25 @@ CONSUMERS = {
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
 }
-ALONE = {"relay": relay.run, "sweeper": sweeper.run}  # by whoever holds their lease
 
 
-def start(social: Social, tasks: Tasks, post: Post, roles: Sequence[str] = ROLES) -> None:
+def start(
+    social: Social,
+    tasks: Tasks,
+    post: Post,
+    kept: Blobs,
+    roles: Sequence[str] = ROLES,
+    *,
+    fanout_limit: int = FANOUT_LIMIT,
+) -> None:
     """Take up these roles over a system that is already connected."""
-    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle)}
+    fans = partial(feeds.handle, fanout_limit=fanout_limit)
+    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle), "feeds": Consumer(Group.FEEDS, fans)}
     for role in roles:
-        if role in ALONE:
-            tasks.start(role, ALONE[role](social))
+        if role == "relay":
+            tasks.start(role, relay.run(social))
+        elif role == "sweeper":
+            tasks.start(role, sweeper.run(social, kept))
         else:
             tasks.start(role, runner.consume(social, consumers[role]))
 
@@ -41,7 +54,7 @@ async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings.log_style, settings.log_level)
-    social = Social.connect(settings)
+    social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()
     tasks.obey_signals()
@@ -51,7 +64,7 @@ async def main() -> bool:
     try:
         await wait_for_schema(social.mongo, tasks)
         social.start(tasks)
-        start(social, tasks, Post.of(settings), settings.worker_roles)
+        start(social, tasks, Post.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
         log.info("workers working", roles=",".join(settings.worker_roles))
         await tasks.until_stopped()
         health.stopping = True
@@ -59,5 +72,6 @@ async def main() -> bool:
         await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await runner_.cleanup()
+        await kept.close()
         await social.close()
     return not tasks.failed

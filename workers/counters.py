@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from social import comments, posts, users
+from social import comments, posts, recount, users
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
@@ -19,6 +20,7 @@ from social.contracts.events import (
     PostReposted,
     PostUnliked,
     PostUnreposted,
+    Recounted,
     UserFollowed,
     UserUnfollowed,
 )
@@ -43,9 +45,11 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """One `$inc` a document; its version grows with every change."""
     folded: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    counted = await _counted(tx, happened)
     for each in happened:
         for collection, document_id, name, by in deltas(each.event):
-            folded[collection, document_id][name] += by
+            if each.at > counted.get((collection, document_id), clock.EPOCH):
+                folded[collection, document_id][name] += by
     for collection in COUNTED:
         await tx.bulk(
             collection,
@@ -55,6 +59,20 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
                 if where == collection
             ],
         )
+
+
+async def _counted(tx: Transaction, happened: Sequence[Happened]) -> dict[tuple[str, str], datetime]:
+    """Until when which counts hold everything already; nobody is asked for events too young to be in any recount."""
+    young = clock.now() - recount.SETTLES / 4
+    late = [
+        (collection, id_, each.at) for each in happened if each.at < young for collection, id_, *_ in deltas(each.event)
+    ]
+    counted: dict[tuple[str, str], datetime] = {}
+    for collection in sorted({collection for collection, _, _ in late}):
+        ids = {id_ for where, id_, _ in late if where == collection}
+        found = await recount.recounted_at(tx, collection, ids, min(at for _, _, at in late))
+        counted |= {(collection, id_): at for id_, at in found.items()}
+    return counted
 
 
 def deltas(event: Event) -> Iterator[Delta]:
@@ -99,6 +117,8 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
     """Push counts as they are now, newest by version, and the comments themselves."""
     touched: dict[str, dict[str, int]] = {collection: {} for collection in COUNTED}
     for each in happened:
+        if isinstance(each.event, Recounted):
+            touched[each.event.collection].setdefault(each.event.id, clock.millis(each.at))
         for collection, document_id, _, _ in deltas(each.event):
             touched[collection].setdefault(document_id, clock.millis(each.at))
     await _announce_comments(social, happened)

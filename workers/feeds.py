@@ -1,17 +1,14 @@
-"""Fans posts out to home timelines, chunk by chunk, and keeps timelines true to who follows whom."""
+"""Keeps home timelines true to who follows whom, and hands what happens to posts to the fan-out."""
 
 from collections.abc import Sequence
 
-from social import edges, feeds, posts, requests
+from social import edges, feeds, requests
 from social.contracts.events import (
-    FanOutContinued,
     FollowAccepted,
     FollowRequested,
     Group,
-    PostDeleted,
-    PostEdited,
-    PostPublished,
     PrivacyChanged,
+    TimelineWanted,
     UserBlocked,
     UserFollowed,
     UserMuted,
@@ -19,80 +16,47 @@ from social.contracts.events import (
     UserUnfollowed,
     UserUnmuted,
 )
-from social.contracts.pushes import FeedChanged, PostGone, Reason, post_room, user_room
+from social.contracts.pushes import FeedChanged, Reason, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction
 from social.infra.wiring import Social
+from workers import fanout
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> None:  # noqa: PLR0912 - a line or two an event
+async def handle(social: Social, happened: Sequence[Happened], *, fanout_limit: int = feeds.FANOUT_LIMIT) -> None:
     """Each event by itself: its effect is the same when repeated."""
     for each in happened:
-        at_ms = clock.millis(each.at)
-        match each.event:
-            case PostPublished(post_id=post_id, author_id=author_id):
-                await fan_out(social, each, post_id, author_id, after="", at_ms=at_ms)
-            case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
-                await fan_out(social, each, post_id, author_id, after=after, at_ms=at_ms)
-            case PostEdited(post_id=post_id, author_id=author_id):
-                await tell_of_edit(social, post_id, author_id, at_ms)
-            case PostDeleted(post_id=post_id, author_id=author_id):
-                await take_out(social, post_id, author_id, at_ms)
-            case UserFollowed(follower_id=owner, followee_id=author_id):
-                await hold_back(social, each, owner, author_id)
-                await match_edge(social, owner, author_id, "followed", at_ms)
-            case FollowAccepted(follower_id=owner, followee_id=author_id):
-                await match_edge(social, owner, author_id, "followed", at_ms)
-            case UserUnfollowed(follower_id=owner, followee_id=author_id):
-                await match_edge(social, owner, author_id, "unfollowed", at_ms)
-            case UserBlocked(by=one, user_id=other):
-                await part(social, one, other, "blocked", at_ms)
-            case UserUnblocked(by=one, user_id=other):
-                await part(social, one, other, "unblocked", at_ms)
-            case UserMuted(by=owner, user_id=author_id) | UserUnmuted(by=owner, user_id=author_id):
-                await social.pushes.control({"visibility": [owner, author_id]})
-                muted = isinstance(each.event, UserMuted)
-                await match_edge(social, owner, author_id, "muted" if muted else "unmuted", at_ms)
-            case PrivacyChanged(user_id=user_id, private=True):
-                await social.pushes.control({"visibility": [user_id]})
-            case PrivacyChanged(user_id=user_id) | FollowRequested(followee_id=user_id):
-                await answer_requests(social, each, user_id)
+        if isinstance(each.event, fanout.EVENTS):
+            await fanout.handle(social, each, limit=fanout_limit)
+        else:
+            await _of_people(social, each)
 
 
-async def fan_out(social: Social, happened: Happened, post_id: str, author_id: str, *, after: str, at_ms: int) -> None:
-    """One chunk of followers; the next one is an event of its own, so that a big author interleaves with small ones."""
-    post = await posts.public(social.mongo, post_id)
-    if post is None:
-        return
-    owners, last = await feeds.fan_out(social.mongo, post_id, author_id, after)
-    if last is not None:
-        more = FanOutContinued(post_id=post_id, author_id=author_id, after=last)
-
-        async def record(tx: Transaction, _: Sequence[Happened]) -> None:
-            tx.record(more)
-
-        await once(social, Group.FEEDS, [happened], record)
-    first = not after
-    rooms = [user_room(owner) for owner in ([author_id, *owners] if first else owners)]  # one's own other devices too
-    await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
-
-
-async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
-    """What a post says now, to whoever watches it and to its author's other devices."""
-    post = await posts.public(social.mongo, post_id)
-    if post is not None:
-        rooms = [post_room(post_id), user_room(author_id)]
-        await social.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
-
-
-async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
-    """A deleted post leaves every timeline, chunk by chunk."""
-    gone = PostGone(post_id=post_id)
-    await social.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
-    while owners := await feeds.take_out(social.mongo, post_id):
-        rooms = [user_room(owner) for owner in owners]
-        await social.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)
+async def _of_people(social: Social, happened: Happened) -> None:
+    at_ms = clock.millis(happened.at)
+    match happened.event:
+        case TimelineWanted(user_id=owner):
+            await feeds.build(social.mongo, owner)
+        case UserFollowed(follower_id=owner, followee_id=author_id):
+            await hold_back(social, happened, owner, author_id)
+            await match_edge(social, owner, author_id, "followed", at_ms)
+        case FollowAccepted(follower_id=owner, followee_id=author_id):
+            await match_edge(social, owner, author_id, "followed", at_ms)
+        case UserUnfollowed(follower_id=owner, followee_id=author_id):
+            await match_edge(social, owner, author_id, "unfollowed", at_ms)
+        case UserBlocked(by=one, user_id=other):
+            await part(social, one, other, "blocked", at_ms)
+        case UserUnblocked(by=one, user_id=other):
+            await part(social, one, other, "unblocked", at_ms)
+        case UserMuted(by=owner, user_id=author_id) | UserUnmuted(by=owner, user_id=author_id):
+            await social.pushes.control({"visibility": [owner, author_id]})
+            muted = isinstance(happened.event, UserMuted)
+            await match_edge(social, owner, author_id, "muted" if muted else "unmuted", at_ms)
+        case PrivacyChanged(user_id=user_id, private=True):
+            await social.pushes.control({"visibility": [user_id]})
+        case PrivacyChanged(user_id=user_id) | FollowRequested(followee_id=user_id):
+            await answer_requests(social, happened, user_id)
 
 
 async def match_edge(social: Social, owner: str, author_id: str, reason: Reason, at_ms: int) -> None:

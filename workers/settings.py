@@ -5,19 +5,25 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from social.feeds import FANOUT_LIMIT
+from social.infra.blobs import MediaSettings
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
 
 ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay", "sweeper")
 
 
-class WorkerSettings(Connections, MailSettings):
+class WorkerSettings(Connections, MailSettings, MediaSettings):
     """What `python -m workers` needs beside the servers."""
 
     workers_host: str = Field(default="0.0.0.0", description="address of health and metrics")  # noqa: S104 - a pod's own
     workers_port: int = Field(default=8082, ge=0, le=65535, description="port of health and metrics")
     worker_roles: Annotated[tuple[str, ...], NoDecode] = Field(
         default=ROLES, description=f"what to do, of {','.join(ROLES)}"
+    )
+
+    fanout_limit: int = Field(
+        default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
     )
 
     @field_validator("worker_roles", mode="before")

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from social import orphans
+from social import media, orphans, recount
 from social.contracts.problems import Unavailable
+from social.feeds import timelines
 from social.infra import logs, metrics
+from social.infra.blobs import Blobs
 from social.infra.leases import Lease
 from social.infra.wiring import Social
 
@@ -33,16 +35,20 @@ class Job:
     due: float = field(default=0.0, init=False)
 
 
-def jobs() -> list[Job]:
+def jobs(blobs: Blobs) -> list[Job]:
     """All of them, to be run at once by whoever gets the lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
+        Job("timelines", timelines.drop_some, every_s=600),
+        Job("recount", recount.Sampler().sweep, every_s=60),
+        Job("media", lambda social: media.sweep(social.mongo, blobs), every_s=5),
+        Job("stray blobs", lambda social: media.sweep_strays(social.mongo, blobs), every_s=media.STRAYS_EVERY_S),
     ]
 
 
-async def run(social: Social) -> None:
+async def run(social: Social, blobs: Blobs) -> None:
     """Look each second which jobs are due, as the only one in the cluster, as long as the process lives."""
-    lease, todo = Lease(social.mongo, "sweeper", LEASE), jobs()
+    lease, todo = Lease(social.mongo, "sweeper", LEASE), jobs(blobs)
     try:
         while True:
             await sweep(social, lease, todo)

@@ -4,7 +4,7 @@ from realtime.dispatch import on, once
 from realtime.session import Session
 from social import comments, likes
 from social.contracts.comments import Comment, CommentLikeState
-from social.contracts.pushes import CreateComment, DeleteComment, EditComment, LikeComment, UnlikeComment
+from social.contracts.messages import CreateComment, DeleteComment, EditComment, LikeComment, UnlikeComment
 from social.infra.revisions import Expected
 
 

@@ -3,8 +3,8 @@
 from realtime.dispatch import on, once
 from realtime.session import Session
 from social import follows
+from social.contracts.messages import FollowUser, UnfollowUser
 from social.contracts.people import FollowState
-from social.contracts.pushes import FollowUser, UnfollowUser
 
 
 @on("user.follow")

@@ -3,8 +3,8 @@
 from realtime.dispatch import on, once
 from realtime.session import Session
 from social import likes
+from social.contracts.messages import LikePost, UnlikePost
 from social.contracts.posts import LikeState
-from social.contracts.pushes import LikePost, UnlikePost
 
 
 @on("post.like")

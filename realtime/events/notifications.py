@@ -3,8 +3,8 @@
 from realtime.dispatch import on
 from realtime.session import Session
 from social import notifications, replay
+from social.contracts.messages import ReadNotifications, Sync, SyncAnswer
 from social.contracts.notifications import Unread
-from social.contracts.pushes import ReadNotifications, Sync, SyncAnswer
 
 
 @on("notifications.read")

@@ -3,8 +3,7 @@
 from realtime.dispatch import on, once
 from realtime.session import Session
 from social import bookmarks, edits, posts, reposts
-from social.contracts.posts import BookmarkState, Post, PostStats, RepostState
-from social.contracts.pushes import (
+from social.contracts.messages import (
     BookmarkPost,
     CreatePost,
     DeletePost,
@@ -15,6 +14,7 @@ from social.contracts.pushes import (
     UnwatchPost,
     WatchPost,
 )
+from social.contracts.posts import BookmarkState, Post, PostStats, RepostState
 from social.infra.revisions import Expected
 
 
@@ -35,17 +35,16 @@ async def create_post(session: Session, message: CreatePost) -> Post:
     """Publish a post."""
     key = once(session, message.idempotency_key)
     return await session.social.commit_once(
-        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility
+        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility, showing=message.media
     )
 
 
 @on("post.edit")
 async def edit_post(session: Session, message: EditOnePost) -> Post:
     """Have one's own post say something else."""
-    key, post_id = once(session, message.idempotency_key), message.post_id
-    expected = Expected.of(post_id, message.rev)
+    key, expected = once(session, message.idempotency_key), Expected.of(message.post_id, message.rev)
     return await session.social.commit_once(
-        key, edits.edit, post_id, message.text, by=session.user_id, expected=expected
+        key, edits.edit, message.post_id, message.text, by=session.user_id, expected=expected
     )
 
 

@@ -4,15 +4,9 @@ import time
 
 from realtime.dispatch import on
 from realtime.session import Session
+from social.contracts.messages import PresenceSnapshot, SayTyping, UnwatchPresence, WatchPresence
 from social.contracts.problems import Forbidden, RateLimited
-from social.contracts.pushes import (
-    PresenceSnapshot,
-    SayTyping,
-    Typing,
-    UnwatchPresence,
-    WatchPresence,
-    post_room,
-)
+from social.contracts.pushes import Typing, post_room
 from social.infra import clock
 
 

@@ -2,7 +2,7 @@
 
 from realtime.dispatch import on
 from realtime.session import Session
-from social.contracts.pushes import RenewSession, SessionRenewed
+from social.contracts.messages import RenewSession, SessionRenewed
 
 
 @on("session.renew")

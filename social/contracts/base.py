@@ -19,6 +19,9 @@ PostText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=rf"^[^\x00]*{_SEEN}[^\x00]*$"),
 ]
+Caption = Annotated[  # of a post with pictures: it may be empty
+    str, StringConstraints(strip_whitespace=True, max_length=2_000, pattern=rf"^([^\x00]*{_SEEN}[^\x00]*)?$")
+]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -63,6 +63,19 @@ class FanOutContinued(_AboutPost):
     routing_key = "post.fan_out_continued"
     groups = (Group.FEEDS,)
     after: Id
+
+
+class MergingContinued(Event):
+    """Somebody has more followers than a post is fanned out to: the chunk of them after this one merges theirs."""
+
+    routing_key = "feed.merging_continued"
+    groups = (Group.FEEDS,)
+    author_id: Id
+    after: Id | None = None
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.author_id}"
 
 
 class PostDeleted(_AboutPost):
@@ -137,6 +150,19 @@ class CommentLiked(_CommentLike):
 
 class CommentUnliked(_CommentLike):
     routing_key = "comment.unliked"
+
+
+class Recounted(Event):
+    """Counts were found wrong and set right: tells whoever watches."""
+
+    routing_key = "counts.recounted"
+    groups = (Group.COUNTERS,)
+    collection: Literal["posts", "comments", "users"]
+    id: Id
+
+    @property
+    def key(self) -> str:
+        return f"{self.collection}:{self.id}"
 
 
 class _AboutEdge(Event):
@@ -219,6 +245,13 @@ class PrivacyChanged(_AboutUser):
     routing_key = "user.privacy_changed"
     groups = (Group.FEEDS,)
     private: bool
+
+
+class TimelineWanted(_AboutUser):
+    """Somebody is back whose home timeline nobody wrote to: it is built from those they follow."""
+
+    routing_key = "feed.timeline_wanted"
+    groups = (Group.FEEDS,)
 
 
 class NotificationsRead(Event):
@@ -312,6 +345,7 @@ EVENTS: dict[str, type[Event]] = {
         PostPublished,
         PostEdited,
         FanOutContinued,
+        MergingContinued,
         PostDeleted,
         PostLiked,
         PostUnliked,
@@ -322,6 +356,7 @@ EVENTS: dict[str, type[Event]] = {
         CommentDeleted,
         CommentLiked,
         CommentUnliked,
+        Recounted,
         UserFollowed,
         UserUnfollowed,
         FollowRequested,
@@ -332,6 +367,7 @@ EVENTS: dict[str, type[Event]] = {
         UserMuted,
         UserUnmuted,
         PrivacyChanged,
+        TimelineWanted,
         NotificationsRead,
         NotificationsChanged,
         RemovalContinued,

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from social.contracts.base import Ask, Contract, Id, NoNul
 
-Mime = Literal["image/jpeg", "image/png", "image/webp", "image/gif"]
+Mime = Literal["image/jpeg", "image/png", "image/webp"]  # of what is served: what moves is WebP
 Alt = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=1_000),
@@ -26,6 +26,13 @@ class MediaRef(Contract):
     mime: Mime
     blurhash: str = Field(description="what to show until it is there (blurha.sh)")
     alt: str = ""
+
+
+class NewMedia(Ask):
+    """A form (multipart/form-data) with a picture."""
+
+    file: bytes = Field(description="a JPEG, PNG, WebP or GIF of at most 10 MiB and 25 megapixels")
+    alt: Alt = ""
 
 
 class EditMedia(Ask):

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
+from social.contracts.base import Ask, Caption, Contract, Id, Page, PostText, Time
 from social.contracts.entities import Entity
 from social.contracts.media import MediaRef
 from social.contracts.people import UserRef
@@ -84,6 +84,12 @@ class Posts(Page[Post]):
     """A page of posts."""
 
 
+class Found(Page[Post]):
+    """A page of the posts that were found."""
+
+    people: list[UserRef] = Field(description="the first people found, beside the first page; all: GET /v1/users?q=")
+
+
 class Revision(Contract):
     """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
 
@@ -99,11 +105,19 @@ class Revisions(Page[Revision]):
 class NewPost(Ask):
     """A post to publish."""
 
-    text: PostText
+    media: list[Id] = Field(default=[], max_length=4, description="pictures of mine that no post shows yet, in order")
+    text: PostText = Field(description="with pictures it may be empty")
     visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
+
+    @field_validator("text", mode="wrap")
+    @classmethod
+    def _or_pictures(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str:
+        if isinstance(value, str) and not value.strip() and info.data.get("media"):
+            return ""
+        return str(check(value))
 
 
 class EditPost(Ask):
-    """What a post says from now on; for whom it is stays as it is."""
+    """What a post says from now on; its pictures, and for whom it is, stay as they are."""
 
-    text: PostText
+    text: Caption = Field(description="with pictures it may be empty")

@@ -63,6 +63,10 @@ class MalformedJson(Problem):
     status, code, title = 400, "malformed_json", "The body is not JSON"
 
 
+class MalformedForm(Problem):
+    status, code, title = 400, "malformed_form", "The body is not a form of the kind it says"
+
+
 class InvalidOneTimeToken(Problem):
     status, code, title = 400, "invalid_one_time_token", "This link was used, is over, or never was"
 
@@ -144,12 +148,33 @@ class AlreadyReported(Problem):
     status, code, title = 409, "already_reported", "You have reported this before"
 
 
+class MediaInUse(Problem):
+    status, code, title = 409, "media_in_use", "This picture belongs to a post: delete that instead"
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
 
 
 class TooLarge(Problem):
     status, code, title = 413, "too_large", "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    status, code, title = 415, "unsupported_media_type", "This takes multipart/form-data"
+
+
+class RangeNotSatisfiable(Problem):
+    """Nothing is at these bytes; carries how many there are."""
+
+    status, code, title = 416, "range_not_satisfiable", "There is nothing in this range"
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Content-Range": f"bytes */{self.size}"}
 
 
 class ValidationFailed(Problem):

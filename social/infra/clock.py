@@ -29,6 +29,16 @@ def new_id() -> str:
     return str(ObjectId())
 
 
+def made_at(id_: str) -> datetime:
+    """When an id was made, to the second."""
+    return datetime.fromtimestamp(int(id_[:8], 16), UTC)
+
+
+def first_id(at: datetime) -> str:
+    """What is below every id made at this moment or later; raises OverflowError before 1970 and after 2105."""
+    return max(0, millis(at) // 1000).to_bytes(4, "big").hex() + "0" * 16
+
+
 def new_epoch() -> str:
     """A fresh 8-character stream epoch."""
     return secrets.token_hex(4)

@@ -19,9 +19,17 @@ EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries by outcome"
 BATCH_SIZE = Histogram(
     "plaza_consumer_batch_size", "Deliveries handled together", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
+UPLOADS = Gauge("plaza_uploads", "Files that are arriving or are made pictures of")
+UPLOADS_BYTES = Gauge("plaza_uploads_bytes", "Bytes of them in memory")
 SWEEPS = Counter("plaza_sweeps_total", "Runs of the sweeper's jobs", ["job", "outcome"])
 SWEPT = Counter("plaza_swept_total", "What the sweeper's jobs mended", ["job"])
 SWEEP_SECONDS = Histogram("plaza_sweep_duration_seconds", "How long its jobs run", ["job"], buckets=LATENCY_S)
+COUNTS_COMPARED = Counter(
+    "plaza_counts_compared_total", "Posts, comments and people whose counts were compared", ["collection"]
+)
+COUNTS_DRIFT = Counter(
+    "plaza_counts_drift_total", "By how much counts were wrong that were set right", ["collection", "counter"]
+)
 PUSHES = Counter("plaza_pushes_total", "Pushes handed to Redis", ["event"])
 PUSHES_LOST = Counter("plaza_pushes_unsent_total", "Pushes Redis did not take; streams repair themselves")
 SOCKETS = Gauge("plaza_sockets", "Authenticated sockets here")

@@ -70,6 +70,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
         IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
         IndexModel([("author_id", UP)], name="by_author"),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
     "likes": [
         IndexModel([("post_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_post"),
@@ -79,12 +80,18 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
+    "media": [
+        IndexModel([("state", UP), ("at", UP)], name="by_state"),
+        IndexModel([("owner", UP)], name="by_owner"),
+        IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
+    ],
     "deletions": [IndexModel([("at", UP)], name="at")],
     "feed_entries": [
-        IndexModel([("owner", UP), ("post_id", DOWN)], name="by_owner"),
-        IndexModel([("owner", UP), ("author_id", UP)], name="by_owner_and_author"),
-        IndexModel([("post_id", UP)], name="by_post"),
+        IndexModel([("owner", UP), ("place", DOWN)], name="by_place"),
+        IndexModel([("owner", UP), ("arrived", DOWN)], name="by_arrival"),
+        IndexModel([("post_id", UP), ("owner", UP)], name="by_post"),
     ],
+    "timelines": [IndexModel([("active_at", UP)], name="active_at")],
     "notifications": [
         IndexModel(
             [("recipient", UP), ("type", UP), ("target.id", UP)],

@@ -37,6 +37,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "delete_me": DONE,
     "get_user": OF_A_PERSON,
     "search_users": OWN,
+    "search": OWN,
     "follow_user": TO_A_PERSON,
     "unfollow_user": TO_A_PERSON,
     "get_followers": OF_A_POST,
@@ -82,6 +83,11 @@ ROWS: dict[str, tuple[int, ...]] = {
     "get_notification_preferences": OWN,
     "edit_notification_preferences": OWN,
     "sync": OWN,
+    "create_media": MADE,
+    "get_media": OF_A_POST,
+    "get_thumbnail": OF_A_POST,
+    "edit_media": (401, 200, 404, 404, 404, 404, 401),  # of one that no post shows yet
+    "delete_media": (401, 204, 404, 404, 404, 404, 401),
     "report": (401, 422, 201, 201, 201, 201, 401),  # one may report who blocked one, and who threw one out
 }
 

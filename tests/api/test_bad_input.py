@@ -33,8 +33,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "RequestPasswordReset": {"email": "carol@example.org"},
     "ResetPassword": {"token": "x", "password": "long enough"},
     "NewPost": {"text": "hello"},
+    "EditPost": {"text": "hello"},
+    "EditPreferences": {"like": False},
     "NewComment": {"text": "hello"},
     "EditComment": {"text": "hello"},
+    "EditMedia": {"alt": "a wall"},
     "Read": {"ids": ["0" * 24]},
 }
 NEEDED = {"sync": "?after=x", "search_users": "?q=b"}  # parameters
@@ -47,7 +50,9 @@ def named(route: Route) -> str:
 
 def path_of(route: Route, **values: str) -> str:
     return re.sub(
-        r"{(\w+)}", lambda found: values.get(found[1], {"username": "bob"}.get(found[1], "0" * 24)), route.path
+        r"{(\w+)}",
+        lambda found: values.get(found[1], {"username": "bob", "tag": "plaza"}.get(found[1], "0" * 24)),
+        route.path,
     )
 
 
@@ -70,11 +75,11 @@ async def test_every_field_of_every_body_is_taken_for_what_it_says_or_refused(ad
     """No operator of the document store, and no other type, passes for a string."""
     good = GOOD[model_of(write).__name__]
     assert set(good) <= set(model_of(write).model_fields)
-    for field in model_of(write).model_fields:
+    for field, said in model_of(write).model_fields.items():
         for hostile in HOSTILE:
-            if hostile is None and not model_of(write).model_fields[field].is_required():
+            if hostile is None and not said.is_required():
                 continue
-            if (field, hostile) in (("all_until", 7), ("private", True)):
+            if (field, hostile) == ("all_until", 7) or (hostile is True and said.annotation in (bool, bool | None)):
                 continue  # a time may be a number
             answer = await send(ada, write, {**good, field: hostile})
             assert any(pointer.startswith(f"/{field}") for pointer in answer.wrong_fields()), (field, hostile)
@@ -240,7 +245,7 @@ async def test_head_answers_like_get_without_a_body(ada: Person, bob: Person) ->
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
     for route in ROUTES:
-        if route.method == "GET":
+        if route.method == "GET" and "media_id" not in route.path:  # pictures: test_media.py
             path = path_of(route, post_id=post.id, comment_id=comment.id) + NEEDED.get(route.name, "")
             get, head = await ada.ask("GET", path), await ada.ask("HEAD", path)
             assert (head.status, head.raw) == (200, b""), path

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 from support.people import Answer, Person
+from support.pictures import picture, upload
 
 from social import edits
+from social.contracts.media import MediaRef
 from social.contracts.posts import Post, Revisions
 
 
@@ -48,6 +50,14 @@ async def test_of_many_edits_of_the_same_state_one_is_done(ada: Person) -> None:
     assert len((await history(ada, post)).items) == 1
 
 
+async def test_edits_at_once_without_a_condition_all_stay_in_the_history(ada: Person) -> None:
+    post = await ada.publish("hello")
+    await asyncio.gather(*(edit(ada, post, f"edit {n}") for n in range(5)))
+    now, before = await ada.see(post), (await history(ada, post)).items
+    assert (now.rev, [each.rev for each in before]) == (5, [4, 3, 2, 1, 0])
+    assert {now.text, *(each.text for each in before)} == {"hello", *(f"edit {n}" for n in range(5))}
+
+
 async def test_a_like_that_arrives_meanwhile_does_not_stop_an_edit(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     tag = (await ada.ask("GET", f"/v1/posts/{post.id}")).headers["ETag"]
@@ -69,6 +79,14 @@ async def test_an_edit_to_no_text_is_refused(ada: Person, body: dict[str, object
     post = await ada.publish("hello")
     (await ada.ask("PATCH", f"/v1/posts/{post.id}", body)).refused(422, "validation_failed")
     assert await ada.see(post) == post
+
+
+async def test_a_post_with_a_picture_may_come_to_say_nothing(ada: Person) -> None:
+    ref = (await upload(ada, picture())).ok(MediaRef, 201)
+    post = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": [ref.id]})).ok(Post, 201)
+    edited = (await edit(ada, post, " \n ")).ok(Post)
+    assert (edited.text, [each.id for each in edited.media]) == ("", [ref.id])
+    assert [each.text for each in (await history(ada, post)).items] == ["look"]
 
 
 async def test_a_deleted_post_has_no_history_and_is_not_edited(ada: Person) -> None:

@@ -149,7 +149,7 @@ async def test_devices_that_change_different_types_do_not_undo_each_other(ada: P
         ([], {""}),
         ({"_id": "x", "$set": {"like": False}}, {"/_id", "/$set"}),
     ],
-    ids=str,
+    ids=("unknown", "no booleans", "a list", "the store's own"),
 )
 async def test_what_is_no_preference_is_refused(ada: Person, body: Any, pointers: set[str]) -> None:
     assert set((await ada.ask("PATCH", PREFERENCES, body)).wrong_fields()) == pointers

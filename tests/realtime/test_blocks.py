@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks, edges, follows, mutes, privacy, requests, sight, visibility
+from social import blocks, edges, follows, mutes, posts, privacy, requests, sight, visibility
 from social.contracts.events import UserBlocked, UserUnblocked
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
@@ -276,6 +276,25 @@ async def test_a_private_account_is_live_for_its_followers_alone(world, gateway,
     assert gateway.doors._authors == {post: ada.id}
     await hers.ask("post.unwatch", {"post_id": post})
     assert gateway.doors._authors == gateway.doors._posts == {}
+
+
+async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gateway, ada, bob, eve):
+    await commit(world, follows.follow, ada, by=bob)
+    said = await world.social.commit(posts.publish, "for you", by=ada.id, visible_to="followers")
+    hers, his, third = [await each.connect(gateway) for each in (ada, bob, eve)]
+    for wire in (hers, his):
+        assert (await wire.ask("post.watch", {"post_id": said.id}))["ok"]
+    assert (await third.ask("post.watch", {"post_id": said.id}))["problem"]["code"] == "not_found"
+    everybodys = await ada.publish()
+    assert (await his.ask("post.watch", {"post_id": everybodys}))["ok"]
+    await his.ask("user.unfollow", {"username": ada.username})
+    await until(lambda: gateway.sessions.get(his.sid).rooms == {post_room(everybodys)}, 3)
+    assert gateway.sessions.get(hers.sid).rooms == {post_room(said.id)}
+    assert (await his.ask("post.watch", {"post_id": said.id}))["problem"]["code"] == "not_found"
+    await hers.ask("post.unwatch", {"post_id": said.id})
+    await his.ask("post.unwatch", {"post_id": everybodys})
+    assert gateway.doors._authors == gateway.doors._posts == {}
+    assert gateway.doors._for_followers == set()
 
 
 async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gateway, ada, bob, monkeypatch):

@@ -4,8 +4,8 @@ import pytest
 from support.commands import heard, unindexed
 from support.sockets import World, until
 
-from social import blocks
-from social.contracts.pushes import CLIENT_MESSAGES
+from social import blocks, comments
+from social.contracts.messages import CLIENT_MESSAGES
 
 
 @pytest.fixture
@@ -26,12 +26,17 @@ def polls(commands, collection):
 
 async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
     post, own = await ada.publish(), await bob.publish()
+    mine, other = [await world.social.commit(comments.add, post, text, by=bob.id) for text in ("mine", "other")]
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     said = {
         "post.watch": {"post_id": post},
         "post.like": {"post_id": post, "idempotency_key": "a-key-of-a-like"},
         "post.unlike": {"post_id": post},
         "comment.create": {"post_id": post, "text": "hello"},
+        "comment.edit": {"comment_id": mine.id, "text": "hello again", "rev": 0, "idempotency_key": "a-key-of-an-edit"},
+        "comment.like": {"comment_id": mine.id},
+        "comment.unlike": {"comment_id": mine.id},
+        "comment.delete": {"comment_id": other.id, "idempotency_key": "a-key-of-a-deletion"},
         "typing": {"post_id": post},
         "post.create": {"text": "hello @ada #plaza"},
         "post.edit": {"post_id": own, "text": "hello @ada"},

@@ -35,7 +35,7 @@ class Command(NamedTuple):
                 return [each["q"] for each in self.document[f"{self.name}s"]]
             case "aggregate":
                 first, *_ = self.document["pipeline"]
-                return [first.get("$match", {})]
+                return [] if "$sample" in first else [first.get("$match", {})]  # the store draws lots by itself
         return []
 
     def joins(self) -> list[tuple[str, str]]:

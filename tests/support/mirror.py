@@ -67,11 +67,21 @@ class Mirror:
             "bookmarks": [post["id"] for post in (await self._get("/v1/bookmarks"))["items"]],
             "feed": [post["id"] for post in feed["items"]],
             "posts": {post["id"]: _public(post) for post in feed["items"]},
-            "comments": {
-                post["id"]: [each["id"] for each in (await self._get(f"/v1/posts/{post['id']}/comments"))["items"]]
-                for post in feed["items"]
-            },
+            "comments": {post["id"]: await self._comments(post["id"]) for post in feed["items"]},
         }
+
+    async def _comments(self, post_id: str) -> Json:
+        """The comments and replies under a post, by id."""
+        found: Json = {}
+        for comment in (await self._get(f"/v1/posts/{post_id}/comments"))["items"]:
+            replies = await self._get(f"/v1/comments/{comment['id']}/replies")
+            found |= {each["id"]: _public(each) for each in (comment, *replies["items"])}
+        return found
+
+    def _said(self, data: Json) -> Json:
+        """What this screen shows of a comment."""
+        shown: Json = self.state["comments"].get(data["post_id"], {}).get(data.get("comment_id") or data["id"])
+        return shown
 
     async def _get(self, path: str) -> Json:
         answer = await self.person.ask("GET", path)
@@ -90,7 +100,8 @@ class Mirror:
         if data["id"] not in state["notifications"]:
             state["unread"] += 1
         state["notifications"][data["id"]] = _told(data)
-        state["order"] = [data["id"], *(each for each in state["order"] if each != data["id"])]
+        told = state["notifications"].values()
+        state["order"] = [each["id"] for each in sorted(told, key=lambda each: (each["updated_at"], each["id"]))[::-1]]
 
     _on_notification_updated = _on_notification
 
@@ -114,7 +125,7 @@ class Mirror:
         if data["id"] not in self.state["posts"]:
             self.state["feed"].insert(0, data["id"])
             self.state["posts"][data["id"]] = _public(data)
-            self.state["comments"][data["id"]] = []
+            self.state["comments"][data["id"]] = {}
 
     async def _on_feed_changed(self, _data: Json) -> None:
         fresh = await self.snapshot()
@@ -137,9 +148,24 @@ class Mirror:
             post |= {name: data[name] for name in COUNTS}
 
     async def _on_comment_created(self, data: Json) -> None:
-        comments = self.state["comments"].get(data["post_id"])
-        if comments is not None and data["id"] not in comments:
-            comments.insert(0, data["id"])
+        if data["post_id"] in self.state["comments"]:
+            self.state["comments"][data["post_id"]].setdefault(data["id"], data)
+
+    async def _on_comment_updated(self, data: Json) -> None:
+        shown = self._said(data)
+        if shown and data["rev"] > shown["rev"]:
+            shown |= {name: data[name] for name in ("text", "entities", "edited_at", "rev")}
+
+    async def _on_comment_stats(self, data: Json) -> None:
+        shown = self._said(data)
+        if shown and data["version"] > shown["version"]:
+            shown |= {name: data[name] for name in ("likes", "replies", "version")}
+
+    async def _on_comment_deleted(self, data: Json) -> None:
+        comments = self.state["comments"].get(data["post_id"], {})
+        for each in list(comments.values()):
+            if data["comment_id"] in (each["id"], each["parent_id"]):
+                del comments[each["id"]]
 
 
 def _public(post: Json) -> Json:

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 from api.app import ALL
 from api.openapi import document
-from social import accounts
+from social import accounts, media
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
 from support.people import PASSWORD, Answer, Door, Person
+from support.pictures import form, picture, uploaded
 from support.plaza import Plaza
 
 COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
-QUERIES = {"search_users": "?q=own", "sync": "?after=x"}
+QUERIES = {"search": "?q=hello", "search_users": "?q=own", "sync": "?after=x"}
 
 
 class Operation(NamedTuple):
@@ -47,6 +48,7 @@ class World:
     def __init__(self, door: Door, plaza: Plaza) -> None:
         self._door, self.plaza = door, plaza
         self.people: dict[str, Person | None] = {"anonymous": None}
+        self._pictures: dict[tuple[str, bool], str] = {}
 
     async def begin(self) -> None:
         """Bring everybody to where they stand."""
@@ -85,10 +87,23 @@ class World:
             "session_id": owner.session,
             "tag": "plaza",
         }
+        if "media_id" in operation.path:
+            values["media_id"] = await self.picture_of(owner, attached=operation.method == "GET")
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
+        data = form(picture()) if operation.name == "create_media" else None
         body = BODIES[operation.name](owner, person, column) if operation.name in BODIES else None
         token = person.tokens.access_token if person else None
-        return await self._door.ask(operation.method, path, body, token=token)
+        return await self._door.ask(operation.method, path, body, data=data, token=token)
+
+    async def picture_of(self, owner: Owner, *, attached: bool) -> str:
+        """A picture that somebody's post shows, or that none does; made when it is asked for first."""
+        key = owner.person.username, attached
+        if key not in self._pictures:
+            self._pictures[key] = (await uploaded(owner.person)).id
+            if attached:
+                by = owner.person.id
+                await self.plaza.social.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
+        return self._pictures[key]
 
 
 Body = Callable[[Owner, Person | None, str], dict[str, Any]]
@@ -127,6 +142,7 @@ BODIES: dict[str, Body] = {
     "create_comment": _always(text="hello"),
     "edit_comment": _always(text="hello again"),
     "read_notifications": _always(ids=["0" * 24]),
+    "edit_media": _always(alt="a wall"),
     "edit_notification_preferences": _always(like=True),
     "report": lambda owner, _, __: {"target": {"kind": "comment", "id": owner.comment.id}, "reason": "spam"},
 }

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from social.contracts.codec import decode, encode
 from social.contracts.comments import Comment, CommentLikeState, Comments
+from social.contracts.messages import SyncAnswer
 from social.contracts.notifications import Notification, Notifications, Unread
 from social.contracts.people import FollowState, Me, People, Profile, Relationship, Tokens
 from social.contracts.posts import LikeState, Post, Posts
 from social.contracts.problems import ProblemBody
-from social.contracts.pushes import SyncAnswer
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -19,7 +19,9 @@ import workers.app
 from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
 from social.auth import Keys
+from social.feeds import FANOUT_LIMIT
 from social.infra import process
+from social.infra.blobs import blobs
 from social.infra.broker import Broker
 from social.infra.health import Health
 from social.infra.mailer import FileMailer, Mailer
@@ -43,7 +45,7 @@ QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
 # Tests come from one address; tests/api/test_limits.py is about limits.
-PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset")}
+PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset", "upload", "picture")}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Plaza:
     door: Door
     tasks: process.Tasks
     mailbox: Mailbox
+    pictures: Path
 
 
 @cache
@@ -80,6 +83,7 @@ async def system(
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
     mailer: Mailer | None = None,
+    fanout_limit: int = FANOUT_LIMIT,
     **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
@@ -96,15 +100,20 @@ async def system(
     social = Social.over(mongo, redis, broker, outbox)
     await social.revocations.poll()
     keys, tasks, folder = new_keys(), process.Tasks(), Path(mkdtemp(prefix="plaza-mail-"))
+    pictures = folder / "media"
+    settings.setdefault("media_url", f"file:{pictures}")
+    kept = blobs(settings["media_url"])
     try:
         social.start(tasks)
-        workers.app.start(social, tasks, Post(mailer or FileMailer(folder, SENDER), LINKS), roles)
+        post = Post(mailer or FileMailer(folder, SENDER), LINKS)
+        workers.app.start(social, tasks, post, kept, roles, fanout_limit=fanout_limit)
         with patch("social.infra.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
-                yield Plaza(social, keys, door, tasks, Mailbox(folder))
+                yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
     finally:
         await tasks.cancel()
+        await kept.close()
         await social.close()
         keys.passwords.close()
         rmtree(folder, ignore_errors=True)  # a mail may just be written

@@ -15,7 +15,10 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
-OURS = ("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST")
+OURS = (
+    *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST"),
+    "MEDIA",
+)
 
 
 class Ended(NamedTuple):

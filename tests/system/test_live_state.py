@@ -8,6 +8,7 @@ import pytest_asyncio
 from support.eventually import eventually
 from support.mirror import Mirror
 from support.people import knocking
+from support.pictures import uploaded
 from support.ports import free_ports
 from support.system import Embedded
 
@@ -72,6 +73,12 @@ async def publish(stage):
 
 async def publish_over_the_socket(stage):
     await stage.ada.send("post.create", {"text": "news"})
+
+
+async def publish_a_picture_over_the_socket(stage):
+    ref = await uploaded(stage.ada.person, alt="a wall")
+    shown = await stage.ada.send("post.create", {"text": "", "media": [ref.id]})
+    assert [each["alt"] for each in shown["media"]] == ["a wall"]
 
 
 async def edit_a_post(stage):
@@ -146,6 +153,60 @@ async def comment_over_the_socket(stage):
     await stage.eve.send("comment.create", {"post_id": stage.post_id, "text": "me too"})
 
 
+def first(stage):
+    """Bob's comment, as Ada sees it."""
+    (comment,) = stage.ada.state["comments"][stage.post_id].values()
+    return comment
+
+
+async def reply(stage):
+    body = {"text": "and me", "parent_id": first(stage)["id"]}
+    assert (await stage.eve.person.ask("POST", f"/v1/posts/{stage.post_id}/comments", body)).status == 201
+
+
+async def reply_over_the_socket(stage):
+    said = {"post_id": stage.post_id, "text": "and me", "parent_id": first(stage)["id"]}
+    await stage.eve.send("comment.create", said)
+
+
+async def edit_a_comment(stage):
+    path = f"/v1/comments/{first(stage)['id']}"
+    assert (await stage.bob.person.ask("PATCH", path, {"text": "edited, #really"})).status == 200
+
+
+async def edit_a_comment_over_the_socket(stage):
+    await stage.bob.send("comment.edit", {"comment_id": first(stage)["id"], "text": "edited", "rev": 0})
+
+
+async def delete_a_comment_and_its_replies(stage):
+    comment = first(stage)
+    await reply(stage)
+    await stage.ada.heard("comment.stats")
+    assert (await stage.ada.person.ask("DELETE", f"/v1/comments/{comment['id']}")).status == 204
+
+
+async def delete_a_comment_over_the_socket(stage):
+    message = {"comment_id": first(stage)["id"], "idempotency_key": f"gone-{stage.post_id}"}
+    for _ in range(2):  # a retry hears the same
+        await stage.bob.send("comment.delete", message)
+
+
+async def like_a_comment(stage):
+    assert (await stage.eve.person.ask("PUT", f"/v1/comments/{first(stage)['id']}/like")).status == 200
+
+
+async def like_a_comment_over_the_socket(stage):
+    state = await stage.eve.send("comment.like", {"comment_id": first(stage)["id"]})
+    assert (state["comment_id"], state["liked"]) == (first(stage)["id"], True)
+
+
+async def unlike_a_comment(stage):
+    comment = first(stage)
+    await like_a_comment(stage)
+    await stage.ada.heard("comment.stats")
+    await stage.eve.send("comment.unlike", {"comment_id": comment["id"]})
+
+
 async def follow(stage):
     await stage.ada.person.follow(stage.bob.person)
 
@@ -200,10 +261,17 @@ async def accept_a_request(stage):
     await stage.bob.person.accept(stage.ada.person)
 
 
+def _first(fresh, stage, field):
+    """A field of Bob's comment, which is the oldest."""
+    comments = fresh["comments"][stage.post_id]
+    return comments[min(comments)][field]
+
+
 # Each verb, and what shows that its effect has arrived in a fresh snapshot of somebody's.
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
+    (publish_a_picture_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_for_followers, "bob", lambda fresh, _: len(fresh["feed"]) == 2),
     (edit_a_post, "bob", lambda fresh, stage: fresh["posts"][stage.post_id]["text"] == "hello #again"),
     (edit_a_post_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["rev"] == 1),
@@ -221,6 +289,15 @@ CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (unlike_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["likes"] == 0),
     (comment, "bob", lambda fresh, stage: len(fresh["comments"][stage.post_id]) == 2),
     (comment_over_the_socket, "bob", lambda fresh, stage: fresh["posts"][stage.post_id]["comments"] == 2),
+    (reply, "bob", lambda fresh, stage: _first(fresh, stage, "replies") == 1),
+    (reply_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["comments"] == 2),
+    (edit_a_comment, "eve", lambda fresh, stage: _first(fresh, stage, "rev") == 1),
+    (edit_a_comment_over_the_socket, "ada", lambda fresh, stage: _first(fresh, stage, "text") == "edited"),
+    (delete_a_comment_and_its_replies, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["comments"] == 0),
+    (delete_a_comment_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["comments"] == 0),
+    (like_a_comment, "bob", lambda fresh, stage: _first(fresh, stage, "likes") == 1),
+    (like_a_comment_over_the_socket, "ada", lambda fresh, stage: _first(fresh, stage, "likes") == 1),
+    (unlike_a_comment, "bob", lambda fresh, stage: _first(fresh, stage, "version") == 2),
     (follow, "bob", lambda fresh, _: fresh["me"]["followers"] == 1 and fresh["unread"] == 1),
     (follow_over_the_socket, "bob", lambda fresh, _: fresh["me"]["followers"] == 1 and fresh["unread"] == 1),
     (unfollow, "eve", lambda fresh, _: fresh["feed"] == [] and fresh["me"]["following"] == 0),

@@ -99,6 +99,31 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
 
 
+async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
+    ada: Person, bob: Person, plaza: Plaza
+) -> None:
+    post = await bob.publish("bob's")
+    his, hers = await bob.comment(post, "as @ada says"), await ada.comment(post, "hers")
+    await ada.reply(his, "so")
+    await bob.reply(hers, "well")
+    await ada.like_comment(his)
+
+    async def counted() -> None:
+        seen = await bob.read_comment(his)
+        assert ((await bob.see(post)).comments, seen.replies, seen.likes) == (4, 1, 1)
+
+    await eventually(counted)
+    await delete(ada)
+    await forgotten(plaza.social.mongo, ada)
+
+    async def folded() -> None:
+        (left,) = (await bob.comments(post)).items
+        assert ((await bob.see(post)).comments, left.id, left.replies, left.likes) == (1, his.id, 0, 0)
+        assert not any(each.user_id for each in left.entities)
+
+    await eventually(folded)
+
+
 async def is_gone(ada: Person, bob: Person, post: Any) -> None:
     (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
     (await bob.ask("GET", "/v1/users/ada/posts")).refused(404, "not_found")
@@ -167,3 +192,30 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     assert left == []
     told = [row["type"] for row in await mongo.many("outbox", {})]
     assert (told.count("PostDeleted"), told.count("CommentDeleted"), told.count("PostUnliked")) == (3, 3, 1)
+
+
+async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(
+    ada: Person, bob: Person, plaza: Plaza
+) -> None:
+    post, hers = await bob.publish("hello @ada and @bob #t"), await ada.publish("hello @bob")
+    comment = await bob.comment(post, "hello again @ada")
+    for person, of in ((ada, post), (bob, hers)):
+        for what in ("bookmark", "repost"):
+            assert (await person.ask("PUT", f"/v1/posts/{of.id}/{what}")).status == 200
+    for n in range(3):
+        assert (await ada.ask("PATCH", f"/v1/posts/{hers.id}", {"text": f"edit {n}"})).status == 200
+
+    async def counted() -> None:
+        assert (await bob.see(post)).reposts == (await bob.see(hers)).reposts == 1
+
+    await eventually(counted)
+    await delete(ada)
+    await forgotten(plaza.social.mongo, ada)
+
+    async def folded() -> None:
+        seen = await bob.see(post)
+        assert (seen.text, [each.key for each in seen.entities], seen.reposts) == (post.text, ["bob", "t"], 0)
+        assert [each.entities for each in (await bob.comments(post)).items if each.id == comment.id] == [[]]
+        assert (await bob.ask("GET", "/v1/bookmarks")).body["items"] == []
+
+    await eventually(folded)

@@ -1,0 +1,135 @@
+"""What the REST API answers: requests a second, p50 and p99, of the requests people make most.
+
+    make bench-rest
+
+Starts the embedded system by itself, opens accounts that follow each other and post, and then asks for one thing after
+another from so many connections at once, each with one request under way. Every figure is also given as a multiple of
+a request that does nothing (`GET /livez`) in the same run, which is what can be compared between machines. A table,
+then one JSON line.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+import aiohttp
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from system import register, started
+
+PEOPLE = 40
+FOLLOWS = 20  # each
+POSTS = 10  # each
+
+Ask = tuple[str, str, str | None, Any]  # method, path, token, body
+
+
+class Figures(NamedTuple):
+    """Of one kind of request."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+class Crowd(NamedTuple):
+    """Who asks, and for what."""
+
+    tokens: list[str]
+    posts: list[str]
+
+
+async def gather(http: aiohttp.ClientSession, console: Console) -> Crowd:
+    """Accounts that follow each other, and their posts."""
+    names = [f"person{n}" for n in range(PEOPLE)]
+    steps = track(names, "opening accounts", console=console)
+    tokens = [await register(http, name) for name in steps]
+    posts: list[str] = []
+    for at, token in enumerate(track(tokens, "following and posting", console=console)):
+        for other in range(at + 1, at + 1 + FOLLOWS):
+            await ask(http, ("PUT", f"/v1/users/{names[other % PEOPLE]}/follow", token, None))
+        texts = ({"text": f"hello number {n}"} for n in range(POSTS))
+        posts += [(await ask(http, ("POST", "/v1/posts", token, text)))["id"] for text in texts]
+    return Crowd(tokens, posts)
+
+
+async def ask(http: aiohttp.ClientSession, what: Ask) -> Any:
+    """The decoded answer, which has to be a good one."""
+    method, path, token, body = what
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    async with http.request(method, path, headers=headers, json=body) as answer:
+        said = await answer.json(content_type=None)
+    assert answer.status < 300, said
+    return said
+
+
+async def measure(http: aiohttp.ClientSession, asks: Iterator[Ask], connections: int, seconds: float) -> Figures:
+    """So many connections at once, each with one request under way."""
+    took: list[float] = []
+    begun = time.perf_counter()
+
+    async def client() -> None:
+        while (at := time.perf_counter()) < begun + seconds:
+            await ask(http, next(asks))
+            took.append(time.perf_counter() - at)
+
+    await asyncio.gather(*(client() for _ in range(connections)))
+    per_second = len(took) / (time.perf_counter() - begun)
+    return Figures(round(per_second, 1), round(median(took) * 1e3, 2), round(quantiles(took, n=100)[98] * 1e3, 2))
+
+
+def kinds(crowd: Crowd, chance: random.Random) -> dict[str, Callable[[], Iterator[Ask]]]:
+    """What is asked for."""
+    someone, some_post = (lambda: chance.choice(crowd.tokens)), (lambda: chance.choice(crowd.posts))
+
+    def likes() -> Iterator[Ask]:
+        pairs = [(token, post) for token in crowd.tokens for post in crowd.posts]  # none twice: each is a new like
+        chance.shuffle(pairs)
+        for token, post in itertools.cycle(pairs):
+            yield "PUT", f"/v1/posts/{post}/like", token, None
+
+    return {
+        "GET livez": lambda: itertools.repeat(("GET", "/livez", None, None)),
+        "GET post": lambda: (("GET", f"/v1/posts/{some_post()}", someone(), None) for _ in itertools.count()),
+        "GET feed": lambda: (("GET", "/v1/feed", someone(), None) for _ in itertools.count()),
+        "POST post": lambda: (("POST", "/v1/posts", someone(), {"text": "hello again"}) for _ in itertools.count()),
+        "PUT like": likes,
+    }
+
+
+async def main() -> None:
+    """All kinds, one after another, in rounds; the round with the median rate counts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5, help="of each kind in each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=16, help="at once (default: %(default)s)")
+    asked = parser.parse_args()
+    console = Console(stderr=True)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with started() as url, aiohttp.ClientSession(url, connector=connector) as http:
+        asks = kinds(await gather(http, console), random.Random(7))
+        rounds: dict[str, list[Figures]] = {name: [] for name in asks}
+        for _ in range(asked.rounds):
+            for name, begin in asks.items():
+                rounds[name].append(await measure(http, begin(), asked.connections, asked.seconds))
+    figures = {name: sorted(each)[len(each) // 2] for name, each in rounds.items()}
+    bare = figures["GET livez"].per_second
+    table = Table("request", "a second", "p50", "p99", "bare requests", title=f"{asked.connections} connections")
+    for name, each in figures.items():
+        cost = f"{bare / each.per_second:.1f}"
+        table.add_row(name, f"{each.per_second:,.0f}", f"{each.p50_ms} ms", f"{each.p99_ms} ms", cost)
+    Console(file=sys.stdout).print(table)
+    costs = {name: round(bare / each.per_second, 2) for name, each in figures.items()}
+    print(json.dumps({name: {**each._asdict(), "bare_requests": costs[name]} for name, each in figures.items()}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,33 @@
+"""Home timelines: fanned out when a post is written, merged when one is read whose author has too many followers."""
+
+from social.feeds.entries import (
+    FANOUT_LIMIT,
+    Told,
+    backfill,
+    build,
+    change_side,
+    changes_side,
+    fan_out,
+    forget_author,
+    holders,
+    is_merged,
+    merge_into,
+    take_out,
+)
+from social.feeds.reading import page
+
+__all__ = [
+    "FANOUT_LIMIT",
+    "Told",
+    "backfill",
+    "build",
+    "change_side",
+    "changes_side",
+    "fan_out",
+    "forget_author",
+    "holders",
+    "is_merged",
+    "merge_into",
+    "page",
+    "take_out",
+]

@@ -1,0 +1,79 @@
+"""Places in a home timeline, as clients keep them: opaque, short, and refused where they are not ours.
+
+Who asks for what is newer must also be told of what comes in late: a post that committed after one with a greater id,
+or whose fan-out waited. So a cursor to newer lines says when it was made, and which of the lines that had just come
+in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from social.contracts.problems import FieldProblem, ValidationFailed
+from social.infra import clock
+
+SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
+MOST_SEEN = 110  # fingerprints that fit into a cursor: whoever has seen more may be told of a line again
+
+_OLDER, _BEYOND, _NEWER = 1, 2, 3
+_PLACE = struct.Struct(">B12s")
+_SINCE = struct.Struct(">B12s12sQ")
+
+
+class Older(NamedTuple):
+    """What is older than a place; `beyond` where no entries are kept any more."""
+
+    place: str
+    beyond: bool = False
+
+
+class Newer(NamedTuple):
+    """What is newer than a place, and what came in since between it and `bottom`, without what was `seen`."""
+
+    place: str
+    bottom: str
+    since: datetime
+    seen: frozenset[int]
+
+
+def fingerprint(place: str) -> int:
+    """Three bytes of a place."""
+    return zlib.crc32(bytes.fromhex(place)) & 0xFFFFFF
+
+
+def fingerprints(places: Iterable[str]) -> frozenset[int]:
+    """Those of the newest of these places."""
+    return frozenset(fingerprint(each) for each in sorted(places, reverse=True)[:MOST_SEEN])
+
+
+def write(at: Older | Newer) -> str:
+    """A cursor, as a client gets it."""
+    if isinstance(at, Older):
+        packed = _PLACE.pack(_BEYOND if at.beyond else _OLDER, bytes.fromhex(at.place))
+    else:
+        seen = b"".join(each.to_bytes(3, "big") for each in sorted(at.seen))
+        bottom = bytes.fromhex(at.bottom or "0" * 24)
+        packed = _SINCE.pack(_NEWER, bytes.fromhex(at.place), bottom, clock.millis(at.since)) + seen
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def read(cursor: str) -> Older | Newer:
+    """Where a client was; raises ValidationFailed."""
+    try:
+        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        if packed[:1] in (b"\1", b"\2") and len(packed) == _PLACE.size:
+            kind, place = _PLACE.unpack(packed)
+            return Older(place.hex(), kind == _BEYOND)
+        if packed[:1] == b"\3" and len(packed) >= _SINCE.size and (len(packed) - _SINCE.size) % 3 == 0:
+            _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
+            rest = packed[_SINCE.size :]
+            seen = frozenset(int.from_bytes(rest[at : at + 3], "big") for at in range(0, len(rest), 3))
+            return Newer(place.hex(), bottom.hex(), clock.at_millis(since), seen)
+        raise ValueError("another list's cursor")
+    except (ValueError, OverflowError, struct.error, binascii.Error):
+        problem = FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list")
+        raise ValidationFailed(errors=[problem]) from None

@@ -1,0 +1,157 @@
+"""Reading a home timeline: one walk over its entries and whatever is merged into them or lies below them."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from social import posts, visibility
+from social.contracts.posts import Post, Posts
+from social.contracts.problems import Unavailable
+from social.feeds import cursors, sources, timelines
+from social.feeds.cursors import SETTLES, Newer, Older
+from social.feeds.sources import TOP, Found, Line, Span, together
+from social.feeds.timelines import Timeline
+from social.infra import clock
+from social.infra.mongo import Document, Mongo
+from social.infra.wiring import Social
+
+GROWS = 4  # times as much is looked at where nearly all was hidden
+MOST_AT_ONCE = 1_000
+
+
+async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Posts:
+    """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
+
+    Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
+    """
+    at = cursors.read(cursor) if cursor is not None else None
+    walk = _Walk(social.mongo, owner)
+    if isinstance(at, Newer):
+        assert cursor is not None
+        found = await _newer(walk, at, cursor, limit)
+    else:
+        found = await _older(walk, at, limit)
+    if walk.looked:
+        await _keep(social, owner, walk.timeline)
+    return found
+
+
+async def _keep(social: Social, owner: str, timeline: Timeline | None) -> None:
+    try:
+        if timeline is None or timeline.active_at <= clock.now() - timelines.ACTIVE:
+            await social.commit(timelines.want, owner)
+        else:
+            await timelines.touch(social.mongo, timeline)
+    except Unavailable:
+        return  # the next read says it again
+
+
+class _Walk:
+    """One request's way through a timeline."""
+
+    def __init__(self, mongo: Mongo, owner: str) -> None:
+        self.mongo = mongo
+        self.owner = owner
+        self.looked = False
+        self.timeline: Timeline | None = None
+
+    @property
+    def floor(self) -> str:
+        """From where upwards entries are complete."""
+        return self.timeline.floor if self.timeline and self.timeline.kept else timelines.NOTHING
+
+    async def older(self, at: Older, most: int) -> tuple[Found, bool]:
+        """Lines below a place, and whether any of them was looked for beyond the entries."""
+        span = Span(at.place, older=True, most=most)
+        if at.beyond:
+            return await sources.followed(self.mongo, self.owner, span), True
+        entries, merged = await self._look(span, span)
+        if entries.ended and self.floor != timelines.ALL:
+            return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
+        return together(True, entries, merged), False
+
+    async def newer(self, at: Newer, most: int) -> Found:
+        """Lines above a place, and those below it that came in late: the oldest first."""
+        since = at.since - SETTLES
+        late = {"arrived": {"$gte": since}, "place": {"$gte": at.bottom}}
+        made = Span(min(at.place, clock.first_id(since)), older=False, most=most)
+        entries, merged = await self._look(Span(at.place, older=False, most=most), made, late)
+        if at.place < self.floor:
+            merged = await sources.followed(self.mongo, self.owner, made)
+        return together(False, entries, merged)
+
+    async def show(self, lines: Sequence[Line]) -> list[tuple[Line, Post]]:
+        """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
+        seen = await visibility.posts(self.mongo, [line.post_id for line in lines], viewer=self.owner, muted=False)
+        shown = {
+            each.post["_id"]: posts.rendered(each) for each in seen if each.follows or each.author["_id"] == self.owner
+        }
+        return [(line, shown[line.post_id]) for line in lines if line.post_id in shown]
+
+    async def _look(self, span: Span, made: Span, late: Document | None = None) -> tuple[Found, Found]:
+        """Entries as far down as they are complete, and what is merged."""
+        (self.timeline, merged), found = await asyncio.gather(
+            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, late)
+        )
+        self.looked = True
+        whole = [line for line in found.lines if line.place >= self.floor]
+        return Found(whole, found.ended or (span.older and len(whole) < len(found.lines))), merged
+
+
+async def _older(walk: _Walk, at: Older | None, limit: int) -> Posts:
+    now, at, most = clock.now(), at or Older(TOP), limit + 1
+    looked: list[Line] = []
+    shown: list[tuple[Line, Post]] = []
+    while True:
+        found, beyond = await walk.older(at, most)
+        looked += found.lines
+        shown += await walk.show(found.lines)
+        if len(shown) > limit or found.ended:
+            break
+        at, most = Older(looked[-1].place, beyond), min(most * GROWS, MOST_AT_ONCE)
+    more, shown = len(shown) > limit, shown[:limit]
+    if not shown:
+        return Posts(items=[])
+    top, last = shown[0][0].place, shown[-1][0].place
+    recent = _recent(looked, now, last if more else "", top)
+    return Posts(
+        items=[post for _, post in shown],
+        next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None,
+        prev=cursors.write(Newer(top, last if more else "", now, recent)),
+    )
+
+
+async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Posts:
+    now, most = clock.now(), limit + 1 + len(at.seen)
+    while True:
+        found = await walk.newer(at, most)
+        shown = await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
+        if len(shown) > limit or found.ended:
+            break
+        most *= GROWS
+    more, shown = len(shown) > limit, shown[:limit]
+    if not shown:
+        return Posts(items=[], prev=cursor)
+    fresh = [line.place for line, _ in shown if line.place > at.place]
+    if more and not fresh:  # late lines alone fill a page: the others are still to come
+        seen = at.seen | cursors.fingerprints(line.place for line, _ in shown)
+        prev = at._replace(seen=seen)
+    else:
+        top = fresh[-1] if fresh else at.place
+        prev = Newer(top, at.bottom, now, _recent(found.lines, now, at.bottom, top))
+    return Posts(
+        items=[post for _, post in reversed(shown)],
+        next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)),
+        prev=cursors.write(prev),
+    )
+
+
+def _is_late(line: Line, at: Newer) -> bool:
+    late = line.place >= at.bottom and line.arrived >= at.since - SETTLES
+    return late and cursors.fingerprint(line.place) not in at.seen
+
+
+def _recent(lines: Iterable[Line], now: datetime, bottom: str, top: str) -> frozenset[int]:
+    """Of these lines those that had just come in: when they come up again, they were seen."""
+    just = (line.place for line in lines if bottom <= line.place <= top and line.arrived >= now - SETTLES)
+    return cursors.fingerprints(just)

@@ -1,0 +1,136 @@
+"""Where a home timeline's lines come from: its entries, and the posts themselves of those its owner follows."""
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from social import edges
+from social.feeds.timelines import Timeline
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Where
+
+TOP = "f" * 24  # above every place
+
+
+class Line(NamedTuple):
+    """Where a post stands in a timeline, and when it came in."""
+
+    place: str
+    post_id: str
+    author_id: str
+    arrived: datetime
+
+
+class Found(NamedTuple):
+    """Lines by place, and whether there are no more that way."""
+
+    lines: list[Line]
+    ended: bool
+
+
+class Span(NamedTuple):
+    """Places to look at: beyond `at`, newest first or oldest first."""
+
+    at: str
+    older: bool
+    most: int
+
+    @property
+    def places(self) -> Document:
+        """As a condition on a place."""
+        return {"$lt" if self.older else "$gt": self.at}
+
+    @property
+    def way(self) -> int:
+        """In which order they are walked."""
+        return -1 if self.older else 1
+
+
+async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = None) -> Found:
+    """What was put into a timeline; with `late`, those too that match it wherever they are."""
+    beyond: Document = {"place": span.places}
+    where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
+    rows = await mongo.many("feed_entries", where, sort=[("place", span.way)], limit=span.most)
+    return _found(rows, span)
+
+
+async def kept(mongo: Mongo, owner: str, span: Span) -> tuple[Timeline | None, Found]:
+    """What is kept of a timeline, and the posts that are merged into it, in one round trip."""
+    posts = {"from": "posts", "localField": "merged", "foreignField": "author_id", "as": "posts"}
+    found = await mongo.aggregate(
+        "timelines", [{"$match": {"_id": owner}}, {"$lookup": {**posts, "pipeline": _some(span)}}]
+    )
+    if not found:
+        return None, Found([], True)
+    return Timeline.of(found[0]), _found(found[0]["posts"], span)
+
+
+async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
+    """The posts of somebody and of all they follow: fan-out on read."""
+    theirs, mine = await asyncio.gather(
+        mongo.aggregate("edges", [*_following(owner), *_of_each(span)]),
+        mongo.many(
+            "posts",
+            {"author_id": owner, "_id": span.places},
+            fields={"author_id": 1},
+            sort=[("_id", span.way)],
+            limit=span.most,
+        ),
+    )
+    return together(span.older, _found(theirs, span), _found(mine, span))
+
+
+async def merged_among(mongo: Mongo, owner: str) -> list[str]:
+    """Those whom somebody follows that are merged into timelines when they are read."""
+    famous = {
+        "from": "users",
+        "localField": "to",
+        "foreignField": "_id",
+        "as": "famous",
+        "pipeline": [{"$match": {"merged": True}}, {"$project": {"_id": 1}}],
+    }
+    pipeline = [*_following(owner), {"$lookup": famous}, {"$match": {"famous": {"$ne": []}}}]
+    rows = await mongo.aggregate("edges", pipeline)
+    return [row["to"] for row in rows]
+
+
+def _following(owner: str) -> list[Document]:
+    return [{"$match": {"from": owner, "follows_at": edges.EVER}}, {"$project": {"to": 1}}]
+
+
+def _some(span: Span) -> list[Document]:
+    return [
+        {"$match": {"_id": span.places}},
+        {"$sort": {"_id": span.way}},
+        {"$limit": span.most},
+        {"$project": {"author_id": 1}},
+    ]
+
+
+def _of_each(span: Span) -> list[Document]:
+    """The posts of people in `to`: a walk of so many index keys for each of them, wherever the span begins."""
+    posts = {"from": "posts", "localField": "to", "foreignField": "author_id", "as": "post", "pipeline": _some(span)}
+    newest: list[Document] = [{"$sort": {"post._id": span.way}}, {"$limit": span.most}]
+    return [{"$lookup": posts}, {"$unwind": "$post"}, *newest, {"$replaceRoot": {"newRoot": "$post"}}]
+
+
+def together(older: bool, *found: Found) -> Found:
+    """Lines of several sources in one order, as far as all of them are known."""
+    ends = [each.lines[-1].place for each in found if not each.ended]
+    lines: dict[str, Line] = {}
+    for each in (line for one in found for line in one.lines):
+        if all(each.place >= end if older else each.place <= end for end in ends):
+            known = lines.get(each.place)
+            lines[each.place] = max(known, each, key=lambda line: line.arrived) if known else each
+    return Found([lines[place] for place in sorted(lines, reverse=older)], not ends)
+
+
+def _found(rows: list[Document], span: Span) -> Found:
+    return Found([_line(row) for row in rows], len(rows) < span.most)
+
+
+def _line(row: Document) -> Line:
+    """An entry, or a post: that came in when it was made, as an entry did that does not say when."""
+    place: str = row.get("place") or row["_id"]
+    made = clock.made_at(place)
+    return Line(place, row.get("post_id") or place, row["author_id"], max(row.get("arrived", made), made))

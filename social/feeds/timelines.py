@@ -1,0 +1,115 @@
+"""What is kept of a home timeline: whose, how far down, and what is merged into it when it is read."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from social.contracts.events import TimelineWanted
+from social.infra import clock
+from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.wiring import Social
+
+CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
+ACTIVE = timedelta(days=30)  # since it was read last; after that nobody writes to it until its owner returns
+LATE = timedelta(days=1)  # how much longer it is written to: a clock may be behind, and a post wait in a queue
+DROPPED = 20  # timelines in one go
+TOUCHED = timedelta(days=1)  # how often a read says that its owner is active
+
+ALL = "0"  # the floor of a timeline that is kept whole: below every id
+NOTHING = "g"  # the floor of one that is yet to be built: above every id
+
+
+class Timeline(NamedTuple):
+    """One owner's: entries are complete from the place `floor` upwards, without the authors that are `merged`."""
+
+    owner: str
+    active_at: datetime
+    floor: str
+    merged: list[str]
+
+    @classmethod
+    def of(cls, row: Document) -> "Timeline":
+        """As its document says."""
+        return cls(row["_id"], row["active_at"], row["floor"], row["merged"])
+
+    @property
+    def kept(self) -> bool:
+        """Whether posts have been put into it all the time, so that reading it is enough."""
+        return self.floor != NOTHING and self.active_at > clock.now() - ACTIVE
+
+
+def new(owner: str) -> Document:
+    """Of somebody who has just come: nothing is missing in it."""
+    return {"_id": owner, "active_at": clock.now(), "floor": ALL, "merged": []}
+
+
+async def of(mongo: Mongo, owner: str) -> Timeline | None:
+    """Somebody's, if any is kept."""
+    row = await mongo.one("timelines", {"_id": owner})
+    return Timeline.of(row) if row else None
+
+
+async def touch(mongo: Mongo, timeline: Timeline) -> None:
+    """Its owner is active: written at most once a day."""
+    now = clock.now()
+    if timeline.kept and timeline.active_at < now - TOUCHED:
+        unchanged = {"_id": timeline.owner, "active_at": timeline.active_at}
+        await mongo.update("timelines", unchanged, {"$set": {"active_at": now}})
+
+
+async def want(tx: Transaction, owner: str) -> None:
+    """Its owner is back: from now on posts are put into it, and what it lacks is built by the workers."""
+    now = clock.now()
+    row = await tx.one("timelines", {"_id": owner}, {"active_at": 1})
+    if row is None or row["active_at"] <= now - ACTIVE:
+        empty = {"active_at": now, "floor": NOTHING, "merged": []}
+        await tx.put("timelines", {owner: {"$set": empty}})
+        tx.record(TimelineWanted(user_id=owner))
+
+
+async def drop_some(social: Social) -> int:
+    """Drop the timelines of some who have long been away; how many. Each in one transaction, should they return now."""
+    over = clock.now() - ACTIVE - 2 * LATE
+    rows = await social.mongo.many("timelines", {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
+    for row in rows:
+        await social.mongo.transact(partial(_drop, unchanged=row))
+    return len(rows)
+
+
+async def _drop(tx: Transaction, unchanged: Document) -> None:
+    if await tx.delete("timelines", unchanged):
+        await tx.delete("feed_entries", {"owner": unchanged["_id"]})
+
+
+async def merge(mongo: Mongo, owners: Iterable[str], author_id: str) -> None:
+    """Merge somebody's posts into these timelines when they are read, if they are kept."""
+    where = {"_id": {"$in": list(owners)}}
+    await mongo.database["timelines"].update_many(where, {"$addToSet": {"merged": author_id}})
+
+
+async def part(mongo: Mongo, owner: str, author_id: str) -> None:
+    """Merge somebody's posts no longer."""
+    await mongo.update("timelines", {"_id": owner}, {"$pull": {"merged": author_id}})
+
+
+async def trim(mongo: Mongo, owner: str) -> None:
+    """Keep the newest entries. The floor rises first: who reads meanwhile looks elsewhere for what is cut off."""
+    lowest = await mongo.aggregate(
+        "feed_entries",
+        [
+            {"$match": {"owner": owner}},
+            {"$sort": {"place": -1}},
+            {"$skip": CAP - 1},
+            {"$limit": 2},
+            {"$project": {"place": 1}},
+        ],
+    )
+    if len(lowest) == 2:
+        await cut(mongo, owner, lowest[0]["place"])
+
+
+async def cut(mongo: Mongo, owner: str, floor: str) -> None:
+    """Keep nothing below this place."""
+    await mongo.update("timelines", {"_id": owner, "floor": {"$lt": floor}}, {"$set": {"floor": floor}})
+    await mongo.delete("feed_entries", {"owner": owner, "place": {"$lt": floor}})

@@ -1,0 +1,1 @@
+"""Pictures from strangers: decoded and written anew by processes that can do nothing else."""

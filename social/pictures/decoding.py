@@ -1,0 +1,179 @@
+"""Runs the decoder: one process a picture, so that no file can hurt the next one's; few at once, few waiting."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from social.contracts.codec import decode
+from social.contracts.media import Mime
+from social.contracts.problems import FieldProblem, RateLimited, Unavailable, ValidationFailed
+from social.infra import logs
+
+log = logs.get("decoding")
+
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
+AT_ONCE = max(1, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
+MOST_WAITING = 16
+WAITS_S = 20.0  # for a place
+WITHIN_S = 30.0  # for one picture, by the clock on the wall
+MOST_OUT = 32 * 1024 * 1024  # bytes a decoder may say
+PIECE = 65_536
+
+PROGRAM = Path(__file__).with_name("decoder.py")
+
+SAYS = {
+    "not_a_picture": "is not a JPEG, PNG, WebP or GIF",
+    "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
+    "too_many_frames": "has more than 250 frames",
+    "broken": "cannot be read as a picture",
+    "too_much_work": "takes too long to read",
+}
+
+
+class Picture(NamedTuple):
+    """What was made of a file."""
+
+    mime: Mime
+    width: int
+    height: int
+    blurhash: str
+    content: bytes
+    thumbnail: bytes
+
+
+class Decoders:
+    """The processes that pictures are decoded in."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._running: set[asyncio.subprocess.Process] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """Those at work."""
+        return [each.pid for each in self._running]
+
+    async def decode(self, data: bytes | bytearray) -> Picture:
+        """The picture in a file, written anew.
+
+        Raises ValidationFailed for what is none, RateLimited when too many wait, Unavailable when the decoder was
+        killed or the machine is too busy for it.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise RateLimited("Too many pictures at this moment", retry_after_s=2)
+        with self._counted():
+            try:
+                async with asyncio.timeout(WAITS_S):
+                    await self._places.acquire()
+            except TimeoutError:
+                raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
+        try:
+            return await self._decode(data)
+        finally:
+            self._places.release()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def _decode(self, data: bytes | bytearray) -> Picture:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",  # nothing of the folder it starts in, or of the environment
+            PROGRAM,
+            env={},  # our secrets are none of its business
+            cwd="/",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                said = await _converse(process, data)
+                code = await process.wait()
+        except TimeoutError as error:
+            raise Unavailable("The picture could not be read in time") from error
+        finally:
+            await asyncio.shield(self._end(process))
+        if code == -signal.SIGXCPU:
+            raise refused("too_much_work")
+        if code == -signal.SIGKILL:  # by the machine or an operator: nothing was wrong with the file
+            raise Unavailable("Reading the picture was cut short")
+        if code != 0:
+            log.warning("decoder ended", code=code)
+            raise refused("broken")
+        return _read(said)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        process._transport.close()  # type: ignore[attr-defined]  # or a pipe that nobody read to its end is waited for
+        await process.wait()
+        self._running.discard(process)
+
+
+async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray) -> bytearray:
+    """Hand the file over and read what is said; at most so much of it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its exit code says how
+        with memoryview(data) as view:
+            for at in range(0, len(view), PIECE):
+                process.stdin.write(bytes(view[at : at + PIECE]))
+                await process.stdin.drain()
+        process.stdin.close()
+        await process.stdin.wait_closed()
+    said = bytearray()
+    while piece := await process.stdout.read(PIECE):
+        said += piece
+        if len(said) > MOST_OUT:
+            raise refused("broken")
+    return said
+
+
+def _read(said: bytearray) -> Picture:
+    """What the decoder said, believed no more than need be: a file may have taken it over."""
+    start = 4 + int.from_bytes(said[:4], "big")
+    try:
+        header = decode(bytes(said[4:start]))
+        if code := header.get("refused"):
+            raise refused(code if code in SAYS else "broken")
+        content, thumbnail = header["sizes"]
+        if header["mime"] not in ("image/jpeg", "image/png", "image/webp") or start + content + thumbnail != len(said):
+            raise refused("broken")
+        return Picture(
+            header["mime"],
+            int(header["width"]),
+            int(header["height"]),
+            str(header["blurhash"])[:100],
+            bytes(said[start : start + content]),
+            bytes(said[start + content :]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise refused("broken") from None
+
+
+def refused(code: str) -> ValidationFailed:
+    """Why a file is no picture for us."""
+    return ValidationFailed(errors=[FieldProblem(pointer="/file", code=code, detail=SAYS[code])])
+
+
+def is_picture(data: bytes | bytearray) -> bool:
+    """Whether a file begins like one of the four kinds: what does not is not even handed to a decoder."""
+    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
+        return True
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"

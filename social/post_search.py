@@ -1,0 +1,55 @@
+"""Finding posts by their words and hashtags: one walk along an index, the newest first."""
+
+import asyncio
+import hashlib
+
+from social import entities, posts, search, words
+from social.contracts.people import People
+from social.contracts.posts import Found
+from social.infra.mongo import Mongo
+from social.infra.paging import Listing
+
+MOST_PEOPLE = 5  # beside the first page of posts
+
+
+async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:
+    """Posts with all the hashtags and words of `text`, as far as the viewer may see them and hears their authors.
+
+    With the first page come the people whom the words name. Raises ValidationFailed for a cursor that is not of this
+    search.
+    """
+    tags, rest = _apart(text)
+    asked_words = sorted(
+        words.of(rest, words.MOST_ASKED), key=len, reverse=True
+    )  # the longest leads the way: few have it
+    where = {name: {"$all": asked} for name, asked in (("tags", tags), ("words", asked_words)) if asked}
+    asked_for = hashlib.blake2b(repr((tags, asked_words)).encode(), digest_size=8).hexdigest()
+    listing = Listing(f"search {asked_for}", "posts", "_id")
+    if not where:
+        listing.goes_back(cursor)  # there is nothing, but a cursor of another search is still refused
+        return Found(items=[], people=[])
+    found, people = await asyncio.gather(
+        posts.page(mongo, listing, where, viewer=viewer, cursor=cursor, limit=limit, muted=False),
+        _people(mongo, rest, viewer) if cursor is None else _nobody(),
+    )
+    return Found(items=found.items, next=found.next, prev=found.prev, people=people.items)
+
+
+def _apart(text: str) -> tuple[list[str], str]:
+    """The hashtags of a query, and the rest of it."""
+    tags: dict[str, None] = {}
+    rest, at = [], 0
+    for each in entities.parse(text):
+        if each.kind == "hashtag":
+            tags[each.key] = None
+            rest.append(text[at : each.start])
+            at = each.end
+    return list(tags), " ".join([*rest, text[at:]])
+
+
+async def _people(mongo: Mongo, text: str, viewer: str) -> People:
+    return await search.page(mongo, text, viewer=viewer, cursor=None, limit=MOST_PEOPLE)
+
+
+async def _nobody() -> People:
+    return People(items=[])

@@ -1,0 +1,109 @@
+"""Fans posts out to home timelines, chunk by chunk, and takes them out again."""
+
+from collections.abc import Sequence
+
+from social import feeds, posts
+from social.contracts.events import (
+    Event,
+    FanOutContinued,
+    Group,
+    MergingContinued,
+    PostDeleted,
+    PostEdited,
+    PostPublished,
+)
+from social.contracts.pushes import PostGone, post_room, user_room
+from social.infra import clock
+from social.infra.inbox import Happened, once
+from social.infra.mongo import Transaction
+from social.infra.wiring import Social
+
+EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDeleted)
+
+
+async def handle(social: Social, happened: Happened, *, limit: int) -> None:
+    """Above so many followers a post is not fanned out, but merged when they read, and nobody is told of it live."""
+    at_ms = clock.millis(happened.at)
+    match happened.event:
+        case PostPublished(post_id=post_id, author_id=author_id):
+            await choose_side(social, happened, author_id, limit)
+            if await feeds.is_merged(social.mongo, author_id):
+                await tell(social, post_id, author_id, [author_id], at_ms)
+            else:
+                await fan_out(social, happened, post_id, author_id, after="", at_ms=at_ms)
+        case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
+            await fan_out(social, happened, post_id, author_id, after=after, at_ms=at_ms)
+        case MergingContinued(author_id=author_id, after=after):
+            await merge(social, happened, author_id, after=after or "")
+        case PostEdited(post_id=post_id, author_id=author_id):
+            await tell_of_edit(social, post_id, author_id, at_ms)
+        case PostDeleted(post_id=post_id, author_id=author_id):
+            await take_out(social, post_id, author_id, at_ms)
+
+
+async def fan_out(social: Social, happened: Happened, post_id: str, author_id: str, *, after: str, at_ms: int) -> None:
+    """One chunk of followers; the next one is an event of its own, so that a big author interleaves with small ones.
+
+    What a suspended author wrote is put there too: nobody sees it until that is lifted.
+    """
+    if not await social.mongo.one("posts", {"_id": post_id}, {"_id": 1}):
+        return
+    told = await feeds.fan_out(social.mongo, post_id, author_id, after)
+    if told.after is not None:
+        await go_on(social, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=told.after))
+    first = not after
+    await tell(social, post_id, author_id, [author_id, *told.owners] if first else told.owners, at_ms)
+
+
+async def tell(social: Social, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
+    """Show a post to these people now, while there is anything to be seen of it."""
+    if post := await posts.public(social.mongo, post_id):
+        rooms = [user_room(owner) for owner in owners]
+        await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
+
+
+async def choose_side(social: Social, happened: Happened, author_id: str, limit: int) -> None:
+    """Before a post goes out, look whether its author has become too big for that, or small enough again."""
+
+    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+        await feeds.change_side(tx, author_id, limit)
+
+    if await feeds.changes_side(social.mongo, author_id, limit) is not None:
+        await once(social, Group.FEEDS, [happened], record)
+
+
+async def merge(social: Social, happened: Happened, author_id: str, *, after: str) -> None:
+    """One chunk of followers merges somebody's posts from now on."""
+    last = await feeds.merge_into(social.mongo, author_id, after)
+    if last is not None:
+        await go_on(social, happened, MergingContinued(author_id=author_id, after=last))
+
+
+async def go_on(social: Social, happened: Happened, event: Event) -> None:
+    """Have the next chunk done, once."""
+
+    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+        tx.record(event)
+
+    await once(social, Group.FEEDS, [happened], record)
+
+
+async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
+    """What a post says now, to whoever watches it, has it in their timeline, or wrote it."""
+    post = await posts.public(social.mongo, post_id)
+    if post is None:
+        return
+    rooms = [post_room(post_id), user_room(author_id)]
+    async for owners in feeds.holders(social.mongo, post_id):
+        rooms += [user_room(owner) for owner in owners if owner != author_id]
+        await social.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
+        rooms = []
+
+
+async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
+    """A deleted post leaves every timeline, chunk by chunk."""
+    gone = PostGone(post_id=post_id)
+    await social.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
+    while owners := await feeds.take_out(social.mongo, post_id):
+        rooms = [user_room(owner) for owner in owners]
+        await social.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)
