@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from social.contracts.codec import encode
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 from social.infra import clock, logs
 from social.infra.broker import RETRY_DELAYS_S, Deliveries, Delivery
 from social.infra.mongo import Mongo

@@ -5,6 +5,7 @@ Sizes are of BSON and of whole keys, before the store compresses either.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import sys
@@ -46,9 +47,11 @@ def _url() -> str:
 
 
 def _key_bytes(document: dict[str, Any], index: Any) -> int:
-    if any(_value(document, field) is None for field in index.document.get("partialFilterExpression", {})):
+    if any(_value(document, field) in (None, []) for field in index.document.get("partialFilterExpression", {})):
         return 0
-    return sum(len(bson.encode({"": _value(document, field)})) - 7 for field in index.document["key"]) + ROW_ID
+    values = [_value(document, field) for field in index.document["key"]]
+    several = [each if isinstance(each, list) and each else [each] for each in values]  # an array has a key an element
+    return sum(sum(len(bson.encode({"": each})) - 7 for each in key) + ROW_ID for key in itertools.product(*several))
 
 
 def _value(document: Any, path: str) -> Any:

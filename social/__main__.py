@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("recount", help="set counts right that are not what is there (MONGO_URL)")
     command.add_argument("ids", nargs="*", metavar="id", help="of posts, comments or people")
     command.add_argument("--all", action="store_true", help="of everything")
-    command.set_defaults(run=_with_store(_recount))
+    command.set_defaults(run=_with_store(_recount, timeout_s=recount.TIMEOUT_S))
 
     command = commands.add_parser("suspend", help="end somebody's sessions and hide what they wrote (MONGO_URL)")
     command.add_argument("username")
@@ -80,11 +80,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _with_store(
-    work: Callable[[Mongo, argparse.Namespace], Awaitable[None]],
+    work: Callable[[Mongo, argparse.Namespace], Awaitable[None]], *, timeout_s: float = 5.0
 ) -> Callable[[argparse.Namespace], Awaitable[int]]:
     async def run(arguments: argparse.Namespace) -> int:
         settings = load(StoreSettings, "api")
-        mongo = Mongo(settings.mongo_url, settings.mongo_database)
+        mongo = Mongo(settings.mongo_url, settings.mongo_database, timeout_s=timeout_s)
         try:
             await work(mongo, arguments)
         finally:

@@ -1,7 +1,8 @@
 """Parked messages: what a consumer could not digest, kept where a person can look at it and send it again."""
 
 from social.contracts.codec import decode, encode
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 from social.contracts.problems import NotFound, Unavailable, ValidationFailed
 from social.infra import clock, inbox, metrics
 from social.infra.broker import Delivery

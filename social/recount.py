@@ -19,6 +19,7 @@ from social.infra.wiring import Social
 
 SETTLES = timedelta(seconds=30)
 BATCH = 200  # documents whose counts are compared at once
+TIMEOUT_S = 60.0  # for a comparison by hand: as long as a transaction may take
 
 
 class Counted(NamedTuple):
@@ -87,7 +88,7 @@ async def doubts(reader: Reader, collection: str, ids: Collection[str]) -> list[
 
 async def mend(mongo: Mongo, doubt: Doubt) -> dict[str, int] | None:
     """Set counts right that are still wrong, after half a minute; by how much they were. None while it is busy."""
-    found, _ = await mongo.transact(lambda tx: _mend(tx, doubt))
+    found, _ = await mongo.transact(lambda tx: _mend(tx, doubt), timeout_s=TIMEOUT_S)
     for name, drift in (found or {}).items():
         metrics.COUNTS_DRIFT.labels(collection=doubt.collection, counter=name).inc(abs(drift))
     return found

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 
 RETRY_DELAYS_S = (5, 30, 120, 600)  # after the last one a message is parked
 

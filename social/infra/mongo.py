@@ -1,10 +1,10 @@
 """The document store: the only module that knows motor, its transactions and its failures."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from bson import CodecOptions
@@ -24,7 +24,8 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from social.contracts.events import Envelope, Event
+from social.contracts.envelope import Envelope
+from social.contracts.events import Event
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.logs import current_trace
@@ -85,6 +86,7 @@ class Mongo:
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = Memory()
+        self._ending: set[asyncio.Future[None]] = set()
         self._client: Any = AsyncIOMotorClient(
             url,
             tz_aware=True,
@@ -200,30 +202,39 @@ class Mongo:
             raise Unavailable from error
 
     async def _attempt(self, work: Callable[["Transaction"], Awaitable[T]]) -> tuple[T, "Transaction"]:
-        async with await self._client.start_session() as session:
-            session.start_transaction(
-                read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
-            )
-            tx = Transaction(self.database, session, self.memory)
+        session = await self._client.start_session()
+        try:
+            done = await self._commit(session, work)
+        except asyncio.CancelledError:  # a deadline does not wait for a store that says nothing
+            ending = asyncio.ensure_future(_end(session))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            raise
+        except BaseException:
+            await session.end_session()  # which aborts what is under way
+            raise
+        await session.end_session()
+        return done
+
+    async def _commit(self, session: Any, work: Callable[["Transaction"], Awaitable[T]]) -> tuple[T, "Transaction"]:
+        session.start_transaction(
+            read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
+        )
+        tx = Transaction(self.database, session, self.memory)
+        result = await work(tx)
+        if tx.refused:
+            await session.abort_transaction()
+            tx.recorded.clear()
+            return result, tx
+        await tx.write_outbox()
+        while True:
             try:
-                result = await work(tx)
-                if tx.refused:
-                    await session.abort_transaction()
-                    tx.recorded.clear()
-                    return result, tx
-                await tx.write_outbox()
-            except BaseException:
-                if session.in_transaction:
-                    await session.abort_transaction()
-                raise
-            while True:
-                try:
-                    await session.commit_transaction()
-                    return result, tx
-                except PyMongoError as error:  # committing again is harmless and the only way to know
-                    if not error.has_error_label("UnknownTransactionCommitResult"):
-                        raise
-                    await asyncio.sleep(0.05)
+                await session.commit_transaction()
+                return result, tx
+            except PyMongoError as error:  # committing again is harmless and the only way to know
+                if not error.has_error_label("UnknownTransactionCommitResult"):
+                    raise
+                await asyncio.sleep(0.05)
 
     def close(self) -> None:
         """Drop the connections."""
@@ -363,6 +374,11 @@ class Transaction:
             raise OperationFailure(each["errmsg"], each["code"], each)
 
 
+async def _end(session: Any) -> None:
+    with contextlib.suppress(PyMongoError):  # then the store ends it by itself, by its own deadline
+        await session.end_session()
+
+
 def _transient(error: BaseException | None) -> bool:
     """Whether a transaction that failed so may simply run again."""
     if not isinstance(error, PyMongoError):
@@ -378,11 +394,6 @@ def _already(error: PyMongoError) -> AlreadyExists:
         details = each
     pattern: Iterable[str] = details.get("keyPattern") or []
     return AlreadyExists(",".join(pattern) or str(details.get("errmsg", "")))
-
-
-def expires_in(**duration: float) -> int:
-    """Seconds for a TTL index."""
-    return round(timedelta(**duration).total_seconds())
 
 
 __all__ += ["AWAY", "AlreadyExists", "Document", "InvalidDocument", "Mongo", "Reader", "Sort", "Transaction", "Where"]

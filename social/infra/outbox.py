@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from social.contracts.events import Envelope
+from social.contracts.envelope import Envelope
 from social.contracts.problems import Unavailable
 from social.infra import clock, logs, metrics
 from social.infra.mongo import Mongo, reachable

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from social.contracts.events import Envelope
+from social.contracts.envelope import Envelope
 from social.infra import logs, metrics
 from social.infra.broker import Broker, BrokerAway
 from social.infra.outbox import IN_FLIGHT

@@ -12,7 +12,8 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, Abstrac
 from aiormq.exceptions import AMQPError
 
 from social.contracts.codec import decode, encode
-from social.contracts.events import EVENTS, Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import EVENTS, Group
 from social.infra import logs
 from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
 from social.infra.outbox import Outbox

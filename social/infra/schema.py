@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -10,12 +11,17 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from social.contracts.problems import Unavailable
 from social.infra import clock, logs
 from social.infra.inbox import REMEMBERS
-from social.infra.mongo import Mongo, expires_in, reachable
+from social.infra.mongo import Mongo, reachable
 from social.infra.process import Tasks
 
 log = logs.get("schema")
 
 UP, DOWN = ASCENDING, DESCENDING
+
+
+def _after(**duration: float) -> int:
+    """Seconds, for an index that expires."""
+    return round(timedelta(**duration).total_seconds())
 
 
 def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
@@ -44,7 +50,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         _edges("mutes", "from", "mutes_at", "to"),
         IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
     ],
-    "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(hours=1))],
+    "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(hours=1))],
     "one_time_tokens": [
         IndexModel([("user_id", UP)], name="user_id"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
@@ -114,7 +120,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
     "outbox": [IndexModel([("at", UP)], name="at")],
     "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
-    "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=expires_in(days=1))],
+    "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
     "parked": [IndexModel([("at", UP)], name="at")],
     "reports": [
         IndexModel(

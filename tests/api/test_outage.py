@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pymongo.monitoring import CommandStartedEvent
+from support.commands import Commands, heard
 from support.eventually import eventually
 from support.people import Person, texts
 from support.plaza import Plaza, system
@@ -63,6 +65,49 @@ async def test_while_the_store_is_away_requests_are_refused_and_then_served_agai
         assert [each.count for each in await ada.notifications()] == [1]
 
     await eventually(told)
+
+
+class FreezeAtCommit(Commands):
+    """Freezes the store the next time a transaction is about to commit."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        super().__init__()
+        self._store = store
+        self.armed = False
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if self.armed and event.command_name == "commitTransaction":
+            self.armed = False
+            self._store.freeze()
+
+
+async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_key(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether that commit took effect, nobody knows then; a retry finds out, and all of it is there once."""
+    freezer = FreezeAtCommit(store)
+    with heard(freezer):
+        async with system(store.url, "plaza", timeout_s=5) as plaza:
+            ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+            await bob.follow(ada)
+            monkeypatch.setattr("api.http.DEADLINE_S", 0.5)
+            for text in ("one", "two", "three"):
+                freezer.armed = True
+                (await ada.ask("POST", "/v1/posts", {"text": text}, key=text)).refused(503, "unavailable")
+                store.thaw()
+
+                async def again(text: str = text) -> None:
+                    answer = await ada.ask("POST", "/v1/posts", {"text": text}, key=text)
+
+                    assert answer.status == 201, answer
+
+                await eventually(again)
+            assert texts(await ada.posts(ada)) == ["three", "two", "one"]
+
+            async def told() -> None:
+                assert texts(await bob.feed()) == ["three", "two", "one"]
+
+            await eventually(told)
 
 
 async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(

@@ -7,13 +7,20 @@ import ssl
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiosmtplib
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from social.infra.mailer import Mail, MailRefused, MailSettings, mailer
@@ -102,6 +109,56 @@ async def test_a_password_is_not_sent_to_another_machine_in_clear(monkeypatch: p
         with pytest.raises(aiosmtplib.SMTPException, match="STARTTLS"):
             await mailer(f"smtp://plaza:secret@127.0.0.1:{port}", SENDER).send(HELLO)
     assert server.envelopes == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "mail.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # of the server's
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_a_password_travels_encrypted_to_a_server_that_proves_its_name(
+    monkeypatch: pytest.MonkeyPatch, certificate: Path, scheme: str
+) -> None:
+    monkeypatch.setattr("social.infra.mailer.LOOPBACK", ())
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    seen: list[bytes] = []
+
+    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
+        seen.append(data.password)
+        return AuthResult(success=True)
+
+    started = {"tls_context": tls, "require_starttls": True} if scheme == "smtp" else {}
+    async with smtp(
+        tls if scheme == "smtps" else None,
+        authenticator=authenticate,
+        auth_require_tls=scheme == "smtp",  # what a listener with TLS from the start does not know of itself
+        **started,
+    ) as (server, port):
+        ours = mailer(f"{scheme}://plaza:secret@127.0.0.1:{port}", SENDER)
+        with pytest.raises((aiosmtplib.SMTPException, ssl.SSLCertVerificationError)):
+            await ours.send(HELLO)  # whoever it is, nobody vouches for it
+        assert (seen, server.envelopes) == ([], [])
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        await ours.send(HELLO)
+    assert seen == [b"secret"]
+    assert server.mail()["Subject"] == HELLO.subject
 
 
 async def test_an_address_the_server_refuses_for_good_is_given_up() -> None:

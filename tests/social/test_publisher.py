@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from social.contracts.events import Envelope
+from social.contracts.envelope import Envelope
 from social.infra import clock
 from social.infra.publisher import Publisher
 

@@ -92,8 +92,8 @@ def _narrow(where: Mapping[str, Any], field: str) -> bool:
 
 
 @contextmanager
-def heard() -> Iterator[Commands]:
+def heard(commands: Commands | None = None) -> Iterator[Commands]:
     """The commands of all connections that are opened meanwhile."""
-    commands = Commands()
+    commands = commands or Commands()
     with patch("social.infra.mongo.AsyncIOMotorClient", partial(AsyncIOMotorClient, event_listeners=[commands])):
         yield commands

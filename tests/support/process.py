@@ -92,6 +92,16 @@ class Server(ABC):
             await kill(self._process)
             self._process = None
 
+    def freeze(self) -> None:
+        """Stop the process where it is; it neither answers nor closes anything."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     async def restart(self) -> None:
         """Stop if it runs, then start on the same port and data."""
         await self.stop()

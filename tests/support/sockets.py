@@ -12,7 +12,8 @@ from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social import auth, grouping, posts, replay, streams
 from social.contracts.codec import decode, encode
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 from social.contracts.people import Register
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock, schema

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza
 from support.processes import Ended, Program
@@ -25,3 +26,27 @@ async def test_an_operator_reads_reports_suspends_and_lifts(
     assert (await bob.profile(ada)).username == "ada"
     unknown = await social("suspend", "nobody")
     assert (unknown.code, unknown.err) == (1, "plaza: There is no account 'nobody'\n")
+
+
+async def test_an_operator_has_counts_compared(
+    ada: Person, tmp_path: Path, mongo_url: str, mongo_database: str
+) -> None:
+    async def social(*words: str) -> Ended:
+        program = Program("social", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
+        return await program.start().ended()
+
+    post = await ada.publish("hello")
+
+    async def counted() -> None:
+        assert (await ada.me()).posts == 1
+
+    await eventually(counted)
+    for which in ((post.id, ada.id, "0" * 24), ("--all",)):
+        done = await social("recount", *which)
+        assert (done.code, done.err) == (0, "")
+        assert f"posts: up to {post.id}, 1 compared in all" in done.out
+        assert "0 mended; 0 changed meanwhile" in done.out
+    for words in ((), ("--all", post.id)):
+        refused = await social("recount", *words)
+        assert refused.code == 1
+        assert refused.err == "plaza: `recount` needs the ids of posts, comments or people, or --all\n"

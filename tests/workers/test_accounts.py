@@ -12,7 +12,8 @@ from support.traces import traces
 
 import workers.accounts
 from social import one_time
-from social.contracts.events import AccountDeleted, Envelope, ForgettingContinued
+from social.contracts.envelope import Envelope
+from social.contracts.events import AccountDeleted, ForgettingContinued
 from social.contracts.people import Tokens
 from social.infra.inbox import Happened
 from social.infra.mongo import Mongo

@@ -9,7 +9,8 @@ from support.people import Door, Person, texts
 from support.plaza import Plaza, system
 
 import workers.notifications
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 from social.contracts.notifications import Notification
 from social.infra.inbox import Happened
 

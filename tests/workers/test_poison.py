@@ -17,7 +17,8 @@ import workers.app
 from social import parked
 from social.__main__ import main as command
 from social.contracts.codec import decode, encode
-from social.contracts.events import Envelope, Group
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
 from social.contracts.problems import Unavailable, ValidationFailed
 from social.infra import clock, outbox
 from social.infra.broker import BrokerAway

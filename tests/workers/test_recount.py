@@ -14,7 +14,7 @@ from support.plaza import Plaza, system
 import social.__main__
 from social import recount
 from social.contracts.codec import decode
-from social.contracts.events import Envelope
+from social.contracts.envelope import Envelope
 from social.contracts.posts import Post
 from social.contracts.pushes import Push, channel, post_room
 from social.infra.inbox import Happened
