@@ -118,11 +118,6 @@ async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = T
     return [rendered(each) for each in await visibility.posts(mongo, ids, viewer=viewer, muted=muted)]
 
 
-async def render(mongo: Mongo, posts: Sequence[Document], *, viewer: str, muted: bool = True) -> list[Post]:
-    """The same of posts that were read before."""
-    return await some(mongo, [post["_id"] for post in posts], viewer=viewer, muted=muted)
-
-
 async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     """A post as a push carries it, or None when it is gone."""
     post = await mongo.one("posts", {"_id": post_id})
