@@ -31,7 +31,8 @@ A_PERSON_HAS = {
     "posts": 20,
     "comments": 40,
     "likes": 200,
-    "feed_entries": 2_000,  # 20 posts of each of 100 people
+    "feed_entries": 800,  # of 20 posts of each of 100 people: what is kept
+    "timelines": 1,
     "notifications": 60,
     "notification_facts": 340,  # likes, comments and follows, once each
     "streams": 1,

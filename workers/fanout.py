@@ -1,6 +1,7 @@
 """Fans posts out to home timelines, chunk by chunk, and takes them out again."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from social import feeds, posts
 from social.contracts.events import (
@@ -11,14 +12,17 @@ from social.contracts.events import (
     PostDeleted,
     PostEdited,
     PostPublished,
+    PostReposted,
+    PostUnreposted,
 )
 from social.contracts.pushes import PostGone, post_room, user_room
+from social.feeds import Repost
 from social.infra import clock
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction
 from social.infra.wiring import Social
 
-EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDeleted)
+EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDeleted, PostReposted, PostUnreposted)
 
 
 async def handle(social: Social, happened: Happened, *, limit: int) -> None:
@@ -26,11 +30,17 @@ async def handle(social: Social, happened: Happened, *, limit: int) -> None:
     at_ms = clock.millis(happened.at)
     match happened.event:
         case PostPublished(post_id=post_id, author_id=author_id):
-            await choose_side(social, happened, author_id, limit)
+            if await feeds.changes_side(social.mongo, author_id, limit) is not None:
+                _, tx = await social.mongo.transact(partial(feeds.change_side, author_id=author_id, limit=limit))
+                social.publisher.offer(tx.recorded)
             if await feeds.is_merged(social.mongo, author_id):
                 await tell(social, post_id, author_id, [author_id], at_ms)
             else:
                 await fan_out(social, happened, post_id, author_id, after="", at_ms=at_ms)
+        case FanOutContinued(by=str(by), repost_id=str(repost_id), after=after) as event:
+            await fan_out_repost(social, happened, Repost(event.post_id, event.author_id, by, repost_id), after=after)
+        case PostReposted(by=by, repost_id=repost_id) | PostUnreposted(by=by, repost_id=repost_id) as event:
+            await fan_out_repost(social, happened, Repost(event.post_id, event.author_id, by, repost_id), after="")
         case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
             await fan_out(social, happened, post_id, author_id, after=after, at_ms=at_ms)
         case MergingContinued(author_id=author_id, after=after):
@@ -55,21 +65,20 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
     await tell(social, post_id, author_id, [author_id, *told.owners] if first else told.owners, at_ms)
 
 
+async def fan_out_repost(social: Social, happened: Happened, repost: Repost, *, after: str) -> None:
+    """One chunk of the followers of who reposted it, however many there are: nobody waits for a repost."""
+    last = await feeds.fan_out_repost(social.mongo, repost, after)
+    if last is not None:
+        post_id, author_id, by, repost_id = repost
+        more = FanOutContinued(post_id=post_id, author_id=author_id, after=last, by=by, repost_id=repost_id)
+        await go_on(social, happened, more)
+
+
 async def tell(social: Social, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
     """Show a post to these people now, while there is anything to be seen of it."""
     if post := await posts.public(social.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
         await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
-
-
-async def choose_side(social: Social, happened: Happened, author_id: str, limit: int) -> None:
-    """Before a post goes out, look whether its author has become too big for that, or small enough again."""
-
-    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
-        await feeds.change_side(tx, author_id, limit)
-
-    if await feeds.changes_side(social.mongo, author_id, limit) is not None:
-        await once(social, Group.FEEDS, [happened], record)
 
 
 async def merge(social: Social, happened: Happened, author_id: str, *, after: str) -> None:

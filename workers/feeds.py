@@ -49,6 +49,8 @@ async def _of_people(social: Social, happened: Happened) -> None:
             await part(social, one, other, "blocked", at_ms)
         case UserUnblocked(by=one, user_id=other):
             await part(social, one, other, "unblocked", at_ms)
+            for owner, author_id in ((one, other), (other, one)):
+                await feeds.bring_reposts(social.mongo, owner, author_id=author_id)
         case UserMuted(by=owner, user_id=author_id) | UserUnmuted(by=owner, user_id=author_id):
             await social.pushes.control({"visibility": [owner, author_id]})
             muted = isinstance(happened.event, UserMuted)
@@ -66,6 +68,8 @@ async def match_edge(social: Social, owner: str, author_id: str, reason: Reason,
         await feeds.backfill(social.mongo, owner, author_id)
     else:
         await feeds.forget_author(social.mongo, owner, author_id)
+        if not edge.hides:
+            await feeds.bring_reposts(social.mongo, owner, author_id=author_id)
     await social.pushes.hint([user_room(owner)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
 
 

@@ -58,11 +58,13 @@ class PostEdited(_AboutPost):
 
 
 class FanOutContinued(_AboutPost):
-    """The next chunk of followers of a published post, after the follow with this id."""
+    """The next chunk of followers of a published post, after this one; or of those of `by`, for a repost of it."""
 
     routing_key = "post.fan_out_continued"
     groups = (Group.FEEDS,)
     after: Id
+    by: Id | None = None
+    repost_id: Id | None = None
 
 
 class MergingContinued(Event):

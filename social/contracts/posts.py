@@ -80,6 +80,17 @@ class BookmarkState(Contract):
     bookmarked: bool
 
 
+class FeedPost(Post):
+    """A post in a home timeline; `reposted_by` is why it is there where I do not follow its author."""
+
+    place: Id = Field(description="where it stands, greater is newer: its own id, or that of the repost")
+    reposted_by: UserRef | None = None
+
+
+class Feed(Page[FeedPost]):
+    """A page of a home timeline."""
+
+
 class Posts(Page[Post]):
     """A page of posts."""
 

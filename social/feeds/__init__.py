@@ -15,15 +15,19 @@ from social.feeds.entries import (
     take_out,
 )
 from social.feeds.reading import page
+from social.feeds.shares import Repost, bring_reposts, fan_out_repost
 
 __all__ = [
     "FANOUT_LIMIT",
+    "Repost",
     "Told",
     "backfill",
+    "bring_reposts",
     "build",
     "change_side",
     "changes_side",
     "fan_out",
+    "fan_out_repost",
     "forget_author",
     "holders",
     "is_merged",

@@ -21,6 +21,7 @@ MOST_SEEN = 110  # fingerprints that fit into a cursor: whoever has seen more ma
 
 _OLDER, _BEYOND, _NEWER = 1, 2, 3
 _PLACE = struct.Struct(">B12s")
+_LAST_MS = 0xFFFFFFFF * 1000  # of the time in an id
 _SINCE = struct.Struct(">B12s12sQ")
 
 
@@ -71,6 +72,8 @@ def read(cursor: str) -> Older | Newer:
         if packed[:1] == b"\3" and len(packed) >= _SINCE.size and (len(packed) - _SINCE.size) % 3 == 0:
             _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
             rest = packed[_SINCE.size :]
+            if since > _LAST_MS:
+                raise ValueError("no id is made so late")
             seen = frozenset(int.from_bytes(rest[at : at + 3], "big") for at in range(0, len(rest), 3))
             return Newer(place.hex(), bottom.hex(), clock.at_millis(since), seen)
         raise ValueError("another list's cursor")

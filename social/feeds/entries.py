@@ -5,14 +5,13 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from social import edges, posts
+from social import posts
 from social.contracts.events import MergingContinued
-from social.feeds import sources, timelines
+from social.feeds import followers, shares, sources, timelines
 from social.feeds.sources import TOP, Span
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
-CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
 FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines are read, and holds no queue
 STAYS = 0.9  # of the limit: who was merged once is so down to here, and does not change sides with every follower
 TRIM_ONE_IN = 64  # writes: a timeline grows this much over its cap on average, and a chunk looks at eight
@@ -54,7 +53,7 @@ async def is_merged(mongo: Mongo, author_id: str) -> bool:
 
 async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Told:
     """Put a post into the timelines of the next followers. The same when repeated."""
-    chunk, last = await _followers(mongo, author_id, after)
+    chunk, last = await followers.after(mongo, author_id, after)
     arrived = clock.now()
     kept = [each["from"] for each in chunk if each["floor"] <= post_id]
     entries = [{**posts.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept]
@@ -66,7 +65,7 @@ async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Tol
 
 async def merge_into(mongo: Mongo, author_id: str, after: str) -> str | None:
     """Have the next followers merge somebody's posts when they read; after whom to go on if there may be more."""
-    chunk, last = await _followers(mongo, author_id, after)
+    chunk, last = await followers.after(mongo, author_id, after)
     await timelines.merge(mongo, [each["from"] for each in chunk], author_id)
     return last
 
@@ -78,18 +77,25 @@ async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
         return  # it will be built from whom they follow then
     if await is_merged(mongo, author_id):
         await timelines.merge(mongo, [owner], author_id)
-        return
+    else:
+        await _bring_posts(mongo, owner, author_id, timeline.floor)
+    await shares.bring_reposts(mongo, owner, by=author_id)
+    await timelines.trim(mongo, owner)
+
+
+async def _bring_posts(mongo: Mongo, owner: str, author_id: str, floor: str) -> None:
     newest = await mongo.many(
         "posts",
-        {"author_id": author_id, "_id": {"$gte": timeline.floor}},
+        {"author_id": author_id, "_id": {"$gte": floor}},
         fields={"_id": 1},
         sort=[("_id", -1)],
         limit=timelines.CAP + 1,
     )
+    brought = {"owner": owner, "author_id": author_id, "reposts.by": {"$gt": ""}}
+    await mongo.delete("feed_entries", brought)  # they stand there for themselves now
     await _insert(mongo, [posts.entry(owner, post["_id"], author_id) for post in newest])
     if len(newest) > timelines.CAP:
         await timelines.cut(mongo, owner, newest[-2]["_id"])
-    await timelines.trim(mongo, owner)
 
 
 async def build(mongo: Mongo, owner: str) -> None:
@@ -105,18 +111,20 @@ async def build(mongo: Mongo, owner: str) -> None:
     famous, found = await asyncio.gather(sources.merged_among(mongo, owner), sources.followed(mongo, owner, newest))
     entries = [posts.entry(owner, each.post_id, each.author_id) for each in found.lines[: timelines.CAP]]
     stale = list({each["_id"] for each in before} - {each["_id"] for each in entries})
-    for start in range(0, len(stale), CHUNK):
-        await mongo.delete("feed_entries", {"_id": {"$in": stale[start : start + CHUNK]}})
+    for start in range(0, len(stale), followers.CHUNK):
+        await mongo.delete("feed_entries", {"_id": {"$in": stale[start : start + followers.CHUNK]}})
     await _insert(mongo, entries)
     floor = entries[-1]["place"] if len(found.lines) > timelines.CAP else timelines.ALL
     unbuilt = {"_id": owner, "floor": timelines.NOTHING}
     await mongo.update("timelines", unbuilt, {"$set": {"floor": floor, "merged": famous}})
+    await shares.bring_reposts(mongo, owner)
 
 
 async def forget_author(mongo: Mongo, owner: str, author_id: str) -> None:
-    """Take out the posts of somebody no longer followed."""
+    """Take out the posts of somebody no longer followed, and what is there for their reposts."""
     await timelines.part(mongo, owner, author_id)
     await mongo.delete("feed_entries", {"owner": owner, "author_id": author_id})
+    await shares.forget_reposts(mongo, owner, author_id)
 
 
 async def holders(mongo: Mongo, post_id: str) -> AsyncIterator[list[str]]:
@@ -124,51 +132,22 @@ async def holders(mongo: Mongo, post_id: str) -> AsyncIterator[list[str]]:
     after, more = "", True
     while more:
         beyond = {"post_id": post_id, "owner": {"$gt": after}}
-        rows = await mongo.many("feed_entries", beyond, fields={"owner": 1}, sort=[("owner", 1)], limit=CHUNK)
+        rows = await mongo.many("feed_entries", beyond, fields={"owner": 1}, sort=[("owner", 1)], limit=followers.CHUNK)
         yield [row["owner"] for row in rows]
-        more = len(rows) == CHUNK
+        more = len(rows) == followers.CHUNK
         after = rows[-1]["owner"] if rows else after
 
 
 async def take_out(mongo: Mongo, post_id: str) -> list[str]:
     """Take a deleted post out of some of the timelines that hold it; whose they are. Empty when none is left."""
-    entries = await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1}, limit=CHUNK)
+    entries = await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1}, limit=followers.CHUNK)
     await mongo.delete("feed_entries", {"_id": {"$in": [entry["_id"] for entry in entries]}})
     return [entry["owner"] for entry in entries]
 
 
-async def _followers(mongo: Mongo, author_id: str, after: str) -> tuple[list[Document], str | None]:
-    """Of the next followers those whose timeline is kept and who are told of this person, each with its `floor`."""
-    active = {"$match": {"active_at": {"$gt": clock.now() - timelines.ACTIVE - timelines.LATE}}}
-    rows = await mongo.aggregate(
-        "edges",
-        [
-            {"$match": {"to": author_id, "from": {"$gt": after}, "follows_at": edges.EVER}},
-            {"$sort": {"from": 1}},
-            {"$limit": CHUNK},
-            {"$project": {"from": 1, "hides": 1}},
-            {
-                "$lookup": {
-                    "from": "timelines",
-                    "localField": "from",
-                    "foreignField": "_id",
-                    "as": "timeline",
-                    "pipeline": [active, {"$project": {"floor": 1}}],
-                }
-            },
-        ],
-    )
-    told = [
-        {"from": row["from"], "floor": row["timeline"][0]["floor"]}
-        for row in rows
-        if row["timeline"] and not row.get("hides")
-    ]
-    return told, rows[-1]["from"] if len(rows) == CHUNK else None
-
-
 async def _insert(mongo: Mongo, entries: list[Document]) -> None:
-    for start in range(0, len(entries), CHUNK):
-        await mongo.insert_missing("feed_entries", entries[start : start + CHUNK])
+    for start in range(0, len(entries), followers.CHUNK):
+        await mongo.insert_missing("feed_entries", entries[start : start + followers.CHUNK])
 
 
 def _is_due(owner: str, post_id: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from social import posts, visibility
-from social.contracts.posts import Post, Posts
+from social.contracts.posts import Feed, FeedPost
 from social.contracts.problems import Unavailable
 from social.feeds import cursors, sources, timelines
 from social.feeds.cursors import SETTLES, Newer, Older
@@ -14,12 +14,13 @@ from social.feeds.timelines import Timeline
 from social.infra import clock
 from social.infra.mongo import Document, Mongo
 from social.infra.wiring import Social
+from social.visibility import SeenPost
 
 GROWS = 4  # times as much is looked at where nearly all was hidden
 MOST_AT_ONCE = 1_000
 
 
-async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Posts:
+async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Feed:
     """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
 
     Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
@@ -80,13 +81,22 @@ class _Walk:
             merged = await sources.followed(self.mongo, self.owner, made)
         return together(False, entries, merged)
 
-    async def show(self, lines: Sequence[Line]) -> list[tuple[Line, Post]]:
+    async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
         """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
-        seen = await visibility.posts(self.mongo, [line.post_id for line in lines], viewer=self.owner, muted=False)
-        shown = {
-            each.post["_id"]: posts.rendered(each) for each in seen if each.follows or each.author["_id"] == self.owner
+        ids = list(dict.fromkeys(line.post_id for line in lines))
+        seen = {
+            each.post["_id"]: each for each in await visibility.posts(self.mongo, ids, viewer=self.owner, muted=False)
         }
-        return [(line, shown[line.post_id]) for line in lines if line.post_id in shown]
+        return [
+            (line, FeedPost.model_construct(**posts.rendered(each).__dict__, place=line.place, reposted_by=line.by))
+            for line in lines
+            if (each := seen.get(line.post_id)) and self._belongs(line, each)
+        ]
+
+    def _belongs(self, line: Line, seen: SeenPost) -> bool:
+        """Whether it is here for its author, or, where they are not followed, for somebody who reposted it."""
+        mine = seen.follows or seen.author["_id"] == self.owner
+        return (line.by is not None and not mine) if line.reposts else mine
 
     async def _look(self, span: Span, made: Span, late: Document | None = None) -> tuple[Found, Found]:
         """Entries as far down as they are complete, and what is merged."""
@@ -98,31 +108,32 @@ class _Walk:
         return Found(whole, found.ended or (span.older and len(whole) < len(found.lines))), merged
 
 
-async def _older(walk: _Walk, at: Older | None, limit: int) -> Posts:
+async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
     at, most = at or Older(TOP), limit + 1
     looked: list[Line] = []
-    shown: list[tuple[Line, Post]] = []
+    shown: list[tuple[Line, FeedPost]] = []
     while True:
         found, beyond = await walk.older(at, most)
         looked += found.lines
         shown += await walk.show(found.lines)
         if len(shown) > limit or found.ended:
             break
-        at, most = Older(looked[-1].place, beyond), min(most * GROWS, MOST_AT_ONCE)
+        last = looked[-1].place
+        at, most = Older(last, beyond and last <= walk.floor), min(most * GROWS, MOST_AT_ONCE)
     more, shown = len(shown) > limit, shown[:limit]
     if not shown:
-        return Posts(items=[])
+        return Feed(items=[])
     top, last = shown[0][0].place, shown[-1][0].place
     since = _last_arrived(looked)
     recent = _recent(looked, since, last if more else "", top)
-    return Posts(
+    return Feed(
         items=[post for _, post in shown],
         next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None,
         prev=cursors.write(Newer(top, last if more else "", since, recent)),
     )
 
 
-async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Posts:
+async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Feed:
     most = limit + 1 + len(at.seen)
     while True:
         found = await walk.newer(at, most)
@@ -132,7 +143,7 @@ async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Posts:
         most *= GROWS
     more, shown = len(shown) > limit, shown[:limit]
     if not shown:
-        return Posts(items=[], prev=cursor)
+        return Feed(items=[], prev=cursor)
     fresh = [line.place for line, _ in shown if line.place > at.place]
     if more and not fresh:  # late lines alone fill a page: the others are still to come
         seen = at.seen | cursors.fingerprints(line.place for line, _ in shown)

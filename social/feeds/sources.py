@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
-from social import edges
+from social import edges, users
+from social.contracts.people import UserRef
 from social.feeds.timelines import Timeline
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Where
@@ -19,6 +20,8 @@ class Line(NamedTuple):
     post_id: str
     author_id: str
     arrived: datetime
+    reposts: tuple[str, ...] = ()  # those who brought it here, the first of them first
+    by: UserRef | None = None  # who of them is to be seen
 
 
 class Found(NamedTuple):
@@ -50,7 +53,18 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
     """What was put into a timeline; with `late`, those too that match it wherever they are."""
     beyond: Document = {"place": span.places}
     where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
-    rows = await mongo.many("feed_entries", where, sort=[("place", span.way)], limit=span.most)
+    rows = await mongo.aggregate(
+        "feed_entries",
+        [
+            {"$match": where},
+            {"$sort": {"place": span.way}},
+            {"$limit": span.most},
+            {"$set": {"by": {"$ifNull": ["$reposts.by", []]}}},
+            {"$set": {"edges": {"$map": {"input": "$by", "as": "each", "in": {"$concat": [owner, "$$each"]}}}}},
+            _join("users", "by", {"$match": users.HERE}, {"$project": users.REF_FIELDS}),
+            _join("edges", "edges", {"$match": {"follows_at": edges.EVER, "hides": {"$ne": True}}}),
+        ],
+    )
     return _found(rows, span)
 
 
@@ -94,6 +108,47 @@ async def merged_among(mongo: Mongo, owner: str) -> list[str]:
     return [row["to"] for row in rows]
 
 
+async def reposts(
+    mongo: Mongo, owner: str, floor: str, most: int, *, by: str | None = None, author_id: str | None = None
+) -> list[Document]:
+    """Reposts, from the place `floor` upwards, by those somebody follows, or by one of them, perhaps of one author.
+
+    Left out are posts of those who are followed too: they stand there for themselves.
+    """
+    reposts = {"from": "reposts", "localField": "to", "foreignField": "user_id", "as": "repost"}
+    some = [{"$match": {"repost_id": {"$gte": floor}}}, {"$sort": {"repost_id": -1}}, {"$limit": most}]
+    of = {"author_id": author_id} if author_id else {"author_id": {"$ne": owner}}
+    rows = await mongo.aggregate(
+        "edges",
+        [
+            {"$match": {"from": owner, "follows_at": edges.EVER, **({"to": by} if by else {})}},
+            {"$match": {"hides": {"$ne": True}}},
+            {"$project": {"to": 1}},
+            {"$lookup": {**reposts, "pipeline": some}},
+            {"$unwind": "$repost"},
+            {"$sort": {"repost.repost_id": -1}},
+            {"$limit": most},
+            {"$project": {"by": "$to", "id": "$repost.repost_id", "post": "$repost.post_id"}},
+            _join("posts", "post", {"$match": of}, {"$project": {"author_id": 1}}),
+            {"$unwind": "$post"},
+            {"$set": {"edges": {"$concat": [owner, "$post.author_id"]}}},
+            _join("edges", "edges", {"$match": {"follows_at": edges.EVER}}, {"$project": {"_id": 1}}),
+            {"$match": {"edges": []}},
+        ],
+    )
+    return [{"post_id": row["post"]["_id"], "author_id": row["post"]["author_id"], **_reason(row)} for row in rows]
+
+
+def _reason(row: Document) -> Document:
+    return {"by": row["by"], "id": row["id"]}
+
+
+def _join(collection: str, field: str, *stages: Document) -> Document:
+    """Replace ids in a field by a list of the documents that have them."""
+    join = {"from": collection, "localField": field, "foreignField": "_id", "as": field}
+    return {"$lookup": {**join, "pipeline": list(stages)}}
+
+
 def _following(owner: str) -> list[Document]:
     return [{"$match": {"from": owner, "follows_at": edges.EVER}}, {"$project": {"to": 1}}]
 
@@ -133,4 +188,10 @@ def _line(row: Document) -> Line:
     """An entry, or a post: that came in when it was made, as an entry did that does not say when."""
     place: str = row.get("place") or row["_id"]
     made = clock.made_at(place)
-    return Line(place, row.get("post_id") or place, row["author_id"], max(row.get("arrived", made), made))
+    came = max(row.get("arrived", made), made)
+    why = sorted(row.get("reposts", ()), key=lambda each: each["id"])
+    here = {each["_id"]: each for each in row.get("by", ())}
+    told = {each["to"] for each in row.get("edges", ())}
+    by = next((users.ref(here[each["by"]]) for each in why if each["by"] in here.keys() & told), None)
+    reposts = tuple(each["by"] for each in why)
+    return Line(place, row.get("post_id") or place, row["author_id"], came, reposts, by)

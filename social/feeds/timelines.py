@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.contracts.events import TimelineWanted
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction, Where, reachable
 from social.infra.wiring import Social
 
 CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
@@ -85,12 +85,18 @@ async def _drop(tx: Transaction, unchanged: Document) -> None:
 async def merge(mongo: Mongo, owners: Iterable[str], author_id: str) -> None:
     """Merge somebody's posts into these timelines when they are read, if they are kept."""
     where = {"_id": {"$in": list(owners)}}
-    await mongo.database["timelines"].update_many(where, {"$addToSet": {"merged": author_id}})
+    await change_all(mongo, "timelines", where, {"$addToSet": {"merged": author_id}})
 
 
 async def part(mongo: Mongo, owner: str, author_id: str) -> None:
     """Merge somebody's posts no longer."""
     await mongo.update("timelines", {"_id": owner}, {"$pull": {"merged": author_id}})
+
+
+async def change_all(mongo: Mongo, collection: str, where: Where, change: Any) -> None:
+    """Change all that match: for changes that are the same when repeated."""
+    async with reachable():
+        await mongo.database[collection].update_many(where, change)
 
 
 async def trim(mongo: Mongo, owner: str) -> None:

@@ -56,7 +56,8 @@ async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: 
         "Me": await ada.ask("GET", "/v1/users/me"),
         "Profile": await ada.ask("GET", "/v1/users/bob"),
         "Post": await ada.ask("GET", f"/v1/posts/{post.id}"),
-        "Posts": await ada.ask("GET", "/v1/feed"),
+        "Posts": await ada.ask("GET", "/v1/users/ada/posts"),
+        "Feed": await ada.ask("GET", "/v1/feed"),
         "Comments": await ada.ask("GET", f"/v1/posts/{post.id}/comments"),
         "Notifications": await ada.ask("GET", "/v1/notifications"),
     }

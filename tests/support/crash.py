@@ -14,11 +14,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import social.feeds.followers
 import social.forgetting
 import social.infra.inbox
 import social.streams
 import workers.accounts
 import workers.app
+import workers.fanout
 import workers.notifications
 import workers.runner
 from social.infra.inbox import Happened
@@ -29,12 +31,13 @@ STEPS = ("before the commit", "after the commit", "after the append", "after the
 
 
 FORGETTING = "in the middle of forgetting"
+FANNING_OUT = "in the middle of a fan-out"
 
 
 def main(step: str, module: str) -> None:
     social.forgetting.SETTLES = timedelta(seconds=2)
     if not Path(os.environ["CRASH_ONCE"]).exists():
-        PLANS[(*STEPS, FORGETTING).index(step)]()
+        PLANS[(*STEPS, FORGETTING, FANNING_OUT).index(step)]()
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__")
 
@@ -122,6 +125,19 @@ def in_the_middle_of_forgetting() -> None:
     workers.accounts.once = dying
 
 
+def in_the_middle_of_a_fan_out() -> None:
+    """After the third chunk was written, and the next one asked for, before the message is acked."""
+    social.feeds.followers.CHUNK = 1
+    work, chunks = workers.fanout.go_on, itertools.count(1)
+
+    async def dying(*args: Any, **kwargs: Any) -> None:
+        await work(*args, **kwargs)
+        if next(chunks) == 3:
+            die()
+
+    workers.fanout.go_on = dying
+
+
 PLANS = (
     before_the_commit,
     after_the_commit,
@@ -129,6 +145,7 @@ PLANS = (
     after_the_push,
     after_the_ack,
     in_the_middle_of_forgetting,
+    in_the_middle_of_a_fan_out,
 )
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from social.contracts.comments import Comment, CommentLikeState, Comments
 from social.contracts.messages import SyncAnswer
 from social.contracts.notifications import Notification, Notifications, Unread
 from social.contracts.people import FollowState, Me, People, Profile, Relationship, Tokens
-from social.contracts.posts import LikeState, Post, Posts
+from social.contracts.posts import Feed, LikeState, Post, Posts
 from social.contracts.problems import ProblemBody
 
 M = TypeVar("M", bound=BaseModel)
@@ -231,9 +231,9 @@ class Person:
         """A page of somebody's posts."""
         return (await self.ask("GET", f"/v1/users/{whom.username}/posts{query}")).ok(Posts)
 
-    async def feed(self, query: str = "") -> Posts:
+    async def feed(self, query: str = "") -> Feed:
         """A page of one's home timeline."""
-        return (await self.ask("GET", f"/v1/feed{query}")).ok(Posts)
+        return (await self.ask("GET", f"/v1/feed{query}")).ok(Feed)
 
     async def notifications(self) -> list[Notification]:
         """What one is told about, last changed first."""
@@ -273,7 +273,7 @@ async def knocking(url: str) -> AsyncIterator[Door]:
         yield Door(session, url)
 
 
-def texts(page: Posts | Comments) -> list[str]:
+def texts(page: Posts | Feed | Comments) -> list[str]:
     """What the items of a page say."""
     return [each.text for each in page.items]
 

@@ -205,7 +205,7 @@ async def shows(person: Person, *expected: str) -> None:
 async def test_a_post_reaches_every_follower_chunk_by_chunk(
     door: Door, ada: Person, plaza: Plaza, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.feeds.entries.CHUNK", 3)
+    monkeypatch.setattr("social.feeds.followers.CHUNK", 3)
     fans = await crowd(door, 9)
     await asyncio.gather(*(fan.follow(ada) for fan in fans))
     await told(ada, ("follow", 9))

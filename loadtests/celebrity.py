@@ -1,0 +1,214 @@
+"""What a post by somebody with 10,000 followers costs: them, everybody else, and whoever scrolls down a long way.
+
+    python loadtests/celebrity.py
+    python loadtests/celebrity.py --followers 1000    # to see that it runs
+
+Starts store, broker and workers of the embedded system in this process; each of MONGO_URL, REDIS_URL and AMQP_URL that
+is set is used instead. First it measures how long a like takes to reach its author's sockets, alone and while the post
+is fanned out, and when the last timeline has the post. Then it pages down a timeline of 3,000 posts. A table, then one
+JSON line.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import workers.app
+from embedded.app import connect
+from embedded.settings import EmbeddedSettings
+from social import feeds, likes, posts, streams, users
+from social.contracts.pushes import channel, user_room
+from social.feeds import timelines
+from social.infra import clock
+from social.infra.blobs import blobs
+from social.infra.mailer import FileMailer
+from social.infra.process import Tasks
+from social.infra.settings import load
+from social.infra.wiring import Social
+from workers.mail import Post
+
+ALONE_S = 15.0
+AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
+LIKE_EVERY_S = 0.1
+FOLLOWED, POSTS_EACH = 30, 100
+LIMIT = 20
+READS = 15
+
+
+@asynccontextmanager
+async def system(folder: Path, fanout_limit: int) -> AsyncIterator[Social]:
+    """Everything but the doors."""
+    tasks = Tasks()
+    settings = load(EmbeddedSettings, "embedded", plaza_var=folder)
+    async with connect(settings, tasks) as social:
+        post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
+        social.start(tasks)
+        kept = blobs(f"file:{folder / 'media'}")
+        workers.app.start(social, tasks, post, kept, fanout_limit=fanout_limit)
+        try:
+            yield social
+        finally:
+            await tasks.cancel()
+
+
+async def people(social: Social, count: int) -> list[str]:
+    """So many accounts, without passwords; their ids."""
+    ids = [clock.new_id() for _ in range(count)]
+    counters = dict.fromkeys(("followers", "following", "posts", "version"), 0)
+    for some in _batched(ids, 1_000):
+        rows = [
+            {"_id": each, "username": each, "email": each, **users.new_profile(each), **counters, "rev": 0}
+            | {"created_at": clock.now(), "words": [], "password": None}
+            for each in some
+        ]
+        await social.mongo.insert_missing("users", rows)
+        await social.mongo.insert_missing("streams", [streams.new(each) for each in some])
+        await social.mongo.insert_missing("timelines", [timelines.new(each) for each in some])
+    return ids
+
+
+def _batched(ids: Sequence[str], most: int) -> list[Sequence[str]]:
+    return [ids[start : start + most] for start in range(0, len(ids), most)]
+
+
+async def follow(social: Social, pairs: Sequence[tuple[str, str]]) -> None:
+    """Edges as they are after long: without events."""
+    rows = [{"_id": one + other, "from": one, "to": other, "follows_at": clock.now()} for one, other in pairs]
+    for start in range(0, len(rows), 1_000):
+        await social.mongo.insert_missing("edges", rows[start : start + 1_000])
+
+
+class Bystanders:
+    """People whose posts are liked meanwhile, and how long each like took to be pushed to them."""
+
+    def __init__(self, social: Social, authors: Sequence[str], fan: str) -> None:
+        self.social, self.authors, self.fan = social, authors, fan
+        self.due: dict[str, asyncio.Future[float]] = {}
+
+    async def listen(self) -> None:
+        """Hear what is pushed to them."""
+        pubsub = self.social.redis.pubsub()
+        await pubsub.subscribe(*(channel(user_room(each)) for each in self.authors))
+        names = {channel(user_room(each)).encode(): each for each in self.authors}
+        async for message in pubsub.listen():
+            heard = self.due.get(names.get(message["channel"], ""))
+            if message["type"] == "message" and b"notification" in message["data"] and heard and not heard.done():
+                heard.set_result(time.perf_counter())
+
+    async def like(self, until: Callable[[], bool]) -> list[float]:
+        """Seconds from each answered like to its push, one like after another at a fixed pace."""
+        told: list[asyncio.Task[float]] = []
+        due = asyncio.get_running_loop().time()
+        for author in itertools.cycle(self.authors):
+            if until():
+                break
+            post = await self.social.commit(posts.publish, "hello", by=author)
+            due += LIKE_EVERY_S
+            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            told.append(asyncio.create_task(self._one(author, post.id)))
+        return list(await asyncio.gather(*told))
+
+    async def _one(self, author: str, post_id: str) -> float:
+        self.due[author] = heard = asyncio.get_running_loop().create_future()
+        started = time.perf_counter()
+        await self.social.commit(likes.like, post_id, by=self.fan)
+        return await asyncio.wait_for(heard, 60) - started
+
+
+async def fan_out(social: Social, followers: int) -> dict[str, float]:
+    """The post and the bystanders."""
+    star, fan, *rest = await people(social, 2 + AUTHORS + followers)
+    authors, fans = rest[:AUTHORS], sorted(rest[AUTHORS:])
+    await follow(social, [(each, star) for each in fans])
+    await social.mongo.update("users", {"_id": star}, {"$set": {"followers": followers}})
+    bystanders = Bystanders(social, authors, fan)
+    listening = asyncio.create_task(bystanders.listen())
+    end = time.perf_counter() + ALONE_S
+    alone = await bystanders.like(lambda: time.perf_counter() > end)
+    post = await social.commit(posts.publish, "hello everybody", by=star)
+    started = time.perf_counter()
+    last = asyncio.create_task(_there(social, fans[-1] + post.id))
+    beside = await bystanders.like(last.done)
+    listening.cancel()
+    return {
+        "followers": followers,
+        "last_timeline_s": await last - started,
+        **_delays("alone", alone),
+        **_delays("beside", beside),
+    }
+
+
+async def _there(social: Social, entry: str) -> float:
+    while not await social.mongo.one("feed_entries", {"_id": entry}, {"_id": 1}):  # noqa: ASYNC110 - in the store
+        await asyncio.sleep(0.05)
+    return time.perf_counter()
+
+
+def _delays(name: str, took: Sequence[float]) -> dict[str, float]:
+    cuts = quantiles(took, n=100)
+    return {f"{name}_likes": len(took), f"{name}_p50_ms": cuts[49] * 1000, f"{name}_p99_ms": cuts[98] * 1000}
+
+
+async def scroll(social: Social) -> dict[str, float]:
+    """Page 1, the last page of entries, and page 100, which is fanned out on read."""
+    reader, *authors = await people(social, 1 + FOLLOWED)
+    await follow(social, [(reader, each) for each in authors])
+    counts: dict[str, Any] = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
+    for _ in range(POSTS_EACH):
+        rows = [
+            {"_id": clock.new_id(), "author_id": each, "text": "hello", "entities": [], "created_at": clock.now()}
+            | {"edited_at": None, **counts}
+            for each in authors
+        ]
+        await social.mongo.insert_missing("posts", rows)
+    away = {"$set": {"floor": timelines.NOTHING}}
+    await social.mongo.update("timelines", {"_id": reader}, away)
+    await feeds.build(social.mongo, reader)
+    cursors: list[str | None] = [None]
+    while len(cursors) < 100:
+        page = await feeds.page(social, owner=reader, cursor=cursors[-1], limit=LIMIT)
+        cursors.append(page.next)
+    took = {}
+    for number in (1, timelines.CAP // LIMIT - 1, 100):
+        cursor = cursors[number - 1]
+
+        async def read(cursor: str | None = cursor) -> None:
+            assert len((await feeds.page(social, owner=reader, cursor=cursor, limit=LIMIT)).items) == LIMIT
+
+        took[f"page_{number}_ms"] = median([await _timed(read) for _ in range(READS)]) * 1000
+    return {**took, "page_100_against_1": took["page_100_ms"] / took["page_1_ms"]}
+
+
+async def _timed(work: Callable[[], Awaitable[None]]) -> float:
+    started = time.perf_counter()
+    await work()
+    return time.perf_counter() - started
+
+
+async def main() -> None:
+    """Both measurements."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--followers", type=int, default=10_000, help="of the author (default: %(default)s)")
+    parser.add_argument("--fanout-limit", type=int, default=feeds.FANOUT_LIMIT, help="(default: %(default)s)")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        async with system(Path(folder), asked.fanout_limit) as social:
+            found = await fan_out(social, asked.followers) | await scroll(social)
+    for name, value in found.items():
+        print(f"{name:>24} {value:>12,.1f}")
+    print(json.dumps({name: round(value, 3) for name, value in found.items()}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
