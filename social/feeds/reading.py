@@ -152,7 +152,7 @@ async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Feed:
         top = fresh[-1] if fresh else at.place
         since = max(at.since, _last_arrived(found.lines))
         prev = Newer(top, at.bottom, since, _recent(found.lines, since, at.bottom, top))
-    return Posts(
+    return Feed(
         items=[post for _, post in reversed(shown)],
         next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)),
         prev=cursors.write(prev),
