@@ -97,8 +97,8 @@ class LocalBroker:
         self._deliver(LocalDelivery(self, delivery.group, delivery.event, attempt), delay_s)
 
     @asynccontextmanager
-    async def consume(self, group: Group) -> AsyncIterator[Deliveries]:
-        """Take from a group's queue."""
+    async def consume(self, group: Group, ahead: int) -> AsyncIterator[Deliveries]:
+        """Take from a group's queue, which is here."""
         yield _Deliveries(self._queues[group])
 
     async def ping(self) -> None:

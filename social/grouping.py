@@ -75,12 +75,16 @@ async def change(
         return
     groups = await _Groups.of(tx, fresh.values(), [*leaving, *(known[each] for each in fresh if each in known)])
     now = clock.now()
-    written: dict[str, Document] = {fact["_id"]: {"$set": {"withdrawn_at": now}} for fact in leaving}
+    new: list[Document] = []
+    changed: list[UpdateOne] = [UpdateOne({"_id": fact["_id"]}, {"$set": {"withdrawn_at": now}}) for fact in leaving]
     for fact_id, cause in fresh.items():
-        group = groups.join(cause, known.get(fact_id), now)
-        between = {"recipient": cause.recipient, "actor": cause.actor}
-        written[fact_id] = {"$set": {"group": group, "at": now, "withdrawn_at": None, **between}}
-    await tx.put("notification_facts", written)
+        told_in = {"group": groups.join(cause, known.get(fact_id), now), "at": now, "withdrawn_at": None}
+        if fact_id in known:
+            changed.append(UpdateOne({"_id": fact_id}, {"$set": told_in}))
+        else:
+            new.append({"_id": fact_id, **told_in, "recipient": cause.recipient, "actor": cause.actor})
+    await tx.insert("notification_facts", *new)
+    await tx.bulk("notification_facts", changed)
     await groups.leave(tx, leaving, now)
     await groups.write(tx, at or now)
 

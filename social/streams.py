@@ -9,8 +9,8 @@ from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, reachable
 
 WINDOW = 256  # items kept; a client that missed more fetches again
-EVERY = timedelta(milliseconds=250)  # what happens to one person more often than this is told together,
-AT_ONCE = 8 * EVERY  # after a few times at once
+EVERY = timedelta(milliseconds=300)  # what happens to one person more often than this is told together,
+AT_ONCE = 3 * EVERY  # after a few times at once
 
 
 class Item(NamedTuple):
@@ -85,7 +85,7 @@ async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[
 async def resting(reader: Reader, user_ids: Collection[str], now: datetime) -> dict[str, datetime]:
     """Those of these people whose streams moved much lately, and until when they are better left alone.
 
-    A token bucket as one time (GCRA): each append moves it on by 250 ms, and it may be 2 s ahead.
+    A token bucket as one time (GCRA): each append moves it on by 300 ms, and it may be 900 ms ahead.
     """
     where = {"_id": {"$in": list(user_ids)}, "paced_until": {"$gt": now + AT_ONCE}}
     rows = await reader.many("streams", where, fields={"paced_until": 1})

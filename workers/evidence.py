@@ -15,8 +15,8 @@ STRONGEST = ("reply", "mention", "comment")  # of one comment everybody hears on
 
 Documents = dict[str, Document]
 Pairs = dict[tuple[str, str], Edge]
-POST_FIELDS = {"author_id": 1, "entities.user_id": 1, "visibility": 1}
-COMMENT_FIELDS = {"parent_id": 1, "entities.user_id": 1}
+POST_FIELDS = {"author_id": 1, "mentions": 1, "visibility": 1}
+COMMENT_FIELDS = {"parent_id": 1, "mentions": 1}
 MARKS = {("like", "post"): "likes", ("like", "comment"): "comment_likes", ("repost", "post"): "reposts"}
 
 
@@ -124,7 +124,7 @@ class State:
                 return MARKS[cause.type, cause.kind] + cause.target_id + cause.actor in self._marks
             case "mention":
                 texts = self._posts if cause.kind == "post" else self._comments
-                return cause.recipient in _named(texts[cause.target_id])
+                return cause.recipient in texts[cause.target_id].get("mentions", ())
             case "reply":
                 return comment is not None and comment.get("parent_id") == cause.target_id
         return comment is not None
@@ -136,13 +136,8 @@ class State:
             return False
         if (author := post["author_id"]) == cause.recipient:
             return True
-        private = author in self._private or post.get("visibility") == "followers"
-        return visibility.shows({"_id": author, "private": private}, self._between[cause.recipient, author])
-
-
-def _named(text: Document) -> set[str | None]:
-    """Whom a post or a comment mentions."""
-    return {each.get("user_id") for each in text.get("entities", ())}
+        written_by = {"_id": author, "private": author in self._private}
+        return visibility.shows_post(post, written_by, self._between[cause.recipient, author])
 
 
 def _author(posts: Documents, cause: Cause) -> str:

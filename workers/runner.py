@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from social import parked
@@ -18,6 +20,8 @@ log = logs.get("runner")
 MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
+BUSY = 32  # messages about one thing that wait at once
+PIECE_S = 0.1  # for a piece of those, before others have their turn again
 LOOK_S = 0.1  # after events, until what they left due is looked at
 
 
@@ -26,25 +30,78 @@ class Consumer:
     """A group and what it does with events; `handle` has the same effect however often it runs.
 
     `due` does what has its own time, and says in how many seconds to look again; it is asked between events too.
+    `ahead` is how many messages it holds, so that others need not wait behind a thing to which much happens at once.
     """
 
     group: Group
     handle: Callable[[Social, Sequence[Happened]], Awaitable[None]]
     due: Callable[[Social], Awaitable[float]] | None = None
+    ahead: int = MOST_AT_ONCE
+
+
+class Lanes:
+    """Messages that wait here: those about what little happens to in one lane, the rest in another, by turns."""
+
+    def __init__(self) -> None:
+        self._quiet: list[Delivery] = []
+        self._busy: list[Delivery] = []
+        self._lately: Counter[str] = Counter()  # how many wait about each thing
+        self._turn, self._busy_turn = False, False
+        self._piece = MOST_AT_ONCE
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a next batch already."""
+        return bool(self._quiet or self._busy)
+
+    def put(self, taken: Sequence[Delivery]) -> None:
+        """Let these wait."""
+        keys = [_key(each) for each in taken]
+        self._lately.update(keys)
+        for each, key in zip(taken, keys, strict=True):
+            (self._busy if self._lately[key] > BUSY else self._quiet).append(each)
+
+    def next(self) -> list[Delivery]:
+        """What to handle next: a piece of the busy lane only after all that waits in the other, which then goes on."""
+        self._turn = not self._turn or not self._busy
+        self._busy_turn = bool(self._busy) and not (self._turn and self._quiet)
+        lane, most = (self._busy, self._piece) if self._busy_turn else (self._quiet, MOST_AT_ONCE)
+        batch, lane[:] = lane[:most], lane[most:]
+        self._lately.subtract(_key(each) for each in batch)
+        self._lately += Counter()  # forget what is not there
+        return batch
+
+    @contextmanager
+    def handling(self, count: int) -> Iterator[None]:
+        """Size pieces of the busy lane by what they take: nobody is to wait long for one."""
+        started = time.monotonic()
+        yield
+        if self._busy_turn:
+            fits = round(count * PIECE_S / max(time.monotonic() - started, 0.001))
+            self._piece = max(BUSY, min(MOST_AT_ONCE, fits))
+
+
+def _key(delivery: Delivery) -> str:
+    try:
+        return delivery.envelope().key
+    except ValueError:
+        return ""  # it will be parked
 
 
 async def consume(social: Social, consumer: Consumer) -> None:
     """Consume as long as the process lives."""
     while True:
         try:
-            async with social.broker.consume(consumer.group) as deliveries:
-                look_at = 0.0
+            async with social.broker.consume(consumer.group, consumer.ahead) as deliveries:
+                look_at, lanes = 0.0, Lanes()
                 while True:
                     if consumer.due and time.monotonic() >= look_at:
                         look_at = time.monotonic() + await _due(social, consumer.group, consumer.due)
                     wait_s = max(0.0, look_at - time.monotonic()) if consumer.due else None
-                    if taken := await deliveries.take(MOST_AT_ONCE, wait_s):
-                        await handle(social, consumer, taken)
+                    lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else wait_s))
+                    if batch := lanes.next():
+                        with lanes.handling(len(batch)):
+                            await handle(social, consumer, batch)
                         look_at = min(look_at, time.monotonic() + LOOK_S)
         except BrokerAway as error:
             log.warning("waiting for the broker", group=consumer.group, error=str(error))

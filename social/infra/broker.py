@@ -53,8 +53,8 @@ class Broker(Protocol):
         """Take responsibility for events and, once they are safe, forget their outbox rows; raises BrokerAway."""
         ...
 
-    def consume(self, group: Group) -> AbstractAsyncContextManager[Deliveries]:
-        """Be a consumer of a group, of which one is active at a time."""
+    def consume(self, group: Group, ahead: int) -> AbstractAsyncContextManager[Deliveries]:
+        """Be a consumer of a group, of which one is active at a time; holds so many messages that are not acked."""
         ...
 
     async def ping(self) -> None:

@@ -22,7 +22,6 @@ log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 OPEN_DEADLINE_S = 5.0
-PREFETCH = 256
 NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
 CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
@@ -149,12 +148,12 @@ class RabbitBroker:
             await self._events.publish(message, kind.routing_key, mandatory=True)
 
     @asynccontextmanager
-    async def consume(self, group: Group) -> AsyncIterator["RabbitDeliveries"]:
+    async def consume(self, group: Group, ahead: int) -> AsyncIterator["RabbitDeliveries"]:
         """Consume a group's queue; a second consumer waits until this one is gone."""
         try:
             connection = await self._open()
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            await channel.set_qos(prefetch_count=PREFETCH)
+            await channel.set_qos(prefetch_count=ahead)
             queue = (await self._topology.declare(channel))[group]
             deliveries = RabbitDeliveries(self, queue.name, channel)
             tag = deliveries.tag = await queue.consume(deliveries.arrived)
@@ -223,9 +222,12 @@ class RabbitDelivery(Delivery):
         attempt = message.headers.get("x-attempt", 0)
         self.attempt = attempt if isinstance(attempt, int) else 0
         self.redelivered = bool(message.redelivered)
+        self._envelope: Envelope | None = None
 
     def envelope(self) -> Envelope:
-        return Envelope.model_validate(decode(self.message.body))
+        if self._envelope is None:
+            self._envelope = Envelope.model_validate(decode(self.message.body))
+        return self._envelope
 
     def raw(self) -> bytes:
         return self.message.body

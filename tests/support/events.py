@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import workers.notifications
+from social.contracts.envelope import Envelope
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
     CommentEdited,
     CommentLiked,
     CommentUnliked,
-    Envelope,
     Event,
     Group,
     PostDeleted,

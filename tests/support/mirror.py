@@ -98,7 +98,7 @@ class Mirror:
     async def _on_notification(self, data: Json) -> None:
         state = self.state
         if data["id"] not in state["notifications"]:
-            state["unread"] += 1
+            state["unread"] += data["read_at"] is None
         state["notifications"][data["id"]] = _told(data)
         told = state["notifications"].values()
         state["order"] = [each["id"] for each in sorted(told, key=lambda each: (each["updated_at"], each["id"]))[::-1]]

@@ -35,7 +35,7 @@ class Nowhere:
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None: ...
 
-    def consume(self, group: Group) -> Any:
+    def consume(self, group: Group, ahead: int) -> Any:
         raise NotImplementedError
 
     async def ping(self) -> None: ...

@@ -33,6 +33,7 @@ async def delete(person: Person) -> None:
 async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
     """A life that leaves something in every collection; a post of Bob's and one of Ada's."""
     await ada.edit(display_name="Ada Lovelace", bio="about me", links=[{"title": "x", "url": "https://example.org"}])
+    await ada.ask("PATCH", "/v1/notifications/preferences", {"repost": False})
     for person, whom in ((ada, bob), (bob, ada), (eve, ada), (ada, eve), (eve, bob)):
         await person.follow(whom)
     mine = [await ada.publish(f"ada's {n}", key=f"key-{n}") for n in range(5)]

@@ -1,0 +1,248 @@
+"""One post gets 1,000 likes a second: what its author's stream does, and how long everybody else waits meanwhile.
+
+    python loadtests/viral.py [--likes 1000] [--seconds 15] [--beside 10]
+
+Starts a private Redis and RabbitMQ, an embedded document store (another one where MONGO_URL names it) and one
+`python -m workers` with the roles notifications and relay; nothing else is contacted. The likes themselves are there
+before; their events are committed to the outbox at the given rate and go through the broker. Other people are liked ten
+times a second, each seldom, first without the storm and then beside it; a delay is from before the commit of the event
+to its push on Redis. The last line is one JSON object; the exit code is 1 when a like is missing at the end.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from support.servers import RabbitServer, RedisServer  # noqa: E402
+
+from embedded.store import Store  # noqa: E402
+from social import notifications, streams  # noqa: E402
+from social.contracts.codec import decode  # noqa: E402
+from social.contracts.events import PostLiked  # noqa: E402
+from social.contracts.pushes import Push, channel, user_room  # noqa: E402
+from social.infra import clock  # noqa: E402
+from social.infra.mongo import Mongo, Transaction  # noqa: E402
+from social.infra.outbox import Outbox  # noqa: E402
+from social.infra.process import Tasks  # noqa: E402
+from social.infra.rabbit import RabbitBroker  # noqa: E402
+from social.infra.redis import Redis, connect  # noqa: E402
+from social.infra.schema import migrate  # noqa: E402
+from social.infra.wiring import Social  # noqa: E402
+
+EVERY_S = 0.05  # events of the storm are committed together for so long
+OTHERS = 200  # people who are liked now and then, in turns
+
+
+@contextlib.asynccontextmanager
+async def system() -> AsyncIterator[Social]:
+    """Servers, workers, and a connection to them that publishes what is committed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, stop = Path(name), contextlib.AsyncExitStack()
+        async with stop:
+            redis, rabbit = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
+            for server in (redis, rabbit):
+                server.folder.mkdir()
+                stop.push_async_callback(server.stop)
+                await server.start()
+            url = os.environ.get("MONGO_URL", "")
+            if not url:
+                store = Store(folder)
+                stop.callback(store.stop)
+                url = await store.start()
+            mongo = Mongo(url, "plaza_viral")
+            await migrate(mongo)
+            outbox = Outbox(mongo)
+            broker = RabbitBroker(rabbit.url, "plaza", outbox)
+            social, tasks = Social.over(mongo, connect(redis.url), broker, outbox), Tasks()
+            social.start(tasks)
+            stop.push_async_callback(social.close)
+            stop.push_async_callback(tasks.cancel)
+            servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+            more = {"MONGO_DATABASE": "plaza_viral", "WORKER_ROLES": "notifications,relay", "WORKERS_PORT": "0"}
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "workers",
+                cwd=ROOT,
+                env=os.environ | servers | more,
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+            stop.push_async_callback(_end, process)
+            yield social
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    await process.wait()
+
+
+class Pushes:
+    """What arrives on Redis for people: when, and of the author how often and up to which count."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.arrived: dict[str, list[tuple[float, int, int]]] = {}  # time, seq, count, by person
+
+    async def listen(self, ready: asyncio.Event) -> None:
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.psubscribe(channel(user_room("*")))
+            async for message in pubsub.listen():
+                ready.set()
+                if message["type"] == "pmessage":
+                    push = Push.parse(message["data"])
+                    told: Any = decode(push.frame[2:])[1]
+                    seen = (time.perf_counter(), push.seq, told.get("count", 0))
+                    self.arrived.setdefault(message["channel"].decode().rpartition(":")[2], []).append(seen)
+
+    def of(self, person: str) -> list[tuple[float, int, int]]:
+        """In the order they came."""
+        return self.arrived.get(person, [])
+
+
+async def people(mongo: Mongo, count: int) -> list[str]:
+    """So many people, each with a stream."""
+    ids = [clock.new_id() for _ in range(count)]
+    for start in range(0, count, 1_000):
+        some = ids[start : start + 1_000]
+        profile = {"display_name": "somebody", "avatar_url": None, "private": False}
+        await mongo.insert_missing(
+            "users",
+            [{"_id": each, "username": f"u{each}", "email": f"u{each}@example.org", **profile} for each in some],
+        )
+        await mongo.insert_missing("streams", [streams.new(each) for each in some])
+    return ids
+
+
+async def liked(mongo: Mongo, author: str, by: Sequence[str]) -> str:
+    """A post of somebody's, which these people like."""
+    post_id = clock.new_id()
+    await mongo.insert("posts", {"_id": post_id, "author_id": author, "likes": 0, "comments": 0, "version": 0})
+    for start in range(0, len(by), 1_000):
+        rows = [{"_id": post_id + each, "post_id": post_id, "user_id": each} for each in by[start : start + 1_000]]
+        await mongo.insert_missing("likes", rows)
+    return post_id
+
+
+async def tell(social: Social, events: Sequence[PostLiked]) -> None:
+    """Commit events; the publisher takes them from there."""
+
+    async def record(tx: Transaction) -> None:
+        tx.record(*events)
+
+    await social.commit(record)
+
+
+async def storm(social: Social, post_id: str, author: str, by: Sequence[str], rate: int) -> float:
+    """Everybody's like at this rate; seconds it took to commit them."""
+    begin = time.perf_counter()
+    step = max(1, round(rate * EVERY_S))
+    for number, start in enumerate(range(0, len(by), step)):
+        await asyncio.sleep(max(0.0, begin + number * EVERY_S - time.perf_counter()))
+        await tell(social, [PostLiked(post_id=post_id, author_id=author, by=each) for each in by[start : start + step]])
+    return time.perf_counter() - begin
+
+
+async def beside(
+    social: Social, pushes: Pushes, posts: Sequence[tuple[str, str]], fans: Sequence[str], rate: float, seconds: float
+) -> list[float]:
+    """Other people are liked, one after another; the delay of each one's notification in seconds."""
+    begin, sent = time.perf_counter(), list[tuple[str, int, float]]()
+    for number in range(round(rate * seconds)):
+        due = begin + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        post_id, author = posts[number % len(posts)]
+        place = 1 + number // len(posts)
+        sent.append((author, place, time.perf_counter()))
+        await tell(social, [PostLiked(post_id=post_id, author_id=author, by=fans[place - 1])])
+
+    def delays() -> list[float]:
+        return [_told(pushes.of(author), place) - at for author, place, at in sent]
+
+    async with asyncio.timeout(120):
+        while min(delays()) < 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return delays()
+
+
+def _told(seen: Sequence[tuple[float, int, int]], place: int) -> float:
+    return next((at for at, _, count in seen if count >= place), 0.0)
+
+
+async def measure(social: Social, likes: int, seconds: float, rate: float) -> dict[str, float]:
+    """Alone, then beside the storm."""
+    mongo = social.mongo
+    (author, *others), fans = await people(mongo, 1 + 2 * OTHERS), await people(mongo, round(likes * seconds))
+    viral = await liked(mongo, author, fans)
+    posts = [(await liked(mongo, each, fans[:50]), each) for each in others]
+    pushes, ready = Pushes(social.redis), asyncio.Event()
+    listener = asyncio.create_task(pushes.listen(ready))
+    await ready.wait()
+    await beside(social, pushes, posts[-10:], fans, rate, 1)  # until the workers work
+    alone = await beside(social, pushes, posts[:OTHERS], fans, rate, seconds)
+    task = asyncio.create_task(beside(social, pushes, posts[OTHERS:-10], fans, rate, seconds))
+    begin = time.perf_counter()
+    took = await storm(social, viral, author, fans, likes)
+    during = await task
+    async with asyncio.timeout(300):
+        while not pushes.of(author) or pushes.of(author)[-1][2] < len(fans):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    told = time.perf_counter() - begin
+    moves = {seq: at for at, seq, _ in pushes.of(author)}
+    (group,) = await mongo.many("notifications", {"recipient": author})
+    facts = await mongo.count("notification_facts", {"group": group["_id"]}, limit=len(fans) + 1)
+    (shown,) = await notifications.render(mongo, [group])
+    listener.cancel()
+    return {
+        "likes": len(fans),
+        "likes_per_s": round(len(fans) / took, 1),
+        "told_per_s": round(len(fans) / told, 1),
+        "count": shown.count if shown else 0,
+        "facts": facts,
+        "stream_moves": len(moves),
+        "stream_moves_per_s": round(len(moves) / told, 2),
+        "most_moves_in_a_second": _most(sorted(moves.values())),
+        "alone_p50_ms": _ms(median(alone)),
+        "alone_p99_ms": _ms(quantiles(alone, n=100)[98]),
+        "beside_p50_ms": _ms(median(during)),
+        "beside_p99_ms": _ms(quantiles(during, n=100)[98]),
+    }
+
+
+def _most(times: Sequence[float]) -> int:
+    return max(sum(at <= other < at + 1 for other in times) for at in times)
+
+
+def _ms(seconds: float) -> float:
+    return round(1_000 * seconds, 1)
+
+
+async def main() -> int:
+    """A table, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--likes", type=int, default=1_000, help="a second, of the one post (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=15, help="of the storm, and alone (default: %(default)s)")
+    parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
+    asked = parser.parse_args()
+    async with system() as social:
+        figures = await measure(social, asked.likes, asked.seconds, asked.beside)
+    for name, value in figures.items():
+        print(f"{name:>24} {value:>12,}")
+    print(json.dumps(figures))
+    return int(not figures["likes"] == figures["count"] == figures["facts"])
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
