@@ -91,4 +91,7 @@ async def _drop(mongo: Mongo, where: Where, stays: Document) -> None:
 
 def _change(reposts: Document) -> list[Document]:
     """It stands where the first of them brought it."""
-    return [{"$set": {"reposts": reposts}}, {"$set": {"place": {"$ifNull": [{"$min": "$reposts.id"}, "$place"]}}}]
+    return [
+        {"$set": {"reposts": reposts}},
+        {"$set": {"place": {"$ifNull": [{"$min": sources.each_of("$reposts", "id")}, "$place"]}}},
+    ]

@@ -59,7 +59,7 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
             {"$match": where},
             {"$sort": {"place": span.way}},
             {"$limit": span.most},
-            {"$set": {"by": {"$ifNull": ["$reposts.by", []]}}},
+            {"$set": {"by": each_of({"$ifNull": ["$reposts", []]}, "by")}},
             {"$set": {"edges": {"$map": {"input": "$by", "as": "each", "in": {"$concat": [owner, "$$each"]}}}}},
             _join("users", "by", {"$match": users.HERE}, {"$project": users.REF_FIELDS}),
             _join("edges", "edges", {"$match": {"follows_at": edges.EVER, "hides": {"$ne": True}}}),
@@ -137,6 +137,11 @@ async def reposts(
         ],
     )
     return [{"post_id": row["post"]["_id"], "author_id": row["post"]["author_id"], **_reason(row)} for row in rows]
+
+
+def each_of(rows: object, field: str) -> Document:
+    """The values of a field in a list of documents, as an expression: not every store has a path mean that."""
+    return {"$map": {"input": rows, "as": "each", "in": f"$$each.{field}"}}
 
 
 def _reason(row: Document) -> Document:

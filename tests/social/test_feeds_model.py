@@ -137,7 +137,7 @@ async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
     """Below what is kept there are no reposts: where these are tried, all is kept."""
     monkeypatch.setattr("social.feeds.timelines.CAP", cap)
     loop = asyncio.get_running_loop()
-    lives = st.lists(st.tuples(st.sampled_from((*acts, "away", "read", "settle")), WHO, WHO), max_size=40)
+    lives = st.lists(st.tuples(st.sampled_from((*acts, "away", "read", "settle")), WHO, WHO), min_size=15, max_size=40)
 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(lives)

@@ -1,0 +1,246 @@
+"""What becomes of a home timeline beside the plain way of a post: late ones, long absence, fame, reposts."""
+
+import asyncio
+import base64
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+from support.commands import Commands, heard
+from support.eventually import eventually
+from support.people import Person, ids, texts
+from support.plaza import Plaza, system
+
+import workers.feeds
+from social import accounts, posts, reposts
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
+from social.contracts.posts import Feed, Post
+from social.feeds import timelines
+from social.infra import clock
+from social.infra.inbox import Happened
+from social.infra.mongo import Transaction
+
+
+@pytest.fixture
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+    """A Plaza whose workers work when they are told to."""
+    async with system(mongo_url, mongo_database, roles=()) as running:
+        yield running
+
+
+async def work(plaza: Plaza, *, fanout_limit: int = 10, twice: bool = False) -> None:
+    """Hand all events that wait to the feeds consumer, until there are none."""
+    while True:
+        rows = await plaza.social.mongo.many("outbox", {}, sort=[("_id", 1)])
+        new = [Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"}) for row in rows]
+        new = [each for each in new if Group.FEEDS in each.groups()]
+        if not new:
+            return
+        for envelope in new:
+            happened = Happened(envelope.id, envelope.at, envelope.event())
+            for _ in range(1 + twice):
+                await workers.feeds.handle(plaza.social, [happened], fanout_limit=fanout_limit)
+            await plaza.social.outbox.forget([envelope.id])
+
+
+async def people(plaza: Plaza, *names: str) -> list[Person]:
+    return [await plaza.door.register(name) for name in names]
+
+
+async def away(plaza: Plaza, *persons: Person) -> None:
+    for each in persons:
+        long_ago = clock.now() - timedelta(days=40)
+        await plaza.social.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
+
+
+async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Plaza) -> None:
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    await work(quiet)
+    await bob.publish("made first")
+    await ada.publish("seen first")
+    first = await ada.feed()
+    assert texts(first) == ["seen first"]
+    await work(quiet)
+    newer = await ada.feed(f"?cursor={first.prev}")
+    assert texts(newer) == ["made first"]
+    assert (await ada.feed(f"?cursor={newer.prev}")).items == []
+    assert texts(await ada.feed()) == ["seen first", "made first"]
+
+
+async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_nothing_twice(
+    plaza: Plaza, ada: Person, bob: Person, eve: Person
+) -> None:
+    """Ids are made in one order, committed in another and fanned out in a third."""
+    dice = random.Random(5)
+    for each in (bob, eve):
+        await ada.follow(each)
+
+    async def slowly(tx: Transaction, text: str, by: str) -> Post:
+        post = await posts.publish(tx, text, by=by)
+        await asyncio.sleep(dice.uniform(0, 0.3))
+        return post
+
+    async def write(person: Person) -> list[str]:
+        wrote = [plaza.social.commit(slowly, f"{person} {n}", person.id) for n in range(12)]
+        return ids(list(await asyncio.gather(*wrote)))
+
+    await ada.publish("hello")
+    page = await ada.feed()
+    seen = ids(page.items)
+    writing = asyncio.gather(*(write(each) for each in (ada, bob, eve)))
+
+    async def all_there() -> None:
+        nonlocal page
+        page = await ada.feed(f"?limit=5&cursor={page.prev}")
+        seen.extend(ids(page.items))
+        assert writing.done()
+        assert {each for wrote in writing.result() for each in wrote} <= set(seen)
+
+    await eventually(all_there)
+    assert len(seen) == len(set(seen)) == 37
+    assert sorted(seen, reverse=True) == ids((await ada.feed("?limit=100")).items)
+
+
+async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_that_is_lifted(quiet: Plaza) -> None:
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    await work(quiet)
+    await bob.publish("hello")
+    await accounts.suspend(quiet.social.mongo, "bob", None)
+    await work(quiet)
+    assert texts(await ada.feed()) == []
+    await accounts.lift(quiet.social.mongo, "bob")
+    assert texts(await ada.feed()) == ["hello"]
+
+
+async def test_nobody_writes_to_who_has_long_been_away_and_their_first_look_is_whole(quiet: Plaza) -> None:
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    await work(quiet)
+    await away(quiet, ada)
+    for n in range(5):
+        await bob.publish(str(n))
+    await work(quiet)
+    held = {"owner": ada.id}
+    assert await quiet.social.mongo.count("feed_entries", held, limit=9) == 0
+    first = await ada.feed("?limit=2")
+    assert texts(first) == ["4", "3"]
+    assert texts(await ada.feed(f"?limit=9&cursor={first.next}")) == ["2", "1", "0"]
+    await work(quiet)
+    assert await quiet.social.mongo.count("feed_entries", held, limit=9) == 5
+    assert texts(await ada.feed()) == ["4", "3", "2", "1", "0"]
+
+
+async def test_what_is_kept_for_who_does_not_come_back_is_dropped_and_built_again_when_they_do(quiet: Plaza) -> None:
+    ada, bob = await people(quiet, "ada", "bob")
+    for n in range(3):
+        await ada.publish(str(n))
+    await away(quiet, ada)
+    assert await timelines.drop_some(quiet.social) == 1
+    assert await quiet.social.mongo.count("feed_entries", {}, limit=9) == 0
+    assert await timelines.drop_some(quiet.social) == 0
+    assert texts(await ada.feed()) == ["2", "1", "0"]
+    await work(quiet)
+    assert texts(await ada.feed()) == ["2", "1", "0"]
+    assert await quiet.social.mongo.count("feed_entries", {}, limit=9) == 3
+    assert (await bob.feed()).items == []
+
+
+async def test_who_becomes_famous_is_merged_and_nothing_is_lost_or_doubled_on_either_side(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, *fans = await people(quiet, "ada", "bob", "fan1", "fan2")
+    await ada.follow(bob)
+    await work(quiet)
+    await bob.publish("small")
+    await work(quiet)
+    for fan in fans:
+        await fan.follow(bob)
+    monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
+    for followers, text in ((3, "famous"), (1, "small again"), (3, "famous again")):
+        await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": followers}})
+        await bob.publish(text)
+        await work(quiet, fanout_limit=2, twice=True)
+    small = {"author_id": bob.id, "place": (await bob.feed()).items[1].id}
+    assert await quiet.social.mongo.count("feed_entries", small, limit=9) == 4, "it went through all chunks"
+    everything = ["famous again", "small again", "famous", "small"]
+    for person in (ada, bob, *fans):
+        assert texts(await person.feed()) == everything
+        first = await person.feed("?limit=3")
+        assert texts(await person.feed(f"?limit=3&cursor={first.next}")) == ["small"]
+    assert await quiet.social.mongo.count("feed_entries", {"owner": ada.id}, limit=9) == 2
+
+
+async def test_a_famous_author_costs_a_reader_no_more_round_trips(
+    mongo_url: str, mongo_database: str, commands: Commands
+) -> None:
+    async with system(mongo_url, mongo_database, roles=()) as quiet:
+        ada, bob = await people(quiet, "ada", "bob")
+        await ada.follow(bob)
+        await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": 9}})
+        for n in range(4):
+            await bob.publish(str(n))
+        await work(quiet, fanout_limit=2)
+        asked = [answer := await ada.ask("GET", "/v1/feed?limit=2")]
+        asked += [await ada.ask("GET", f"/v1/feed?limit=2&cursor={answer.body[way]}") for way in ("next", "prev")]
+        assert [[each["text"] for each in one.body["items"]] for one in asked] == [["3", "2"], ["1", "0"], []]
+        for one in asked:
+            assert len(commands.of(one.headers["X-Request-ID"])) <= 3
+
+
+@pytest.mark.parametrize("forged", [b"\3" + b"\0" * 32, b"\3" + b"\0" * 24 + b"\xff" * 8, b"\1" + b"\0" * 13, b"\4"])
+async def test_a_place_nobody_was_given_is_answered_or_refused(ada: Person, forged: bytes) -> None:
+    await ada.publish("hello")
+    cursor = base64.urlsafe_b64encode(forged).rstrip(b"=").decode()
+    answer = await ada.ask("GET", f"/v1/feed?cursor={cursor}")
+    if forged == b"\3" + b"\0" * 32:
+        assert texts(answer.ok(Feed)) == ["hello"]
+    else:
+        assert answer.wrong_fields() == {"?cursor": "cursor"}
+
+
+@pytest.fixture
+def commands() -> Iterator[Commands]:
+    with heard() as commands:
+        yield commands
+
+
+async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: Plaza) -> None:
+    ada, bob, cyd, eve = await people(quiet, "ada", "bob", "cyd", "eve")
+    for friend in (bob, cyd):
+        await ada.follow(friend)
+    strange = await eve.publish("strange")
+    await bob.publish("bob's")
+    for each in (bob, cyd):
+        await quiet.social.commit(reposts.repost, strange.id, by=each.id)
+    await work(quiet, twice=True)
+    assert await shown(ada) == [("strange", "bob"), ("bob's", None)]
+    await quiet.social.commit(reposts.unrepost, strange.id, by=bob.id)
+    await work(quiet, twice=True)
+    assert await shown(ada) == [("strange", "cyd"), ("bob's", None)]
+    await quiet.social.commit(reposts.unrepost, strange.id, by=cyd.id)
+    await work(quiet)
+    assert await shown(ada) == [("bob's", None)]
+
+
+async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Plaza) -> None:
+    ada, bob, eve = await people(quiet, "ada", "bob", "eve")
+    for friend in (bob, eve):
+        await ada.follow(friend)
+    old = await eve.publish("old")
+    await bob.publish("new")
+    await quiet.social.commit(reposts.repost, old.id, by=bob.id)
+    await work(quiet)
+    assert await shown(ada) == [("new", None), ("old", None)]
+    await ada.unfollow(eve)
+    await work(quiet)
+    assert await shown(ada) == [("old", "bob"), ("new", None)]
+
+
+async def shown(person: Person) -> list[tuple[str, str | None]]:
+    """What each post says, and who brought it."""
+    items = (await person.feed()).items
+    return [(each.text, each.reposted_by.username if each.reposted_by else None) for each in items]
