@@ -1,8 +1,8 @@
 """Places in a home timeline, as clients keep them: opaque, short, and refused where they are not ours.
 
 Who asks for what is newer must also be told of what comes in late: a post that committed after one with a greater id,
-or whose fan-out waited. So a cursor to newer lines says when it was made, and which of the lines that had just come
-in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order.
+or whose fan-out waited. So a cursor to newer lines says when the last line had come in, and which of those that had
+just come in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order.
 """
 
 import base64

@@ -99,7 +99,7 @@ class _Walk:
 
 
 async def _older(walk: _Walk, at: Older | None, limit: int) -> Posts:
-    now, at, most = clock.now(), at or Older(TOP), limit + 1
+    at, most = at or Older(TOP), limit + 1
     looked: list[Line] = []
     shown: list[tuple[Line, Post]] = []
     while True:
@@ -113,16 +113,17 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Posts:
     if not shown:
         return Posts(items=[])
     top, last = shown[0][0].place, shown[-1][0].place
-    recent = _recent(looked, now, last if more else "", top)
+    since = _last_arrived(looked)
+    recent = _recent(looked, since, last if more else "", top)
     return Posts(
         items=[post for _, post in shown],
         next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None,
-        prev=cursors.write(Newer(top, last if more else "", now, recent)),
+        prev=cursors.write(Newer(top, last if more else "", since, recent)),
     )
 
 
 async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Posts:
-    now, most = clock.now(), limit + 1 + len(at.seen)
+    most = limit + 1 + len(at.seen)
     while True:
         found = await walk.newer(at, most)
         shown = await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
@@ -138,7 +139,8 @@ async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Posts:
         prev = at._replace(seen=seen)
     else:
         top = fresh[-1] if fresh else at.place
-        prev = Newer(top, at.bottom, now, _recent(found.lines, now, at.bottom, top))
+        since = max(at.since, _last_arrived(found.lines))
+        prev = Newer(top, at.bottom, since, _recent(found.lines, since, at.bottom, top))
     return Posts(
         items=[post for _, post in reversed(shown)],
         next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)),
@@ -151,7 +153,12 @@ def _is_late(line: Line, at: Newer) -> bool:
     return late and cursors.fingerprint(line.place) not in at.seen
 
 
-def _recent(lines: Iterable[Line], now: datetime, bottom: str, top: str) -> frozenset[int]:
+def _last_arrived(lines: Iterable[Line]) -> datetime:
+    """What a cursor goes on from: not the time of day, or the same page would never have the same entity tag."""
+    return max(line.arrived for line in lines)
+
+
+def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> frozenset[int]:
     """Of these lines those that had just come in: when they come up again, they were seen."""
-    just = (line.place for line in lines if bottom <= line.place <= top and line.arrived >= now - SETTLES)
+    just = (line.place for line in lines if bottom <= line.place <= top and line.arrived >= since - SETTLES)
     return cursors.fingerprints(just)

@@ -40,7 +40,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "EditMedia": {"alt": "a wall"},
     "Read": {"ids": ["0" * 24]},
 }
-NEEDED = {"sync": "?after=x", "search_users": "?q=b"}  # parameters
+NEEDED = {"sync": "?after=x", "search_users": "?q=b", "search": "?q=b"}  # parameters
 HOSTILE: list[Any] = [{"$ne": None}, {"$gt": ""}, ["x"], {}, 7, True, None]
 
 

@@ -76,7 +76,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
     where, between = {"owner": model.owner}, iter(changes)
 
     def key(item: Document) -> tuple[object, ...]:
-        return tuple(item[field] for field in listing._key)
+        return tuple(item[field] for field in listing.key)
 
     there: list[Document] = []
     page = await listing.page(model.mongo, where, cursor=None, limit=limit)
