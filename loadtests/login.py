@@ -65,7 +65,7 @@ async def beside_logins(
     assert others.stdout is not None
     await others.stdout.readline()  # the first of them is in
     took = await reads(http, token, seconds)
-    per_second, _ = await others.communicate()
+    per_second, _ = await others.communicate(b"")  # the end of its stdin
     return took, float(per_second)
 
 
