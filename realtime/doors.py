@@ -139,8 +139,9 @@ class Doors:
             followed = await visibility.followed(self._social.mongo, closer)
             for session, room, about in some:
                 hidden = room.startswith("presence:") and session.hides(about)
-                seen = followed if room in self._for_followers else shown
-                if (hidden or (session.user_id, about) not in seen) and room in session.rooms:
+                pair = session.user_id, about
+                seen = pair in shown and (room not in self._for_followers or pair in followed)
+                if (hidden or not seen) and room in session.rooms:
                     self._leave(session, [room], remembered=True)
                     if room.startswith("presence:"):  # to them it looks as if that person had gone
                         self._server.send_frame(session.sid, frame("presence", gone(about)))

@@ -1,6 +1,6 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import auth, names, one_time, users
+from social import auth, names, one_time, sight, users
 from social.auth import Checks
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted
@@ -47,6 +47,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
     await tx.update("users", {"_id": user["_id"]}, {"$set": suspended})
     tx.memory.forget(username)
+    await sight.changed(tx, user["_id"])
     await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
 
 

@@ -175,10 +175,15 @@ def shows(user: Document, edge: Edge) -> bool:
 async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these (viewer, person) pairs where the viewer may see what the person does."""
     ids = {person_id for _, person_id in pairs}
-    private = {"_id": {"$in": list(ids)}, "private": True}
-    secretive = {each["_id"] for each in await reader.many("users", private, fields={"_id": 1})} if ids else set()
+    closed = {"_id": {"$in": list(ids)}, "$or": [{"private": True}, {"suspended_at": edges.EVER}]}
+    fields = {"private": 1, "suspended_at": 1}
+    people = {each["_id"]: each for each in await reader.many("users", closed, fields=fields)} if ids else {}
     found = await edges.between(reader, pairs)
-    return {pair for pair in found if shows({"_id": pair[1], "private": pair[1] in secretive}, found[pair])}
+    return {
+        pair
+        for pair in found
+        if shows(them := people.get(pair[1], {"_id": pair[1]}), found[pair]) and not them.get("suspended_at")
+    }
 
 
 async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

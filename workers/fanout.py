@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from social import feeds, posts
+from social import feeds, posts, visibility
 from social.contracts.events import (
     Event,
     FanOutContinued,
@@ -98,13 +98,18 @@ async def go_on(social: Social, happened: Happened, event: Event) -> None:
 
 
 async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
-    """What a post says now, to whoever watches it, has it in their timeline, or wrote it."""
+    """What a post says now, to whoever watches it, has it in their timeline, or wrote it.
+
+    Some who have it may not see it any more, where an unfollow is handled later than an edit that came after it.
+    """
     post = await posts.public(social.mongo, post_id)
     if post is None:
         return
     rooms = [post_room(post_id), user_room(author_id)]
+    see = visibility.followed if post.visibility == "followers" else visibility.shown
     async for owners in feeds.holders(social.mongo, post_id):
-        rooms += [user_room(owner) for owner in owners if owner != author_id]
+        pairs = {(owner, author_id) for owner in owners if owner != author_id}
+        rooms += [user_room(owner) for owner, _ in sorted(await see(social.mongo, pairs))]
         await social.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
         rooms = []
 

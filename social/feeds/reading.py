@@ -1,6 +1,7 @@
 """Reading a home timeline: one walk over its entries and whatever is merged into them or lies below them."""
 
 import asyncio
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from social.visibility import SeenPost
 
 GROWS = 4  # times as much is looked at where nearly all was hidden
 MOST_AT_ONCE = 1_000
+MOST_LOOKS = 10  # of one page of which nearly all is hidden: then it stays short, with a cursor to go on
 
 
 async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Feed:
@@ -112,18 +114,22 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
     at, most = at or Older(TOP), limit + 1
     looked: list[Line] = []
     shown: list[tuple[Line, FeedPost]] = []
-    while True:
+    for looks in itertools.count(1):
         found, beyond = await walk.older(at, most)
         looked += found.lines
         shown += await walk.show(found.lines)
-        if len(shown) > limit or found.ended:
+        if len(shown) > limit or found.ended or looks == MOST_LOOKS:
             break
         last = looked[-1].place
         at, most = Older(last, beyond and last <= walk.floor), min(most * GROWS, MOST_AT_ONCE)
-    more, shown = len(shown) > limit, shown[:limit]
-    if not shown:
+    full, shown = len(shown) > limit, shown[:limit]
+    more = full or not found.ended
+    if not looked:
         return Feed(items=[])
-    top, last = shown[0][0].place, shown[-1][0].place
+    last = shown[-1][0].place if full else looked[-1].place
+    if not shown:
+        return Feed(items=[], next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None)
+    top = shown[0][0].place
     since = _last_arrived(looked)
     recent = _recent(looked, since, last if more else "", top)
     return Feed(

@@ -155,7 +155,8 @@ def _join(collection: str, field: str, *stages: Document) -> Document:
 
 
 def _following(owner: str) -> list[Document]:
-    return [{"$match": {"from": owner, "follows_at": edges.EVER}}, {"$project": {"to": 1}}]
+    told = {"from": owner, "follows_at": edges.EVER, "hides": {"$ne": True}}  # who is muted would only be skipped
+    return [{"$match": told}, {"$project": {"to": 1}}]
 
 
 def _some(span: Span) -> list[Document]:

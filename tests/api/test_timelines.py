@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -13,14 +13,15 @@ from support.people import Person, ids, texts
 from support.plaza import Plaza, system
 
 import workers.feeds
-from social import accounts, posts, reposts
+from social import accounts, posts, reposts, visibility
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
 from social.feeds import timelines
 from social.infra import clock
 from social.infra.inbox import Happened
-from social.infra.mongo import Transaction
+from social.infra.mongo import Reader, Transaction
+from social.visibility import SeenPost
 
 
 @pytest.fixture
@@ -189,6 +190,42 @@ async def test_a_famous_author_costs_a_reader_no_more_round_trips(
         assert [[each["text"] for each in one.body["items"]] for one in asked] == [["3", "2"], ["1", "0"], []]
         for one in asked:
             assert len(commands.of(one.headers["X-Request-ID"])) <= 3
+
+
+async def test_where_nearly_all_is_hidden_a_page_stays_short_and_the_next_goes_on(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, eve = await people(quiet, "ada", "bob", "eve")
+    await ada.follow(bob)
+    await ada.follow(eve)
+    for author, count in ((eve, 1), (bob, 30), (eve, 1), (bob, 30), (eve, 1)):
+        for _ in range(count):
+            await author.publish(author.username)
+    await work(quiet)
+    await accounts.suspend(quiet.social.mongo, "bob", None)
+    monkeypatch.setattr("social.feeds.reading.MOST_AT_ONCE", 4)
+    monkeypatch.setattr("social.feeds.reading.MOST_LOOKS", 2)
+    seen, looked = visibility.posts, 0
+
+    async def counting(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+        nonlocal looked
+        looked += len(ids)
+        return await seen(reader, ids, viewer=viewer, muted=muted)
+
+    monkeypatch.setattr(visibility, "posts", counting)
+    found, cursor = list[str](), ""
+    for _ in range(70):
+        looked = 0
+        page = await ada.feed(f"?limit=2{cursor}")
+        assert looked <= 3 + 4
+        found += texts(page)
+        if page.next is None:
+            break
+        cursor = f"&cursor={page.next}"
+    assert found == ["eve", "eve", "eve"]
+    monkeypatch.undo()
+    await accounts.lift(quiet.social.mongo, "bob")
+    assert len((await ada.feed("?limit=100")).items) == 63
 
 
 @pytest.mark.parametrize("forged", [b"\3" + b"\0" * 32, b"\3" + b"\0" * 24 + b"\xff" * 8, b"\1" + b"\0" * 13, b"\4"])

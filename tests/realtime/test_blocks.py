@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks, edges, follows, mutes, posts, privacy, requests, sight, visibility
-from social.contracts.events import UserBlocked, UserUnblocked
+from social import blocks, edges, edits, follows, mutes, posts, privacy, requests, sight, visibility
+from social.contracts.events import PostEdited, PostPublished, UserBlocked, UserUnblocked, UserUnfollowed
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
@@ -295,6 +295,29 @@ async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gate
     await his.ask("post.unwatch", {"post_id": everybodys})
     assert gateway.doors._authors == gateway.doors._posts == {}
     assert gateway.doors._for_followers == set()
+
+
+async def test_an_edit_is_not_told_to_who_unfollowed_before_it_even_where_that_is_handled_later(
+    world, gateway, ada, bob, eve
+):
+    for each in (bob, eve):
+        await commit(world, follows.follow, ada, by=each)
+    said = await world.social.commit(posts.publish, "for you", by=ada.id, visible_to="followers")
+    his, third = await bob.connect(gateway), await eve.connect(gateway)
+
+    async def handle(event):
+        await feeds.handle(world.social, [Happened(clock.new_id(), clock.now(), event)])
+
+    await handle(PostPublished(post_id=said.id, author_id=ada.id))
+    for wire in (his, third):
+        await wire.event("feed.post")
+    await commit(world, follows.unfollow, ada, by=bob)
+    await world.social.commit(edits.edit, said.id, "for you, but not for all", by=ada.id)
+    await handle(PostEdited(post_id=said.id, author_id=ada.id))
+    await third.event("post.updated")
+    await handle(UserUnfollowed(follower_id=bob.id, followee_id=ada.id))
+    await his.event("feed.changed")
+    assert his.named("post.updated") == []
 
 
 async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gateway, ada, bob, monkeypatch):

@@ -1,10 +1,11 @@
 """Accounts that end while their sockets are open."""
 
-from support.sockets import World
+from support.sockets import World, until
 
 from realtime.app import Gateway
 from social import accounts
 from social.contracts.people import DeleteAccount
+from social.contracts.pushes import post_room
 
 
 async def test_the_sockets_of_a_suspended_person_close_within_two_seconds(world: World, gateway: Gateway) -> None:
@@ -25,3 +26,12 @@ async def test_the_sockets_of_a_deleted_account_close_at_once(world: World, gate
     for wire in wires:
         await wire.told_to_stay_away(timeout_s=2)
         assert wire.named("session.revoked") == [{"reason": "account_deleted"}]
+
+
+async def test_nobody_hears_any_more_of_a_post_whose_author_was_suspended(world: World, gateway: Gateway) -> None:
+    ada, bob = await world.person("ada"), await world.person("bob")
+    his, post, meeting = await bob.connect(gateway), await ada.publish(), await bob.publish()
+    for each in (post, meeting):
+        assert (await his.ask("post.watch", {"post_id": each}))["ok"]
+    await accounts.suspend(world.social.mongo, ada.username, "spam")
+    await until(lambda: gateway.sessions.get(his.sid).rooms == {post_room(meeting)})
