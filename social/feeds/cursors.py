@@ -17,7 +17,9 @@ from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
 
 SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
-MOST_SEEN = 110  # fingerprints that fit into a cursor: whoever has seen more may be told of a line again
+LONGEST = 4_096  # characters of a cursor
+MOST_CARRIED = 1_000  # fingerprints in a cursor that goes on with late lines alone: more than a timeline keeps entries
+MOST_SEEN = 110  # fingerprints in any other cursor: whoever has seen more may be told of a line again
 
 _OLDER, _BEYOND, _NEWER = 1, 2, 3
 _PLACE = struct.Struct(">B12s")
@@ -69,7 +71,8 @@ def read(cursor: str) -> Older | Newer:
         if packed[:1] in (b"\1", b"\2") and len(packed) == _PLACE.size:
             kind, place = _PLACE.unpack(packed)
             return Older(place.hex(), kind == _BEYOND)
-        if packed[:1] == b"\3" and len(packed) >= _SINCE.size and (len(packed) - _SINCE.size) % 3 == 0:
+        many, odd = divmod(len(packed) - _SINCE.size, 3)
+        if packed[:1] == b"\3" and 0 <= many <= MOST_CARRIED and not odd:
             _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
             rest = packed[_SINCE.size :]
             if since > _LAST_MS:

@@ -153,7 +153,7 @@ async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Feed:
     fresh = [line.place for line, _ in shown if line.place > at.place]
     if more and not fresh:  # late lines alone fill a page: the others are still to come
         seen = at.seen | cursors.fingerprints(line.place for line, _ in shown)
-        prev = at._replace(seen=seen)
+        prev = at._replace(seen=frozenset(sorted(seen)[: cursors.MOST_CARRIED]))
     else:
         top = fresh[-1] if fresh else at.place
         since = max(at.since, _last_arrived(found.lines))
