@@ -33,11 +33,12 @@ Ask = tuple[str, str, str | None, Any]  # method, path, token, body
 
 
 class Figures(NamedTuple):
-    """Of one kind of request."""
+    """Of one kind of request; `refused` (503: too much at once) are in none of the others."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
+    refused: int
 
 
 class Crowd(NamedTuple):
@@ -61,29 +62,35 @@ async def gather(http: aiohttp.ClientSession, console: Console) -> Crowd:
     return Crowd(tokens, posts)
 
 
-async def ask(http: aiohttp.ClientSession, what: Ask) -> Any:
-    """The decoded answer, which has to be a good one."""
+async def ask(http: aiohttp.ClientSession, what: Ask, *, or_refused: bool = False) -> Any:
+    """The decoded answer, which has to be a good one; or None where it may be a 503."""
     method, path, token, body = what
     headers = {"Authorization": f"Bearer {token}"} if token else None
     async with http.request(method, path, headers=headers, json=body) as answer:
         said = await answer.json(content_type=None)
+    if or_refused and answer.status == 503:
+        return None
     assert answer.status < 300, said
     return said
 
 
 async def measure(http: aiohttp.ClientSession, asks: Iterator[Ask], connections: int, seconds: float) -> Figures:
     """So many connections at once, each with one request under way."""
-    took: list[float] = []
+    took, refused = list[float](), 0
     begun = time.perf_counter()
 
     async def client() -> None:
+        nonlocal refused
         while (at := time.perf_counter()) < begun + seconds:
-            await ask(http, next(asks))
-            took.append(time.perf_counter() - at)
+            if await ask(http, next(asks), or_refused=True) is None:
+                refused += 1
+            else:
+                took.append(time.perf_counter() - at)
 
     await asyncio.gather(*(client() for _ in range(connections)))
     per_second = len(took) / (time.perf_counter() - begun)
-    return Figures(round(per_second, 1), round(median(took) * 1e3, 2), round(quantiles(took, n=100)[98] * 1e3, 2))
+    p50, p99 = median(took), quantiles(took, n=100)[98]
+    return Figures(round(per_second, 1), round(p50 * 1e3, 2), round(p99 * 1e3, 2), refused)
 
 
 def kinds(crowd: Crowd, chance: random.Random) -> dict[str, Callable[[], Iterator[Ask]]]:
@@ -122,10 +129,14 @@ async def main() -> None:
                 rounds[name].append(await measure(http, begin(), asked.connections, asked.seconds))
     figures = {name: sorted(each)[len(each) // 2] for name, each in rounds.items()}
     bare = figures["GET livez"].per_second
-    table = Table("request", "a second", "p50", "p99", "bare requests", title=f"{asked.connections} connections")
+    table = Table(
+        "request", "a second", "p50", "p99", "bare requests", "refused", title=f"{asked.connections} connections"
+    )
     for name, each in figures.items():
         cost = f"{bare / each.per_second:.1f}"
-        table.add_row(name, f"{each.per_second:,.0f}", f"{each.p50_ms} ms", f"{each.p99_ms} ms", cost)
+        table.add_row(
+            name, f"{each.per_second:,.0f}", f"{each.p50_ms} ms", f"{each.p99_ms} ms", cost, str(each.refused)
+        )
     Console(file=sys.stdout).print(table)
     costs = {name: round(bare / each.per_second, 2) for name, each in figures.items()}
     print(json.dumps({name: {**each._asdict(), "bare_requests": costs[name]} for name, each in figures.items()}))
