@@ -169,7 +169,9 @@ class Mirror:
 
 
 def _public(post: Json) -> Json:
-    return {name: value for name, value in post.items() if name not in ("liked", "reposted", "bookmarked")}
+    """Without what only its viewer has of it, and where it stands for them."""
+    own = ("liked", "reposted", "bookmarked", "place", "reposted_by")
+    return {name: value for name, value in post.items() if name not in own}
 
 
 def _told(notification: Json) -> Json:
