@@ -1,16 +1,9 @@
 """Home timelines."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from api.http import Limit, Request
+from api.http import Cursor, Limit, Request
 from api.routing import Service
 from social import feeds
 from social.contracts.posts import Feed
-from social.feeds import cursors
-
-Cursor = Annotated[str | None, Field(max_length=cursors.LONGEST, description="a `next` or `prev` of this list")]
 
 service = Service("feeds", "Home timelines")
 
