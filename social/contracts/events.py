@@ -285,6 +285,14 @@ class RemovalContinued(_AboutPost):
     comment_id: Id | None = None
 
 
+class PartingContinued(_AboutUser):
+    """The next of many notifications between two people of whom `by` blocked the other."""
+
+    routing_key = "notifications.parting_continued"
+    groups = (Group.NOTIFICATIONS,)
+    by: Id
+
+
 class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
@@ -368,6 +376,7 @@ EVENTS: dict[str, type[Event]] = {
         NotificationsRead,
         NotificationsChanged,
         RemovalContinued,
+        PartingContinued,
         AccountDeleted,
         ForgettingContinued,
         EmailVerificationRequested,
