@@ -4,17 +4,20 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, demo, parked, recount, reports
+from social import accounts, demo, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
 from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
+
+PAUSE_S = 5
 
 show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
 
@@ -69,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("ids", nargs="*", metavar="id", help="of posts, comments or people")
     command.add_argument("--all", action="store_true", help="of everything")
     command.set_defaults(run=_with_store(_recount, timeout_s=recount.TIMEOUT_S))
+
+    command = commands.add_parser(
+        "restored", help="after a restore, or when RabbitMQ lost its queues: begin anew what cannot go on (MONGO_URL)"
+    )
+    command.add_argument("since", type=moment, help="RFC 3339; what was written from then on is told again")
+    command.set_defaults(run=_with_store(_restored, timeout_s=restoring.TIMEOUT_S))
 
     command = commands.add_parser("suspend", help="end somebody's sessions and hide what they wrote (MONGO_URL)")
     command.add_argument("username")
@@ -147,6 +156,22 @@ async def _recount(mongo: Mongo, arguments: argparse.Namespace) -> None:
         for name in drift or ():
             show(f"{doubt.collection} {doubt.id}: {name} {doubt.counts[name]} -> {doubt.true[name]}", soft_wrap=True)
     show(f"{mended} mended; {busy} changed meanwhile: try those again when they are quiet")
+
+
+def moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+async def _restored(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    show(f"streams: {await restoring.renew_streams(mongo)} in another epoch; clients fetch again")
+    await restoring.forget_timelines(mongo)
+    show("home timelines: built again when they are read")
+    async for collection, count in restoring.tell_again(mongo, arguments.since):
+        show(f"{collection}: {count} told again")
+        while await restoring.waiting(mongo) > restoring.MOST_WAITING:
+            show("waiting for the workers to take some of it")
+            await asyncio.sleep(PAUSE_S)
 
 
 async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:

@@ -100,6 +100,12 @@ async def _write(mongo: Mongo, row: Document, new: Sequence[Item]) -> bool:
     return await mongo.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}}) == 1
 
 
+async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
+    """Begin another epoch: no offset of before is a position any more. Raises Unavailable."""
+    async with reachable():
+        await mongo.database["streams"].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
+
+
 async def position(mongo: Mongo, user_id: str) -> Position:
     """Where the stream stands, as a majority of the store has it."""
     async with reachable():

@@ -147,6 +147,14 @@ async def migrate(mongo: Mongo) -> None:
                 await mongo.database[name].create_indexes(indexes)
 
 
+async def empty(mongo: Mongo, *names: str) -> None:
+    """Drop these collections, whatever they hold, and create them again."""
+    async with reachable():
+        for name in names:
+            await mongo.database.drop_collection(name)
+    await migrate(mongo)
+
+
 async def missing(mongo: Mongo) -> list[str]:
     """Indexes that `migrate` has yet to create, as `collection.index`."""
     absent = []

@@ -1,13 +1,15 @@
 """One picture from stdin to stdout, as a program of its own: it imports nothing of ours and is given no secrets.
 
 In: the bytes of a file. Out: the length of a JSON object in four bytes, the object, then the picture and its thumbnail,
-`sizes` long. `{"refused": code}` instead names what is wrong: not_a_picture, too_many_pixels, too_many_frames, broken.
+`sizes` long. `{"refused": code}` instead names what is wrong: not_a_picture, more_than_a_picture, too_many_pixels,
+too_many_frames, broken.
 What is written is made of pixels alone: no EXIF, no place, no comments, no profile, no bytes before or after.
 """
 
 import copy
 import json
 import os
+import re
 import resource
 import sys
 import warnings
@@ -38,6 +40,10 @@ MOST_BYTES = 12 * 1024 * 1024  # of a PNG: what is larger becomes a WebP
 LONGEST_SIDE = 16_383  # what WebP can hold
 THUMBNAIL = (400, 400)
 TINY = (32, 32)  # what a blurhash is made of: it shows no more
+# Long enough that pixels do not look like it: less than one in 100,000 pictures of 10 MiB by chance.
+PAGE = re.compile(rb"<(?:script|!doctype\s|(?:html|\?php)[\s>]|svg\s[^<>]{0,200}xmlns)", re.IGNORECASE)
+ARCHIVE_END, ARCHIVE_ENTRY = b"PK\5\6", b"PK\1\2"  # PKWARE APPNOTE 4.3.12, 4.3.16
+LONGEST_ARCHIVE_END = 22 + 65_535
 SRGB = ImageCms.createProfile("sRGB")
 
 SAVED: dict[str, dict[str, Any]] = {
@@ -85,6 +91,15 @@ def _confine() -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
+def _more_than_a_picture(data: bytes) -> bool:
+    """Whether it is a page, a document or an archive as well; what cameras leave behind a picture is none of these."""
+    if b"%PDF-" in data[:1_024] or PAGE.search(data):
+        return True
+    at = data.rfind(ARCHIVE_END, -LONGEST_ARCHIVE_END)
+    directory = at - int.from_bytes(data[at + 12 : at + 16], "little")  # its entries end where this record begins
+    return at >= 0 and directory >= 0 and data.startswith(ARCHIVE_ENTRY, directory)
+
+
 def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP", "GIF")) as image:
         width, height = image.size
@@ -96,6 +111,8 @@ def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
             raise Refused("too_many_frames")
         if frames * width * height > MOST_PIXELS:
             raise Refused("too_many_pixels")
+        if _more_than_a_picture(data):
+            raise Refused("more_than_a_picture")
         if frames > 1:
             return _animation(image, frames)
         image.load()

@@ -29,6 +29,7 @@ PROGRAM = Path(__file__).with_name("decoder.py")
 
 SAYS = {
     "not_a_picture": "is not a JPEG, PNG, WebP or GIF",
+    "more_than_a_picture": "is a page, a document or an archive as well",
     "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
     "too_many_frames": "has more than 250 frames",
     "broken": "cannot be read as a picture",
