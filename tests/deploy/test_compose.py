@@ -34,6 +34,7 @@ from support.ports import free_ports
 
 from api.settings import SERVICES as API_SERVICES
 from api.settings import ApiSettings
+from embedded.nginx import COMPOSE, MICROSERVICES, MICROSERVICES_CONF, Topology
 from realtime.settings import Settings as RealtimeSettings
 from social.infra.limits import Rate
 from social.infra.settings import Connections, StoreSettings, load
@@ -141,6 +142,38 @@ def test_each_service_of_the_api_is_served(profile: str) -> None:
         assert sorted(each["environment"]["API_SERVICES"] for each in served) == sorted(API_SERVICES)
     assert len([each for name, each in up.items() if name in PROCESSES and target(each) == "realtime"]) == 2
     assert len([each for name, each in up.items() if name in PROCESSES and target(each) == "workers"]) == 2
+
+
+@pytest.mark.parametrize(("name", "topology"), [("nginx", COMPOSE), ("nginx-microservices", MICROSERVICES)])
+def test_nginx_finds_every_server_it_names_under_that_name(name: str, topology: Topology) -> None:
+    nginx = SERVICES[name]
+    up = started(*nginx["profiles"])
+    known: dict[str, set[str]] = {}  # the ports of each name in the network of both
+    for other, each in up.items():
+        inside = each.get("networks", ())
+        aliases = (inside["front"] or {}).get("aliases", []) if isinstance(inside, dict) and "front" in inside else []
+        if other in PROCESSES and "front" in inside:
+            for called in (other, *aliases):
+                known.setdefault(called, set()).add(str(PORTS[target(each)]))
+    servers = {*topology.nodes.values(), *(each for some in topology.services.values() for each in some)}
+    for server in servers:
+        host, _, port = server.partition(":")
+        assert known.get(host) == {port}, server
+    assert "front" in nginx["networks"]
+    assert {SERVICES[node]["environment"]["NODE_NAME"] for node in NODES} == set(topology.nodes)
+    inside = [port.rpartition(":")[2] for port in nginx["ports"]]
+    assert inside == [*topology.listen, "8443"]
+    assert f"--nginx.scrape-uri=http://nginx:{topology.status}/status" in SERVICES["nginx-exporter"]["command"]
+    assert topology.status not in inside
+    mounted = dict(each.split(":")[1::-1] for each in nginx["volumes"])
+    assert mounted["/etc/nginx/plaza"] == "./nginx"
+    assert nginx["entrypoint"][nginx["entrypoint"].index("-c") + 1] == "/etc/nginx/plaza/nginx.conf"
+    if topology.split:
+        assert mounted["/etc/nginx/plaza/topology.conf"] == f"./nginx/{MICROSERVICES_CONF}"
+        assert mounted[f"{topology.documents}/openapi.json"] == "./docs/openapi.json"
+    found = re.search(r"worker_rlimit_nofile (\d+);", (ROOT / "nginx/process.conf").read_text())
+    assert found is not None
+    assert nginx["ulimits"]["nofile"]["hard"] >= int(found[1])
 
 
 def test_gateways_differ_in_their_name_alone() -> None:
