@@ -104,7 +104,7 @@ def _verifier(jwks: Path) -> Verifier:
 async def main() -> bool:
     """Serve until told to stop."""
     settings = load(ApiSettings, "api")
-    logs.configure("api", settings.log_style, settings.log_level)
+    logs.configure("api", settings)
     keys = load_keys(settings)
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping})

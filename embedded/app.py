@@ -39,7 +39,7 @@ log = logs.get("embedded")
 async def main() -> bool:
     """Run everything until told to stop."""
     settings = load(EmbeddedSettings, "embedded")
-    logs.configure("embedded", settings.log_style, settings.log_level)
+    logs.configure("embedded", settings)
     with claim(settings.plaza_var):
         keys = load_keys(settings.plaza_var)
         tasks = process.Tasks()

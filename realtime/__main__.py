@@ -35,7 +35,7 @@ def with_pid_key(settings: Settings) -> Settings:
 async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
     settings = with_pid_key(load(Settings, "realtime"))
-    logs.configure("realtime", settings.log_style, settings.log_level)
+    logs.configure("realtime", settings)
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)

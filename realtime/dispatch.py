@@ -1,6 +1,7 @@
 """Messages from clients: found by name, validated, worked on under a deadline, always acked."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -44,6 +45,18 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     """Work on one message; never raises."""
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
+    started = time.perf_counter()
+    answer, outcome = await _answer(session, event, arguments, name, timeout_s)
+    took_s = time.perf_counter() - started
+    metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=outcome).inc()
+    metrics.SOCKET_EVENT_SECONDS.labels(event=name).observe(took_s)
+    log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=session.user_id)
+    return answer
+
+
+async def _answer(
+    session: Session, event: str, arguments: tuple[Any, ...], name: str, timeout_s: float
+) -> tuple[Ack, str]:
     try:
         _admit(session)
         if event not in HANDLERS:
@@ -53,10 +66,8 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
             data = await HANDLERS[event](session, message)
     except Exception as error:
         problem = _problem(error, name)
-        metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=problem.code).inc()
-        return {"ok": False, "problem": problem.body(logs.current_trace())}
-    metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
-    return {"ok": True, "data": data}
+        return {"ok": False, "problem": problem.body(logs.request_id())}, problem.code
+    return {"ok": True, "data": data}, "ok"
 
 
 def _admit(session: Session) -> None:
@@ -65,7 +76,7 @@ def _admit(session: Session) -> None:
         return
     session.refused += 1
     if session.refused > MOST_REFUSED:
-        log.info("socket cut: it does not heed its rate", user=session.user_id)
+        log.info("socket cut: it does not heed its rate", user_id=session.user_id)
         session.gateway.cut(session)
     raise RateLimited
 

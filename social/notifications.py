@@ -29,7 +29,7 @@ async def told(tx: Transaction, groups: Sequence[Document]) -> None:
     for group in groups:
         writes.append(UpdateOne({"_id": group["_id"]}, {"$set": {"told": group["rev"]}}))
         now_told = {"_id": group["_id"], "rev": group["rev"]}
-        writes.append(UpdateOne(now_told, {"$unset": {"due_at": "", "since": ""}}))
+        writes.append(UpdateOne(now_told, {"$unset": {"due_at": "", "since": "", "trace": ""}}))
     await tx.bulk("notifications", writes)
 
 

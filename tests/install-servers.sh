@@ -10,6 +10,7 @@ wanted() {
 		/usr/bin/redis-server redis-server redis-server
 		/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server rabbitmq-server
 		/usr/lib/*/libuv.so.1 libuv1 -
+		/usr/bin/promtool prometheus prometheus
 	LIST
 }
 

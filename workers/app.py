@@ -53,7 +53,7 @@ def start(
 async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
-    logs.configure("workers", settings.log_style, settings.log_level)
+    logs.configure("workers", settings)
     social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()

@@ -27,7 +27,7 @@ from pymongo.write_concern import WriteConcern
 from social.contracts.envelope import Envelope
 from social.contracts.events import Event
 from social.contracts.problems import Unavailable
-from social.infra import clock
+from social.infra import clock, store_metrics
 from social.infra.logs import current_trace
 from social.infra.memory import Memory
 
@@ -91,6 +91,7 @@ class Mongo:
             url,
             tz_aware=True,
             appname="plaza",
+            event_listeners=[*store_metrics.LISTENERS],
             timeoutMS=round(timeout_s * 1000),
             serverSelectionTimeoutMS=round(timeout_s * 400),
             connectTimeoutMS=2_000,

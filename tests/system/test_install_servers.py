@@ -22,7 +22,12 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A Debian on which everything is installed."""
-    for file in ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/lib/some-arch/libuv.so.1"):
+    for file in (
+        "usr/bin/redis-server",
+        "usr/lib/rabbitmq/bin/rabbitmq-server",
+        "usr/lib/some-arch/libuv.so.1",
+        "usr/bin/promtool",
+    ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     (tmp_path / "usr/sbin").mkdir()
@@ -53,7 +58,8 @@ def install(root: Path) -> Install:
 
 def test_nothing_happens_when_all_is_there(install: Install, root: Path) -> None:
     said = install(APT_FAILS="").stdout
-    assert said.splitlines() == ["redis-server: installed", "rabbitmq-server: installed", "libuv1: installed"]
+    names = ["redis-server", "rabbitmq-server", "libuv1", "prometheus"]
+    assert said.splitlines() == [f"{name}: installed" for name in names]
     assert not (root / "diary").exists()
 
 
