@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -29,7 +30,7 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import clock, logs, metrics, paging
+from social.infra import clock, logs, metrics, paging, tracing
 from social.infra.revisions import Expected
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
@@ -171,14 +172,26 @@ async def problems(
     started = time.perf_counter()
     resource = request.match_info.route.resource
     request[ROUTE] = resource.canonical if resource else "-"
-    with metrics.HTTP_IN_FLIGHT.track_inprogress():
+    with metrics.HTTP_IN_FLIGHT.track_inprogress(), _traced(request) as span:
         response = await _answer(request, handler)
         response.headers["X-Request-ID"] = request_id
         limits.tell(request, response)
         cors.tell(request, response)
         await compression.compress(request, response)
-    _tell(request, response.status, time.perf_counter() - started)
+        span.say(http__response__status_code=response.status)
+        _tell(request, response.status, time.perf_counter() - started)
     return response
+
+
+def _traced(request: web.Request) -> AbstractContextManager[tracing.Span]:
+    method, route = _method(request), request[ROUTE]
+    if route in WATCHING:
+        return tracing.UNWATCHED
+    return tracing.request(f"{method} {route}", http__request__method=method, http__route=route)
+
+
+def _method(request: web.Request) -> str:
+    return request.method if request.method in METHODS else "other"
 
 
 async def _answer(
@@ -198,7 +211,7 @@ async def _answer(
 
 def _tell(request: web.Request, status: int, took_s: float) -> None:
     """The one event, and the numbers, of a request's outcome."""
-    method, route = request.method if request.method in METHODS else "other", request[ROUTE]
+    method, route = _method(request), request[ROUTE]
     metrics.HTTP_REQUESTS.labels(method, route, status).inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(took_s)
     outcome: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(took_s * 1000, 1)}

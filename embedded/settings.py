@@ -8,10 +8,10 @@ from pydantic import Field
 from api.settings import Limit, RestSettings
 from social.feeds import FANOUT_LIMIT
 from social.infra.limits import Rate
-from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl
+from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl, TraceSettings
 
 
-class EmbeddedSettings(LogSettings):
+class EmbeddedSettings(LogSettings, TraceSettings):
     """What `python -m embedded` can be told."""
 
     plaza_var: Path = Field(default=Path("var"), description="folder of all data")

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
-from social.infra import logs
+from social.infra import logs, tracing
 from social.infra.process import Tasks, run
 from social.infra.schema import wait_for_schema
 from social.infra.settings import StartError, load
@@ -36,6 +36,7 @@ async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
     settings = with_pid_key(load(Settings, "realtime"))
     logs.configure("realtime", settings)
+    tracing.configure("realtime", settings)
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)
@@ -50,6 +51,7 @@ async def main() -> bool:
         await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await social.close()
+        tracing.close()
     return not tasks.failed
 
 

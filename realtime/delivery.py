@@ -11,7 +11,7 @@ from realtime.session import MOST_HELD, Session, Sessions
 from social import replay, streams
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, offset
-from social.infra import logs, metrics
+from social.infra import logs, metrics, tracing
 from social.infra.mongo import Mongo
 
 log = logs.get("delivery")
@@ -62,11 +62,12 @@ class Delivery:
         push = Push.parse(data)
         logs.bind_trace(push.trace)
         kind, _, name = room.partition(":")
-        if push.kind == "S":
-            for session in self._sessions.of_user(name):
-                self.stream(session, push)
-        else:
-            self._hint(room, kind, name, push)
+        with tracing.part(f"push to {kind}", "consumer"):
+            if push.kind == "S":
+                for session in self._sessions.of_user(name):
+                    self.stream(session, push)
+            else:
+                self._hint(room, kind, name, push)
         log.debug("pushed", room=room, kind=push.kind, seq=push.seq)
         logs.bind_trace(None)
 

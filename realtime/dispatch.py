@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from realtime.session import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, metrics, tracing
 from social.infra.wiring import Once
 
 log = logs.get("events")
@@ -46,11 +46,12 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
     started = time.perf_counter()
-    answer, outcome = await _answer(session, event, arguments, name, timeout_s)
-    took_s = time.perf_counter() - started
+    with tracing.request(f"message {name}"):
+        answer, outcome = await _answer(session, event, arguments, name, timeout_s)
+        took_s = time.perf_counter() - started
+        log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=session.user_id)
     metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=outcome).inc()
     metrics.SOCKET_EVENT_SECONDS.labels(event=name).observe(took_s)
-    log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=session.user_id)
     return answer
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
-from social.infra import logs, process
+from social.infra import logs, process, tracing
 from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
@@ -54,6 +54,7 @@ async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings)
+    tracing.configure("workers", settings)
     social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()
@@ -74,4 +75,5 @@ async def main() -> bool:
         await runner_.cleanup()
         await kept.close()
         await social.close()
+        tracing.close()
     return not tasks.failed

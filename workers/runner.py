@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from social import parked
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, metrics, tracing
 from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
 from social.infra.inbox import Happened
 from social.infra.wiring import Social
@@ -146,10 +146,12 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) 
     for happened in all_happened:
         late_s = max(0.0, (now - happened.at).total_seconds())
         metrics.CONSUME_SECONDS.labels(group=consumer.group).observe(late_s)
-    traces = {each.trace for each in all_happened}
+    names = [(f"{consumer.group} {type(each.event).__name__}", each.trace) for each in all_happened]
     try:
-        with logs.working_for(traces.pop() if len(traces) == 1 else None):
-            await _take_effect(social, consumer, all_happened)
+        with tracing.parts("consumer", names) as traces:
+            all_happened = [each._replace(trace=trace) for each, trace in zip(all_happened, traces, strict=True)]
+            with logs.working_for(traces[0] if len(set(traces)) == 1 else None):
+                await _take_effect(social, consumer, all_happened)
     except Exception as error:
         if len(readable) > 1:
             for each, _ in readable:

@@ -34,6 +34,21 @@ class LogSettings(BaseSettings):
     log_files: int = Field(default=5, ge=2, le=100, description="how many files are kept, with the one being written")
 
 
+class TraceSettings(BaseSettings):
+    """Whether requests are traced, and who is told."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    traces_sampled: float = Field(
+        default=0, ge=0, le=1, description="share of requests to trace, e.g. 0.1; above 0 it needs the extra `traces`"
+    )
+    traces_url: str = Field(
+        default="http://localhost:4318/v1/traces",
+        pattern=r"^https?://.",
+        description="where spans are sent: a collector that speaks OTLP over HTTP",
+    )
+
+
 class StoreSettings(BaseSettings):
     """What a command that only needs the documents is told."""
 
@@ -43,7 +58,7 @@ class StoreSettings(BaseSettings):
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
 
 
-class Connections(StoreSettings, LogSettings):
+class Connections(StoreSettings, LogSettings, TraceSettings):
     """What every process needs: the three servers, and how to log."""
 
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")

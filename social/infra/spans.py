@@ -67,7 +67,7 @@ class Spans:
 
     @contextmanager
     def request(self, name: str, attributes: Attributes) -> Iterator[Watched]:
-        """The first span of a request. What a client says of traces is not believed: it could have everything traced."""
+        """The first span of a request. A client's own `traceparent` is not believed: they could have all traced."""
         span = self._tracer.start_span(name, kind=SpanKind.SERVER, attributes=_named(attributes))
         with self._in(span, logs.current_trace() or clock.new_id()):
             yield Watched(span)

@@ -1,7 +1,7 @@
 """Spans of requests, where TRACES_SAMPLED is above 0 and the extra `traces` is installed; otherwise nothing at all.
 
-A traced request is one whose `logs.current_trace` has a span behind its id. That goes with it through the outbox, RabbitMQ
-and Redis, so processes that trace nothing pass it on too.
+A traced request is one whose `logs.current_trace` has a span behind its id. That goes with it through the outbox,
+RabbitMQ and Redis, so processes that trace nothing pass it on too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class _Unwatched:
     def say(self, **attributes: str | int) -> None: ...
 
 
-_UNWATCHED: AbstractContextManager[Span] = nullcontext(_Unwatched())
+UNWATCHED: AbstractContextManager[Span] = nullcontext(_Unwatched())
 _spans: "Spans | None" = None
 
 
@@ -57,18 +57,18 @@ def close() -> None:
 
 def request(name: str, **attributes: str | int) -> AbstractContextManager[Span]:
     """A request of a client begins, which is or is not traced from here to its last push."""
-    return _UNWATCHED if _spans is None else _spans.request(name, attributes)
+    return UNWATCHED if _spans is None else _spans.request(name, attributes)
 
 
 def part(name: str, kind: Kind = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
     """A part of the request that this task works for."""
     trace = logs.current_trace()
-    return _UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
+    return UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
 
 
 @contextmanager
 def parts(kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
-    """The same of several requests at once, each by name and trace; what their own parts belong to, in the same order."""
+    """The same of several requests at once, each by name and trace; and what their own parts belong to, in order."""
     if _spans is None or not any(trace and "/" in trace for _, trace in of):
         yield [trace for _, trace in of]
     else:

@@ -125,8 +125,8 @@ async def live(world: Running) -> None:
     async with knocking(world.api_url) as door, aiohttp.ClientSession() as http:
         ada, bob = await door.register("ada"), await door.register("bob")
         await bob.follow(ada)
-        wire = await Wire(world.ports["realtime"], http).open({"token": ada.token})
-        other = await Wire(world.ports["realtime"], http).open({"token": bob.token})
+        wire = await Wire(world.ports["realtime"], http).open({"token": ada.tokens.access_token})
+        other = await Wire(world.ports["realtime"], http).open({"token": bob.tokens.access_token})
         (await Wire(world.ports["realtime"], http).open({"token": "no"})).drop()
         for turn in range(1, 3):
             post = await ada.publish(f"hello {turn}")
@@ -137,9 +137,9 @@ async def live(world: Running) -> None:
             await wire.ask("no.such.event", {})
             await come_and_go(http, world.ports["realtime"], ada)
             for path in HOSTILE:
-                await door.ask("GET", path, token=ada.token)
+                await door.ask("GET", path, token=ada.tokens.access_token)
             await door.ask("DELETE", "/v1/posts/x", token="x")
-            async with http.request("BREW", f"{world.api_url}/v1/posts"):
+            async with http.request("PROPFIND", f"{world.api_url}/v1/posts"):
                 pass
             await seen(world, f'plaza_push_latency_seconds_count{{kind="stream"}} >= {turn}')
             await asyncio.sleep(1.2)  # one more look of Prometheus, of every process
@@ -149,10 +149,10 @@ async def live(world: Running) -> None:
 
 async def come_and_go(http: aiohttp.ClientSession, port: int, person: Person) -> None:
     """Somebody whose train goes through a tunnel."""
-    wire = await Wire(port, http).open({"token": person.token})
+    wire = await Wire(port, http).open({"token": person.tokens.access_token})
     pid = wire.pid
     wire.drop()
-    wire = await Wire(port, http).open({"token": person.token, "pid": pid})
+    wire = await Wire(port, http).open({"token": person.tokens.access_token, "pid": pid})
     wire.drop()
 
 
