@@ -80,9 +80,9 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
 
 
 @contextlib.asynccontextmanager
-async def working_over_servers(roles: str) -> AsyncIterator[Social]:
+async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
     """A Redis, a RabbitMQ, an embedded store (another one where MONGO_URL names it), one `python -m workers` over them,
-    and a connection to them that publishes what is committed."""
+    and a connection to them that publishes what is committed; and RabbitMQ's URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with contextlib.AsyncExitStack() as stop:
@@ -107,7 +107,7 @@ async def working_over_servers(roles: str) -> AsyncIterator[Social]:
             servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
             more = {"MONGO_DATABASE": DATABASE, "WORKER_ROLES": roles, "WORKERS_PORT": "0"}
             await stop.enter_async_context(_running("workers", os.environ | servers | more))
-            yield social
+            yield social, rabbit.url
 
 
 @contextlib.asynccontextmanager
