@@ -293,6 +293,14 @@ class PartingContinued(_AboutUser):
     by: Id
 
 
+class SuspensionChanged(_AboutUser):
+    """Somebody was suspended, or is back: whoever is told of nobody else hears of it, after this group."""
+
+    routing_key = "user.suspension_changed"
+    groups = (Group.NOTIFICATIONS,)
+    after: str = ""
+
+
 class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
@@ -377,6 +385,7 @@ EVENTS: dict[str, type[Event]] = {
         NotificationsChanged,
         RemovalContinued,
         PartingContinued,
+        SuspensionChanged,
         AccountDeleted,
         ForgettingContinued,
         EmailVerificationRequested,
