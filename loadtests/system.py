@@ -13,13 +13,11 @@ from statistics import median, quantiles
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for whoever imports this, too
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from support.servers import RabbitServer, RedisServer
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for whoever imports this, too
 
 import workers.app
 from embedded.app import connect as connect_embedded
+from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.settings import EmbeddedSettings
 from embedded.store import Store
 from social import streams, users
