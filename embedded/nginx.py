@@ -125,11 +125,13 @@ def _sticky(topology: Topology) -> str:
 def _server(topology: Topology) -> str:
     listen = "".join(f"    listen {address};\n" for address in topology.listen)
     if topology.split:
-        whole = f"root {topology.documents}; try_files /openapi.json @{DOCS}; }}\n    location @{DOCS} {{ "
+        whole = f"default_type application/json; root {topology.documents}; error_page 403 404 = @{DOCS};"
+        documents = (
+            f"    location = /openapi.json {{ {whole} }}\n    location @{DOCS} {{ proxy_pass http://{DOCS}; }}\n"
+        )
     else:
-        whole = ""
-    document = f"    location = /openapi.json {{ {whole}proxy_pass http://{DOCS}; }}\n"
-    return f"server {{\n{listen}    include server.conf;\n{document}}}\n"
+        documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
+    return f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
 
 
 COMPOSE = Topology(
