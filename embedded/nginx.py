@@ -28,8 +28,9 @@ class Topology:
     `listen`: addresses as nginx takes them, `8080` or `127.0.0.1:8080`. `unlimited`: networks whose requests and
     connections are not counted. `resolver`: a DNS server; the hosts of servers may then be names, which are looked up
     again and again, and none needs to exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the
-    folder nginx runs in. `documents`: a folder with the openapi.json of all
-    services, for where no process serves them all.
+    folder nginx runs in. `documents`: a folder with the openapi.json of all services, for where no process serves them
+    all. `status`: an address where `/status` tells what watches nginx how many connections it has; not one that people
+    reach.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -39,6 +40,7 @@ class Topology:
     resolver: str | None = None
     access_log: str = "access.log"
     documents: str = "."
+    status: str | None = None
 
     @property
     def split(self) -> bool:
@@ -131,7 +133,12 @@ def _server(topology: Topology) -> str:
         )
     else:
         documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
-    return f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
+    served = f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
+    if topology.status is None:
+        return served
+    near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+    counters = f"location = /status {{ {near}deny all; stub_status; access_log off; }}"
+    return f"{served}server {{\n    listen {topology.status};\n    {counters}\n}}\n"
 
 
 COMPOSE = Topology(
@@ -139,6 +146,7 @@ COMPOSE = Topology(
     nodes={name: f"{name}:8081" for name in ("realtime-1", "realtime-2")},
     resolver="127.0.0.11",
     access_log="/dev/stdout",
+    status="8079",
 )
 MICROSERVICES = replace(
     COMPOSE, services={service: [f"{service}:8080"] for service in SERVICES}, documents="/usr/share/plaza"

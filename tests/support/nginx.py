@@ -13,9 +13,9 @@ import psutil
 
 from api.settings import SERVICES
 from embedded import nginx
+from embedded.cluster.server import Server
 from embedded.nginx import Topology
 from social.contracts.codec import decode, encode
-from support.process import Server
 
 
 class Nginx(Server):
