@@ -13,30 +13,18 @@ import argparse
 import asyncio
 import itertools
 import json
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from statistics import median, quantiles
+from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from system import p50_ms, p99_ms, people, working_in_process
 
-import workers.app
-from embedded.app import connect
-from embedded.settings import EmbeddedSettings
-from social import feeds, likes, posts, streams, users
+from social import feeds, likes, posts
 from social.contracts.pushes import channel, user_room
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.blobs import blobs
-from social.infra.mailer import FileMailer
-from social.infra.process import Tasks
-from social.infra.settings import load
 from social.infra.wiring import Social
-from workers.mail import Post
 
 ALONE_S = 15.0
 AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
@@ -44,42 +32,6 @@ LIKE_EVERY_S = 0.1
 FOLLOWED, POSTS_EACH = 30, 100
 LIMIT = 20
 READS = 15
-
-
-@asynccontextmanager
-async def system(folder: Path, fanout_limit: int) -> AsyncIterator[Social]:
-    """Everything but the doors."""
-    tasks = Tasks()
-    settings = load(EmbeddedSettings, "embedded", plaza_var=folder)
-    async with connect(settings, tasks) as social:
-        post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
-        social.start(tasks)
-        kept = blobs(f"file:{folder / 'media'}")
-        workers.app.start(social, tasks, post, kept, fanout_limit=fanout_limit)
-        try:
-            yield social
-        finally:
-            await tasks.cancel()
-
-
-async def people(social: Social, count: int) -> list[str]:
-    """So many accounts, without passwords; their ids."""
-    ids = [clock.new_id() for _ in range(count)]
-    counters = dict.fromkeys(("followers", "following", "posts", "version"), 0)
-    for some in _batched(ids, 1_000):
-        rows = [
-            {"_id": each, "username": each, "email": each, **users.new_profile(each), **counters, "rev": 0}
-            | {"created_at": clock.now(), "words": [], "password": None}
-            for each in some
-        ]
-        await social.mongo.insert_missing("users", rows)
-        await social.mongo.insert_missing("streams", [streams.new(each) for each in some])
-        await social.mongo.insert_missing("timelines", [timelines.new(each) for each in some])
-    return ids
-
-
-def _batched(ids: Sequence[str], most: int) -> list[Sequence[str]]:
-    return [ids[start : start + most] for start in range(0, len(ids), most)]
 
 
 async def follow(social: Social, pairs: Sequence[tuple[str, str]]) -> None:
@@ -128,7 +80,7 @@ class Bystanders:
 
 async def fan_out(social: Social, followers: int) -> dict[str, float]:
     """The post and the bystanders."""
-    star, fan, *rest = await people(social, 2 + AUTHORS + followers)
+    star, fan, *rest = await people(social.mongo, 2 + AUTHORS + followers)
     authors, fans = rest[:AUTHORS], sorted(rest[AUTHORS:])
     await follow(social, [(each, star) for each in fans])
     await social.mongo.update("users", {"_id": star}, {"$set": {"followers": followers}})
@@ -156,13 +108,12 @@ async def _there(social: Social, entry: str) -> float:
 
 
 def _delays(name: str, took: Sequence[float]) -> dict[str, float]:
-    cuts = quantiles(took, n=100)
-    return {f"{name}_likes": len(took), f"{name}_p50_ms": cuts[49] * 1000, f"{name}_p99_ms": cuts[98] * 1000}
+    return {f"{name}_likes": len(took), f"{name}_p50_ms": p50_ms(took), f"{name}_p99_ms": p99_ms(took)}
 
 
 async def scroll(social: Social) -> dict[str, float]:
     """Page 1, the last page of entries, and page 100, which is fanned out on read."""
-    reader, *authors = await people(social, 1 + FOLLOWED)
+    reader, *authors = await people(social.mongo, 1 + FOLLOWED)
     await follow(social, [(reader, each) for each in authors])
     counts: dict[str, Any] = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
     for _ in range(POSTS_EACH):
@@ -202,9 +153,8 @@ async def main() -> None:
     parser.add_argument("--followers", type=int, default=10_000, help="of the author (default: %(default)s)")
     parser.add_argument("--fanout-limit", type=int, default=feeds.FANOUT_LIMIT, help="(default: %(default)s)")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        async with system(Path(folder), asked.fanout_limit) as social:
-            found = await fan_out(social, asked.followers) | await scroll(social)
+    async with working_in_process(asked.fanout_limit) as social:
+        found = await fan_out(social, asked.followers) | await scroll(social)
     for name, value in found.items():
         print(f"{name:>24} {value:>12,.1f}")
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

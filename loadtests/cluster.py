@@ -32,18 +32,18 @@ from typing import Any
 import psutil
 import socketio
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from embedded.store import Store
+from social.contracts.codec import encode
+from social.contracts.pushes import Push, frame, offset, user_room
+from social.infra import clock, schema
+from social.infra.mongo import Mongo
+from social.infra.pushing import Pushes
+from social.infra.redis import connect
+from social.infra.tokens import Signer, new_private_key
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
-from embedded.store import Store  # noqa: E402
-from social.contracts.codec import encode  # noqa: E402
-from social.contracts.pushes import Push, frame, offset, user_room  # noqa: E402
-from social.infra import clock, schema  # noqa: E402
-from social.infra.mongo import Mongo  # noqa: E402
-from social.infra.pushing import Pushes  # noqa: E402
-from social.infra.redis import connect  # noqa: E402
-from social.infra.tokens import Signer, new_private_key  # noqa: E402
-
 GATEWAYS = (1, 2, 4, 8)
 GATEWAY_CORE, OTHER_CORE = 0, 1
 EPOCH = "benchmrk"

@@ -12,11 +12,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import aiohttp
-from system import PASSWORD, register, started
+from system import PASSWORD, p99_ms, register, started
 
 LOGINS = 20
 CROWD = "--crowd"  # how this file starts itself for them
@@ -91,11 +91,6 @@ async def crowd(url: str, names: Sequence[str]) -> None:
         await asyncio.wait(tasks)
 
 
-def p99(took: Sequence[float]) -> float:
-    """In milliseconds."""
-    return quantiles(took, n=100)[98] * 1000
-
-
 async def main() -> int:
     """Both measurements; 0 when both figures hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,9 +105,9 @@ async def main() -> int:
         await reads(http, token, 2)
         ratios = []
         for _ in range(asked.rounds):
-            alone = p99(await reads(http, token, asked.seconds))
+            alone = p99_ms(await reads(http, token, asked.seconds))
             took, per_second = await beside_logins(http, token, names, asked.seconds)
-            beside = p99(took)
+            beside = p99_ms(took)
             ratios.append(beside / alone)
             print(f"p99 of reads: {alone:.1f} ms alone, {beside:.1f} ms beside {per_second:.0f} logins/s")
         ratio = median(ratios)

@@ -16,14 +16,13 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 import aiohttp
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from system import register, started
+from system import p50_ms, p99_ms, register, started
 
 PEOPLE = 40
 FOLLOWS = 20  # each
@@ -89,8 +88,7 @@ async def measure(http: aiohttp.ClientSession, asks: Iterator[Ask], connections:
 
     await asyncio.gather(*(client() for _ in range(connections)))
     per_second = len(took) / (time.perf_counter() - begun)
-    p50, p99 = median(took), quantiles(took, n=100)[98]
-    return Figures(round(per_second, 1), round(p50 * 1e3, 2), round(p99 * 1e3, 2), refused)
+    return Figures(round(per_second, 1), round(p50_ms(took), 2), round(p99_ms(took), 2), refused)
 
 
 def kinds(crowd: Crowd, chance: random.Random) -> dict[str, Callable[[], Iterator[Ask]]]:

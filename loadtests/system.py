@@ -1,4 +1,4 @@
-"""The embedded system, started for a measurement in a folder of its own, without limits on requests."""
+"""What a measurement starts, each in a folder of its own, whom it finds there, and how it says what it found."""
 
 import asyncio
 import contextlib
@@ -7,29 +7,52 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median, quantiles
 
 import aiohttp
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for whoever imports this, too
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.servers import RabbitServer, RedisServer
+
+import workers.app
+from embedded.app import connect as connect_embedded
+from embedded.settings import EmbeddedSettings
+from embedded.store import Store
+from social import streams, users
+from social.feeds import timelines
+from social.infra import clock
+from social.infra.blobs import blobs
+from social.infra.mailer import FileMailer
+from social.infra.mongo import Mongo
+from social.infra.outbox import Outbox
+from social.infra.process import Tasks
+from social.infra.rabbit import RabbitBroker
+from social.infra.redis import connect
+from social.infra.schema import migrate
+from social.infra.settings import load
+from social.infra.wiring import Social
+from workers.mail import Post
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"
 POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
+DATABASE = "plaza_measured"
 
 
 @contextlib.asynccontextmanager
 async def started() -> AsyncIterator[str]:
-    """`python -m embedded` until the block ends; the URL of its REST API."""
+    """`python -m embedded`, without limits on requests, until the block ends; the URL of its REST API."""
     with tempfile.TemporaryDirectory() as folder:
         ports = [_free_port(), _free_port()]
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
         environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
         environment |= {"PLAZA_VAR": folder, "API_PORT": str(ports[0]), "REALTIME_PORT": str(ports[1]), **rates}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "embedded", cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
-        )
         url = f"http://127.0.0.1:{ports[0]}"
-        try:
+        async with _running("embedded", environment) as process:
             async with aiohttp.ClientSession() as http:
                 while True:
                     with contextlib.suppress(aiohttp.ClientError):
@@ -39,10 +62,65 @@ async def started() -> AsyncIterator[str]:
                     assert process.returncode is None, "the system did not start"
                     await asyncio.sleep(0.1)
             yield url
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
+    """Store, broker and workers of the embedded system in this process: everything but the doors."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, tasks = Path(name), Tasks()
+        async with connect_embedded(load(EmbeddedSettings, "embedded", plaza_var=folder), tasks) as social:
+            post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
+            social.start(tasks)
+            workers.app.start(social, tasks, post, blobs(f"file:{folder / 'media'}"), fanout_limit=fanout_limit)
+            try:
+                yield social
+            finally:
+                await tasks.cancel()
+
+
+@contextlib.asynccontextmanager
+async def working_over_servers(roles: str) -> AsyncIterator[Social]:
+    """A Redis, a RabbitMQ, an embedded store (another one where MONGO_URL names it), one `python -m workers` over them,
+    and a connection to them that publishes what is committed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with contextlib.AsyncExitStack() as stop:
+            redis, rabbit = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
+            for server in (redis, rabbit):
+                server.folder.mkdir()
+                stop.push_async_callback(server.stop)
+                await server.start()
+            url = os.environ.get("MONGO_URL", "")
+            if not url:
+                store = Store(folder)
+                stop.callback(store.stop)
+                url = await store.start()
+            mongo = Mongo(url, DATABASE)
+            await migrate(mongo)
+            outbox = Outbox(mongo)
+            broker = RabbitBroker(rabbit.url, "plaza", outbox)
+            social, tasks = Social.over(mongo, connect(redis.url), broker, outbox), Tasks()
+            social.start(tasks)
+            stop.push_async_callback(social.close)
+            stop.push_async_callback(tasks.cancel)
+            servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+            more = {"MONGO_DATABASE": DATABASE, "WORKER_ROLES": roles, "WORKERS_PORT": "0"}
+            await stop.enter_async_context(_running("workers", os.environ | servers | more))
+            yield social
+
+
+@contextlib.asynccontextmanager
+async def _running(module: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
 
 
 async def register(http: aiohttp.ClientSession, name: str) -> str:
@@ -51,6 +129,33 @@ async def register(http: aiohttp.ClientSession, name: str) -> str:
     async with http.post("/v1/auth/register", json=ask) as answer:
         assert answer.status == 201, await answer.text()
         return str((await answer.json())["access_token"])
+
+
+async def people(mongo: Mongo, count: int) -> list[str]:
+    """So many accounts, without passwords; their ids."""
+    ids = [clock.new_id() for _ in range(count)]
+    counters = dict.fromkeys(("followers", "following", "posts", "version"), 0)
+    for start in range(0, count, 1_000):
+        some = ids[start : start + 1_000]
+        rows = [
+            {"_id": each, "username": each, "email": each, **users.new_profile(each), **counters, "rev": 0}
+            | {"created_at": clock.now(), "words": [], "password": None}
+            for each in some
+        ]
+        await mongo.insert_missing("users", rows)
+        await mongo.insert_missing("streams", [streams.new(each) for each in some])
+        await mongo.insert_missing("timelines", [timelines.new(each) for each in some])
+    return ids
+
+
+def p50_ms(took: Sequence[float]) -> float:
+    """The median of seconds, in milliseconds."""
+    return 1_000 * median(took)
+
+
+def p99_ms(took: Sequence[float]) -> float:
+    """Of seconds, in milliseconds: one in a hundred was longer."""
+    return 1_000 * quantiles(took, n=100)[98]
 
 
 def _free_port() -> int:

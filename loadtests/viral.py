@@ -11,82 +11,25 @@ to its push on Redis. The last line is one JSON object; the exit code is 1 when 
 
 import argparse
 import asyncio
-import contextlib
 import json
-import os
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from statistics import median, quantiles
+from collections.abc import Sequence
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from system import p50_ms, p99_ms, people, working_over_servers
 
-from support.servers import RabbitServer, RedisServer  # noqa: E402
-
-from embedded.store import Store  # noqa: E402
-from social import notifications, streams  # noqa: E402
-from social.contracts.codec import decode  # noqa: E402
-from social.contracts.events import PostLiked  # noqa: E402
-from social.contracts.pushes import Push, channel, user_room  # noqa: E402
-from social.infra import clock  # noqa: E402
-from social.infra.mongo import Mongo, Transaction  # noqa: E402
-from social.infra.outbox import Outbox  # noqa: E402
-from social.infra.process import Tasks  # noqa: E402
-from social.infra.rabbit import RabbitBroker  # noqa: E402
-from social.infra.redis import Redis, connect  # noqa: E402
-from social.infra.schema import migrate  # noqa: E402
-from social.infra.wiring import Social  # noqa: E402
+from social import notifications
+from social.contracts.codec import decode
+from social.contracts.events import PostLiked
+from social.contracts.pushes import Push, channel, user_room
+from social.infra import clock
+from social.infra.mongo import Mongo, Transaction
+from social.infra.redis import Redis
+from social.infra.wiring import Social
 
 EVERY_S = 0.05  # events of the storm are committed together for so long
 OTHERS = 200  # people who are liked now and then, in turns
-
-
-@contextlib.asynccontextmanager
-async def system() -> AsyncIterator[Social]:
-    """Servers, workers, and a connection to them that publishes what is committed."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, stop = Path(name), contextlib.AsyncExitStack()
-        async with stop:
-            redis, rabbit = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
-            for server in (redis, rabbit):
-                server.folder.mkdir()
-                stop.push_async_callback(server.stop)
-                await server.start()
-            url = os.environ.get("MONGO_URL", "")
-            if not url:
-                store = Store(folder)
-                stop.callback(store.stop)
-                url = await store.start()
-            mongo = Mongo(url, "plaza_viral")
-            await migrate(mongo)
-            outbox = Outbox(mongo)
-            broker = RabbitBroker(rabbit.url, "plaza", outbox)
-            social, tasks = Social.over(mongo, connect(redis.url), broker, outbox), Tasks()
-            social.start(tasks)
-            stop.push_async_callback(social.close)
-            stop.push_async_callback(tasks.cancel)
-            servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
-            more = {"MONGO_DATABASE": "plaza_viral", "WORKER_ROLES": "notifications,relay", "WORKERS_PORT": "0"}
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "workers",
-                cwd=ROOT,
-                env=os.environ | servers | more,
-                stdout=asyncio.subprocess.DEVNULL,
-            )
-            stop.push_async_callback(_end, process)
-            yield social
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    process.send_signal(signal.SIGTERM)
-    await process.wait()
 
 
 class Pushes:
@@ -110,20 +53,6 @@ class Pushes:
     def of(self, person: str) -> list[tuple[float, int, int]]:
         """In the order they came."""
         return self.arrived.get(person, [])
-
-
-async def people(mongo: Mongo, count: int) -> list[str]:
-    """So many people, each with a stream."""
-    ids = [clock.new_id() for _ in range(count)]
-    for start in range(0, count, 1_000):
-        some = ids[start : start + 1_000]
-        profile = {"display_name": "somebody", "avatar_url": None, "private": False}
-        await mongo.insert_missing(
-            "users",
-            [{"_id": each, "username": f"u{each}", "email": f"u{each}@example.org", **profile} for each in some],
-        )
-        await mongo.insert_missing("streams", [streams.new(each) for each in some])
-    return ids
 
 
 async def liked(mongo: Mongo, author: str, by: Sequence[str]) -> str:
@@ -214,19 +143,15 @@ async def measure(social: Social, likes: int, seconds: float, rate: float) -> di
         "stream_moves": len(moves),
         "stream_moves_per_s": round(len(moves) / told, 2),
         "most_moves_in_a_second": _most(sorted(moves.values())),
-        "alone_p50_ms": _ms(median(alone)),
-        "alone_p99_ms": _ms(quantiles(alone, n=100)[98]),
-        "beside_p50_ms": _ms(median(during)),
-        "beside_p99_ms": _ms(quantiles(during, n=100)[98]),
+        "alone_p50_ms": round(p50_ms(alone), 1),
+        "alone_p99_ms": round(p99_ms(alone), 1),
+        "beside_p50_ms": round(p50_ms(during), 1),
+        "beside_p99_ms": round(p99_ms(during), 1),
     }
 
 
 def _most(times: Sequence[float]) -> int:
     return max(sum(at <= other < at + 1 for other in times) for at in times)
-
-
-def _ms(seconds: float) -> float:
-    return round(1_000 * seconds, 1)
 
 
 async def main() -> int:
@@ -236,7 +161,7 @@ async def main() -> int:
     parser.add_argument("--seconds", type=float, default=15, help="of the storm, and alone (default: %(default)s)")
     parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
     asked = parser.parse_args()
-    async with system() as social:
+    async with working_over_servers("notifications,relay") as social:
         figures = await measure(social, asked.likes, asked.seconds, asked.beside)
     for name, value in figures.items():
         print(f"{name:>24} {value:>12,}")

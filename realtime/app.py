@@ -121,6 +121,7 @@ class Gateway:
     async def drain(self) -> None:
         """Take nobody new, and send everybody to another gateway over `drain_s`."""
         self.health.stopping = True
+        self.transport.refuse_newcomers()
         leaving = list(self.sessions)
         random.shuffle(leaving)
         step_s = self.settings.drain_s * 0.9 / max(1, len(leaving))

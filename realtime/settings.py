@@ -19,6 +19,11 @@ class GatewaySettings(BaseSettings):
     realtime_engine: Literal["native", "portable"] = Field(
         default="native", description="native: uWebSockets where it loads; portable: aiohttp"
     )
+    node_name: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,32}$",
+        description="this gateway's name, which load balancers find in its clients' session ids; no two may share one",
+    )
     origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
         description="web origins that may connect, comma-separated; clients that send no Origin always may",

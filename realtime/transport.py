@@ -20,6 +20,7 @@ class _Server(Server):
             max_payload_bytes=settings.max_message_bytes,
             max_unsettled=settings.pending_sockets,
             max_buffered_bytes=settings.max_buffered_bytes,
+            node=settings.node_name,
             origins=None if "*" in settings.origins else frozenset(settings.origins),
         )
         super().__init__(choose(settings.realtime_engine)(options), authorize=authorize)
@@ -61,6 +62,10 @@ class Transport:
     def close_connection(self, eio_sid: str) -> None:
         """End a connection in order: what was written arrives first."""
         self._engine.close(eio_sid)
+
+    def refuse_newcomers(self) -> None:
+        """Answer handshakes with 503, which sends a load balancer to the next gateway; who is in goes on."""
+        self._engine.draining = True
 
     async def stop(self) -> None:
         """Close everything that is left."""

@@ -26,6 +26,7 @@ from social.contracts.problems import (
 )
 from social.infra import clock
 from social.infra.blobs import Blobs
+from social.infra.joins import join
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.wiring import Once, Social
 from social.media_urls import REF_FIELDS, good, ref
@@ -246,8 +247,8 @@ async def _there(mongo: Mongo, media_id: str) -> tuple[Document, bool]:
         [
             {"$match": {"_id": media_id, "state": {"$in": ["ready", "attached"]}}},
             {"$set": {"post": "$post_id", "author": "$owner"}},
-            _join("posts", "post", {"$project": {"visibility": 1}}),
-            _join("users", "author", {"$match": users.HERE}, {"$project": {"private": 1}}),
+            join("posts", "post", {"$project": {"visibility": 1}}),
+            join("users", "author", {"$match": users.HERE}, {"$project": {"private": 1}}),
         ],
     )
     if not rows:
@@ -258,11 +259,6 @@ async def _there(mongo: Mongo, media_id: str) -> tuple[Document, bool]:
         raise NotFound
     public = bool(posts) and posts[0].get("visibility", "public") == "public" and not authors[0].get("private")
     return row, public
-
-
-def _join(collection: str, field: str, *stages: Document) -> Document:
-    join = {"from": collection, "localField": field, "foreignField": "_id", "as": field, "pipeline": list(stages)}
-    return {"$lookup": join}
 
 
 def _shown(row: Document, thumbnail: bool, *, public: bool, until: int | None) -> Shown:

@@ -6,11 +6,12 @@ followers, whoever wrote it, is for those who follow its author now.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
+from social.infra.joins import join
 from social.infra.mongo import Document, Reader
 
 MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
@@ -51,8 +52,8 @@ async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
         [
             {"$match": {"username": username, **users.HERE}},
             {"$set": {"out": {"$concat": [viewer, "$_id"]}, "back": {"$concat": ["$_id", viewer]}}},
-            _join("edges", "out"),
-            _join("edges", "back"),
+            join("edges", "out"),
+            join("edges", "back"),
             {"$unset": "password"},
         ],
     )
@@ -105,8 +106,8 @@ async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool 
             *_with_author(viewer),
             {"$set": {"pictures": "$media", **{mark: {"$concat": ["$_id", viewer]} for mark in MARKS}}},
             {"$unset": ["words", "tags", "mentions"]},
-            *(_join(collection, mark) for mark, collection in MARKS.items()),
-            _join("media", "pictures", {"$project": media_urls.REF_FIELDS}),
+            *(join(collection, mark) for mark, collection in MARKS.items()),
+            join("media", "pictures", {"$project": media_urls.REF_FIELDS}),
         ],
     )
     seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}
@@ -121,8 +122,8 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
             {"$match": {"_id": comment_id}},
             *_with_author(viewer),
             {"$set": {"like": comment_id + viewer, "post": "$post_id"}},
-            _join("comment_likes", "like"),
-            _join("posts", "post", *_with_author(viewer)),
+            join("comment_likes", "like"),
+            join("posts", "post", *_with_author(viewer)),
         ],
     )
     for row in found:
@@ -138,8 +139,8 @@ def _with_author(viewer: str) -> list[Document]:
     """Join what was written with who wrote it, unless they are gone, and with how the viewer stands to them."""
     return [
         {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}}},
-        _join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
-        _join("edges", "edge"),
+        join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
+        join("edges", "edge"),
     ]
 
 
@@ -196,12 +197,6 @@ async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
     """Those of these people whom a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])
     return {edge.target for edge in found.values() if edge.apart}
-
-
-def _join(collection: str, field: str, *stages: Document) -> Document:
-    """Replace an id in a field by a list of the document that has it."""
-    join: dict[str, Any] = {"from": collection, "localField": field, "foreignField": "_id", "as": field}
-    return {"$lookup": {**join, "pipeline": list(stages)} if stages else join}
 
 
 def _edge(rows: list[Document]) -> Edge | None:

@@ -50,6 +50,7 @@ class Options:
     settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
     max_unsettled: int | None = None  # how many of those there may be; None: any number
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
+    node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
     origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
 
 

@@ -81,12 +81,17 @@ class Sessions(ABC):
     def _ping(self, slot: int) -> None: ...
 
     def _begin(self) -> Session:
-        session = Session(token_urlsafe(15))
+        session = Session(self._new_sid())
         self.sessions[session.sid] = session
         self.unsettled += 1
         self._wheel.place(session)
         self._expect(session)
         return session
+
+    def _new_sid(self) -> str:
+        # The node is for load balancers, which find it in `?sid=`; nobody can guess what stands behind it.
+        secret = token_urlsafe(15)
+        return f"{self.options.node}.{secret}" if self.options.node else secret
 
     def _expect(self, session: Session) -> None:
         if self.options.settle_timeout_s is not None and session.settled <= 0 and not session.closed:

@@ -3,6 +3,7 @@
 from social import edges
 from social.feeds import timelines
 from social.infra import clock
+from social.infra.joins import join
 from social.infra.mongo import Document, Mongo
 
 CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
@@ -18,15 +19,7 @@ async def after(mongo: Mongo, author_id: str, last: str) -> tuple[list[Document]
             {"$sort": {"from": 1}},
             {"$limit": CHUNK},
             {"$project": {"from": 1, "hides": 1}},
-            {
-                "$lookup": {
-                    "from": "timelines",
-                    "localField": "from",
-                    "foreignField": "_id",
-                    "as": "timeline",
-                    "pipeline": [active, {"$project": {"floor": 1}}],
-                }
-            },
+            join("timelines", "from", active, {"$project": {"floor": 1}}, into="timeline"),
         ],
     )
     told = [

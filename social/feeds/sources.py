@@ -8,6 +8,7 @@ from social import edges, users
 from social.contracts.people import UserRef
 from social.feeds.timelines import Timeline
 from social.infra import clock
+from social.infra.joins import join
 from social.infra.mongo import Document, Mongo, Where
 
 TOP = "f" * 24  # above every place
@@ -61,8 +62,8 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
             {"$limit": span.most},
             {"$set": {"by": each_of({"$ifNull": ["$reposts", []]}, "by")}},
             {"$set": {"edges": {"$map": {"input": "$by", "as": "each", "in": {"$concat": [owner, "$$each"]}}}}},
-            _join("users", "by", {"$match": users.HERE}, {"$project": users.REF_FIELDS}),
-            _join("edges", "edges", {"$match": {"follows_at": edges.EVER, "hides": {"$ne": True}}}),
+            join("users", "by", {"$match": users.HERE}, {"$project": users.REF_FIELDS}),
+            join("edges", "edges", {"$match": {"follows_at": edges.EVER, "hides": {"$ne": True}}}),
         ],
     )
     return _found(rows, span)
@@ -70,10 +71,8 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
 
 async def kept(mongo: Mongo, owner: str, span: Span) -> tuple[Timeline | None, Found]:
     """What is kept of a timeline, and the posts that are merged into it, in one round trip."""
-    posts = {"from": "posts", "localField": "merged", "foreignField": "author_id", "as": "posts"}
-    found = await mongo.aggregate(
-        "timelines", [{"$match": {"_id": owner}}, {"$lookup": {**posts, "pipeline": _some(span)}}]
-    )
+    posts = join("posts", "merged", *_some(span), key="author_id", into="posts")
+    found = await mongo.aggregate("timelines", [{"$match": {"_id": owner}}, posts])
     if not found:
         return None, Found([], True)
     return Timeline.of(found[0]), _found(found[0]["posts"], span)
@@ -96,15 +95,8 @@ async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
 
 async def merged_among(mongo: Mongo, owner: str) -> list[str]:
     """Those whom somebody follows that are merged into timelines when they are read."""
-    famous = {
-        "from": "users",
-        "localField": "to",
-        "foreignField": "_id",
-        "as": "famous",
-        "pipeline": [{"$match": {"merged": True}}, {"$project": {"_id": 1}}],
-    }
-    pipeline = [*_following(owner), {"$lookup": famous}, {"$match": {"famous": {"$ne": []}}}]
-    rows = await mongo.aggregate("edges", pipeline)
+    famous = join("users", "to", {"$match": {"merged": True}}, {"$project": {"_id": 1}}, into="famous")
+    rows = await mongo.aggregate("edges", [*_following(owner), famous, {"$match": {"famous": {"$ne": []}}}])
     return [row["to"] for row in rows]
 
 
@@ -115,8 +107,7 @@ async def reposts(
 
     Left out are posts of those who are followed too: they stand there for themselves.
     """
-    reposts = {"from": "reposts", "localField": "to", "foreignField": "user_id", "as": "repost"}
-    some = [{"$match": {"repost_id": {"$gte": floor}}}, {"$sort": {"repost_id": -1}}, {"$limit": most}]
+    some: list[Document] = [{"$match": {"repost_id": {"$gte": floor}}}, {"$sort": {"repost_id": -1}}, {"$limit": most}]
     of = {"author_id": author_id} if author_id else {"author_id": {"$ne": owner}}
     rows = await mongo.aggregate(
         "edges",
@@ -124,15 +115,15 @@ async def reposts(
             {"$match": {"from": owner, "follows_at": edges.EVER, **({"to": by} if by else {})}},
             {"$match": {"hides": {"$ne": True}}},
             {"$project": {"to": 1}},
-            {"$lookup": {**reposts, "pipeline": some}},
+            join("reposts", "to", *some, key="user_id", into="repost"),
             {"$unwind": "$repost"},
             {"$sort": {"repost.repost_id": -1}},
             {"$limit": most},
             {"$project": {"by": "$to", "id": "$repost.repost_id", "post": "$repost.post_id"}},
-            _join("posts", "post", {"$match": of}, {"$project": {"author_id": 1}}),
+            join("posts", "post", {"$match": of}, {"$project": {"author_id": 1}}),
             {"$unwind": "$post"},
             {"$set": {"edges": {"$concat": [owner, "$post.author_id"]}}},
-            _join("edges", "edges", {"$match": {"follows_at": edges.EVER}}, {"$project": {"_id": 1}}),
+            join("edges", "edges", {"$match": {"follows_at": edges.EVER}}, {"$project": {"_id": 1}}),
             {"$match": {"edges": []}},
         ],
     )
@@ -146,12 +137,6 @@ def each_of(rows: object, field: str) -> Document:
 
 def _reason(row: Document) -> Document:
     return {"by": row["by"], "id": row["id"]}
-
-
-def _join(collection: str, field: str, *stages: Document) -> Document:
-    """Replace ids in a field by a list of the documents that have them."""
-    join = {"from": collection, "localField": field, "foreignField": "_id", "as": field}
-    return {"$lookup": {**join, "pipeline": list(stages)}}
 
 
 def _following(owner: str) -> list[Document]:
@@ -170,9 +155,9 @@ def _some(span: Span) -> list[Document]:
 
 def _of_each(span: Span) -> list[Document]:
     """The posts of people in `to`: a walk of so many index keys for each of them, wherever the span begins."""
-    posts = {"from": "posts", "localField": "to", "foreignField": "author_id", "as": "post", "pipeline": _some(span)}
+    posts = join("posts", "to", *_some(span), key="author_id", into="post")
     newest: list[Document] = [{"$sort": {"post._id": span.way}}, {"$limit": span.most}]
-    return [{"$lookup": posts}, {"$unwind": "$post"}, *newest, {"$replaceRoot": {"newRoot": "$post"}}]
+    return [posts, {"$unwind": "$post"}, *newest, {"$replaceRoot": {"newRoot": "$post"}}]
 
 
 def together(older: bool, *found: Found) -> Found:

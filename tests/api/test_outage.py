@@ -77,8 +77,8 @@ class FreezeAtCommit(Commands):
 
     def started(self, event: CommandStartedEvent) -> None:
         if self.armed and event.command_name == "commitTransaction":
-            self.armed = False
             self._store.freeze()
+            self.armed = False  # only now: else another thread's commit would find neither
 
 
 async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_key(

@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from support.sockets import until
 
@@ -131,7 +132,9 @@ async def test_a_gateway_that_stops_sends_its_clients_to_another_one_by_one(worl
     assert max(waits) <= 600
     async with http.get(f"http://127.0.0.1:{gateway.port}/readyz") as answer:
         assert answer.status == 503
-    assert (await ada.connect(gateway)).connected is None
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await ada.connect(gateway)
+    assert refused.value.status == 503
     await draining
     for wire in wires:
         await asyncio.wait_for(wire.closed.wait(), 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -37,6 +38,21 @@ async def test_a_websocket_handshake_tells_the_rules(start, echo, quick):
     assert rules.keys() == KEYS
     assert rules["upgrades"] == []
     assert (rules["pingInterval"], rules["pingTimeout"]) == (300, 200)
+    await ws.close()
+
+
+async def test_a_sid_names_its_node_and_stays_a_secret(start, echo):
+    client = await start(echo, node="realtime-1")
+    ws, by_websocket = await client.open()
+    sids = [by_websocket, *[await client.handshake() for _ in range(20)]]
+    named = [sid.split(".") for sid in sids]
+    assert {node for node, _ in named} == {"realtime-1"}
+    assert len({secret for _, secret in named}) == len(sids)
+    assert {len(secret) for _, secret in named} == {20}  # 120 bits
+    assert quote(sids[-1], safe="") == sids[-1]
+    assert (await client.post(sids[-1], "4hello")).text == "ok"
+    assert (await client.poll(sids[-1])).text == "4hello"
+    assert (await client.poll(named[-2][1])).status == 400
     await ws.close()
 
 
