@@ -30,7 +30,8 @@ KEYS: dict[str, Callable[[Path], Sequence[object]]] = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Every command and what it takes."""
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -187,7 +188,7 @@ async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 1 with one line when it fails."""
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     try:
         sys.exit(asyncio.run(arguments.run(arguments)))
     except (StartError, Problem) as error:

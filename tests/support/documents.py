@@ -2,7 +2,8 @@
 
 The words after the language say what a block is: `sh` runs where the blocks before it ran, `sh server` runs beside
 them until the next `sh server` or the end, `sh unrun` needs what tests have not got, `js ada.mjs` is saved as a file.
-A `text` block right after one that runs is what it says; `…` stands for anything within a line.
+`py in <file>` is an excerpt. A `text` block right after one that runs is what it says; `…` stands for anything within a
+line.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,30 @@ def blocks(page: str, section: str | None = None) -> list[Block]:
     if section is not None:
         text = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     return [Block(language, tuple(words.split()), body) for language, words, body in FENCE.findall(text)]
+
+
+def excerpts(page: str) -> list[tuple[str, str]]:
+    """The blocks `py in <file>`: what they are to be found in, and what they say."""
+    return [(words[1], text) for _, words, text in blocks(page) if words[:1] == ("in",)]
+
+
+def links(text: str) -> list[str]:
+    """The files a page leads to."""
+    return [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+
+
+def names(page: str) -> Iterator[tuple[str, list[str]]]:
+    """Files and names in `code`, each with the files that the row of its table is about."""
+    for line in FENCE.sub("", (ROOT / page).read_text()).splitlines():
+        first, *cells = line.strip("|").split("|") if line.startswith("|") else ("", line)
+        files = [name for name in _coded(first) if "/" in name]
+        yield from ((name, []) for name in files)
+        yield from ((name, files) for cell in cells for name in _coded(cell))
+
+
+def _coded(text: str) -> list[str]:
+    """File names, identifiers and words in quotes; what has a sign that none of them has is prose, or a command."""
+    return [name for name in re.findall(r"`([^`]+)`", text) if re.fullmatch(r'[\w.*/-]+|"[\w.]+"', name)]
 
 
 def shows(expected: str, said: str) -> str | None:
@@ -99,7 +124,7 @@ class Terminal:
                     (self.folder / name).write_text(self._here(text))
                 case "text", () if ran is not None:
                     ran = await self._shown(self._here(text), ran)
-                case ("sh", ("unrun",)) | ("mermaid", ()) | ("py", ()):
+                case ("sh", ("unrun",)) | ("py", ("in", _)) | ("mermaid", ()):
                     ran = None
                 case _:
                     raise AssertionError(f"{page}: nobody knows what to do with a block of {language} {words}")
