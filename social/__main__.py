@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, demo, parked, recount, reports, restoring
+from social import accounts, backlog, demo, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
 from social.infra import clock, keyfiles
@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=None, help="repeat the same choices")
     command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
     command.set_defaults(run=demo.main)
+
+    command = commands.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
+    command.set_defaults(run=_with_store(_backlog))
 
     command = commands.add_parser("parked", help="messages that no consumer could digest (MONGO_URL)")
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
@@ -113,6 +116,12 @@ async def _keys(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise StartError(f"cannot use the keys in {arguments.folder}: {error}") from None
     return 0
+
+
+async def _backlog(mongo: Mongo, _: argparse.Namespace) -> None:
+    async for each in backlog.all_of_it(mongo):
+        since = f", the first for {max(0, each.since.total_seconds()):.0f} s" if each.rows else ""
+        show(f"{each.what}: {each.rows}{since}")
 
 
 async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:

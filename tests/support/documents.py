@@ -1,9 +1,9 @@
 """Pages whose commands are run: their fenced blocks, and a terminal that executes these one after the other.
 
 The words after the language say what a block is: `sh` runs where the blocks before it ran, `sh server` runs beside
-them until the next `sh server` or the end, `sh unrun` needs what tests have not got, `js ada.mjs` is saved as a file.
-`py in <file>` is an excerpt. A `text` block right after one that runs is what it says; `…` stands for anything within a
-line.
+them until Ctrl-C, which comes before the next `sh server` or `sh stopped` and at the end. `sh unrun` needs what tests
+have not got. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text` block right after one that
+runs is what it says; `…` stands for anything within a line.
 """
 
 import asyncio
@@ -120,6 +120,9 @@ class Terminal:
                     ran = await self.run(text)
                 case "sh", ("server",):
                     ran = await self.serve(text)
+                case "sh", ("stopped",):
+                    await self.interrupt()
+                    ran = await self.run(text)
                 case "js" | "py", (name,):
                     (self.folder / name).write_text(self._here(text))
                 case "text", () if ran is not None:
