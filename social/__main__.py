@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, backlog, demo, parked, recount, reports, restoring
+from social import accounts, backlog, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem
 from social.infra import clock, keyfiles
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=15, help="how long they act (default: %(default)s)")
     command.add_argument("--seed", type=int, default=None, help="repeat the same choices")
     command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
-    command.set_defaults(run=demo.main)
+    command.set_defaults(run=_demo)
 
     command = commands.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
     command.set_defaults(run=_with_store(_backlog))
@@ -108,6 +108,12 @@ def _with_store(
         return 0
 
     return run
+
+
+async def _demo(arguments: argparse.Namespace) -> int:
+    from social import demo  # and the clients it needs: nobody else is to wait for them
+
+    return await demo.main(arguments)
 
 
 async def _keys(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,8 +111,8 @@ class Terminal:
         self._server: subprocess.Popen[bytes] | None = None
         self._log = folder.parent / "server.log"
 
-    async def follow(self, page: str) -> None:
-        """Do what a page says, and look at what it shows."""
+    async def follow(self, page: str, once_served: Callable[[Path], Awaitable[None]] | None = None) -> None:
+        """Do what a page says, and look at what it shows; `once_served` when the first server says that it runs."""
         ran: str | None = None
         for language, words, text in blocks(page):
             match language, words:
@@ -127,6 +127,9 @@ class Terminal:
                     (self.folder / name).write_text(self._here(text))
                 case "text", () if ran is not None:
                     ran = await self._shown(self._here(text), ran)
+                    if once_served is not None:
+                        await once_served(self.folder)
+                        once_served = None
                 case ("sh", ("unrun",)) | ("py", ("in", _)) | ("mermaid", ()):
                     ran = None
                 case _:
@@ -143,7 +146,7 @@ class Terminal:
         assert self._shell.stdout is not None
         block, said = self.folder.parent / "block.sh", b""
         block.write_text(self._here(text))
-        strict = "set -uEo pipefail; trap 'echo \"failed: $BASH_COMMAND\"; echo 1 >&9' ERR"
+        strict = "set -uEo pipefail; trap 'echo \"failed: $BASH_COMMAND\" >&2; echo 1 >&9' ERR"
         self._shell.stdin.write(f"exec 9>failed; {strict}; . {block} </dev/null; echo; echo '-- over --'\n".encode())
         async with asyncio.timeout(timeout_s):
             while not said.endswith(b"\n-- over --\n"):
@@ -202,8 +205,3 @@ async def _end(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s:
         deadline = time.monotonic() + timeout_s
         while process.poll() is None and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
-
-
-def unrun(pages: Sequence[str]) -> list[str]:
-    """The blocks that nobody runs here."""
-    return [block.text for page in pages for block in blocks(page) if block[:2] == ("sh", ("unrun",))]
