@@ -33,7 +33,7 @@ bench-fanout: packages-dev ## measure the realtime engine and cluster against st
 bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
 	$(VENV_PYTHON) loadtests/rest.py
 
-docs: packages-dev ## write the generated files of docs/ again
+docs: packages-dev ## write the generated files of docs/ and nginx/ again
 	$(VENV_PYTHON) -m embedded.documents
 
 lock: packages-dev ## choose new dependency versions and pin them by hash

@@ -1,4 +1,4 @@
-"""Writes the generated files of docs/; a test fails when one is not what the code says."""
+"""Writes the generated files of docs/ and nginx/; a test fails when one is not what the code says."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,15 @@ import orjson
 from api.app import ALL
 from api.openapi import document as openapi
 from api.postman import collection
+from embedded import locations, nginx
 from social.asyncapi import document as asyncapi
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Each generated file's name and content."""
+    """Each generated file of docs/, its name and content."""
     return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
 
 
@@ -23,6 +25,20 @@ def text(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
+def configuration() -> dict[str, str]:
+    """Each generated file of nginx/, its name and content."""
+    return {
+        "locations.conf": locations.locations(),
+        "owners.conf": locations.owners(),
+        "problems.conf": locations.problems(),
+        nginx.PROCESS_CONF: nginx.process(nginx.MOST_FILES),
+        nginx.TOPOLOGY_CONF: nginx.render(nginx.COMPOSE),
+        nginx.MICROSERVICES_CONF: nginx.render(nginx.MICROSERVICES),
+    }
+
+
 if __name__ == "__main__":
     for name, document in documents().items():
         (DOCS / name).write_bytes(text(document))
+    for name, directives in configuration().items():
+        (nginx.SOURCE / name).write_text(directives)

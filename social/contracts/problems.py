@@ -59,6 +59,10 @@ class Problem(Exception):
         return {name: value for name, value in body.__dict__.items() if value is not None}
 
 
+class MalformedRequest(Problem):
+    status, code, title = 400, "malformed_request", "This is no HTTP that can be answered"
+
+
 class MalformedJson(Problem):
     status, code, title = 400, "malformed_json", "The body is not JSON"
 
@@ -185,6 +189,10 @@ class ValidationFailed(Problem):
 
 class IdempotencyMismatch(Problem):
     status, code, title = 422, "idempotency_mismatch", "This idempotency key was used for another request"
+
+
+class HeadersTooLarge(Problem):
+    status, code, title = 431, "headers_too_large", "The address or the headers are too large"
 
 
 class RateLimited(Problem):

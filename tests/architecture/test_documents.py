@@ -1,11 +1,17 @@
-"""The documents under docs/ say what the code does."""
+"""What is generated says what the code does."""
 
 import pytest
 
-from embedded.documents import DOCS, documents, text
+from embedded.documents import DOCS, configuration, documents, text
+from embedded.nginx import SOURCE
 
 
 @pytest.mark.parametrize("name", documents())
 def test_a_document_under_docs_is_what_the_code_says(name):
     written = (DOCS / name).read_bytes()
     assert written == text(documents()[name]), f"docs/{name} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("name", configuration())
+def test_the_generated_part_of_nginx_is_what_the_code_says(name):
+    assert (SOURCE / name).read_text() == configuration()[name], f"nginx/{name} has drifted: run `make docs`"
