@@ -47,8 +47,26 @@ lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra s3 -c requirements/dev.txt $(LOCK) -o requirements/image.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
+
+up: docker ## start the production system in containers; PROFILES=microservices,observability chooses others (.env)
+	@sh deploy/env.sh
+	$(COMPOSE) up --build --detach
+
+down: docker ## stop it; its data stay in their volumes
+	$(COMPOSE) $(EVERY) down
+
+logs: docker ## follow what its containers say
+	$(COMPOSE) $(EVERY) logs --follow --tail 100
+COMPOSE = $(if $(PROFILES),COMPOSE_PROFILES=$(PROFILES) )docker compose
+EVERY := --profile whole --profile microservices --profile observability
+
+docker:
+	@docker compose version >/dev/null 2>&1 || { \
+		echo "this needs Docker with its compose plugin, which is not on this machine; make run needs neither" >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || { echo "Docker is installed, but its engine does not answer: is it running?" >&2; exit 1; }
 
 clean: ## forget the virtual environment and the data of make run
 	rm -rf .venv node_modules var
@@ -94,4 +112,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak bench-fanout bench-rest chaos docs lock clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules

@@ -29,7 +29,8 @@ class Topology:
     connections are not counted. `resolver`: a DNS server; the hosts of servers may then be names, which are looked up
     again and again, and none needs to exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the
     folder nginx runs in. `documents`: a folder with the openapi.json of all
-    services, for where no process serves them all.
+    services, for where no process serves them all. `status`: an address where `/status` tells what watches nginx how
+    many connections it has; not one that people reach.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -39,6 +40,7 @@ class Topology:
     resolver: str | None = None
     access_log: str = "access.log"
     documents: str = "."
+    status: str | None = None
 
     @property
     def split(self) -> bool:
@@ -129,7 +131,11 @@ def _server(topology: Topology) -> str:
     else:
         whole = ""
     document = f"    location = /openapi.json {{ {whole}proxy_pass http://{DOCS}; }}\n"
-    return f"server {{\n{listen}    include server.conf;\n{document}}}\n"
+    served = f"server {{\n{listen}    include server.conf;\n{document}}}\n"
+    if topology.status is None:
+        return served
+    counters = "location = /status { stub_status; access_log off; }"
+    return f"{served}server {{\n    listen {topology.status};\n    {counters}\n}}\n"
 
 
 COMPOSE = Topology(
@@ -137,6 +143,7 @@ COMPOSE = Topology(
     nodes={name: f"{name}:8081" for name in ("realtime-1", "realtime-2")},
     resolver="127.0.0.11",
     access_log="/dev/stdout",
+    status="8079",
 )
 MICROSERVICES = replace(
     COMPOSE, services={service: [f"{service}:8080"] for service in SERVICES}, documents="/usr/share/plaza"

@@ -1,7 +1,9 @@
 """`python -m realtime`: a gateway over real servers, until it is told to stop."""
 
+from pydantic import SecretStr
+
 from realtime.app import Gateway
-from realtime.settings import Settings
+from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra import logs
 from social.infra.process import Tasks, run
 from social.infra.schema import wait_for_schema
@@ -17,9 +19,22 @@ def _verifier(settings: Settings) -> Verifier:
         raise StartError(f"JWT_JWKS: cannot use {settings.jwt_jwks}: {error}") from None
 
 
+def with_pid_key(settings: Settings) -> Settings:
+    """The same with the key out of its file, where one is named; raises StartError."""
+    if settings.pid_key_file is None:
+        return settings
+    try:
+        key = settings.pid_key_file.read_text().strip()
+    except (OSError, ValueError) as error:
+        raise StartError(f"PID_KEY_FILE: cannot use {settings.pid_key_file}: {error}") from None
+    if len(key) < PID_KEY_CHARACTERS:
+        raise StartError(f"PID_KEY_FILE: {settings.pid_key_file} holds less than {PID_KEY_CHARACTERS} characters")
+    return settings.model_copy(update={"pid_key": SecretStr(key)})
+
+
 async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
-    settings = load(Settings, "realtime")
+    settings = with_pid_key(load(Settings, "realtime"))
     logs.configure("realtime", settings.log_style, settings.log_level)
     tasks = Tasks()
     social = Social.connect(settings)

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.infra.settings import Connections, Origins
+
+PID_KEY_CHARACTERS = 32
 
 
 class GatewaySettings(BaseSettings):
@@ -30,7 +33,7 @@ class GatewaySettings(BaseSettings):
     )
     pid_key: SecretStr | None = Field(
         default=None,
-        min_length=32,
+        min_length=PID_KEY_CHARACTERS,
         description="signs what clients resume with; without it a restart forgets them",
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
@@ -70,5 +73,14 @@ class GatewaySettings(BaseSettings):
 class Settings(Connections, GatewaySettings):
     """The realtime process on its own."""
 
-    pid_key: SecretStr = Field(min_length=32, description="signs what clients resume with; the same on all gateways")
+    pid_key_file: Path | None = Field(
+        default=None, description="file with what signs what clients resume with, the same on all gateways; or PID_KEY"
+    )
     jwt_jwks: Path = Field(description="file with the JWKS document that access tokens are verified with")
+
+    @field_validator("pid_key_file")
+    @classmethod
+    def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and "pid_key" in info.data and info.data["pid_key"] is None:
+            raise PydanticCustomError("missing", "is needed, or PID_KEY")
+        return value

@@ -22,12 +22,12 @@ PAUSE_S = 5
 show = Console(highlight=False, markup=False).print  # errors and events say things in [brackets]
 
 
-KEYS: dict[str, Callable[[Path], Sequence[object]]] = {
-    "make": keyfiles.make_keys,
-    "rotate": lambda folder: [f"signing with {keyfiles.rotate(folder)}"],
-    "publish": lambda folder: [f"published {keyfiles.publish(folder)}"],
-    "sign": lambda folder: [f"signing with {keyfiles.sign(folder)}"],
+KEYS: dict[str, Sequence[Callable[[Path], Sequence[object]]]] = {
+    "make": [keyfiles.make_keys],
+    "publish": [lambda folder: [f"published {keyfiles.publish(folder)}"]],
+    "sign": [lambda folder: [f"signing with {keyfiles.sign(folder)}"]],
 }
+KEYS["rotate"] = [*KEYS["publish"], *KEYS["sign"]]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         " jwks.json; publish, sign: its two steps, where jwks.json has to be copied to the processes in between",
     )
     command.add_argument("folder", type=Path, help="where jwt.pem, jwks.json, refresh.key and pid.key are written")
+    command.add_argument(
+        "--copy", type=Path, metavar="FOLDER", help="keep jwks.json and pid.key there too, for who may see no other"
+    )
     command.set_defaults(run=_keys)
 
     command = commands.add_parser("demo", help="real accounts and sockets against a running system, and a table")
@@ -105,8 +108,11 @@ def _with_store(
 
 async def _keys(arguments: argparse.Namespace) -> int:
     try:
-        for line in KEYS[arguments.what](arguments.folder):
-            show(str(line), soft_wrap=True)
+        for step in KEYS[arguments.what]:
+            for line in step(arguments.folder):
+                show(str(line), soft_wrap=True)
+            if arguments.copy:  # after each step: who verifies must have a key before anybody signs with it
+                keyfiles.copy_checks(arguments.folder, arguments.copy)
     except OSError as error:
         raise StartError(f"cannot use the keys in {arguments.folder}: {error.strerror}") from None
     except ValueError as error:

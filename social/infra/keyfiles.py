@@ -15,7 +15,7 @@ JWT_PRIVATE_KEY = "jwt.pem"  # JWT_PRIVATE_KEY_FILE of the API
 NEXT_PRIVATE_KEY = "jwt.next.pem"  # published and not yet signing
 JWKS = "jwks.json"  # JWT_JWKS of the gateways and the API; public
 REFRESH_KEY = "refresh.key"  # REFRESH_KEY_FILE of the API
-PID_KEY = "pid.key"  # PID_KEY of the gateways
+PID_KEY = "pid.key"  # PID_KEY_FILE of the gateways
 
 SEEN_WITHIN = timedelta(minutes=5)  # where secrets are copied to their processes, the old key signs a while longer
 RETIRE = ACCESS_LIVES + LEEWAY * 2 + SEEN_WITHIN
@@ -60,10 +60,15 @@ def sign(folder: Path) -> str:
     return kid
 
 
-def rotate(folder: Path) -> str:
-    """Both steps, for processes that read this very folder; the new key's id. Raises OSError, ValueError."""
-    publish(folder)
-    return sign(folder)
+def copy_checks(folder: Path, to: Path) -> list[Path]:
+    """Keep what gateways and services without logins need in a folder of its own, and no secret that signs tokens.
+
+    Raises OSError.
+    """
+    to.mkdir(parents=True, exist_ok=True)
+    for name in (JWKS, PID_KEY):
+        _replace(to / name, (folder / name).read_bytes())
+    return [to / JWKS, to / PID_KEY]
 
 
 def _published(folder: Path) -> list[dict[str, Any]]:

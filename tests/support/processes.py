@@ -32,7 +32,9 @@ class Ended(NamedTuple):
 class Program:
     """`python -m <module>` in its own session, with settings of its own and none of ours."""
 
-    def __init__(self, module: str, *words: str, folder: Path, crash: str = "", **settings: object) -> None:
+    def __init__(
+        self, module: str, *words: str, folder: Path, crash: str = "", cwd: Path = ROOT, **settings: object
+    ) -> None:
         self._command = [sys.executable, "-m", module, *words]
         if crash:  # see crash.py
             self._command = [sys.executable, "-P", str(CRASH), crash, module]
@@ -41,13 +43,14 @@ class Program:
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
         self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}  # type: ignore[operator]
+        self._cwd = cwd
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Program":
         """Start it; see `answering`."""
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                self._command, cwd=ROOT, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
         return self
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ["sh", "make", "awk", "cat", "chmod", "cmp", "cp", "dirname", "grep", "id", "ls", "mkdir", "mktemp", "mv", "rm"]
-TOOLS += ["sed", "sleep", "tail", "tee", "touch", "true"]
+TOOLS += ["od", "sed", "sleep", "tail", "tee", "touch", "tr", "true"]
 
 # What a Python does when make asks it: FAKE_* say what is wrong with this one. The copy in .venv keeps a diary.
 PYTHON = r"""#!/bin/sh
@@ -45,6 +45,8 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copytree(ROOT / "requirements", folder / "requirements")
     shutil.copy(ROOT / "package-lock.json", folder)
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
+    shutil.copy(ROOT / ".env.example", folder)
     (folder / "tests/install-servers.sh").write_text("echo servers\n")
     return folder
 
@@ -177,6 +179,45 @@ def test_an_npm_that_fails_is_tried_again(make: Make, folder: Path, tmp_path: Pa
     assert "no network" in make("node-modules").stderr
     assert make("node-modules").returncode != 0
     assert diary(folder) == ["npm ci", "npm ci"]
+
+
+# What docker is asked: FAKE_* say what is wrong with it.
+DOCKER = r"""#!/bin/sh
+case "$*" in
+"compose version") [ -z "$FAKE_NO_COMPOSE" ] ;;
+info) [ -z "$FAKE_NO_ENGINE" ] ;;
+*) echo "docker $* (${COMPOSE_PROFILES:-as .env says})" >>diary ;;
+esac
+"""
+
+
+def test_without_docker_up_says_so_in_one_line(make: Make, folder: Path, tmp_path: Path) -> None:
+    for wrong in ({}, {"FAKE_NO_COMPOSE": "1"}, {"FAKE_NO_ENGINE": "1"}):
+        for target in ("up", "down", "logs"):
+            refused = make(target, **wrong)
+            assert refused.returncode != 0
+            says = "its engine does not answer" if "FAKE_NO_ENGINE" in wrong else "needs Docker with its compose plugin"
+            assert says in one_line(refused)
+        executable(tmp_path / "bin/docker", DOCKER)
+    assert not (folder / ".env").exists()
+
+
+def test_up_makes_passwords_once_and_starts_what_is_asked_for(make: Make, folder: Path, tmp_path: Path) -> None:
+    executable(tmp_path / "bin/docker", DOCKER)
+    assert make("up").returncode == 0
+    first = (folder / ".env").read_text()
+    assert "REDIS_PASSWORD=\n" not in first
+    make("up", "PROFILES=microservices,observability")
+    make("logs")
+    make("down")
+    assert (folder / ".env").read_text() == first
+    every = "--profile whole --profile microservices --profile observability"
+    assert diary(folder) == [
+        "docker compose up --build --detach (as .env says)",
+        "docker compose up --build --detach (microservices,observability)",
+        f"docker compose {every} logs --follow --tail 100 (as .env says)",
+        f"docker compose {every} down (as .env says)",
+    ]
 
 
 def test_help_lists_what_make_can_do(make: Make) -> None:
