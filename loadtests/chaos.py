@@ -53,7 +53,7 @@ def killed(*names: str) -> Harm:
 
 async def rolled(cluster: Cluster) -> None:
     """`python -m embedded.cluster roll`."""
-    ended = await cluster.roll()
+    ended = await cluster.told("roll")
     assert ended.code == 0, ended
 
 

@@ -34,6 +34,7 @@ async def main() -> bool:
     logs.configure("cluster", level="warning")
     _installed(settings)
     folder = settings.plaza_var.absolute()
+    control.check(folder)
     with claim(folder):
         if not is_free(settings.port):
             raise StartError(f"cannot listen on {settings.host}:{settings.port}: Address already in use")

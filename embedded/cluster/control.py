@@ -15,9 +15,15 @@ NAME = "control"
 LONGEST_PATH = 100  # sun_path is 108 bytes on Linux, 104 on macOS
 
 
+def check(folder: Path) -> None:
+    """Raises StartError where the folder cannot hold a socket."""
+    if len(str(folder / NAME)) > LONGEST_PATH:
+        raise StartError(f"the path {folder} is too long for a socket in it; choose another PLAZA_VAR")
+
+
 @asynccontextmanager
 async def answering(folder: Path, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Answer those who may write to the folder until the block ends; raises StartError."""
+    """Answer those who may write to the folder until the block ends."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -30,8 +36,6 @@ async def answering(folder: Path, supervisor: Supervisor) -> AsyncIterator[None]
             writer.close()
 
     path = folder / NAME
-    if len(str(path)) > LONGEST_PATH:
-        raise StartError(f"the path {path} is too long for a socket; choose another PLAZA_VAR")
     path.unlink(missing_ok=True)  # of one that was killed: the folder is ours now
     server = await asyncio.start_unix_server(answer, path)
     path.chmod(0o600)

@@ -70,7 +70,7 @@ class Kept:
                 try:
                     self.starts += 1
                     await self.part.start()
-                except (StartFailed, StartError) as error:
+                except (StartFailed, StartError, OSError) as error:  # TimeoutError is one
                     say(self.part.name, last_line(error))
 
 

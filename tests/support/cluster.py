@@ -47,12 +47,11 @@ class Cluster:
             return {part["name"]: part for part in answer["parts"]}
         raise AssertionError("no answer")
 
-    async def roll(self, *names: str) -> Ended:
-        """`python -m embedded.cluster roll`."""
-        folder = self._folder / "roll"
+    async def told(self, *words: str) -> Ended:
+        """`python -m embedded.cluster …`, and how it ended."""
+        folder = self._folder / "told"
         folder.mkdir(exist_ok=True)
-        program = Program("embedded.cluster", "roll", *names, folder=folder, **self._settings)
-        return await program.start().ended(timeout_s=240)
+        return await Program("embedded.cluster", *words, folder=folder, **self._settings).start().ended(timeout_s=240)
 
     async def kill(self, name: str) -> int:
         """kill -9 one part; its process id."""

@@ -1,7 +1,6 @@
 """`make cluster`: production's processes on this machine, replaced and killed while a crowd is busy."""
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,15 +13,16 @@ from support.browser import Page, page
 from support.cluster import Cluster
 from support.crowd import Somebody, crowd, settle
 from support.eventually import eventually
+from support.nginx import Nginx
 from support.people import knocking
 from support.ports import free_ports
 from support.processes import Program, gone
 from support.servers import ImpatientStore, RabbitServer, RedisServer
 
-from embedded import nginx
+from social.contracts.codec import decode
 
 README = Path(__file__).parents[2] / "README.md"
-ROLL = "python -m embedded.cluster roll"
+ROLL, STATUS = "python -m embedded.cluster roll", "python -m embedded.cluster status"
 PEOPLE = 10
 DRAIN_S = 2
 
@@ -32,8 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One for all tests of this module; the last of them ends it."""
     require(RedisServer)
     require(RabbitServer)
-    if nginx.program() is None:
-        pytest.fail("nginx is not installed") if os.environ.get("CI") == "true" else pytest.skip("no nginx")
+    require(Nginx)
     (port,), folder = free_ports(1), tmp_path_factory.mktemp("cluster")
     store = ImpatientStore(folder / "documents")  # else a killed process may hold some for a minute
     run(store.start())
@@ -55,6 +54,9 @@ async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) 
         *("api-1", "api-2", "realtime-1", "realtime-2", "workers-1", "workers-2"),
     }
     assert all(part["running"] and part["starts"] == 1 for part in parts.values())
+    status = await cluster.told("status")
+    assert {decode(line)["name"] for line in status.out.splitlines()} == set(parts)
+    assert STATUS in README.read_text()
 
 
 async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_anything(cluster: Cluster) -> None:
@@ -62,7 +64,7 @@ async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_any
     async with crowd(cluster.url, PEOPLE) as people, page() as browser:
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():
-            rolled = await cluster.roll("workers-1", "realtime-1", "api-1")
+            rolled = await cluster.told("roll", "workers-1", "realtime-1", "api-1")
         assert rolled.code == 0, rolled
         assert [line.partition(":")[0] for line in rolled.out.splitlines()] == ["workers-1", "realtime-1", "api-1"]
         account = await settle(people)
@@ -125,7 +127,7 @@ async def missed_nothing(browser: Page, somebody: Somebody) -> None:
 
 
 async def test_what_cannot_be_replaced_is_refused_by_name(cluster: Cluster) -> None:
-    ended = await cluster.roll("painting")
+    ended = await cluster.told("roll", "painting")
     assert ended.code == 1
     assert ended.out.startswith("plaza: there is no painting; there are api, api-1, ")
 
@@ -163,6 +165,11 @@ async def test_each_service_can_have_a_process_of_its_own_and_ctrl_c_stops_all(t
         assert await gone(children)
     finally:
         await split.program.kill()
+
+
+async def test_where_no_cluster_runs_there_is_nobody_to_tell(tmp_path: Path) -> None:
+    program = Program("embedded.cluster", "status", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
+    one_line(await program.start().ended(), f"no cluster runs in {tmp_path / 'var'}")
 
 
 async def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
