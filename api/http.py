@@ -29,7 +29,7 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, metrics, paging
 from social.infra.revisions import Expected
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
@@ -41,7 +41,7 @@ MAX_BODY = 1024 * 1024
 DEADLINE_S = 10.0
 BODY_S = 8.0  # of these, for a body to arrive
 
-Cursor = Annotated[str | None, Field(max_length=512, description="a `next` or `prev` of the same list")]
+Cursor = Annotated[str | None, Field(max_length=paging.LONGEST, description="a `next` or `prev` of the same list")]
 Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -1,10 +1,8 @@
 """The embedded composition root: one process, one event loop, two ports, one child."""
 
-import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -12,6 +10,7 @@ from rich.console import Console
 import api.app
 import workers.app
 from api.settings import SERVICES, RestSettings
+from embedded.folder import claim
 from embedded.local_broker import LocalBroker
 from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
@@ -144,32 +143,6 @@ def mail_settings(settings: EmbeddedSettings) -> MailSettings:
     return load(
         MailSettings, "embedded", **{name: value for name, value in here.items() if name not in said.model_fields_set}
     )
-
-
-class claim:
-    """This folder is ours until we end; raises StartError when it is another's or cannot be written."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock: IO[Any] | None = None
-
-    def __enter__(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._folder / "lock").open("a+")
-            probe = self._folder / ".writable"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise StartError(f"cannot write to {self._folder}: {error.strerror}") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StartError(f"{self._folder} is in use by another Plaza; stop it, or set PLAZA_VAR") from None
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.close()
 
 
 def load_keys(folder: Path) -> Keys:

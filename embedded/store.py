@@ -77,11 +77,22 @@ class Store:
             for _ in range(TRIES):
                 if self._child is None or self.alive():  # None: it is being stopped
                     break
-                log.error("the document store ended; starting it again", why=self._last_words())
-                self._spawn()
-                await self._ready()
+                log.error("the document store ended; starting it again", why=self.last_words())
+                with suppress(StartError):
+                    await self.revive()
             else:
-                raise StartError(f"the document store does not stay: {self._last_words()}")
+                raise StartError(f"the document store does not stay: {self.last_words()}")
+
+    async def revive(self) -> None:
+        """Start it again, on the same port, and wait until it answers; raises StartError."""
+        self._spawn()
+        if why := await self._ready():
+            raise StartError(f"the document store did not start: {why}")
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id."""
+        return self._child.pid if self._child else None
 
     def alive(self) -> bool:
         """Whether the child runs."""
@@ -119,7 +130,7 @@ class Store:
         try:
             while time.monotonic() < deadline:
                 if not self.alive():
-                    return self._last_words()
+                    return self.last_words()
                 with suppress(Unavailable):
                     await mongo.ping()
                     return ""
@@ -128,7 +139,8 @@ class Store:
             mongo.close()
         return f"no answer within {READY_WITHIN_S:.0f} s"
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """What it said last."""
         with suppress(OSError):
             lines = (self._folder / "store.log").read_text(errors="replace").strip().splitlines()
             if lines:

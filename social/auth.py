@@ -22,7 +22,7 @@ from social.contracts.problems import (
 )
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Transaction, Where
+from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction, Where
 from social.infra.passwords import Passwords
 from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
@@ -80,7 +80,7 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
     if user.get("suspended_at"):
         raise AccountSuspended
     session, token = _new_session(keys, user["_id"], client)
-    await social.mongo.transact(lambda tx: _open_session(tx, user, session))
+    await _open_session(social.mongo, user, session)
     return _tokens(keys, user, session["_id"], token)
 
 
@@ -192,15 +192,18 @@ async def _known(social: Social, keys: Checks, name: str, where: Where, password
     return user
 
 
-async def _open_session(tx: Transaction, user: Document, session: Document) -> None:
+async def _open_session(mongo: Mongo, user: Document, session: Document) -> None:
     """The write to the account lets no login pass by a change of its password, a suspension or an end of all sessions.
 
-    One of the two transactions has to run again, and then sees the other: a session that was opened, or is not to be.
+    Two plain writes cost less than a transaction, and their order is enough: whoever changed the account before the
+    second one is noticed by it; whoever changes it after that finds the session, and ends it. Nobody holds its token
+    until then, so a session that the second write never came to is no way in.
     """
+    await mongo.insert("sessions", session)
     unchanged = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
-    if not await tx.update("users", unchanged, {"$inc": {"logins": 1}}):
+    if not await mongo.update("users", unchanged, {"$inc": {"logins": 1}}):
+        await mongo.delete("sessions", {"_id": session["_id"]})
         raise InvalidCredentials
-    await tx.insert("sessions", session)
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:

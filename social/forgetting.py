@@ -149,7 +149,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
     found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
-        await grouping.withdraw(tx, {"_id": {"$in": facts}})
+        await grouping.withdraw(tx, {"_id": {"$in": facts}}, most=CHUNK)
         await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
         await tx.delete("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))

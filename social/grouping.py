@@ -59,10 +59,14 @@ async def tell(tx: Transaction, causes: Sequence[Cause]) -> None:
     await change(tx, await facts(tx, causes), told=causes, untold=())
 
 
-async def withdraw(tx: Transaction, where: Where) -> None:
-    """Take these facts back: they leave their groups, and a group that nothing is left of is removed."""
-    found = await tx.many("notification_facts", {**where, "withdrawn_at": None})
+async def withdraw(tx: Transaction, where: Where, *, most: int) -> int:
+    """Take these facts back, at most so many: they leave their groups, and a group that nothing is left of is removed.
+
+    How many it were.
+    """
+    found = await tx.many("notification_facts", {**where, "withdrawn_at": None}, limit=most)
     await change(tx, {fact["_id"]: fact for fact in found}, told=(), untold=[fact["_id"] for fact in found])
+    return len(found)
 
 
 async def change(

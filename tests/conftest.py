@@ -12,8 +12,9 @@ import redis
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
 from support.plaza import Plaza, system
-from support.process import Server
 from support.servers import DocumentStore, RabbitServer, RedisServer
+
+from embedded.cluster.server import Server
 
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from social.contracts.events import (
     FollowAccepted,
     FollowRequestClosed,
     FollowRequested,
+    PartingContinued,
     PostDeleted,
     PostEdited,
     PostLiked,
@@ -109,7 +110,7 @@ def _edited(event: PostEdited | CommentEdited) -> str:
 def parted(event: Event) -> tuple[tuple[str, str], Where] | None:
     """Who is apart now, and all that was told to each of the other."""
     match event:
-        case UserBlocked(by=one, user_id=other):
+        case UserBlocked(by=one, user_id=other) | PartingContinued(by=one, user_id=other):
             return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
     return None
 
@@ -124,8 +125,10 @@ def gone(event: Event) -> Where | None:
     return None
 
 
-def further(event: Event) -> RemovalContinued:
-    """The next piece, where those groups were more than one transaction takes."""
+def further(event: Event) -> RemovalContinued | PartingContinued:
+    """The next piece, where what is to be taken back is more than one transaction takes."""
+    if isinstance(event, UserBlocked | PartingContinued):
+        return PartingContinued(by=event.by, user_id=event.user_id)
     assert isinstance(event, PostDeleted | CommentDeleted | RemovalContinued)
     comment_id = None if isinstance(event, PostDeleted) else event.comment_id
     return RemovalContinued(post_id=event.post_id, author_id=event.author_id, comment_id=comment_id)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from social import edges, grouping, preferences, visibility
-from social.contracts.events import Event, UserBlocked
+from social.contracts.events import Event
 from social.edges import Edge
 from social.grouping import Cause, Facts
 from social.infra.mongo import Document, Transaction, Where
@@ -54,11 +54,11 @@ async def weigh(tx: Transaction, events: Sequence[Event]) -> Verdict:
     return Verdict(known, told, untold)
 
 
-async def parted(tx: Transaction, events: Sequence[Event]) -> list[Where]:
-    """The facts between people who are apart, unless they no longer are."""
-    blocks = [found for event in events if isinstance(event, UserBlocked) and (found := causes.parted(event))]
-    between = await edges.between(tx, {pair for pair, _ in blocks})
-    return [where for pair, where in blocks if between[pair].apart]
+async def parted(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, Where]]:
+    """What parted people, and the facts between them, unless they no longer are apart."""
+    blocks = [(event, *found) for event in events if (found := causes.parted(event))]
+    between = await edges.between(tx, {pair for _, pair, _ in blocks})
+    return [(event, where) for event, pair, where in blocks if between[pair].apart]
 
 
 def _by_thing(found: Collection[Cause]) -> list[list[Cause]]:

@@ -25,7 +25,8 @@ log = logs.get("notifications")
 
 AT_ONCE = 16  # recipients told side by side; each one's own news stay in line
 MOST_DUE = 256  # groups told together
-MOST_REMOVED = 500  # groups in one transaction
+MOST_REMOVED = 500  # groups of one target in one transaction
+MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
 LOOK_EVERY_S = 5.0  # for what somebody else left behind
 LATER = timedelta(minutes=1)  # for a group that cannot be told
 
@@ -54,8 +55,11 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """The effect of events not seen before; what was undone meanwhile is not told."""
     events, at = [each.event for each in happened], min(each.at for each in happened)
-    for where in await evidence.parted(tx, events):
-        await grouping.withdraw(tx, where)
+    left = MOST_WITHDRAWN
+    for event, where in await evidence.parted(tx, events):
+        left -= await grouping.withdraw(tx, where, most=left) if left else 0
+        if not left:
+            tx.record(causes.further(event))
     known, told, untold = await evidence.weigh(tx, events)
     await grouping.change(tx, known, told=told, untold=untold, at=at)
     for event in events:

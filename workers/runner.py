@@ -117,12 +117,24 @@ async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[f
 
 
 async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> None:
-    """Fresh messages together; a second try alone, so that poison cannot take its neighbours along."""
-    together = [each for each in taken if not each.redelivered and not each.attempt]
-    alone = [each for each in taken if each.redelivered or each.attempt]
-    for batch in ([together] if together else []) + [[each] for each in alone]:
+    """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along."""
+    tries = [each for each in taken if each.attempt]
+    again = [each for each in taken if each.redelivered and not each.attempt]
+    fresh = [each for each in taken if not each.redelivered and not each.attempt]
+    for batch in [*([fresh] if fresh else []), *_growing(again), *([each] for each in tries)]:
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
         await _batch(social, consumer, batch)
+
+
+def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """What a process left behind that ended, perhaps by one of these: the first alone, then ever more at once.
+
+    So each such end has acked what came before its cause, and what thousands left in a storm takes few transactions.
+    """
+    start, size = 0, 1
+    while start < len(again):
+        yield again[start : start + size]
+        start, size = start + size, size * 2
 
 
 async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 
-from realtime.engine.protocol import Engine, Page
+from realtime.engine.entrance import Page
+from realtime.engine.protocol import Engine
 from realtime.engine.session import Environ, Exchange, Handler, Options, Refused, Request, Work
 
 __all__ = ["Engine", "Environ", "Exchange", "Handler", "Options", "Page", "Refused", "Request", "Work", "choose"]

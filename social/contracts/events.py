@@ -113,12 +113,15 @@ class PostUnreposted(_Repost):
     routing_key = "post.unreposted"
 
 
-class _AboutComment(_AboutPost):
-    """A comment by `by`; where it is a reply, to the comment `parent_id` of `parent_author_id`."""
-
+class _OfComment(_AboutPost):
     groups = (Group.NOTIFICATIONS, Group.COUNTERS)
     comment_id: Id
     by: Id
+
+
+class _AboutComment(_OfComment):
+    """A comment by `by`; where it is a reply, to the comment `parent_id` of `parent_author_id`."""
+
     parent_id: Id | None = None
     parent_author_id: Id | None = None
 
@@ -137,13 +140,10 @@ class CommentDeleted(_AboutComment):
     routing_key = "comment.deleted"
 
 
-class _CommentLike(_AboutPost):
+class _CommentLike(_OfComment):
     """`by` likes the comment of `comment_author_id`."""
 
-    groups = (Group.NOTIFICATIONS, Group.COUNTERS)
-    comment_id: Id
     comment_author_id: Id
-    by: Id
 
 
 class CommentLiked(_CommentLike):
@@ -256,18 +256,13 @@ class TimelineWanted(_AboutUser):
     groups = (Group.FEEDS,)
 
 
-class NotificationsRead(Event):
+class NotificationsRead(_AboutUser):
     """Tells the reader's other devices."""
 
     routing_key = "notifications.read"
     groups = (Group.NOTIFICATIONS,)
-    user_id: Id
     ids: list[Id] | None = None
     all_until: datetime | None = None
-
-    @property
-    def key(self) -> str:
-        return f"user:{self.user_id}"
 
 
 class NotificationsChanged(Event):
@@ -288,6 +283,14 @@ class RemovalContinued(_AboutPost):
     routing_key = "notifications.removal_continued"
     groups = (Group.NOTIFICATIONS,)
     comment_id: Id | None = None
+
+
+class PartingContinued(_AboutUser):
+    """The next of many notifications between two people of whom `by` blocked the other."""
+
+    routing_key = "notifications.parting_continued"
+    groups = (Group.NOTIFICATIONS,)
+    by: Id
 
 
 class _Mailed(_AboutUser):
@@ -373,6 +376,7 @@ EVENTS: dict[str, type[Event]] = {
         NotificationsRead,
         NotificationsChanged,
         RemovalContinued,
+        PartingContinued,
         AccountDeleted,
         ForgettingContinued,
         EmailVerificationRequested,

@@ -28,6 +28,26 @@ class Message(Ask):
     answer: ClassVar[type[Contract] | None] = None  # `data` of a good ack
 
 
+class _Write(Message):
+    idempotency_key: IdempotencyKey | None = None
+
+
+class _OfPost(_Write):
+    post_id: Id
+
+
+class _OfComment(_Write):
+    comment_id: Id
+
+
+class _OfPerson(_Write):
+    username: Username
+
+
+class _OfPeople(Message):
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+
+
 class WatchPost(Message):
     event, says = "post.watch", "Follow one post's counts and comments live; answers the snapshot."
     answer = PostStats
@@ -39,37 +59,25 @@ class UnwatchPost(Message):
     post_id: Id
 
 
-class LikePost(Message):
+class LikePost(_OfPost):
     event, says = "post.like", "Like a post; a second like changes nothing."
     answer = LikeState
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
-class UnlikePost(Message):
+class UnlikePost(_OfPost):
     event, says = "post.unlike", "Take a like back."
     answer = LikeState
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
-class CreatePost(NewPost, Message):
+class CreatePost(NewPost, _Write):
     event, says = "post.create", "Publish a post."
     answer = Post
-    idempotency_key: IdempotencyKey | None = None
 
 
-class EditOnePost(EditPost, Message):
+class EditOnePost(EditPost, _OfPost):
     event, says = "post.edit", "Have your post say something else; with `rev`, only if that is still its revision."
     answer = Post
-    post_id: Id
     rev: Annotated[int, Field(ge=0, le=10**18)] | None = None
-    idempotency_key: IdempotencyKey | None = None
-
-
-class _OfPost(Message):
-    post_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
 class DeletePost(_OfPost):
@@ -96,56 +104,42 @@ class UnbookmarkPost(_OfPost):
     answer = BookmarkState
 
 
-class CreateComment(Message):
+class CreateComment(_OfPost):
     event, says = "comment.create", "Comment on a post, or answer a comment under it."
     answer = Comment
-    post_id: Id
     text: PostText
     parent_id: Id | None = None
-    idempotency_key: IdempotencyKey | None = None
 
 
-class EditComment(Message):
+class EditComment(_OfComment):
     event, says = "comment.edit", "Change what your comment says; with `rev`, only if nobody edited it since."
     answer = Comment
-    comment_id: Id
     text: PostText
     rev: Annotated[int, Field(ge=0, le=10**18)] | None = None
-    idempotency_key: IdempotencyKey | None = None
 
 
-class DeleteComment(Message):
+class DeleteComment(_OfComment):
     event, says = "comment.delete", "Delete your comment, or one under your post, with its replies."
-    comment_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
-class LikeComment(Message):
+class LikeComment(_OfComment):
     event, says = "comment.like", "Like a comment; a second like changes nothing."
     answer = CommentLikeState
-    comment_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
-class UnlikeComment(Message):
+class UnlikeComment(_OfComment):
     event, says = "comment.unlike", "Take a like of a comment back."
     answer = CommentLikeState
-    comment_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
-class FollowUser(Message):
+class FollowUser(_OfPerson):
     event, says = "user.follow", "Follow a person."
     answer = FollowState
-    username: Username
-    idempotency_key: IdempotencyKey | None = None
 
 
-class UnfollowUser(Message):
+class UnfollowUser(_OfPerson):
     event, says = "user.unfollow", "Stop following a person."
     answer = FollowState
-    username: Username
-    idempotency_key: IdempotencyKey | None = None
 
 
 class ReadNotifications(Read, Message):
@@ -164,14 +158,12 @@ class SessionRenewed(Contract):
     expires_at: Time
 
 
-class WatchPresence(Message):
+class WatchPresence(_OfPeople):
     event, says = "presence.watch", "Follow whether people are online; answers the snapshot."
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
 
 
-class UnwatchPresence(Message):
+class UnwatchPresence(_OfPeople):
     event, says = "presence.unwatch", "Stop following these people."
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
 
 
 class PresenceSnapshot(Contract):

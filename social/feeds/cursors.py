@@ -2,14 +2,14 @@
 
 Who asks for what is newer must also be told of what comes in late: a post that committed after one with a greater id,
 or whose fan-out waited. So a cursor to newer lines says when the last line had come in, and which of those that had
-just come in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order.
+just come in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order. Of more
+than `MOST_SEEN` it says so of the newest, and what is below them counts as seen: nothing is told again and again.
 """
 
 import base64
 import binascii
 import struct
 import zlib
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,9 +17,7 @@ from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
 
 SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
-LONGEST = 4_096  # characters of a cursor
-MOST_CARRIED = 1_000  # fingerprints in a cursor that goes on with late lines alone: more than a timeline keeps entries
-MOST_SEEN = 110  # fingerprints in any other cursor: whoever has seen more may be told of a line again
+MOST_SEEN = 110  # fingerprints: 484 characters, less than `paging.LONGEST`, and more than the longest page has lines
 
 _OLDER, _BEYOND, _NEWER = 1, 2, 3
 _PLACE = struct.Struct(">B12s")
@@ -35,7 +33,7 @@ class Older(NamedTuple):
 
 
 class Newer(NamedTuple):
-    """What is newer than a place, and what came in since between it and `bottom`, without what was `seen`."""
+    """What is newer than a place, and what came in since below it but above `bottom`, without what was `seen`."""
 
     place: str
     bottom: str
@@ -46,11 +44,6 @@ class Newer(NamedTuple):
 def fingerprint(place: str) -> int:
     """Three bytes of a place."""
     return zlib.crc32(bytes.fromhex(place)) & 0xFFFFFF
-
-
-def fingerprints(places: Iterable[str]) -> frozenset[int]:
-    """Those of the newest of these places."""
-    return frozenset(fingerprint(each) for each in sorted(places, reverse=True)[:MOST_SEEN])
 
 
 def write(at: Older | Newer) -> str:
@@ -72,7 +65,7 @@ def read(cursor: str) -> Older | Newer:
             kind, place = _PLACE.unpack(packed)
             return Older(place.hex(), kind == _BEYOND)
         many, odd = divmod(len(packed) - _SINCE.size, 3)
-        if packed[:1] == b"\3" and 0 <= many <= MOST_CARRIED and not odd:
+        if packed[:1] == b"\3" and 0 <= many <= MOST_SEEN and not odd:
             _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
             rest = packed[_SINCE.size :]
             if since > _LAST_MS:

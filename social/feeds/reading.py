@@ -13,7 +13,7 @@ from social.feeds.cursors import SETTLES, Newer, Older
 from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
-from social.infra.mongo import Document, Mongo
+from social.infra.mongo import Mongo, Where
 from social.infra.wiring import Social
 from social.visibility import SeenPost
 
@@ -68,17 +68,17 @@ class _Walk:
         span = Span(at.place, older=True, most=most)
         if at.beyond:
             return await sources.followed(self.mongo, self.owner, span), True
-        entries, merged = await self._look(span, span)
+        entries, merged = await self._look(span, span, {})
         if entries.ended and self.floor != timelines.ALL:
             return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
         return together(True, entries, merged), False
 
-    async def newer(self, at: Newer, most: int) -> Found:
-        """Lines above a place, and those below it that came in late: the oldest first."""
+    async def newer(self, at: Newer, after: str, most: int) -> Found:
+        """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
         since = at.since - SETTLES
-        late = {"arrived": {"$gte": since}, "place": {"$gte": at.bottom}}
-        made = Span(min(at.place, clock.first_id(since)), older=False, most=most)
-        entries, merged = await self._look(Span(at.place, older=False, most=most), made, late)
+        either = {"$or": [{"place": {"$gt": at.place}}, {"arrived": {"$gte": since}}]}
+        made = Span(max(after, min(at.place, clock.first_id(since))), older=False, most=most)
+        entries, merged = await self._look(Span(after, older=False, most=most), made, either)
         if at.place < self.floor:
             merged = await sources.followed(self.mongo, self.owner, made)
         return together(False, entries, merged)
@@ -100,14 +100,15 @@ class _Walk:
         mine = seen.follows or seen.author["_id"] == self.owner
         return (line.by is not None and not mine) if line.reposts else mine
 
-    async def _look(self, span: Span, made: Span, late: Document | None = None) -> tuple[Found, Found]:
-        """Entries as far down as they are complete, and what is merged."""
+    async def _look(self, span: Span, made: Span, where: Where) -> tuple[Found, Found]:
+        """Entries, on the way down as far as they are complete, and what is merged."""
         (self.timeline, merged), found = await asyncio.gather(
-            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, late)
+            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, where)
         )
         self.looked = True
-        whole = [line for line in found.lines if line.place >= self.floor]
-        return Found(whole, found.ended or (span.older and len(whole) < len(found.lines))), merged
+        if span.older and (whole := [line for line in found.lines if line.place >= self.floor]) != found.lines:
+            found = Found(whole, True)
+        return found, merged
 
 
 async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
@@ -131,43 +132,56 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
         return Feed(items=[], next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None)
     top = shown[0][0].place
     since = _last_arrived(looked)
-    recent = _recent(looked, since, last if more else "", top)
+    bottom, seen = _recent(looked, since, last if more else "", top)
     return Feed(
         items=[post for _, post in shown],
         next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None,
-        prev=cursors.write(Newer(top, last if more else "", since, recent)),
+        prev=cursors.write(Newer(top, bottom, since, seen)),
     )
 
 
 async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Feed:
-    most = limit + 1 + len(at.seen)
-    while True:
-        found = await walk.newer(at, most)
-        shown = await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
-        if len(shown) > limit or found.ended:
+    looked: list[Line] = []
+    shown: list[tuple[Line, FeedPost]] = []
+    after, most = at.bottom, limit + 1 + len(at.seen)
+    for looks in itertools.count(1):
+        found = await walk.newer(at, after, most)
+        looked += found.lines
+        shown += await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
+        if len(shown) > limit or found.ended or looks == MOST_LOOKS:
             break
-        most *= GROWS
-    more, shown = len(shown) > limit, shown[:limit]
-    if not shown:
+        after, most = looked[-1].place, min(most * GROWS, MOST_AT_ONCE)
+    full, shown = len(shown) > limit, shown[:limit]
+    if found.ended and not shown:
         return Feed(items=[], prev=cursor)
-    fresh = [line.place for line, _ in shown if line.place > at.place]
-    if more and not fresh:  # late lines alone fill a page: the others are still to come
-        seen = at.seen | cursors.fingerprints(line.place for line, _ in shown)
-        prev = at._replace(seen=frozenset(sorted(seen)[: cursors.MOST_CARRIED]))
+    last = shown[-1][0].place if full or found.ended else looked[-1].place
+    if last <= at.place and (full or not found.ended):
+        prev = _amid_late(at, last, looked, {line.place for line, _ in shown})
     else:
-        top = fresh[-1] if fresh else at.place
-        since = max(at.since, _last_arrived(found.lines))
-        prev = Newer(top, at.bottom, since, _recent(found.lines, since, at.bottom, top))
+        since, top = max(at.since, _last_arrived(looked)), max(at.place, last)
+        bottom, seen = _recent(looked, since, at.bottom, top)
+        prev = Newer(top, bottom, since, seen)
+    fresh = [line.place for line, _ in shown if line.place > at.place]
     return Feed(
         items=[post for _, post in reversed(shown)],
-        next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)),
+        next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)) if shown else None,
         prev=cursors.write(prev),
     )
 
 
 def _is_late(line: Line, at: Newer) -> bool:
-    late = line.place >= at.bottom and line.arrived >= at.since - SETTLES
+    late = line.place > at.bottom and line.arrived >= at.since - SETTLES
     return late and cursors.fingerprint(line.place) not in at.seen
+
+
+def _amid_late(at: Newer, last: str, looked: Sequence[Line], shown: set[str]) -> Newer:
+    """Late lines alone fill a page, up to `last`: others are still to come."""
+    seen = at.seen | {cursors.fingerprint(each) for each in shown}
+    if shown and len(seen) <= cursors.MOST_SEEN:
+        return at._replace(seen=seen)
+    return at._replace(
+        bottom=last, seen=at.seen - {cursors.fingerprint(each.place) for each in looked if each.place <= last}
+    )
 
 
 def _last_arrived(lines: Iterable[Line]) -> datetime:
@@ -175,7 +189,9 @@ def _last_arrived(lines: Iterable[Line]) -> datetime:
     return max(line.arrived for line in lines)
 
 
-def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> frozenset[int]:
-    """Of these lines those that had just come in: when they come up again, they were seen."""
-    just = (line.place for line in lines if bottom <= line.place <= top and line.arrived >= since - SETTLES)
-    return cursors.fingerprints(just)
+def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> tuple[str, frozenset[int]]:
+    """Of these lines those that had just come in: when they come up again, they were seen, as is all up to a place."""
+    just = {line.place for line in lines if bottom < line.place <= top and line.arrived >= since - SETTLES}
+    newest = sorted(just, reverse=True)
+    seen = frozenset(cursors.fingerprint(each) for each in newest[: cursors.MOST_SEEN])
+    return newest[cursors.MOST_SEEN] if len(newest) > cursors.MOST_SEEN else bottom, seen

@@ -21,6 +21,8 @@ T = TypeVar("T")
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)])
 
+LONGEST = 512  # characters of any list's cursor
+
 COUNTS = ("likes",)  # fields that lists are ordered by
 
 MOST_REFILLS = 10  # of one page of which much is hidden or gone: then it stays short, with a cursor to go on

@@ -1,9 +1,11 @@
-"""Passwords: argon2id by passlib, off the event loop, at most two at once, and never on all cores."""
+"""Passwords: argon2id by passlib, off the event loop, at most two at once, and never on all cores nor all the time."""
 
 import asyncio
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from passlib.hash import argon2
@@ -15,12 +17,26 @@ MOST_WAITING = 64
 
 _hasher = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)  # OWASP's second choice, 19 MiB
 _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBFKhmhXLzWOVHQXJmxlBnWr8gMgS7o"
+_thread = threading.local()
 
 
 def _give_way() -> None:
     """Hashing takes what all else leaves of the processor: on Linux each thread has a priority of its own."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+def _in_turn(work: Callable[..., object], *args: str) -> object:
+    """Hash, after a rest for as much time as the last hash of this thread had of the processor.
+
+    A login is work for all else too: without rests a crowd of them would fill what hashing leaves.
+    """
+    time.sleep(max(0.0, getattr(_thread, "rests_until", 0.0) - time.monotonic()))
+    started = time.thread_time()
+    try:
+        return work(*args)
+    finally:
+        _thread.rests_until = time.monotonic() + time.thread_time() - started
 
 
 class Passwords:
@@ -40,12 +56,12 @@ class Passwords:
         matches = bool(await self._run(_hasher.verify, password, stored or _nobody))
         return matches and stored is not None
 
-    async def _run(self, work: object, *args: str) -> object:
+    async def _run(self, work: Callable[..., object], *args: str) -> object:
         if self._waiting >= MOST_WAITING:
             raise RateLimited("Too many sign-ins at this moment")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)  # type: ignore[arg-type]
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _in_turn, work, *args)
         finally:
             self._waiting -= 1
 

@@ -17,7 +17,8 @@ from social import accounts, posts, reposts, visibility
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
-from social.feeds import timelines
+from social.feeds import cursors, timelines
+from social.feeds.cursors import Newer
 from social.infra import clock
 from social.infra.inbox import Happened
 from social.infra.mongo import Reader, Transaction
@@ -192,32 +193,43 @@ async def test_a_famous_author_costs_a_reader_no_more_round_trips(
             assert len(commands.of(one.headers["X-Request-ID"])) <= 3
 
 
-async def test_where_nearly_all_is_hidden_a_page_stays_short_and_the_next_goes_on(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada, bob, eve = await people(quiet, "ada", "bob", "eve")
+async def where_nearly_all_is_hidden(plaza: Plaza) -> Person:
+    """Of 63 posts in a timeline three are to be seen: the first, the last, and one in the middle."""
+    ada, bob, eve = await people(plaza, "ada", "bob", "eve")
     await ada.follow(bob)
     await ada.follow(eve)
+    await work(plaza)
     for author, count in ((eve, 1), (bob, 30), (eve, 1), (bob, 30), (eve, 1)):
         for _ in range(count):
             await author.publish(author.username)
-    await work(quiet)
-    await accounts.suspend(quiet.social.mongo, "bob", None)
-    monkeypatch.setattr("social.feeds.reading.MOST_AT_ONCE", 4)
-    monkeypatch.setattr("social.feeds.reading.MOST_LOOKS", 2)
-    seen, looked = visibility.posts, 0
+    await work(plaza)
+    await accounts.suspend(plaza.social.mongo, "bob", None)
+    return ada
 
-    async def counting(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
-        nonlocal looked
-        looked += len(ids)
-        return await seen(reader, ids, viewer=viewer, muted=muted)
 
-    monkeypatch.setattr(visibility, "posts", counting)
-    found, cursor = list[str](), ""
+class Looks:
+    """How many posts were looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self._posts = 0, visibility.posts
+        monkeypatch.setattr("social.feeds.reading.MOST_AT_ONCE", 4)
+        monkeypatch.setattr("social.feeds.reading.MOST_LOOKS", 2)
+        monkeypatch.setattr(visibility, "posts", self.posts)
+
+    async def posts(self, reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+        self.count += len(ids)
+        return await self._posts(reader, ids, viewer=viewer, muted=muted)
+
+
+async def test_where_nearly_all_is_hidden_a_page_stays_short_and_the_next_goes_on(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await where_nearly_all_is_hidden(quiet)
+    looks, found, cursor = Looks(monkeypatch), list[str](), ""
     for _ in range(70):
-        looked = 0
+        looks.count = 0
         page = await ada.feed(f"?limit=2{cursor}")
-        assert looked <= 3 + 4
+        assert looks.count <= 3 + 4
         found += texts(page)
         if page.next is None:
             break
@@ -226,6 +238,62 @@ async def test_where_nearly_all_is_hidden_a_page_stays_short_and_the_next_goes_o
     monkeypatch.undo()
     await accounts.lift(quiet.social.mongo, "bob")
     assert len((await ada.feed("?limit=100")).items) == 63
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_where_nearly_all_is_hidden_newer_pages_stay_short_too_and_go_on(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """From a cursor that nobody was given: as old as can be, where all is newer, or where all came in late."""
+    ada = await where_nearly_all_is_hidden(quiet)
+    top = (await ada.feed("?limit=1")).items[0].id if late else "0" * 24
+    cursor = cursors.write(Newer(top, "", clock.at_millis(0), frozenset()))
+    monkeypatch.setattr(cursors, "MOST_SEEN", 3)
+    looks, found = Looks(monkeypatch), list[str]()
+    for _ in range(70):
+        looks.count = 0
+        page = await ada.feed(f"?limit=2&cursor={cursor}")
+        assert looks.count <= 3 + 3 + 4
+        found += texts(page)
+        if cursor == page.prev:
+            break
+        cursor = page.prev or ""
+    assert found == ["eve", "eve", "eve"]
+
+
+async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries below the floor may still be there, more of them than a page holds."""
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    for n in range(8):
+        await bob.publish(str(n))
+    await work(quiet)
+    newest = (await ada.feed()).items[0].id
+    await quiet.social.mongo.update("timelines", {"_id": ada.id}, {"$set": {"floor": newest}})
+    cursor = cursors.write(Newer("0" * 24, "", clock.now(), frozenset()))
+    assert texts(await ada.feed(f"?limit=2&cursor={cursor}")) == ["1", "0"]
+
+
+async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a long stop of the workers."""
+    monkeypatch.setattr(cursors, "MOST_SEEN", 10)
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    await work(quiet)
+    late = [await bob.publish("late") for _ in range(25)]
+    await ada.publish("seen")
+    page = await ada.feed("?limit=4")
+    fresh = [await ada.publish("fresh") for _ in range(3)]
+    await work(quiet)
+    found: list[str] = []
+    while (page := await ada.feed(f"?limit=4&cursor={page.prev}")).items:
+        found += ids(page.items)
+        assert len(found) <= 28, "it ends"
+    assert sorted(found) == sorted(ids(late + fresh))
 
 
 @pytest.mark.parametrize("forged", [b"\3" + b"\0" * 32, b"\3" + b"\0" * 24 + b"\xff" * 8, b"\1" + b"\0" * 13, b"\4"])

@@ -1,6 +1,7 @@
 """The servers the tests stand on."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import pytest
 import redis.asyncio
 from aio_pika import DeliveryMode, Message
 from motor.motor_asyncio import AsyncIOMotorClient
-from support import ports, process
-from support.process import Server, StartFailed
+from support import ports
 from support.servers import DocumentStore, RabbitServer, RedisServer
+
+from embedded.cluster import server as server_module
+from embedded.cluster.server import Server, StartFailed
 
 S = TypeVar("S", bound=Server)
 
@@ -76,7 +79,7 @@ async def test_a_port_that_is_taken_is_left_to_its_owner(tmp_path: Path, monkeyp
     async with started(RedisServer(tmp_path / "first")) as first, redis.asyncio.from_url(first.url) as client:
         await client.set("mine", "1")
         picks = iter([[first.port], ports.free_ports(1)])
-        monkeypatch.setattr(process, "free_ports", lambda count: next(picks))
+        monkeypatch.setattr(server_module, "free_ports", lambda count: next(picks))
         async with started(RedisServer(tmp_path / "second")) as second:
             assert second.port != first.port
             assert await client.get("mine") == b"1"
@@ -97,7 +100,10 @@ async def test_a_killed_test_run_leaves_no_server_behind(tmp_path: Path, redis_s
         "asyncio.run(RedisServer(pathlib.Path(sys.argv[1])).start()); print('started', flush=True); time.sleep(60)"
     )
     run = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code, tmp_path), cwd=Path(__file__).parents[1], stdout=subprocess.PIPE
+        *(sys.executable, "-c", code, tmp_path),
+        cwd=(root := Path(__file__).parents[2]),
+        env=os.environ | {"PYTHONPATH": str(root / "tests")},
+        stdout=subprocess.PIPE,
     )
     assert run.stdout is not None
     assert await run.stdout.readline() == b"started\n"

@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,4 +102,25 @@ async def test_the_loop_goes_on_while_passwords_are_hashed(monkeypatch):
     assert not waiting.done()
     slow.go.set()
     assert await waiting == "x"
+    passwords.close()
+
+
+async def test_a_thread_rests_between_two_hashes_for_as_long_as_it_worked(monkeypatch):
+    begun, ended = [], []
+
+    class Busy:
+        def hash(self, password):
+            begun.append(time.monotonic())
+            until = time.thread_time() + 0.02
+            while time.thread_time() < until:
+                pass
+            ended.append(time.monotonic())
+            return password
+
+    passwords = Passwords()
+    monkeypatch.setattr(infra, "_hasher", Busy())
+    monkeypatch.setattr(passwords, "_pool", ThreadPoolExecutor(1))
+    await asyncio.gather(*(passwords.hash("x") for _ in range(4)))
+    rests = [later - before for before, later in zip(ended, begun[1:], strict=False)]
+    assert min(rests) >= 0.019
     passwords.close()

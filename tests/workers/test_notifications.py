@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.events import Scene
+from support.eventually import eventually
 from support.people import Door, Person
 from support.plaza import system
 
@@ -344,6 +345,31 @@ async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
     assert [await scene.told(each) for each in (ada, *fans[1:])] == [[]] * 5
     assert [each.post_id for each in await fans[0].notifications()] == [other]
     await consistent(scene)
+
+
+async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
+    scene: Scene, ada: Person, bob: Person, eve: Person, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.notifications, "MOST_WITHDRAWN", 2)
+    cyd = await door.register("cyd")
+    for _ in range(5):
+        post = await scene.post(ada)
+        for each in (bob, cyd, eve):
+            await scene.like(post, each, author=ada)
+    await scene.work()
+    for each in (bob, cyd):
+        await ada.block(each)
+    pieces = []
+    while handled := await scene.work():
+        pieces.append({type(each.event).__name__ for each in handled})
+    assert pieces == [{"UserBlocked"}] + [{"PartingContinued"}] * 5
+    assert await scene.told(ada) == [("like", ["eve"], 1)] * 5
+
+    async def settled() -> None:
+        await workers.notifications.due(scene.social)
+        await consistent(scene)
+
+    await eventually(settled)
 
 
 # ---- preferences

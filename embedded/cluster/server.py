@@ -1,4 +1,4 @@
-"""A server process that lives in one folder, for as long as the tests do."""
+"""A server process of our own that lives in one folder: own ports, own data; it never outlives who started it."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,17 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from support.ports import free_ports, is_free, listens
+from embedded.cluster.ports import free_ports, is_free, listens
 
 ATTEMPTS = 5
 LEASH = Path(__file__).with_name("leash.py")
+
+
+def leash(kind: Literal["one", "group"] = "one") -> list[str]:
+    """The words before a command that end it with this process; `group` for a program whose workers outlive it."""
+    return [sys.executable, "-IS", str(LEASH), kind, str(os.getpid())]
 
 
 class StartFailed(Exception):
@@ -57,6 +62,18 @@ class Server(ABC):
         """Whether the process is alive."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id; of the last one when it ended by itself."""
+        return self._process.pid if self._process else None
+
+    @property
+    def ended(self) -> str:
+        """How it ended, in words, with the last of its own."""
+        code = self._process.poll() if self._process else None
+        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
+        return f"{how}: {words[-1]}" if (words := self.log().strip().splitlines()) else how
+
     async def start(self) -> None:
         """Start and wait until it answers; nothing happens when it runs already."""
         if self.running:
@@ -92,16 +109,6 @@ class Server(ABC):
             await kill(self._process)
             self._process = None
 
-    def freeze(self) -> None:
-        """Stop the process where it is; it neither answers nor closes anything."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-
     async def restart(self) -> None:
         """Stop if it runs, then start on the same port and data."""
         await self.stop()
@@ -111,8 +118,8 @@ class Server(ABC):
         """Start a program in the folder, with no environment but its own."""
         # The leash follows the *thread* that forks: start servers from the main thread, never from an executor.
         with (self.folder / "output.log").open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-IS", LEASH, str(os.getpid()), *command],
+            return subprocess.Popen(  # noqa: S603 - programs of ours, or servers of the system
+                [*leash(), *command],
                 cwd=self.folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), **(env or {})},
                 stdin=subprocess.DEVNULL,
@@ -153,7 +160,7 @@ async def _answers(port: int, ask: bytes, expect: bytes) -> bool:
 
 async def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> None:
     async with asyncio.timeout(timeout_s):
-        while process.poll() is None:
+        while process.poll() is None:  # noqa: ASYNC110 - no child of the loop
             await asyncio.sleep(0.01)
 
 

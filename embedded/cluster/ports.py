@@ -1,0 +1,40 @@
+"""Ports of 127.0.0.1 for servers that must come back on the same port."""
+
+import random
+import socket
+
+import psutil
+
+# Below the ranges from which systems take ports for outgoing connections (Linux 32768+, macOS 49152+): a server that is
+# down for a moment must find its port free when it comes back.
+LOWEST, HIGHEST = 20_000, 29_999
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; another process may still be faster, so whoever starts a server tries again."""
+    picked: list[int] = []
+    while len(picked) < count:
+        port = random.randint(LOWEST, HIGHEST)  # noqa: S311 - not a secret
+        if port not in picked and is_free(port):
+            picked.append(port)
+    return picked
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether that very process listens on the port, and not a stranger that was faster."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)

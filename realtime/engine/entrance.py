@@ -1,0 +1,260 @@
+"""How sessions come in: requests, handshakes, websockets, and the upgrade from polling to one."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from realtime.engine import packets
+from realtime.engine.polling import LongPolling
+from realtime.engine.session import (
+    BAD_METHOD,
+    BAD_REQUEST,
+    BAD_VERSION,
+    FORBIDDEN,
+    UNKNOWN_SID,
+    UNKNOWN_TRANSPORT,
+    Environ,
+    Exchange,
+    Handler,
+    Options,
+    Polling,
+    Refused,
+    Request,
+    Session,
+    Wire,
+)
+from realtime.engine.sessions import TRANSPORT_CLOSE, TRANSPORT_ERROR
+
+log = logging.getLogger(__name__)
+
+Page = tuple[int, str, bytes]  # status, content type, body
+
+
+def slot_topic(slot: int) -> str:
+    """What all sessions of a slot of the wheel are subscribed to, for their pings."""
+    return f"\0{slot}"
+
+
+class Entrance(LongPolling):
+    """Who may open a session, and by which transport it goes on."""
+
+    def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
+        super().__init__(options, handler)
+        self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
+        self.draining = False
+        interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
+        self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
+            interval_ms,
+            timeout_ms,
+            self.options.max_payload_bytes,
+        )
+
+    def serve(self, exchange: Exchange) -> bool:
+        """Answer a request, now or later; True when its body is wanted first (then `body` or `too_large` follows)."""
+        request = exchange.request
+        if not self.owns(request.path):
+            self._serve_page(exchange)
+            return False
+        try:
+            return self._serve(request, exchange)
+        except Refused as refusal:
+            self._refuse(exchange, refusal)
+            return False
+
+    def owns(self, path: str) -> bool:
+        """True for the engine's own path, with or without the trailing slash."""
+        return path == self.options.path or path + "/" == self.options.path
+
+    def cors(self, request: Request) -> list[tuple[str, str]]:
+        """The headers that let an allowed page read the answer."""
+        if request.origin is None or not self._origin_allowed(request):
+            return []
+        headers = [
+            ("Access-Control-Allow-Origin", request.origin),
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Vary", "Origin"),
+        ]
+        if request.method == "OPTIONS":
+            headers += [
+                ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+                ("Access-Control-Allow-Headers", request.headers_wanted or "content-type"),
+                ("Access-Control-Max-Age", "86400"),
+            ]
+        return headers
+
+    def _serve(self, request: Request, exchange: Exchange) -> bool:
+        if request.method == "OPTIONS":
+            if not self._origin_allowed(request):
+                raise Refused(FORBIDDEN, 403)
+            exchange.reply(204)
+            return False
+        words = self._last_words.pop(request.query.get("sid", ""), None) if request.method == "GET" else None
+        if words is not None:
+            exchange.reply(200, packets.join(words))
+            return False
+        session = self._verify(request, upgrade=False)
+        if session is None:
+            self._handshake(request, exchange)
+        elif request.method == "GET":
+            self._poll(session, exchange)
+        elif request.method == "POST":
+            return self._begin_post(session, exchange)
+        else:
+            raise Refused(BAD_REQUEST)
+        return False
+
+    def _refuse(self, exchange: Exchange, refusal: Refused) -> None:
+        if not exchange.request.query.get("sid"):
+            self._count(refusal)
+        exchange.reply(refusal.status, refusal.body(), "application/json")
+
+    def _serve_page(self, exchange: Exchange) -> None:
+        if self.page is None or exchange.request.method != "GET":
+            exchange.reply(404, b"not found")
+        else:
+            self.spawn(self._page(exchange, self.page))
+
+    async def _page(self, exchange: Exchange, page: Callable[[str], Awaitable[Page]]) -> None:
+        try:
+            status, content_type, body = await page(exchange.request.path)
+        except Exception:
+            log.exception("the page %s failed", exchange.request.path)
+            status, content_type, body = 500, "text/plain; charset=UTF-8", b"internal error"
+        exchange.reply(status, body, content_type)
+
+    def _origin_allowed(self, request: Request) -> bool:
+        allowed = self.options.origins
+        return request.origin is None or allowed is None or request.origin in allowed
+
+    def _verify(self, request: Request, upgrade: bool) -> Session | None:
+        transport, sid = request.query.get("transport"), request.query.get("sid")
+        if transport not in ("polling", "websocket") or (upgrade and transport != "websocket"):
+            raise Refused(UNKNOWN_TRANSPORT)
+        if not self._origin_allowed(request):
+            raise Refused(FORBIDDEN, 403)
+        if sid:
+            session = self.sessions.get(sid)
+            if session is None or session.closed:
+                raise Refused(UNKNOWN_SID)
+            if not upgrade and (transport != "polling" or session.polling is None):
+                raise Refused(BAD_REQUEST)
+            return session
+        if request.method != "GET":
+            raise Refused(BAD_METHOD)
+        if transport == "websocket" and not upgrade:
+            raise Refused(BAD_REQUEST)
+        if request.query.get("EIO") != "4":
+            raise Refused(BAD_VERSION)
+        if self.draining:
+            raise Refused(FORBIDDEN, 503, "Draining")
+        if self.options.max_unsettled is not None and self.unsettled >= self.options.max_unsettled:
+            raise Refused(FORBIDDEN, 429, "Too many connections without a login")
+        return None
+
+    def _handshake(self, request: Request, exchange: Exchange) -> None:
+        session = self._begin()
+        session.polling = Polling()
+        self._join(session, session.polling, slot_topic(session.slot))
+        self._tell_opened(session, request.environ())
+        exchange.reply(200, self._open_packet(session, b'["websocket"]'))
+
+    def _tell_opened(self, session: Session, environ: Environ) -> None:
+        self.handshakes["ok"] += 1
+        self.handler.opened(session.sid, environ)
+
+    def _open_packet(self, session: Session, upgrades: bytes) -> bytes:
+        return b'0{"sid":"%s","upgrades":%s,%s}' % (session.sid.encode(), upgrades, self._rules)
+
+    def _count(self, refusal: Refused) -> None:
+        self.handshakes[{403: "forbidden", 503: "draining", 429: "limited"}.get(refusal.status, "refused")] += 1
+
+    def may_upgrade(self, request: Request) -> str | None:
+        """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be."""
+        try:
+            session = self._verify(request, upgrade=True)
+            if session is not None and (session.polling is None or session.polling.probe is not None):
+                raise Refused(BAD_REQUEST)
+        except Refused as refusal:
+            self._count(refusal)
+            raise
+        return session.sid if session is not None else None
+
+    def wire_opened(self, wire: Wire, upgrading: str | None, environ: Environ) -> None:
+        """A websocket is open: a new session, or a probe for the session `upgrading`."""
+        if upgrading is not None:
+            self._probe_opened(self.sessions.get(upgrading), wire)
+            return
+        session = self._begin()
+        session.wire, wire.session = wire, session
+        self._tell_opened(session, environ)
+        if not session.closed:
+            wire.send(self._open_packet(session, b"[]"), False)
+            wire.subscribe(slot_topic(session.slot).encode())
+
+    def wire_received(self, wire: Wire, data: str | bytes) -> None:
+        """A websocket message."""
+        session = wire.session
+        if session is None:
+            return
+        if session.wire is not wire:
+            self._probe_received(session, wire, data)
+        elif isinstance(data, bytes):
+            self._packet(session, "4", data)
+        elif data[:1] in packets.TYPES:
+            self._packet(session, data[0], data[1:])
+        else:
+            self._end(session, TRANSPORT_ERROR, patient=True)
+
+    def wire_closed(self, wire: Wire, slow: bool = False) -> None:
+        """A websocket ended from the other side, or because its client was too slow."""
+        session, wire.session = wire.session, None
+        if session is None:
+            return
+        if session.wire is wire:
+            session.wire = None
+            self.slow_closed += slow
+            self._end(session, TRANSPORT_CLOSE, patient=not slow)
+        else:
+            self._forget_probe(session, wire)
+
+    def _probe_opened(self, session: Session | None, wire: Wire) -> None:
+        if session is None or session.polling is None or session.polling.probe is not None:
+            wire.close()
+            return
+        session.polling.probe, wire.session = wire, session
+        self.after(self.options.upgrade_timeout_s, self._probe_expired, (session, wire))
+
+    def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
+        polling = session.polling
+        if polling is None:
+            return
+        if data == "2probe":
+            wire.send(b"3probe", False)
+            polling.probed = True
+            self._flush_soon(session, polling)  # ends the held poll; later ones are answered at once
+        elif data == "5" and polling.probed:
+            self._take_over(session, polling, wire)
+        else:
+            self._probe_expired((session, wire))
+
+    def _take_over(self, session: Session, polling: Polling, wire: Wire) -> None:
+        session.wire, session.polling = wire, None
+        if polling.poll is not None:
+            polling.poll.reply(200, packets.NOOP)
+        for packet in polling.queue:
+            wire.send(*packets.framed(packet))
+        for topic in list(polling.topics):  # only behind the queue: order
+            self._leave(session, polling, topic)
+            wire.subscribe(topic.encode())
+
+    def _probe_expired(self, probe: tuple[Session, Wire]) -> None:
+        session, wire = probe
+        if self._forget_probe(session, wire):
+            wire.session = None
+            wire.close()
+
+    def _forget_probe(self, session: Session, wire: Wire) -> bool:
+        polling = session.polling
+        if polling is None or polling.probe is not wire:
+            return False
+        polling.probe, polling.probed = None, False
+        return True

@@ -1,0 +1,82 @@
+"""What a worker that died left behind: a storm of it takes few batches, and poison in it ends nobody else's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group, PostLiked
+from social.infra import clock
+from social.infra.broker import Delivery
+from social.infra.inbox import Happened
+from social.infra.wiring import Social
+from workers import runner
+from workers.runner import Consumer
+
+SOCIAL: Any = None  # none of this reaches a server
+
+
+class Left(Delivery):
+    """A message that comes again."""
+
+    def __init__(self, number: int) -> None:
+        self.redelivered, self.attempt = True, 0
+        data = {"post_id": clock.new_id(), "author_id": clock.new_id(), "by": f"{number:024}"}
+        self.event = Envelope(id=clock.new_id(), type="PostLiked", v=1, key="x", at=clock.now(), trace=None, data=data)
+        self.ended: list[str] = []
+
+    def envelope(self) -> Envelope:
+        return self.event
+
+    def raw(self) -> bytes:
+        raise NotImplementedError
+
+    async def ack(self) -> None:
+        self.ended.append("acked")
+
+    async def retry(self) -> None:
+        self.ended.append("retried")
+
+
+class Killed(BaseException):
+    """The process ended."""
+
+
+class Worker:
+    """Handles batches, but for those with one message in them."""
+
+    def __init__(self, poison: int, how: type[BaseException]) -> None:
+        self.poison, self.how = f"{poison:024}", how
+        self.sizes: list[int] = []
+
+    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+        self.sizes.append(len(happened))
+        if self.poison in {each.event.by for each in happened if isinstance(each.event, PostLiked)}:
+            raise self.how
+
+
+async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
+    worker, left = Worker(-1, RuntimeError), [Left(number) for number in range(256)]
+    await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), left)
+    assert sum(worker.sizes) == 256
+    assert worker.sizes[0] == 1
+    assert len(worker.sizes) < 10
+    assert {tuple(each.ended) for each in left} == {("acked",)}
+
+
+async def test_poison_in_it_is_tried_alone_and_its_neighbours_are_done() -> None:
+    worker, left = Worker(20, RuntimeError), [Left(number) for number in range(40)]
+    await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), left)
+    assert left[20].ended == ["retried"]
+    assert {tuple(each.ended) for each in left if each is not left[20]} == {("acked",)}
+
+
+async def test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_done() -> None:
+    worker, left = Worker(20, Killed), [Left(number) for number in range(40)]
+    for _ in range(20):
+        waiting = [each for each in left if not each.ended]
+        with pytest.raises(Killed):
+            await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), waiting)
+    assert [each.ended for each in left[:20]] == [["acked"]] * 20
+    assert worker.sizes[-1] == 1
