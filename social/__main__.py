@@ -16,7 +16,7 @@ from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
-from social.infra.starting import EVERY_S, briefly
+from social.infra.starting import EVERY_S, PING_S, briefly
 
 PAUSE_S = 5
 
@@ -120,6 +120,7 @@ async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     while True:
         began = loop.time()
         try:
+            await mongo.ping(PING_S)
             return await migrate(mongo)
         except Unavailable as error:
             if loop.time() >= until:
