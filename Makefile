@@ -12,6 +12,9 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
+cluster: packages-run ## the processes of production on this machine, behind nginx on PORT (data in var/cluster/)
+	@exec $(VENV_PYTHON) -m embedded.cluster
+
 test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
@@ -33,14 +36,18 @@ bench-fanout: packages-dev ## measure the realtime engine and cluster against st
 bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
 	$(VENV_PYTHON) loadtests/rest.py
 
+chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
+	@sh tests/install-servers.sh
+	$(VENV_PYTHON) loadtests/chaos.py --write
+
 docs: packages-dev ## write the generated files of docs/, nginx/ and deploy/ again
 	$(VENV_PYTHON) -m embedded.documents
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra load --extra dev $(LOCK) -o requirements/dev.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra s3 -c requirements/dev.txt $(LOCK) -o requirements/image.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 
@@ -105,4 +112,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run test soak bench-fanout bench-rest docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
