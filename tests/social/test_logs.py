@@ -131,6 +131,21 @@ def test_a_full_disk_costs_lines_and_nothing_else(capsys: pytest.CaptureFixture[
     assert metrics.LOG_LINES_LOST._value.get() == before + 1
 
 
+def test_a_folder_that_went_away_and_came_back_is_written_to_again(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    configure(log_file=folder / "log", log_file_bytes=10_000)
+    before = metrics.LOG_LINES_LOST._value.get()
+    log = logs.get("test")
+    folder.rename(tmp_path / "away")
+    for _ in range(4):
+        log.info("x" * 6_000)
+    assert metrics.LOG_LINES_LOST._value.get() > before
+    folder.mkdir()
+    log.info("hello")
+    assert json.loads((folder / "log").read_text())["event"] == "hello"
+
+
 def test_a_file_that_cannot_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"^LOG_FILE: cannot write to .*nowhere/log: No such file or directory$"):
         configure(log_file=tmp_path / "nowhere" / "log")
