@@ -15,7 +15,7 @@ from social.infra.health import Health
 from social.infra.mongo import Mongo
 from social.infra.process import Tasks
 from social.infra.redis import AWAY, REFUSES, Redis
-from social.infra.schema import missing
+from social.infra.schema import migrate, missing
 from social.infra.settings import StartError
 
 log = logs.get("starting")
@@ -63,11 +63,28 @@ async def wait_for_schema(mongo: Mongo, tasks: Tasks) -> bool:
                 return True
             waits_for = f"`python -m social migrate` to create {absent[0]}"
         except Unavailable as error:
-            waits_for = f"MongoDB ({briefly(error.__cause__)})"
+            waits_for = store(error)
         log.info("waiting", waits_for=waits_for)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(tasks.stop.wait(), max(0.1, began + EVERY_S - loop.time()))
     return False
+
+
+async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> None:
+    """Migrate, once the store is there, and `say` every 5 s what is waited for; raises StartError after `wait_s`."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        began = loop.time()
+        try:
+            await mongo.ping(PING_S)
+            return await migrate(mongo)
+        except Unavailable as error:
+            waits_for = store(error)
+        if loop.time() >= until:
+            raise StartError(f"gave up waiting for {waits_for}; MONGO_URL says where it is")
+        say(waits_for)
+        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
 
 
 async def watch(redis: Redis, broker: Broker) -> None:
@@ -114,6 +131,6 @@ async def _watch(name: str, answers: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
 
 
-def briefly(error: BaseException | None) -> str:
-    """Without the driver's view of the topology."""
-    return str(error).partition(", Timeout:")[0].partition(" (configured")[0]
+def store(error: Unavailable) -> str:
+    """MongoDB and why it is away, without the driver's view of the topology."""
+    return f"MongoDB ({str(error.__cause__ or error).partition(', Timeout:')[0].partition(' (configured')[0]})"
