@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, demo, parked, recount, reports, restoring
+from social import accounts, backlog, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
@@ -29,7 +29,8 @@ KEYS: dict[str, Sequence[Callable[[Path], Sequence[object]]]] = {
 KEYS["rotate"] = [*KEYS["publish"], *KEYS["sign"]]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Every command and what it takes."""
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -67,7 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=15, help="how long they act (default: %(default)s)")
     command.add_argument("--seed", type=int, default=None, help="repeat the same choices")
     command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
-    command.set_defaults(run=demo.main)
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
+    command.set_defaults(run=_with_store(_backlog))
 
     command = commands.add_parser("parked", help="messages that no consumer could digest (MONGO_URL)")
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
@@ -114,6 +118,12 @@ def _with_store(
     return run
 
 
+async def _demo(arguments: argparse.Namespace) -> int:
+    from social import demo  # and the clients it needs: nobody else is to wait for them
+
+    return await demo.main(arguments)
+
+
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
 
@@ -130,6 +140,12 @@ async def _keys(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise StartError(f"cannot use the keys in {arguments.folder}: {error}") from None
     return 0
+
+
+async def _backlog(mongo: Mongo, _: argparse.Namespace) -> None:
+    async for each in backlog.all_of_it(mongo):
+        since = f", the first for {max(0, each.since.total_seconds()):.0f} s" if each.rows else ""
+        show(f"{each.what}: {each.rows}{since}")
 
 
 async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
@@ -205,7 +221,7 @@ async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 1 with one line when it fails."""
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     try:
         sys.exit(asyncio.run(arguments.run(arguments)))
     except (StartError, Problem) as error:

@@ -22,7 +22,7 @@ from workers.settings import ROLES, WorkerSettings
 log = logs.get("workers")
 
 CONSUMERS = {
-    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=4_096),
+    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
     "feeds": Consumer(Group.FEEDS, feeds.handle),
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),

@@ -21,7 +21,7 @@ MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
 BUSY = 32  # messages about one thing that wait at once
-PIECE_S = 0.1  # for a piece of those, before others have their turn again
+PIECE_S = 0.05  # for a piece of those, before others have their turn again
 LOOK_S = 0.1  # after events, until what they left due is looked at
 
 

@@ -108,7 +108,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "notification_facts": [
         IndexModel([("group", UP), ("at", DOWN)], name="by_group"),
         IndexModel([("recipient", UP), ("actor", UP), ("group", UP)], name="between"),
-        IndexModel([("actor", UP)], name="by_actor"),
+        IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
     ],
     "notification_preferences": [],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
