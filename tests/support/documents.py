@@ -60,8 +60,9 @@ def names(page: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _coded(text: str) -> list[str]:
-    """File names, identifiers and words in quotes; what has a sign that none of them has is prose, or a command."""
-    return [name for name in re.findall(r"`([^`]+)`", text) if re.fullmatch(r'[\w.*/-]+|"[\w.]+"', name)]
+    """File names, identifiers, words in quotes and words of a log; what has another sign is prose, or a command."""
+    name = r'[\w.*/-]+|"[\w.]+"|[a-z]+( [a-z]+)+'
+    return [each for each in re.findall(r"`([^`]+)`", text) if re.fullmatch(name, each)]
 
 
 def shows(expected: str, said: str) -> str | None:

@@ -96,12 +96,12 @@ async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
 def test_what_is_not_run_could_be(page: str) -> None:
     """Its programs, services, targets and options are there; a dump's options are those of its manual."""
     services = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = made()
     for line in unrun(page).splitlines():
         subprocess.run(["bash", "-nc", line], check=True)
         program, *words = shlex.split(line, comments=True)
         if program == "make":
-            assert set(words) <= set(targets), line
+            assert set(words) <= targets, line
             continue
         verb, *rest = [word for word in words if not word.startswith("-")][1:]
         assert ([program, words[0]], verb in VERBS) == (["docker", "compose"], True), line
@@ -111,6 +111,11 @@ def test_what_is_not_run_could_be(page: str) -> None:
             parser().parse_args(words[words.index(named[0]) + 1 :] or services[named[0]]["command"])
         if "mongo" in named:
             assert set(re.findall(r"--\w+", line)) <= DUMPS, line
+
+
+def made() -> set[str]:
+    """What `make` makes."""
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
 def unrun(page: str) -> str:
@@ -133,7 +138,9 @@ def test_a_page_names_what_is_there(page: str, sources: str) -> None:
     """Files and names in prose are anywhere; in a table, what is said of a file is in that file."""
     wrong = []
     for name, files in names(f"docs/{page}.md"):
-        if "/" in name.strip("/"):
+        if name.startswith("make "):
+            there = name.split()[1] in made()
+        elif "/" in name.strip("/"):
             there = bool(list(ROOT.glob(name.rstrip("/"))))
         else:
             there = all(
