@@ -2,8 +2,8 @@
 
 The words after the language say what a block is: `sh` runs where the blocks before it ran, `sh server` runs beside
 them until Ctrl-C, which comes before the next `sh server` or `sh stopped` and at the end. `sh unrun` needs what tests
-have not got. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text` block right after one that
-runs is what it says; `…` stands for anything within a line.
+have not got, or another test runs it. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text`
+block right after one that runs is what it says; `…` stands for anything within a line.
 """
 
 import asyncio
@@ -45,9 +45,16 @@ def excerpts(page: str) -> list[tuple[str, str]]:
     return [(words[1], text) for _, words, text in blocks(page) if words[:1] == ("in",)]
 
 
-def links(text: str) -> list[str]:
-    """The files a page leads to."""
-    return [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files a page leads to, and the headings in them, or the empty string."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
+    return [(page.parent / file if file else page, heading) for file, heading in found if "://" not in file]
+
+
+def headings(page: Path) -> set[str]:
+    """What a page's headings are called in links."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def names(page: str) -> Iterator[tuple[str, list[str]]]:
