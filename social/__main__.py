@@ -11,11 +11,12 @@ from rich.console import Console
 
 from social import accounts, backlog, parked, recount, reports, restoring
 from social.contracts.codec import encode
-from social.contracts.problems import Problem
+from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
+from social.infra.starting import EVERY_S, PING_S, briefly
 
 PAUSE_S = 5
 
@@ -36,7 +37,14 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
-    command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
+    command.add_argument(
+        "--wait",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="how long to wait for a store that is not there yet",
+    )
+    command.set_defaults(run=_with_store(_migrate))
 
     command = commands.add_parser(
         "keys", help="make the secrets of a new installation, in files, or change its JWT key"
@@ -114,6 +122,21 @@ async def _demo(arguments: argparse.Namespace) -> int:
     from social import demo  # and the clients it needs: nobody else is to wait for them
 
     return await demo.main(arguments)
+
+
+async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + arguments.wait
+    while True:
+        began = loop.time()
+        try:
+            await mongo.ping(PING_S)
+            return await migrate(mongo)
+        except Unavailable as error:
+            if loop.time() >= until:
+                raise StartError(f"MongoDB is away ({briefly(error.__cause__)}); MONGO_URL says where it is") from None
+            show(f"waiting for MongoDB ({briefly(error.__cause__)})", soft_wrap=True)
+        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
 
 
 async def _keys(arguments: argparse.Namespace) -> int:
