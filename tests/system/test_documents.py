@@ -66,7 +66,6 @@ async def test_the_commands_of_a_feature_go_as_they_are_written(terminal: Termin
     await terminal.follow("docs/adding-a-feature.md")
 
 
-@pytest.mark.skipif(not (ROOT / "embedded/cluster/__main__.py").exists(), reason="there is no `make cluster` yet")
 async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
     for program in ("nginx", "redis-server", "rabbitmq-server"):
         if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None and os.environ.get("CI") != "true":
