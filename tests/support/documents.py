@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "node_modules", "var", ".*_cache", "__pycache__", "keys", ".claude")
-SERVES_WITHIN_S = 40.0
+SERVES_WITHIN_S = 90.0
 
 
 class Block(NamedTuple):
@@ -143,7 +143,7 @@ class Terminal:
                 case _:
                     raise AssertionError(f"{page}: nobody knows what to do with a block of {language} {words}")
 
-    async def run(self, text: str, timeout_s: float = 60) -> str:
+    async def run(self, text: str, timeout_s: float = 120) -> str:
         """What some commands say; each of them has to succeed."""
         if self._shell is None:
             self._shell = await asyncio.create_subprocess_exec(
