@@ -105,9 +105,13 @@ def _exempt(topology: Topology) -> str:
 
 
 def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
-    """`kept_s` stays below what the servers keep: aiohttp 75 s, uWebSockets 10."""
+    """`kept_s` stays below what the servers keep: aiohttp an hour, uWebSockets 10 s.
+
+    No server is given up for a while after it failed: whoever found out how to make one fail could take them all out of
+    the rotation. One that is away refuses at once; of one that hangs, `least_conn` asks less and less.
+    """
     resolve = " resolve" if topology.resolver else ""
-    lines = "".join(f"    server {server} max_fails=2 fail_timeout=2s{resolve};\n" for server in servers)
+    lines = "".join(f"    server {server} max_fails=0{resolve};\n" for server in servers)
     return (
         f"upstream {name} {{\n    zone {name} 64k;\n    least_conn;\n{lines}"
         f"    keepalive 16;\n    keepalive_timeout {kept_s}s;\n}}\n"

@@ -23,6 +23,7 @@ from api.app import ALL
 from api.settings import SERVICES
 from embedded.locations import METHODS
 
+PLAIN = {"Accept-Encoding": "identity"}
 NODES = ["realtime-1", "realtime-2"]
 Start = Callable[..., Awaitable[Nginx]]
 
@@ -153,6 +154,35 @@ async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(door: Do
     assert re.fullmatch("[0-9a-f]{32}", "".join(api.heard[1].header("X-Request-ID")))
 
 
+async def test_a_gateway_is_told_what_it_reads_and_nothing_else(door: Door, gateways: dict[str, Listener]) -> None:
+    told = {
+        "Origin": "http://x.example",
+        "User-Agent": "me",
+        "Content-Type": "text/plain",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Access-Control-Request-Headers": "x-a",
+    }
+    many = {f"X-Many-{number}": "x" for number in range(60)}
+    await door.ask("GET", "/socket.io/?EIO=4", headers=told | many)
+    (heard,) = [each for gateway in gateways.values() for each in gateway.heard]
+    assert told.items() <= dict(heard.headers).items()
+    assert heard.header("Connection") == ["upgrade"]
+    own = {"Host", "Connection", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
+    assert {name for name, _ in heard.headers} == told.keys() | own
+
+
+async def test_a_long_poll_is_packed_and_a_short_one_is_not(door: Door, gateways: dict[str, Listener]) -> None:
+    for size, packed in ((5_000, "gzip"), (500, None)):
+        for gateway in gateways.values():
+            gateway.answer = "4" * size
+        answer = await door.ask("GET", "/socket.io/?EIO=4", headers={"Accept-Encoding": "gzip"})
+        assert answer.headers.get("Content-Encoding") == packed
+        assert answer.raw == b"4" * size
+        assert "Content-Encoding" not in (await door.ask("GET", "/socket.io/?EIO=4", headers=PLAIN)).headers
+
+
 async def test_the_log_has_a_line_for_each_request_and_no_query(door: Door, nginx: Nginx) -> None:
     told = {"X-Request-ID": "shown", "User-Agent": 'quo"ted'}
     await door.ask("GET", "/v1/media/abc?signature=secret", headers=told)
@@ -177,7 +207,7 @@ async def test_without_a_healthy_server_there_is_a_503_that_says_when_to_come_ba
     async with listening(api, gateway), aiohttp.ClientSession() as session:
         nginx = await start([api.server, "127.0.0.1:1"], {"realtime-1": gateway.server})
         door = Door(session, nginx.url)
-        for path in ("/v1/feed", "/docs", "/socket.io/?EIO=4", "/socket.io/?sid=realtime-1.abc") * 3:
+        for path in ("/v1/feed?secret", "/docs", "/socket.io/?EIO=4&secret", "/socket.io/?sid=realtime-1.secret") * 3:
             answer = await door.ask("GET", path, headers={"X-Request-ID": "mine"})
             assert answer.refused(503, "unavailable").request_id == "mine"
             assert answer.headers["Retry-After"] == "2"
@@ -190,7 +220,7 @@ async def test_only_what_may_be_done_twice_is_tried_again_elsewhere(start: Start
     async with listening(bad, good), aiohttp.ClientSession() as session:
         (nowhere,) = free_ports(1)
         nginx = await start(
-            [bad.server, good.server, f"127.0.0.1:{nowhere}"], {"realtime-1": "127.0.0.1:1"}, adapt=_patient
+            [bad.server, good.server, f"127.0.0.1:{nowhere}"], {"realtime-1": "127.0.0.1:1"}, adapt=_by_turns
         )
         door = Door(session, nginx.url)
         for method in ("GET", "PUT", "DELETE"):
@@ -205,11 +235,10 @@ async def test_only_what_may_be_done_twice_is_tried_again_elsewhere(start: Start
             assert {answer.status for answer in refused} == {503}
 
 
-def _patient(conf: Path) -> None:
-    """Servers stay in the rotation whatever they do; each request may be tried with all three."""
-    topology, proxy = conf / "topology.conf", conf / "proxy.conf"
-    topology.write_text(topology.read_text().replace("max_fails=2", "max_fails=0").replace("least_conn;", ""))
-    proxy.write_text(proxy.read_text().replace("tries 2;", "tries 3;"))
+def _by_turns(conf: Path) -> None:
+    """Servers are asked by turns."""
+    topology = conf / "topology.conf"
+    topology.write_text(topology.read_text().replace("least_conn;", ""))
 
 
 async def test_a_body_has_its_size_and_only_a_picture_may_be_large(door: Door, api: Listener) -> None:

@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -159,6 +160,19 @@ async def test_the_address_that_logins_are_counted_by_is_the_one_nginx_saw(runni
             forged = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(LOGINS + 1)]
             answers = [await door.ask("POST", "/v1/auth/login", wrong, headers=each) for each in forged]
             assert [answer.status for answer in answers] == [401] * LOGINS + [429]
+
+
+async def test_a_picture_is_refused_before_it_has_arrived_and_the_reason_comes_through(
+    running: Running, ada: Person, http: aiohttp.ClientSession
+) -> None:
+    """Such a request takes no server out of the rotation either."""
+    stranger = Door(http, running.nginx.url)
+    for _ in range(6):
+        picture = BytesIO(b"x" * 3_000_000)
+        (await stranger.ask("POST", "/v1/media", data=picture)).refused(401, "invalid_token")
+        picture = BytesIO(b"x" * 3_000_000)
+        (await ada.ask("POST", "/v1/media", data=picture)).refused(415, "unsupported_media_type")
+    assert (await ada.ask("GET", "/v1/users/me")).status == 200
 
 
 async def test_polling_clients_stay_with_their_gateway(running: Running, ada: Person) -> None:

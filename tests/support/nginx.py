@@ -90,10 +90,11 @@ class Heard:
 
 @dataclass
 class Listener:
-    """A server that keeps every byte it gets, and answers who it is; or takes requests and hangs up."""
+    """A server that keeps every byte it gets, and answers who it is, or some text; or takes requests and hangs up."""
 
     name: str
     hangs_up: bool = False
+    answer: str | None = None
     port: int = 0
     heard: list[Heard] = field(default_factory=list)
     got: bytearray = field(default_factory=bytearray)
@@ -125,8 +126,9 @@ class Listener:
                 self.heard.append(heard)
                 if self.hangs_up:
                     break
-                body = encode({"by": self.name})
-                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                body = encode({"by": self.name}) if self.answer is None else self.answer.encode()
+                kind = "application/json" if self.answer is None else "text/plain; charset=UTF-8"
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
         writer.close()
         with contextlib.suppress(OSError):
