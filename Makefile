@@ -28,10 +28,10 @@ soak: packages-dev node-modules ## endurance at full size (networks, churn, prop
 SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
-	$(VENV_PYTHON) loadtests/fanout.py
+	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
 
 bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
-	$(VENV_PYTHON) loadtests/rest.py
+	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
 docs: packages-dev ## write the generated files of docs/ and nginx/ again
 	$(VENV_PYTHON) -m embedded.documents

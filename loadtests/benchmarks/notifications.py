@@ -1,6 +1,6 @@
 """One post gets 1,000 likes a second: what its author's stream does, and how long everybody else waits meanwhile.
 
-    python loadtests/viral.py [--likes 1000] [--seconds 15] [--beside 10]
+    python loadtests/benchmarks/notifications.py [--likes 1000] [--seconds 15] [--beside 10]
 
 Starts a private Redis and RabbitMQ, an embedded document store (another one where MONGO_URL names it) and one
 `python -m workers` with the roles notifications and relay; nothing else is contacted. The likes themselves are there
@@ -160,7 +160,10 @@ async def main() -> int:
     parser.add_argument("--likes", type=int, default=1_000, help="a second, of the one post (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=15, help="of the storm, and alone (default: %(default)s)")
     parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.likes, asked.seconds = 50, 1.0
     async with working_over_servers("notifications,relay") as social:
         figures = await measure(social, asked.likes, asked.seconds, asked.beside)
     for name, value in figures.items():
