@@ -1,11 +1,11 @@
 """Run the benchmarks and write their figures into loadtests/README.md: tables, charts, machine, commit, command.
 
-    make bench                       # all of them: about an hour on two cores
+    make bench                       # all of them
     make bench ONLY="rest viral"     # these; the figures of the others stay
     make bench QUICK=1               # a moment of each, to see that they run: writes nothing
 
-Each block between `<!-- figures of X -->` and `<!-- end -->` is written by one benchmark; all prose is by hand. The
-exit code is 1 when one of them fails, whose block then stays as it is.
+Each block between `<!-- measured: X -->` and `<!-- until here -->` is written by one benchmark; all prose is by hand.
+The exit code is 1 when one of them fails, whose block then stays as it is.
 """
 
 import argparse
@@ -99,11 +99,11 @@ def block(name: str, figures: Figures, pictures: Sequence[Path]) -> str:
 
 def rewritten(text: str, name: str, inside: str) -> str:
     """The README with another block; raises ValueError where it has none of that name."""
-    begin, end = f"<!-- figures of {name} -->\n", "\n<!-- end -->"
+    begin, end = f"<!-- measured: {name} -->\n", "\n<!-- until here -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"loadtests/README.md has no figures of {name}")
+        raise ValueError(f"loadtests/README.md has no block for {name}")
     return f"{before}{begin}{inside}{end}{after}"
 
 

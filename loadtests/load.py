@@ -83,11 +83,20 @@ def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str],
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py"), "--headless"]
     command += ["--host", host, "--scenario", asked.scenario, "--users", str(asked.users)]
     command += ["--spawn-rate", str(asked.spawn_rate), "--run-time", asked.duration]
-    command += ["--followers", str(asked.followers), "--realtime", asked.realtime, "--allow", asked.allow]
+    command += [
+        "--pause",
+        str(asked.pause),
+        "--followers",
+        str(asked.followers),
+        "--realtime",
+        asked.realtime,
+        "--allow",
+        asked.allow,
+    ]
     command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
     command += ["--only-summary", "--logfile", str(folder / "locust.log")]
     with (folder / "locust.txt").open("wb") as summary:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=summary)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=summary)
         while True:
             try:
                 return process.wait()
@@ -163,6 +172,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=50, help="(default: %(default)s)")
     parser.add_argument("--duration", default="", help="as 90s, 10m or 2h (default: 60s; soak 1h)")
     parser.add_argument("--spawn-rate", type=float, default=10, help="users a second (default: %(default)s)")
+    parser.add_argument("--pause", type=float, default=3.0, help="seconds between two things somebody does")
     parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
     parser.add_argument("--host", default="", help="of a system that runs already (default: a cluster of its own)")
     parser.add_argument("--realtime", default="", help="where its sockets connect to, if not there")
@@ -183,9 +193,11 @@ def main() -> int:
         print("starting a cluster", file=sys.stderr)
         with cluster(folder / "cluster.log") as (url, environment):
             code = locust(asked, url, environment, folder)
-    print(file=sys.stderr)
+    if sys.stdout.isatty():
+        print()
     if not (folder / "result.json").exists():
-        print((folder / "locust.log").read_text().strip(), file=sys.stderr)
+        said = [folder / name for name in ("locust.log", "locust.txt")]
+        print("\n".join(each.read_text() for each in said if each.exists()).strip(), file=sys.stderr)
         return code or 1
     result = json.loads((folder / "result.json").read_text())
     draw(result, folder)

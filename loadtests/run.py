@@ -160,10 +160,10 @@ class Run:
             f"{row['at_s']:>4} s  {row['users']} users, {row['sockets']} sockets  {row['requests']} requests/s"
             f"  {row['pushes']} pushes/s{last}  {row['awaited']} on their way"
         )
-        if sys.stderr.isatty():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        if sys.stdout.isatty():
+            print(f"\r\033[K{line}", end="", flush=True)
         elif row["at_s"] % 5 == 0:
-            print(line, file=sys.stderr, flush=True)
+            print(line, flush=True)
 
     # ---- the result
 

@@ -10,7 +10,6 @@ import gevent
 import orjson
 import websocket
 from gevent.event import Event
-from locust import between
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopTest, StopUser
 
@@ -38,7 +37,6 @@ class RestUser(FastHttpUser):
     """Somebody with an account, over REST."""
 
     abstract = True
-    wait_time = between(1, 5)
     connection_timeout = 10.0
     network_timeout = ANSWER_WITHIN_S
     shared: Run  # set by the locustfile for every run
@@ -96,6 +94,10 @@ class RestUser(FastHttpUser):
         finally:
             self.shared.acting -= does
             self.shared.unanswered += does and not answered
+
+    def wait_time(self) -> float:
+        """Seconds between two things somebody does."""
+        return random.uniform(0.4, 1.6) * self.environment.parsed_options.pause
 
     def idle(self) -> bool:
         """Whether nothing new is to begin."""

@@ -1,6 +1,6 @@
 """What the REST API answers: requests a second, p50 and p99, of the requests people make most.
 
-    make bench-rest
+    make bench ONLY=rest
 
 Starts the embedded system by itself, opens accounts that follow each other and post, and then asks for one thing after
 another from so many connections at once, each with one request under way. Every figure is also given as a multiple of

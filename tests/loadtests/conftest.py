@@ -3,21 +3,20 @@
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cluster import Cluster
 from support.ports import free_ports
-from support.processes import Program
 
 ROOT = Path(__file__).parents[2]
+BRIEF = Path(__file__).with_name("brief.py")
+LONGEST = "60s"  # of what ends before that
 ENDS_WITHIN_S = 100.0  # its clock, and what is waited for what is on its way
 UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER", "RESET")}
 
@@ -26,26 +25,22 @@ UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN",
 class System:
     """Where a system runs."""
 
-    api: str
-    realtime: str
+    url: str
     var: Path
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The embedded system, without limits on requests."""
+    """The smallest cluster in which a gateway can die, without limits on requests."""
     folder = tmp_path_factory.mktemp("system")
-    api_port, realtime_port = free_ports(2)
-    ports = {"API_PORT": api_port, "REALTIME_PORT": realtime_port}
-    program = Program("embedded", folder=folder, PLAZA_VAR=folder / "var", **ports, **UNLIMITED).start()
-    assert program.process is not None
-    api = f"http://127.0.0.1:{api_port}"
+    (port,) = free_ports(1)
+    few = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 2, "WORKERS_PROCESSES": 1}
+    cluster = Cluster(folder, port, **few, **UNLIMITED)
+    asyncio.run(cluster.start())
     try:
-        asyncio.run(program.answering(f"{api}/readyz"))
-        yield System(api, f"http://127.0.0.1:{realtime_port}", folder / "var")
+        yield System(cluster.url, cluster.var)
     finally:
-        program.process.send_signal(signal.SIGTERM)
-        program.process.wait(15)
+        assert asyncio.run(cluster.stop()).code == 0
 
 
 @dataclass
@@ -58,38 +53,46 @@ class Ran:
 
 
 class Load:
-    """One run of Locust, headless, for some seconds."""
+    """One run of Locust, headless, until enough has happened."""
 
-    def __init__(self, system: System, folder: Path, scenario: str, *more: str, file: str = "", **told: str) -> None:
+    def __init__(self, system: System, folder: Path, scenario: str, until: str, *more: str, fault: str = "") -> None:
         self._folder = folder
         folder.mkdir()
-        command = [sys.executable, "-m", "locust", "-f", file or str(ROOT / "loadtests/locustfile.py"), "--headless"]
-        command += ["-H", system.api, "--realtime", system.realtime, "--scenario", scenario, "-u", "6", "-r", "6"]
-        command += ["-t", "5s", "--only-summary", "--result", str(folder / "result.json"), *more]
-        environment = {**os.environ, "PLAZA_VAR": str(system.var), "PYTHONPATH": str(ROOT), **told}
+        command = [sys.executable, "-m", "locust", "-f", str(BRIEF), "--headless"]
+        command += ["-H", system.url, "--scenario", scenario, "-u", "6", "-r", "6"]
+        command += ["--pause", "0.3", "-t", LONGEST, "--only-summary", "--result", str(folder / "result.json"), *more]
+        environment = {
+            **os.environ,
+            "PLAZA_VAR": str(system.var),
+            "PYTHONPATH": str(ROOT),
+            "UNTIL": until,
+            "FAULT": fault,
+        }
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def ended(self) -> Ran:
         """Wait for its end."""
-        try:
-            code = self._process.wait(ENDS_WITHIN_S)
-        finally:
-            self._process.kill()
+        code = self._process.wait(ENDS_WITHIN_S)
         path = self._folder / "result.json"
         return Ran(code, self._log.read_text(), json.loads(path.read_text()) if path.exists() else {})
 
+    def kill(self) -> None:
+        """Whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
 
 @pytest.fixture
-def load(system: System, tmp_path: Path) -> Callable[..., Load]:
+def load(system: System, tmp_path: Path) -> Iterator[Callable[..., Load]]:
     """Begin one."""
-    return lambda scenario, *more, **told: Load(
-        system, tmp_path / f"load-{time.monotonic_ns()}", scenario, *more, **told
-    )
+    begun: list[Load] = []
 
+    def begin(scenario: str, *more: str, until: str, fault: str = "") -> Load:
+        begun.append(Load(system, tmp_path / f"load-{len(begun)}", scenario, until, *more, fault=fault))
+        return begun[-1]
 
-def fetch(url: str, data: bytes | None = None) -> str:
-    """A page."""
-    with urllib.request.urlopen(url, data, timeout=10) as answer:
-        return str(answer.read().decode())
+    yield begin
+    for each in begun:
+        each.kill()
