@@ -310,6 +310,7 @@ ELSEWHERE = {
     "API_HOST",
     "API_PORT",
     "LOG_STYLE",
+    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps what a container says, and its files are read-only
 }  # the image and initiate.js say these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
