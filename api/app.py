@@ -26,14 +26,14 @@ from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
-from social.infra import logs, process
+from social.infra import logs, process, tracing
 from social.infra.blobs import blobs
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
 from social.infra.settings import StartError, check_folder, load
-from social.infra.starting import wait_for_schema, waiting_room, watch
+from social.infra.starting import wait_on_port, watch
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 from social.media import Studio
@@ -104,7 +104,8 @@ def _verifier(jwks: Path) -> Verifier:
 async def main() -> bool:
     """Serve until told to stop."""
     settings = load(ApiSettings, "api")
-    logs.configure("api", settings.log_style, settings.log_level)
+    logs.configure("api", settings)
+    tracing.configure("api", settings)
     keys = load_keys(settings)
     if media.service.name in settings.api_services:
         check_folder("MEDIA_URL", settings.media_url)
@@ -114,9 +115,7 @@ async def main() -> bool:
     tasks.obey_signals()
     try:
         tasks.start("servers", watch(social.redis, social.broker))
-        async with waiting_room(health, settings.api_host, settings.api_port):
-            there = await wait_for_schema(social.mongo, tasks)
-        if not there:
+        if not await wait_on_port(health, settings.api_host, settings.api_port, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
         social.start(tasks)
@@ -131,4 +130,5 @@ async def main() -> bool:
         await tasks.cancel()
         await social.close()
         keys.passwords.close()
+        tracing.close()
     return not tasks.failed

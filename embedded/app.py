@@ -1,5 +1,6 @@
 """The embedded composition root: one process, one event loop, two ports, one child."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social.auth import Keys
-from social.infra import logs, process, redis
+from social.infra import logs, process, redis, tracing
 from social.infra.blobs import MediaSettings, blobs
 from social.infra.broker import Broker
 from social.infra.health import Health
@@ -27,8 +28,8 @@ from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
-from social.infra.schema import migrate
 from social.infra.settings import StartError, load
+from social.infra.starting import migrated, watch
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 from workers.mail import Post
@@ -39,12 +40,14 @@ log = logs.get("embedded")
 async def main() -> bool:
     """Run everything until told to stop."""
     settings = load(EmbeddedSettings, "embedded")
-    logs.configure("embedded", settings.log_style, settings.log_level)
+    logs.configure("embedded", settings)
+    tracing.configure("embedded", settings)
     with claim(settings.plaza_var):
         keys = load_keys(settings.plaza_var)
         tasks = process.Tasks()
         async with connect(settings, tasks) as social:
             await social.revocations.poll()
+            tasks.start("servers", watch(social.redis, social.broker))
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
             gateway = Gateway(gateway_settings(settings), social, keys.verifier, tasks)
             try:
@@ -57,6 +60,7 @@ async def main() -> bool:
                 await social.publisher.flush(1.0)
                 await tasks.cancel()
                 keys.passwords.close()
+                tracing.close()
     return not tasks.failed
 
 
@@ -67,7 +71,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
     try:
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
-        await migrate(mongo)
+        await migrated(mongo, math.inf, lambda waits_for: log.warning("waiting", waits_for=waits_for))
         outbox = Outbox(mongo)
         broker: Broker
         if settings.amqp_url:

@@ -4,10 +4,10 @@ from pydantic import SecretStr
 
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
-from social.infra import logs
+from social.infra import logs, tracing
 from social.infra.process import Tasks, run
 from social.infra.settings import StartError, load
-from social.infra.starting import wait_for_schema, waiting_room, watch
+from social.infra.starting import wait_on_port, watch
 from social.infra.tokens import Verifier
 from social.infra.wiring import Social
 
@@ -35,16 +35,16 @@ def with_pid_key(settings: Settings) -> Settings:
 async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
     settings = with_pid_key(load(Settings, "realtime"))
-    logs.configure("realtime", settings.log_style, settings.log_level)
+    logs.configure("realtime", settings)
+    tracing.configure("realtime", settings)
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)
     tasks.obey_signals()
     try:
         tasks.start("servers", watch(social.redis, social.broker))
-        async with waiting_room(gateway.health, settings.realtime_host, settings.realtime_port):
-            there = await wait_for_schema(social.mongo, tasks)
-        if not there:
+        host, port = settings.realtime_host, settings.realtime_port
+        if not await wait_on_port(gateway.health, host, port, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
         social.start(tasks)
@@ -56,6 +56,7 @@ async def main() -> bool:
         await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await social.close()
+        tracing.close()
     return not tasks.failed
 
 
