@@ -1,9 +1,6 @@
 """One run of a scenario: who takes part, what arrived, how it went second by second, and how it ended."""
 
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -16,11 +13,11 @@ import psutil
 from locust.env import Environment
 
 from loadtests.deliveries import Deliveries
+from loadtests.origin import commit, machine
 
 if TYPE_CHECKING:
     from loadtests.users import SocketUser
 
-ROOT = Path(__file__).parents[1]
 SETTLE_S = 60.0  # after the last act, at most this long for everything to arrive
 BUSY = 0.9  # of a core: from here on it is the client that is measured
 PUSHES = {
@@ -227,26 +224,6 @@ def percentile_ms(seconds: Sequence[float], percent: int) -> float | None:
     if not seconds:
         return None
     return round(1000 * sorted(seconds)[min(len(seconds) - 1, len(seconds) * percent // 100)], 1)
-
-
-def machine() -> str:
-    """What it ran on."""
-    model = ""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    memory = psutil.virtual_memory().total / 2**30
-    name = f"{platform.system()} {platform.release()}, {os.cpu_count()} × {model or platform.machine()}"
-    return f"{name}, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def commit() -> str:
-    """What ran: a short hash, with a + where files were changed since; empty where this is no clone."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def write(result: dict[str, Any], path: Path) -> None:

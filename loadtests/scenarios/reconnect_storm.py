@@ -6,7 +6,7 @@ from loadtests import behind
 from loadtests.run import Run
 from loadtests.scenarios.post import Talker
 
-CALM_S = 8.0  # from when everybody is there to the next one's end
+CALM_S = 5.0  # from when everybody is there to the next one's end
 
 USERS = [Talker]
 
