@@ -18,7 +18,6 @@ from loadtests.origin import commit, machine
 if TYPE_CHECKING:
     from loadtests.users import SocketUser
 
-SETTLE_S = 60.0  # after the last act, at most this long for everything to arrive
 BUSY = 0.9  # of a core: from here on it is the client that is measured
 PUSHES = {
     "like": "like → author",
@@ -66,7 +65,7 @@ class Run:
     def settle(self) -> None:
         """Nobody begins anything; wait until what was acknowledged has arrived, or is late enough to be lost."""
         self.quiet = True
-        deadline = time.perf_counter() + SETTLE_S
+        deadline = time.perf_counter() + self.environment.parsed_options.settle
         while time.perf_counter() < deadline and (self.acting or not self._arrived()):
             gevent.sleep(0.05)
         gevent.sleep(0.3)  # for what should not come: a second copy is right behind the first

@@ -24,8 +24,8 @@ def begun(load):
     """Loads that run at once and know nothing of each other: every scenario in which nobody dies, and every fault."""
     loads = {name: load(name, "--followers", "600", until=until) for name, until in SCENARIOS.items()}
     loads["tunnels"] = load("post", until="recovered", fault="tunnels")
-    for fault in ("lost", "repeated"):
-        loads[fault] = load("viral", until="wrong", fault=fault)
+    loads["lost"] = load("viral", "--settle", "3", until="wrong", fault="lost")
+    loads["repeated"] = load("viral", until="wrong", fault="repeated")
     return loads
 
 
