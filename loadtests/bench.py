@@ -123,14 +123,19 @@ def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def main() -> int:
-    """The exit code."""
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a moment of each, writes nothing")
-    asked = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """The exit code."""
+    asked = arguments().parse_args()
     if unknown := set(asked.names) - set(BENCHMARKS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     failed = []
     for name in asked.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
