@@ -158,6 +158,8 @@ def report(result: Mapping[str, Any], folder: Path) -> None:
         f"lost: {result['lost']}   duplicated: {result['duplicated']}   unanswered: {result['unanswered']}"
         f"   never connected: {result['stranded']}"
     )
+    if result["gave_up"]:
+        console.print(f"[bold]{result['gave_up']}[/bold]")
     if result["client"]["busy"]:
         console.print(
             "[bold]Locust was busy itself (over 90 % of a core): these are its figures, not the system's.[/bold]"

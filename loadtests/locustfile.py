@@ -81,7 +81,8 @@ def _end(environment: Environment, **_: Any) -> None:
     result = run.result()
     if environment.parsed_options.result:
         write(result, Path(environment.parsed_options.result))
-    environment.process_exit_code = 1 if result["lost"] or result["duplicated"] or result["stranded"] else 0
+    wrong = any(result[each] for each in ("lost", "duplicated", "stranded", "gave_up"))
+    environment.process_exit_code = 1 if wrong else 0
 
 
 def _check(environment: Environment) -> None:

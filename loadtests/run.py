@@ -1,6 +1,7 @@
 """One run of a scenario: who takes part, what arrived, how it went second by second, and how it ended."""
 
 import json
+import logging
 import sys
 import time
 from collections import Counter, defaultdict
@@ -41,6 +42,7 @@ class Run:
         self.quiet = False  # nobody begins anything new
         self.acting = 0  # writes that are not answered yet
         self.unanswered = 0  # writes that never were: their effect is not known, and nothing is expected of them
+        self.gave_up = ""  # why
         self.stranded = 0  # people who never got a socket
         self.resumed: list[tuple[float, bool]] = []  # seconds a socket was away, and whether its stream went on
         self.shots: list[tuple[float, str]] = []  # when which gateway was killed
@@ -61,6 +63,12 @@ class Run:
         self._process.cpu_percent()
         self.environment.events.request.add_listener(self._requested)
         self._watch = gevent.spawn(self._look)
+
+    def give_up(self, why: str) -> None:
+        """This scenario cannot be run here; says so and ends."""
+        logging.getLogger("plaza").error(why)
+        self.gave_up, self.quiet = why, True
+        gevent.spawn(self.environment.runner.quit)
 
     def settle(self) -> None:
         """Nobody begins anything; wait until what was acknowledged has arrived, or is late enough to be lost."""
@@ -176,6 +184,7 @@ class Run:
             "duplicated": deliveries.duplicates,
             "unanswered": self.unanswered,
             "stranded": self.stranded,
+            "gave_up": self.gave_up,
             "deliveries": {
                 kind: {
                     "acknowledged": acknowledged,

@@ -90,6 +90,34 @@ def test_a_load_writes_a_report_json_and_charts(system, tmp_path):
             assert len(chart.getcolors()) > 8  # more than an empty frame
 
 
+def test_what_reaches_behind_the_doors_says_whose_it_would_need(system, tmp_path):
+    """With a system of which only the address is known."""
+    begun = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "loadtests/load.py",
+                name,
+                "--users",
+                "2",
+                "--host",
+                system.url,
+                "--results",
+                tmp_path / name,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PLAZA_VAR": str(tmp_path), "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("reconnect-storm", "celebrity")
+    ]
+    for process, says in zip(begun, ("no cluster runs in", "no store runs in"), strict=True):
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert says in said
+
+
 async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system):
     (port,) = free_ports(1)
     page = f"http://127.0.0.1:{port}"
