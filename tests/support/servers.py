@@ -14,7 +14,7 @@ from embedded.cluster import servers
 from embedded.cluster.server import Server
 from embedded.cluster.servers import RedisServer, rabbit_script
 
-__all__ = ["DocumentStore", "ImpatientStore", "RabbitServer", "RedisServer"]
+__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "RabbitServer", "RedisServer"]
 
 
 class RabbitServer(servers.RabbitServer):
@@ -57,6 +57,28 @@ class RabbitServer(servers.RabbitServer):
             output, _ = await process.communicate(f"{expression}\n".encode())
         if process.returncode != 0 or not output.lstrip(b"{, ").startswith(b"ok"):
             raise RuntimeError(f"{expression} answered {output.decode(errors='replace')}")
+
+
+class ManagedRabbit(RabbitServer):
+    """One with the management plugin, on a port of its own (3 s slower to start)."""
+
+    port_count = 4
+    _plugins = "[rabbitmq_management]."
+    _erlang = RabbitServer._erlang + " -rabbit quorum_tick_interval 500"  # how soon it shows a queue's policy
+
+    @property
+    def management_url(self) -> str:
+        """Where the plugin answers."""
+        return f"http://127.0.0.1:{self._ports[3]}"
+
+    async def launch(self, ports: Sequence[int]) -> None:
+        own = f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {ports[3]}\n"
+        self._settings = RabbitServer._settings + own
+        await super().launch(ports)
+
+    async def alarm(self, on: bool) -> None:
+        """Be short of memory, or not any more."""
+        await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
 
 
 class DocumentStore(Server):
