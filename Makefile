@@ -12,6 +12,9 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
+cluster: packages-run ## the processes of production on this machine, behind nginx on PORT (data in var/cluster/)
+	@exec $(VENV_PYTHON) -m embedded.cluster
+
 test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
@@ -32,6 +35,10 @@ bench-fanout: packages-dev ## measure the realtime engine and cluster against st
 
 bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
 	$(VENV_PYTHON) loadtests/rest.py
+
+chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
+	@sh tests/install-servers.sh
+	$(VENV_PYTHON) loadtests/chaos.py --write
 
 docs: packages-dev ## write the generated files of docs/ and nginx/ again
 	$(VENV_PYTHON) -m embedded.documents
@@ -105,4 +112,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run test soak bench-fanout bench-rest docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules

@@ -32,8 +32,8 @@ from social.infra.health import Health
 from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
-from social.infra.schema import wait_for_schema
-from social.infra.settings import StartError, load
+from social.infra.settings import StartError, check_folder, load
+from social.infra.starting import wait_for_schema, waiting_room, watch
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 from social.media import Studio
@@ -106,12 +106,19 @@ async def main() -> bool:
     settings = load(ApiSettings, "api")
     logs.configure("api", settings.log_style, settings.log_level)
     keys = load_keys(settings)
+    if media.service.name in settings.api_services:
+        check_folder("MEDIA_URL", settings.media_url)
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping})
     tasks = process.Tasks()
     tasks.obey_signals()
     try:
-        await wait_for_schema(social.mongo, tasks)
+        tasks.start("servers", watch(social.redis, social.broker))
+        async with waiting_room(health, settings.api_host, settings.api_port):
+            there = await wait_for_schema(social.mongo, tasks)
+        if not there:
+            await tasks.until_stopped()
+            return not tasks.failed
         social.start(tasks)
         app = create(social, keys, health, settings)
         runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)

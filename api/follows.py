@@ -59,7 +59,10 @@ async def refuse_follow_request(request: Request, username: Username) -> Relatio
 
 @service.put("/v1/users/{username}/block", raises=(NotFound,))
 async def block_user(request: Request, username: Username) -> Relationship:
-    """Block somebody: you end following each other, and each is hidden from the other at once."""
+    """Block somebody: you end following each other, and each is hidden from the other at once.
+
+    It takes whoever has an account, also those who have blocked you, and does not say whether they have.
+    """
     return await request.social.commit(blocks.block, username, by=request.user_id)
 
 

@@ -28,9 +28,9 @@ class Topology:
     `listen`: addresses as nginx takes them, `8080` or `127.0.0.1:8080`. `unlimited`: networks whose requests and
     connections are not counted. `resolver`: a DNS server; the hosts of servers may then be names, which are looked up
     again and again, and none needs to exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the
-    folder nginx runs in. `documents`: a folder with the openapi.json of all
-    services, for where no process serves them all. `status`: an address where `/status` tells what watches nginx how
-    many connections it has; not one that people reach.
+    folder nginx runs in. `documents`: a folder with the openapi.json of all services, for where no process serves them
+    all. `status`: an address where `/status` tells what watches nginx how many connections it has; not one that people
+    reach.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -105,9 +105,13 @@ def _exempt(topology: Topology) -> str:
 
 
 def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
-    """`kept_s` stays below what the servers keep: aiohttp 75 s, uWebSockets 10."""
+    """`kept_s` stays below what the servers keep: aiohttp an hour, uWebSockets 10 s.
+
+    No server is given up for a while after it failed: whoever found out how to make one fail could take them all out of
+    the rotation. One that is away refuses at once; of one that hangs, `least_conn` asks less and less.
+    """
     resolve = " resolve" if topology.resolver else ""
-    lines = "".join(f"    server {server} max_fails=2 fail_timeout=2s{resolve};\n" for server in servers)
+    lines = "".join(f"    server {server} max_fails=0{resolve};\n" for server in servers)
     return (
         f"upstream {name} {{\n    zone {name} 64k;\n    least_conn;\n{lines}"
         f"    keepalive 16;\n    keepalive_timeout {kept_s}s;\n}}\n"
@@ -127,14 +131,17 @@ def _sticky(topology: Topology) -> str:
 def _server(topology: Topology) -> str:
     listen = "".join(f"    listen {address};\n" for address in topology.listen)
     if topology.split:
-        whole = f"root {topology.documents}; try_files /openapi.json @{DOCS}; }}\n    location @{DOCS} {{ "
+        whole = f"default_type application/json; root {topology.documents}; error_page 403 404 = @{DOCS};"
+        documents = (
+            f"    location = /openapi.json {{ {whole} }}\n    location @{DOCS} {{ proxy_pass http://{DOCS}; }}\n"
+        )
     else:
-        whole = ""
-    document = f"    location = /openapi.json {{ {whole}proxy_pass http://{DOCS}; }}\n"
-    served = f"server {{\n{listen}    include server.conf;\n{document}}}\n"
+        documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
+    served = f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
     if topology.status is None:
         return served
-    counters = "location = /status { stub_status; access_log off; }"
+    near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+    counters = f"location = /status {{ {near}deny all; stub_status; access_log off; }}"
     return f"{served}server {{\n    listen {topology.status};\n    {counters}\n}}\n"
 
 

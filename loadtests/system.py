@@ -13,13 +13,11 @@ from statistics import median, quantiles
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # for whoever imports this, too
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from support.servers import RabbitServer, RedisServer
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for whoever imports this, too
 
 import workers.app
 from embedded.app import connect as connect_embedded
+from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.settings import EmbeddedSettings
 from embedded.store import Store
 from social import streams, users
@@ -80,9 +78,9 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
 
 
 @contextlib.asynccontextmanager
-async def working_over_servers(roles: str) -> AsyncIterator[Social]:
+async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
     """A Redis, a RabbitMQ, an embedded store (another one where MONGO_URL names it), one `python -m workers` over them,
-    and a connection to them that publishes what is committed."""
+    and a connection to them that publishes what is committed; and RabbitMQ's URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with contextlib.AsyncExitStack() as stop:
@@ -107,7 +105,7 @@ async def working_over_servers(roles: str) -> AsyncIterator[Social]:
             servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
             more = {"MONGO_DATABASE": DATABASE, "WORKER_ROLES": roles, "WORKERS_PORT": "0"}
             await stop.enter_async_context(_running("workers", os.environ | servers | more))
-            yield social
+            yield social, rabbit.url
 
 
 @contextlib.asynccontextmanager

@@ -6,8 +6,8 @@ from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra import logs
 from social.infra.process import Tasks, run
-from social.infra.schema import wait_for_schema
 from social.infra.settings import StartError, load
+from social.infra.starting import wait_for_schema, waiting_room, watch
 from social.infra.tokens import Verifier
 from social.infra.wiring import Social
 
@@ -39,8 +39,14 @@ async def main() -> bool:
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)
+    tasks.obey_signals()
     try:
-        await wait_for_schema(social.mongo, tasks)
+        tasks.start("servers", watch(social.redis, social.broker))
+        async with waiting_room(gateway.health, settings.realtime_host, settings.realtime_port):
+            there = await wait_for_schema(social.mongo, tasks)
+        if not there:
+            await tasks.until_stopped()
+            return not tasks.failed
         social.start(tasks)
         await gateway.start()
         await tasks.until_stopped()

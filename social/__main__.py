@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, demo, doctor, parked, recount, reports, restoring
+from social import accounts, backlog, doctor, parked, recount, reports, restoring
 from social.contracts.codec import encode
-from social.contracts.problems import Problem
+from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
+from social.infra.starting import EVERY_S, PING_S, briefly
 
 PAUSE_S = 5
 
@@ -32,12 +33,20 @@ KEYS: dict[str, Sequence[Callable[[Path], Sequence[object]]]] = {
 KEYS["rotate"] = [*KEYS["publish"], *KEYS["sign"]]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Every command and what it takes."""
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
-    command.set_defaults(run=_with_store(lambda mongo, _: migrate(mongo)))
+    command.add_argument(
+        "--wait",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="how long to wait for a store that is not there yet",
+    )
+    command.set_defaults(run=_with_store(_migrate))
 
     command = commands.add_parser(
         "keys", help="make the secrets of a new installation, in files, or change its JWT key"
@@ -72,7 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=15, help="how long they act (default: %(default)s)")
     command.add_argument("--seed", type=int, default=None, help="repeat the same choices")
     command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
-    command.set_defaults(run=demo.main)
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
+    command.set_defaults(run=_with_store(_backlog))
 
     command = commands.add_parser("parked", help="messages that no consumer could digest (MONGO_URL)")
     command.add_argument("what", choices=["list", "show", "replay", "discard"])
@@ -117,6 +129,27 @@ def _with_store(
     return run
 
 
+async def _demo(arguments: argparse.Namespace) -> int:
+    from social import demo  # and the clients it needs: nobody else is to wait for them
+
+    return await demo.main(arguments)
+
+
+async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + arguments.wait
+    while True:
+        began = loop.time()
+        try:
+            await mongo.ping(PING_S)
+            return await migrate(mongo)
+        except Unavailable as error:
+            if loop.time() >= until:
+                raise StartError(f"MongoDB is away ({briefly(error.__cause__)}); MONGO_URL says where it is") from None
+            show(f"waiting for MongoDB ({briefly(error.__cause__)})", soft_wrap=True)
+        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
+
+
 async def _keys(arguments: argparse.Namespace) -> int:
     try:
         for step in KEYS[arguments.what]:
@@ -145,6 +178,12 @@ async def _doctor(arguments: argparse.Namespace) -> int:
             show(f"{each.level:<8} {each.about:<9} {each.says}{mend}", soft_wrap=True)
         show(", ".join(f"{count} {level}" for level, count in counts.items()))
     return 1 if counts[doctor.Level.PROBLEM] else 0
+
+
+async def _backlog(mongo: Mongo, _: argparse.Namespace) -> None:
+    async for each in backlog.all_of_it(mongo):
+        since = f", the first for {max(0, each.since.total_seconds()):.0f} s" if each.rows else ""
+        show(f"{each.what}: {each.rows}{since}")
 
 
 async def _parked(mongo: Mongo, arguments: argparse.Namespace) -> None:
@@ -220,7 +259,7 @@ async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 1 with one line when it fails."""
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     try:
         sys.exit(asyncio.run(arguments.run(arguments)))
     except (StartError, Problem) as error:

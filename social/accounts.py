@@ -3,7 +3,7 @@
 from social import auth, names, one_time, sight, users
 from social.auth import Checks
 from social.contracts.auth import SessionEnd
-from social.contracts.events import AccountDeleted
+from social.contracts.events import AccountDeleted, SuspensionChanged
 from social.contracts.people import DeleteAccount
 from social.contracts.problems import NotFound
 from social.infra import clock
@@ -49,6 +49,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     tx.memory.forget(username)
     await sight.changed(tx, user["_id"])
     await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
+    tx.record(SuspensionChanged(user_id=user["_id"]))
 
 
 async def lift(mongo: Mongo, username: str) -> None:
@@ -59,6 +60,7 @@ async def lift(mongo: Mongo, username: str) -> None:
 async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
     await tx.update("users", {"_id": user["_id"]}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
+    tx.record(SuspensionChanged(user_id=user["_id"]))
 
 
 async def _account(tx: Transaction, username: str) -> Document:

@@ -14,7 +14,7 @@ MINE = Listing("blocks", "edges", "blocks_at", "to")
 
 async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Block somebody: neither follows the other any more, nor sees them."""
-    them, out, back = await visibility.other(tx, username, viewer=by)
+    them, out, back = await visibility.named(tx, username, viewer=by)
     if not out.blocks_at:
         ended = [edge for edge in (out, back) if edge.follows_at]
         now = clock.now()
@@ -29,7 +29,7 @@ async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Take a block back; what it ended stays ended."""
-    them, out, back = await visibility.other(tx, username, viewer=by)
+    them, out, back = await visibility.named(tx, username, viewer=by)
     if out.blocks_at:
         out, back = replace(out, blocks_at=None), replace(back, blocked_at=None)
         await edges.write(tx, out, back)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from social import streams
+from social import streams, users
 from social.contracts.notifications import NotificationType
 from social.infra import clock
 from social.infra.mongo import Document, InsertOne, Reader, Transaction, UpdateOne, Where
@@ -103,6 +103,31 @@ async def remove(tx: Transaction, where: Where, *, most: int, at: datetime) -> b
     return len(found) == most
 
 
+async def tell_anew(tx: Transaction, actor: str, after: str, *, most: int, at: datetime) -> str | None:
+    """Tell again of groups that name somebody and that nobody can be seen in any more, or again; at most so many.
+
+    After which to go on, if there may be more.
+    """
+    rows = await tx.aggregate(
+        "notification_facts",
+        [
+            {"$match": {"actor": actor, "group": {"$gt": after}}},
+            {"$sort": {"group": 1}},
+            {"$limit": most},
+            {"$project": {"group": 1}},
+        ],
+    )
+    found = await tx.many("notifications", {"_id": {"$in": [row["group"] for row in rows]}, "removed_at": None})
+    named = {actor for group in found for actor in group["actors"]}
+    here = {each["_id"] for each in await tx.many("users", {"_id": {"$in": list(named)}, **users.HERE}, {"_id": 1})}
+    groups = _Groups(found)
+    for group in found:
+        if group.get("hidden", False) == (not here.isdisjoint(group["actors"])):
+            groups.tell(group)
+    await groups.write(tx, at)
+    return rows[-1]["group"] if len(rows) == most else None
+
+
 async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tuple[str, str]]:
     """Whom these posts and comments were told to mention, as (target, person), also where that was taken back."""
     where = {"target.id": {"$in": list(target_ids)}, "type": "mention"}
@@ -170,6 +195,10 @@ class _Groups:
                 gone -= await _still_in(tx, group, gone)
             group["actors"] = [actor for actor in group["actors"] if actor not in gone]
             group["actors"] = group["actors"] or await _newest_in(tx, group_id)
+
+    def tell(self, group: Document) -> None:
+        """Whoever is in it, it looks different now."""
+        self._changed[group["_id"]] = group
 
     def remove(self, group: Document, now: datetime) -> None:
         """Nothing is left of it."""

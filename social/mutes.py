@@ -14,7 +14,7 @@ MINE = Listing("mutes", "edges", "mutes_at", "to")
 
 async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Mute somebody; a follow stays."""
-    them, out, back = await visibility.other(tx, username, viewer=by)
+    them, out, back = await visibility.named(tx, username, viewer=by)
     if not out.mutes_at:
         out = replace(out, mutes_at=clock.now())
         await edges.write(tx, out)
@@ -25,7 +25,7 @@ async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Hear of somebody again."""
-    them, out, back = await visibility.other(tx, username, viewer=by)
+    them, out, back = await visibility.named(tx, username, viewer=by)
     if out.mutes_at:
         out = replace(out, mutes_at=None)
         await edges.write(tx, out)

@@ -23,13 +23,19 @@ async def due(mongo: Mongo, most: int) -> list[Document]:
     return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-async def told(tx: Transaction, groups: Sequence[Document]) -> None:
-    """These groups were told as they were then; whoever changed one since has it told again."""
+async def told(tx: Transaction, groups: Sequence[Document], rendered: Sequence[Notification | None]) -> None:
+    """These groups were told as they were then; whoever changed one since has it told again.
+
+    One that nobody could be seen in is `hidden`, and not counted until it is told of somebody.
+    """
     writes = []
-    for group in groups:
+    for group, shown in zip(groups, rendered, strict=True):
         writes.append(UpdateOne({"_id": group["_id"]}, {"$set": {"told": group["rev"]}}))
         now_told = {"_id": group["_id"], "rev": group["rev"]}
-        writes.append(UpdateOne(now_told, {"$unset": {"due_at": "", "since": ""}}))
+        done = {"due_at": "", "since": ""}
+        hidden = shown is None and group["removed_at"] is None
+        change = {"$unset": done, "$set": {"hidden": True}} if hidden else {"$unset": done | {"hidden": ""}}
+        writes.append(UpdateOne(now_told, change))
     await tx.bulk("notifications", writes)
 
 
@@ -69,7 +75,7 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
 
 async def unread(mongo: Mongo, recipient: str) -> Unread:
     """How many groups are unread, counted no further than 1,000."""
-    return Unread(unread=await mongo.count("notifications", {"recipient": recipient, "open": True}, limit=MOST_COUNTED))
+    return Unread(unread=await mongo.count("notifications", _unread(recipient), limit=MOST_COUNTED))
 
 
 async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
@@ -82,7 +88,11 @@ async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
     )
     if changed:
         tx.record(NotificationsRead(user_id=by, ids=ask.ids, all_until=ask.all_until))
-    return Unread(unread=await tx.count("notifications", {"recipient": by, "open": True}, limit=MOST_COUNTED))
+    return Unread(unread=await tx.count("notifications", _unread(by), limit=MOST_COUNTED))
+
+
+def _unread(recipient: str) -> Document:
+    return {"recipient": recipient, "open": True, "hidden": None}
 
 
 def _notification(document: Document, actors: list[UserRef]) -> Notification:

@@ -1,8 +1,8 @@
 """May this viewer see that person, and what they do? Every reader and every verb asks here.
 
 A block hides each from the other, as if there were no such person; only who blocks still finds the other's page, to
-take the block back. What somebody with a private account posts is for those they accepted as followers; a post for
-followers, whoever wrote it, is for those who follow its author now.
+take the block back, and whoever is blocked may block or mute in turn. What somebody with a private account posts is for
+those they accepted as followers; a post for followers, whoever wrote it, is for those who follow its author now.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -12,7 +12,7 @@ from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra.joins import join
-from social.infra.mongo import Document, Reader
+from social.infra.mongo import Document, Reader, Where
 
 MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
 
@@ -47,10 +47,31 @@ class SeenComment(NamedTuple):
 
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     """Somebody's page is for everybody whom they do not block; raises NotFound."""
+    found = await _standing(reader, {"username": username, **users.HERE}, viewer)
+    if found.out.blocked_at:
+        raise NotFound
+    users.remember(reader, found.user)  # whoever looks at a page may follow next
+    return found
+
+
+async def other(reader: Reader, username: str, *, viewer: str) -> Standing:
+    """The same of somebody else; raises NotFound, and ValidationFailed for oneself."""
+    return _not_oneself(await person(reader, username, viewer=viewer), viewer)
+
+
+async def named(reader: Reader, username: str, *, viewer: str) -> Standing:
+    """Somebody else who has an account, to be blocked or muted; raises NotFound, and ValidationFailed for oneself.
+
+    Also who blocks the viewer, and who is suspended: were it either alone, the answer would tell which of them it is.
+    """
+    return _not_oneself(await _standing(reader, {"username": username, "deleted_at": None}, viewer), viewer)
+
+
+async def _standing(reader: Reader, where: Where, viewer: str) -> Standing:
     found = await reader.aggregate(
         "users",
         [
-            {"$match": {"username": username, **users.HERE}},
+            {"$match": where},
             {"$set": {"out": {"$concat": [viewer, "$_id"]}, "back": {"$concat": ["$_id", viewer]}}},
             join("edges", "out"),
             join("edges", "back"),
@@ -61,16 +82,10 @@ async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
         raise NotFound
     out, back = (_edge(found[0].pop(name)) for name in ("out", "back"))
     user_id = found[0]["_id"]
-    out, back = out or Edge(viewer, user_id), back or Edge(user_id, viewer)
-    if out.blocked_at:
-        raise NotFound
-    users.remember(reader, found[0])  # whoever looks at a page may follow next
-    return Standing(found[0], out, back)
+    return Standing(found[0], out or Edge(viewer, user_id), back or Edge(user_id, viewer))
 
 
-async def other(reader: Reader, username: str, *, viewer: str) -> Standing:
-    """The same of somebody else; raises NotFound, and ValidationFailed for oneself."""
-    found = await person(reader, username, viewer=viewer)
+def _not_oneself(found: Standing, viewer: str) -> Standing:
     if found.user["_id"] == viewer:
         problem = FieldProblem(pointer="/username", code="oneself", detail="this is about others than oneself")
         raise ValidationFailed(errors=[problem])

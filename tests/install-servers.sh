@@ -9,6 +9,7 @@ wanted() {
 	cat <<-'LIST'
 		/usr/bin/redis-server redis-server redis-server
 		/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server rabbitmq-server
+		/usr/sbin/nginx nginx nginx
 		/usr/lib/*/libuv.so.1 libuv1 -
 	LIST
 }

@@ -11,8 +11,8 @@ from social.infra import logs, process
 from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
-from social.infra.schema import wait_for_schema
-from social.infra.settings import load
+from social.infra.settings import check_folder, load
+from social.infra.starting import wait_for_schema, watch
 from social.infra.wiring import Social
 from workers import accounts, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import Post
@@ -22,7 +22,7 @@ from workers.settings import ROLES, WorkerSettings
 log = logs.get("workers")
 
 CONSUMERS = {
-    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=4_096),
+    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
     "feeds": Consumer(Group.FEEDS, feeds.handle),
     "counters": Consumer(Group.COUNTERS, counters.handle),
     "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
@@ -54,6 +54,10 @@ async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings.log_style, settings.log_level)
+    if "sweeper" in settings.worker_roles:
+        check_folder("MEDIA_URL", settings.media_url)
+    if "mail" in settings.worker_roles:
+        check_folder("MAILER_URL", settings.mailer_url)
     social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()
@@ -62,7 +66,12 @@ async def main() -> bool:
     app.add_routes(health.routes())
     runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
     try:
-        await wait_for_schema(social.mongo, tasks)
+        tasks.start("servers", watch(social.redis, social.broker))
+        with health.starting():
+            there = await wait_for_schema(social.mongo, tasks)
+        if not there:
+            await tasks.until_stopped()
+            return not tasks.failed
         social.start(tasks)
         start(social, tasks, Post.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
         log.info("workers working", roles=",".join(settings.worker_roles))

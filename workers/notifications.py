@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from social import grouping, notifications, replay, streams
-from social.contracts.events import Group, NotificationsRead, PostPublished
+from social.contracts.events import Group, NotificationsRead, PostPublished, SuspensionChanged
 from social.contracts.notifications import Notification
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
@@ -66,6 +66,10 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
         gone = causes.gone(event)
         if gone and await grouping.remove(tx, gone, most=MOST_REMOVED, at=at):
             tx.record(causes.further(event))
+        if isinstance(event, SuspensionChanged):
+            after = await grouping.tell_anew(tx, event.user_id, event.after, most=MOST_REMOVED, at=at)
+            if after is not None:
+                tx.record(SuspensionChanged(user_id=event.user_id, after=after))
 
 
 async def due(social: Social) -> float:
@@ -84,7 +88,7 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
     try:
         rendered = await notifications.render(social.mongo, groups)
         await announce(social, [_news_of(*each) for each in zip(groups, rendered, strict=True)])
-        await social.mongo.transact(lambda tx: notifications.told(tx, groups))
+        await social.mongo.transact(lambda tx: notifications.told(tx, groups, rendered))
     except Unavailable:
         raise
     except Exception as error:

@@ -21,7 +21,7 @@ MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
 BUSY = 32  # messages about one thing that wait at once
-PIECE_S = 0.1  # for a piece of those, before others have their turn again
+PIECE_S = 0.05  # for a piece of those, before others have their turn again
 LOOK_S = 0.1  # after events, until what they left due is looked at
 
 
@@ -90,9 +90,11 @@ def _key(delivery: Delivery) -> str:
 
 async def consume(social: Social, consumer: Consumer) -> None:
     """Consume as long as the process lives."""
+    told = False  # once an outage: the process itself says every 5 s that RabbitMQ is away
     while True:
         try:
             async with social.broker.consume(consumer.group, consumer.ahead) as deliveries:
+                told = False
                 look_at, lanes = 0.0, Lanes()
                 while True:
                     if consumer.due and time.monotonic() >= look_at:
@@ -104,7 +106,9 @@ async def consume(social: Social, consumer: Consumer) -> None:
                             await handle(social, consumer, batch)
                         look_at = min(look_at, time.monotonic() + LOOK_S)
         except BrokerAway as error:
-            log.warning("waiting for the broker", group=consumer.group, error=str(error))
+            if not told:
+                log.warning("waiting for the broker", group=consumer.group, error=str(error))
+            told = True
             await asyncio.sleep(PAUSE_S)
 
 

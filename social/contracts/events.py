@@ -1,5 +1,6 @@
 """Domain events, recorded in the transaction that made them true; consumers look at what they name."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -293,6 +294,14 @@ class PartingContinued(_AboutUser):
     by: Id
 
 
+class SuspensionChanged(_AboutUser):
+    """Somebody was suspended, or is back: whoever is told of nobody else hears of it, after this group."""
+
+    routing_key = "user.suspension_changed"
+    groups = (Group.NOTIFICATIONS,)
+    after: str = ""
+
+
 class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 
@@ -344,45 +353,11 @@ class ForgettingContinued(_AboutUser):
     last_look: bool = False
 
 
-EVENTS: dict[str, type[Event]] = {
-    event.__name__: event
-    for event in (
-        PostPublished,
-        PostEdited,
-        FanOutContinued,
-        MergingContinued,
-        PostDeleted,
-        PostLiked,
-        PostUnliked,
-        PostReposted,
-        PostUnreposted,
-        CommentAdded,
-        CommentEdited,
-        CommentDeleted,
-        CommentLiked,
-        CommentUnliked,
-        Recounted,
-        UserFollowed,
-        UserUnfollowed,
-        FollowRequested,
-        FollowRequestClosed,
-        FollowAccepted,
-        UserBlocked,
-        UserUnblocked,
-        UserMuted,
-        UserUnmuted,
-        PrivacyChanged,
-        TimelineWanted,
-        NotificationsRead,
-        NotificationsChanged,
-        RemovalContinued,
-        PartingContinued,
-        AccountDeleted,
-        ForgettingContinued,
-        EmailVerificationRequested,
-        EmailChangeRequested,
-        EmailChanged,
-        PasswordChanged,
-        PasswordResetRequested,
-    )
-}
+def _named(base: type[Event]) -> Iterator[type[Event]]:
+    for each in base.__subclasses__():
+        if "routing_key" in vars(each):
+            yield each
+        yield from _named(each)
+
+
+EVENTS: dict[str, type[Event]] = {event.__name__: event for event in _named(Event)}

@@ -11,6 +11,7 @@ from social.doctor import backlog, keys, mongodb, rabbitmq, redis
 from social.doctor.findings import Finding, Level, passwords, problem, why, without
 from social.doctor.settings import SERVERS, Examined, read
 from social.infra.mongo import Mongo
+from social.infra.settings import StartError
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -38,9 +39,8 @@ async def _documents(settings: Examined) -> AsyncIterator[Finding]:
         return
     try:
         mongo = Mongo(settings.mongo_url, settings.mongo_database, timeout_s=ANSWER_S)
-    except (PyMongoError, ValueError):  # whose words may hold a piece of the password
-        mend = "write what is special in its password as %XX, and the port in digits"
-        yield problem("mongodb", "MONGO_URL cannot be understood", mend)
+    except StartError as error:
+        yield problem("mongodb", str(error), "write what is special in a password as %XX")
         return
     try:
         usable = True

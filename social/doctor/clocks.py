@@ -6,7 +6,7 @@ from social.doctor.findings import Finding, ok, problem, warning
 from social.infra import clock
 
 NOTICED = timedelta(seconds=1)
-HARMFUL = timedelta(seconds=5)  # leases last 10 s, and tokens have a leeway of 30
+HARMFUL = timedelta(seconds=10)  # as long as leases last; tokens have a leeway of 30 s
 MEND = "have both machines keep time by NTP (chrony, systemd-timesyncd)"
 
 

@@ -12,7 +12,7 @@ from social.infra import clock, schema
 from social.infra.mongo import Mongo, Transaction, reachable
 
 OLDEST = 7
-LONGEST_TRANSACTION_S = 30
+LONGEST_TRANSACTION_S = 15  # what waits for the end of every transaction under way waits for so long
 UNAUTHORIZED, NO_SUCH_COMMAND, AUTHENTICATION_FAILED = 13, 59, 18
 IN_SERVICE = (1, 2, 7)  # primary, secondary, arbiter
 

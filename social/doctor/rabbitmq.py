@@ -61,6 +61,8 @@ def _away(error: BaseException, url: str) -> Finding:
     at = where(url)
     if isinstance(error, REFUSED):
         return problem("rabbitmq", f"{at} refuses the user or the password", "correct them in AMQP_URL")
+    if isinstance(error, ValueError):  # whose words may hold a piece of the password
+        return problem("rabbitmq", "AMQP_URL is wrong: it is no URL", "write what is special in its password as %XX")
     if isinstance(error, NOT_LET_IN):
         mend = "make the virtual host at the end of AMQP_URL, and let its user in"
         return problem("rabbitmq", f"{at} has no such virtual host for this user", mend)

@@ -11,6 +11,7 @@ from social.doctor import clocks
 from social.doctor.findings import Finding, ok, problem, warning, where, why
 from social.infra import clock
 from social.infra.redis import AWAY, Redis, connect, listening
+from social.infra.settings import StartError
 
 OLDEST = 7
 FULL = 0.9
@@ -21,9 +22,8 @@ async def examine(url: str) -> AsyncIterator[Finding]:
     """From whether it is there to whether a push arrives."""
     try:
         client = connect(url)
-    except ValueError:  # whose words may hold a piece of the password
-        mend = "write what is special in its password as %XX, and the port in digits"
-        yield problem("redis", "REDIS_URL cannot be understood", mend)
+    except StartError as error:
+        yield problem("redis", str(error), "write what is special in its password as %XX")
         return
     try:
         async for finding in _examine(client, url):

@@ -68,7 +68,7 @@ class _Walk:
         span = Span(at.place, older=True, most=most)
         if at.beyond:
             return await sources.followed(self.mongo, self.owner, span), True
-        entries, merged = await self._look(span, span, {})
+        entries, merged = await self._look(span, span)
         if entries.ended and self.floor != timelines.ALL:
             return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
         return together(True, entries, merged), False
@@ -76,9 +76,9 @@ class _Walk:
     async def newer(self, at: Newer, after: str, most: int) -> Found:
         """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
         since = at.since - SETTLES
-        either = {"$or": [{"place": {"$gt": at.place}}, {"arrived": {"$gte": since}}]}
+        late = {"arrived": {"$gte": since}, "place": {"$gt": after}}
         made = Span(max(after, min(at.place, clock.first_id(since))), older=False, most=most)
-        entries, merged = await self._look(Span(after, older=False, most=most), made, either)
+        entries, merged = await self._look(Span(max(after, at.place), older=False, most=most), made, late)
         if at.place < self.floor:
             merged = await sources.followed(self.mongo, self.owner, made)
         return together(False, entries, merged)
@@ -100,10 +100,10 @@ class _Walk:
         mine = seen.follows or seen.author["_id"] == self.owner
         return (line.by is not None and not mine) if line.reposts else mine
 
-    async def _look(self, span: Span, made: Span, where: Where) -> tuple[Found, Found]:
+    async def _look(self, span: Span, made: Span, late: Where | None = None) -> tuple[Found, Found]:
         """Entries, on the way down as far as they are complete, and what is merged."""
         (self.timeline, merged), found = await asyncio.gather(
-            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, where)
+            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, late)
         )
         self.looked = True
         if span.older and (whole := [line for line in found.lines if line.place >= self.floor]) != found.lines:

@@ -50,12 +50,14 @@ class Span(NamedTuple):
         return -1 if self.older else 1
 
 
-async def entries(mongo: Mongo, owner: str, span: Span, where: Where) -> Found:
-    """What was put into a timeline, of that what matches."""
+async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = None) -> Found:
+    """What was put into a timeline; with `late`, those too that match it wherever they are."""
+    beyond: Document = {"place": span.places}
+    where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
     rows = await mongo.aggregate(
         "feed_entries",
         [
-            {"$match": {"owner": owner, "place": span.places, **where}},
+            {"$match": where},
             {"$sort": {"place": span.way}},
             {"$limit": span.most},
             {"$set": {"by": each_of({"$ifNull": ["$reposts", []]}, "by")}},

@@ -15,6 +15,10 @@ class BrokerAway(Exception):
     """The broker did not take responsibility; the outbox row still has it."""
 
 
+class BrokerRefuses(BrokerAway):
+    """The broker is there and does not take us: what we are told of it is wrong."""
+
+
 class Delivery(ABC):
     """One message of one group, owned by its consumer until it is acked or retried."""
 

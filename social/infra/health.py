@@ -1,7 +1,8 @@
 """Liveness, readiness and metrics, the same on every process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -20,6 +21,16 @@ class Health:
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self.stopping = False
+        self._starting = False
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Not ready meanwhile, whatever the checks say."""
+        self._starting = True
+        try:
+            yield
+        finally:
+            self._starting = False
 
     async def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body of one of the three paths."""
@@ -31,8 +42,9 @@ class Health:
             return 404, JSON, encode({"status": "no such page"})
         results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
         checks = dict(zip(self._checks, results, strict=True))
-        ready = not self.stopping and all(result == "ok" for result in results)
-        status = "stopping" if self.stopping else "ready" if ready else "not ready"
+        ready = not (self.stopping or self._starting) and all(result == "ok" for result in results)
+        now = "stopping" if self.stopping else "starting" if self._starting else "not ready"
+        status = "ready" if ready else now
         return 200 if ready else 503, JSON, encode({"status": status, "checks": checks})
 
     @staticmethod

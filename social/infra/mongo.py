@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
+import pymongo
 from bson import CodecOptions
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -30,6 +31,7 @@ from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.logs import current_trace
 from social.infra.memory import Memory
+from social.infra.settings import StartError
 
 __all__ = ["DeleteOne", "InsertOne", "UpdateMany", "UpdateOne"]  # the write operations of `Transaction.bulk`
 
@@ -40,6 +42,7 @@ T = TypeVar("T")
 
 DUPLICATE_KEY = 11000
 CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: retried whether or not the server labels them
+REFUSES = (13, 18, 8000)  # Unauthorized, AuthenticationFailed, and what Atlas calls both
 AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError)
 WRITES_EVERYWHERE = 25  # the wire version of MongoDB 8.0, whose `bulkWrite` takes several collections at once
 
@@ -70,12 +73,14 @@ class Reader(Protocol):
 
 @asynccontextmanager
 async def reachable() -> AsyncIterator[None]:
-    """Turns a document store that is away into a 503 the caller may retry."""
+    """Turns a document store that is away into a 503 the caller may retry; raises StartError when it refuses us."""
     try:
         yield
     except AWAY as error:
         raise Unavailable from error
     except OperationFailure as error:
+        if error.code in REFUSES:
+            raise StartError(f"MONGO_URL is wrong: the server says {(error.details or {}).get('errmsg')}") from None
         if error.timeout or error.has_error_label("RetryableWriteError"):
             raise Unavailable from error
         raise
@@ -87,22 +92,26 @@ class Mongo:
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = Memory()
         self._ending: set[asyncio.Future[None]] = set()
-        self._client: Any = AsyncIOMotorClient(
-            url,
-            tz_aware=True,
-            appname="plaza",
-            timeoutMS=round(timeout_s * 1000),
-            serverSelectionTimeoutMS=round(timeout_s * 400),
-            connectTimeoutMS=2_000,
-        )
+        try:
+            self._client: Any = AsyncIOMotorClient(
+                url,
+                tz_aware=True,
+                appname="plaza",
+                timeoutMS=round(timeout_s * 1000),
+                serverSelectionTimeoutMS=round(timeout_s * 400),
+                connectTimeoutMS=2_000,
+            )
+        except (PyMongoError, ValueError):  # whose words may hold the password
+            raise StartError("MONGO_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self.database: Any = self._client.get_database(
             database, codec_options=CodecOptions(tz_aware=True), write_concern=WriteConcern(w="majority", j=True)
         )
 
-    async def ping(self) -> None:
-        """Raises Unavailable when the store does not answer."""
+    async def ping(self, timeout_s: float | None = None) -> None:
+        """Raises Unavailable when the store does not answer, or not in so many seconds instead of the usual ones."""
         async with reachable():
-            await self.database.command("ping")
+            with pymongo.timeout(timeout_s) if timeout_s else contextlib.nullcontext():
+                await self.database.command("ping")
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
         """The document that matches, or None."""

@@ -23,6 +23,7 @@ class Tasks:
         self._tasks: set[asyncio.Task[None]] = set()
         self.stop = asyncio.Event()
         self.failed = False
+        self._refused: StartError | None = None
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run it until the process stops."""
@@ -34,7 +35,11 @@ class Tasks:
         self._tasks.discard(task)
         if task.cancelled():
             return
-        log.error("background work ended", task=task.get_name(), exc_info=task.exception())
+        error = task.exception()
+        if isinstance(error, StartError):
+            self._refused = error
+        else:
+            log.error("background work ended", task=task.get_name(), exc_info=error)
         self.failed = True
         self.stop.set()
 
@@ -52,10 +57,12 @@ class Tasks:
             loop.add_signal_handler(each, self.stop.set)
 
     async def until_stopped(self) -> None:
-        """Wait for SIGTERM, SIGINT, or work that failed."""
+        """Wait for SIGTERM, SIGINT, or work that failed; raises StartError when a server refuses us from the start."""
         self.obey_signals()
         await self.stop.wait()
         log.info("stopping")
+        if self._refused is not None:
+            raise self._refused
 
 
 async def listen(app: web.Application, host: str, port: int, **runner_options: Any) -> web.AppRunner:

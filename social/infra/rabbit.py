@@ -9,14 +9,23 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
-from aiormq.exceptions import AMQPError
+from aio_pika.connection import make_url
+from aiormq.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelAccessRefused,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import EVENTS, Group
 from social.infra import logs
-from social.infra.broker import BrokerAway, Delivery
+from social.infra.broker import BrokerAway, BrokerRefuses, Delivery
 from social.infra.outbox import Outbox
+from social.infra.settings import StartError
 from social.infra.topology import Topology
 
 log = logs.get("broker")
@@ -25,13 +34,17 @@ CONFIRM_DEADLINE_S = 5.0
 OPEN_DEADLINE_S = 5.0
 CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
+REFUSES = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused, ConnectionNotAllowed)
 
 
 class RabbitBroker:
     """One connection, reconnecting by itself; every publish is confirmed or fails within its deadline."""
 
     def __init__(self, url: str, prefix: str, outbox: Outbox) -> None:
-        self._url = url
+        try:
+            self._url = make_url(url)
+        except ValueError:  # whose words may hold the password
+            raise StartError("AMQP_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self._outbox = outbox
         self._topology = Topology(prefix)
         self._connection: AbstractRobustConnection | None = None
@@ -47,12 +60,19 @@ class RabbitBroker:
         return await asyncio.shield(self._opening)
 
     async def _connect(self) -> AbstractRobustConnection:
-        connection = await aio_pika.connect_robust(self._url, timeout=OPEN_DEADLINE_S, reconnect_interval=1)
+        connection = aio_pika.RobustConnection(self._url, reconnect_interval=1)
         try:
+            await connection.connect(timeout=OPEN_DEADLINE_S)
             async with asyncio.timeout(OPEN_DEADLINE_S):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 await self._topology.declare(channel)
                 self._events = await channel.get_exchange(self._topology.events, ensure=False)
+        except REFUSES as error:
+            await connection.close()
+            raise BrokerRefuses(str(error) or type(error).__name__) from error
+        except InvalidFrameError as error:  # a word that the protocol does not expect there, and aiormq does not read
+            await connection.close()
+            raise BrokerRefuses("its virtual host is not there, or not for this user") from error
         except AWAY:
             await connection.close()  # else it would reconnect for ever, beside the next one
             raise
@@ -146,7 +166,7 @@ class RabbitBroker:
             try:
                 async with asyncio.timeout(2 * OPEN_DEADLINE_S):
                     await asyncio.shield(self._opening)
-            except AWAY:
+            except (*AWAY, BrokerRefuses):
                 return  # it never came
         if self._connection is not None:
             try:

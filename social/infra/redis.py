@@ -5,18 +5,24 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-__all__ = ["AWAY", "Redis", "connect", "listening"]
+from social.infra.settings import StartError
+
+__all__ = ["AWAY", "REFUSES", "Redis", "connect", "listening"]
 
 AWAY = (RedisError, OSError, TimeoutError)
+REFUSES = (AuthenticationError, ResponseError)  # of AWAY: it is there and does not take us
 
 
 def connect(url: str) -> Redis:
     """A client whose every command has a deadline of 2 s and no hidden retries."""
-    client: Redis = Redis.from_url(
-        url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0), health_check_interval=15
-    )
+    try:
+        client: Redis = Redis.from_url(
+            url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0), health_check_interval=15
+        )
+    except ValueError:  # whose words may hold the password
+        raise StartError("REDIS_URL is wrong: it is no URL; are user and password percent-encoded?") from None
     return client
 
 

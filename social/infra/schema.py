@@ -1,7 +1,5 @@
 """Collections and indexes: made by `migrate`, and only checked by everything else."""
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,13 +8,9 @@ import bson
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
-from social.contracts.problems import Unavailable
-from social.infra import clock, logs
+from social.infra import clock
 from social.infra.inbox import REMEMBERS
 from social.infra.mongo import Mongo, reachable
-from social.infra.process import Tasks
-
-log = logs.get("schema")
 
 UP, DOWN = ASCENDING, DESCENDING
 
@@ -116,7 +110,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "notification_facts": [
         IndexModel([("group", UP), ("at", DOWN)], name="by_group"),
         IndexModel([("recipient", UP), ("actor", UP), ("group", UP)], name="between"),
-        IndexModel([("actor", UP)], name="by_actor"),
+        IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
     ],
     "notification_preferences": [],
     "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
@@ -198,18 +192,3 @@ async def _create(mongo: Mongo, name: str) -> None:
     except OperationFailure as error:
         if error.code != 48:  # NamespaceExists
             raise
-
-
-async def wait_for_schema(mongo: Mongo, tasks: Tasks) -> None:
-    """Wait until `migrate` has run, with a line each 5 s: unique indexes exist before the first write."""
-    while not tasks.stop.is_set():
-        try:
-            absent = await missing(mongo)
-            if not absent:
-                return
-            waits_for = f"`python -m social migrate` to create {absent[0]}"
-        except Unavailable as error:
-            waits_for = f"MongoDB ({error.__cause__})"
-        log.info("waiting", waits_for=waits_for)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(tasks.stop.wait(), 5)

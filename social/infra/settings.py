@@ -1,5 +1,7 @@
 """Settings from the environment and a process's own `.env`; a wrong value stops the start with its name."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
@@ -58,3 +60,17 @@ def load(kind: type[S], process: str, **given: Any) -> S:
             hint = f" ({field.description})" if field and field.description else ""
             wrong.append(f"{name} {says}{hint}")
         raise StartError("; ".join(wrong)) from None
+
+
+def check_folder(name: str, url: str) -> None:
+    """Raises StartError where this setting names a folder, `file:…`, that cannot be written to."""
+    if not url.startswith("file:"):
+        return
+    folder = Path(url.removeprefix("file:"))
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StartError(f"{name} is wrong: cannot write to {folder}: {error.strerror}") from None

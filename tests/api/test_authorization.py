@@ -15,6 +15,7 @@ MADE = (401, 201, 201, 201, 201, 201, 401)
 OF_A_PERSON = (401, 200, 200, 404, 200, 200, 401)
 OF_A_POST = (401, 200, 200, 404, 200, 404, 401)
 TO_A_PERSON = (401, 422, 200, 404, 200, 200, 401)
+AWAY_FROM_A_PERSON = (401, 422, 200, 200, 200, 200, 401)  # one may block who blocked one
 ANYBODY = (200, 200, 200, 200, 200, 200, 200)
 
 ROWS: dict[str, tuple[int, ...]] = {
@@ -46,11 +47,11 @@ ROWS: dict[str, tuple[int, ...]] = {
     "get_follow_requests": OWN,
     "accept_follow_request": (401, 200, 404, 404, 404, 404, 401),
     "refuse_follow_request": OWN,  # of those one was sent
-    "block_user": TO_A_PERSON,
-    "unblock_user": TO_A_PERSON,
+    "block_user": AWAY_FROM_A_PERSON,
+    "unblock_user": AWAY_FROM_A_PERSON,
     "get_blocks": OWN,
-    "mute_user": TO_A_PERSON,
-    "unmute_user": TO_A_PERSON,
+    "mute_user": AWAY_FROM_A_PERSON,
+    "unmute_user": AWAY_FROM_A_PERSON,
     "get_mutes": OWN,
     "create_post": MADE,
     "get_post": OF_A_POST,

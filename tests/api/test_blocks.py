@@ -8,6 +8,7 @@ from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
+from social import accounts
 from social.contracts.people import Relationship
 
 STRANGERS = Relationship(following=False, followed_by=False, requested=False, blocking=False, muting=False)
@@ -53,10 +54,6 @@ async def test_who_is_blocked_finds_nobody_there(ada: Person, bob: Person) -> No
         ("GET", "/v1/users/ada/following"),
         ("PUT", "/v1/users/ada/follow"),
         ("DELETE", "/v1/users/ada/follow"),
-        ("PUT", "/v1/users/ada/block"),
-        ("DELETE", "/v1/users/ada/block"),
-        ("PUT", "/v1/users/ada/mute"),
-        ("DELETE", "/v1/users/ada/mute"),
         ("PUT", "/v1/follow-requests/ada"),
         ("DELETE", "/v1/follow-requests/ada"),
         ("DELETE", "/v1/users/me/followers/ada"),
@@ -68,6 +65,35 @@ async def test_who_is_blocked_finds_nobody_there(ada: Person, bob: Person) -> No
     ):
         (await bob.ask(method, path)).refused(404, "not_found")
     (await bob.ask("POST", f"/v1/posts/{post.id}/comments", {"text": "let me"})).refused(404, "not_found")
+
+
+async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_it(
+    ada: Person, bob: Person, eve: Person, plaza: Plaza
+) -> None:
+    await ada.block(bob)
+    await accounts.suspend(plaza.social.mongo, "eve", None)
+    for hidden in (ada, eve):  # who blocks, and who is suspended
+        (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
+        assert await bob.unblock(hidden) == STRANGERS
+        assert await bob.mute(hidden) == STRANGERS.model_copy(update={"muting": True})
+        assert await bob.unmute(hidden) == STRANGERS
+        assert await bob.block(hidden) == STRANGERS.model_copy(update={"blocking": True})
+    assert await bob.names("/v1/users/me/blocks") == ["ada"]  # as long as the other is suspended
+    (await ada.ask("GET", "/v1/users/bob")).refused(404, "not_found")
+    await accounts.lift(plaza.social.mongo, "eve")
+    assert await bob.names("/v1/users/me/blocks") == ["eve", "ada"]
+
+
+async def test_two_who_block_each_other_are_apart_until_both_take_it_back(ada: Person, bob: Person) -> None:
+    post = await ada.publish("hello")
+    answers = await asyncio.gather(ada.ask("PUT", "/v1/users/bob/block"), bob.ask("PUT", "/v1/users/ada/block"))
+    assert [each.status for each in answers] == [200, 200]
+    assert await bob.unblock(ada) == STRANGERS
+    for path in ("/v1/users/ada", f"/v1/posts/{post.id}"):
+        (await bob.ask("GET", path)).refused(404, "not_found")
+    assert (await ada.profile(bob)).relationship.blocking
+    assert await ada.unblock(bob) == STRANGERS
+    assert (await bob.see(post)).text == "hello"
 
 
 async def test_who_blocks_sees_nothing_of_them_but_their_page_to_take_it_back(ada: Person, bob: Person) -> None:
@@ -218,14 +244,6 @@ async def test_a_follow_and_a_block_at_once_never_leave_both(door: Door, plaza: 
         (await one.ask("PUT", f"/v1/users/{two.username}/follow")).refused(404, "not_found")
         for each in (one, two):
             await counted(each, followers=0, following=0)
-
-
-async def test_two_who_block_each_other_at_once_are_apart_and_one_can_end_it(ada: Person, bob: Person) -> None:
-    answers = await asyncio.gather(ada.ask("PUT", "/v1/users/bob/block"), bob.ask("PUT", "/v1/users/ada/block"))
-    assert sorted(each.status for each in answers) == [200, 404]
-    blocker, other = (ada, bob) if answers[0].status == 200 else (bob, ada)
-    (await other.ask("GET", f"/v1/users/{blocker.username}")).refused(404, "not_found")
-    assert await blocker.unblock(other) == STRANGERS
 
 
 async def test_a_like_in_flight_tells_nobody_across_a_block(ada: Person, bob: Person, eve: Person) -> None:

@@ -87,15 +87,13 @@ class World:
     async def stand(self, what: str, one: int, other: int, name: str) -> None:
         social, by = self.plaza.social, self.people[one].id
         pair = (one, other)
-        if what in ("mute", "unmute", "unblock") and (other, one) in self.blocks:
-            return  # to them there is nobody
         if what == "follow" and not self.apart(one, other):
             await social.commit(follows.follow, name, by=by)
             self.follows.add(pair)
         elif what == "unfollow" and not self.apart(one, other):
             await social.commit(follows.unfollow, name, by=by)
             self.follows.discard(pair)
-        elif what == "block" and not self.apart(one, other):
+        elif what == "block":
             await social.commit(blocks.block, name, by=by)
             self.blocks.add(pair)
             self.follows -= {pair, (other, one)}

@@ -117,12 +117,17 @@ class DocumentStore(Server):
         await self.answering(self._process, ports[0], b"", b"")
 
 
-class ImpatientStore(DocumentStore):
-    """One that gives up a dead client's transaction after a second; mongod calls it transactionLifetimeLimitSeconds."""
-
-    program = (
+def giving_up_after(seconds: float) -> tuple[str, ...]:
+    """A store that gives up a dead client's transaction after so long, which it takes no option for."""
+    return (
         "-c",
         "from secantus.server import SecantusDBServer as S;"
-        "S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = 1.0;"
+        f"S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = {seconds};"
         "from secantus.cli import main; raise SystemExit(main())",
     )
+
+
+class ImpatientStore(DocumentStore):
+    """One that gives it up after a second; mongod calls it transactionLifetimeLimitSeconds."""
+
+    program = giving_up_after(1.0)

@@ -22,10 +22,10 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A Debian on which everything is installed."""
-    for file in ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/lib/some-arch/libuv.so.1"):
+    servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx")
+    for file in (*servers, "usr/lib/some-arch/libuv.so.1"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    (tmp_path / "usr/sbin").mkdir()
     return tmp_path
 
 
@@ -53,7 +53,9 @@ def install(root: Path) -> Install:
 
 def test_nothing_happens_when_all_is_there(install: Install, root: Path) -> None:
     said = install(APT_FAILS="").stdout
-    assert said.splitlines() == ["redis-server: installed", "rabbitmq-server: installed", "libuv1: installed"]
+    assert said.splitlines() == [
+        f"{each}: installed" for each in ("redis-server", "rabbitmq-server", "nginx", "libuv1")
+    ]
     assert not (root / "diary").exists()
 
 

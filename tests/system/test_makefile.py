@@ -28,6 +28,7 @@ case "$*" in
 *"import pip"*) [ -e .venv/pip ] ;;
 *version_info*) [ -z "$FAKE_OLD" ] ;;
 *--version*) echo "Python 3.9.2" ;;
+*"-m embedded.cluster"*) echo "Plaza runs as a cluster on $PORT" ;;
 *"-m embedded"*) echo "Plaza runs" ;;
 *) echo "python ran $*" ;;
 esac
@@ -72,6 +73,12 @@ def make(folder: Path, tmp_path: Path) -> Make:
 def test_it_installs_once_and_runs(make: Make, folder: Path) -> None:
     assert "Plaza runs" in make("run").stdout
     assert "installing" not in make("run").stdout
+    assert diary(folder) == ["venv", installed("run")]
+
+
+def test_the_cluster_needs_no_more_packages_and_is_told_its_port(make: Make, folder: Path) -> None:
+    make("run")
+    assert "Plaza runs as a cluster on 9090" in make("cluster", "PORT=9090").stdout
     assert diary(folder) == ["venv", installed("run")]
 
 
@@ -216,6 +223,8 @@ def test_up_makes_passwords_once_and_starts_what_is_asked_for(make: Make, folder
 def test_help_lists_what_make_can_do(make: Make) -> None:
     shown = make().stdout
     assert "make run " in shown
+    assert "make cluster " in shown
+    assert "make chaos " in shown
     assert "make test " in shown
     assert "venv" not in shown
 

@@ -1,11 +1,14 @@
 """What an operator does about people, from the command line."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza
 from support.processes import Ended, Program
+
+from social.infra import clock
 
 
 async def test_an_operator_reads_reports_suspends_and_lifts(
@@ -50,3 +53,26 @@ async def test_an_operator_has_counts_compared(
         refused = await social("recount", *words)
         assert refused.code == 1
         assert refused.err == "plaza: `recount` needs the ids of posts, comments or people, or --all\n"
+
+
+async def test_an_operator_sees_what_waits(
+    plaza: Plaza, ada: Person, tmp_path: Path, mongo_url: str, mongo_database: str
+) -> None:
+    async def backlog() -> list[str]:
+        program = Program("social", "backlog", folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
+        done = await program.start().ended()
+        assert (done.code, done.err) == (0, "")
+        return done.out.splitlines()
+
+    kinds = ("events in the outbox", "notifications to be told", "messages parked", "deletions to be finished")
+    await eventually(lambda: nothing_waits(plaza))
+    assert await backlog() == [f"{kind}: 0" for kind in kinds]
+    long_ago = clock.now() - timedelta(minutes=5)
+    await plaza.social.mongo.insert("parked", {"_id": "x", "at": long_ago})
+    await plaza.social.mongo.insert("parked", {"_id": "y", "at": clock.now()})
+    parked = (await backlog())[2]
+    assert parked.startswith("messages parked: 2, the first for 30")
+
+
+async def nothing_waits(plaza: Plaza) -> None:
+    assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0

@@ -11,21 +11,20 @@ from support.people import knocking
 from support.ports import free_ports
 from support.processes import Ended, Program
 
-from social.infra.tokens import new_private_key
+from social.infra.keyfiles import make_keys
 
 NEEDED = {
     "api": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE"},
     "workers": {"MONGO_URL", "REDIS_URL", "AMQP_URL"},
-    "realtime": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_JWKS"},
+    "realtime": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_JWKS", "PID_KEY_FILE"},
 }
 
 
 @pytest.fixture
 def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
     """All that api and workers need."""
-    (tmp_path / "jwt.pem").write_bytes(new_private_key())
-    (tmp_path / "refresh.key").write_bytes(b"k" * 32)
-    api_port, workers_port = free_ports(2)
+    make_keys(tmp_path)
+    api_port, realtime_port, workers_port = free_ports(3)
     return {
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
@@ -33,8 +32,12 @@ def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str
         "AMQP_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",
+        "JWT_JWKS": tmp_path / "jwks.json",
+        "PID_KEY_FILE": tmp_path / "pid.key",
         "API_HOST": "127.0.0.1",
         "API_PORT": api_port,
+        "REALTIME_HOST": "127.0.0.1",
+        "REALTIME_PORT": realtime_port,
         "WORKERS_HOST": "127.0.0.1",
         "WORKERS_PORT": workers_port,
         "DRAIN_S": 1,
@@ -70,7 +73,7 @@ async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: di
             await program.kill()
 
 
-@pytest.mark.parametrize("name", ["api", "workers"])
+@pytest.mark.parametrize("name", list(NEEDED))
 async def test_a_process_that_waits_for_the_indexes_can_be_stopped(
     tmp_path: Path, settings: dict[str, Any], name: str
 ) -> None:
@@ -106,19 +109,32 @@ async def test_a_process_names_every_setting_it_misses(tmp_path: Path, name: str
         ("workers", {"MONGO_URL": "postgres://localhost"}, "MONGO_URL"),
         ("workers", {"REDIS_URL": "localhost"}, "REDIS_URL"),
         ("api", {"AMQP_URL": "localhost:5672"}, "AMQP_URL"),
+        ("api", {"MEDIA_URL": "file:/dev/null/media"}, "MEDIA_URL is wrong: cannot write to /dev/null/media"),
+        ("workers", {"MEDIA_URL": "file:/dev/null/media"}, "MEDIA_URL is wrong: cannot write to /dev/null/media"),
+        ("workers", {"MAILER_URL": "file:/dev/null/mail"}, "MAILER_URL is wrong: cannot write to /dev/null/mail"),
+        ("realtime", {"JWT_JWKS": "/nowhere/jwks.json"}, "JWT_JWKS: cannot use /nowhere/jwks.json"),
+        ("realtime", {"PID_KEY_FILE": "/nowhere/pid.key"}, "PID_KEY_FILE: cannot use /nowhere/pid.key"),
+        ("realtime", {"PID_KEY_FILE": "/dev/null"}, "PID_KEY_FILE: /dev/null holds less than 32 characters"),
+        ("realtime", {"NODE_NAME": "realtime.1"}, "NODE_NAME is wrong"),
+        ("realtime", {"REALTIME_ENGINE": "steam"}, "REALTIME_ENGINE is wrong"),
+        ("embedded", {"API_PORT": "x"}, "API_PORT is wrong"),
+        ("embedded", {"PLAZA_VAR": "/dev/null/var"}, "cannot write to /dev/null/var"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_that_names_it(
     tmp_path: Path, name: str, wrong: dict[str, str], says: str
 ) -> None:
-    (tmp_path / "jwt.pem").write_bytes(new_private_key())
-    (tmp_path / "refresh.key").write_bytes(b"k" * 32)
+    make_keys(tmp_path)
     good = {
         "MONGO_URL": "mongodb://127.0.0.1:1",
         "REDIS_URL": "redis://127.0.0.1:1",
         "AMQP_URL": "amqp://127.0.0.1:1/",
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",
+        "JWT_JWKS": tmp_path / "jwks.json",
+        "PID_KEY_FILE": tmp_path / "pid.key",
+        "MEDIA_URL": f"file:{tmp_path / 'media'}",
+        "MAILER_URL": f"file:{tmp_path / 'mail'}",
     }
     done = await ended(name, folder=tmp_path, **{**good, **wrong})
     assert done.code == 1
@@ -130,7 +146,7 @@ async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]
     assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for name in ("api", "workers"):
+        for name in NEEDED:
             done = await ended(name, folder=tmp_path, **{**settings, f"{name.upper()}_PORT": port})
             assert done.code == 1
             assert done.err == f"plaza: cannot listen on 127.0.0.1:{port}: Address already in use\n", done.err

@@ -2,22 +2,19 @@
 
 import asyncio
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from support import documents
+from support.documents import ROOT
 from support.ports import free_ports
 from support.system import Embedded
 
-ROOT = Path(__file__).parents[2]
-
 
 def blocks(language: str, section: str) -> list[str]:
-    text = (ROOT / "README.md").read_text()
-    part = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(rf"```{language}\n(.*?)```", part, re.S)
+    return [block.text for block in documents.blocks("README.md", section) if block.language == language]
 
 
 @pytest.fixture

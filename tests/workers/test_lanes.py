@@ -56,7 +56,7 @@ def test_a_piece_of_a_storm_is_as_large_as_fits_into_its_time(monkeypatch: Any) 
     while lanes.waiting:
         batch = lanes.next()
         with lanes.handling(len(batch)):
-            now += 0.002 * len(batch)  # 50 fit into 100 ms
+            now += 0.001 * len(batch)  # 50 fit into 50 ms
         sizes.append(len(batch))
     assert set(sizes[5:-1]) == {50}
     assert BUSY < 50 < MOST_AT_ONCE

@@ -14,7 +14,7 @@ from support.people import Door, Person
 from support.plaza import system
 
 import workers.notifications
-from social import grouping, notifications, requests, streams
+from social import accounts, grouping, notifications, requests, streams
 from social.contracts.events import Group
 from social.infra import clock
 from social.infra.inbox import once
@@ -326,6 +326,42 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     await scene.work()
     await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
+
+
+async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_counted_or_live_until_that_is_lifted(
+    scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.notifications, "MOST_REMOVED", 1)
+    both, *alone = [await scene.post(ada) for _ in range(3)]
+    await scene.like(both, eve, author=ada)
+    for post in (both, *alone):
+        await scene.like(post, bob, author=ada)
+    await scene.work()
+
+    async def look(*expected: int, told: list[str]) -> None:
+        before = await scene.events(ada)
+        while await scene.work():
+            pass
+
+        async def seen() -> None:
+            await workers.notifications.due(scene.social)
+            assert [each.count for each in await ada.notifications()] == list(expected)
+            assert await ada.unread() == len(expected)
+            assert (await scene.events(ada))[len(before) :] == told
+
+        await eventually(seen)
+
+    await look(1, 1, 2, told=[])
+    await accounts.suspend(scene.social.mongo, "bob", None)
+    await look(2, told=["notification.removed"] * 2)
+    await accounts.suspend(scene.social.mongo, "bob", "again")
+    await look(2, told=[])
+    await accounts.lift(scene.social.mongo, "bob")
+    await look(1, 1, 2, told=["notification.updated"] * 2)
+    await accounts.suspend(scene.social.mongo, "bob", None)
+    await look(2, told=["notification.removed"] * 2)
+    await scene.like(alone[0], eve, author=ada)
+    await look(2, 2, told=["notification.updated"])
 
 
 async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(

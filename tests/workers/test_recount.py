@@ -205,7 +205,7 @@ async def test_the_sweeper_finds_wrong_counts_by_itself(held: Plaza) -> None:
 
 async def operator(plaza: Plaza, *words: str) -> None:
     """`python -m social`, over the connection of the test."""
-    await social.__main__._recount(plaza.social.mongo, social.__main__._parser().parse_args(words))
+    await social.__main__._recount(plaza.social.mongo, social.__main__.parser().parse_args(words))
 
 
 async def heard(listener: Any, event: str) -> Any:

@@ -1,0 +1,179 @@
+"""What a crowd loses when parts of its cluster are killed or replaced under it: nothing, and how long it waits.
+
+    python loadtests/chaos.py [--people 16] [--seconds 15] [--write]
+
+Starts `python -m embedded.cluster` in a folder of its own, with a document store that gives up the transaction of a
+dead process after 15 s, as compose.yml's MongoDB does (another store where MONGO_URL names it). For each line of the
+table a new crowd posts, comments and likes, half over REST and half over websockets, each write tried again under one
+key until it is answered; a second in, something is killed with SIGKILL, and the crowd goes on. Afterwards everything
+acknowledged is looked for over REST, and every notification among what was pushed. `--write` puts the table into
+docs/reliability.md. The last line is one JSON object; the exit code is 1 when anything was lost or doubled.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import system  # noqa: F401 - where the modules below are found
+from support.cluster import Cluster
+from support.crowd import Account, crowd, settle
+from support.eventually import eventually
+from support.ports import free_ports
+from support.servers import DocumentStore, giving_up_after
+
+RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
+BEGIN, END = "<!-- measured: make chaos -->", "<!-- until here -->"
+GIVES_UP_S = 15.0  # deploy/mongo/start.sh
+
+Harm = Callable[[Cluster], Awaitable[None]]
+
+
+class PatientStore(DocumentStore):
+    """A document store that gives up a dead client's transaction as compose.yml's does."""
+
+    program = giving_up_after(GIVES_UP_S)
+
+
+def killed(*names: str) -> Harm:
+    """SIGKILL each of them, one right after the other."""
+
+    async def harm(cluster: Cluster) -> None:
+        for name in names:
+            await cluster.kill(name)
+
+    return harm
+
+
+async def rolled(cluster: Cluster) -> None:
+    """`python -m embedded.cluster roll`."""
+    ended = await cluster.told("roll")
+    assert ended.code == 0, ended
+
+
+HARM: dict[str, Harm] = {
+    "nothing": killed(),
+    "one of two workers": killed("workers-1"),
+    "the other worker": killed("workers-2"),
+    "one of three gateways": killed("realtime-1"),
+    "one of two API processes": killed("api-1"),
+    "RabbitMQ": killed("rabbitmq-server"),
+    "Redis": killed("redis-server"),
+    "RabbitMQ and Redis": killed("rabbitmq-server", "redis-server"),
+    "all processes but nginx and the servers": killed(
+        *("workers-1", "workers-2", "realtime-1", "realtime-2", "realtime-3", "api-1", "api-2")
+    ),
+    "rolling restart of every process": rolled,
+}
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Cluster]:
+    """A cluster in a folder of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, store = Path(name), PatientStore(Path(name) / "documents")
+        if not (url := os.environ.get("MONGO_URL")):
+            await store.start()
+            url = store.url
+        cluster = Cluster(folder, free_ports(1)[0], DRAIN_S=5, MONGO_URL=url)
+        try:
+            yield await cluster.start()
+        finally:
+            await cluster.stop()
+            await store.stop()
+
+
+async def measure(cluster: Cluster, harm: Harm, people: int, seconds: float) -> tuple[Account, int]:
+    """What became of one crowd, and how often one of their sockets came back."""
+    async with crowd(cluster.url, people) as gathered:
+        async with gathered.busy():
+            await asyncio.sleep(1)
+            await harm(cluster)
+
+            async def everything_runs() -> None:
+                assert all(part["running"] for part in (await cluster.parts()).values())
+
+            await eventually(everything_runs, timeout_s=60)
+            await asyncio.sleep(seconds)
+        return await settle(gathered), sum(len(person.returns) for person in gathered.people)
+
+
+def row(name: str, account: Account, returns: int) -> str:
+    """One line of the table."""
+    tried = sum(account.tried_again.values())
+    cells = [
+        name,
+        account.acknowledged,
+        len(account.lost),
+        len(account.doubled),
+        account.notifications,
+        account.missing,
+        account.repeated + len(account.disorder),
+        returns,
+        tried,
+        f"{account.silence_s:.1f} s",
+        f"{account.slowest_write_s:.1f} s",
+        f"{account.slowest_notification_s:.1f} s",
+    ]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def head(people: int, seconds: float) -> str:
+    """What was measured, and the head of the table."""
+    columns = [
+        *("killed", "writes acknowledged", "lost", "doubled", "notifications due", "missing", "twice or out of order"),
+        *("sockets that came back", "tries repeated", "longest time without any acknowledged write"),
+        *("slowest write", "slowest notification"),
+    ]
+    words = f"`python loadtests/chaos.py --people {people} --seconds {seconds:g}` on {machine()}:"
+    return f"{words}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+
+
+def machine() -> str:
+    """What it ran on."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return f"{os.cpu_count()} cores ({names[0] if names else platform.machine()}), Python {platform.python_version()}"
+
+
+async def main() -> int:
+    """A table, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=16, help="in each crowd (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=15, help="each goes on afterwards (default: %(default)s)")
+    parser.add_argument("--only", choices=list(HARM), help="one line of the table")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    asked = parser.parse_args()
+    text, flawed, figures = head(asked.people, asked.seconds), [], {}
+    print(text, end="", flush=True)
+    async with started() as cluster:
+        for name, harm in HARM.items():
+            if asked.only not in (None, name):
+                continue
+            account, returns = await measure(cluster, harm, asked.people, asked.seconds)
+            print(line := row(name, account, returns), flush=True)
+            text += line + "\n"
+            figures[name] = vars(account)
+            try:
+                account.flawless()
+            except AssertionError as error:
+                flawed.append(name)
+                print(f"{name}: {error}", file=sys.stderr)
+    if asked.write:
+        before, _, rest = RELIABILITY.read_text().partition(BEGIN)
+        RELIABILITY.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
+    print(json.dumps(figures))
+    return int(bool(flawed))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

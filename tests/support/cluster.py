@@ -1,0 +1,60 @@
+"""The cluster as a real process, as `make cluster` starts it."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from embedded.cluster import control
+from support.processes import Ended, Program
+
+READY_WITHIN_S = 120.0
+STOP_WITHIN_S = 60.0
+
+
+class Cluster:
+    """`python -m embedded.cluster` with its data in `folder`."""
+
+    def __init__(self, folder: Path, port: int, **settings: object) -> None:
+        self.var = folder / "var"
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        told = {"PLAZA_VAR": self.var, "PORT": port, "DRAIN_S": 1, "LOG_LEVEL": "warning", "RATE_USER": "1000000/1"}
+        self._settings = {**told, **settings}
+        self._folder = folder
+        self.program = Program("embedded.cluster", folder=folder, **self._settings)
+
+    async def start(self) -> "Cluster":
+        """Start it and wait until it says that it runs."""
+        self.program.start()
+        deadline = time.monotonic() + READY_WITHIN_S
+        while "Ctrl-C stops it." not in self.program.out:
+            assert self.program.process is not None
+            assert self.program.process.poll() is None, self.program.out + self.program.err
+            assert time.monotonic() < deadline, self.program.out
+            await asyncio.sleep(0.05)
+        return self
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> Ended:
+        """End it."""
+        return await self.program.tell(how, STOP_WITHIN_S)
+
+    async def parts(self) -> dict[str, dict[str, Any]]:
+        """Each part by its name: its process, and how often it was started."""
+        async for answer in control.ask(self.var, "status"):
+            return {part["name"]: part for part in answer["parts"]}
+        raise AssertionError("no answer")
+
+    async def told(self, *words: str) -> Ended:
+        """`python -m embedded.cluster …`, and how it ended."""
+        folder = self._folder / "told"
+        folder.mkdir(exist_ok=True)
+        return await Program("embedded.cluster", *words, folder=folder, **self._settings).start().ended(timeout_s=240)
+
+    async def kill(self, name: str) -> int:
+        """kill -9 one part; its process id."""
+        pid = int((await self.parts())[name]["pid"])
+        os.kill(pid, signal.SIGKILL)
+        return pid

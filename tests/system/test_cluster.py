@@ -1,0 +1,193 @@
+"""`make cluster`: production's processes on this machine, replaced and killed while a crowd is busy."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import require, run
+from support.browser import Page, page
+from support.cluster import Cluster
+from support.crowd import Somebody, crowd, settle
+from support.eventually import eventually
+from support.nginx import Nginx
+from support.people import knocking
+from support.ports import free_ports
+from support.processes import Program, gone
+from support.servers import ImpatientStore, RabbitServer, RedisServer
+
+from social.contracts.codec import decode
+
+README = Path(__file__).parents[2] / "README.md"
+ROLL, STATUS = "python -m embedded.cluster roll", "python -m embedded.cluster status"
+PEOPLE = 10
+DRAIN_S = 2
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One for all tests of this module; the last of them ends it."""
+    require(RedisServer)
+    require(RabbitServer)
+    require(Nginx)
+    (port,), folder = free_ports(1), tmp_path_factory.mktemp("cluster")
+    store = ImpatientStore(folder / "documents")  # else a killed process may hold some for a minute
+    run(store.start())
+    started = Cluster(folder, port, DRAIN_S=DRAIN_S, REALTIME_PROCESSES=2, MONGO_URL=store.url)
+    try:
+        yield run(started.start())
+    finally:
+        run(started.program.kill())
+        run(store.kill())
+
+
+async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) -> None:
+    for said in ("Plaza is running", "6 processes", f"http://localhost:{cluster.port}/docs", str(cluster.var)):
+        assert said in cluster.program.out
+    assert cluster.program.err == ""
+    parts = await cluster.parts()
+    assert set(parts) == {
+        *("redis-server", "rabbitmq-server", "nginx"),
+        *("api-1", "api-2", "realtime-1", "realtime-2", "workers-1", "workers-2"),
+    }
+    assert all(part["running"] and part["starts"] == 1 for part in parts.values())
+    status = await cluster.told("status")
+    assert {decode(line)["name"] for line in status.out.splitlines()} == set(parts)
+    assert STATUS in README.read_text()
+
+
+async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_anything(cluster: Cluster) -> None:
+    assert ROLL in README.read_text()
+    async with crowd(cluster.url, PEOPLE) as people, page() as browser:
+        await follows_along(browser, cluster, people.people[0])
+        async with people.busy():
+            rolled = await cluster.told("roll", "workers-1", "realtime-1", "api-1")
+        assert rolled.code == 0, rolled
+        assert [line.partition(":")[0] for line in rolled.out.splitlines()] == ["workers-1", "realtime-1", "api-1"]
+        account = await settle(people)
+        account.flawless()
+        assert account.unrecovered == 0
+        await missed_nothing(browser, people.people[0])
+        returns = sorted(at for person in people.people for at, _ in person.returns)
+        assert len(returns) > 1, "nobody was on that gateway"
+        assert returns[-1] - returns[0] > DRAIN_S / 2, "they all came back at once"
+    parts = await cluster.parts()
+    assert {name for name, part in parts.items() if part["starts"] == 2} == {"workers-1", "realtime-1", "api-1"}
+
+
+async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Cluster) -> None:
+    killed = ("workers-2", "api-2", "rabbitmq-server", "redis-server")
+    before = await cluster.parts()
+    async with crowd(cluster.url, PEOPLE) as people, page() as browser:
+        await follows_along(browser, cluster, people.people[0])
+        async with people.busy():
+            for name in (*killed, "realtime-1", "realtime-2"):
+                await asyncio.sleep(0.3)
+                await cluster.kill(name)
+
+            async def everything_runs_again() -> None:
+                parts = await cluster.parts()
+                for name in (*killed, "realtime-1", "realtime-2"):
+                    assert parts[name]["running"]
+                    assert parts[name]["starts"] == before[name]["starts"] + 1
+
+            await eventually(everything_runs_again, timeout_s=30, every_s=0.2)
+            before_that = len(people.record.acks)
+
+            async def everybody_writes_again() -> None:
+                assert len(people.record.acks) > before_that + 10 * PEOPLE
+
+            await eventually(everybody_writes_again, timeout_s=30)
+        account = await settle(people)
+        account.flawless()
+        await missed_nothing(browser, people.people[0])
+        assert any(person.returns for person in people.people)
+    for name in killed:
+        assert f"{name:<15} | ended (killed by SIGKILL" in cluster.program.out
+
+
+async def follows_along(browser: Page, cluster: Cluster, somebody: Somebody) -> None:
+    """The official JavaScript client, as a second device of theirs."""
+    await browser.connect(cluster.port, somebody.token)
+
+
+async def missed_nothing(browser: Page, somebody: Somebody) -> None:
+    """It resumed each time, and heard everything once and in order."""
+
+    async def heard() -> None:
+        numbers = [int(args[-1].rpartition(".")[2]) for args in browser.all("event") if isinstance(args[-1], str)]
+        assert numbers, [str(entry)[:200] for entry in browser.log if "connect_error" not in entry]
+        assert numbers == list(range(numbers[0], somebody.seen[1] + 1))
+
+    await eventually(heard)
+    assert all(each["recovered"] for each in browser.all("connect")[1:])
+
+
+async def test_what_cannot_be_replaced_is_refused_by_name(cluster: Cluster) -> None:
+    ended = await cluster.told("roll", "painting")
+    assert ended.code == 1
+    assert ended.out.startswith("plaza: there is no painting; there are api, api-1, ")
+
+
+async def test_a_second_start_on_the_same_folder_is_refused_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    second = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=cluster.var, PORT=port)
+    one_line(await second.start().ended(), f"{cluster.var} is in use by another Plaza")
+
+
+async def test_a_killed_cluster_leaves_no_process(cluster: Cluster) -> None:
+    children = cluster.program.children()
+    assert {"redis-server", "nginx", "epmd"} <= {child.name() for child in children}
+    await cluster.program.kill()
+    assert await gone(children)
+
+
+async def test_each_service_can_have_a_process_of_its_own_and_ctrl_c_stops_all(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    split = Cluster(tmp_path, port, SERVICES="split", REALTIME_PROCESSES=1, WORKERS_PROCESSES=1)
+    try:
+        await split.start()
+        assert {"documents", "auth-1", "posts-1", "likes-1", "realtime-1"} <= set(await split.parts())
+        async with knocking(split.url) as door:
+            ada, bob = await door.register("ada"), await door.register("bob")
+            assert (await bob.like(await ada.publish("hello"))).liked
+
+            async def told() -> None:
+                assert [each.type for each in await ada.notifications()] == ["like"]
+
+            await eventually(told)
+        children = split.program.children()
+        ended = await split.stop(signal.SIGINT)
+        assert (ended.code, ended.err) == (0, "")
+        assert await gone(children)
+    finally:
+        await split.program.kill()
+
+
+async def test_where_no_cluster_runs_there_is_nobody_to_tell(tmp_path: Path) -> None:
+    program = Program("embedded.cluster", "status", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
+    one_line(await program.start().ended(), f"no cluster runs in {tmp_path / 'var'}")
+
+
+async def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PORT=port)
+        one_line(await program.start().ended(), f"cannot listen on 127.0.0.1:{port}: ")
+
+
+async def test_servers_that_are_not_installed_are_named_with_the_command_that_installs_them(tmp_path: Path) -> None:
+    program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PATH=tmp_path)
+    one_line(
+        await program.start().ended(),
+        "redis-server, rabbitmq-server are not installed: apt-get install redis-server rabbitmq-server",
+    )
+
+
+def one_line(ended: Any, starts: str) -> None:
+    assert ended.code == 1, ended
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.err.startswith(f"plaza: {starts}"), ended.err

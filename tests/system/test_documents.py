@@ -1,0 +1,162 @@
+"""The pages of docs/, word for word: every command in them is run, and what they say of files is looked up."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pymongo
+import pytest
+import yaml
+from support.documents import ROOT, Terminal, blocks, checkout, excerpts, links, names, shows, tools
+from support.ports import free_ports
+
+from social.__main__ import parser
+from social.contracts.codec import decode, encode
+from social.contracts.envelope import Envelope
+from social.contracts.events import PostLiked
+from social.infra import clock
+
+PAGES = ("architecture", "first-hour", "adding-a-feature", "runbook")
+
+
+VERBS = ("build", "exec", "ps", "run", "start", "stop", "up")
+DUMPS = {"--uri", "--oplog", "--oplogReplay", "--gzip", "--archive", "--drop"}
+SMALL = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 1, "WORKERS_PROCESSES": 1, "DRAIN_S": 0.2}
+
+
+@pytest.fixture
+async def terminal() -> AsyncIterator[Terminal]:
+    """In a fresh clone, whose system gets free ports; in a short path, for the sockets in it."""
+    api_port, realtime_port = free_ports(2)
+
+    def here(text: str) -> str:
+        return text.replace("8080", str(api_port)).replace("8081", str(realtime_port))
+
+    settings = {"API_PORT": api_port, "REALTIME_PORT": realtime_port, "PORT": api_port, **SMALL}
+    with TemporaryDirectory(prefix="plaza-") as name:
+        folder = Path(name)
+        terminal = Terminal(checkout(folder / "plaza"), tools(folder / "bin"), here, settings)
+        try:
+            yield terminal
+        finally:
+            await terminal.close()
+
+
+async def test_a_page_that_is_wrong_is_found_out(terminal: Terminal) -> None:
+    assert shows("one…three\n  four", "one two three\nfour\n") is None
+    assert shows("four\none", "one two three\nfour\n") == "one"
+    with pytest.raises(AssertionError, match="failed: false"):
+        await terminal.run("false\necho and on")
+
+
+async def test_the_first_hour_goes_as_it_is_written(terminal: Terminal) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    await terminal.follow("docs/first-hour.md")
+
+
+async def test_the_commands_of_a_feature_go_as_they_are_written(terminal: Terminal) -> None:
+    await terminal.follow("docs/adding-a-feature.md")
+
+
+@pytest.mark.skipif(not (ROOT / "embedded/cluster/__main__.py").exists(), reason="there is no `make cluster` yet")
+async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
+    for program in ("nginx", "redis-server", "rabbitmq-server"):
+        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None and os.environ.get("CI") != "true":
+            pytest.skip(f"{program} is not installed")
+
+    async def park_two(folder: Path) -> None:
+        """One that can be digested by now, and one that never will."""
+        event, now = PostLiked(post_id=clock.new_id(), author_id=clock.new_id(), by=clock.new_id()), clock.now()
+        sent = Envelope(id=clock.new_id(), type="PostLiked", v=1, key=event.key, at=now, data=event.model_dump())
+        liked = {
+            "_id": f"notifications:{sent.id}",
+            "group": "notifications",
+            "attempts": 5,
+            "raw": encode(sent).decode(),
+        }
+        other = {"_id": f"outbox:{clock.new_id()}", "group": "outbox", "attempts": 0, "raw": "{}"}
+        port = decode((folder / "var/cluster/store.json").read_bytes())["port"]
+        with pymongo.MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{port}/?retryWrites=false") as store:
+            for at, row in enumerate((liked, other)):
+                said = {"type": "PostLiked", "error": "ValueError()", "at": now + timedelta(seconds=at)}
+                store["plaza"]["parked"].insert_one({**row, **said})
+
+    await terminal.follow("docs/runbook.md", once_served=park_two)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_not_run_could_be(page: str) -> None:
+    """Its programs, services, targets and options are there; a dump's options are those of its manual."""
+    services = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    for line in unrun(page).splitlines():
+        subprocess.run(["bash", "-nc", line], check=True)
+        program, *words = shlex.split(line, comments=True)
+        if program == "make":
+            assert set(words) <= set(targets), line
+            continue
+        verb, *rest = [word for word in words if not word.startswith("-")][1:]
+        assert ([program, words[0]], verb in VERBS) == (["docker", "compose"], True), line
+        named = rest[:1] if verb in ("exec", "run") else rest
+        assert set(named) <= set(services), line
+        if verb == "run" and services[named[0]]["build"]["target"] == "operator":
+            parser().parse_args(words[words.index(named[0]) + 1 :] or services[named[0]]["command"])
+        if "mongo" in named:
+            assert set(re.findall(r"--\w+", line)) <= DUMPS, line
+
+
+def unrun(page: str) -> str:
+    """What nobody runs here."""
+    return "".join(block.text for block in blocks(f"docs/{page}.md") if block[:2] == ("sh", ("unrun",)))
+
+
+@pytest.fixture(scope="module")
+def sources() -> str:
+    """All that names may come from."""
+    places = ("api", "realtime", "workers", "social", "embedded", "tests", "nginx", "deploy")
+    files = [each for place in places for each in (ROOT / place).rglob("*") if each.suffix in (".py", ".toml", ".yml")]
+    files += [each for each in ROOT.iterdir() if each.name in ("Makefile", "compose.yml", ".gitignore")]
+    files += [*ROOT.glob("*/.env.example"), *(ROOT / "docs").glob("*.json")]
+    return "\n".join(each.read_text() for each in files if each.name != "test_documents.py")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_what_is_there(page: str, sources: str) -> None:
+    """Files and names in prose are anywhere; in a table, what is said of a file is in that file."""
+    wrong = []
+    for name, files in names(f"docs/{page}.md"):
+        if "/" in name.strip("/"):
+            there = bool(list(ROOT.glob(name.rstrip("/"))))
+        else:
+            there = all(
+                name in text for text in [(ROOT / file).read_text() for file in files] or [sources + unrun(page)]
+            )
+        wrong += [] if there or (ROOT / name).exists() else [(name, files)]
+    assert wrong == []
+
+
+def test_a_command_of_the_operator_is_one() -> None:
+    commands = next(each.choices for each in parser()._actions if isinstance(each.choices, dict))
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for word in re.findall(r"python -m social (\w+)", page.read_text()):
+            assert word in commands, (page.name, word)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_excerpt_is_what_the_file_says(page: str) -> None:
+    for path, text in excerpts(f"docs/{page}.md"):
+        assert text in (ROOT / path).read_text(), path
+
+
+def test_pages_lead_to_each_other() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in links(page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)
