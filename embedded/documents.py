@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from api import event_pages
 from api.app import ALL
 from api.openapi import document as openapi
 from api.postman import collection
@@ -18,6 +19,11 @@ DOCS = ROOT / "docs"
 def documents() -> dict[str, dict[str, Any]]:
     """Each generated file of docs/, its name and content."""
     return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
+
+
+def pages() -> dict[str, str]:
+    """Each generated page of docs/, its name and content."""
+    return {"events.md": event_pages.markdown(asyncapi())}
 
 
 def text(document: dict[str, Any]) -> bytes:
@@ -40,5 +46,7 @@ def configuration() -> dict[str, str]:
 if __name__ == "__main__":
     for name, document in documents().items():
         (DOCS / name).write_bytes(text(document))
+    for name, page in pages().items():
+        (DOCS / name).write_text(page)
     for name, directives in configuration().items():
         (nginx.SOURCE / name).write_text(directives)

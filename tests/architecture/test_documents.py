@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedded.documents import DOCS, configuration, documents, text
+from embedded.documents import DOCS, configuration, documents, pages, text
 from embedded.nginx import SOURCE
 
 
@@ -10,6 +10,11 @@ from embedded.nginx import SOURCE
 def test_a_document_under_docs_is_what_the_code_says(name):
     written = (DOCS / name).read_bytes()
     assert written == text(documents()[name]), f"docs/{name} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_under_docs_is_what_the_code_says(name):
+    assert (DOCS / name).read_text() == pages()[name], f"docs/{name} has drifted: run `make docs`"
 
 
 @pytest.mark.parametrize("name", configuration())
