@@ -33,7 +33,7 @@ from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
 from social.infra.settings import StartError, check_folder, load
-from social.infra.starting import wait_for_schema, waiting_room, watch
+from social.infra.starting import wait_on_port, watch
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 from social.media import Studio
@@ -114,9 +114,7 @@ async def main() -> bool:
     tasks.obey_signals()
     try:
         tasks.start("servers", watch(social.redis, social.broker))
-        async with waiting_room(health, settings.api_host, settings.api_port):
-            there = await wait_for_schema(social.mongo, tasks)
-        if not there:
+        if not await wait_on_port(health, settings.api_host, settings.api_port, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
         social.start(tasks)

@@ -1,5 +1,6 @@
 """The embedded composition root: one process, one event loop, two ports, one child."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,8 +28,8 @@ from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
-from social.infra.schema import migrate
 from social.infra.settings import StartError, load
+from social.infra.starting import migrated, watch
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 from workers.mail import Post
@@ -45,6 +46,7 @@ async def main() -> bool:
         tasks = process.Tasks()
         async with connect(settings, tasks) as social:
             await social.revocations.poll()
+            tasks.start("servers", watch(social.redis, social.broker))
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
             gateway = Gateway(gateway_settings(settings), social, keys.verifier, tasks)
             try:
@@ -67,7 +69,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
     try:
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
-        await migrate(mongo)
+        await migrated(mongo, math.inf, lambda waits_for: log.warning("waiting", waits_for=waits_for))
         outbox = Outbox(mongo)
         broker: Broker
         if settings.amqp_url:

@@ -80,8 +80,9 @@ def problems() -> str:
         headers = {"Cache-Control": "no-store", "X-Request-ID": "$trace", **problem.headers()}
         said = "".join(f'    add_header {name} "{value}" always;\n' for name, value in headers.items())
         bodies.append(
-            f"location = {page} {{\n    internal;\n    default_type application/problem+json;\n"
-            f"    include security.conf;\n{said}    return {problem.status} '{body}';\n}}\n"
+            f"location = {page} {{\n    internal;\n    client_max_body_size 0; # whatever came with what is refused\n"
+            f"    default_type application/problem+json;\n    include security.conf;\n"
+            f"{said}    return {problem.status} '{body}';\n}}\n"
         )
     return WRITTEN + "".join(pages + bodies)
 

@@ -64,7 +64,8 @@ def prepare(folder: Path, topology: Topology) -> list[str]:
         raise StartError("nginx is not installed: apt-get install nginx")
     folder = folder.resolve()
     conf = folder / "conf"
-    shutil.copytree(SOURCE, conf, ignore=shutil.ignore_patterns("*.md", MICROSERVICES_CONF), dirs_exist_ok=True)
+    theirs = shutil.ignore_patterns("*.md", "tls", MICROSERVICES_CONF)  # what a container is given
+    shutil.copytree(SOURCE, conf, ignore=theirs, dirs_exist_ok=True)
     (conf / TOPOLOGY_CONF).write_text(render(topology))
     if topology.split:
         shutil.copy(WHOLE_DOCUMENT, folder)

@@ -7,7 +7,7 @@ from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra import logs
 from social.infra.process import Tasks, run
 from social.infra.settings import StartError, load
-from social.infra.starting import wait_for_schema, waiting_room, watch
+from social.infra.starting import wait_on_port, watch
 from social.infra.tokens import Verifier
 from social.infra.wiring import Social
 
@@ -42,9 +42,8 @@ async def main() -> bool:
     tasks.obey_signals()
     try:
         tasks.start("servers", watch(social.redis, social.broker))
-        async with waiting_room(gateway.health, settings.realtime_host, settings.realtime_port):
-            there = await wait_for_schema(social.mongo, tasks)
-        if not there:
+        host, port = settings.realtime_host, settings.realtime_port
+        if not await wait_on_port(gateway.health, host, port, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
         social.start(tasks)

@@ -14,11 +14,9 @@ from rich.console import Console
 from social import accounts, backlog, doctor, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
-from social.infra import clock, keyfiles
+from social.infra import clock, keyfiles, starting
 from social.infra.mongo import Mongo
-from social.infra.schema import migrate
 from social.infra.settings import StartError, StoreSettings, load
-from social.infra.starting import EVERY_S, PING_S, briefly
 
 PAUSE_S = 5
 
@@ -122,6 +120,8 @@ def _with_store(
         mongo = Mongo(settings.mongo_url, settings.mongo_database, timeout_s=timeout_s)
         try:
             await work(mongo, arguments)
+        except Unavailable as error:
+            raise StartError(f"cannot use {starting.store(error)}; MONGO_URL says where it is") from None
         finally:
             mongo.close()
         return 0
@@ -136,18 +136,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + arguments.wait
-    while True:
-        began = loop.time()
-        try:
-            await mongo.ping(PING_S)
-            return await migrate(mongo)
-        except Unavailable as error:
-            if loop.time() >= until:
-                raise StartError(f"MongoDB is away ({briefly(error.__cause__)}); MONGO_URL says where it is") from None
-            show(f"waiting for MongoDB ({briefly(error.__cause__)})", soft_wrap=True)
-        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
+    await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
 
 
 async def _keys(arguments: argparse.Namespace) -> int:

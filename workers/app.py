@@ -67,9 +67,7 @@ async def main() -> bool:
     runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
     try:
         tasks.start("servers", watch(social.redis, social.broker))
-        with health.starting():
-            there = await wait_for_schema(social.mongo, tasks)
-        if not there:
+        if not await wait_for_schema(health, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
         social.start(tasks)

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -15,7 +14,7 @@ from social.infra.health import Health
 from social.infra.mongo import Mongo
 from social.infra.process import Tasks
 from social.infra.redis import AWAY, REFUSES, Redis
-from social.infra.schema import missing
+from social.infra.schema import migrate, missing
 from social.infra.settings import StartError
 
 log = logs.get("starting")
@@ -28,18 +27,41 @@ class Away(Exception):
     """A server is not there, or not yet; says why."""
 
 
-@asynccontextmanager
-async def waiting_room(health: Health, host: str, port: int) -> AsyncIterator[None]:
-    """Answer in the place of an application that cannot begin yet: its health, and 503 to all else."""
+async def wait_for_schema(health: Health, mongo: Mongo, tasks: Tasks) -> bool:
+    """Wait until `migrate` has run: unique indexes exist before the first write. False when told to stop meanwhile.
+
+    Raises StartError when the store refuses us.
+    """
+    with health.starting():
+        return await _until_migrated(mongo, tasks)
+
+
+async def wait_on_port(health: Health, host: str, port: int, mongo: Mongo, tasks: Tasks) -> bool:
+    """The same for a process that listens later; meanwhile its port answers its health, and 503 to all else."""
+    if await _waits_for(mongo) is None:
+        return True
     app = web.Application()
     app.add_routes(health.routes())
     app.router.add_route("*", "/{path:.*}", _later)
     runner = await process.listen(app, host, port, shutdown_timeout=1)
-    try:
-        with health.starting():
-            yield
-    finally:
-        await runner.cleanup()
+    with health.starting():  # to the end: nobody is to hear that it is ready from what closes now
+        try:
+            return await _until_migrated(mongo, tasks)
+        finally:
+            await runner.cleanup()
+
+
+async def _until_migrated(mongo: Mongo, tasks: Tasks) -> bool:
+    loop = asyncio.get_running_loop()
+    while not tasks.stop.is_set():
+        began = loop.time()
+        waits_for = await _waits_for(mongo)
+        if waits_for is None:
+            return True
+        log.info("waiting", waits_for=waits_for)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(tasks.stop.wait(), max(0.1, began + EVERY_S - loop.time()))
+    return False
 
 
 async def _later(_: web.Request) -> web.Response:
@@ -48,26 +70,30 @@ async def _later(_: web.Request) -> web.Response:
     return web.Response(status=problem.status, body=encode(problem.body()), headers=headers)
 
 
-async def wait_for_schema(mongo: Mongo, tasks: Tasks) -> bool:
-    """Wait until `migrate` has run: unique indexes exist before the first write. False when told to stop meanwhile.
+async def _waits_for(mongo: Mongo) -> str | None:
+    try:
+        await mongo.ping(PING_S)
+        absent = await missing(mongo)
+    except Unavailable as error:
+        return store(error)
+    return f"`python -m social migrate` to create {absent[0]}" if absent else None
 
-    Raises StartError when the store refuses us.
-    """
+
+async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> None:
+    """Migrate, once the store is there, and `say` every 5 s what is waited for; raises StartError after `wait_s`."""
     loop = asyncio.get_running_loop()
-    while not tasks.stop.is_set():
+    until = loop.time() + wait_s
+    while True:
         began = loop.time()
         try:
             await mongo.ping(PING_S)
-            absent = await missing(mongo)
-            if not absent:
-                return True
-            waits_for = f"`python -m social migrate` to create {absent[0]}"
+            return await migrate(mongo)
         except Unavailable as error:
-            waits_for = f"MongoDB ({briefly(error.__cause__)})"
-        log.info("waiting", waits_for=waits_for)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(tasks.stop.wait(), max(0.1, began + EVERY_S - loop.time()))
-    return False
+            waits_for = store(error)
+        if loop.time() >= until:
+            raise StartError(f"gave up waiting for {waits_for}; MONGO_URL says where it is")
+        say(waits_for)
+        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
 
 
 async def watch(redis: Redis, broker: Broker) -> None:
@@ -114,6 +140,6 @@ async def _watch(name: str, answers: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
 
 
-def briefly(error: BaseException | None) -> str:
-    """Without the driver's view of the topology."""
-    return str(error).partition(", Timeout:")[0].partition(" (configured")[0]
+def store(error: Unavailable) -> str:
+    """MongoDB and why it is away, without the driver's view of the topology."""
+    return f"MongoDB ({str(error.__cause__ or error).partition(', Timeout:')[0].partition(' (configured')[0]})"

@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from support.composed import SERVICES
 from support.image import ROOT, build, context, environment, lineage, stages
 from support.people import knocking
 from support.pictures import picture, upload
@@ -136,8 +137,8 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         return await Program(module, *words, folder=tmp_path, cwd=tree, **settings).start().ended(60)
 
     assert (await ended("embedded")).code != 0, "this folder is not the only one on the path"
-    for words in (["keys", str(keys), "--copy", str(checks)], ["migrate"], ["--help"]):
-        done = await ended("social", *words)
+    for command in (SERVICES["keys"]["command"], SERVICES["migrate"]["command"], stages()["operator"].words("CMD")):
+        done = await ended("social", *(word.replace("/data/", f"{tmp_path}/") for word in command))
         assert done.code == 0, done
     programs = {name: Program(name, folder=tmp_path, cwd=tree, **settings).start() for name in PROCESSES}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}

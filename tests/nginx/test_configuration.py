@@ -20,7 +20,7 @@ GIXY = Path(sys.executable).with_name("gixy")
 @pytest.fixture
 def mounted(tmp_path: Path) -> Path:
     """The files as a container has them."""
-    return Path(shutil.copytree(SOURCE, tmp_path / "plaza"))
+    return Path(shutil.copytree(SOURCE, tmp_path / "plaza", ignore=shutil.ignore_patterns("tls")))
 
 
 @pytest.mark.parametrize("topology", [TOPOLOGY_CONF, MICROSERVICES_CONF])

@@ -211,6 +211,7 @@ async def test_without_a_healthy_server_there_is_a_503_that_says_when_to_come_ba
             answer = await door.ask("GET", path, headers={"X-Request-ID": "mine"})
             assert answer.refused(503, "unavailable").request_id == "mine"
             assert answer.headers["Retry-After"] == "2"
+        (await door.ask("POST", "/v1/media", data=b"x" * 500_000)).refused(503, "unavailable")
         assert "secret" not in nginx.log()
 
 
@@ -306,6 +307,27 @@ async def test_an_address_that_floods_is_told_to_wait_and_others_are_not(
     exempt = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
     async with aiohttp.ClientSession(connector=exempt) as session:
         assert (await Door(session, nginx.url).ask("GET", "/v1/feed")).status == 200
+
+
+async def test_an_address_holds_so_many_requests_at_once(start: Start, api: Listener) -> None:
+    def narrow(conf: Path) -> None:
+        limits = conf / "limits.conf"
+        assert "limit_conn connections 1000;" in limits.read_text()
+        limits.write_text(limits.read_text().replace("limit_conn connections 1000;", "limit_conn connections 5;"))
+
+    nginx = await start([api.server], {"realtime-1": "127.0.0.1:1"}, unlimited=[], adapt=narrow)
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
+        door = Door(session, nginx.url)
+        for _ in range(5):
+            assert (await door.ask("GET", "/v1/feed")).status == 200
+            _, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
+            stack.callback(writer.close)
+            writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+
+        async def full() -> None:
+            (await door.ask("GET", "/v1/feed")).refused(429, "rate_limited")
+
+        await eventually(full)
 
 
 async def test_slow_clients_disturb_nobody_and_are_cut(start: Start, api: Listener) -> None:

@@ -7,7 +7,6 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -163,15 +162,14 @@ async def test_the_address_that_logins_are_counted_by_is_the_one_nginx_saw(runni
 
 
 async def test_a_picture_is_refused_before_it_has_arrived_and_the_reason_comes_through(
-    running: Running, ada: Person, http: aiohttp.ClientSession
+    running: Running, ada: Person
 ) -> None:
-    """Such a request takes no server out of the rotation either."""
-    stranger = Door(http, running.nginx.url)
-    for _ in range(6):
-        picture = BytesIO(b"x" * 3_000_000)
-        (await stranger.ask("POST", "/v1/media", data=picture)).refused(401, "invalid_token")
-        picture = BytesIO(b"x" * 3_000_000)
-        (await ada.ask("POST", "/v1/media", data=picture)).refused(415, "unsupported_media_type")
+    """By bare connections: aiohttp's client sometimes sees no answer that comes while it still sends."""
+    head = "POST /v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\nContent-Type: text/plain\r\n"
+    token = f"Authorization: Bearer {ada.tokens.access_token}\r\n"
+    for said, code in [("", b'"invalid_token"'), (token, b'"unsupported_media_type"')] * 5:
+        answer = await raw(running.nginx.port, f"{head}{said}\r\n".encode(), b"x" * 3_000_000)
+        assert code in answer
     assert (await ada.ask("GET", "/v1/users/me")).status == 200
 
 

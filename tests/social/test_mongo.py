@@ -47,7 +47,7 @@ async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
     plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
 ) -> None:
     """Where a store does not take several collections at once, they are written one after another."""
-    monkeypatch.setattr("social.infra.mongo.WRITES_EVERYWHERE", wire_version)
+    monkeypatch.setattr("social.infra.transaction.WRITES_EVERYWHERE", wire_version)
     mongo = plaza.social.mongo
 
     async def work(tx: Transaction, *, fails: bool = False) -> None:
@@ -68,7 +68,7 @@ async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
 async def test_who_inserts_last_and_is_overtaken_looks_again(
     plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
 ) -> None:
-    monkeypatch.setattr("social.infra.mongo.WRITES_EVERYWHERE", wire_version)
+    monkeypatch.setattr("social.infra.transaction.WRITES_EVERYWHERE", wire_version)
     mongo = plaza.social.mongo
     tries = 0
 

@@ -2,8 +2,8 @@
 
 The words after the language say what a block is: `sh` runs where the blocks before it ran, `sh server` runs beside
 them until Ctrl-C, which comes before the next `sh server` or `sh stopped` and at the end. `sh unrun` needs what tests
-have not got. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text` block right after one that
-runs is what it says; `…` stands for anything within a line.
+have not got, or another test runs it. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text`
+block right after one that runs is what it says; `…` stands for anything within a line.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "node_modules", "var", ".*_cache", "__pycache__", "keys", ".claude")
-SERVES_WITHIN_S = 40.0
+SERVES_WITHIN_S = 90.0
 
 
 class Block(NamedTuple):
@@ -45,9 +45,16 @@ def excerpts(page: str) -> list[tuple[str, str]]:
     return [(words[1], text) for _, words, text in blocks(page) if words[:1] == ("in",)]
 
 
-def links(text: str) -> list[str]:
-    """The files a page leads to."""
-    return [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files a page leads to, and the headings in them, or the empty string."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
+    return [(page.parent / file if file else page, heading) for file, heading in found if "://" not in file]
+
+
+def headings(page: Path) -> set[str]:
+    """What a page's headings are called in links."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def names(page: str) -> Iterator[tuple[str, list[str]]]:
@@ -60,8 +67,9 @@ def names(page: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _coded(text: str) -> list[str]:
-    """File names, identifiers and words in quotes; what has a sign that none of them has is prose, or a command."""
-    return [name for name in re.findall(r"`([^`]+)`", text) if re.fullmatch(r'[\w.*/-]+|"[\w.]+"', name)]
+    """File names, identifiers, words in quotes and words of a log; what has another sign is prose, or a command."""
+    name = r'[\w.*/-]+|"[\w.]+"|[a-z]+( [a-z]+)+'
+    return [each for each in re.findall(r"`([^`]+)`", text) if re.fullmatch(name, each)]
 
 
 def shows(expected: str, said: str) -> str | None:
@@ -135,7 +143,7 @@ class Terminal:
                 case _:
                     raise AssertionError(f"{page}: nobody knows what to do with a block of {language} {words}")
 
-    async def run(self, text: str, timeout_s: float = 60) -> str:
+    async def run(self, text: str, timeout_s: float = 120) -> str:
         """What some commands say; each of them has to succeed."""
         if self._shell is None:
             self._shell = await asyncio.create_subprocess_exec(

@@ -29,7 +29,8 @@ TOLD = {
 NOT_TOLD = {
     *(events.PostUnliked, events.CommentUnliked, events.PostUnreposted, events.PostDeleted, events.CommentDeleted),
     *(events.UserUnfollowed, events.FollowRequestClosed, events.UserBlocked, events.PostEdited, events.CommentEdited),
-    *(events.NotificationsRead, events.NotificationsChanged, events.RemovalContinued),
+    *(events.NotificationsRead, events.NotificationsChanged, events.SuspensionChanged),
+    *(events.RemovalContinued, events.PartingContinued),
 }
 
 
