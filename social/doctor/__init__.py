@@ -61,6 +61,8 @@ async def _settled(about: str, part: Callable[[], AsyncIterator[Finding]]) -> li
         async with asyncio.timeout(PATIENCE_S):
             async for finding in part():
                 findings.append(finding)  # noqa: PERF401 - what was found before it failed counts
+    except StartError as error:  # it refuses what every process does
+        findings.append(problem(about, why(error), "give its user the role readWrite"))
     except (Unavailable, PyMongoError, TimeoutError) as error:
         says = f"stopped answering: {why(error.__cause__ or error)}"
         findings.append(problem(about, says, "see its log and its load, and ask again"))

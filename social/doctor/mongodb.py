@@ -3,17 +3,19 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from social.contracts.problems import Unavailable
 from social.doctor import clocks
 from social.doctor.findings import Finding, ok, problem, warning, where, why
 from social.infra import clock, schema
-from social.infra.mongo import Mongo, Transaction, reachable
+from social.infra.mongo import Mongo, Transaction
+from social.infra.settings import StartError
 
 OLDEST = 7
 LONGEST_TRANSACTION_S = 15  # what waits for the end of every transaction under way waits for so long
-UNAUTHORIZED, NO_SUCH_COMMAND, AUTHENTICATION_FAILED = 13, 59, 18
+MAY_NOT_ASK = (13, 59)  # Unauthorized, CommandNotFound
+WRONG_PASSWORD = (18, 8000)  # AuthenticationFailed, and what Atlas calls it
 IN_SERVICE = (1, 2, 7)  # primary, secondary, arbiter
 
 
@@ -21,7 +23,7 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
     """From whether it is there to whether it has every index; stops where the rest could not be seen."""
     try:
         build = await _asked(mongo, "buildInfo")
-    except (Unavailable, OperationFailure) as error:
+    except PyMongoError as error:
         yield _away(error, url)
         return
     yield _version(build, url)
@@ -51,11 +53,10 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
 
 async def _asked(mongo: Mongo, command: str, **options: Any) -> dict[str, Any]:
     database = mongo.database
-    async with reachable():
-        answer: dict[str, Any] = await database.client.admin.command(
-            command, codec_options=database.codec_options, **options
-        )
-        return answer
+    answer: dict[str, Any] = await database.client.admin.command(
+        command, codec_options=database.codec_options, **options
+    )
+    return answer
 
 
 async def _allowed(mongo: Mongo, command: str, **options: Any) -> dict[str, Any] | None:
@@ -63,17 +64,17 @@ async def _allowed(mongo: Mongo, command: str, **options: Any) -> dict[str, Any]
     try:
         return await _asked(mongo, command, **options)
     except OperationFailure as error:
-        if error.code not in (UNAUTHORIZED, NO_SUCH_COMMAND):
+        if error.code not in MAY_NOT_ASK:
             raise
         return None
 
 
 def _away(error: Exception, url: str) -> Finding:
-    if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
+    if isinstance(error, OperationFailure) and error.code in WRONG_PASSWORD:
         return problem("mongodb", f"{where(url)} refuses the user or the password", "correct them in MONGO_URL")
     if isinstance(error, OperationFailure):
         return problem("mongodb", f"{where(url)} refuses: {why(error)}", "give the user the role readWrite")
-    says = f"{where(url)} cannot be reached, or has no primary: {why(error.__cause__ or error)}"
+    says = f"{where(url)} cannot be reached, or has no primary: {why(error)}"
     return problem("mongodb", says, "start it, or correct MONGO_URL")
 
 
@@ -127,7 +128,7 @@ async def _commits(mongo: Mongo) -> Finding:
 
     try:
         await mongo.transact(work)
-    except (Unavailable, OperationFailure) as error:
+    except (Unavailable, PyMongoError, StartError) as error:
         says = f"a transaction did not commit: {why(error.__cause__ or error)}"
         return problem("mongodb", says, "see its log; the user needs the role readWrite, and the set a majority")
     return ok("mongodb", "a transaction commits, in the journal of a majority")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from embedded.cluster import servers
@@ -87,6 +88,10 @@ class DocumentStore(Server):
     name = "secantusdb"
     program: ClassVar[tuple[str, ...]] = ("-m", "secantus")
 
+    def __init__(self, folder: Path, *words: str) -> None:
+        super().__init__(folder)
+        self.words = words  # of its command line, beside what it always needs
+
     @classmethod
     def missing(cls) -> str | None:
         return None if importlib.util.find_spec("secantus") else "secantusdb is not installed"
@@ -112,7 +117,7 @@ class DocumentStore(Server):
         options = {"host": "127.0.0.1", "port": str(ports[0]), "config": "secantusd.toml", "storage-path": "data"}
         words = [word for k, v in options.items() for word in (f"--{k}", v)]
         self._process = self.spawn(
-            [sys.executable, "-I", *self.program, *words, "--log-level", "ERROR", "--sync-on-commit"]
+            [sys.executable, "-I", *self.program, *words, *self.words, "--log-level", "ERROR", "--sync-on-commit"]
         )
         await self.answering(self._process, ports[0], b"", b"")
 

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import aio_pika
 import aiohttp
+import pymongo
 import pytest
 from conftest import require, run, serve
 from support.eventually import eventually
 from support.plaza import system
 from support.ports import free_ports
 from support.processes import Program
-from support.servers import ManagedRabbit, RedisServer
+from support.servers import DocumentStore, ManagedRabbit, RedisServer
 
 from social import doctor
 from social.doctor import Finding, Level
@@ -202,6 +203,29 @@ async def test_a_wrong_password_and_an_unknown_virtual_host_of_rabbitmq_are_name
     says(findings, Level.PROBLEM, "rabbitmq", "refuses the user or the password", "AMQP_URL")
     assert SECRET not in str(findings)
     says(await look(AMQP_URL=rabbit.url_of("elsewhere")), Level.PROBLEM, "rabbitmq", "no such virtual host")
+
+
+async def test_a_mongodb_that_is_no_replica_set_or_does_not_know_the_password_is_named(
+    look: Look, tmp_path: Path
+) -> None:
+    store = DocumentStore(tmp_path / "store", "--standalone")
+    try:
+        await store.start()
+        findings = await look(MONGO_URL=store.url)
+        says(findings, Level.PROBLEM, "mongodb", "is no replica set", "rs.initiate()")
+        roles = [{"role": "readWrite", "db": "plaza"}]
+        with pymongo.MongoClient[dict[str, Any]](store.url) as client:
+            client.admin.command("createUser", "plaza", pwd="right-password", roles=roles)
+        store.words = ("--auth",)
+        await store.restart()
+        given = {"MONGO_DATABASE": "plaza", "MONGO_URL": store.url.replace("//", f"//plaza:{SECRET}@")}
+        findings = await look(**given)
+        says(findings, Level.PROBLEM, "mongodb", "refuses the user or the password", "MONGO_URL")
+        assert SECRET not in str(findings)
+        given["MONGO_URL"] = given["MONGO_URL"].replace(SECRET, "right-password")
+        assert "mongodb" not in {each.about for each in await look(**given)}
+    finally:
+        await store.stop()
 
 
 async def test_an_index_that_is_gone_and_one_that_is_different_are_named(look: Look, mongo: Mongo) -> None:
