@@ -40,15 +40,15 @@ chaos: packages-dev ## kill one part of a cluster after the other under load, an
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
-docs: packages-dev ## write the generated files of docs/, nginx/ and web/types/ again
+docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/ again
 	$(VENV_PYTHON) -m embedded.documents
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra load --extra dev $(LOCK) -o requirements/dev.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra s3 -c requirements/dev.txt $(LOCK) -o requirements/image.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 

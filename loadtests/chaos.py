@@ -21,7 +21,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import system  # noqa: F401 - where the modules below are found
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 from support.cluster import Cluster
 from support.crowd import Account, crowd, settle
 from support.eventually import eventually

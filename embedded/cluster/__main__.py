@@ -4,11 +4,17 @@ import argparse
 from functools import partial
 
 from embedded.cluster import control
-from embedded.cluster.app import main
 from embedded.cluster.settings import ClusterSettings
 from social.contracts.codec import encode
 from social.infra.process import run
 from social.infra.settings import load
+
+
+async def main() -> bool:
+    """Run a cluster until told to stop."""
+    from embedded.cluster import app  # not for who only tells it something: it knows all of Plaza
+
+    return await app.main()
 
 
 async def tell(arguments: argparse.Namespace) -> bool:

@@ -13,6 +13,7 @@ LOOK_EVERY_S = 0.1
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 30.0  # whoever ran so long did not die of its start
+BETWEEN_S = 2.5  # nginx gives a server that failed another chance after 2 s (embedded/nginx.py, fail_timeout)
 
 
 class Part(Protocol):
@@ -102,8 +103,11 @@ class Supervisor:
         if self._rolling.locked():
             raise StartFailed("they are being replaced already")
         async with self._rolling:
+            before = ""
             for kept, program in self._chosen(names):
-                began = time.monotonic()
+                kind, _, _ = program.name.rpartition("-")
+                await asyncio.sleep(BETWEEN_S if kind == before else 0)
+                before, began = kind, time.monotonic()
                 async with kept.held:
                     await program.stop()
                     stopped = time.monotonic()

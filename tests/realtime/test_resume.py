@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from realtime.resume import Pids
-from social import streams
+from social import restoring, streams
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import post_room
 from social.infra import clock
@@ -124,6 +124,22 @@ async def test_whoever_missed_more_than_the_window_is_told_to_fetch_again(world,
     again = await ada.back(wire, gateway)
     assert again.sid != wire.sid
     assert again.events == []
+
+
+async def test_after_a_restore_whoever_is_there_or_returns_is_told_to_fetch_again(world, gateway, ada, bob):
+    post, wires = await ada.publish(), [await each.connect(gateway) for each in (ada, bob)]
+    await likes(world, ada, 2, post)
+    await wires[0].until(lambda: len(wires[0].events) == 2)
+    assert await restoring.renew_streams(world.social.mongo) == 4  # those of the fans too
+    await likes(world, ada, 1, post)
+    await wires[0].until(wires[0].closed.is_set)  # a push of another epoch
+    await gateway.delivery.reread("sweep")
+    await wires[1].until(wires[1].closed.is_set)  # who is told nothing is found by the sweep
+    for person, wire in zip((bob, ada), reversed(wires), strict=True):
+        again = await person.back(wire, gateway)
+        assert (again.sid != wire.sid, again.events) == (True, [])
+    await likes(world, ada, 1, post)
+    await again.event("notification.updated")  # and from here on they miss nothing
 
 
 async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
