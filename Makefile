@@ -51,8 +51,9 @@ chaos: packages-dev ## kill one part of a cluster after the other under load, an
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
-docs: packages-dev ## write the generated files of docs/, nginx/ and deploy/ again
+docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/ again
 	$(VENV_PYTHON) -m embedded.documents
+	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
@@ -114,7 +115,7 @@ install = cmp -s requirements/$(1).txt .venv/packages || { \
 	$(PIP) install $$again --require-hashes -r requirements/$(1).txt && \
 	mv .venv/interrupted .venv/packages; }
 
-# The official JavaScript client and newman, which the tests talk through; without node those tests are skipped (never where CI=true).
+# The official JavaScript client and what else package.json lists; without node those tests are skipped (never where CI=true).
 node-modules:
 	@if cmp -s package-lock.json node_modules/.installed; then :; \
 	elif command -v npm >/dev/null 2>&1; then \

@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from local files, for all services or one, and the documents behind it."""
+"""`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
@@ -6,9 +6,10 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from api import compression, conditional
+from api import compression, conditional, event_pages
 from api.openapi import document
 from api.routing import Service
+from social import asyncapi
 from social.contracts.codec import encode
 
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -47,6 +48,9 @@ def add_docs(app: web.Application, services: Sequence[Service]) -> None:
         app.router.add_get(f"/docs/assets/{name}", _fixed((static / name).read_bytes(), content_type, age_s=86_400))
     app.router.add_get("/openapi.json", _fixed(encode(document(services)), "application/json"))
     app.router.add_get("/docs", _page("all services", "/openapi.json"))
+    events = asyncapi.document()
+    app.router.add_get("/asyncapi.json", _fixed(encode(events), "application/json"))
+    app.router.add_get("/docs/events", _fixed(event_pages.page(events).encode(), "text/html"))
     for service in services:
         path = f"/openapi/{service.name}.json"
         app.router.add_get(path, _fixed(encode(document([service])), "application/json"))

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from api import event_pages
 from api.app import ALL
 from api.openapi import document as openapi
 from api.postman import collection
@@ -28,7 +29,7 @@ def text(document: dict[str, Any]) -> bytes:
 
 def pages() -> dict[str, str]:
     """Each generated page of docs/, its name and content."""
-    return {"metrics.md": observability.metrics_page()}
+    return {"events.md": event_pages.markdown(asyncapi()), "metrics.md": observability.metrics_page()}
 
 
 def configuration() -> dict[str, str]:

@@ -21,6 +21,7 @@ from social.contracts.problems import (
 
 WRITTEN = "# Written by `python -m embedded.documents` from the code; a test fails when it is not what the code says.\n"
 DOCS = "docs"  # the upstream of what every process can show
+SHARED = ("/", "/docs", "/docs/events", "/asyncapi.json")  # the same on every process
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 MOST_MIB = -(-MOST_BODY // 2**20)
@@ -50,7 +51,7 @@ def locations(services: Sequence[Service] = ALL) -> str:
     blocks = [_location(f"= {path}", routes[path]) for path in exact]
     # nginx takes the first pattern that fits: no fixed word may be taken for somebody's name before it had its turn.
     blocks += [_location(f"~ {_pattern(path)}", routes[path]) for path in sorted(patterns, key=_vagueness)]
-    blocks += [_to(f"= {path}", DOCS) for path in ("/", "/docs", *(f"/docs/assets/{name}" for name in ASSETS))]
+    blocks += [_to(f"= {path}", DOCS) for path in (*SHARED, *(f"/docs/assets/{name}" for name in ASSETS))]
     for service in services:
         blocks += [
             _to(f"= {path}", service.name) for path in (f"/docs/{service.name}", f"/openapi/{service.name}.json")

@@ -2,14 +2,16 @@
 
 import argparse
 import asyncio
+import logging
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, backlog, parked, recount, reports, restoring
+from social import accounts, backlog, doctor, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
@@ -60,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
         "--copy", type=Path, metavar="FOLDER", help="keep jwks.json and pid.key there too, for who may see no other"
     )
     command.set_defaults(run=_keys)
+
+    command = commands.add_parser(
+        "doctor", help="whether settings, servers, keys, indexes and queues are well, and what to do where they are not"
+    )
+    command.add_argument(
+        "--process", choices=["api", "realtime", "workers"], default="api", help="whose .env (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    command.set_defaults(run=_doctor)
 
     command = commands.add_parser("demo", help="real accounts and sockets against a running system, and a table")
     command.add_argument("--api", default="http://localhost:8080", metavar="URL", help="default: %(default)s")
@@ -140,6 +151,22 @@ async def _keys(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise StartError(f"cannot use the keys in {arguments.folder}: {error}") from None
     return 0
+
+
+async def _doctor(arguments: argparse.Namespace) -> int:
+    logging.disable()  # what a client library says of a server that is away is found, and said in plain words
+    warnings.filterwarnings("ignore", "coroutine 'Connection.close' was never awaited")  # aio_pika's, then
+    findings = await doctor.examine(arguments.process)
+    counts = {level.value: sum(each.level == level for each in findings) for level in doctor.Level}
+    if arguments.json:
+        said = {"findings": [each._asdict() for each in findings], "counts": counts}
+        show(encode(said).decode(), soft_wrap=True)
+    else:
+        for each in findings:
+            mend = f"; {each.mend}" if each.mend else ""
+            show(f"{each.level:<8} {each.about:<9} {each.says}{mend}", soft_wrap=True)
+        show(", ".join(f"{count} {level}" for level, count in counts.items()))
+    return 1 if counts[doctor.Level.PROBLEM] else 0
 
 
 async def _backlog(mongo: Mongo, _: argparse.Namespace) -> None:

@@ -1,15 +1,20 @@
-"""The AsyncAPI 3.0 document of the socket, made of the contracts."""
+"""The AsyncAPI 3.1 document of the socket, made of the contracts."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from social.contracts.codec import decode
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import ProblemBody
 from social.contracts.pushes import SERVER_EVENTS, ServerEvent
 
 REFERENCE = "#/components/schemas/{model}"
+
+EXAMPLES = Path(__file__).with_name("examples.json")  # real frames, of a system that tests/system/test_examples.py runs
 
 GUARANTEES = {
     "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
@@ -42,7 +47,7 @@ def document() -> dict[str, Any]:
             }
         }
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Plaza over Socket.IO",
             "version": "1",
@@ -79,12 +84,20 @@ def _operation(action: str, event: str, says: str, kind: str = "push") -> dict[s
 
 def _pushed(event: ServerEvent) -> dict[str, Any]:
     body = {"$ref": REFERENCE.format(model=event.body.__name__)}
-    return {"name": event.name, "summary": event.says, "description": GUARANTEES[event.kind], "payload": body}
+    return {
+        "name": event.name,
+        "summary": event.says,
+        "description": GUARANTEES[event.kind],
+        "payload": body,
+        "examples": _examples("pushed", event.name, "body"),
+        "x-offset": event.kind == "stream",  # whether the offset follows the body, as an argument of its own
+    }
 
 
 def _asked(message: type[Message]) -> dict[str, Any]:
     body = {"$ref": REFERENCE.format(model=message.__name__)}
-    return {"name": message.event, "summary": message.says, "payload": body}
+    examples = _examples("asked", message.event, "ask")
+    return {"name": message.event, "summary": message.says, "payload": body, "examples": examples}
 
 
 def _acked(message: type[Message]) -> dict[str, Any]:
@@ -92,4 +105,17 @@ def _acked(message: type[Message]) -> dict[str, Any]:
     good = {"ok": {"const": True}, "data": data}
     bad = {"ok": {"const": False}, "problem": {"$ref": REFERENCE.format(model="ProblemBody")}}
     shapes = [{"type": "object", "properties": each, "required": list(each)} for each in (good, bad)]
-    return {"name": message.event, "summary": f"The ack of {message.event}.", "payload": {"oneOf": shapes}}
+    examples = _examples("asked", message.event, "ack", "refused")
+    summary = f"The ack of {message.event}."
+    return {"name": message.event, "summary": summary, "payload": {"oneOf": shapes}, "examples": examples}
+
+
+@cache
+def _kept() -> Any:
+    return decode(EXAMPLES.read_bytes())
+
+
+def _examples(kind: str, event: str, *parts: str) -> list[dict[str, Any]]:
+    """Nothing for one that is new: a system has to run before it can send one."""
+    frames = _kept()[kind].get(event, {})
+    return [{"payload": frames[part]} for part in parts if part in frames]

@@ -44,6 +44,7 @@ class RabbitServer(Server):
     # Few threads, small tables, brief busy waits: it starts in 4 s instead of 6.5, most of which was waking threads.
     _erlang = "+S 1:1 +A 1 +SDio 1 +P 65536 +t 1048576 +swt very_low +sbwt medium +sbwtdio medium +sbwtdcpu none"
     node = "plaza@127.0.0.1"
+    _plugins = "[]."
     _settings = "disk_free_limit.absolute = 1MB\nlog.file.level = warning\nraft.wal_max_size_bytes = 16000000\n"
 
     def __init__(self, folder: Path) -> None:
@@ -66,10 +67,10 @@ class RabbitServer(Server):
             self._epmd = None
 
     async def launch(self, ports: Sequence[int]) -> None:
-        amqp, distribution, epmd = ports
+        amqp, distribution, epmd = ports[:3]
         (self.folder / "rabbitmq.conf").write_text(self._settings)
         (self.folder / "rabbitmq-env.conf").touch()
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "enabled_plugins").write_text(f"{self._plugins}\n")
         await self._launch_epmd(epmd)
         env = self.epmd_env(epmd) | {
             "RABBITMQ_ALLOW_INPUT": "1",  # the script then *becomes* the server: no shell between us and it

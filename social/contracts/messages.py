@@ -147,29 +147,31 @@ class ReadNotifications(Read, Message):
     answer = Unread
 
 
-class RenewSession(Message):
-    event, says = "session.renew", "Present the next access token of this session before the old one expires."
-    token: Annotated[str, Field(min_length=1, max_length=4_096)]
-
-
 class SessionRenewed(Contract):
     """Until when the socket stays open."""
 
     expires_at: Time
 
 
-class WatchPresence(_OfPeople):
-    event, says = "presence.watch", "Follow whether people are online; answers the snapshot."
-
-
-class UnwatchPresence(_OfPeople):
-    event, says = "presence.unwatch", "Stop following these people."
+class RenewSession(Message):
+    event, says = "session.renew", "Present the next access token of this session before the old one expires."
+    answer = SessionRenewed
+    token: Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
 class PresenceSnapshot(Contract):
     """Each person asked for, as known now."""
 
     people: list[Presence]
+
+
+class WatchPresence(_OfPeople):
+    event, says = "presence.watch", "Follow whether people are online; answers the snapshot."
+    answer = PresenceSnapshot
+
+
+class UnwatchPresence(_OfPeople):
+    event, says = "presence.unwatch", "Stop following these people."
 
 
 class SayTyping(Message):

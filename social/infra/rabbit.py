@@ -23,75 +23,18 @@ from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import EVENTS, Group
 from social.infra import logs
-from social.infra.broker import RETRY_DELAYS_S, BrokerAway, BrokerRefuses, Delivery
+from social.infra.broker import BrokerAway, BrokerRefuses, Delivery
 from social.infra.outbox import Outbox
 from social.infra.settings import StartError
+from social.infra.topology import Topology
 
 log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 OPEN_DEADLINE_S = 5.0
-NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
 CONSUMER_CHECK_S = 5.0  # while nothing arrives
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
 REFUSES = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused, ConnectionNotAllowed)
-
-
-class Topology:
-    """Names of the exchange and queues, all from one prefix."""
-
-    def __init__(self, prefix: str) -> None:
-        self.events = f"{prefix}.events"
-        self._prefix = prefix
-
-    def queue(self, group: Group) -> str:
-        """A group's queue."""
-        return f"{self._prefix}.{group}"
-
-    def delay(self, attempt: int) -> tuple[str, int]:
-        """The retry exchange (and queue) after this many failed attempts, and its delay in seconds."""
-        seconds = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
-        return (
-            f"{self._prefix}.retry.{seconds // 60}m" if seconds >= 60 else f"{self._prefix}.retry.{seconds}s",
-            seconds,
-        )
-
-    async def declare(self, channel: Any) -> dict[Group, Any]:
-        """Declare all of it, idempotently: every process does, so nobody publishes into the void. The groups' queues.
-
-        What a channel declared, and only that, it declares and consumes again after a reconnect or a deleted queue.
-        """
-        queues = {}
-        events = await channel.declare_exchange(self.events, aio_pika.ExchangeType.TOPIC, durable=True)
-        for group in Group:
-            queue = queues[group] = await channel.declare_queue(
-                self.queue(group),
-                durable=True,
-                arguments={
-                    "x-queue-type": "quorum",
-                    "x-single-active-consumer": True,
-                    "x-delivery-limit": NO_LIMIT,  # RabbitMQ 4 drops a message at its 20th redelivery by default
-                },
-            )
-            for event in EVENTS.values():
-                if group in event.groups:
-                    await queue.bind(events, event.routing_key)
-        for attempt in range(len(RETRY_DELAYS_S)):
-            name, seconds = self.delay(attempt)
-            exchange = await channel.declare_exchange(name, aio_pika.ExchangeType.FANOUT, durable=True)
-            queue = await channel.declare_queue(
-                name,
-                durable=True,
-                arguments={
-                    "x-queue-type": "quorum",
-                    "x-message-ttl": seconds * 1000,
-                    "x-dead-letter-exchange": "",  # back to the queue named by the routing key
-                    "x-dead-letter-strategy": "at-least-once",
-                    "x-overflow": "reject-publish",  # which at-least-once dead-lettering asks for
-                },
-            )
-            await queue.bind(exchange)
-        return queues
 
 
 class RabbitBroker:

@@ -1,8 +1,10 @@
 """Collections and indexes: made by `migrate`, and only checked by everything else."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import bson
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
@@ -157,6 +159,29 @@ async def missing(mongo: Mongo) -> list[str]:
             there: dict[str, Any] = await mongo.database[name].index_information()
             absent += [f"{name}.{index.document['name']}" for index in indexes if index.document["name"] not in there]
     return absent
+
+
+async def wrong(mongo: Mongo) -> list[str]:
+    """Indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
+    found = []
+    async with reachable():
+        for name, indexes in INDEXES.items():
+            there: dict[str, Any] = await mongo.database[name].index_information()
+            for index in indexes:
+                wanted = index.document
+                label = f"{name}.{wanted['name']}"
+                if wanted["name"] not in there:
+                    found.append(f"{label} is missing")
+                elif _kind(there[wanted["name"]]) != _kind(wanted):
+                    found.append(f"{label} is different")
+    return found
+
+
+def _kind(index: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = index["key"]
+    pairs = [(name, int(way)) for name, way in (keys.items() if isinstance(keys, Mapping) else keys)]
+    partial = bson.encode(index.get("partialFilterExpression") or {})  # a server says times without their zone
+    return pairs, bool(index.get("unique")), index.get("expireAfterSeconds"), partial
 
 
 async def _create(mongo: Mongo, name: str) -> None:

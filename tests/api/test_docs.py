@@ -1,5 +1,6 @@
 """What tells a newcomer, and a machine, how this API is used."""
 
+import json
 import re
 from typing import Any
 
@@ -8,7 +9,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.people import Door, Person
 
 from api.app import ALL
+from social import asyncapi
+from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
+from social.contracts.pushes import SERVER_EVENTS
 
 SERVICES = [service.name for service in ALL]
 
@@ -45,6 +49,22 @@ async def test_swagger_ui_needs_nobody_elses_server(door: Door) -> None:
         assert answer.status == 200
         assert len(answer.raw) > 10_000
     assert (await door.ask("GET", "/")).headers["Location"] == "/docs"
+
+
+async def test_the_events_page_tells_of_every_event_and_needs_no_other_file(door: Door) -> None:
+    answer = await door.ask("GET", "/docs/events")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    text = answer.raw.decode()
+    assert len(text) < 120_000
+    assert not re.search(r"<(?:script|link|img|iframe)|@import|url\(", text)
+    for name in SERVER_EVENTS:
+        assert f"<code>{name}</code></h3>" in text
+    for name in CLIENT_MESSAGES:
+        assert f"<code>{name}</code> (asked)</h3>" in text
+    ids = re.findall(r'id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+    assert (await door.ask("GET", "/asyncapi.json")).body == json.loads(json.dumps(asyncapi.document()))
 
 
 async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: Person) -> None:

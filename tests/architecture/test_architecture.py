@@ -16,7 +16,7 @@ from api.settings import SERVICES, ApiSettings
 from embedded.documents import DOCS, documents, text
 from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
-from social.infra.rabbit import Topology
+from social.infra.topology import Topology
 from workers.app import CONSUMERS
 from workers.settings import ROLES, WorkerSettings
 

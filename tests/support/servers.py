@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from embedded.cluster import servers
 from embedded.cluster.server import Server
 from embedded.cluster.servers import RedisServer, rabbit_script
 
-__all__ = ["DocumentStore", "ImpatientStore", "RabbitServer", "RedisServer"]
+__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "RabbitServer", "RedisServer"]
 
 
 class RabbitServer(servers.RabbitServer):
@@ -59,11 +60,37 @@ class RabbitServer(servers.RabbitServer):
             raise RuntimeError(f"{expression} answered {output.decode(errors='replace')}")
 
 
+class ManagedRabbit(RabbitServer):
+    """One with the management plugin, on a port of its own (3 s slower to start)."""
+
+    port_count = 4
+    _plugins = "[rabbitmq_management]."
+    _erlang = RabbitServer._erlang + " -rabbit quorum_tick_interval 500"  # how soon it shows a queue's policy
+
+    @property
+    def management_url(self) -> str:
+        """Where the plugin answers."""
+        return f"http://127.0.0.1:{self._ports[3]}"
+
+    async def launch(self, ports: Sequence[int]) -> None:
+        own = f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {ports[3]}\n"
+        self._settings = RabbitServer._settings + own
+        await super().launch(ports)
+
+    async def alarm(self, on: bool) -> None:
+        """Be short of memory, or not any more."""
+        await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
+
+
 class DocumentStore(Server):
     """SecantusDB: MongoDB's wire protocol, a replica set of one; a commit is on disk before its answer."""
 
     name = "secantusdb"
     program: ClassVar[tuple[str, ...]] = ("-m", "secantus")
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        super().__init__(folder)
+        self.words = words  # of its command line, beside what it always needs
 
     @classmethod
     def missing(cls) -> str | None:
@@ -90,7 +117,7 @@ class DocumentStore(Server):
         options = {"host": "127.0.0.1", "port": str(ports[0]), "config": "secantusd.toml", "storage-path": "data"}
         words = [word for k, v in options.items() for word in (f"--{k}", v)]
         self._process = self.spawn(
-            [sys.executable, "-I", *self.program, *words, "--log-level", "ERROR", "--sync-on-commit"]
+            [sys.executable, "-I", *self.program, *words, *self.words, "--log-level", "ERROR", "--sync-on-commit"]
         )
         await self.answering(self._process, ports[0], b"", b"")
 

@@ -117,8 +117,10 @@ for url in {ready}; do
 done
 python -m social demo {demo} --json
 python -m social parked list
+python -m social doctor
 """
     code, output = await run("bash", "-c", script, cwd=tmp_path, env=environment)
     assert code == 0, output
     assert '"missing":0' in output
     assert '"duplicates":0' in output
+    assert " 0 problem\n" in output

@@ -1,0 +1,69 @@
+"""`python -m social doctor`: what is well, what is not, and what to do about it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import chain
+
+from pymongo.errors import PyMongoError
+
+from social.contracts.problems import Unavailable
+from social.doctor import backlog, keys, mongodb, rabbitmq, redis
+from social.doctor.findings import Finding, Level, passwords, problem, why, without
+from social.doctor.settings import SERVERS, Examined, read
+from social.infra.mongo import Mongo
+from social.infra.settings import StartError
+
+__all__ = ["Finding", "Level", "examine"]
+
+ANSWER_S = 3.0  # of MongoDB, to one question
+PATIENCE_S = 30.0  # for one server, whatever it does
+
+
+async def examine(process: str) -> list[Finding]:
+    """All findings about the settings of a process (api, realtime, workers) and the servers they name."""
+    settings, findings = read(process)
+    parts = [_settled("mongodb", lambda: _documents(settings))]
+    if redis_url := settings.redis_url:
+        parts.append(_settled("redis", lambda: redis.examine(redis_url)))
+    if amqp_url := settings.amqp_url:
+        prefix, management_url = settings.amqp_prefix, settings.amqp_management_url
+        parts.append(_settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, prefix, management_url)))
+    findings += chain(*await asyncio.gather(*parts), keys.examine(settings))
+    urls = [url for name in (*SERVERS, "amqp_management_url") if (url := getattr(settings, name))]
+    secrets = set().union(*map(passwords, urls))
+    return [without(secrets, each) for each in findings]
+
+
+async def _documents(settings: Examined) -> AsyncIterator[Finding]:
+    if settings.mongo_url is None:
+        return
+    try:
+        mongo = Mongo(settings.mongo_url, settings.mongo_database, timeout_s=ANSWER_S)
+    except StartError as error:
+        yield problem("mongodb", str(error), "write what is special in a password as %XX")
+        return
+    try:
+        usable = True
+        async for finding in mongodb.examine(mongo, settings.mongo_url):
+            usable &= finding.about != "mongodb" or finding.level != Level.PROBLEM
+            yield finding
+        if usable:
+            async for finding in backlog.examine(mongo):
+                yield finding
+    finally:
+        mongo.close()
+
+
+async def _settled(about: str, part: Callable[[], AsyncIterator[Finding]]) -> list[Finding]:
+    """What one part found, also when its server fell silent meanwhile."""
+    findings: list[Finding] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for finding in part():
+                findings.append(finding)  # noqa: PERF401 - what was found before it failed counts
+    except StartError as error:  # it refuses what every process does
+        findings.append(problem(about, why(error), "give its user the role readWrite"))
+    except (Unavailable, PyMongoError, TimeoutError) as error:
+        says = f"stopped answering: {why(error.__cause__ or error)}"
+        findings.append(problem(about, says, "see its log and its load, and ask again"))
+    return findings

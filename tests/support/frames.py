@@ -1,0 +1,188 @@
+"""Every frame of the catalogue once, as three people's sockets carried it: the examples of the documents."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from social.contracts.messages import CLIENT_MESSAGES
+from social.contracts.pushes import SERVER_EVENTS
+from support.people import Door, Person
+from support.sockets import Wire
+from support.system import Embedded
+
+ID = re.compile(r"[0-9a-f]{24}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+OFFSET = re.compile(r"[0-9a-f]{8}\.(\d+)")
+SOME_TIME = "2026-01-31T12:00:00"
+SOME = {"token": "<access token>", "after_ms": 500}
+SOME_MS = 1_769_860_800_000
+SOME_EPOCH = "5f0c2b7e"
+SOME_ID = "66f2a1c4e3b0a1d2c3f4a5"
+
+Frames = dict[str, dict[str, Any]]
+
+
+class Recorder:
+    """What three people ask, and what they are answered and told."""
+
+    def __init__(self, http: aiohttp.ClientSession, system: Embedded) -> None:
+        self._http, self._system = http, system
+        self._door = Door(http, system.api_url)
+        self.pushed: dict[str, Any] = {}
+        self.asked: dict[str, Any] = {}
+        self.wires: list[Wire] = []
+
+    async def person(self, name: str) -> tuple[Person, Wire]:
+        somebody = await self._door.register(name)
+        return somebody, await self.wire(somebody)
+
+    async def wire(self, somebody: Person) -> Wire:
+        wire = await Wire(self._system.realtime_port, self._http).open({"token": somebody.tokens.access_token})
+        self.wires.append(wire)
+        return wire
+
+    async def ask(self, wire: Wire, event: str, refused: bool = False, **message: Any) -> Any:
+        """One message and its ack; the first of its name is kept."""
+        ack = await wire.ask(event, message)
+        assert ack["ok"] is not refused, ack
+        if refused:
+            self.asked[event]["refused"] = ack
+        else:
+            self.asked.setdefault(event, {"ask": message, "ack": ack})
+        return ack.get("data")
+
+    async def told(self, wire: Wire, event: str) -> Any:
+        """The first frame of an event that this socket has carried."""
+        await wire.event(event)
+        args = next(each for each in wire.events if each[0] == event)
+        assert len(args) == (3 if SERVER_EVENTS[event].kind == "stream" else 2), args
+        self.pushed.setdefault(event, dict(zip(("body", "offset"), args[1:], strict=False)))
+        return args[1]
+
+
+async def collect(system: Embedded) -> Frames:
+    """A real frame of every event and message; the system has stopped after it."""
+    async with aiohttp.ClientSession() as http:
+        recorder = Recorder(http, system)
+        try:
+            await _act(recorder)
+            await system.stop()
+            await recorder.told(recorder.wires[0], "drain")
+        finally:
+            for wire in recorder.wires:
+                await wire.close()
+        return {
+            "pushed": {name: recorder.pushed[name] for name in SERVER_EVENTS},
+            "asked": {name: recorder.asked[name] for name in CLIENT_MESSAGES},
+        }
+
+
+async def _act(recorder: Recorder) -> None:
+    ask, told = recorder.ask, recorder.told
+    ada, hers = await recorder.person("ada")
+    bob, his = await recorder.person("bob")
+    other = await recorder.wire(ada)
+
+    await ask(his, "user.follow", username="ada")
+    await told(his, "feed.changed")
+    await told(his, "user.stats")
+    await told(hers, "notification")
+    await ask(hers, "sync", after=str(hers.offset).partition(".")[0] + ".0")
+    post = (await ask(hers, "post.create", text="hello, @bob, this is #plaza"))["id"]
+    await told(his, "feed.post")
+
+    await ask(his, "post.watch", post_id=post)
+    await ask(hers, "post.watch", post_id=post)
+    await ask(his, "typing", post_id=post)
+    await told(hers, "typing")
+    await ask(hers, "post.edit", post_id=post, text="hello, @bob", rev=0)
+    await told(his, "post.updated")
+    comment = (await ask(his, "comment.create", post_id=post, text="a nice word"))["id"]
+    await told(his, "comment.created")
+    await ask(his, "comment.edit", comment_id=comment, text="a nicer word", rev=0)
+    await told(his, "comment.updated")
+    await ask(hers, "comment.like", comment_id=comment)
+    await told(his, "comment.stats")
+    await ask(hers, "comment.unlike", comment_id=comment)
+    await ask(his, "comment.delete", comment_id=comment)
+    await told(his, "comment.deleted")
+
+    await ask(his, "post.like", post_id=post)
+    await told(his, "post.stats")
+    await ask(his, "post.like", refused=True, post_id="0" * 24)
+    await ask(his, "post.repost", post_id=post)
+    await ask(his, "post.unrepost", post_id=post)
+    await ask(his, "post.bookmark", post_id=post)
+    await ask(his, "post.unbookmark", post_id=post)
+
+    await ask(hers, "presence.watch", user_ids=[bob.id])
+    carol, theirs = await recorder.person("carol")
+    await ask(hers, "presence.watch", user_ids=[carol.id])
+    await _a_group_grows(recorder, post, hers, theirs)
+    await ask(his, "post.unlike", post_id=post)
+    await ask(theirs, "post.unlike", post_id=post)
+    await told(hers, "notification.removed")
+    await _reads(recorder, hers, other)
+
+    assert (await carol.ask("POST", "/v1/auth/logout-all")).status == 204
+    await told(theirs, "session.revoked")
+    await told(hers, "presence")
+    await ask(hers, "presence.unwatch", user_ids=[bob.id])
+    renewed = (await ada.refresh()).body["access_token"]
+    await ask(hers, "session.renew", token=renewed)
+    await ask(his, "user.unfollow", username="ada")
+    await ask(hers, "post.unwatch", post_id=post)
+    await ask(hers, "post.delete", post_id=post)
+    await told(his, "post.deleted")
+
+
+async def _a_group_grows(recorder: Recorder, post: str, hers: Wire, theirs: Wire) -> None:
+    def likes() -> list[Any]:
+        return [each for each in hers.named("notification") if each["type"] == "like" and each["target"]["id"] == post]
+
+    await hers.until(likes)
+    await recorder.ask(theirs, "post.like", post_id=post)
+    await recorder.told(hers, "notification.updated")
+
+
+async def _reads(recorder: Recorder, hers: Wire, other: Wire) -> None:
+    (first, *_) = hers.named("notification")
+    await recorder.ask(hers, "notifications.read", ids=[first["id"]])
+    await recorder.told(other, "notifications.read")
+
+
+def normal(frames: Frames) -> Frames:
+    """The same with ids, times, offsets and tokens that are always the same."""
+    ids: dict[str, str] = {}
+
+    def of(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: SOME.get(key) or of(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [of(each) for each in value]
+        if isinstance(value, int) and value > 1_000_000_000_000:
+            return SOME_MS
+        if not isinstance(value, str):
+            return value
+        if ID.fullmatch(value):
+            return ids.setdefault(value, f"{SOME_ID}{len(ids) + 1:02x}") if int(value, 16) else value
+        if at := TIME.fullmatch(value):
+            return SOME_TIME + re.sub(r"\d", "0", at[1] or "") + "Z"
+        return OFFSET.sub(rf"{SOME_EPOCH}.\1", value) if OFFSET.fullmatch(value) else value
+
+    kept: Frames = of(frames)
+    return kept
+
+
+def shape(value: Any) -> Any:
+    """What two frames of one kind have in common: fields, kinds of values, and which are null."""
+    if isinstance(value, Mapping):
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value[:1]]
+    for kind, pattern in (("id", ID), ("time", TIME), ("offset", OFFSET)):
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return kind
+    return type(value).__name__

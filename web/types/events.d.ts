@@ -1,0 +1,693 @@
+// Written by `make docs` from docs/asyncapi.json; a test fails when it is not what that says.
+
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        BookmarkPost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description Whether I keep it. */
+        BookmarkState: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            bookmarked: boolean;
+        };
+        /** @description A comment as one viewer sees it. */
+        Comment: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            /**
+             * @description the comment it answers; replies have none of their own
+             * @default null
+             */
+            parent_id: string | null;
+            author: components["schemas"]["UserRef"];
+            text: string;
+            /**
+             * @description the mentions and hashtags in the text, in order
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /** @default null */
+            edited_at: string | null;
+            /** @default 0 */
+            rev: number;
+            /** @default 0 */
+            likes: number;
+            /** @default 0 */
+            replies: number;
+            /** @default 0 */
+            version: number;
+            /** @default false */
+            liked: boolean;
+        };
+        /** @description A comment was deleted. */
+        CommentGone: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            /**
+             * @description of what it was a reply to
+             * @default null
+             */
+            parent_id: string | null;
+        };
+        /** @description Whether I like a comment, and its likes as counted so far (may lag a moment). */
+        CommentLikeState: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+            liked: boolean;
+            likes: number;
+            version: number;
+        };
+        /**
+         * @description A comment as everybody sees it: what a push can carry.
+         *
+         *     `version` orders it against `comment.stats`, and `rev`, which grows with each edit, against `comment.updated`.
+         */
+        CommentPublic: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            /**
+             * @description the comment it answers; replies have none of their own
+             * @default null
+             */
+            parent_id: string | null;
+            author: components["schemas"]["UserRef"];
+            text: string;
+            /**
+             * @description the mentions and hashtags in the text, in order
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /** @default null */
+            edited_at: string | null;
+            /** @default 0 */
+            rev: number;
+            /** @default 0 */
+            likes: number;
+            /** @default 0 */
+            replies: number;
+            /** @default 0 */
+            version: number;
+        };
+        /** @description A comment's counts. */
+        CommentStats: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            likes: number;
+            replies: number;
+            version: number;
+        };
+        CreateComment: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            text: string;
+            /** @default null */
+            parent_id?: string | null;
+        };
+        CreatePost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /**
+             * @description pictures of mine that no post shows yet, in order
+             * @default []
+             */
+            media?: string[];
+            /** @description with pictures it may be empty */
+            text: string;
+            /**
+             * @description for everybody, or for those who follow me
+             * @default public
+             * @enum {string}
+             */
+            visibility?: "public" | "followers";
+        };
+        DeleteComment: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+        };
+        DeletePost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description This gateway stops: connect again after so long, or be disconnected then and come back by yourself. */
+        Drain: {
+            after_ms: number;
+        };
+        EditComment: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+            text: string;
+            /** @default null */
+            rev?: number | null;
+        };
+        EditOnePost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            /** @description with pictures it may be empty */
+            text: string;
+            /** @default null */
+            rev?: number | null;
+        };
+        /**
+         * @description A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
+         *
+         *     A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
+         *     who is not there for its writer, is text.
+         */
+        Entity: {
+            /** @enum {string} */
+            kind: "mention" | "hashtag";
+            /** @description where its @ or # is */
+            start: number;
+            /** @description the first character after it */
+            end: number;
+            /** @description the username, or the hashtag as it is looked for: without sign, case and width */
+            key: string;
+            /**
+             * @description who is mentioned
+             * @default null
+             */
+            user_id: string | null;
+        };
+        /** @description The home timeline changed by more than one new post: fetch it again. */
+        FeedChanged: {
+            /** @enum {string} */
+            reason: "followed" | "unfollowed" | "muted" | "unmuted" | "blocked" | "unblocked";
+        };
+        /** @description One field that is wrong: a JSON pointer into the body, or the name of a parameter. */
+        FieldProblem: {
+            /** @example /text */
+            pointer: string;
+            /** @example string_too_long */
+            code: string;
+            detail: string;
+        };
+        /** @description Whether I follow them or asked to, and their followers as counted so far (may lag a moment). */
+        FollowState: {
+            username: string;
+            following: boolean;
+            /**
+             * @description their account is private, and they have yet to answer
+             * @default false
+             */
+            requested: boolean;
+            followers: number;
+        };
+        FollowUser: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /**
+             * @description 3 to 30 of a-z, 0-9 and _; lower-cased; never changes
+             * @example ada
+             */
+            username: string;
+        };
+        LikeComment: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+        };
+        LikePost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description Whether I like it, and the likes as counted so far (may lag a moment). */
+        LikeState: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            liked: boolean;
+            likes: number;
+            version: number;
+        };
+        /** @description A picture as a post shows it. The URLs hold a signature and an end; ask for the post again for fresh ones. */
+        MediaRef: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            /** @description where the picture is, relative to this API; for `<img>`, without a token */
+            url: string;
+            /** @description the same at most 400 pixels wide and high */
+            thumbnail_url: string;
+            /** @description pixels */
+            width: number;
+            /** @description pixels */
+            height: number;
+            /** @enum {string} */
+            mime: "image/jpeg" | "image/png" | "image/webp";
+            /** @description what to show until it is there (blurha.sh) */
+            blurhash: string;
+            /** @default  */
+            alt: string;
+        };
+        /** @description One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change. */
+        Notification: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            /** @enum {string} */
+            type: "like" | "comment" | "reply" | "mention" | "follow" | "follow_request" | "follow_accepted" | "repost";
+            target: components["schemas"]["Target"];
+            /** @default null */
+            post_id: string | null;
+            actors: components["schemas"]["UserRef"][];
+            count: number;
+            rev: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            updated_at: string;
+            /** @default null */
+            read_at: string | null;
+        };
+        /** @description The cause is gone. */
+        NotificationRemoved: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            rev: number;
+        };
+        /** @description Read on another device: these ids, or everything up to a time. */
+        NotificationsReadPush: {
+            unread: number;
+            /** @default null */
+            ids: string[] | null;
+            /** @default null */
+            all_until: string | null;
+        };
+        /** @description A post as one viewer sees it. */
+        Post: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            author: components["schemas"]["UserRef"];
+            text: string;
+            /**
+             * @description the mentions and hashtags in the text, in order
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /** @default [] */
+            media: components["schemas"]["MediaRef"][];
+            /**
+             * @default public
+             * @enum {string}
+             */
+            visibility: "public" | "followers";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /** @default null */
+            edited_at: string | null;
+            /** @default 0 */
+            rev: number;
+            likes: number;
+            comments: number;
+            /** @default 0 */
+            reposts: number;
+            version: number;
+            liked: boolean;
+            /**
+             * @description by me
+             * @default false
+             */
+            reposted: boolean;
+            /** @default false */
+            bookmarked: boolean;
+        };
+        /** @description A post was deleted. */
+        PostGone: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /**
+         * @description A post as everybody sees it: what a push can carry.
+         *
+         *     `version` orders it against `post.stats`, and `rev`, which grows with each edit, against `post.updated`.
+         */
+        PostPublic: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            author: components["schemas"]["UserRef"];
+            text: string;
+            /**
+             * @description the mentions and hashtags in the text, in order
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /** @default [] */
+            media: components["schemas"]["MediaRef"][];
+            /**
+             * @default public
+             * @enum {string}
+             */
+            visibility: "public" | "followers";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /** @default null */
+            edited_at: string | null;
+            /** @default 0 */
+            rev: number;
+            likes: number;
+            comments: number;
+            /** @default 0 */
+            reposts: number;
+            version: number;
+        };
+        /** @description A post's counts: the snapshot `post.watch` answers and the `post.stats` push. */
+        PostStats: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            likes: number;
+            comments: number;
+            /** @default 0 */
+            reposts: number;
+            version: number;
+        };
+        /** @description Whether somebody is online; the greater version is the newer. */
+        Presence: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            user_id: string;
+            online: boolean;
+            /** @default null */
+            last_seen_at: string | null;
+            version: number;
+        };
+        /** @description Each person asked for, as known now. */
+        PresenceSnapshot: {
+            people: components["schemas"]["Presence"][];
+        };
+        /** @description application/problem+json. */
+        ProblemBody: {
+            /** @default about:blank */
+            type?: string;
+            title: string;
+            status: number;
+            code: string;
+            /** @default null */
+            detail?: string | null;
+            /** @default null */
+            request_id?: string | null;
+            /** @default null */
+            errors?: components["schemas"]["FieldProblem"][] | null;
+        };
+        ReadNotifications: {
+            /** @default null */
+            ids?: string[] | null;
+            /** @default null */
+            all_until?: string | null;
+        };
+        RenewSession: {
+            token: string;
+        };
+        RepostPost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description Whether I repost it, and the reposts as counted so far (may lag a moment). */
+        RepostState: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            reposted: boolean;
+            reposts: number;
+            version: number;
+        };
+        SayTyping: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description This session was revoked; the socket closes. */
+        SessionEnded: {
+            /**
+             * @description why; more may come
+             * @example logout
+             * @example logout_all
+             * @example session_removed
+             * @example refresh_token_reused
+             * @example password_changed
+             * @example password_reset
+             * @example account_suspended
+             * @example account_deleted
+             * @example session_revoked
+             */
+            reason: string;
+        };
+        /** @description Until when the socket stays open. */
+        SessionRenewed: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            expires_at: string;
+        };
+        Sync: {
+            after: string;
+        };
+        /** @description Everything missed, in order; when not recovered, `events` is empty and state must be fetched again. */
+        SyncAnswer: {
+            recovered: boolean;
+            events: components["schemas"]["SyncEvent"][];
+            offset: string;
+        };
+        /** @description One missed stream event. */
+        SyncEvent: {
+            event: string;
+            data: unknown;
+            offset: string;
+        };
+        /** @description What a notification is about: of a reply the comment it answers, of a mention the post or comment it is in. */
+        Target: {
+            /** @enum {string} */
+            kind: "post" | "comment" | "user";
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+        };
+        /** @description Somebody writes a comment on a watched post; forget it after a few seconds. */
+        Typing: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            user_id: string;
+        };
+        UnbookmarkPost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        UnfollowUser: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /**
+             * @description 3 to 30 of a-z, 0-9 and _; lower-cased; never changes
+             * @example ada
+             */
+            username: string;
+        };
+        UnlikeComment: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            comment_id: string;
+        };
+        UnlikePost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        /** @description How many notification groups are unread. */
+        Unread: {
+            unread: number;
+        };
+        UnrepostPost: {
+            /** @default null */
+            idempotency_key?: string | null;
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        UnwatchPost: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        UnwatchPresence: {
+            user_ids: string[];
+        };
+        /** @description A person as named inside other things. */
+        UserRef: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            username: string;
+            display_name: string;
+            /** @default null */
+            avatar_url: string | null;
+        };
+        /** @description One's own counters. */
+        UserStats: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            user_id: string;
+            followers: number;
+            following: number;
+            posts: number;
+            version: number;
+        };
+        WatchPost: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            post_id: string;
+        };
+        WatchPresence: {
+            user_ids: string[];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
+
+export type Schemas = components["schemas"];
+
+/** The problem object of REST. */
+export type Problem = Schemas["ProblemBody"];
+
+/** What every message is answered. */
+export type Ack<Data> = { ok: true; data: Data } | { ok: false; problem: Problem };
+
+/** What the server says; what belongs to a person's stream brings the offset to resume from. */
+export interface ServerToClientEvents {
+  /** Something happened that concerns you. */
+  "notification": (body: Schemas["Notification"], offset: string) => void;
+  /** A group of yours changed. */
+  "notification.updated": (body: Schemas["Notification"], offset: string) => void;
+  /** Its cause is gone. */
+  "notification.removed": (body: Schemas["NotificationRemoved"], offset: string) => void;
+  /** Read on another device of yours. */
+  "notifications.read": (body: Schemas["NotificationsReadPush"], offset: string) => void;
+  /** Somebody you follow posted. */
+  "feed.post": (body: Schemas["PostPublic"]) => void;
+  /** Fetch your home timeline again. */
+  "feed.changed": (body: Schemas["FeedChanged"]) => void;
+  /** A post you watch, or have in your timeline, was edited. */
+  "post.updated": (body: Schemas["PostPublic"]) => void;
+  /** A post you watch, or had in your timeline, is gone. */
+  "post.deleted": (body: Schemas["PostGone"]) => void;
+  /** A watched post's counts, newest by version. */
+  "post.stats": (body: Schemas["PostStats"]) => void;
+  /** A new comment, or reply, on a watched post. */
+  "comment.created": (body: Schemas["CommentPublic"]) => void;
+  /** A comment there was edited, newest by rev. */
+  "comment.updated": (body: Schemas["CommentPublic"]) => void;
+  /** Counts of a comment there, newest by version. */
+  "comment.stats": (body: Schemas["CommentStats"]) => void;
+  /** A comment there is gone, with its replies. */
+  "comment.deleted": (body: Schemas["CommentGone"]) => void;
+  /** Your own counters, newest by version. */
+  "user.stats": (body: Schemas["UserStats"]) => void;
+  /** A watched person came or went. */
+  "presence": (body: Schemas["Presence"]) => void;
+  /** Somebody writes a comment on a watched post. */
+  "typing": (body: Schemas["Typing"]) => void;
+  /** This gateway stops; come back after that many milliseconds. */
+  "drain": (body: Schemas["Drain"]) => void;
+  /** This session was ended; log in again. */
+  "session.revoked": (body: Schemas["SessionEnded"]) => void;
+}
+
+/** What a client says; each is acked. */
+export interface ClientToServerEvents {
+  /** Follow one post's counts and comments live; answers the snapshot. */
+  "post.watch": (message: Schemas["WatchPost"], ack: (answer: Ack<Schemas["PostStats"]>) => void) => void;
+  /** Stop following a post. */
+  "post.unwatch": (message: Schemas["UnwatchPost"], ack: (answer: Ack<null>) => void) => void;
+  /** Publish a post. */
+  "post.create": (message: Schemas["CreatePost"], ack: (answer: Ack<Schemas["Post"]>) => void) => void;
+  /** Have your post say something else; with `rev`, only if that is still its revision. */
+  "post.edit": (message: Schemas["EditOnePost"], ack: (answer: Ack<Schemas["Post"]>) => void) => void;
+  /** Delete your post, with its comments and likes. */
+  "post.delete": (message: Schemas["DeletePost"], ack: (answer: Ack<null>) => void) => void;
+  /** Show a post to your followers; a second time changes nothing. */
+  "post.repost": (message: Schemas["RepostPost"], ack: (answer: Ack<Schemas["RepostState"]>) => void) => void;
+  /** Take a repost back. */
+  "post.unrepost": (message: Schemas["UnrepostPost"], ack: (answer: Ack<Schemas["RepostState"]>) => void) => void;
+  /** Keep a post among your bookmarks; a second time changes nothing. */
+  "post.bookmark": (message: Schemas["BookmarkPost"], ack: (answer: Ack<Schemas["BookmarkState"]>) => void) => void;
+  /** Take a post out of your bookmarks. */
+  "post.unbookmark": (message: Schemas["UnbookmarkPost"], ack: (answer: Ack<Schemas["BookmarkState"]>) => void) => void;
+  /** Like a post; a second like changes nothing. */
+  "post.like": (message: Schemas["LikePost"], ack: (answer: Ack<Schemas["LikeState"]>) => void) => void;
+  /** Take a like back. */
+  "post.unlike": (message: Schemas["UnlikePost"], ack: (answer: Ack<Schemas["LikeState"]>) => void) => void;
+  /** Comment on a post, or answer a comment under it. */
+  "comment.create": (message: Schemas["CreateComment"], ack: (answer: Ack<Schemas["Comment"]>) => void) => void;
+  /** Change what your comment says; with `rev`, only if nobody edited it since. */
+  "comment.edit": (message: Schemas["EditComment"], ack: (answer: Ack<Schemas["Comment"]>) => void) => void;
+  /** Delete your comment, or one under your post, with its replies. */
+  "comment.delete": (message: Schemas["DeleteComment"], ack: (answer: Ack<null>) => void) => void;
+  /** Like a comment; a second like changes nothing. */
+  "comment.like": (message: Schemas["LikeComment"], ack: (answer: Ack<Schemas["CommentLikeState"]>) => void) => void;
+  /** Take a like of a comment back. */
+  "comment.unlike": (message: Schemas["UnlikeComment"], ack: (answer: Ack<Schemas["CommentLikeState"]>) => void) => void;
+  /** Follow a person. */
+  "user.follow": (message: Schemas["FollowUser"], ack: (answer: Ack<Schemas["FollowState"]>) => void) => void;
+  /** Stop following a person. */
+  "user.unfollow": (message: Schemas["UnfollowUser"], ack: (answer: Ack<Schemas["FollowState"]>) => void) => void;
+  /** Mark notifications as read, here and on your other devices. */
+  "notifications.read": (message: Schemas["ReadNotifications"], ack: (answer: Ack<Schemas["Unread"]>) => void) => void;
+  /** What the stream holds after an offset; `recovered: false` means refetch. */
+  "sync": (message: Schemas["Sync"], ack: (answer: Ack<Schemas["SyncAnswer"]>) => void) => void;
+  /** Present the next access token of this session before the old one expires. */
+  "session.renew": (message: Schemas["RenewSession"], ack: (answer: Ack<Schemas["SessionRenewed"]>) => void) => void;
+  /** Follow whether people are online; answers the snapshot. */
+  "presence.watch": (message: Schemas["WatchPresence"], ack: (answer: Ack<Schemas["PresenceSnapshot"]>) => void) => void;
+  /** Stop following these people. */
+  "presence.unwatch": (message: Schemas["UnwatchPresence"], ack: (answer: Ack<null>) => void) => void;
+  /** Tell those who watch a post that you write a comment. */
+  "typing": (message: Schemas["SayTyping"], ack: (answer: Ack<null>) => void) => void;
+}

@@ -1,0 +1,79 @@
+// Writes the types of REST and of the socket's events, rest.d.ts and events.d.ts, from the documents of docs/
+// (`make docs`); an argument names another folder to write them to.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import openapiTS, { astToString } from "openapi-typescript";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const read = (name) => JSON.parse(readFileSync(join(here, "../../docs", name), "utf8"));
+const HEAD = "// Written by `make docs` from docs/DOCUMENT; a test fails when it is not what that says.\n\n";
+
+// What the server says has all its fields, unless it is a problem: a default is for who asks, and for older readers.
+const SPARING = ["ProblemBody", "FieldProblem"];
+function withEverything(schemas) {
+  for (const [name, schema] of Object.entries(schemas)) {
+    if (schema.type === "object" && schema.additionalProperties !== false && !SPARING.includes(name)) {
+      schema.required = Object.keys(schema.properties ?? {});
+    }
+  }
+}
+
+function untitled(node) {
+  if (node === null || typeof node !== "object") return;
+  if (typeof node.title === "string") delete node.title; // the field's name again
+  Object.values(node).forEach(untitled);
+}
+
+async function types(document) {
+  untitled(document.components);
+  untitled(document.paths);
+  withEverything(document.components.schemas);
+  return astToString(await openapiTS(document, { defaultNonNullable: false, alphabetize: false }));
+}
+
+const shape = (schema) =>
+  schema.$ref ? `Schemas["${schema.$ref.split("/").at(-1)}"]` : schema.type === "null" ? "null" : "unknown";
+
+function events(document) {
+  const messages = document.components.messages;
+  const named = (kind) =>
+    Object.keys(messages)
+      .filter((name) => name.startsWith(`${kind}.`))
+      .map((name) => messages[name]);
+  const pushed = named("push").map((each) => {
+    const offset = each["x-offset"] ? ", offset: string" : "";
+    return `  /** ${each.summary} */\n  "${each.name}": (body: ${shape(each.payload)}${offset}) => void;\n`;
+  });
+  const asked = named("ask").map((each) => {
+    const data = shape(messages[`ack.${each.name}`].payload.oneOf[0].properties.data);
+    const ack = `ack: (answer: Ack<${data}>) => void`;
+    return `  /** ${each.summary} */\n  "${each.name}": (message: ${shape(each.payload)}, ${ack}) => void;\n`;
+  });
+  return `
+export type Schemas = components["schemas"];
+
+/** The problem object of REST. */
+export type Problem = Schemas["ProblemBody"];
+
+/** What every message is answered. */
+export type Ack<Data> = { ok: true; data: Data } | { ok: false; problem: Problem };
+
+/** What the server says; what belongs to a person's stream brings the offset to resume from. */
+export interface ServerToClientEvents {
+${pushed.join("")}}
+
+/** What a client says; each is acked. */
+export interface ClientToServerEvents {
+${asked.join("")}}
+`;
+}
+
+const folder = process.argv[2] ?? here;
+const rest = read("openapi.json");
+writeFileSync(join(folder, "rest.d.ts"), HEAD.replace("DOCUMENT", "openapi.json") + (await types(rest)));
+
+const socket = read("asyncapi.json");
+const { info, components } = socket;
+const schemas = await types({ openapi: "3.1.0", info, paths: {}, components: { schemas: components.schemas } });
+writeFileSync(join(folder, "events.d.ts"), HEAD.replace("DOCUMENT", "asyncapi.json") + schemas + events(socket));
