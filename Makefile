@@ -41,6 +41,12 @@ bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ON
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/bench.py $(ONLY) $(if $(QUICK),--quick)
 
+bench-fanout: packages-dev ## only the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
+	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
+
+bench-rest: packages-dev ## only what the REST API answers a second, and how fast
+	$(VENV_PYTHON) loadtests/benchmarks/rest.py
+
 chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py --write
@@ -117,4 +123,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak load bench chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
