@@ -59,6 +59,7 @@ BENCHMARKS = {
     "streams": Benchmark(script("streams"), tables.of_streams),
     "timelines": Benchmark(script("timelines"), tables.of_timelines),
     "notifications": Benchmark(script("notifications"), tables.of_notifications),
+    "observing": Benchmark(script("observing"), tables.of_observing),
     "fanout": Benchmark(script("fanout"), tables.of_fanout, tables.chart_of_fanout),
     "gateways": Benchmark(script("gateways"), tables.of_gateways),
     "browse": load("browse", 20, "60s"),

@@ -48,7 +48,6 @@ class Run:
         self.shots: list[tuple[float, str]] = []  # when which gateway was killed
         self.timeline: list[dict[str, Any]] = []
         self.seconds: dict[str, list[float]] = defaultdict(list)  # of what came live
-        self.late: dict[str, list[float]] = defaultdict(list)  # of what came by resuming
         self._fresh: dict[str, list[float]] = defaultdict(list)  # the same, of this second
         self._requests: Counter[str] = Counter()
         self._process = psutil.Process()
@@ -108,8 +107,8 @@ class Run:
         self.shots.append((time.perf_counter(), gateway))
 
     def _told(self, kind: str, seconds: float, resumed: bool) -> None:
-        (self.late if resumed else self.seconds)[kind].append(seconds)
         if not resumed:
+            self.seconds[kind].append(seconds)
             self._fresh[kind].append(seconds)
             self._push(kind, seconds)
 

@@ -115,6 +115,18 @@ def of_streams(figures: Figures) -> Rows:
     ]
 
 
+def of_observing(figures: Figures) -> Rows:
+    """Medians, and the ratios against `off` with their quartiles."""
+    rows: list[Sequence[object]] = [["", "requests a second", "CPU of the API a request", "like → push"]]
+    for name, each in figures.items():
+        cells = []
+        for field, unit in (("per_second", ""), ("cpu_us", " µs"), ("like_ms", " ms")):
+            low, middle, high = each[f"{field}_ratio"]
+            cells.append(f"{each[field]:,.1f}{unit}, {middle:.3f}× ({low:.3f}–{high:.3f})")
+        rows.append([name, *cells])
+    return rows
+
+
 def of_load(figures: Figures) -> Rows:
     """What was delivered to whom, and how soon."""
     rows: list[Sequence[object]] = [["", "acknowledged", "delivered", "of them after a resume", "p50", "p95", "p99"]]

@@ -1,6 +1,6 @@
 """What it costs to be looked at: requests a second and like → push, with metrics, logs and traces, and without.
 
-    python loadtests/observing.py [--rounds 12] [--seconds 3]
+    python loadtests/benchmarks/observing.py [--rounds 12] [--seconds 3]
 
 Starts a private Redis and RabbitMQ, an embedded document store, and over them three times the same three processes
 (api, realtime, workers), each three with a database of their own: `off` counts, logs and traces nothing, `seen` has
@@ -214,7 +214,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=12, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3, help="of requests, in each round (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it runs")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.rounds, asked.seconds = 2, 0.5
     assert asked.rounds < PEOPLE, "nobody likes a post twice"
     console = Console(stderr=True)
     async with contextlib.AsyncExitStack() as stop:
