@@ -30,24 +30,35 @@ soak: packages-dev node-modules ## endurance at full size (networks, churn, prop
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
 SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
-bench-fanout: packages-dev ## measure the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
-	$(VENV_PYTHON) loadtests/fanout.py
+load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s; results in loadtests/results/
+	@sh tests/install-servers.sh
+	@$(VENV_PYTHON) loadtests/load.py $(or $(SCENARIO),post) $(strip $(call said,USERS,users) $(call said,DURATION,duration) \
+		$(call said,PAUSE,pause) $(call said,FOLLOWERS,followers) $(call said,HOST,host) $(call said,REALTIME,realtime) \
+		$(call said,ALLOW,allow))
+said = $(if $(filter command,$(origin $(1))),--$(2) $($(1)))
 
-bench-rest: packages-dev ## measure what the REST API answers a second, and how fast
-	$(VENV_PYTHON) loadtests/rest.py
+bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ONLY="rest viral", QUICK=1
+	@sh tests/install-servers.sh
+	@$(VENV_PYTHON) loadtests/bench.py $(ONLY) $(if $(QUICK),--quick)
+
+bench-fanout: packages-dev ## only the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
+	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
+
+bench-rest: packages-dev ## only what the REST API answers a second, and how fast
+	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
 chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
-docs: packages-dev ## write the generated files of docs/ and nginx/ again
+docs: packages-dev ## write the generated files of docs/, nginx/ and deploy/ again
 	$(VENV_PYTHON) -m embedded.documents
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install uv
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra load --extra dev $(LOCK) -o requirements/dev.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra s3 -c requirements/dev.txt $(LOCK) -o requirements/image.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 
@@ -112,4 +123,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules

@@ -26,7 +26,7 @@ from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
-from social.infra import logs, process
+from social.infra import logs, process, tracing
 from social.infra.blobs import blobs
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
@@ -104,7 +104,8 @@ def _verifier(jwks: Path) -> Verifier:
 async def main() -> bool:
     """Serve until told to stop."""
     settings = load(ApiSettings, "api")
-    logs.configure("api", settings.log_style, settings.log_level)
+    logs.configure("api", settings)
+    tracing.configure("api", settings)
     keys = load_keys(settings)
     if media.service.name in settings.api_services:
         check_folder("MEDIA_URL", settings.media_url)
@@ -129,4 +130,5 @@ async def main() -> bool:
         await tasks.cancel()
         await social.close()
         keys.passwords.close()
+        tracing.close()
     return not tasks.failed

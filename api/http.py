@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -29,7 +30,7 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import clock, logs, metrics, paging
+from social.infra import clock, logs, metrics, paging, tracing
 from social.infra.revisions import Expected
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
@@ -44,6 +45,9 @@ BODY_S = 8.0  # of these, for a body to arrive
 Cursor = Annotated[str | None, Field(max_length=paging.LONGEST, description="a `next` or `prev` of the same list")]
 Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+WATCHING = frozenset(("/livez", "/readyz", "/metrics"))  # asked every few seconds by machines
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 SOCIAL = web.AppKey("social", Social)
@@ -51,6 +55,8 @@ KEYS = web.AppKey("keys", Keys)
 CHECKS = web.AppKey("checks", Checks)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
+USER_ID = web.RequestKey("user_id", str)
+PROBLEM = web.RequestKey("problem", Problem)
 DEADLINE = web.RequestKey("deadline", asyncio.Timeout)
 STUDIO = web.AppKey("studio", Studio)
 
@@ -112,8 +118,9 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The aiohttp handler of a route."""
 
     async def handle(raw: web.Request) -> web.Response:
-        raw[ROUTE] = route.path
         access = await _admit(route, raw)
+        if access:
+            raw[USER_ID] = access.user_id
         arguments = _in_path(route, raw)
         wrong: list[FieldProblem] = []
         arguments |= _query(route, raw, wrong)
@@ -158,31 +165,66 @@ def authenticate(raw: web.Request) -> Access:
 async def problems(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Names the request, bounds it in time, and turns every refusal into a problem."""
+    """Names the request, bounds it in time, turns every refusal into a problem, and tells how it went."""
     asked = request.headers.get("X-Request-ID", "")
     request_id = request[REQUEST_ID] = asked if _REQUEST_ID.fullmatch(asked) else clock.new_id()
     logs.bind_trace(request_id)
     started = time.perf_counter()
-    response: web.StreamResponse
+    resource = request.match_info.route.resource
+    request[ROUTE] = resource.canonical if resource else "-"
+    with metrics.HTTP_IN_FLIGHT.track_inprogress(), _traced(request) as span:
+        response = await _answer(request, handler)
+        response.headers["X-Request-ID"] = request_id
+        limits.tell(request, response)
+        cors.tell(request, response)
+        await compression.compress(request, response)
+        span.say(http__response__status_code=response.status)
+        _tell(request, response.status, time.perf_counter() - started)
+    return response
+
+
+def _traced(request: web.Request) -> AbstractContextManager[tracing.Span]:
+    method, route = _method(request), request[ROUTE]
+    if route in WATCHING:
+        return tracing.UNWATCHED
+    return tracing.request(f"{method} {route}", http__request__method=method, http__route=route)
+
+
+def _method(request: web.Request) -> str:
+    return request.method if request.method in METHODS else "other"
+
+
+async def _answer(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
     unmet = request.match_info.http_exception
     try:
         async with asyncio.timeout(DEADLINE_S) as request[DEADLINE]:
             if request.method == "OPTIONS" and isinstance(unmet, web.HTTPMethodNotAllowed):
-                response = cors.options(request, unmet.allowed_methods)
-            else:
-                response = await handler(request)
+                return cors.options(request, unmet.allowed_methods)
+            return await handler(request)
     except web.HTTPMove as redirection:
-        response = web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
+        return web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
-        response = _problem(request, _refusal(request, error))
-    response.headers["X-Request-ID"] = request_id
-    limits.tell(request, response)
-    cors.tell(request, response)
-    await compression.compress(request, response)
-    metrics.HTTP_SECONDS.labels(request.method, request.get(ROUTE, "-"), response.status).observe(
-        time.perf_counter() - started
-    )
-    return response
+        return _problem(request, _refusal(request, error))
+
+
+def _tell(request: web.Request, status: int, took_s: float) -> None:
+    """The one event, and the numbers, of a request's outcome."""
+    method, route = _method(request), request[ROUTE]
+    metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+    metrics.HTTP_SECONDS.labels(method, route).observe(took_s)
+    outcome: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(took_s * 1000, 1)}
+    if user_id := request.get(USER_ID):
+        outcome["user_id"] = user_id
+    if problem := request.get(PROBLEM):
+        outcome["code"] = problem.code
+    if route in WATCHING:
+        log.debug("request", **outcome)
+    elif problem and status >= 500:
+        log.warning("request", **outcome, cause=repr(problem.__cause__))
+    else:
+        log.info("request", **outcome)
 
 
 def _refusal(raw: web.Request, error: Exception) -> Problem:
@@ -197,13 +239,12 @@ def _refusal(raw: web.Request, error: Exception) -> Problem:
             return TooLarge(f"A body can have {MAX_BODY} bytes")
         case TimeoutError():
             return Unavailable()
-    log.exception("request failed", method=raw.method, route=raw.get(ROUTE, "-"))
+    log.exception("request failed", route=raw[ROUTE])
     return Problem()
 
 
 def _problem(raw: web.Request, problem: Problem) -> web.Response:
-    if problem.status >= 500:
-        log.warning("refused", code=problem.code, route=raw.get(ROUTE, "-"), cause=repr(problem.__cause__))
+    raw[PROBLEM] = problem
     return web.Response(
         status=problem.status,
         body=encode(problem.body(raw[REQUEST_ID])),

@@ -18,7 +18,7 @@ from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social.auth import Keys
-from social.infra import logs, process, redis
+from social.infra import logs, process, redis, tracing
 from social.infra.blobs import MediaSettings, blobs
 from social.infra.broker import Broker
 from social.infra.health import Health
@@ -40,7 +40,8 @@ log = logs.get("embedded")
 async def main() -> bool:
     """Run everything until told to stop."""
     settings = load(EmbeddedSettings, "embedded")
-    logs.configure("embedded", settings.log_style, settings.log_level)
+    logs.configure("embedded", settings)
+    tracing.configure("embedded", settings)
     with claim(settings.plaza_var):
         keys = load_keys(settings.plaza_var)
         tasks = process.Tasks()
@@ -59,6 +60,7 @@ async def main() -> bool:
                 await social.publisher.flush(1.0)
                 await tasks.cancel()
                 keys.passwords.close()
+                tracing.close()
     return not tasks.failed
 
 

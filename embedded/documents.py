@@ -1,4 +1,4 @@
-"""Writes the generated files of docs/ and nginx/; a test fails when one is not what the code says."""
+"""Writes the generated files of docs/, nginx/ and deploy/; a test fails when one is not what the code says."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,12 @@ import orjson
 from api.app import ALL
 from api.openapi import document as openapi
 from api.postman import collection
-from embedded import locations, nginx
+from embedded import dashboards, locations, nginx, observability
 from social.asyncapi import document as asyncapi
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+DASHBOARDS = ROOT / "deploy" / "observability" / "dashboards"
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -23,6 +24,11 @@ def documents() -> dict[str, dict[str, Any]]:
 def text(document: dict[str, Any]) -> bytes:
     """As it is written: stable, and readable in a diff."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def pages() -> dict[str, str]:
+    """Each generated page of docs/, its name and content."""
+    return {"metrics.md": observability.metrics_page()}
 
 
 def configuration() -> dict[str, str]:
@@ -40,5 +46,9 @@ def configuration() -> dict[str, str]:
 if __name__ == "__main__":
     for name, document in documents().items():
         (DOCS / name).write_bytes(text(document))
+    for name, dashboard in dashboards.dashboards().items():
+        (DASHBOARDS / name).write_bytes(text(dashboard))
+    for name, page in pages().items():
+        (DOCS / name).write_text(page)
     for name, directives in configuration().items():
         (nginx.SOURCE / name).write_text(directives)

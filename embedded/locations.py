@@ -77,12 +77,15 @@ def problems() -> str:
         body = encode(problem.body("$trace")).decode()
         assert "'" not in body
         headers = {"Cache-Control": "no-store", "X-Request-ID": "$trace", **problem.headers()}
-        said = "".join(f'    add_header {name} "{value}" always;\n' for name, value in headers.items())
-        bodies.append(
-            f"location = {page} {{\n    internal;\n    client_max_body_size 0; # whatever came with what is refused\n"
-            f"    default_type application/problem+json;\n    include security.conf;\n"
-            f"{said}    return {problem.status} '{body}';\n}}\n"
+        directives = (
+            "internal;",
+            "client_max_body_size 0; # whatever came with what is refused",
+            "default_type application/problem+json;",
+            "include security.conf;",
+            *(f'add_header {name} "{value}" always;' for name, value in headers.items()),
+            f"return {problem.status} '{body}';",
         )
+        bodies.append(f"location = {page} {{\n" + "".join(f"    {each}\n" for each in directives) + "}\n")
     return WRITTEN + "".join(pages + bodies)
 
 

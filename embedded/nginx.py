@@ -143,7 +143,7 @@ def _server(topology: Topology) -> str:
         return served
     near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
     counters = f"location = /status {{ {near}deny all; stub_status; access_log off; }}"
-    return f"{served}server {{\n    listen {topology.status};\n    {counters}\n}}\n"
+    return f"{served}server {{\n    listen {topology.status};\n    {counters}\n    location / {{ return 404; }}\n}}\n"
 
 
 COMPOSE = Topology(

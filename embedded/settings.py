@@ -4,18 +4,15 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.settings import Limit, RestSettings
 from social.feeds import FANOUT_LIMIT
 from social.infra.limits import Rate
-from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
+from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl, TraceSettings
 
 
-class EmbeddedSettings(BaseSettings):
+class EmbeddedSettings(LogSettings, TraceSettings):
     """What `python -m embedded` can be told."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     plaza_var: Path = Field(default=Path("var"), description="folder of all data")
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -26,7 +23,6 @@ class EmbeddedSettings(BaseSettings):
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
     amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
-    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
     fanout_limit: int = Field(
         default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
-from social.infra import logs
+from social.infra import logs, tracing
 from social.infra.process import Tasks, run
 from social.infra.settings import StartError, load
 from social.infra.starting import wait_on_port, watch
@@ -35,7 +35,8 @@ def with_pid_key(settings: Settings) -> Settings:
 async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
     settings = with_pid_key(load(Settings, "realtime"))
-    logs.configure("realtime", settings.log_style, settings.log_level)
+    logs.configure("realtime", settings)
+    tracing.configure("realtime", settings)
     tasks = Tasks()
     social = Social.connect(settings)
     gateway = Gateway(settings, social, _verifier(settings), tasks)
@@ -55,6 +56,7 @@ async def main() -> bool:
         await social.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await social.close()
+        tracing.close()
     return not tasks.failed
 
 

@@ -34,7 +34,6 @@ from social.infra.wiring import Social
 log = logs.get("gateway")
 
 TICK_S = 1.0
-LAG_EVERY_S = 1.0
 IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
 
@@ -114,7 +113,6 @@ class Gateway:
         self._tasks.start("positions", self._sweep())
         self._tasks.start("sight", self.sight.run())
         self._tasks.start("expiry", self._expire())
-        self._tasks.start("loop lag", _watch_loop())
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 
@@ -151,7 +149,9 @@ class Gateway:
         return await dispatch(session, event, arguments, self.settings.event_timeout_s)
 
     def _departed(self, departure: Departure) -> None:
+        metrics.DISCONNECTS.labels(reason=departure.reason).inc()
         session = self.sessions.get(departure.sid)
+        log.info("socket left", reason=departure.reason, user_id=session.user_id if session else None)
         if session is not None and session.eio_sid == departure.eio_sid:
             self._forget(session)
 
@@ -250,11 +250,3 @@ class Gateway:
 def _pid_key(settings: GatewaySettings) -> bytes:
     key = settings.pid_key.get_secret_value() if settings.pid_key else clock.new_secret(32)
     return key.encode()
-
-
-async def _watch_loop() -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_EVERY_S
-        await asyncio.sleep(LAG_EVERY_S)
-        metrics.LOOP_LAG_S.observe(max(0.0, loop.time() - due))

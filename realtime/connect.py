@@ -47,13 +47,14 @@ class Connecting:
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
         """Admit or refuse a CONNECT packet; what is away for a moment makes the client come back by itself."""
+        logs.bind_trace(clock.new_id())
         try:
             admission = await self._admit(eio_sid, auth)
         except (Unavailable, RateLimited) as problem:
-            metrics.HANDSHAKES.labels(result=problem.code).inc()
+            self._refused(problem)
             raise self._later(eio_sid, problem) from None
         except Problem as problem:
-            metrics.HANDSHAKES.labels(result=problem.code).inc()
+            self._refused(problem)
             raise ConnectionRefused(problem.title, problem.body()) from None
         except Exception:
             log.exception("connect failed")
@@ -61,6 +62,11 @@ class Connecting:
             raise self._later(eio_sid, unexpected()) from None
         metrics.HANDSHAKES.labels(result="ok").inc()
         return admission
+
+    @staticmethod
+    def _refused(problem: Problem) -> None:
+        metrics.HANDSHAKES.labels(result=problem.code).inc()
+        log.info("connect refused", code=problem.code)
 
     def _later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
         """Official clients stay away after a refusal, and come back by themselves after a lost connection."""
@@ -126,7 +132,7 @@ class Connecting:
         )
         missed = await replay.since(gateway.social.mongo, session.user_id, resume.position(pid, asked.offset))
         if not missed.recovered:
-            metrics.RESUMES.labels(outcome="outside window").inc()
+            metrics.RESUMES.labels(outcome="outside_window").inc()
             if self._by_sid.get(pid.sid) is session:
                 del self._by_sid[pid.sid]
             return await self._fresh(session)
@@ -216,6 +222,7 @@ class Connecting:
         gateway.sessions.add(session)
         gateway.presences.came(session.user_id)
         metrics.SOCKETS.set(len(gateway.sessions))
+        log.info("socket connected", user_id=session.user_id, recovered=start.missed is not None)
         gateway.server.enter(session.sid, user_room(session.user_id))
         gateway.delivery.begin(session, start.missed, start.position)
         if not gateway.cluster.listens(user_room(session.user_id)):

@@ -11,7 +11,7 @@ from realtime.session import MOST_HELD, Session, Sessions
 from social import replay, streams
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, offset
-from social.infra import logs, metrics
+from social.infra import logs, metrics, tracing
 from social.infra.mongo import Mongo
 
 log = logs.get("delivery")
@@ -30,6 +30,8 @@ class Writer(Protocol):
     def publish_frame(self, room: str, frame: bytes, skip: Collection[str] = ()) -> None: ...
 
     def buffered(self, sid: str) -> int: ...
+
+    def count(self, room: str) -> int: ...
 
 
 class Delivery:
@@ -58,12 +60,16 @@ class Delivery:
     def pushed(self, room: str, data: bytes) -> None:
         """A push from Redis; raises ValueError for what is not one."""
         push = Push.parse(data)
+        logs.bind_trace(push.trace)
         kind, _, name = room.partition(":")
-        if push.kind == "S":
-            for session in self._sessions.of_user(name):
-                self.stream(session, push)
-        else:
-            self._hint(room, kind, name, push)
+        with tracing.part(f"push to {kind}", "consumer"):
+            if push.kind == "S":
+                for session in self._sessions.of_user(name):
+                    self.stream(session, push)
+            else:
+                self._hint(room, kind, name, push)
+        log.debug("pushed", room=room, kind=push.kind, seq=push.seq)
+        logs.bind_trace(None)
 
     def stream(self, session: Session, push: Push) -> None:
         """The next event: sent; an old one: dropped; a later one: only after what is missing."""
@@ -87,7 +93,7 @@ class Delivery:
         else:
             skip = [each.sid for each in self._sessions.hiding(push.author) if room in each.rooms]
             self._server.publish_frame(room, push.frame, skip=skip)
-            told = 1
+            told = self._server.count(room) - len(skip)
         metrics.SOCKET_EVENTS_OUT.labels(kind="hint").inc(told)
         _observe("hint", push.at_ms)
 
@@ -164,7 +170,7 @@ class Delivery:
         if session.ended:
             return
         if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again
-            log.warning("socket out of its window", user=session.user_id)
+            log.warning("socket out of its window", user_id=session.user_id)
             self._cut(session)
             return
         self.begin(session, missed, missed.position)

@@ -1,6 +1,7 @@
 """Messages from clients: found by name, validated, worked on under a deadline, always acked."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from realtime.session import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, metrics, tracing
 from social.infra.wiring import Once
 
 log = logs.get("events")
@@ -44,6 +45,19 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
     """Work on one message; never raises."""
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
+    started = time.perf_counter()
+    with tracing.request(f"message {name}"):
+        answer, outcome = await _answer(session, event, arguments, name, timeout_s)
+        took_s = time.perf_counter() - started
+        log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=session.user_id)
+    metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=outcome).inc()
+    metrics.SOCKET_EVENT_SECONDS.labels(event=name).observe(took_s)
+    return answer
+
+
+async def _answer(
+    session: Session, event: str, arguments: tuple[Any, ...], name: str, timeout_s: float
+) -> tuple[Ack, str]:
     try:
         _admit(session)
         if event not in HANDLERS:
@@ -53,10 +67,8 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
             data = await HANDLERS[event](session, message)
     except Exception as error:
         problem = _problem(error, name)
-        metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=problem.code).inc()
-        return {"ok": False, "problem": problem.body(logs.current_trace())}
-    metrics.SOCKET_EVENTS_IN.labels(event=name, outcome="ok").inc()
-    return {"ok": True, "data": data}
+        return {"ok": False, "problem": problem.body(logs.request_id())}, problem.code
+    return {"ok": True, "data": data}, "ok"
 
 
 def _admit(session: Session) -> None:
@@ -65,7 +77,7 @@ def _admit(session: Session) -> None:
         return
     session.refused += 1
     if session.refused > MOST_REFUSED:
-        log.info("socket cut: it does not heed its rate", user=session.user_id)
+        log.info("socket cut: it does not heed its rate", user_id=session.user_id)
         session.gateway.cut(session)
     raise RateLimited
 

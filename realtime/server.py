@@ -156,6 +156,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """The local sockets that are in a room."""
         return [sid for sid, _ in self.manager.get_participants(namespace, room)]
 
+    def count(self, room: Any, namespace: str = "/") -> int:
+        """How many local sockets are in a room."""
+        return len(self.manager.rooms.get(namespace, {}).get(room, ()))
+
     def cut(self, sid: str, namespace: str = "/") -> None:
         """Drop the socket's connection as a lost network would: its client comes back by itself."""
         member = self.manager.member(sid, namespace)

@@ -1,5 +1,6 @@
 """What the gateway's sockets arrive on: a Socket.IO server on its engine, with the health paths on the same port."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 from realtime.engine import Options, Page, choose
@@ -53,7 +54,8 @@ class Transport:
         try:
             return await self._engine.start(host, port)
         except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+            why = os.strerror(error.errno) if error.errno else "the address is in use or not ours"
+            raise StartError(f"cannot listen on {host}:{port}: {why}") from None
 
     def cut_connection(self, eio_sid: str) -> None:
         """Drop a connection that is not in yet: its client comes back by itself."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from social import streams, users
 from social.contracts.notifications import NotificationType
-from social.infra import clock
+from social.infra import clock, logs
 from social.infra.mongo import Document, InsertOne, Reader, Transaction, UpdateOne, Where
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
@@ -28,6 +28,7 @@ class Cause(NamedTuple):
     recipient: str
     post_id: str | None
     comment_id: str = ""  # by which it happened
+    trace: str | None = None  # the request it comes from
 
     @property
     def fact_id(self) -> str:
@@ -218,6 +219,7 @@ class _Groups:
             group["rev"] += 1
             group["due_at"] = min(due_at, group.get("due_at") or due_at)
             group["since"] = group.get("since") or at
+            group["trace"] = group.get("trace") or logs.current_trace()
             writes.append(InsertOne(group) if group["rev"] == 1 else _update(group))
         await tx.bulk("notifications", writes)
 
@@ -225,6 +227,7 @@ class _Groups:
         others = [actor for actor in group["actors"] if actor != cause.actor]
         group["actors"] = [cause.actor, *others][:KEPT_ACTORS]
         group["count"] += 1
+        group["trace"] = group.get("trace") or cause.trace
         self._changed[group["_id"]] = group
 
 
@@ -252,7 +255,7 @@ def _new(cause: Cause, now: datetime) -> Document:
 
 
 def _update(group: Document) -> UpdateOne:
-    written = ("actors", "count", "rev", "updated_at", "removed_at", "due_at", "since")
+    written = ("actors", "count", "rev", "updated_at", "removed_at", "due_at", "since", "trace")
     change: Document = {"$set": {name: group[name] for name in written}}
     if group.get("open"):
         change["$set"]["open"] = True

@@ -32,7 +32,7 @@ async def told(tx: Transaction, groups: Sequence[Document], rendered: Sequence[N
     for group, shown in zip(groups, rendered, strict=True):
         writes.append(UpdateOne({"_id": group["_id"]}, {"$set": {"told": group["rev"]}}))
         now_told = {"_id": group["_id"], "rev": group["rev"]}
-        done = {"due_at": "", "since": ""}
+        done = {"due_at": "", "since": "", "trace": ""}
         hidden = shown is None and group["removed_at"] is None
         change = {"$unset": done, "$set": {"hidden": True}} if hidden else {"$unset": done | {"hidden": ""}}
         writes.append(UpdateOne(now_told, change))

@@ -18,11 +18,12 @@ log = logs.get("accounts")
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
     """Each event by itself: one piece, and the next event with it."""
     for each in happened:
-        match each.event:
-            case AccountDeleted(user_id=user_id):
-                await forget(social, each, user_id, last_look=False)
-            case ForgettingContinued(user_id=user_id, last_look=last_look):
-                await forget(social, each, user_id, last_look=last_look)
+        with logs.working_for(each.trace):
+            match each.event:
+                case AccountDeleted(user_id=user_id):
+                    await forget(social, each, user_id, last_look=False)
+                case ForgettingContinued(user_id=user_id, last_look=last_look):
+                    await forget(social, each, user_id, last_look=last_look)
 
 
 async def forget(social: Social, happened: Happened, user_id: str, *, last_look: bool) -> None:

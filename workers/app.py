@@ -7,7 +7,7 @@ from aiohttp import web
 
 from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
-from social.infra import logs, process
+from social.infra import logs, process, tracing
 from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
@@ -53,7 +53,8 @@ def start(
 async def main() -> bool:
     """Work until told to stop."""
     settings = load(WorkerSettings, "workers")
-    logs.configure("workers", settings.log_style, settings.log_level)
+    logs.configure("workers", settings)
+    tracing.configure("workers", settings)
     if "sweeper" in settings.worker_roles:
         check_folder("MEDIA_URL", settings.media_url)
     if "mail" in settings.worker_roles:
@@ -81,4 +82,5 @@ async def main() -> bool:
         await runner_.cleanup()
         await kept.close()
         await social.close()
+        tracing.close()
     return not tasks.failed

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from social import comments, posts, recount, users
 from social.contracts.events import (
@@ -34,6 +35,20 @@ from social.infra.wiring import Social
 Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
 
 COUNTED = ("posts", "comments", "users")
+
+
+class _Since(NamedTuple):
+    """When the first of what a push tells of happened, and by which request."""
+
+    at_ms: int
+    trace: str | None
+
+    @classmethod
+    def of(cls, happened: Happened) -> "_Since":
+        return cls(clock.millis(happened.at), happened.trace)
+
+    def hint(self, room: str, data: Any, author: str = "") -> Hint:
+        return Hint([room], data, self.at_ms, author, self.trace)
 
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
@@ -115,40 +130,40 @@ def _said(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
 
 async def announce(social: Social, happened: Sequence[Happened]) -> None:
     """Push counts as they are now, newest by version, and the comments themselves."""
-    touched: dict[str, dict[str, int]] = {collection: {} for collection in COUNTED}
+    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
     for each in happened:
+        since = _Since.of(each)
         if isinstance(each.event, Recounted):
-            touched[each.event.collection].setdefault(each.event.id, clock.millis(each.at))
+            touched[each.event.collection].setdefault(each.event.id, since)
         for collection, document_id, _, _ in deltas(each.event):
-            touched[collection].setdefault(document_id, clock.millis(each.at))
+            touched[collection].setdefault(document_id, since)
     await _announce_comments(social, happened)
     if at := touched["posts"]:
         folded = await posts.many_stats(social.mongo, at)
-        await social.pushes.hints("post.stats", [Hint([post_room(e.post_id)], e, at[e.post_id]) for e in folded])
+        await social.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched["comments"]:
         told = await comments.many_stats(social.mongo, at)
-        hints = [Hint([post_room(e.post_id)], e, at[e.comment_id], author_id) for author_id, e in told]
+        hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in told]
         await social.pushes.hints("comment.stats", hints)
     if at := touched["users"]:
         counts = await users.stats(social.mongo, at)
-        await social.pushes.hints("user.stats", [Hint([user_room(e.user_id)], e, at[e.user_id]) for e in counts])
+        await social.pushes.hints("user.stats", [at[e.user_id].hint(user_room(e.user_id), e) for e in counts])
 
 
 async def _announce_comments(social: Social, happened: Sequence[Happened]) -> None:
     for event, kind in (("comment.created", CommentAdded), ("comment.updated", CommentEdited)):
-        if at := {each.event.comment_id: clock.millis(each.at) for each in happened if isinstance(each.event, kind)}:
+        if at := {each.event.comment_id: _Since.of(each) for each in happened if isinstance(each.event, kind)}:
             there = await comments.public(social.mongo, at)
-            told = [Hint([post_room(each.post_id)], each, at[each.id], each.author.id) for each in there]
+            told = [at[each.id].hint(post_room(each.post_id), each, each.author.id) for each in there]
             await social.pushes.hints(event, told)
-    gone = [(each.event, clock.millis(each.at)) for each in happened if isinstance(each.event, CommentDeleted)]
+    gone = [(each.event, _Since.of(each)) for each in happened if isinstance(each.event, CommentDeleted)]
     if gone:
         told = [
-            Hint(
-                [post_room(e.post_id)],
+            since.hint(
+                post_room(e.post_id),
                 CommentGone(comment_id=e.comment_id, post_id=e.post_id, parent_id=e.parent_id),
-                at,
                 e.by,
             )
-            for e, at in gone
+            for e, since in gone
         ]
         await social.pushes.hints("comment.deleted", told)

@@ -1,7 +1,7 @@
 """Whether what people are to be told still holds, may be seen by them, and is what they want to hear."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from social import edges, grouping, preferences, visibility
@@ -28,9 +28,9 @@ class Verdict(NamedTuple):
     untold: set[str]
 
 
-async def weigh(tx: Transaction, events: Sequence[Event]) -> Verdict:
-    """What these events come to, by the state that they left."""
-    found = {cause.fact_id: cause for event in events for cause in causes.of(event)}
+async def weigh(tx: Transaction, events: Sequence[Event], traces: Mapping[int, str | None]) -> Verdict:
+    """What these events come to, by the state that they left; `traces`: the requests they come from, by `id(event)`."""
+    found = {c.fact_id: c._replace(trace=traces.get(id(event))) for event in events for c in causes.of(event)}
     former = {cause.fact_id: cause for cause in await causes.former(tx, events)}
     if not found and not former:
         return Verdict({}, [], set())

@@ -17,7 +17,7 @@ from social.contracts.events import (
     UserUnmuted,
 )
 from social.contracts.pushes import FeedChanged, Reason, user_room
-from social.infra import clock
+from social.infra import clock, logs
 from social.infra.inbox import Happened, once
 from social.infra.mongo import Transaction
 from social.infra.wiring import Social
@@ -27,10 +27,11 @@ from workers import fanout
 async def handle(social: Social, happened: Sequence[Happened], *, fanout_limit: int = feeds.FANOUT_LIMIT) -> None:
     """Each event by itself: its effect is the same when repeated."""
     for each in happened:
-        if isinstance(each.event, fanout.EVENTS):
-            await fanout.handle(social, each, limit=fanout_limit)
-        else:
-            await _of_people(social, each)
+        with logs.working_for(each.trace):
+            if isinstance(each.event, fanout.EVENTS):
+                await fanout.handle(social, each, limit=fanout_limit)
+            else:
+                await _of_people(social, each)
 
 
 async def _of_people(social: Social, happened: Happened) -> None:

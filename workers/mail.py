@@ -78,7 +78,8 @@ class Post:
         async def in_turn(several: list[Happened]) -> None:  # or the limit of each person would be counted past
             async with gate:
                 for each in several:
-                    await self._once(social, each)
+                    with logs.working_for(each.trace):
+                        await self._once(social, each)
 
         done = await asyncio.gather(*map(in_turn, by_key.values()), return_exceptions=True)
         if failed := next((error for error in done if error is not None), None):

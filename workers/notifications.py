@@ -40,6 +40,7 @@ class News(NamedTuple):
     e: str
     at: datetime
     data: Any
+    trace: str | None  # the request it comes from
 
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
@@ -47,8 +48,8 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if concerning:
         await once(social, Group.NOTIFICATIONS, concerning, record)
-    read = [(each.event, each.at) for each in happened if isinstance(each.event, NotificationsRead)]
-    await announce(social, [await _read_news(social, event, at) for event, at in read])
+    read = [(each.event, each.at, each.trace) for each in happened if isinstance(each.event, NotificationsRead)]
+    await announce(social, [await _read_news(social, *each) for each in read])
     await due(social)
 
 
@@ -60,7 +61,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
         left -= await grouping.withdraw(tx, where, most=left) if left else 0
         if not left:
             tx.record(causes.further(event))
-    known, told, untold = await evidence.weigh(tx, events)
+    known, told, untold = await evidence.weigh(tx, events, {id(each.event): each.trace for each in happened})
     await grouping.change(tx, known, told=told, untold=untold, at=at)
     for event in events:
         gone = causes.gone(event)
@@ -116,16 +117,18 @@ async def announce(social: Social, all_news: Sequence[News]) -> None:
 
 def _news_of(group: Document, notification: Notification | None) -> News:
     recipient, k, rev, at = group["recipient"], group["_id"], group["rev"], group["since"]
+    trace = group.get("trace")
     if group["removed_at"] is not None or notification is None:
-        return News(recipient, k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev))
-    return News(recipient, k, rev, "notification.updated" if group["told"] else "notification", at, notification)
+        return News(recipient, k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev), trace)
+    event = "notification.updated" if group["told"] else "notification"
+    return News(recipient, k, rev, event, at, notification, trace)
 
 
-async def _read_news(social: Social, event: NotificationsRead, at: datetime) -> News:
+async def _read_news(social: Social, event: NotificationsRead, at: datetime, trace: str | None) -> News:
     rev = clock.millis(at)  # who reads "everything until 2200" twice is told of twice
     item = streams.Item(0, replay.read_key(event.ids, event.all_until), rev, "notifications.read")
     (told,) = await replay.render(social.mongo, event.user_id, [item])
-    return News(event.user_id, item.k, item.rev, item.e, at, told.data)
+    return News(event.user_id, item.k, item.rev, item.e, at, told.data, trace)
 
 
 async def _tell(social: Social, recipient: str, all_news: Sequence[News]) -> None:
@@ -138,6 +141,6 @@ async def _tell(social: Social, recipient: str, all_news: Sequence[News]) -> Non
     for item in items:
         news = by_key[item.k]
         encoded = frame(item.e, news.data, offset(epoch, item.s))
-        pushes.append((room, Push("S", clock.millis(news.at), epoch, item.s, "", encoded).encode()))
+        pushes.append((room, Push("S", clock.millis(news.at), epoch, item.s, "", encoded, news.trace).encode()))
         metrics.PUSHES.labels(event=item.e).inc()
     await social.pushes.send(pushes)

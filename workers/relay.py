@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from social import parked
 from social.contracts.problems import Unavailable
-from social.infra import logs, metrics
+from social.infra import logs, metrics, tracing
 from social.infra.broker import BrokerAway
 from social.infra.leases import Lease
 from social.infra.wiring import Social
@@ -45,12 +45,15 @@ async def sweep(social: Social, lease: Lease) -> None:
     while rows := await social.outbox.due(LEFT_BEHIND, BATCH, after):
         unknown = [row for row in rows if not row.groups()]
         for row in unknown:
-            log.error("event parked", type=row.type, event_id=row.id)
-            await parked.park_unrouted(social.mongo, row)
+            with logs.working_for(row.trace):
+                log.error("event parked", type=row.type, event_id=row.id)
+                await parked.park_unrouted(social.mongo, row)
         await social.outbox.forget([row.id for row in unknown])
         known = [row for row in rows if row.groups()]
-        await social.broker.publish(known)
+        with tracing.parts("producer", [(f"relay {row.type}", row.trace) for row in known]):
+            await social.broker.publish(known)
         metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
+        log.info("events published", events=len(known), requests=logs.request_ids(row.trace for row in known))
         after = rows[-1].id
         if len(rows) < BATCH or not await lease.take():
             return

@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from social import parked
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
-from social.infra import logs, metrics
+from social.infra import clock, logs, metrics, tracing
 from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
 from social.infra.inbox import Happened
 from social.infra.wiring import Social
@@ -127,7 +127,8 @@ async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) 
     fresh = [each for each in taken if not each.redelivered and not each.attempt]
     for batch in [*([fresh] if fresh else []), *_growing(again), *([each] for each in tries)]:
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
-        await _batch(social, consumer, batch)
+        with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
+            await _batch(social, consumer, batch)
 
 
 def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
@@ -145,8 +146,16 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) 
     readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each))]
     if not readable:
         return
+    started, now, all_happened = time.perf_counter(), clock.now(), [happened for _, happened in readable]
+    for happened in all_happened:
+        late_s = max(0.0, (now - happened.at).total_seconds())
+        metrics.CONSUME_SECONDS.labels(group=consumer.group).observe(late_s)
+    names = [(f"{consumer.group} {type(each.event).__name__}", each.trace) for each in all_happened]
     try:
-        await _take_effect(social, consumer, [happened for _, happened in readable])
+        with tracing.parts("consumer", names) as traces:
+            all_happened = [each._replace(trace=trace) for each, trace in zip(all_happened, traces, strict=True)]
+            with logs.working_for(traces[0] if len(set(traces)) == 1 else None):
+                await _take_effect(social, consumer, all_happened)
     except Exception as error:
         if len(readable) > 1:
             for each, _ in readable:
@@ -157,6 +166,9 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) 
     for each, _ in readable:
         await each.ack()
     metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
+    took_ms = round((time.perf_counter() - started) * 1000, 1)
+    requests = logs.request_ids(each.trace for each in all_happened)
+    log.info("events handled", group=consumer.group, events=len(readable), ms=took_ms, requests=requests)
 
 
 async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> None:
@@ -184,7 +196,7 @@ async def _answers(social: Social) -> bool:
 async def _read(social: Social, consumer: Consumer, delivery: Delivery) -> Happened | None:
     try:
         envelope = delivery.envelope()
-        return Happened(envelope.id, envelope.at, envelope.event())
+        return Happened(envelope.id, envelope.at, envelope.event(), envelope.trace)
     except ValueError as error:  # not JSON, not an envelope, an unknown event, or one with wrong fields
         await _park(social, consumer, delivery, error)
         return None
@@ -194,15 +206,25 @@ async def _failed(social: Social, consumer: Consumer, delivery: Delivery, error:
     if delivery.attempt >= len(RETRY_DELAYS_S):
         await _park(social, consumer, delivery, error)
         return
-    log.warning("event failed; retrying later", group=consumer.group, attempt=delivery.attempt, exc_info=error)
+    with _of(delivery):
+        log.warning("event failed; retrying later", group=consumer.group, attempt=delivery.attempt, exc_info=error)
     metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="retried").inc()
     await _until_available(delivery.retry)
 
 
 async def _park(social: Social, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
-    log.error("event parked", group=consumer.group, attempt=delivery.attempt, exc_info=error)
+    with _of(delivery):
+        log.error("event parked", group=consumer.group, attempt=delivery.attempt, exc_info=error)
     await _until_available(lambda: parked.park(social.mongo, consumer.group, delivery, error))
     await delivery.ack()
+
+
+def _of(delivery: Delivery) -> AbstractContextManager[None]:
+    """What is said in here is about this message, as far as it can be read."""
+    try:
+        return logs.working_for(delivery.envelope().trace)
+    except ValueError:
+        return logs.working_for(None)
 
 
 async def _until_available(work: Callable[[], Awaitable[None]]) -> None:

@@ -84,6 +84,6 @@ async def _do(social: Social, job: Job) -> None:
         outcome = "failed"
         log.exception("job failed", job=job.name)
     job.due = time.monotonic() + (0 if mended else job.every_s)
-    metrics.SWEEPS.labels(job=job.name, outcome=outcome).inc()
-    metrics.SWEPT.labels(job=job.name).inc(mended)
-    metrics.SWEEP_SECONDS.labels(job=job.name).observe(time.monotonic() - started)
+    metrics.SWEEPS.labels(sweep=job.name, outcome=outcome).inc()
+    metrics.SWEPT.labels(sweep=job.name).inc(mended)
+    metrics.SWEEP_SECONDS.labels(sweep=job.name).observe(time.monotonic() - started)

@@ -25,13 +25,13 @@ from social.infra import logs, process
 from social.infra.keyfiles import make_keys
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
-from social.infra.settings import StartError, load
+from social.infra.settings import LogSettings, StartError, load
 
 
 async def main() -> bool:
     """Run all of it until told to stop."""
     settings = load(ClusterSettings, "embedded")
-    logs.configure("cluster", level="warning")
+    logs.configure("cluster", LogSettings(log_level="warning", log_file=None))
     _installed(settings)
     folder = settings.plaza_var.absolute()
     control.check(folder)

@@ -53,8 +53,14 @@ def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str
             own |= {"NODE_NAME": name, "JWT_JWKS": str(folder / JWKS), "PID_KEY": (folder / PID_KEY).read_text()}
         elif module == "api":
             own |= {"API_SERVICES": ",".join(services), **_keys(services, folder)}
-        made.append(Process(name, module, port, {**shared, **own}, services))
+        made.append(Process(name, module, port, {**shared, **own, **_log_file(name)}, services))
     return made
+
+
+def _log_file(name: str) -> dict[str, str]:
+    """No two processes may write to one file: each has its own beside the one that was named."""
+    named = os.environ.get("LOG_FILE")
+    return {"LOG_FILE": str(Path(named).with_name(f"{name}-{Path(named).name}"))} if named else {}
 
 
 def _keys(services: tuple[str, ...], folder: Path) -> dict[str, str]:

@@ -180,18 +180,19 @@ class Push(NamedTuple):
     seq: int
     author: str
     frame: bytes
+    trace: str | None = None  # the request it comes from
 
     def encode(self) -> bytes:
-        """`S|H <ts_ms> <epoch> <seq> <author>\\n` + frame, `-` for what does not apply."""
-        head = f"{self.kind} {self.at_ms} {self.epoch or '-'} {self.seq or '-'} {self.author or '-'}\n"
-        return head.encode() + self.frame
+        """`S|H <ts_ms> <epoch> <seq> <author>[ <trace>]\\n` + frame, `-` for what does not apply."""
+        head = f"{self.kind} {self.at_ms} {self.epoch or '-'} {self.seq or '-'} {self.author or '-'}"
+        return f"{head} {self.trace}\n".encode() + self.frame if self.trace else f"{head}\n".encode() + self.frame
 
     @classmethod
     def parse(cls, data: bytes) -> "Push":
         """Raises ValueError for anything that is not a push."""
         head, separator, body = data.partition(b"\n")
-        kind, at_ms, epoch, seq, author = head.decode("ascii").split(" ")
-        if kind not in ("S", "H") or not separator:
+        kind, at_ms, epoch, seq, author, *trace = head.decode("ascii").split(" ")
+        if kind not in ("S", "H") or not separator or len(trace) > 1:
             raise ValueError("not a push")
         return cls(
             kind,  # type: ignore[arg-type]
@@ -200,6 +201,7 @@ class Push(NamedTuple):
             0 if seq == "-" else int(seq),
             "" if author == "-" else author,
             body,
+            trace[0] if trace else None,
         )
 
 

@@ -16,6 +16,7 @@ class Happened(NamedTuple):
     id: str
     at: datetime
     event: Event
+    trace: str | None = None  # the request it comes from, see `logs.current_trace`
 
 
 TIMEOUT_S = 30.0

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from social.infra import clock
+from social.infra import clock, metrics
 from social.infra.mongo import AlreadyExists, Mongo
 
 
@@ -17,6 +17,14 @@ class Lease:
 
     async def take(self) -> bool:
         """Take or renew it; False while somebody else holds it."""
+        held = False
+        try:
+            held = await self._take()
+        finally:  # without the store it is over soon, and nobody works on it meanwhile
+            metrics.LEASE_HELD.labels(lease=self._name).set(held)
+        return held
+
+    async def _take(self) -> bool:
         now = clock.now()
         mine_or_over = {"_id": self._name, "$or": [{"holder": self._holder}, {"until": {"$lt": now}}]}
         claim = {"$set": {"holder": self._holder, "until": now + self._lasts}}
@@ -27,4 +35,5 @@ class Lease:
 
     async def give_up(self) -> None:
         """Let the next one have it at once."""
+        metrics.LEASE_HELD.labels(lease=self._name).set(0)
         await self._mongo.delete("leases", {"_id": self._name, "holder": self._holder})

@@ -25,6 +25,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
+from social.infra import store_metrics
 from social.infra.memory import Memory
 from social.infra.settings import StartError
 from social.infra.transaction import (
@@ -79,6 +80,7 @@ class Mongo:
                 url,
                 tz_aware=True,
                 appname="plaza",
+                event_listeners=[*store_metrics.LISTENERS],
                 timeoutMS=round(timeout_s * 1000),
                 serverSelectionTimeoutMS=round(timeout_s * 400),
                 connectTimeoutMS=2_000,

@@ -47,15 +47,22 @@ class Outbox:
         if self._overloaded:
             raise Unavailable("Too many events wait to be delivered; try again later")
 
+    async def _oldest_s(self) -> float:
+        now = clock.now()
+        found = await self._mongo.many("outbox", {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
+        return (now - found[0]["at"]).total_seconds() if found else 0.0
+
     async def watch(self) -> None:
-        """Keep the gauge that `admit` reads; runs as long as the process."""
+        """Look how much waits, which is what `admit` goes by; runs as long as the process."""
         while True:
             try:
                 rows = int(await self._mongo.database["outbox"].estimated_document_count())
                 too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
-                oldest = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
-                self._overloaded = rows > MOST_ROWS or bool(oldest)
+                stuck = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
+                self._overloaded = rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
+                metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
+                metrics.PARKED.set(await self._mongo.database["parked"].estimated_document_count())
             except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

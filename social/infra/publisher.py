@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from social.contracts.envelope import Envelope
-from social.infra import logs, metrics
+from social.infra import logs, metrics, tracing
 from social.infra.broker import Broker, BrokerAway
 from social.infra.outbox import IN_FLIGHT
 
@@ -52,8 +52,10 @@ class Publisher:
         while len(batch) < BATCH and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         try:
-            await self._broker.publish(batch)
+            with tracing.parts("producer", [(f"publish {each.type}", each.trace) for each in batch]):
+                await self._broker.publish(batch)
             metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
+            log.debug("events published", events=len(batch), requests=logs.request_ids(each.trace for each in batch))
         except BrokerAway as error:
             self._closed_until = time.monotonic() + BREAKER_S
             log.warning("broker away; the relay will tell", events=len(batch), error=str(error))

@@ -12,12 +12,13 @@ log = logs.get("pushes")
 
 
 class Hint(NamedTuple):
-    """State of one thing, for whoever looks at these rooms; the wire time of its cause, and who caused it."""
+    """State of one thing, for whoever looks at these rooms; the wire time of its cause, who caused it, by what."""
 
     rooms: Sequence[str]
     data: Any
     at_ms: int
     author: str = ""
+    trace: str | None = None  # the request; that of the running task where none is named
 
 
 class Pushes:
@@ -34,8 +35,8 @@ class Pushes:
         """The same of many things, in one round trip."""
         assert SERVER_EVENTS[event].kind == "hint"
         pushes = []
-        for rooms, data, at_ms, author in hints:
-            encoded = Push("H", at_ms, "", 0, author, frame(event, data)).encode()
+        for rooms, data, at_ms, author, trace in hints:
+            encoded = Push("H", at_ms, "", 0, author, frame(event, data), trace or logs.current_trace()).encode()
             pushes += [(room, encoded) for room in rooms]
         await self.send(pushes)
         metrics.PUSHES.labels(event=event).inc(len(pushes))

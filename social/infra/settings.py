@@ -21,6 +21,35 @@ Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
 Origins = Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)]
 
 
+class LogSettings(BaseSettings):
+    """How a process says what it does."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_file: Path | None = Field(
+        default=None, description="a file for the same as JSON, beside standard output; no two processes may share one"
+    )
+    log_file_bytes: int = Field(default=20_000_000, ge=10_000, description="size at which the file is put aside")
+    log_files: int = Field(default=5, ge=2, le=100, description="how many files are kept, with the one being written")
+
+
+class TraceSettings(BaseSettings):
+    """Whether requests are traced, and who is told."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    traces_sampled: float = Field(
+        default=0, ge=0, le=1, description="share of requests to trace, e.g. 0.1; above 0 it needs the extra `traces`"
+    )
+    traces_url: str = Field(
+        default="http://localhost:4318/v1/traces",
+        pattern=r"^https?://.",
+        description="where spans are sent: a collector that speaks OTLP over HTTP",
+    )
+
+
 class StoreSettings(BaseSettings):
     """What a command that only needs the documents is told."""
 
@@ -30,14 +59,12 @@ class StoreSettings(BaseSettings):
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
 
 
-class Connections(StoreSettings):
+class Connections(StoreSettings, LogSettings, TraceSettings):
     """What every process needs: the three servers, and how to log."""
 
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")
     amqp_url: AmqpUrl = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
-    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from social.contracts.codec import decode, encode, encode_sorted
 from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, metrics, tracing, watching
 from social.infra.broker import Broker
 from social.infra.delays import Delays
 from social.infra.mongo import AlreadyExists, Mongo, Transaction
@@ -114,7 +114,8 @@ class Social:
     async def _commit(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
         self.outbox.admit()
         started = time.perf_counter()
-        result, tx = await self.mongo.transact(work)
+        with tracing.part(f"commit {verb.__qualname__}"):
+            result, tx = await self.mongo.transact(work)
         metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
         self.publisher.offer(tx.recorded)
         return result
@@ -122,7 +123,11 @@ class Social:
     def start(self, tasks: Tasks) -> None:
         """The background work that every process does."""
         tasks.start("publisher", self.publisher.run())
-        tasks.start("outbox gauge", self.outbox.watch())
+        tasks.start("outbox", self.outbox.watch())
+        mongo, redis, broker = self.mongo.ping, self.redis.ping, self.broker.ping
+        pings: dict[str, watching.Ping] = {"store": mongo, "redis": redis, "broker": broker}
+        tasks.start("servers", watching.watch_servers(pings))
+        tasks.start("loop lag", watching.watch_loop())
         tasks.start("revocations", self.revocations.run())
 
     async def close(self) -> None:

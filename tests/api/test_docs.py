@@ -73,7 +73,7 @@ async def test_health_and_metrics_need_no_token(door: Door) -> None:
     assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
     assert (await door.ask("GET", "/readyz")).body == {"status": "ready", "checks": {"mongo": "ok", "broker": "ok"}}
     metrics = (await door.ask("GET", "/metrics")).raw.decode()
-    assert 'plaza_http_request_duration_seconds_count{method="GET",route="/v1/users/me",status="401"}' in metrics
+    assert 'plaza_http_requests_total{method="GET",route="/v1/users/me",status="401"}' in metrics
 
 
 async def test_metrics_of_nonsense_paths_are_one_series(door: Door) -> None:

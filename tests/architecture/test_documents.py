@@ -2,7 +2,8 @@
 
 import pytest
 
-from embedded.documents import DOCS, configuration, documents, text
+from embedded.dashboards import dashboards
+from embedded.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
 from embedded.nginx import SOURCE
 
 
@@ -10,6 +11,17 @@ from embedded.nginx import SOURCE
 def test_a_document_under_docs_is_what_the_code_says(name):
     written = (DOCS / name).read_bytes()
     assert written == text(documents()[name]), f"docs/{name} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("name", dashboards())
+def test_a_dashboard_is_what_the_code_says(name):
+    written = (DASHBOARDS / name).read_bytes()
+    assert written == text(dashboards()[name]), f"deploy/observability/dashboards/{name} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_under_docs_is_what_the_code_says(name):
+    assert (DOCS / name).read_text() == pages()[name], f"docs/{name} has drifted: run `make docs`"
 
 
 @pytest.mark.parametrize("name", configuration())

@@ -1,5 +1,6 @@
 """compose.yml: what its schema says of it, and what it promises; no engine is needed to see either."""
 
+import os
 import re
 import shutil
 import stat
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis as redis_client
 import yaml
+from conftest import require
 from pydantic_settings import BaseSettings
 from support.composed import (
     OURS,
@@ -30,6 +32,8 @@ from support.composed import (
 from support.eventually import eventually
 from support.image import environment as of_image
 from support.image import lineage, stages
+from support.nginx import Nginx, before
+from support.people import knocking
 from support.ports import free_ports
 
 from api.settings import SERVICES as API_SERVICES
@@ -176,6 +180,21 @@ def test_nginx_finds_every_server_it_names_under_that_name(name: str, topology: 
     assert nginx["ulimits"]["nofile"]["hard"] >= int(found[1])
 
 
+async def test_nginx_counts_for_its_exporter_where_nobody_else_asks(tmp_path: Path) -> None:
+    require(Nginx)
+    (port,) = free_ports(1)
+    status = f"127.0.0.1:{port}"
+    server = Nginx(tmp_path, before(["127.0.0.1:1"], {"realtime-1": "127.0.0.1:1"}, status=status))
+    await server.start()
+    try:
+        async with knocking(f"http://127.0.0.1:{port}") as exporter, knocking(server.url) as people:
+            assert (await exporter.ask("GET", "/status")).raw.startswith(b"Active connections: ")
+            assert (await exporter.ask("GET", "/v1/feed")).status == 404
+            assert (await people.ask("GET", "/status")).status == 404
+    finally:
+        await server.stop()
+
+
 def test_gateways_differ_in_their_name_alone() -> None:
     first, second = (dict(SERVICES[name], environment=dict(SERVICES[name]["environment"])) for name in NODES)
     assert [each["environment"].pop("NODE_NAME") for each in (first, second)] == list(NODES)
@@ -291,6 +310,7 @@ ELSEWHERE = {
     "API_HOST",
     "API_PORT",
     "LOG_STYLE",
+    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps what a container says, and its files are read-only
 }  # the image and initiate.js say these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
@@ -339,7 +359,7 @@ async def test_redis_wants_its_password_and_keeps_what_it_is_told(tmp_path: Path
     script = (ROOT / "deploy/redis/start.sh").read_text()
     here = f"{ROOT / 'deploy/redis/redis.conf'} --port {port} --bind 127.0.0.1 --dir {tmp_path}"
     (tmp_path / "start.sh").write_text(script.replace("/etc/plaza/redis.conf", here))
-    env = {"REDIS_PASSWORD": "sesame", "PATH": "/usr/bin:/bin"}
+    env = {"REDIS_PASSWORD": "sesame", "PATH": os.environ["PATH"]}
     server = subprocess.Popen(["sh", "start.sh"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
     try:
         with redis_client.Redis(port=port, password="sesame") as client:

@@ -318,16 +318,20 @@ async def test_an_address_holds_so_many_requests_at_once(start: Start, api: List
     nginx = await start([api.server], {"realtime-1": "127.0.0.1:1"}, unlimited=[], adapt=narrow)
     async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
         door = Door(session, nginx.url)
-        for _ in range(5):
-            assert (await door.ask("GET", "/v1/feed")).status == 200
-            _, writer = await asyncio.open_connection("127.0.0.1", nginx.port)
+        held = [(await asyncio.open_connection("127.0.0.1", nginx.port))[1] for _ in range(5)]
+        for writer in held:
             stack.callback(writer.close)
             writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
 
         async def full() -> None:
             (await door.ask("GET", "/v1/feed")).refused(429, "rate_limited")
 
+        async def free() -> None:
+            assert (await door.ask("GET", "/v1/feed")).status == 200
+
         await eventually(full)
+        held[0].close()
+        await eventually(free)
 
 
 async def test_slow_clients_disturb_nobody_and_are_cut(start: Start, api: Listener) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from social.infra.logs import current_trace
@@ -95,5 +93,5 @@ def _narrow(where: Mapping[str, Any], field: str) -> bool:
 def heard(commands: Commands | None = None) -> Iterator[Commands]:
     """The commands of all connections that are opened meanwhile."""
     commands = commands or Commands()
-    with patch("social.infra.mongo.AsyncIOMotorClient", partial(AsyncIOMotorClient, event_listeners=[commands])):
+    with patch("social.infra.store_metrics.LISTENERS", (commands,)):
         yield commands

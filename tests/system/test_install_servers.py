@@ -23,7 +23,7 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 def root(tmp_path: Path) -> Path:
     """A Debian on which everything is installed."""
     servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx")
-    for file in (*servers, "usr/lib/some-arch/libuv.so.1"):
+    for file in (*servers, "usr/lib/some-arch/libuv.so.1", "usr/bin/promtool"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     return tmp_path
@@ -53,9 +53,8 @@ def install(root: Path) -> Install:
 
 def test_nothing_happens_when_all_is_there(install: Install, root: Path) -> None:
     said = install(APT_FAILS="").stdout
-    assert said.splitlines() == [
-        f"{each}: installed" for each in ("redis-server", "rabbitmq-server", "nginx", "libuv1")
-    ]
+    names = ("redis-server", "rabbitmq-server", "nginx", "libuv1", "prometheus")
+    assert said.splitlines() == [f"{each}: installed" for each in names]
     assert not (root / "diary").exists()
 
 

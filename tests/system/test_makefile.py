@@ -220,6 +220,13 @@ def test_up_makes_passwords_once_and_starts_what_is_asked_for(make: Make, folder
     ]
 
 
+def test_a_load_passes_on_what_was_said_and_nothing_of_the_shell(make: Make, folder: Path) -> None:
+    said = make("load", "SCENARIO=viral", "USERS=7", "HOST=http://localhost:1", "ALLOW=x", DURATION="9s").stdout
+    assert "python ran loadtests/load.py viral --users 7 --host http://localhost:1 --allow x\n" in said
+    assert "python ran loadtests/load.py post\n" in make("load", HOST="a-machine").stdout
+    assert "python ran loadtests/bench.py rest viral --quick\n" in make("bench", "ONLY=rest viral", "QUICK=1").stdout
+
+
 def test_help_lists_what_make_can_do(make: Make) -> None:
     shown = make().stdout
     assert "make run " in shown

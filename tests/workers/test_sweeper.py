@@ -41,15 +41,15 @@ async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(
         ran.append("works")
         return 3
 
-    before = counted("plaza_swept_total", job="works")
+    before = counted("plaza_swept_total", sweep="works")
     todo = [Job("fails", fails, 60), Job("hangs", hangs, 60), Job("works", works, 60)]
     lease = sweeper.Lease(plaza.social.mongo, "sweeper of this test", sweeper.LEASE)
     for _ in range(2):
         await sweeper.sweep(plaza.social, lease, todo)
     assert ran == ["fails", "hangs", "works", "works"], "what found something looks again, the others wait"
-    assert counted("plaza_swept_total", job="works") - before == 6
-    assert counted("plaza_sweeps_total", job="fails", outcome="failed") == 1
-    assert counted("plaza_sweeps_total", job="hangs", outcome="failed") == 1
+    assert counted("plaza_swept_total", sweep="works") - before == 6
+    assert counted("plaza_sweeps_total", sweep="fails", outcome="failed") == 1
+    assert counted("plaza_sweeps_total", sweep="hangs", outcome="failed") == 1
 
 
 async def test_whoever_has_not_the_lease_does_nothing(plaza: Plaza) -> None:

@@ -1,6 +1,7 @@
 """What one append to a full stream costs: by compare-and-set as it is done, and by one pipeline update and a read.
 
-`python loadtests/streams.py` takes some seconds, on an embedded store of its own; the last line is one JSON object.
+`python loadtests/benchmarks/streams.py` takes some seconds, on an embedded store of its own; the last line is one JSON
+object.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from embedded.store import Store
 from social import streams
@@ -36,12 +37,14 @@ async def by_compare_and_set(mongo: Mongo, user_id: str, k: str) -> None:
     await streams.append(mongo, user_id, [streams.Entry(k, 1, "notification")])
 
 
-async def median_ms(append: Callable[[Mongo, str, str], Awaitable[None]], mongo: Mongo, user_id: str) -> float:
+async def median_ms(
+    times: int, append: Callable[[Mongo, str, str], Awaitable[None]], mongo: Mongo, user_id: str
+) -> float:
     await mongo.insert("streams", streams.new(user_id))
     full = [streams.Entry(f"old{number}", 1, "notification") for number in range(streams.WINDOW)]
     await streams.append(mongo, user_id, full)
     seconds = []
-    for number in range(TIMES):
+    for number in range(times):
         started = time.perf_counter()
         await append(mongo, user_id, f"new{number}")
         seconds.append(time.perf_counter() - started)
@@ -49,14 +52,15 @@ async def median_ms(append: Callable[[Mongo, str, str], Awaitable[None]], mongo:
 
 
 async def main() -> None:
+    times = 5 if "--quick" in sys.argv else TIMES
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         mongo = Mongo(await store.start(), "streams")
         try:
             await migrate(mongo)
             figures = {
-                "pipeline_ms": round(await median_ms(by_pipeline, mongo, "a" * 24), 2),
-                "compare_and_set_ms": round(await median_ms(by_compare_and_set, mongo, "b" * 24), 2),
+                "pipeline_ms": round(await median_ms(times, by_pipeline, mongo, "a" * 24), 2),
+                "compare_and_set_ms": round(await median_ms(times, by_compare_and_set, mongo, "b" * 24), 2),
             }
         finally:
             store.stop()

@@ -1,12 +1,11 @@
 """How our realtime engine compares with python-socketio on aiohttp and with bare uWebSockets, in one run.
 
-`python loadtests/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the server has one core, the clients the other.
-Then what a targeted push costs on 1 to 8 gateways (`cluster.py`).
+`python loadtests/benchmarks/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the server has one core, the clients
+the other. What more gateways cost is measured by `gateways.py`.
 The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import subprocess
@@ -15,8 +14,6 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-
-import cluster
 
 HERE = Path(__file__).parent
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -192,11 +189,9 @@ def main() -> None:
     parser.add_argument(
         "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
     )
-    cluster.add_options(parser)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     options = parser.parse_args()
     if options.quick:
-        cluster.shrink(options)
         options.paced, options.burst, options.rounds, options.pause, options.idle = 500, 1000, 3, 0.3, 2.0
     with tempfile.TemporaryDirectory() as folder:
         client = build_client(folder)
@@ -205,9 +200,8 @@ def main() -> None:
             print(f"measuring {stack}…", file=sys.stderr, flush=True)
             results[stack] = measure(stack, client, options)
             print(table({stack: results[stack]}), file=sys.stderr, flush=True)
-    costs = asyncio.run(cluster.run(options))
-    print(table(results), cluster.table(costs), sep="\n\n")
-    print(json.dumps(summary(results, options) | cluster.summary(costs)))
+    print(table(results))
+    print(json.dumps(summary(results, options)))
 
 
 if __name__ == "__main__":

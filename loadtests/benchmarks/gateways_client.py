@@ -1,4 +1,4 @@
-"""Many Socket.IO clients over bare sockets, told by lines on stdin what to do: python cluster_client.py
+"""Many Socket.IO clients over bare sockets, told by lines on stdin what to do: python gateways_client.py
 
 `open <file of "port token" lines> <at once>` -> `opened <clients> <seconds>`
 `expect <events> <limit_s>` -> `ready`, then `got <events> <seconds> <p50_ms> <p99_ms>`; an event carries its sender's

@@ -14,7 +14,7 @@ from typing import Any
 
 import bson
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from social.infra.mongo import Mongo
 from social.infra.schema import INDEXES

@@ -1,6 +1,6 @@
 """What the REST API answers: requests a second, p50 and p99, of the requests people make most.
 
-    make bench-rest
+    make bench ONLY=rest
 
 Starts the embedded system by itself, opens accounts that follow each other and post, and then asks for one thing after
 another from so many connections at once, each with one request under way. Every figure is also given as a multiple of
@@ -24,8 +24,7 @@ from rich.progress import track
 from rich.table import Table
 from system import p50_ms, p99_ms, register, started
 
-PEOPLE = 40
-FOLLOWS = 20  # each
+FOLLOWS = 20  # each, or half of all
 POSTS = 10  # each
 
 Ask = tuple[str, str, str | None, Any]  # method, path, token, body
@@ -47,15 +46,15 @@ class Crowd(NamedTuple):
     posts: list[str]
 
 
-async def gather(http: aiohttp.ClientSession, console: Console) -> Crowd:
+async def gather(http: aiohttp.ClientSession, console: Console, people: int) -> Crowd:
     """Accounts that follow each other, and their posts."""
-    names = [f"person{n}" for n in range(PEOPLE)]
+    names = [f"person{n}" for n in range(people)]
     steps = track(names, "opening accounts", console=console)
     tokens = [await register(http, name) for name in steps]
     posts: list[str] = []
     for at, token in enumerate(track(tokens, "following and posting", console=console)):
-        for other in range(at + 1, at + 1 + FOLLOWS):
-            await ask(http, ("PUT", f"/v1/users/{names[other % PEOPLE]}/follow", token, None))
+        for other in range(at + 1, at + 1 + min(FOLLOWS, people // 2)):
+            await ask(http, ("PUT", f"/v1/users/{names[other % people]}/follow", token, None))
         texts = ({"text": f"hello number {n}"} for n in range(POSTS))
         posts += [(await ask(http, ("POST", "/v1/posts", token, text)))["id"] for text in texts]
     return Crowd(tokens, posts)
@@ -115,12 +114,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="of each kind in each round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    parser.add_argument("--people", type=int, default=40, help="who follow and post (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=16, help="at once (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.seconds, asked.rounds, asked.people = 0.3, 1, 6
     console = Console(stderr=True)
     connector = aiohttp.TCPConnector(limit=0)
     async with started() as url, aiohttp.ClientSession(url, connector=connector) as http:
-        asks = kinds(await gather(http, console), random.Random(7))
+        asks = kinds(await gather(http, console, asked.people), random.Random(7))
         rounds: dict[str, list[Figures]] = {name: [] for name in asks}
         for name, begin in asks.items():  # reads first: what is written makes them dearer in the embedded store
             for _ in range(asked.rounds):

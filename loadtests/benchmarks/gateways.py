@@ -1,9 +1,10 @@
 """What a targeted push costs a cluster of 1, 2, 4 and 8 gateways, ours and stock python-socketio's, in one run.
 
-`python loadtests/cluster.py [--users 10000] [--stock-users 1000] [--quick]`; needs redis-server. All gateways share one
-core, everything else has the other. Ours are whole gateways (`python -m realtime`: tokens, revocations, streams in the
-embedded document store, Redis); a push is a stream event that is published as the notifications worker publishes it,
-without being appended first. Stock nodes are python-socketio on aiohttp with AsyncRedisManager. A user has one socket,
+`python loadtests/benchmarks/gateways.py [--users 10000] [--stock-users 1000] [--quick]`; needs redis-server. All
+gateways share one core, everything else has the other. Ours are whole gateways (`python -m realtime`: tokens,
+revocations, streams in the embedded document store, Redis); a push is a stream event that is published as the
+notifications worker publishes it, without being appended first.
+Stock nodes are python-socketio on aiohttp with AsyncRedisManager. A user has one socket,
 on one of the gateways; every user gets `--push-rounds` pushes at `--rate` a second. The figure is the CPU time of all
 gateways together, with all that they do besides, divided by the pushes that arrived: the median of `--passes`. What is
 done per socket twice a minute (comparing positions, renewing presence) is put off: it costs the same on any number of
@@ -32,7 +33,7 @@ from typing import Any
 import psutil
 import socketio
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from embedded.store import Store
 from social.contracts.codec import encode
@@ -214,7 +215,7 @@ class Stock:
 
     async def gateway(self, stack: AsyncExitStack) -> tuple[int, int]:
         """(pid, port) of one more node."""
-        process = child(stack, None, sys.executable, str(HERE / "cluster_stock.py"), self._redis_url)
+        process = child(stack, None, sys.executable, str(HERE / "gateways_stock.py"), self._redis_url)
         return process.pid, int((await ask(process))[0])
 
     def token(self, user: int) -> str:
@@ -253,7 +254,7 @@ async def measure(
             on_core(pid, GATEWAY_CORE)
         listed = folder / "clients"
         listed.write_text("\n".join(f"{nodes[user % gateways][1]} {stack.token(user)}" for user in range(users)))
-        client = child(processes, OTHER_CORE, sys.executable, str(HERE / "cluster_client.py"))
+        client = child(processes, OTHER_CORE, sys.executable, str(HERE / "gateways_client.py"))
         opened = float((await ask(client, f"open {listed} {AT_ONCE}"))[2])
         await expected(client, users, paced(stack.publish, users, [1], rate))  # warm
         await asyncio.sleep(options.rest)

@@ -1,6 +1,6 @@
 """One post gets 1,000 likes a second: what its author's stream does, and how long everybody else waits meanwhile.
 
-    python loadtests/viral.py [--likes 1000] [--seconds 15] [--beside 10]
+    python loadtests/benchmarks/notifications.py [--likes 1000] [--seconds 15] [--beside 10]
 
 Starts a private Redis and RabbitMQ, an embedded document store (another one where MONGO_URL names it) and one
 `python -m workers` with the roles notifications and relay; nothing else is contacted. The likes themselves are there
@@ -186,7 +186,10 @@ async def main() -> int:
     parser.add_argument("--seconds", type=float, default=15, help="of the storm, and alone (default: %(default)s)")
     parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
     parser.add_argument("--committed", action="store_true", help="commit the storm's events to the store first")
+    parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.likes, asked.seconds = 50, 1.0
     async with working_over_servers("notifications,relay") as (social, amqp_url):
         through = functools.partial(tell, social) if asked.committed else published_to(amqp_url, social.mongo)
         figures = await measure(social, through, asked.likes, asked.seconds, asked.beside)

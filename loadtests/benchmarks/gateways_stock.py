@@ -1,4 +1,4 @@
-"""A stock node of a cluster: python-socketio on aiohttp with its own Redis manager: python cluster_stock.py <redis>"""
+"""A stock node of a cluster: python-socketio on aiohttp with its own Redis manager: python gateways_stock.py <redis>"""
 
 import asyncio
 import sys

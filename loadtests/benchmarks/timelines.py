@@ -1,7 +1,7 @@
 """What a post by somebody with 10,000 followers costs: them, everybody else, and whoever scrolls down a long way.
 
-    python loadtests/celebrity.py
-    python loadtests/celebrity.py --followers 1000    # to see that it runs
+    python loadtests/benchmarks/timelines.py
+    python loadtests/benchmarks/timelines.py --quick    # to see that it runs
 
 Starts store, broker and workers of the embedded system in this process; each of MONGO_URL, REDIS_URL and AMQP_URL that
 is set is used instead. First it measures how long a like takes to reach its author's sockets, alone and while the post
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from typing import Any
 
-from system import p50_ms, p99_ms, people, working_in_process
+from system import follow, p50_ms, p99_ms, people, working_in_process
 
 from social import feeds, likes, posts
 from social.contracts.pushes import channel, user_room
@@ -26,19 +26,11 @@ from social.feeds import timelines
 from social.infra import clock
 from social.infra.wiring import Social
 
-ALONE_S = 15.0
 AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
 LIKE_EVERY_S = 0.1
 FOLLOWED, POSTS_EACH = 30, 100
 LIMIT = 20
 READS = 15
-
-
-async def follow(social: Social, pairs: Sequence[tuple[str, str]]) -> None:
-    """Edges as they are after long: without events."""
-    rows = [{"_id": one + other, "from": one, "to": other, "follows_at": clock.now()} for one, other in pairs]
-    for start in range(0, len(rows), 1_000):
-        await social.mongo.insert_missing("edges", rows[start : start + 1_000])
 
 
 class Bystanders:
@@ -78,15 +70,15 @@ class Bystanders:
         return await asyncio.wait_for(heard, 60) - started
 
 
-async def fan_out(social: Social, followers: int) -> dict[str, float]:
+async def fan_out(social: Social, followers: int, alone_s: float) -> dict[str, float]:
     """The post and the bystanders."""
     star, fan, *rest = await people(social.mongo, 2 + AUTHORS + followers)
     authors, fans = rest[:AUTHORS], sorted(rest[AUTHORS:])
-    await follow(social, [(each, star) for each in fans])
+    await follow(social.mongo, [(each, star) for each in fans])
     await social.mongo.update("users", {"_id": star}, {"$set": {"followers": followers}})
     bystanders = Bystanders(social, authors, fan)
     listening = asyncio.create_task(bystanders.listen())
-    end = time.perf_counter() + ALONE_S
+    end = time.perf_counter() + alone_s
     alone = await bystanders.like(lambda: time.perf_counter() > end)
     post = await social.commit(posts.publish, "hello everybody", by=star)
     started = time.perf_counter()
@@ -114,7 +106,7 @@ def _delays(name: str, took: Sequence[float]) -> dict[str, float]:
 async def scroll(social: Social) -> dict[str, float]:
     """Page 1, the last page of entries, and page 100, which is fanned out on read."""
     reader, *authors = await people(social.mongo, 1 + FOLLOWED)
-    await follow(social, [(reader, each) for each in authors])
+    await follow(social.mongo, [(reader, each) for each in authors])
     counts: dict[str, Any] = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
     for _ in range(POSTS_EACH):
         rows = [
@@ -151,10 +143,14 @@ async def main() -> None:
     """Both measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--followers", type=int, default=10_000, help="of the author (default: %(default)s)")
+    parser.add_argument("--alone", type=float, default=15.0, help="seconds of likes first (default: %(default)s)")
     parser.add_argument("--fanout-limit", type=int, default=feeds.FANOUT_LIMIT, help="(default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="600 followers and two seconds, to see that it runs")
     asked = parser.parse_args()
+    if asked.quick:
+        asked.followers, asked.alone = 600, 2.0
     async with working_in_process(asked.fanout_limit) as social:
-        found = await fan_out(social, asked.followers) | await scroll(social)
+        found = await fan_out(social, asked.followers, asked.alone) | await scroll(social)
     for name, value in found.items():
         print(f"{name:>24} {value:>12,.1f}")
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

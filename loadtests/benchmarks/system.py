@@ -13,7 +13,7 @@ from statistics import median, quantiles
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for whoever imports this, too
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for whoever imports this, too
 
 import workers.app
 from embedded.app import connect as connect_embedded
@@ -35,7 +35,7 @@ from social.infra.settings import load
 from social.infra.wiring import Social
 from workers.mail import Post
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
 DATABASE = "plaza_measured"
@@ -144,6 +144,13 @@ async def people(mongo: Mongo, count: int) -> list[str]:
         await mongo.insert_missing("streams", [streams.new(each) for each in some])
         await mongo.insert_missing("timelines", [timelines.new(each) for each in some])
     return ids
+
+
+async def follow(mongo: Mongo, pairs: Sequence[tuple[str, str]]) -> None:
+    """Edges as they are after long: without events."""
+    rows = [{"_id": one + other, "from": one, "to": other, "follows_at": clock.now()} for one, other in pairs]
+    for start in range(0, len(rows), 1_000):
+        await mongo.insert_missing("edges", rows[start : start + 1_000])
 
 
 def p50_ms(took: Sequence[float]) -> float:

@@ -1,0 +1,67 @@
+"""What a load does behind the doors of a system of its own: the store is written to, a gateway is killed.
+
+python -m loadtests.behind USERNAME COUNT    # followers, in MONGO_URL or PLAZA_VAR
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+class NotOurs(Exception):
+    """There is no system of our own to do it to."""
+
+
+def seed_followers(username: str, count: int) -> None:
+    """So many followers of somebody, written to the store in another process: this one is gevent's."""
+    if count > 0:
+        subprocess.run([sys.executable, "-m", "loadtests.behind", username, str(count)], cwd=ROOT, check=True)
+
+
+def kill_gateway(nodes: Sequence[str]) -> str:
+    """kill -9 the gateway that is named most often; its name."""
+    name, _ = Counter(nodes).most_common(1)[0]
+    asked = [sys.executable, "-m", "embedded.cluster", "status"]
+    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    pids = {part["name"]: part["pid"] for part in map(json.loads, said.splitlines())}
+    os.kill(pids[name], signal.SIGKILL)
+    return name
+
+
+def store_url() -> str:
+    """MONGO_URL, or the embedded store of the system whose data are in PLAZA_VAR; raises NotOurs."""
+    if url := os.environ.get("MONGO_URL"):
+        return url
+    note = Path(os.environ.get("PLAZA_VAR", "var")) / "store.json"
+    if not note.exists():
+        raise NotOurs(f"no store runs in {note.parent}; PLAZA_VAR names another folder, MONGO_URL another store")
+    return f"mongodb://127.0.0.1:{json.loads(note.read_text())['port']}/?retryWrites=false"
+
+
+async def _seed(username: str, count: int) -> None:
+    from loadtests.benchmarks.system import follow, people
+    from social.infra.mongo import Mongo
+
+    mongo = Mongo(store_url(), os.environ.get("MONGO_DATABASE", "plaza"))
+    star = await mongo.one("users", {"username": username}, {"_id": 1})
+    assert star, f"there is no {username}"
+    fans = await people(mongo, count)
+    await follow(mongo, [(each, star["_id"]) for each in fans])
+    await mongo.update("users", {"_id": star["_id"]}, {"$inc": {"followers": count}})
+    mongo.close()
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    try:
+        asyncio.run(_seed(sys.argv[1], int(sys.argv[2])))
+    except NotOurs as error:
+        sys.exit(str(error))

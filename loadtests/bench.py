@@ -1,0 +1,155 @@
+"""Run the benchmarks and write their figures into loadtests/README.md: tables, charts, machine, commit, command.
+
+    make bench                       # all of them
+    make bench ONLY="rest viral"     # these; the figures of the others stay
+    make bench QUICK=1               # a moment of each, to see that they run: writes nothing
+
+Each block between `<!-- measured: X -->` and `<!-- until here -->` is written by one benchmark; all prose is by hand.
+The exit code is 1 when one of them fails, whose block then stays as it is.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from loadtests import tables
+from loadtests.load import draw
+from loadtests.run import commit, machine
+from loadtests.tables import Figures, Rows
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "loadtests/README.md"
+FIGURES = ROOT / "loadtests/figures"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is run, the rows of its table (the first is its head), and its chart."""
+
+    command: str
+    rows: Callable[[Figures], Rows]
+    chart: Callable[[Figures, Path], None] | None = None
+    quick: str = "--quick"
+
+
+def script(name: str) -> str:
+    """How a benchmark is started."""
+    return f"python loadtests/benchmarks/{name}.py"
+
+
+def load(scenario: str, users: int, duration: str, more: str = "") -> Benchmark:
+    """A scenario on a cluster of its own."""
+    command = f"python loadtests/load.py {scenario} --users {users} --duration {duration}{more}"
+    return Benchmark(command, tables.of_load, None, "--users 6 --duration 5s --followers 600")
+
+
+BENCHMARKS = {
+    "rest": Benchmark(script("rest"), tables.of_rest, tables.chart_of_rest),
+    "login": Benchmark(script("login"), tables.of_login),
+    "streams": Benchmark(script("streams"), tables.of_streams),
+    "timelines": Benchmark(script("timelines"), tables.of_timelines),
+    "notifications": Benchmark(script("notifications"), tables.of_notifications),
+    "fanout": Benchmark(script("fanout"), tables.of_fanout, tables.chart_of_fanout),
+    "gateways": Benchmark(script("gateways"), tables.of_gateways),
+    "browse": load("browse", 20, "60s"),
+    "post": load("post", 50, "60s"),
+    "viral": load("viral", 100, "60s"),
+    "celebrity": load("celebrity", 20, "90s"),
+    "reconnect-storm": load("reconnect-storm", 100, "60s"),
+}
+
+SHOWN = {"browse": "throughput", "celebrity": "latency-posts", "reconnect-storm": "people"}  # others show the latency
+
+
+# ---- running and writing
+
+
+def run(name: str, quick: bool, folder: Path) -> Figures:
+    """The figures of one; raises subprocess.CalledProcessError."""
+    benchmark = BENCHMARKS[name]
+    _, *command = benchmark.command.split()
+    if quick:
+        command += benchmark.quick.split()
+    if is_load := benchmark.rows is tables.of_load:
+        command += ["--results", str(folder)]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    if is_load:
+        return json.loads((folder / "result.json").read_text())
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def block(name: str, figures: Figures, pictures: Sequence[Path]) -> str:
+    """What stands between the markers."""
+    head, *rows = [[str(cell) for cell in row] for row in BENCHMARKS[name].rows(figures)]
+    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
+    when = time.strftime("%Y-%m-%d")
+    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}. The same again: `make bench ONLY={name}`,"
+    return "\n\n".join(["\n".join(lines), *shown, f"{origin} or\n`{BENCHMARKS[name].command}`."])
+
+
+def rewritten(text: str, name: str, inside: str) -> str:
+    """The README with another block; raises ValueError where it has none of that name."""
+    begin, end = f"<!-- measured: {name} -->\n", "\n<!-- until here -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"loadtests/README.md has no block for {name}")
+    return f"{before}{begin}{inside}{end}{after}"
+
+
+def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
+    """Its chart, in loadtests/figures/ unless nothing is to be kept."""
+    folder.mkdir(exist_ok=True)
+    benchmark, path = BENCHMARKS[name], folder / f"{name}.png"
+    if benchmark.rows is tables.of_load:
+        with tempfile.TemporaryDirectory() as drawn:
+            for each in draw(figures, Path(drawn)):
+                if each.stem == SHOWN.get(name, "latency"):
+                    shutil.copy(each, path)
+    elif benchmark.chart is not None:
+        benchmark.chart(figures, path)
+    return [path] if path.exists() else []
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a moment of each, writes nothing")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(BENCHMARKS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    failed = []
+    for name in asked.names or BENCHMARKS:
+        print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                figures = run(name, asked.quick, Path(folder))
+            except (subprocess.CalledProcessError, ValueError, OSError) as error:
+                print(f"{name} failed: {error}", file=sys.stderr)
+                failed.append(name)
+                continue
+            drawn = pictures(name, figures, Path(folder) / "figures" if asked.quick else FIGURES)
+            inside = block(name, figures, drawn)
+            text = rewritten(README.read_text(), name, inside)
+            if asked.quick:
+                print(inside)
+            else:
+                README.write_text(text)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

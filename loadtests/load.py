@@ -1,0 +1,209 @@
+"""Run one scenario: a cluster of its own is brought up, people come, and what arrived is written down.
+
+    make load SCENARIO=viral USERS=100 DURATION=60s
+    make load SCENARIO=post HOST=http://localhost:8080 REALTIME=http://localhost:8081    # what runs there already
+
+Writes an HTML report, JSON and charts to a folder of loadtests/results/. The exit code is 1 when anything that was
+acknowledged was not delivered, or was delivered twice, or somebody never got a connection.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from rich.console import Console
+from rich.table import Table
+
+from embedded.cluster.ports import free_ports
+from loadtests import charts, target
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "loadtests/results"
+READY_WITHIN_S = 120.0
+STOP_WITHIN_S = 60.0
+POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
+
+
+@contextmanager
+def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """A cluster with an empty store on a free port, without limits on requests; its URL, and its environment."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder, log.open("wb") as output:
+        rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
+        environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
+        environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "embedded.cluster"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C ends the load first
+        )
+        try:
+            _wait(url, process, log)
+            yield url, environment
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(STOP_WITHIN_S)
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/docs", timeout=3):
+                return
+        except (urllib.error.URLError, OSError):
+            pass
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = log.read_text(errors="replace").strip().splitlines()
+            raise SystemExit("the cluster did not start: " + (said[-1] if said else "it said nothing"))
+        time.sleep(0.1)
+
+
+def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str], folder: Path) -> int:
+    """Headless, with a line of progress each second; its exit code."""
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py"), "--headless"]
+    command += ["--host", host, "--scenario", asked.scenario, "--users", str(asked.users)]
+    command += ["--spawn-rate", str(asked.spawn_rate), "--run-time", asked.duration]
+    command += [
+        "--pause",
+        str(asked.pause),
+        "--followers",
+        str(asked.followers),
+        "--realtime",
+        asked.realtime,
+        "--allow",
+        asked.allow,
+    ]
+    command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
+    command += ["--only-summary", "--logfile", str(folder / "locust.log")]
+    with (folder / "locust.txt").open("wb") as summary:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=summary)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # it had it too, and stops when what is on its way has arrived
+                pass
+
+
+def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Charts of a run over time."""
+    rows = result["timeline"]
+    marks = {each["at_s"]: f"{each['name']} killed" for each in result["gateways_killed"]}
+    title = f"{result['scenario']}, {result['users']} users"
+
+    def over_time(*names: str) -> dict[str, list[tuple[float, float | None]]]:
+        return {
+            name.replace("_", " ").removesuffix(" ms"): [(row["at_s"], row[name]) for row in rows] for name in names
+        }
+
+    ms = "ms, of each second"
+    drawn = {
+        "throughput": ("requests and pushes", "a second", over_time("requests", "pushes")),
+        "people": ("who is there", "users, and their sockets", over_time("users", "sockets")),
+        "latency": ("from the write to its push", ms, over_time("like_p50_ms", "like_p99_ms")),
+        "latency-posts": (
+            "from a post to its followers",
+            "ms, of each second",
+            over_time("post_p50_ms", "post_p99_ms"),
+        ),
+    }
+    paths = []
+    for name, (what, unit, series) in drawn.items():
+        if any(value for points in series.values() for _, value in points):
+            paths.append(folder / f"{name}.png")
+            charts.lines(paths[-1], f"{title}: {what}", unit, series, marks)
+    return paths
+
+
+def report(result: Mapping[str, Any], folder: Path) -> None:
+    """A table, and where the rest is."""
+    console = Console()
+    table = Table("", *("acknowledged", "delivered", "recovered", "p50", "p95", "p99"))
+    for kind, each in result["deliveries"].items():
+        spread = ["-" if each[name] is None else f"{each[name]:,.0f} ms" for name in ("p50_ms", "p95_ms", "p99_ms")]
+        table.add_row(kind, str(each["acknowledged"]), str(each["delivered"]), str(each["recovered"]), *spread)
+    if result["deliveries"]:
+        console.print(table)
+    requests = Table("request", "a second", "failed", "p50", "p99")
+    for name, each in result["requests"].items():
+        p50, p99 = (f"{each[name]:,.0f} ms" for name in ("p50_ms", "p99_ms"))
+        requests.add_row(name, f"{each['per_s']:,.1f}", str(each["failed"]), p50, p99)
+    console.print(requests)
+    back = result["came_back"]
+    if back["sockets"]:
+        console.print(
+            f"came back: {back['sockets']} sockets, {back['stream_went_on']} of them where they were,"
+            f" p50 {back['p50_ms']:,.0f} ms, p99 {back['p99_ms']:,.0f} ms after the connection was lost"
+        )
+    console.print(
+        f"lost: {result['lost']}   duplicated: {result['duplicated']}   unanswered: {result['unanswered']}"
+        f"   never connected: {result['stranded']}"
+    )
+    if result["client"]["busy"]:
+        console.print(
+            "[bold]Locust was busy itself (over 90 % of a core): these are its figures, not the system's.[/bold]"
+        )
+    console.print(f"[dim]{folder}/[/dim]")
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenario", help="browse, post, viral, celebrity, reconnect-storm or soak")
+    parser.add_argument("--users", type=int, default=50, help="(default: %(default)s)")
+    parser.add_argument("--duration", default="", help="as 90s, 10m or 2h (default: 60s; soak 1h)")
+    parser.add_argument("--spawn-rate", type=float, default=10, help="users a second (default: %(default)s)")
+    parser.add_argument("--pause", type=float, default=3.0, help="seconds between two things somebody does")
+    parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
+    parser.add_argument("--host", default="", help="of a system that runs already (default: a cluster of its own)")
+    parser.add_argument("--realtime", default="", help="where its sockets connect to, if not there")
+    parser.add_argument("--allow", default="", help="a host that is not this machine, and yours to load")
+    parser.add_argument("--results", type=Path, default=None, help="folder (default: a new one in loadtests/results/)")
+    asked = parser.parse_args()
+    asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
+    if asked.host:
+        try:
+            target.check(asked.host, asked.allow)
+        except target.Refused as refused:
+            raise SystemExit(str(refused)) from None
+    folder = asked.results or RESULTS / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if asked.host:
+        code = locust(asked, asked.host, os.environ, folder)
+    else:
+        print("starting a cluster", file=sys.stderr)
+        with cluster(folder / "cluster.log") as (url, environment):
+            code = locust(asked, url, environment, folder)
+    if sys.stdout.isatty():
+        print()
+    if not (folder / "result.json").exists():
+        said = [folder / name for name in ("locust.log", "locust.txt")]
+        print("\n".join(each.read_text() for each in said if each.exists()).strip(), file=sys.stderr)
+        return code or 1
+    result = json.loads((folder / "result.json").read_text())
+    draw(result, folder)
+    report(result, folder)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""What Locust loads: the scenarios, whom they may be aimed at, and the account of what arrived.
+
+make load SCENARIO=viral USERS=100    # headless, with a cluster of its own
+.venv/bin/locust -f loadtests/locustfile.py -H http://localhost:8080 --realtime http://localhost:8081
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import gevent
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import StopTest
+from locust.runners import LocalRunner
+
+from loadtests import target
+from loadtests.run import Run, write
+
+SCENARIOS = ("browse", "post", "viral", "celebrity", "reconnect-storm", "soak")
+MODULES = {name: importlib.import_module("loadtests.scenarios." + name.replace("-", "_")) for name in SCENARIOS}
+# Locust wants to see them here; a run takes those of its scenario.
+globals().update({user.__name__: user for module in MODULES.values() for user in module.USERS})
+
+
+@events.init_command_line_parser.add_listener
+def _arguments(parser: LocustArgumentParser) -> None:
+    parser.add_argument("--scenario", choices=SCENARIOS, default="browse", help="what people do")
+    parser.add_argument("--realtime", default="", metavar="URL", help="where sockets connect to, if not the host")
+    parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two things somebody does")
+    parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
+    parser.add_argument("--allow", default="", metavar="HOST", help="a host besides this machine, and yours to load")
+    parser.add_argument("--result", default="", metavar="FILE", include_in_web_ui=False, help="JSON, with every second")
+
+
+@events.init.add_listener
+def _no_strangers(environment: Environment, runner: Any, **_: Any) -> None:
+    """One process counts what arrives, and nobody is aimed at who was not named."""
+    options = environment.parsed_options
+    if runner is not None and not isinstance(runner, LocalRunner):
+        sys.exit("a load runs in one process, which counts what arrives: no --master, --worker or --processes")
+    if options is not None and environment.host:
+        try:
+            _check(environment)
+        except target.Refused as refused:
+            sys.exit(str(refused))
+
+
+@events.test_start.add_listener
+def _begin(environment: Environment, **_: Any) -> None:
+    try:
+        _check(environment)
+    except target.Refused as refused:  # what was typed into the page
+        raise StopTest(str(refused)) from None
+    module = MODULES[environment.parsed_options.scenario]
+    environment.user_classes = module.USERS
+    environment.process_exit_code = None
+    run = Run(environment)
+    for user in module.USERS:
+        user.shared = run
+    environment.plaza = run
+    run.begin()
+    if during := getattr(module, "during", None):
+        gevent.spawn(during, run)
+
+
+@events.test_stopping.add_listener
+def _settle(environment: Environment, **_: Any) -> None:
+    environment.plaza.settle()
+
+
+@events.test_stop.add_listener
+def _end(environment: Environment, **_: Any) -> None:
+    run = environment.plaza
+    run.end()
+    result = run.result()
+    if environment.parsed_options.result:
+        write(result, Path(environment.parsed_options.result))
+    environment.process_exit_code = 1 if result["lost"] or result["duplicated"] or result["stranded"] else 0
+
+
+def _check(environment: Environment) -> None:
+    options = environment.parsed_options
+    for url in filter(None, (environment.host, options.realtime)):
+        target.check(url, options.allow)

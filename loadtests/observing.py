@@ -1,0 +1,268 @@
+"""What it costs to be looked at: requests a second and like → push, with metrics, logs and traces, and without.
+
+    python loadtests/observing.py [--rounds 12] [--seconds 3]
+
+Starts a private Redis and RabbitMQ, an embedded document store, and over them three times the same three processes
+(api, realtime, workers), each three with a database of their own: `off` counts, logs and traces nothing, `seen` has
+metrics and logs as in production (JSON on standard output and in a file, level info), `traced` traces one request in
+ten besides and sends its spans to a collector here. In each round each of them is asked, in another order, for posts by
+16 connections at once; then people are liked, 20 a second, and the time from each request to the notification at their
+socket is taken. Who is not asked idles. A ratio is of two in one round, the figure the median of all rounds, with the
+quartiles. The last line is one JSON object; nothing but what it started is contacted.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+import aiohttp
+import psutil
+from aiohttp import web
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from system import POLICIES, ROOT, _free_port, p50_ms, register
+
+from embedded.cluster.servers import RabbitServer, RedisServer
+from embedded.store import Store
+from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+from social.infra.mongo import Mongo
+from social.infra.schema import migrate
+
+PEOPLE = 40
+LIKES_PER_S = 20
+CONNECTIONS = 16
+MODULES = ("api", "realtime", "workers")
+UNSEEN = Path(__file__).with_name("unobserved.py")
+
+
+class Round(NamedTuple):
+    """What was measured of one of them in one round."""
+
+    per_second: float
+    cpu_us: float  # of the API, a request
+    like_ms: float
+
+
+class Variant:
+    """Three processes that are looked at in one way."""
+
+    def __init__(self, name: str, folder: Path, servers: dict[str, str], more: dict[str, str]) -> None:
+        self.name = name
+        ports = {module: _free_port() for module in MODULES}
+        self.api, self.gateway = (f"http://127.0.0.1:{ports[module]}" for module in ("api", "realtime"))
+        self._ready = [f"http://127.0.0.1:{port}/readyz" for port in ports.values()]
+        keys = {"JWT_PRIVATE_KEY_FILE": JWT_PRIVATE_KEY, "REFRESH_KEY_FILE": REFRESH_KEY, "PID_KEY_FILE": PID_KEY}
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("LOG_", "TRACES_", "RATE_"))},
+            **servers,
+            **{setting: str(folder / file) for setting, file in {**keys, "JWT_JWKS": JWKS}.items()},
+            **{f"{module.upper()}_PORT": str(port) for module, port in ports.items()},
+            **{f"{module.upper()}_HOST": "127.0.0.1" for module in MODULES},
+            **{f"RATE_{policy}": "1000000/1" for policy in POLICIES},
+            "MONGO_DATABASE": f"plaza_{name}",
+            "AMQP_PREFIX": name,
+            "MEDIA_URL": f"file:{folder / 'media'}",
+            "MAILER_URL": f"file:{folder / 'mail'}",
+            "LOG_STYLE": "json",
+            "DRAIN_S": "0",
+            **more,
+        }
+        self._folder = folder
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self.posts: list[str] = []
+        self._tokens: list[str] = []
+        self._told: list[asyncio.Event] = []
+        self.rounds: list[Round] = []
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, seen: bool) -> AsyncIterator[None]:
+        """Its processes, until the block ends."""
+        mongo = Mongo(self._environment["MONGO_URL"], self._environment["MONGO_DATABASE"])
+        await migrate(mongo)
+        mongo.close()
+        try:
+            for module in MODULES:
+                file = {"LOG_FILE": str(self._folder / f"{self.name}-{module}.log")} if seen else {}
+                command = ["-m", module] if seen else [str(UNSEEN), module]
+                with (self._folder / f"{self.name}-{module}.out").open("wb") as out:
+                    self._processes[module] = await asyncio.create_subprocess_exec(
+                        sys.executable, *command, cwd=ROOT, env=self._environment | file, stdout=out
+                    )
+            async with aiohttp.ClientSession() as http:
+                for url in self._ready:
+                    await self._until_ready(http, url)
+            yield
+        finally:
+            for process in self._processes.values():
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+            for process in self._processes.values():
+                await process.wait()
+
+    async def _until_ready(self, http: aiohttp.ClientSession, url: str) -> None:
+        async with asyncio.timeout(60):
+            while True:
+                assert all(each.returncode is None for each in self._processes.values()), "a process did not start"
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with http.get(url) as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.1)
+
+    async def gather(self, http: aiohttp.ClientSession, stop: contextlib.AsyncExitStack) -> None:
+        """People, each with a post and a socket, all of whom like each other's posts later."""
+        api = await stop.enter_async_context(aiohttp.ClientSession(self.api))
+        self._tokens = [await register(api, f"person{number}") for number in range(PEOPLE)]
+        for token in self._tokens:
+            async with api.post("/v1/posts", json={"text": "hello"}, headers=bearer(token)) as answer:
+                self.posts.append((await answer.json())["id"])
+            told = asyncio.Event()
+            self._told.append(told)
+            url = f"{self.gateway}/socket.io/?EIO=4&transport=websocket"
+            socket = await stop.enter_async_context(http.ws_connect(url, autoping=False))
+            await socket.send_str("40" + json.dumps({"token": token}))
+            listening = asyncio.create_task(listen(socket, told))
+            stop.callback(listening.cancel)
+
+    async def measure(self, http: aiohttp.ClientSession, number: int, seconds: float) -> None:
+        """One round."""
+        api = psutil.Process(self._processes["api"].pid)
+        cpu, begun = sum(api.cpu_times()[:2]), time.perf_counter()
+        port = int(self.api.rpartition(":")[2])
+        counts = await asyncio.gather(*(self._ask(port, each, begun + seconds) for each in range(CONNECTIONS)))
+        took, used = time.perf_counter() - begun, sum(api.cpu_times()[:2]) - cpu
+        await asyncio.sleep(0.2)
+        likes = await self._like(http, number)
+        self.rounds.append(Round(sum(counts) / took, 1e6 * used / sum(counts), p50_ms(likes)))
+
+    async def _ask(self, port: int, number: int, until: float) -> int:
+        """One connection that asks for posts, one after another, and reads no more of an answer than its length."""
+        head = f"GET /v1/posts/{self.posts[number]} HTTP/1.1\r\nHost: plaza\r\n"
+        asked, done = f"{head}Authorization: Bearer {self._tokens[number]}\r\n\r\n".encode(), 0
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.perf_counter() < until:
+            writer.write(asked)
+            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert answer.startswith(b"http/1.1 200"), answer
+            await reader.readexactly(int(answer.partition(b"content-length:")[2].split(None, 1)[0]))
+            done += 1
+        writer.close()
+        return done
+
+    async def _like(self, http: aiohttp.ClientSession, number: int) -> list[float]:
+        """Each is liked by somebody new; seconds from the request to what their socket was told."""
+        took, begun = [], time.perf_counter()
+        for at, (post, told) in enumerate(zip(self.posts, self._told, strict=True)):
+            await asyncio.sleep(max(0.0, begun + at / LIKES_PER_S - time.perf_counter()))
+            by = self._tokens[(at + 1 + number) % PEOPLE]
+            told.clear()
+            asked = time.perf_counter()
+            async with http.put(f"{self.api}/v1/posts/{post}/like", headers=bearer(by)) as answer:
+                assert answer.status == 200, await answer.text()
+                async with asyncio.timeout(20):
+                    await told.wait()
+            took.append(time.perf_counter() - asked)
+        return took
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Who asks."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def listen(socket: aiohttp.ClientWebSocketResponse, told: asyncio.Event) -> None:
+    """Say when a notification comes, and that we are there."""
+    async for message in socket:
+        if message.data == "2":
+            await socket.send_str("3")
+        elif message.data.startswith('42["notification'):
+            told.set()
+
+
+@contextlib.asynccontextmanager
+async def collector() -> AsyncIterator[tuple[str, list[int]]]:
+    """Takes spans and forgets them; where it is, and the sizes of what came."""
+    sizes: list[int] = []
+
+    async def take(request: web.Request) -> web.Response:
+        sizes.append(len(await request.read()))
+        return web.Response(content_type="application/x-protobuf")
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces", sizes
+    finally:
+        await runner.cleanup()
+
+
+async def main() -> None:
+    """All rounds, and what they come to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=12, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3, help="of requests, in each round (default: %(default)s)")
+    asked = parser.parse_args()
+    assert asked.rounds < PEOPLE, "nobody likes a post twice"
+    console = Console(stderr=True)
+    async with contextlib.AsyncExitStack() as stop:
+        folder = Path(stop.enter_context(tempfile.TemporaryDirectory()))
+        make_keys(folder)
+        redis, rabbit, store = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit"), Store(folder)
+        for server in (redis, rabbit):
+            stop.push_async_callback(server.stop)
+            await server.start()
+        stop.callback(store.stop)
+        servers = {"MONGO_URL": await store.start(), "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+        url, sizes = await stop.enter_async_context(collector())
+        http = await stop.enter_async_context(aiohttp.ClientSession())
+        variants = [
+            Variant("off", folder, servers, {"LOG_LEVEL": "error"}),
+            Variant("seen", folder, servers, {}),
+            Variant("traced", folder, servers, {"TRACES_SAMPLED": "0.1", "TRACES_URL": url}),
+        ]
+        for variant in variants:
+            await stop.enter_async_context(variant.running(seen=variant.name != "off"))
+            await variant.gather(http, stop)
+            await variant.measure(http, 0, 1)  # caches are warm, connections open
+            variant.rounds.clear()
+        for number in track(range(asked.rounds), "measuring", console=console):
+            for at in range(len(variants)):
+                await variants[(number + at) % len(variants)].measure(http, number + 1, asked.seconds)
+        assert sizes, "no spans came"
+    report(variants, console=Console(file=sys.stdout))
+
+
+def report(variants: Sequence[Variant], *, console: Console) -> None:
+    """A table, then one JSON line."""
+    off = variants[0].rounds
+    table = Table("", "requests/s", "CPU of the API a request", "like → push, p50", title="medians, and against off")
+    figures: dict[str, Any] = {}
+    for variant in variants:
+        cells, figures[variant.name] = [], {}
+        for field in Round._fields:
+            mine = [getattr(each, field) for each in variant.rounds]
+            ratios = [value / getattr(other, field) for value, other in zip(mine, off, strict=True)]
+            low, _, high = quantiles(ratios, n=4)
+            figures[variant.name][field] = round(median(mine), 2)
+            figures[variant.name][f"{field}_ratio"] = [round(each, 3) for each in (low, median(ratios), high)]
+            cells.append(f"{median(mine):,.1f}  {median(ratios):.3f} ({low:.3f}-{high:.3f})")
+        table.add_row(variant.name, *cells)
+    console.print(table)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,254 @@
+"""One run of a scenario: who takes part, what arrived, how it went second by second, and how it ended."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import psutil
+from locust.env import Environment
+
+from loadtests.deliveries import Deliveries
+
+if TYPE_CHECKING:
+    from loadtests.users import SocketUser
+
+ROOT = Path(__file__).parents[1]
+SETTLE_S = 60.0  # after the last act, at most this long for everything to arrive
+BUSY = 0.9  # of a core: from here on it is the client that is measured
+PUSHES = {
+    "like": "like → author",
+    "comment": "comment → author",
+    "follow": "follow → followed",
+    "post": "post → follower",
+}
+
+
+class Run:
+    """What all users of one run share."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.deliveries = Deliveries(self._told)
+        self.people: dict[str, SocketUser] = {}
+        self.posts: list[tuple[str, SocketUser]] = []  # published in this run by people with sockets
+        self.names: list[str] = []  # of people without
+        self.read: list[str] = []  # their posts
+        self.celebrity: SocketUser | None = None
+        self.quiet = False  # nobody begins anything new
+        self.acting = 0  # writes that are not answered yet
+        self.unanswered = 0  # writes that never were: their effect is not known, and nothing is expected of them
+        self.stranded = 0  # people who never got a socket
+        self.resumed: list[tuple[float, bool]] = []  # seconds a socket was away, and whether its stream went on
+        self.shots: list[tuple[float, str]] = []  # when which gateway was killed
+        self.timeline: list[dict[str, Any]] = []
+        self.seconds: dict[str, list[float]] = defaultdict(list)  # of what came live
+        self.late: dict[str, list[float]] = defaultdict(list)  # of what came by resuming
+        self._fresh: dict[str, list[float]] = defaultdict(list)  # the same, of this second
+        self._requests: Counter[str] = Counter()
+        self._process = psutil.Process()
+        self._began = time.perf_counter()
+        self._watch: gevent.Greenlet | None = None
+
+    # ---- what happens
+
+    def begin(self) -> None:
+        """The clock starts."""
+        self._began = time.perf_counter()
+        self._process.cpu_percent()
+        self.environment.events.request.add_listener(self._requested)
+        self._watch = gevent.spawn(self._look)
+
+    def settle(self) -> None:
+        """Nobody begins anything; wait until what was acknowledged has arrived, or is late enough to be lost."""
+        self.quiet = True
+        deadline = time.perf_counter() + SETTLE_S
+        while time.perf_counter() < deadline and (self.acting or not self._arrived()):
+            gevent.sleep(0.05)
+        gevent.sleep(0.3)  # for what should not come: a second copy is right behind the first
+        for kind, missing in self.deliveries.missing().items():
+            for _ in range(missing):
+                self._push(kind, 0, Exception("lost"))
+        for _ in range(self.deliveries.holes):
+            self._push("stream", 0, Exception("lost: a number is missing"))
+        for _ in range(self.deliveries.duplicates):
+            self._push("stream", 0, Exception("came twice"))
+
+    def end(self) -> None:
+        """The clock stops."""
+        if self._watch is not None:
+            self._watch.kill()
+        self.environment.events.request.remove_listener(self._requested)
+
+    def _arrived(self) -> bool:
+        return self.deliveries.complete() and self.all_there()
+
+    def all_there(self) -> bool:
+        """Whether everybody is connected."""
+        return all(user.there for user in self.people.values())
+
+    def crowded(self) -> bool:
+        """Whether as many take part as were asked for."""
+        runner = self.environment.runner
+        return runner is not None and runner.user_count == runner.target_user_count == len(self.people)
+
+    def killed(self, gateway: str) -> None:
+        """A gateway was."""
+        self.shots.append((time.perf_counter(), gateway))
+
+    def _told(self, kind: str, seconds: float, resumed: bool) -> None:
+        (self.late if resumed else self.seconds)[kind].append(seconds)
+        if not resumed:
+            self._fresh[kind].append(seconds)
+            self._push(kind, seconds)
+
+    def _push(self, kind: str, seconds: float, exception: Exception | None = None) -> None:
+        self.environment.events.request.fire(
+            request_type="PUSH",
+            name=PUSHES.get(kind, kind),
+            response_time=1000 * seconds,
+            response_length=0,
+            exception=exception,
+            context={},
+        )
+
+    def _requested(self, request_type: str, **_: Any) -> None:
+        self._requests["pushes" if request_type == "PUSH" else "requests"] += 1
+
+    # ---- second by second
+
+    def _look(self) -> None:
+        at = 0
+        while True:
+            gevent.sleep(max(0.0, self._began + at + 1 - time.perf_counter()))
+            at += 1
+            lag = time.perf_counter() - self._began - at
+            requests, self._requests = self._requests, Counter()
+            fresh, self._fresh = self._fresh, defaultdict(list)
+            people = list(self.people.values())
+            row = {
+                "at_s": at,
+                "users": self.environment.runner.user_count if self.environment.runner else 0,
+                "sockets": sum(user.there for user in people),
+                "away": sum(not user.there for user in people),
+                "requests": requests["requests"],
+                "pushes": requests["pushes"],
+                "like_p50_ms": percentile_ms(fresh["like"], 50),
+                "like_p99_ms": percentile_ms(fresh["like"], 99),
+                "post_p50_ms": percentile_ms(fresh["post"], 50),
+                "post_p99_ms": percentile_ms(fresh["post"], 99),
+                "awaited": sum(self.deliveries.missing().values()),
+                "cpu": self._process.cpu_percent() / 100,
+                "lag_ms": round(1000 * lag, 1),
+            }
+            self.timeline.append(row)
+            self._say(row)
+
+    def _say(self, row: dict[str, Any]) -> None:
+        options = self.environment.parsed_options
+        if not (options and options.headless):
+            return
+        last = "" if row["like_p50_ms"] is None else f"  like → push {row['like_p50_ms']:.0f} ms"
+        line = (
+            f"{row['at_s']:>4} s  {row['users']} users, {row['sockets']} sockets  {row['requests']} requests/s"
+            f"  {row['pushes']} pushes/s{last}  {row['awaited']} on their way"
+        )
+        if sys.stdout.isatty():
+            print(f"\r\033[K{line}", end="", flush=True)
+        elif row["at_s"] % 5 == 0:
+            print(line, flush=True)
+
+    # ---- the result
+
+    def result(self) -> dict[str, Any]:
+        """Everything in one object."""
+        options, deliveries, stats = self.environment.parsed_options, self.deliveries, self.environment.stats
+        cpu = [row["cpu"] for row in self.timeline]
+        return {
+            "scenario": options.scenario,
+            "host": self.environment.host,
+            "users": max((row["users"] for row in self.timeline), default=0),
+            "seconds": len(self.timeline),
+            "lost": sum(deliveries.missing().values()) + deliveries.holes,
+            "duplicated": deliveries.duplicates,
+            "unanswered": self.unanswered,
+            "stranded": self.stranded,
+            "deliveries": {
+                kind: {
+                    "acknowledged": acknowledged,
+                    "delivered": deliveries.delivered[kind],
+                    "recovered": deliveries.recovered[kind],
+                    "p50_ms": percentile_ms(self.seconds[kind], 50),
+                    "p95_ms": percentile_ms(self.seconds[kind], 95),
+                    "p99_ms": percentile_ms(self.seconds[kind], 99),
+                }
+                for kind, acknowledged in sorted(deliveries.acknowledged.items())
+                if acknowledged
+            },
+            "requests": {
+                f"{method} {name}": {
+                    "count": entry.num_requests,
+                    "failed": entry.num_failures,
+                    "per_s": round(entry.total_rps, 1),
+                    "p50_ms": entry.get_response_time_percentile(0.5),
+                    "p99_ms": entry.get_response_time_percentile(0.99),
+                }
+                for (name, method), entry in sorted(stats.entries.items())
+                if method != "PUSH"
+            },
+            "gateways_killed": [{"at_s": round(at - self._began, 1), "name": name} for at, name in self.shots],
+            "came_back": {
+                "sockets": len(self.resumed),
+                "stream_went_on": sum(went_on for _, went_on in self.resumed),
+                "p50_ms": percentile_ms([away for away, _ in self.resumed], 50),
+                "p99_ms": percentile_ms([away for away, _ in self.resumed], 99),
+            },
+            "client": {
+                "cpu_mean": round(sum(cpu) / max(1, len(cpu)), 2),
+                "cpu_most": round(max(cpu, default=0), 2),
+                "lag_most_ms": max((row["lag_ms"] for row in self.timeline), default=0),
+                "busy": sum(each > BUSY for each in cpu) > len(cpu) / 10,
+            },
+            "machine": machine(),
+            "commit": commit(),
+            "timeline": self.timeline,
+        }
+
+
+def percentile_ms(seconds: Sequence[float], percent: int) -> float | None:
+    """Of so many seconds, in milliseconds; None of none."""
+    if not seconds:
+        return None
+    return round(1000 * sorted(seconds)[min(len(seconds) - 1, len(seconds) * percent // 100)], 1)
+
+
+def machine() -> str:
+    """What it ran on."""
+    model = ""
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    memory = psutil.virtual_memory().total / 2**30
+    name = f"{platform.system()} {platform.release()}, {os.cpu_count()} × {model or platform.machine()}"
+    return f"{name}, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """What ran: a short hash, with a + where files were changed since; empty where this is no clone."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """As JSON."""
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,22 @@
+"""A gateway dies with all its sockets, again and again, while people post, comment and like."""
+
+import gevent
+
+from loadtests import behind
+from loadtests.run import Run
+from loadtests.scenarios.post import Talker
+
+CALM_S = 8.0  # from when everybody is there to the next one's end
+
+USERS = [Talker]
+
+
+def during(run: Run) -> None:
+    """kill -9 the gateway with the most sockets, whenever everybody has been connected for a while."""
+    while not run.quiet:
+        calm = 0.0
+        while calm < CALM_S:
+            gevent.sleep(0.2)
+            calm = calm + 0.2 if run.crowded() and run.all_there() else 0.0
+        if not run.quiet:
+            run.killed(behind.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))

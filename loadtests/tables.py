@@ -1,0 +1,138 @@
+"""The tables and charts of benchmarks, from the JSON each of them ends with."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loadtests import charts
+
+Figures = Mapping[str, Any]
+Rows = Sequence[Sequence[object]]  # the first is the head
+
+
+def of_rest(figures: Figures) -> Rows:
+    """One line for each kind of request."""
+    rows: list[Sequence[object]] = [["request", "a second", "p50", "p99", "bare requests", "refused"]]
+    for name, each in figures.items():
+        rate, bare = f"{each['per_second']:,.0f}", f"{each['bare_requests']:.0f}"
+        rows.append([f"`{name}`", rate, ms(each["p50_ms"]), ms(each["p99_ms"]), bare, each["refused"]])
+    return rows
+
+
+def chart_of_rest(figures: Figures, path: Path) -> None:
+    """How long each takes."""
+    took = {name: {"p50": each["p50_ms"], "p99": each["p99_ms"]} for name, each in figures.items()}
+    charts.bars(path, "what the REST API answers", "ms", took)
+
+
+def of_login(figures: Figures) -> Rows:
+    """Both promises."""
+    return [
+        ["", "", "target"],
+        ["p99 of reads alone", ms(figures["reads_alone_p99_ms"]), ""],
+        [f"beside {figures['logins_per_s']:.0f} logins a second", ms(figures["reads_beside_p99_ms"]), ""],
+        ["median of their ratios", f"{figures['ratio']}×", "≤ 1.5×"],
+        ["refused, for a name that exists", ms(figures["refused_known_ms"]), ""],
+        ["refused, for one that does not", ms(figures["refused_unknown_ms"]), ""],
+        ["apart", f"{figures['apart_percent']} %", "≤ 5 %"],
+    ]
+
+
+FANOUT = {  # what is promised against stock python-socketio: the ratio, its target, and the portable engine's
+    "paced broadcast to 5,000, p50": ("paced_p50_ratio", "≥ 15× lower"),
+    "burst of 20 to 10,000, frames/s": ("burst_ratio", "≥ 30×"),
+    "connect + auth rate": ("connect_ratio", "≥ 3×"),
+    "memory per session": ("session_bytes_ratio", "≤ 1/5"),
+}
+
+
+def of_fanout(figures: Figures) -> Rows:
+    """Ratios against stock."""
+    rows: list[Sequence[object]] = [["against stock", "target", "native", "portable"]]
+    for name, (ratio, target) in FANOUT.items():
+        rows.append([name, target, f"{figures[ratio]}×", f"{figures['portable_' + ratio]}×"])
+    rows.append(["bytes per session", "≤ 5 KiB", f"{figures['bytes_per_session']:,}", ""])
+    bare = figures["cpu_us_per_delivery"] / figures["bare_us_per_delivery"]
+    rows.append(["CPU per paced delivery", "≤ 1.3× bare", f"{figures['cpu_us_per_delivery']} µs, {bare:.2f}× bare", ""])
+    rows.append(["idle CPU, 10,000 sockets", "≤ 2 %", f"{figures['idle_cpu_percent']} %", ""])
+    return rows
+
+
+def chart_of_fanout(figures: Figures, path: Path) -> None:
+    """How long a paced broadcast takes on each."""
+    took = {name: {"p50": each["paced_p50_ms"], "p99": each["paced_p99_ms"]} for name, each in figures["raw"].items()}
+    charts.bars(path, "one broadcast to 5,000 sockets, from the hand-over to each arrival", "ms", took)
+
+
+def of_gateways(figures: Figures) -> Rows:
+    """Each measurement."""
+    rows: list[Sequence[object]] = [["stack", "gateways", "CPU per push", "lost"]]
+    for each in figures["cluster_raw"]:
+        lost = each["pushes"] - each["arrived"]
+        rows.append([each["stack"], each["gateways"], f"{each['cpu_us_per_push']:.1f} µs", lost])
+    ours, stock = figures["cluster_cost_ratio_8"], figures["cluster_cost_ratio_8_stock"]
+    rows.append(["8 against 1", "", f"{ours}× (target ≤ 1.3×), stock {stock}×", figures["cluster_lost"]])
+    return rows
+
+
+def of_notifications(figures: Figures) -> Rows:
+    """The storm, and whoever is beside it."""
+    moves = f"{figures['stream_moves_per_s']}/s, {figures['most_moves_in_a_second']} in one second at most"
+    return [
+        ["", ""],
+        ["committed", f"{figures['likes_per_s']:,.0f}/s"],
+        ["told", f"{figures['told_per_s']:,.0f}/s"],
+        ["likes, shown count, facts", f"{figures['likes']:,}, {figures['count']:,}, {figures['facts']:,}"],
+        ["moves of the author's stream", moves],
+        ["others alone, p50 / p99", _spread(figures, "alone")],
+        ["others beside the storm, p50 / p99", _spread(figures, "beside")],
+    ]
+
+
+def of_timelines(figures: Figures) -> Rows:
+    """Fan-out, and scrolling."""
+    pages = ", ".join(ms(figures[f"page_{number}_ms"]) for number in (1, 39, 100))
+    return [
+        ["", ""],
+        [f"last of {figures['followers']:,.0f} timelines has the post", f"{figures['last_timeline_s']:.1f} s"],
+        ["a like to its author's sockets, alone, p50 / p99", _spread(figures, "alone")],
+        ["the same beside the fan-out, p50 / p99", _spread(figures, "beside")],
+        ["page 1, page 39, page 100", pages],
+        ["page 100 against page 1", f"{figures['page_100_against_1']:.1f}×"],
+    ]
+
+
+def _spread(figures: Figures, name: str) -> str:
+    return f"{ms(figures[f'{name}_p50_ms'])} / {ms(figures[f'{name}_p99_ms'])}"
+
+
+def of_streams(figures: Figures) -> Rows:
+    """Two ways to append."""
+    return [
+        ["an append to a full stream", ""],
+        ["by compare-and-set, as it is done", ms(figures["compare_and_set_ms"])],
+        ["by a pipeline update and a read", f"{ms(figures['pipeline_ms'])}, {figures['ratio']}×"],
+    ]
+
+
+def of_load(figures: Figures) -> Rows:
+    """What was delivered to whom, and how soon."""
+    rows: list[Sequence[object]] = [["", "acknowledged", "delivered", "of them after a resume", "p50", "p95", "p99"]]
+    for kind, each in figures["deliveries"].items():
+        spread = ["" if each[name] is None else ms(each[name]) for name in ("p50_ms", "p95_ms", "p99_ms")]
+        rows.append([kind, each["acknowledged"], each["delivered"], each["recovered"], *spread])
+    for name, each in figures["requests"].items() if not figures["deliveries"] else ():
+        rows.append(
+            [f"`{name}`", each["count"], each["count"] - each["failed"], "", ms(each["p50_ms"]), "", ms(each["p99_ms"])]
+        )
+    said = f"lost {figures['lost']}, duplicated {figures['duplicated']}"
+    if (back := figures["came_back"])["sockets"]:
+        said += f"; {back['sockets']} sockets came back, {back['stream_went_on']} of them where they were"
+        said += f", after {ms(back['p50_ms'])} (p50) and {ms(back['p99_ms'])} (p99)"
+    client = f"Locust used {100 * figures['client']['cpu_mean']:.0f} % of a core"
+    return [*rows, [f"{figures['users']} users, {figures['seconds']} s", said, client, "", "", "", ""]]
+
+
+def ms(value: float) -> str:
+    """With as many digits as say something."""
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"

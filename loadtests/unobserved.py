@@ -1,0 +1,33 @@
+"""Run a process that counts nothing: `python loadtests/unobserved.py api`. Only to measure what counting costs."""
+
+import contextlib
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import Counter, Gauge, Histogram
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Count nothing."""
+
+
+def no_time(*_: Any) -> contextlib.AbstractContextManager[None]:
+    """Take no time."""
+    return contextlib.nullcontext()
+
+
+for kind in (Counter, Gauge, Histogram):
+    kind.labels = lambda self, *_, **__: self
+for kind, names in {Counter: ("inc",), Gauge: ("inc", "dec", "set"), Histogram: ("observe",)}.items():
+    for name in names:
+        setattr(kind, name, nothing)
+Gauge.track_inprogress = Histogram.time = no_time
+
+from social.infra import store_metrics  # noqa: E402 - after nothing is counted any more
+
+store_metrics.LISTENERS = ()
+runpy.run_module(sys.argv[1], run_name="__main__")

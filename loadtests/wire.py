@@ -1,0 +1,126 @@
+"""A Socket.IO client over one websocket, as thin as correct: what a load measures should be the other end's time.
+
+python-socketio's client starts a greenlet for each event and three for each connection, and cannot resume.
+"""
+
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import orjson
+import websocket
+from gevent.event import AsyncResult, Event
+
+Heard = Callable[[str, Any, str | None], None]  # event, data, offset
+
+
+class Refusal(Exception):
+    """CONNECT was refused; `problem` says why, as REST would."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("code", "refused")))
+        self.problem = problem
+
+
+class Gone(Exception):
+    """The connection ended before the answer came."""
+
+
+class Wire:
+    """One connection, from its CONNECT to its end; whoever comes back makes another one."""
+
+    def __init__(self, url: str, heard: Heard) -> None:
+        """`url` is the server's, http or https; `heard` is called for each event, in order."""
+        self._url = "ws" + url.removeprefix("http").rstrip("/") + "/socket.io/?EIO=4&transport=websocket"
+        self._heard = heard
+        self._socket: websocket.WebSocket | None = None
+        self._reader: gevent.Greenlet | None = None
+        self._answer: AsyncResult = AsyncResult()
+        self._acks: dict[int, AsyncResult] = {}
+        self._numbers = itertools.count(1)
+        self.ended = Event()
+        self.pid = ""
+        self.engine_sid = ""
+
+    @property
+    def node(self) -> str:
+        """The gateway at the other end, where it has a name: load balancers find it there, too."""
+        return self.engine_sid.rpartition(".")[0]
+
+    def open(self, auth: dict[str, Any], timeout_s: float) -> None:
+        """Connect; raises Refusal, Gone, OSError, gevent.Timeout or websocket.WebSocketException."""
+        with gevent.Timeout(timeout_s):
+            options = {"skip_utf8_validation": True, "suppress_origin": True}  # no browser, no origin
+            self._socket = websocket.create_connection(self._url, **options)
+            self._reader = gevent.spawn(self._read, self._socket)
+            self._socket.send(b"40" + orjson.dumps(auth))
+            self.pid = self._answer.get()["pid"]
+
+    def call(self, event: str, message: Any, timeout_s: float) -> Any:
+        """Send a message and return its ack; raises Gone or gevent.Timeout."""
+        number = next(self._numbers)
+        ack = self._acks[number] = AsyncResult()
+        try:
+            self._send(b"42%d" % number + orjson.dumps([event, message]))
+            with gevent.Timeout(timeout_s):
+                return ack.get()
+        finally:
+            self._acks.pop(number, None)
+
+    def cut(self) -> None:
+        """Lose the connection, without a goodbye of any kind."""
+        if self._socket is not None:
+            self._socket.shutdown()
+        if self._reader is not None:
+            self._reader.join(5)
+
+    def close(self) -> None:
+        """Say goodbye, and end."""
+        if not self.ended.is_set():
+            with suppress(Gone):
+                self._send(b"41")
+        self.cut()
+
+    def _send(self, frame: bytes) -> None:
+        if self._socket is None or self.ended.is_set():
+            raise Gone
+        try:
+            self._socket.send(frame)
+        except (OSError, websocket.WebSocketException) as error:
+            raise Gone(str(error)) from None
+
+    def _read(self, connection: websocket.WebSocket) -> None:
+        try:
+            while frame := connection.recv():
+                self.hear(frame)
+        except (OSError, websocket.WebSocketException, Gone):
+            pass
+        finally:
+            self.ended.set()
+            connection.shutdown()
+            for waiting in (self._answer, *self._acks.values()):
+                if not waiting.ready():
+                    waiting.set_exception(Gone())
+
+    def hear(self, frame: str) -> None:
+        """One frame from the other end."""
+        if frame == "2":
+            self._send(b"3")
+        elif frame.startswith("42"):
+            event, *rest = orjson.loads(frame[2:])
+            offset = rest.pop() if rest and isinstance(rest[-1], str) else None
+            self._heard(event, rest[0] if rest else None, offset)
+        elif frame.startswith("43"):
+            head, _, body = frame[2:].partition("[")
+            if waiting := self._acks.get(int(head)):
+                waiting.set(orjson.loads("[" + body)[0])
+        elif frame.startswith("0"):
+            self.engine_sid = orjson.loads(frame[1:])["sid"]
+        elif frame.startswith("40"):
+            self._answer.set(orjson.loads(frame[2:]))
+        elif frame.startswith("44"):
+            self._answer.set_exception(Refusal(orjson.loads(frame[2:]).get("data") or {}))
+        elif frame[:2] in ("1", "41"):
+            raise Gone

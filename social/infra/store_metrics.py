@@ -1,0 +1,54 @@
+"""How long MongoDB takes, and how many connections it is asked over. The driver calls these from its threads."""
+
+from pymongo import monitoring
+
+from social.infra import metrics
+
+
+class Commands(monitoring.CommandListener):
+    """Every command's time by its name, which the code chooses and no client."""
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Told of when it has ended."""
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Its time, with the way there and back."""
+        metrics.STORE_SECONDS.labels(event.command_name).observe(event.duration_micros / 1e6)
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """The same of one that was refused or lost."""
+        metrics.STORE_SECONDS.labels(event.command_name).observe(event.duration_micros / 1e6)
+        metrics.STORE_FAILURES.labels(event.command_name).inc()
+
+
+class Pool(monitoring.ConnectionPoolListener):
+    """How many connections there are, and how many of them are in use."""
+
+    def connection_created(self, event: monitoring.ConnectionCreatedEvent) -> None:
+        metrics.STORE_CONNECTIONS.inc()
+
+    def connection_closed(self, event: monitoring.ConnectionClosedEvent) -> None:
+        metrics.STORE_CONNECTIONS.dec()
+
+    def connection_checked_out(self, event: monitoring.ConnectionCheckedOutEvent) -> None:
+        metrics.STORE_IN_USE.inc()
+
+    def connection_checked_in(self, event: monitoring.ConnectionCheckedInEvent) -> None:
+        metrics.STORE_IN_USE.dec()
+
+    def connection_check_out_started(self, event: monitoring.ConnectionCheckOutStartedEvent) -> None: ...
+
+    def connection_check_out_failed(self, event: monitoring.ConnectionCheckOutFailedEvent) -> None: ...
+
+    def connection_ready(self, event: monitoring.ConnectionReadyEvent) -> None: ...
+
+    def pool_created(self, event: monitoring.PoolCreatedEvent) -> None: ...
+
+    def pool_ready(self, event: monitoring.PoolReadyEvent) -> None: ...
+
+    def pool_cleared(self, event: monitoring.PoolClearedEvent) -> None: ...
+
+    def pool_closed(self, event: monitoring.PoolClosedEvent) -> None: ...
+
+
+LISTENERS = (Commands(), Pool())

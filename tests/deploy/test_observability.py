@@ -1,0 +1,338 @@
+"""What people look at while it runs: every query and rule over what real processes tell a real Prometheus."""
+
+import asyncio
+import itertools
+import json
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import yaml
+from conftest import require
+from prometheus_client.parser import text_string_to_metric_families
+from support.eventually import eventually
+from support.people import Person, knocking
+from support.ports import free_ports
+from support.processes import ROOT, Program
+from support.prometheus import OBSERVABILITY, Prometheus
+from support.servers import DocumentStore, RabbitServer, RedisServer
+from support.sockets import Wire
+
+from api.app import ALL
+from embedded import observability
+from embedded.dashboards import DASHBOARDS
+from realtime.dispatch import HANDLERS
+from social.contracts.events import Group
+from social.infra import metrics
+from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+
+together = pytest.mark.asyncio(loop_scope="module")  # in the loop of what runs
+
+RULES = OBSERVABILITY / "rules" / "plaza.yml"
+PANELS = [
+    pytest.param(panel.quiet, query, id=f"{name}: {panel.title} {legend}")
+    for name, panels in DASHBOARDS.items()
+    for panel in panels
+    for legend, query in panel.queries.items()
+]
+HOSTILE = [
+    "/v1/nothing/" + "x" * 50,
+    "/v1/users/no_such_person",
+    "/v1/posts/" + "f" * 24,
+    "/%00",
+    "/v1/posts/{post_id}",
+]
+JOBS = {"api", "realtime", "workers"}
+
+
+@dataclass
+class Running:
+    """Three processes and who looks at them."""
+
+    programs: dict[str, Program]
+    ports: dict[str, int]
+    prometheus: Prometheus
+    api_url: str
+
+    async def exposition(self, name: str) -> str:
+        """What a process tells."""
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.ports[name]}/metrics") as answer:
+            return await answer.text()
+
+    def events(self) -> list[dict[str, Any]]:
+        """All that was logged."""
+        return [json.loads(line) for program in self.programs.values() for line in program.out.splitlines()]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    tmp_path_factory: pytest.TempPathFactory,
+    redis_server: RedisServer,
+    rabbit_server: RabbitServer,
+    document_store: DocumentStore,
+) -> AsyncIterator[Running]:
+    require(Prometheus)
+    folder = tmp_path_factory.mktemp("observed")
+    make_keys(folder)
+    api_port, realtime_port, workers_port = free_ports(3)
+    settings: dict[str, Any] = {
+        "MONGO_URL": document_store.url,
+        "MONGO_DATABASE": "observed",
+        "REDIS_URL": redis_server.url,
+        "AMQP_URL": rabbit_server.url,
+        "AMQP_PREFIX": "observed",
+        "JWT_PRIVATE_KEY_FILE": folder / JWT_PRIVATE_KEY,
+        "JWT_JWKS": folder / JWKS,
+        "REFRESH_KEY_FILE": folder / REFRESH_KEY,
+        "PID_KEY_FILE": folder / PID_KEY,
+        "API_HOST": "127.0.0.1",
+        "API_PORT": api_port,
+        "REALTIME_HOST": "127.0.0.1",
+        "REALTIME_PORT": realtime_port,
+        "WORKERS_HOST": "127.0.0.1",
+        "WORKERS_PORT": workers_port,
+        "MEDIA_URL": f"file:{folder / 'media'}",
+        "MAILER_URL": f"file:{folder / 'mail'}",
+        "DRAIN_S": 0,
+        "LOG_STYLE": "json",
+        "LOG_LEVEL": "debug",
+    }
+    assert (await Program("social", "migrate", folder=folder, **settings).start().ended()).code == 0
+    ports = {"api": api_port, "realtime": realtime_port, "workers": workers_port}
+    programs = {name: Program(name, folder=folder, **settings).start() for name in ports}
+    prometheus = Prometheus(folder / "prometheus", {name: [port] for name, port in ports.items()})
+    try:
+        for name, program in programs.items():
+            await program.answering(f"http://127.0.0.1:{ports[name]}/readyz")
+        await prometheus.start()
+        world = Running(programs, ports, prometheus, f"http://127.0.0.1:{api_port}")
+        await live(world)
+        yield world
+    finally:
+        await prometheus.stop()
+        for program in programs.values():
+            await program.kill()
+
+
+async def live(world: Running) -> None:
+    """A little life, twice: a rate is seen between two looks."""
+    async with knocking(world.api_url) as door, aiohttp.ClientSession() as http:
+        ada, bob = await door.register("ada"), await door.register("bob")
+        await bob.follow(ada)
+        wire = await Wire(world.ports["realtime"], http).open({"token": ada.tokens.access_token})
+        other = await Wire(world.ports["realtime"], http).open({"token": bob.tokens.access_token})
+        (await Wire(world.ports["realtime"], http).open({"token": "no"})).drop()
+        for turn in range(1, 3):
+            post = await ada.publish(f"hello {turn}")
+            await other.ask("post.watch", {"post_id": post.id})
+            await bob.ask("PUT", f"/v1/posts/{post.id}/like", headers={"X-Request-ID": f"the-like-{turn}"})
+            await wire.event("notification", turn)
+            await other.event("post.stats", turn)
+            await wire.ask("no.such.event", {})
+            await come_and_go(http, world.ports["realtime"], ada)
+            for path in HOSTILE:
+                await door.ask("GET", path, token=ada.tokens.access_token)
+            await door.ask("DELETE", "/v1/posts/x", token="x")
+            async with http.request("PROPFIND", f"{world.api_url}/v1/posts"):
+                pass
+            await seen(world, f'plaza_push_latency_seconds_count{{kind="stream"}} >= {turn}')
+            await asyncio.sleep(1.2)  # one more look of Prometheus, of every process
+        await other.close()
+        await wire.close()
+
+
+async def come_and_go(http: aiohttp.ClientSession, port: int, person: Person) -> None:
+    """Somebody whose train goes through a tunnel."""
+    wire = await Wire(port, http).open({"token": person.tokens.access_token})
+    pid = wire.pid
+    wire.drop()
+    wire = await Wire(port, http).open({"token": person.tokens.access_token, "pid": pid})
+    wire.drop()
+
+
+async def seen(world: Running, query: str) -> None:
+    """Until Prometheus has it."""
+
+    async def look() -> None:
+        assert (await world.prometheus.ask("query", query=query))["result"]
+
+    await eventually(look)
+
+
+@together
+@pytest.mark.parametrize(("quiet", "query"), PANELS)
+async def test_a_panel_shows_what_the_processes_tell(running: Running, quiet: bool, query: str) -> None:
+    query = query.replace("$__rate_interval", "1m")
+    assert wrong(query) == []
+    found = (await running.prometheus.ask("query", query=query))["result"]
+    assert found or quiet
+
+
+@together
+async def test_every_metric_is_told_by_every_process_and_well_named(running: Running) -> None:
+    names = {name for name, _ in observability.all_metrics()}
+    for name in running.programs:
+        text = await running.exposition(name)
+        told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE plaza_")}
+        assert {each for each in told if not each.endswith("_created")} == names
+        checked = promtool("check", "metrics", input=text)
+        assert "plaza_" not in checked.stdout + checked.stderr
+
+
+@together
+async def test_a_label_takes_none_but_its_few_values(running: Running) -> None:
+    """Whatever was asked for, said and sent, also with nonsense."""
+    routes = {"-", "/livez", "/readyz", "/metrics"} | {route.path for service in ALL for route in service.routes}
+    routes |= {"/docs"} | {f"/docs/{service.name}" for service in ALL}
+    bounded = {
+        "route": routes,
+        "method": {"GET", "POST", "PUT", "DELETE", "other"},
+        "event": {*HANDLERS, "unknown", "notification", "post.stats", "user.stats", "feed.post", "feed.changed"},
+        "group": {str(group) for group in Group},
+        "kind": {"stream", "hint"},
+        "server": {"store", "redis", "broker"},
+    }
+    seen: dict[str, set[str]] = {}
+    for name in running.programs:
+        for family in text_string_to_metric_families(await running.exposition(name)):
+            for sample in family.samples if family.name.startswith("plaza_") else ():
+                for label, value in sample.labels.items():
+                    seen.setdefault(label, set()).add(value)
+    assert set(seen) <= {*metrics.LABELS, "le"}
+    for label, values in bounded.items():
+        assert seen[label] <= values | {"presence"}, label
+    assert {"other", "POST"} <= seen["method"]
+    assert "unknown" in seen["event"]
+    assert "not_authenticated" in seen["result"] or len(seen["result"]) >= 2
+    for label in set(seen) - {"le", "route"}:
+        assert all(re.fullmatch(r"[a-z0-9_.:A-Z< >]{1,60}", value) for value in seen[label]), label
+
+
+@together
+async def test_a_request_is_found_again_in_every_process(running: Running) -> None:
+    """By its id: the answer of the API, what it led to, and the pushes."""
+
+    async def look() -> None:
+        said = [
+            (event["process"], event["event"])
+            for event in running.events()
+            if event.get("request_id") == "the-like-1" or "the-like-1" in event.get("requests", ())
+        ]
+        assert said.count(("api", "request")) == 1
+        assert ("api", "events published") in said or ("workers", "events published") in said
+        assert said.count(("workers", "events handled")) >= 2  # notifications and counters
+        assert said.count(("realtime", "pushed")) >= 2  # the notification and the counts
+
+    await eventually(look)
+    (request,) = [e for e in running.events() if e.get("request_id") == "the-like-1" and e["event"] == "request"]
+    assert (request["method"], request["route"], request["status"]) == ("PUT", "/v1/posts/{post_id}/like", 200)
+    assert request["level"] == "info"
+
+
+@together
+async def test_no_rule_fails_and_no_alert_cries_while_all_is_well(running: Running) -> None:
+    await seen(running, 'plaza_lease_held{lease="relay"} == 1')
+    await seen(running, "plaza:http_failures:ratio_rate5m == 0")
+    rules = [rule for group in (await running.prometheus.ask("rules"))["groups"] for rule in group["rules"]]
+    assert len(rules) == len(written())
+    assert [rule for rule in rules if rule["health"] != "ok"] == []
+    assert [rule["name"] for rule in rules if rule.get("state") == "firing"] == []
+
+
+def written() -> list[dict[str, Any]]:
+    """The rules."""
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("rule", written(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_asks_for_what_there_is(rule: dict[str, Any]) -> None:
+    assert wrong(rule["expr"]) == []
+    if "alert" in rule:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("sum(rate(plaza_nothing_total[5m]))", "plaza_nothing_total"),
+        ('plaza_sockets{job="api", room="x"}', "plaza_sockets: room"),
+        ("sum by (routes) (plaza_http_requests_total)", "by routes"),
+        ("rate(plaza_http_requests[5m])", "plaza_http_requests"),
+        ('up{job="gateway"}', "job gateway"),
+    ],
+)
+def test_a_query_for_what_there_is_not_is_noticed(query: str, problem: str) -> None:
+    assert wrong(query) == [problem]
+
+
+def wrong(query: str) -> list[str]:
+    """The names and labels in a query that no process tells."""
+    known = {"up": set[str]()} | {f"process_{each}": set[str]() for each in PROCESS}
+    for name, metric in observability.all_metrics():
+        labels = set(observability.labels_of(metric))
+        if metric._type == "histogram":
+            known |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+        else:
+            known[name] = labels
+    recorded = {rule["record"] for rule in written() if "record" in rule}
+    found, labels = [], {"job", "instance", "class"}
+    bare = re.sub(r'"[^"]*"', '""', query)
+    for name, selector in re.findall(r"\b((?:plaza|process|up\b)[\w:]*)(?:\{([^}]*)\})?", bare):
+        if name in known:
+            labels |= known[name]
+            asked = set(re.findall(r"(\w+)\s*[!=]", selector)) - {"job", "instance"}
+            found += [f"{name}: {label}" for label in sorted(asked - known[name])]
+        elif name not in recorded:
+            found.append(name)
+    for grouped in re.findall(r"\bby\s*\(([^)]*)\)", bare):
+        found += [f"by {label}" for label in re.findall(r"\w+", grouped) if label not in labels]
+    for jobs in re.findall(r'job=~?"([^"]*)"', query):
+        found += [f"job {job}" for job in jobs.split("|") if job not in JOBS]
+    return found
+
+
+def promtool(*words: str | Path, input: str = "") -> subprocess.CompletedProcess[str]:
+    """What it finds."""
+    return subprocess.run(["promtool", *words], check=False, input=input, capture_output=True, text=True)
+
+
+PROCESS = ("cpu_seconds_total", "resident_memory_bytes", "open_fds")
+
+
+def test_promtool_has_no_complaint_about_the_configuration_and_the_rules(tmp_path: Path) -> None:
+    require(Prometheus)
+    for words in (["config", "--syntax-only", OBSERVABILITY / "prometheus.yml"], ["rules", RULES]):
+        checked = promtool("check", *words)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert "duplicate" not in checked.stdout
+
+
+def test_the_alerts_cry_when_they_should_and_only_then() -> None:
+    require(Prometheus)
+    tested = promtool("test", "rules", ROOT / "tests/deploy/alerts.yml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("path", sorted((OBSERVABILITY / "dashboards").glob("*.json")), ids=lambda path: path.stem)
+def test_a_dashboard_fits_on_the_page_and_asks_the_one_prometheus(path: Path) -> None:
+    dashboard = json.loads(path.read_text())
+    source = yaml.safe_load((OBSERVABILITY / "grafana/provisioning/datasources/prometheus.yml").read_text())
+    (prometheus,) = source["datasources"]
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = set(
+            itertools.product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+        )
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        assert {target["datasource"]["uid"] for target in panel["targets"]} == {prometheus["uid"]}
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])

@@ -1,0 +1,98 @@
+"""One small system for all loads of a module, and Locust beside it as people start it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cluster import Cluster
+from support.ports import free_ports
+
+ROOT = Path(__file__).parents[2]
+BRIEF = Path(__file__).with_name("brief.py")
+LONGEST = "60s"  # of what ends before that
+ENDS_WITHIN_S = 100.0  # its clock, and what is waited for what is on its way
+UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER", "RESET")}
+
+
+@dataclass
+class System:
+    """Where a system runs."""
+
+    url: str
+    var: Path
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The smallest cluster in which a gateway can die, without limits on requests."""
+    folder = tmp_path_factory.mktemp("system")
+    (port,) = free_ports(1)
+    few = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 2, "WORKERS_PROCESSES": 1}
+    cluster = Cluster(folder, port, **few, **UNLIMITED)
+    asyncio.run(cluster.start())
+    try:
+        yield System(cluster.url, cluster.var)
+    finally:
+        assert asyncio.run(cluster.stop()).code == 0
+
+
+@dataclass
+class Ran:
+    """How a load ended."""
+
+    code: int
+    said: str
+    result: dict[str, Any]
+
+
+class Load:
+    """One run of Locust, headless, until enough has happened."""
+
+    def __init__(self, system: System, folder: Path, scenario: str, until: str, *more: str, fault: str = "") -> None:
+        self._folder = folder
+        folder.mkdir()
+        command = [sys.executable, "-m", "locust", "-f", str(BRIEF), "--headless"]
+        command += ["-H", system.url, "--scenario", scenario, "-u", "6", "-r", "6"]
+        command += ["--pause", "0.3", "-t", LONGEST, "--only-summary", "--result", str(folder / "result.json"), *more]
+        environment = {
+            **os.environ,
+            "PLAZA_VAR": str(system.var),
+            "PYTHONPATH": str(ROOT),
+            "UNTIL": until,
+            "FAULT": fault,
+        }
+        self._log = folder / "log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def ended(self) -> Ran:
+        """Wait for its end."""
+        code = self._process.wait(ENDS_WITHIN_S)
+        path = self._folder / "result.json"
+        return Ran(code, self._log.read_text(), json.loads(path.read_text()) if path.exists() else {})
+
+    def kill(self) -> None:
+        """Whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def load(system: System, tmp_path: Path) -> Iterator[Callable[..., Load]]:
+    """Begin one."""
+    begun: list[Load] = []
+
+    def begin(scenario: str, *more: str, until: str, fault: str = "") -> Load:
+        begun.append(Load(system, tmp_path / f"load-{len(begun)}", scenario, until, *more, fault=fault))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.kill()

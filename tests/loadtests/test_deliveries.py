@@ -1,0 +1,112 @@
+"""How a load counts what arrived: nothing it promises to notice goes unnoticed."""
+
+import pytest
+
+from loadtests.deliveries import Deliveries
+
+ADA, BOB = "ada", "bob"
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def deliveries(told):
+    return Deliveries(lambda *each: told.append(each))
+
+
+def like(deliveries, at):
+    deliveries.acted("like", recipient=ADA, target="post", at=at)
+
+
+def show(deliveries, count, at, *, since=0.0):
+    deliveries.notified(ADA, "like", "post", count, at=at, since=since)
+
+
+def test_a_count_tells_of_all_likes_up_to_it(deliveries, told):
+    like(deliveries, 1.0)
+    like(deliveries, 2.0)
+    show(deliveries, 2, 2.5)
+    assert told == [("like", 1.5, False), ("like", 0.5, False)]
+    assert deliveries.flawless()
+
+
+def test_a_push_may_come_before_the_answer(deliveries, told):
+    show(deliveries, 1, 1.5)
+    like(deliveries, 1.0)
+    assert told == [("like", 0.5, False)]
+
+
+def test_a_like_that_no_count_reaches_is_missing(deliveries):
+    for at in (1.0, 1.1, 1.2):
+        like(deliveries, at)
+    show(deliveries, 2, 2.0)
+    assert deliveries.missing() == {"like": 1}
+    assert not deliveries.flawless()
+
+
+def test_a_number_that_never_came_is_a_hole_even_where_a_later_count_covers_it(deliveries):
+    like(deliveries, 1.0)
+    like(deliveries, 1.1)
+    assert deliveries.moved(ADA, "epoch123.1")
+    assert deliveries.moved(ADA, "epoch123.3")
+    show(deliveries, 2, 2.0)
+    assert deliveries.complete()
+    assert deliveries.holes == 1
+    assert not deliveries.flawless()
+
+
+def test_the_first_number_of_a_new_account_is_one(deliveries):
+    deliveries.moved(ADA, "epoch123.2")
+    assert deliveries.holes == 1
+
+
+def test_a_number_that_comes_again_is_a_duplicate(deliveries):
+    assert deliveries.moved(ADA, "epoch123.1")
+    assert not deliveries.moved(ADA, "epoch123.1")
+    assert deliveries.duplicates == 1
+    assert not deliveries.flawless()
+
+
+def test_who_was_told_to_fetch_again_goes_on_from_there(deliveries):
+    deliveries.moved(ADA, "epoch123.1")
+    deliveries.began_anew(ADA, "epoch456.7")
+    assert deliveries.offset(ADA) == "epoch456.7"
+    assert deliveries.moved(ADA, "epoch456.8")
+    assert deliveries.flawless()
+
+
+def test_what_a_resume_brought_is_recovered_and_not_lost(deliveries, told):
+    like(deliveries, 1.0)
+    show(deliveries, 1, 9.0, since=8.9)
+    assert told == [("like", 8.0, True)]
+    assert deliveries.recovered["like"] == 1
+    assert deliveries.flawless()
+
+
+def test_a_post_is_due_to_each_follower_once(deliveries, told):
+    deliveries.published("post", to=[ADA, BOB], at=1.0)
+    deliveries.shown_post(ADA, "post", at=1.2)
+    assert deliveries.missing() == {"post": 1}
+    deliveries.found_post(BOB, "post", at=3.0)
+    assert [kind for kind, *_ in told] == ["post", "post"]
+    assert deliveries.recovered["post"] == 1
+    assert deliveries.flawless()
+    deliveries.shown_post(ADA, "post", at=3.0)
+    assert deliveries.duplicates == 1
+
+
+def test_a_timeline_that_shows_a_post_again_is_no_duplicate(deliveries):
+    deliveries.published("post", to=[ADA], at=1.0)
+    deliveries.shown_post(ADA, "post", at=1.2)
+    deliveries.found_post(ADA, "post", at=2.0)
+    assert deliveries.flawless()
+
+
+def test_who_left_for_good_is_not_waited_for(deliveries):
+    like(deliveries, 1.0)
+    deliveries.published("post", to=[ADA, BOB], at=1.0)
+    deliveries.left(ADA)
+    assert deliveries.missing() == {"like": 0, "post": 1}

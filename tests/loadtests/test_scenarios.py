@@ -1,0 +1,155 @@
+"""Each scenario, for some seconds: what people did was delivered once, and what was not does not go unnoticed."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from support.eventually import eventually
+from support.ports import free_ports
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_scenario_delivers_all_that_was_acknowledged(load):
+    """All at once: they know nothing of each other."""
+    begun = {
+        "browse": load("browse", until="read"),
+        "post": load("post", until="liked"),
+        "viral": load("viral", until="liked"),
+        "celebrity": load("celebrity", "--followers", "600", until="posted"),
+        "soak": load("soak", until="liked"),
+    }
+    for name, each in begun.items():
+        ran = each.ended()
+        assert ran.code == 0, ran.said
+        assert ran.result["scenario"] == name
+        assert ran.result["users"] == 6
+        assert (ran.result["lost"], ran.result["duplicated"], ran.result["unanswered"]) == (0, 0, 0), ran.said
+        assert not any(each["failed"] for each in ran.result["requests"].values()), ran.said
+        assert ran.result["timeline"]
+
+
+def test_sockets_of_a_gateway_that_dies_come_back_and_miss_nothing(load):
+    ran = load("reconnect-storm", until="back").ended()
+    assert ran.code == 0, ran.said
+    (killed,) = ran.result["gateways_killed"]
+    assert killed["name"] in ("realtime-1", "realtime-2")
+    back = ran.result["came_back"]
+    assert back["sockets"] >= 3  # of six, on the gateway with the most
+    assert back["stream_went_on"] == back["sockets"]
+
+
+def test_what_happens_in_a_tunnel_is_recovered_and_not_lost(load):
+    ran = load("post", until="recovered", fault="tunnels").ended()
+    assert ran.code == 0, ran.said
+    assert (ran.result["lost"], ran.result["duplicated"]) == (0, 0)
+    assert sum(each["recovered"] for each in ran.result["deliveries"].values()) >= 3
+
+
+def test_a_push_that_never_comes_fails_the_run(load):
+    ran = load("viral", until="wrong", fault="lost").ended()
+    assert ran.code == 1, ran.said
+    assert ran.result["lost"] > 0
+    assert "lost" in ran.said
+
+
+def test_a_push_that_comes_twice_fails_the_run(load):
+    ran = load("viral", until="wrong", fault="repeated").ended()
+    assert ran.code == 1, ran.said
+    assert (ran.result["lost"], ran.result["duplicated"]) == (0, 1)
+    assert "came twice" in ran.said
+
+
+def test_a_load_writes_a_report_json_and_charts(system, tmp_path):
+    asked = ["viral", "--users", "4", "--duration", "4s", "--host", system.url]
+    done = subprocess.run(
+        [sys.executable, "loadtests/load.py", *asked, "--results", tmp_path / "results"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost: 0   duplicated: 0" in done.stdout
+    assert r"like \u2192 author" in (tmp_path / "results/report.html").read_text()
+    assert json.loads((tmp_path / "results/result.json").read_text())["timeline"]
+    for name in ("throughput", "people", "latency"):
+        with Image.open(tmp_path / f"results/{name}.png") as chart:
+            assert chart.size == (900, 360)
+            assert len(chart.getcolors()) > 8  # more than an empty frame
+
+
+async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system):
+    (port,) = free_ports(1)
+    page = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", system.url]
+    command += ["--web-host", "127.0.0.1", "--web-port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def fetch(path, **form):
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with urllib.request.urlopen(page + path, data, timeout=10) as answer:
+            return answer.read().decode()
+
+    def begin(**more):
+        return fetch("/swarm", user_count="2", spawn_rate="2", **more)
+
+    async def served():
+        try:
+            assert "reconnect-storm" in fetch("/")
+        except OSError as error:
+            raise AssertionError(error) from None
+
+    async def liked():
+        stats = json.loads(fetch("/stats/requests"))
+        assert any(each["name"] == "like → author" and each["num_requests"] for each in stats["stats"]), stats["stats"]
+
+    async def refused():
+        assert json.loads(fetch("/stats/requests"))["user_count"] == 0
+
+    try:
+        await eventually(served)
+        begin(scenario="viral", host=system.url)
+        await eventually(liked)
+        fetch("/stop", now="1")
+        begin(scenario="viral", host="http://192.0.2.1")
+        await eventually(refused)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_strangers_are_refused_before_anything_starts():
+    for command in (["loadtests/load.py", "post"], ["-m", "locust", "-f", "loadtests/locustfile.py", "--headless"]):
+        done = subprocess.run(
+            [sys.executable, *command, "--host", "http://192.0.2.1:8080"],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "192.0.2.1 is not this machine; if it is yours to load, say so: ALLOW=192.0.2.1" in done.stderr
+
+
+def test_a_load_is_one_process():
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless"]
+    done = subprocess.run(
+        [*command, "--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "one process" in done.stderr
