@@ -28,7 +28,7 @@ IN_PARALLEL := -n 2 --dist loadfile # each of the two starts servers of its own
 soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
-SOAKED := tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
+SOAKED := tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s; results in loadtests/results/
 	@sh tests/install-servers.sh
@@ -40,6 +40,12 @@ said = $(if $(filter command,$(origin $(1))),--$(2) $($(1)))
 bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ONLY="rest viral", QUICK=1
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/bench.py $(ONLY) $(if $(QUICK),--quick)
+
+bench-fanout: packages-dev ## only the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
+	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
+
+bench-rest: packages-dev ## only what the REST API answers a second, and how fast
+	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
 chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
@@ -117,4 +123,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak load bench chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules

@@ -20,19 +20,32 @@ class NotOurs(Exception):
 
 
 def seed_followers(username: str, count: int) -> None:
-    """So many followers of somebody, written to the store in another process: this one is gevent's."""
+    """So many followers of somebody, written in another process: this one is gevent's. Raises NotOurs."""
     if count > 0:
-        subprocess.run([sys.executable, "-m", "loadtests.behind", username, str(count)], cwd=ROOT, check=True)
+        asked = [sys.executable, "-m", "loadtests.behind", username, str(count)]
+        done = subprocess.run(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise NotOurs(done.stderr.strip().rpartition("\n")[2])
 
 
 def kill_gateway(nodes: Sequence[str]) -> str:
-    """kill -9 the gateway that is named most often; its name."""
+    """kill -9 the gateway that is named most often; its name. Raises NotOurs."""
     name, _ = Counter(nodes).most_common(1)[0]
-    asked = [sys.executable, "-m", "embedded.cluster", "status"]
-    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    pids = {part["name"]: part["pid"] for part in map(json.loads, said.splitlines())}
+    pids = gateways()
+    if name not in pids:
+        raise NotOurs(f"the gateway {name or 'without a name'} is not of the cluster in PLAZA_VAR")
     os.kill(pids[name], signal.SIGKILL)
     return name
+
+
+def gateways() -> dict[str, int]:
+    """The process of each gateway of the cluster whose data are in PLAZA_VAR; raises NotOurs."""
+    asked = [sys.executable, "-m", "embedded.cluster", "status"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotOurs((done.stderr + done.stdout).strip().rpartition("\n")[2])
+    parts = map(json.loads, done.stdout.splitlines())
+    return {part["name"]: part["pid"] for part in parts if part["name"].startswith("realtime-")}
 
 
 def store_url() -> str:

@@ -10,6 +10,7 @@ The exit code is 1 when one of them fails, whose block then stays as it is.
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from loadtests import tables
 from loadtests.load import draw
-from loadtests.run import commit, machine
+from loadtests.origin import commit, machine
 from loadtests.tables import Figures, Rows
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def script(name: str) -> str:
 def load(scenario: str, users: int, duration: str, more: str = "") -> Benchmark:
     """A scenario on a cluster of its own."""
     command = f"python loadtests/load.py {scenario} --users {users} --duration {duration}{more}"
-    return Benchmark(command, tables.of_load, None, "--users 6 --duration 5s --followers 600")
+    return Benchmark(command, tables.of_load, None, "--users 4 --duration 5s --followers 600")
 
 
 BENCHMARKS = {
@@ -87,14 +88,15 @@ def run(name: str, quick: bool, folder: Path) -> Figures:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def block(name: str, figures: Figures, pictures: Sequence[Path]) -> str:
-    """What stands between the markers."""
+def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) -> str:
+    """What stands between the markers; `busy` is the load average before it began."""
     head, *rows = [[str(cell) for cell in row] for row in BENCHMARKS[name].rows(figures)]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
     shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
     when = time.strftime("%Y-%m-%d")
-    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}. The same again: `make bench ONLY={name}`,"
-    return "\n\n".join(["\n".join(lines), *shown, f"{origin} or\n`{BENCHMARKS[name].command}`."])
+    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. The same again:"
+    again = f"`make bench ONLY={name}`, or `{BENCHMARKS[name].command}`."
+    return "\n\n".join(["\n".join(lines), *shown, f"{origin}\n{again}"])
 
 
 def rewritten(text: str, name: str, inside: str) -> str:
@@ -121,17 +123,23 @@ def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def main() -> int:
-    """The exit code."""
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a moment of each, writes nothing")
-    asked = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """The exit code."""
+    asked = arguments().parse_args()
     if unknown := set(asked.names) - set(BENCHMARKS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     failed = []
     for name in asked.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
+        busy, _, _ = os.getloadavg()
         with tempfile.TemporaryDirectory() as folder:
             try:
                 figures = run(name, asked.quick, Path(folder))
@@ -140,7 +148,7 @@ def main() -> int:
                 failed.append(name)
                 continue
             drawn = pictures(name, figures, Path(folder) / "figures" if asked.quick else FIGURES)
-            inside = block(name, figures, drawn)
+            inside = block(name, figures, drawn, busy)
             text = rewritten(README.read_text(), name, inside)
             if asked.quick:
                 print(inside)

@@ -158,6 +158,8 @@ def report(result: Mapping[str, Any], folder: Path) -> None:
         f"lost: {result['lost']}   duplicated: {result['duplicated']}   unanswered: {result['unanswered']}"
         f"   never connected: {result['stranded']}"
     )
+    if result["gave_up"]:
+        console.print(f"[bold]{result['gave_up']}[/bold]")
     if result["client"]["busy"]:
         console.print(
             "[bold]Locust was busy itself (over 90 % of a core): these are its figures, not the system's.[/bold]"
@@ -165,10 +167,10 @@ def report(result: Mapping[str, Any], folder: Path) -> None:
     console.print(f"[dim]{folder}/[/dim]")
 
 
-def main() -> int:
-    """The exit code."""
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", help="browse, post, viral, celebrity, reconnect-storm or soak")
+    parser.add_argument("scenario", choices=("browse", "post", "viral", "celebrity", "reconnect-storm", "soak"))
     parser.add_argument("--users", type=int, default=50, help="(default: %(default)s)")
     parser.add_argument("--duration", default="", help="as 90s, 10m or 2h (default: 60s; soak 1h)")
     parser.add_argument("--spawn-rate", type=float, default=10, help="users a second (default: %(default)s)")
@@ -178,7 +180,12 @@ def main() -> int:
     parser.add_argument("--realtime", default="", help="where its sockets connect to, if not there")
     parser.add_argument("--allow", default="", help="a host that is not this machine, and yours to load")
     parser.add_argument("--results", type=Path, default=None, help="folder (default: a new one in loadtests/results/)")
-    asked = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """The exit code."""
+    asked = arguments().parse_args()
     asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
     if asked.host:
         try:

@@ -32,6 +32,7 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--scenario", choices=SCENARIOS, default="browse", help="what people do")
     parser.add_argument("--realtime", default="", metavar="URL", help="where sockets connect to, if not the host")
     parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two things somebody does")
+    parser.add_argument("--settle", type=float, default=60.0, help="seconds after which what did not come is lost")
     parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
     parser.add_argument("--allow", default="", metavar="HOST", help="a host besides this machine, and yours to load")
     parser.add_argument("--result", default="", metavar="FILE", include_in_web_ui=False, help="JSON, with every second")
@@ -80,7 +81,8 @@ def _end(environment: Environment, **_: Any) -> None:
     result = run.result()
     if environment.parsed_options.result:
         write(result, Path(environment.parsed_options.result))
-    environment.process_exit_code = 1 if result["lost"] or result["duplicated"] or result["stranded"] else 0
+    wrong = any(result[each] for each in ("lost", "duplicated", "stranded", "gave_up"))
+    environment.process_exit_code = 1 if wrong else 0
 
 
 def _check(environment: Environment) -> None:

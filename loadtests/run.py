@@ -1,9 +1,7 @@
 """One run of a scenario: who takes part, what arrived, how it went second by second, and how it ended."""
 
 import json
-import os
-import platform
-import subprocess
+import logging
 import sys
 import time
 from collections import Counter, defaultdict
@@ -16,12 +14,11 @@ import psutil
 from locust.env import Environment
 
 from loadtests.deliveries import Deliveries
+from loadtests.origin import commit, machine
 
 if TYPE_CHECKING:
     from loadtests.users import SocketUser
 
-ROOT = Path(__file__).parents[1]
-SETTLE_S = 60.0  # after the last act, at most this long for everything to arrive
 BUSY = 0.9  # of a core: from here on it is the client that is measured
 PUSHES = {
     "like": "like → author",
@@ -45,6 +42,7 @@ class Run:
         self.quiet = False  # nobody begins anything new
         self.acting = 0  # writes that are not answered yet
         self.unanswered = 0  # writes that never were: their effect is not known, and nothing is expected of them
+        self.gave_up = ""  # why
         self.stranded = 0  # people who never got a socket
         self.resumed: list[tuple[float, bool]] = []  # seconds a socket was away, and whether its stream went on
         self.shots: list[tuple[float, str]] = []  # when which gateway was killed
@@ -66,10 +64,16 @@ class Run:
         self.environment.events.request.add_listener(self._requested)
         self._watch = gevent.spawn(self._look)
 
+    def give_up(self, why: str) -> None:
+        """This scenario cannot be run here; says so and ends."""
+        logging.getLogger("plaza").error(why)
+        self.gave_up, self.quiet = why, True
+        gevent.spawn(self.environment.runner.quit)
+
     def settle(self) -> None:
         """Nobody begins anything; wait until what was acknowledged has arrived, or is late enough to be lost."""
         self.quiet = True
-        deadline = time.perf_counter() + SETTLE_S
+        deadline = time.perf_counter() + self.environment.parsed_options.settle
         while time.perf_counter() < deadline and (self.acting or not self._arrived()):
             gevent.sleep(0.05)
         gevent.sleep(0.3)  # for what should not come: a second copy is right behind the first
@@ -180,6 +184,7 @@ class Run:
             "duplicated": deliveries.duplicates,
             "unanswered": self.unanswered,
             "stranded": self.stranded,
+            "gave_up": self.gave_up,
             "deliveries": {
                 kind: {
                     "acknowledged": acknowledged,
@@ -227,26 +232,6 @@ def percentile_ms(seconds: Sequence[float], percent: int) -> float | None:
     if not seconds:
         return None
     return round(1000 * sorted(seconds)[min(len(seconds) - 1, len(seconds) * percent // 100)], 1)
-
-
-def machine() -> str:
-    """What it ran on."""
-    model = ""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    memory = psutil.virtual_memory().total / 2**30
-    name = f"{platform.system()} {platform.release()}, {os.cpu_count()} × {model or platform.machine()}"
-    return f"{name}, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def commit() -> str:
-    """What ran: a short hash, with a + where files were changed since; empty where this is no clone."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def write(result: dict[str, Any], path: Path) -> None:

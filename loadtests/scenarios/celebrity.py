@@ -21,7 +21,10 @@ class Celebrity(SocketUser):
         """Followers as they are after long, without events; those of this run come by themselves."""
         super().on_start()
         options = self.environment.parsed_options
-        behind.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
+        try:
+            behind.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
+        except behind.NotOurs as error:
+            self.shared.give_up(str(error))
         self.shared.celebrity = self
 
     @task

@@ -1,5 +1,6 @@
 """compose.yml: what its schema says of it, and what it promises; no engine is needed to see either."""
 
+import os
 import re
 import shutil
 import stat
@@ -358,7 +359,7 @@ async def test_redis_wants_its_password_and_keeps_what_it_is_told(tmp_path: Path
     script = (ROOT / "deploy/redis/start.sh").read_text()
     here = f"{ROOT / 'deploy/redis/redis.conf'} --port {port} --bind 127.0.0.1 --dir {tmp_path}"
     (tmp_path / "start.sh").write_text(script.replace("/etc/plaza/redis.conf", here))
-    env = {"REDIS_PASSWORD": "sesame", "PATH": "/usr/bin:/bin"}
+    env = {"REDIS_PASSWORD": "sesame", "PATH": os.environ["PATH"]}
     server = subprocess.Popen(["sh", "start.sh"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
     try:
         with redis_client.Redis(port=port, password="sesame") as client:

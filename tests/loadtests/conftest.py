@@ -59,7 +59,7 @@ class Load:
         self._folder = folder
         folder.mkdir()
         command = [sys.executable, "-m", "locust", "-f", str(BRIEF), "--headless"]
-        command += ["-H", system.url, "--scenario", scenario, "-u", "6", "-r", "6"]
+        command += ["-H", system.url, "--scenario", scenario, "-u", "4", "-r", "4"]
         command += ["--pause", "0.3", "-t", LONGEST, "--only-summary", "--result", str(folder / "result.json"), *more]
         environment = {
             **os.environ,
@@ -84,13 +84,14 @@ class Load:
         self._process.wait()
 
 
-@pytest.fixture
-def load(system: System, tmp_path: Path) -> Iterator[Callable[..., Load]]:
+@pytest.fixture(scope="module")
+def load(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Load]]:
     """Begin one."""
     begun: list[Load] = []
 
     def begin(scenario: str, *more: str, until: str, fault: str = "") -> Load:
-        begun.append(Load(system, tmp_path / f"load-{len(begun)}", scenario, until, *more, fault=fault))
+        folder = tmp_path_factory.mktemp("load") / scenario
+        begun.append(Load(system, folder, scenario, until, *more, fault=fault))
         return begun[-1]
 
     yield begin

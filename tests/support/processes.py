@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
 OURS = (
     *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST"),
-    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME"),
+    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES"),
 )
 
 

@@ -1,0 +1,30 @@
+"""Where figures come from: the machine, and what of this repository ran on it."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+
+
+def machine() -> str:
+    """What it ran on."""
+    model = ""
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    memory = psutil.virtual_memory().total / 2**30
+    name = f"{platform.system()} {platform.release()}, {os.cpu_count()} × {model or platform.machine()}"
+    return f"{name}, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """What ran: a short hash, with a + where files were changed since; empty where this is no clone."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
