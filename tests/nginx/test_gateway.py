@@ -1,6 +1,7 @@
 """What nginx does with a request by itself: where it leads, what it says of it, what it refuses."""
 
 import asyncio
+import itertools
 import re
 import ssl
 import subprocess
@@ -318,20 +319,24 @@ async def test_an_address_holds_so_many_requests_at_once(start: Start, api: List
     nginx = await start([api.server], {"realtime-1": "127.0.0.1:1"}, unlimited=[], adapt=narrow)
     async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
         door = Door(session, nginx.url)
-        held = [(await asyncio.open_connection("127.0.0.1", nginx.port))[1] for _ in range(5)]
-        for writer in held:
+        begun = b"POST /v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
+        connections = [await asyncio.open_connection("127.0.0.1", nginx.port) for _ in range(10)]
+        for _, writer in connections:
             stack.callback(writer.close)
-            writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
-
-        async def full() -> None:
-            (await door.ask("GET", "/v1/feed")).refused(429, "rate_limited")
+            writer.write(begun)
+        answers = [asyncio.create_task(reader.readline()) for reader, _ in connections]
+        for refused in itertools.islice(asyncio.as_completed(answers), 5):
+            assert b" 429 " in await refused
+        assert [answer.done() for answer in answers].count(False) == 5
+        (await door.ask("GET", "/v1/feed")).refused(429, "rate_limited")
+        for _, writer in connections:
+            writer.close()
 
         async def free() -> None:
             assert (await door.ask("GET", "/v1/feed")).status == 200
 
-        await eventually(full)
-        held[0].close()
         await eventually(free)
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 async def test_slow_clients_disturb_nobody_and_are_cut(start: Start, api: Listener) -> None:
