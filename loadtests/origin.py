@@ -22,9 +22,12 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """What ran: a short hash, with a + where files were changed since; empty where this is no clone."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    """What ran: a short hash, with a + where code was changed since; empty where this is no clone."""
+    git = ["git", "-C", str(ROOT)]
+    figures = [":!loadtests/README.md", ":!loadtests/figures"]  # which benchmarks write themselves
     try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+        changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *figures]
+        return head.strip() + "+" * bool(subprocess.run(changed, capture_output=True, check=True).stdout)
     except (OSError, subprocess.CalledProcessError):
         return ""
