@@ -1,4 +1,4 @@
-"""Run a process that counts nothing, to measure what counting costs: `python loadtests/benchmarks/unobserved.py api`."""
+"""Run a process that counts nothing, to measure what that costs: `python loadtests/benchmarks/unobserved.py api`."""
 
 import contextlib
 import runpy
