@@ -43,6 +43,7 @@ bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ON
 
 bench-fanout: packages-dev ## only the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
 	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
+	$(VENV_PYTHON) loadtests/benchmarks/gateways.py
 
 bench-rest: packages-dev ## only what the REST API answers a second, and how fast
 	$(VENV_PYTHON) loadtests/benchmarks/rest.py

@@ -24,7 +24,7 @@ async def embedded(tmp_path):
         yield system
 
 
-async def run(*command, cwd, timeout_s=60.0, **options):
+async def run(*command, cwd, timeout_s=180.0, **options):
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, **options
     )
