@@ -39,6 +39,7 @@ def as_before() -> Iterator[None]:
 
 
 def configure(**settings: Any) -> None:
+    logging.root.handlers = []  # pytest's too: it cannot hand what they keep to another process, if it is hostile
     logs.configure("test", LogSettings(**{"log_style": "json", **settings}))
 
 
