@@ -1,6 +1,7 @@
 """A client that never fetches again: a snapshot, kept true by events alone, as an app would keep its screens."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import socketio
@@ -100,8 +101,8 @@ class Mirror:
         if data["id"] not in state["notifications"]:
             state["unread"] += data["read_at"] is None
         state["notifications"][data["id"]] = _told(data)
-        told = state["notifications"].values()
-        state["order"] = [each["id"] for each in sorted(told, key=lambda each: (each["updated_at"], each["id"]))[::-1]]
+        told = sorted(state["notifications"].values(), key=lambda each: (_time(each["updated_at"]), each["id"]))
+        state["order"] = [each["id"] for each in reversed(told)]
 
     _on_notification_updated = _on_notification
 
@@ -113,7 +114,8 @@ class Mirror:
 
     async def _on_notifications_read(self, data: Json) -> None:
         for each in self.state["notifications"].values():
-            if each["id"] in (data["ids"] or ()) or (data["all_until"] and each["updated_at"] <= data["all_until"]):
+            until = data["all_until"]
+            if each["id"] in (data["ids"] or ()) or (until and _time(each["updated_at"]) <= _time(until)):
                 each["read"] = True
         self.state["unread"] = data["unread"]
 
@@ -176,3 +178,8 @@ def _public(post: Json) -> Json:
 
 def _told(notification: Json) -> Json:
     return {**notification, "read": notification["read_at"] is not None, "read_at": None}
+
+
+def _time(text: str) -> datetime:
+    """A whole second has no fraction, so that texts do not compare as their times do."""
+    return datetime.fromisoformat(text)

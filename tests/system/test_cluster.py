@@ -64,6 +64,7 @@ async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_any
     async with crowd(cluster.url, PEOPLE) as people, page() as browser:
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():
+            await knows_where_it_is(browser)
             rolled = await cluster.told("roll", "workers-1", "realtime-1", "api-1")
         assert rolled.code == 0, rolled
         assert [line.partition(":")[0] for line in rolled.out.splitlines()] == ["workers-1", "realtime-1", "api-1"]
@@ -84,6 +85,7 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
     async with crowd(cluster.url, PEOPLE) as people, page() as browser:
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():
+            await knows_where_it_is(browser)
             for name in (*killed, "realtime-1", "realtime-2"):
                 await asyncio.sleep(0.3)
                 await cluster.kill(name)
@@ -112,6 +114,15 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
 async def follows_along(browser: Page, cluster: Cluster, somebody: Somebody) -> None:
     """The official JavaScript client, as a second device of theirs."""
     await browser.connect(cluster.port, somebody.token)
+
+
+async def knows_where_it_is(browser: Page) -> None:
+    """It can come back only to where it was told that it is: with the first thing of its stream."""
+
+    async def heard() -> None:
+        assert any(isinstance(args[-1], str) for args in browser.all("event"))
+
+    await eventually(heard, timeout_s=30)
 
 
 async def missed_nothing(browser: Page, somebody: Somebody) -> None:
