@@ -50,6 +50,7 @@ __all__ += ["Transaction", "UpdateMany", "UpdateOne", "Where", "reachable"]
 T = TypeVar("T")
 
 CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: retried whether or not the server labels them
+CLOSE_S = 0.5
 REFUSES = (13, 18, 8000)  # Unauthorized, AuthenticationFailed, and what Atlas calls both
 AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError)
 
@@ -230,8 +231,9 @@ class Mongo:
                 await asyncio.sleep(0.05)
 
     def close(self) -> None:
-        """Drop the connections."""
-        self._client.close()
+        """Drop the connections; a store that is gone already is not looked for, only to end sessions there."""
+        with pymongo.timeout(CLOSE_S):
+            self._client.close()
 
 
 async def _end(session: Any) -> None:
