@@ -17,7 +17,13 @@ MOST_WAITING = 64
 
 _hasher = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)  # OWASP's second choice, 19 MiB
 _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBFKhmhXLzWOVHQXJmxlBnWr8gMgS7o"
-_thread = threading.local()
+
+
+class _Rest(threading.local):
+    until = 0.0  # monotonic, of each thread
+
+
+_rest = _Rest()
 
 
 def _give_way() -> None:
@@ -31,12 +37,12 @@ def _in_turn(work: Callable[..., object], *args: str) -> object:
 
     A login is work for all else too: without rests a crowd of them would fill what hashing leaves.
     """
-    time.sleep(max(0.0, getattr(_thread, "rests_until", 0.0) - time.monotonic()))
+    time.sleep(max(0.0, _rest.until - time.monotonic()))
     started = time.thread_time()
     try:
         return work(*args)
     finally:
-        _thread.rests_until = time.monotonic() + time.thread_time() - started
+        _rest.until = time.monotonic() + time.thread_time() - started
 
 
 class Passwords:

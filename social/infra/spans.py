@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -128,7 +129,7 @@ def _trace(trace: str, span: Span) -> str:
     return f"{trace.partition('/')[0]}/{context.trace_id:032x}-{context.span_id:016x}-01"
 
 
-def _context(trace: str):  # type: ignore[no-untyped-def]
+def _context(trace: str) -> Context | None:
     """The span behind a trace, as a parent; of none, where somebody made it up."""
     try:
         trace_id, span_id, _ = trace.partition("/")[2].split("-")
