@@ -156,8 +156,8 @@ class Transaction:
         for collection, document in [*self._last, *(("outbox", row) for row in rows)]:
             documents.setdefault(collection, []).append(document)
         try:
-            version = self._database.client.topology_description.common_wire_version
-            if len(documents) > 1 and version >= WRITES_EVERYWHERE:
+            version = self._database.client.topology_description.common_wire_version  # None while the store is away
+            if len(documents) > 1 and (version or 0) >= WRITES_EVERYWHERE:
                 return await self._insert_everywhere(documents)
             for collection, some in documents.items():
                 await self.insert(collection, *some)

@@ -5,10 +5,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import BulkWriteError
+from support.eventually import eventually
 from support.plaza import Plaza
+from support.servers import DocumentStore
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra.mongo import Mongo, Transaction
+from social.infra.schema import migrate
 
 TWICE = {"index": 0, "code": 11000, "errmsg": "duplicate key"}
 UNSAFE = {"code": 64, "errmsg": "waiting for replication timed out"}
@@ -62,6 +65,28 @@ async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
     assert await mongo.count("inbox", {}, limit=9) == 0
     await mongo.transact(work)
     assert (await mongo.count("inbox", {}, limit=9), await mongo.count("parked", {}, limit=9)) == (2, 1)
+
+
+async def test_a_store_that_goes_away_before_the_last_write_is_unavailable(
+    document_store: DocumentStore, mongo_url: str, mongo_database: str
+) -> None:
+    """The driver knows no server then, and of none what it can do."""
+    mongo = Mongo(mongo_url, mongo_database, timeout_s=2)
+    await migrate(mongo)
+
+    async def noticed() -> None:
+        assert mongo.database.client.topology_description.common_wire_version is None
+
+    async def work(tx: Transaction) -> None:
+        tx.insert_last("inbox", {"_id": "a"})
+        tx.insert_last("parked", {"_id": "b"})
+        await document_store.kill()
+        await document_store.stop()
+        await eventually(noticed)
+
+    with pytest.raises(Unavailable):
+        await mongo.transact(work)
+    mongo.close()
 
 
 @pytest.mark.parametrize("wire_version", [25, 99], ids=["at once", "one by one"])
