@@ -25,7 +25,7 @@ class LocalBroker:
     def __init__(self, mongo: Mongo, outbox: Outbox) -> None:
         self._mongo = mongo
         self._outbox = outbox
-        self._held: dict[str, set[Group]] = {}  # who is not done with an event this process holds
+        self._held: dict[str, set[Group]] = {}  # who is not done with an event whose row may be there
         self._queues: dict[Group, asyncio.Queue[LocalDelivery]] = {group: asyncio.Queue() for group in Group}
         self._done: list[str] = []
         self._timers: set[asyncio.TimerHandle] = set()
@@ -71,11 +71,10 @@ class LocalBroker:
     def acked(self, delivery: "LocalDelivery") -> None:
         """One group is done; after the last one the row goes, many rows in one round trip."""
         waiting = self._held.get(delivery.event.id)
-        if waiting is None:
+        if not waiting:
             return
         waiting.discard(delivery.group)
         if not waiting:
-            del self._held[delivery.event.id]
             self._forget(delivery.event.id)
 
     def _forget(self, event_id: str) -> None:
@@ -87,6 +86,8 @@ class LocalBroker:
         while self._done:
             ids, self._done = self._done, []
             await self._outbox.forget(ids)
+            for each in ids:  # not before: a relay that found the row would bring it again
+                del self._held[each]
 
     async def retry(self, delivery: "LocalDelivery") -> None:
         """Remember the attempt on the row, then deliver again after its delay."""
