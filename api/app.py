@@ -33,8 +33,9 @@ from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
 from social.infra.settings import StartError, check_folder, load
-from social.infra.starting import wait_on_port, watch
+from social.infra.starting import wait_on_port
 from social.infra.tokens import RefreshTokens, Signer, Verifier
+from social.infra.watching import watch_servers
 from social.infra.wiring import Social
 from social.media import Studio
 from social.pictures.decoding import Decoders
@@ -114,7 +115,7 @@ async def main() -> bool:
     tasks = process.Tasks()
     tasks.obey_signals()
     try:
-        tasks.start("servers", watch(social.redis, social.broker))
+        tasks.start("server watch", watch_servers(social.redis, social.broker))
         if not await wait_on_port(health, settings.api_host, settings.api_port, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed

@@ -29,8 +29,9 @@ from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.settings import StartError, load
-from social.infra.starting import migrated, watch
+from social.infra.starting import migrated
 from social.infra.tokens import RefreshTokens, Signer, Verifier
+from social.infra.watching import watch_servers
 from social.infra.wiring import Social
 from workers.mail import Post
 
@@ -47,7 +48,7 @@ async def main() -> bool:
         tasks = process.Tasks()
         async with connect(settings, tasks) as social:
             await social.revocations.poll()
-            tasks.start("servers", watch(social.redis, social.broker))
+            tasks.start("server watch", watch_servers(social.redis, social.broker))
             health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
             gateway = Gateway(gateway_settings(settings), social, keys.verifier, tasks)
             try:

@@ -7,8 +7,9 @@ from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra import logs, tracing
 from social.infra.process import Tasks, run
 from social.infra.settings import StartError, load
-from social.infra.starting import wait_on_port, watch
+from social.infra.starting import wait_on_port
 from social.infra.tokens import Verifier
+from social.infra.watching import watch_servers
 from social.infra.wiring import Social
 
 
@@ -42,7 +43,7 @@ async def main() -> bool:
     gateway = Gateway(settings, social, _verifier(settings), tasks)
     tasks.obey_signals()
     try:
-        tasks.start("servers", watch(social.redis, social.broker))
+        tasks.start("server watch", watch_servers(social.redis, social.broker))
         host, port = settings.realtime_host, settings.realtime_port
         if not await wait_on_port(gateway.health, host, port, social.mongo, tasks):
             await tasks.until_stopped()

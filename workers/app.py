@@ -12,7 +12,8 @@ from social.infra.blobs import Blobs, blobs
 from social.infra.health import Health
 from social.infra.process import Tasks
 from social.infra.settings import check_folder, load
-from social.infra.starting import wait_for_schema, watch
+from social.infra.starting import wait_for_schema
+from social.infra.watching import watch_servers
 from social.infra.wiring import Social
 from workers import accounts, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import Post
@@ -67,7 +68,7 @@ async def main() -> bool:
     app.add_routes(health.routes())
     runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
     try:
-        tasks.start("servers", watch(social.redis, social.broker))
+        tasks.start("server watch", watch_servers(social.redis, social.broker))
         if not await wait_for_schema(health, social.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed

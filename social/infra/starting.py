@@ -2,29 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
 from social.contracts.codec import encode
 from social.contracts.problems import Unavailable
 from social.infra import logs, process
-from social.infra.broker import Broker, BrokerAway, BrokerRefuses
 from social.infra.health import Health
 from social.infra.mongo import Mongo
 from social.infra.process import Tasks
-from social.infra.redis import AWAY, REFUSES, Redis
 from social.infra.schema import migrate, missing
 from social.infra.settings import StartError
+from social.infra.watching import EVERY_S, why_away
 
 log = logs.get("starting")
 
-EVERY_S = 5.0
 PING_S = 1.0  # a process that is told to stop waits for it: the driver does not let go earlier
-
-
-class Away(Exception):
-    """A server is not there, or not yet; says why."""
 
 
 async def wait_for_schema(health: Health, mongo: Mongo, tasks: Tasks) -> bool:
@@ -96,50 +90,6 @@ async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> N
         await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
 
 
-async def watch(redis: Redis, broker: Broker) -> None:
-    """Say every 5 s that one of these two is away, as long as the process lives; without them it can begin.
-
-    Raises StartError when one that has not answered yet refuses us: the setting that names it is wrong.
-    """
-
-    async def redis_answers() -> None:
-        try:
-            await redis.ping()
-        except REFUSES as error:
-            raise StartError(f"REDIS_URL is wrong: the server says {error}") from error
-        except AWAY as error:
-            raise Away(str(error) or type(error).__name__) from error
-
-    async def broker_answers() -> None:
-        try:
-            await broker.ping()
-        except BrokerRefuses as error:
-            raise StartError(f"AMQP_URL is wrong: the server says {error}") from error
-        except BrokerAway as error:
-            raise Away(str(error)) from error
-
-    await asyncio.gather(_watch("Redis", redis_answers), _watch("RabbitMQ", broker_answers))
-
-
-async def _watch(name: str, answers: Callable[[], Awaitable[None]]) -> None:
-    loop = asyncio.get_running_loop()
-    known, away = False, False
-    while True:
-        began = loop.time()
-        try:
-            await answers()
-        except (Away, StartError) as error:
-            if isinstance(error, StartError) and not known:
-                raise
-            away = True
-            log.warning("waiting", waits_for=f"{name} ({error})")
-        else:
-            if away:
-                log.info("here", server=name)
-            known, away = True, False
-        await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
-
-
 def store(error: Unavailable) -> str:
-    """MongoDB and why it is away, without the driver's view of the topology."""
-    return f"MongoDB ({str(error.__cause__ or error).partition(', Timeout:')[0].partition(' (configured')[0]})"
+    """MongoDB, and why it is away."""
+    return f"MongoDB ({why_away(error)})"

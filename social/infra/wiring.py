@@ -124,9 +124,7 @@ class Social:
         """The background work that every process does."""
         tasks.start("publisher", self.publisher.run())
         tasks.start("outbox", self.outbox.watch())
-        mongo, redis, broker = self.mongo.ping, self.redis.ping, self.broker.ping
-        pings: dict[str, watching.Ping] = {"store": mongo, "redis": redis, "broker": broker}
-        tasks.start("servers", watching.watch_servers(pings))
+        tasks.start("store watch", watching.watch_store(self.mongo))
         tasks.start("loop lag", watching.watch_loop())
         tasks.start("revocations", self.revocations.run())
 
