@@ -8,12 +8,12 @@ from datetime import datetime
 from social import posts, visibility
 from social.contracts.posts import Feed, FeedPost
 from social.contracts.problems import Unavailable
-from social.feeds import cursors, sources, timelines
+from social.feeds import cursors, scrolls, sources, timelines
 from social.feeds.cursors import SETTLES, Newer, Older
 from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
-from social.infra.mongo import Mongo, Where
+from social.infra.mongo import Where
 from social.infra.wiring import Social
 from social.visibility import SeenPost
 
@@ -28,7 +28,7 @@ async def page(social: Social, *, owner: str, cursor: str | None, limit: int) ->
     Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
     """
     at = cursors.read(cursor) if cursor is not None else None
-    walk = _Walk(social.mongo, owner)
+    walk = _Walk(social, owner)
     if isinstance(at, Newer):
         assert cursor is not None
         found = await _newer(walk, at, cursor, limit)
@@ -52,11 +52,13 @@ async def _keep(social: Social, owner: str, timeline: Timeline | None) -> None:
 class _Walk:
     """One request's way through a timeline."""
 
-    def __init__(self, mongo: Mongo, owner: str) -> None:
-        self.mongo = mongo
+    def __init__(self, social: Social, owner: str) -> None:
+        self.social = social
+        self.mongo = social.mongo
         self.owner = owner
         self.looked = False
         self.timeline: Timeline | None = None
+        self.start = ""
 
     @property
     def floor(self) -> str:
@@ -65,13 +67,20 @@ class _Walk:
 
     async def older(self, at: Older, most: int) -> tuple[Found, bool]:
         """Lines below a place, and whether any of them was looked for beyond the entries."""
-        span = Span(at.place, older=True, most=most)
         if at.beyond:
-            return await sources.followed(self.mongo, self.owner, span), True
+            found, self.start = await scrolls.older(self.social, self.owner, at, most)
+            return found, True
+        span = Span(at.place, older=True, most=most)
         entries, merged = await self._look(span, span)
         if entries.ended and self.floor != timelines.ALL:
             return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
         return together(True, entries, merged), False
+
+    def on(self, last: str, beyond: bool, looked: Sequence[Line]) -> Older:
+        """Where it goes on below a place."""
+        if self.start:
+            return Older(last, True, self.start, scrolls.near(looked))
+        return Older(last, beyond and last <= self.floor)
 
     async def newer(self, at: Newer, after: str, most: int) -> Found:
         """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
@@ -122,20 +131,21 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
         if len(shown) > limit or found.ended or looks == MOST_LOOKS:
             break
         last = looked[-1].place
-        at, most = Older(last, beyond and last <= walk.floor), min(most * GROWS, MOST_AT_ONCE)
+        at, most = walk.on(last, beyond, looked), min(most * GROWS, MOST_AT_ONCE)
     full, shown = len(shown) > limit, shown[:limit]
     more = full or not found.ended
     if not looked:
         return Feed(items=[])
     last = shown[-1][0].place if full else looked[-1].place
+    next_ = cursors.write(walk.on(last, beyond, looked)) if more else None
     if not shown:
-        return Feed(items=[], next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None)
+        return Feed(items=[], next=next_)
     top = shown[0][0].place
     since = _last_arrived(looked)
     bottom, seen = _recent(looked, since, last if more else "", top)
     return Feed(
         items=[post for _, post in shown],
-        next=cursors.write(Older(last, beyond and last <= walk.floor)) if more else None,
+        next=next_,
         prev=cursors.write(Newer(top, bottom, since, seen)),
     )
 

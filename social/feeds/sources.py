@@ -1,6 +1,7 @@
 """Where a home timeline's lines come from: its entries, and the posts themselves of those its owner follows."""
 
 import asyncio
+import itertools
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,16 +34,18 @@ class Found(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Places to look at: beyond `at`, newest first or oldest first."""
+    """Places to look at: beyond `at`, newest first or oldest first, and none below `bottom`."""
 
     at: str
     older: bool
     most: int
+    bottom: str = ""
 
     @property
     def places(self) -> Document:
         """As a condition on a place."""
-        return {"$lt" if self.older else "$gt": self.at}
+        bottom = {"$gte": self.bottom} if self.bottom else {}
+        return {"$lt" if self.older else "$gt": self.at, **bottom}
 
     @property
     def way(self) -> int:
@@ -80,7 +83,7 @@ async def kept(mongo: Mongo, owner: str, span: Span) -> tuple[Timeline | None, F
 
 async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
     """The posts of somebody and of all they follow: fan-out on read."""
-    theirs, mine = await asyncio.gather(
+    found = await asyncio.gather(
         mongo.aggregate("edges", [*_following(owner), *_of_each(span)]),
         mongo.many(
             "posts",
@@ -90,7 +93,8 @@ async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
             limit=span.most,
         ),
     )
-    return together(span.older, _found(theirs, span), _found(mine, span))
+    rows = sorted(itertools.chain(*found), key=lambda row: row["_id"], reverse=span.older)
+    return _found(rows[: span.most], span)
 
 
 async def merged_among(mongo: Mongo, owner: str) -> list[str]:
@@ -112,9 +116,7 @@ async def reposts(
     rows = await mongo.aggregate(
         "edges",
         [
-            {"$match": {"from": owner, "follows_at": edges.EVER, **({"to": by} if by else {})}},
-            {"$match": {"hides": {"$ne": True}}},
-            {"$project": {"to": 1}},
+            *_following(owner, among=by),
             join("reposts", "to", *some, key="user_id", into="repost"),
             {"$unwind": "$repost"},
             {"$sort": {"repost.repost_id": -1}},
@@ -139,9 +141,11 @@ def _reason(row: Document) -> Document:
     return {"by": row["by"], "id": row["id"]}
 
 
-def _following(owner: str) -> list[Document]:
-    told = {"from": owner, "follows_at": edges.EVER, "hides": {"$ne": True}}  # who is muted would only be skipped
-    return [{"$match": told}, {"$project": {"to": 1}}]
+def _following(owner: str, *, among: str | None = None) -> list[Document]:
+    """Whom somebody follows, without whoever is muted, who would only be skipped."""
+    told = {"from": owner, "follows_at": edges.EVER, **({"to": among} if among else {})}
+    unmuted = {"hides": {"$ne": True}}  # by itself: the embedded store would use no index for both
+    return [{"$match": told}, {"$match": unmuted}, {"$project": {"to": 1}}]
 
 
 def _some(span: Span) -> list[Document]:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import random
+import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 
@@ -274,6 +275,79 @@ async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
     await quiet.social.mongo.update("timelines", {"_id": ada.id}, {"$set": {"floor": newest}})
     cursor = cursors.write(Newer("0" * 24, "", clock.now(), frozenset()))
     assert texts(await ada.feed(f"?limit=2&cursor={cursor}")) == ["1", "0"]
+
+
+async def backdated(plaza: Plaza, author: Person, *ages: timedelta) -> list[str]:
+    """Posts of long ago, as they lie in the store."""
+    counts = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
+    rows = [
+        {"_id": clock.first_id(at)[:8] + secrets.token_hex(8), "author_id": author.id, "created_at": at, **counts}
+        | {"text": "hello", "entities": [], "edited_at": None}
+        for at in (clock.now() - age for age in ages)
+    ]
+    await plaza.social.mongo.insert_missing("posts", rows)
+    return [row["_id"] for row in rows]
+
+
+@pytest.mark.parametrize("limit", [3, 7])
+async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
+    mongo_url: str, mongo_database: str, commands: Commands, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Ten lines at a time, first no further down than is likely, and once more where that was too little."""
+    monkeypatch.setattr("social.feeds.timelines.CAP", 4)
+    monkeypatch.setattr("social.feeds.scrolls.LINES", 10)
+    async with system(mongo_url, mongo_database, roles=()) as quiet:
+        ada, *authors = await people(quiet, "ada", "bob", "eve")
+        busy = [timedelta(seconds=20 * n) for n in range(1, 25)]
+        quiet_time = [timedelta(days=n * n) for n in range(1, 8)]
+        burst = [timedelta(days=60, seconds=n // 9) for n in range(18)]
+        everything = [each for author in authors for each in await backdated(quiet, author, *busy, *quiet_time, *burst)]
+        everything += await backdated(quiet, ada, timedelta(minutes=2), timedelta(days=10), timedelta(days=300))
+        for author in authors:
+            await ada.follow(author)
+        await work(quiet)
+        found, trips, cursor = list[str](), list[int](), ""
+        while True:
+            answer = await ada.ask("GET", f"/v1/feed?limit={limit}{cursor}")
+            trips.append(len(commands.of(answer.headers["X-Request-ID"])))
+            page = answer.ok(Feed)
+            found += ids(page.items)
+            if page.next is None:
+                break
+            cursor = f"&cursor={page.next}"
+        assert found == sorted(everything, reverse=True)
+        assert set(trips[2:]) == ({1, 3, 5} if limit == 3 else {3, 5})
+        assert trips[2:].count(5) < trips[2:].count(3), "most often it is as near as thought"
+
+
+@pytest.mark.parametrize("gone", ["forgotten", "away"])
+async def test_a_scroll_goes_on_without_redis(quiet: Plaza, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
+    """And shows no more of what was found for it than is still to be seen."""
+    monkeypatch.setattr("social.feeds.timelines.CAP", 2)
+    ada, bob, eve = await people(quiet, "ada", "bob", "eve")
+    for author in (bob, eve):
+        await backdated(quiet, author, *(timedelta(minutes=n) for n in range(9)))
+        await ada.follow(author)
+    await work(quiet)
+    found = await ada.feed("?limit=4")
+    seen = [each.author.username for each in found.items]
+    for n in range(10):
+        found = await ada.feed(f"?limit=2&cursor={found.next}")
+        seen += [each.author.username for each in found.items]
+        if n == 1:
+            await accounts.suspend(quiet.social.mongo, "bob", None)
+        if n == 3 and gone == "forgotten":
+            await quiet.social.redis.flushall()
+        elif n == 3:
+            monkeypatch.setattr(quiet.social.redis, "execute_command", _away)
+        if found.next is None:
+            break
+    assert seen[:8].count("bob") == 4
+    assert seen[8:] == ["eve"] * 5
+
+
+async def _away(*_: object, **__: object) -> None:
+    raise ConnectionRefusedError
 
 
 async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
