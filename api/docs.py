@@ -1,7 +1,8 @@
 """`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 from aiohttp import web
@@ -14,10 +15,11 @@ from social.contracts.codec import encode
 
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
+JSON, HTML = "application/json", "text/html; charset=utf-8"
 ASSETS = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui-standalone-preset.js": "text/javascript",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui-standalone-preset.js": "text/javascript; charset=utf-8",
 }
 
 PAGE = """<!doctype html>
@@ -42,43 +44,49 @@ PAGE = """<!doctype html>
 
 
 def add_docs(app: web.Application, services: Sequence[Service]) -> None:
-    """Serve the documents and the pages that show them; each is made once."""
+    """Serve the documents and the pages that show them; each is made when it is first asked for."""
     static = files("swagger_ui") / "static"
     for name, content_type in ASSETS.items():
-        app.router.add_get(f"/docs/assets/{name}", _fixed((static / name).read_bytes(), content_type, age_s=86_400))
-    app.router.add_get("/openapi.json", _fixed(encode(document(services)), "application/json"))
-    app.router.add_get("/docs", _page("all services", "/openapi.json"))
-    events = asyncapi.document()
-    app.router.add_get("/asyncapi.json", _fixed(encode(events), "application/json"))
-    app.router.add_get("/docs/events", _fixed(event_pages.page(events).encode(), "text/html"))
+        app.router.add_get(f"/docs/assets/{name}", _page((static / name).read_bytes, content_type, age_s=86_400))
+    app.router.add_get("/openapi.json", _page(lambda: encode(document(services)), JSON))
+    app.router.add_get("/docs", _swagger("all services", "/openapi.json"))
+    app.router.add_get("/asyncapi.json", _page(lambda: encode(asyncapi.document()), JSON))
+    app.router.add_get("/docs/events", _page(lambda: event_pages.page(asyncapi.document()).encode(), HTML))
     for service in services:
         path = f"/openapi/{service.name}.json"
-        app.router.add_get(path, _fixed(encode(document([service])), "application/json"))
-        app.router.add_get(f"/docs/{service.name}", _page(service.says, path))
+        app.router.add_get(path, _page(partial(_document_of, service), JSON))
+        app.router.add_get(f"/docs/{service.name}", _swagger(service.says, path))
     app.router.add_get("/", _to_docs)
 
 
-def _page(title: str, path: str) -> _Handler:
-    return _fixed(PAGE.format(title=title, document=path).encode(), "text/html")
+def _document_of(service: Service) -> bytes:
+    return encode(document([service]))
 
 
-def _fixed(body: bytes, content_type: str, age_s: int = 0) -> _Handler:
-    headers = {
-        "Content-Type": f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type,
-        "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "ETag": conditional.entity_tag(body),
-        "Vary": "Accept-Encoding",
-    }
+def _swagger(title: str, path: str) -> _Handler:
+    return _page(PAGE.format(title=title, document=path).encode, HTML)
 
-    packed = cache(lambda: compression.pack(body, 9))
+
+def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0) -> _Handler:
+    @cache
+    def made() -> tuple[bytes, bytes, str]:
+        body = make()
+        return body, compression.pack(body, 9), conditional.entity_tag(body)
 
     async def handler(request: web.Request) -> web.Response:
-        if conditional.not_modified(request, headers["ETag"]):
-            return web.Response(status=304, headers={k: v for k, v in headers.items() if k != "Content-Type"})
+        body, packed, tag = await asyncio.to_thread(made)  # nobody else waits until it is made
+        headers = {
+            "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
+            "X-Content-Type-Options": "nosniff",
+            "ETag": tag,
+            "Vary": "Accept-Encoding",
+        }
+        if conditional.not_modified(request, tag):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = content_type
         if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
             return web.Response(body=body, headers=headers)
-        response = web.Response(body=packed(), headers=headers)
+        response = web.Response(body=packed, headers=headers)
         compression.say_packed(response)
         return response
 

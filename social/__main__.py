@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 import warnings
@@ -249,6 +250,7 @@ async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 1 with one line when it fails."""
     arguments = parser().parse_args(words)
+    gc.freeze()  # or the end would look through all that was imported
     try:
         sys.exit(asyncio.run(arguments.run(arguments)))
     except (StartError, Problem) as error:

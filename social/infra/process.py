@@ -1,6 +1,7 @@
 """How every process starts, runs its background work, and stops."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -80,6 +81,7 @@ async def listen(app: web.Application, host: str, port: int, **runner_options: A
 
 def run(main: Callable[[], Awaitable[bool]]) -> None:
     """Run a process's main on uvloop; one line and exit code 1 when it cannot start or its work failed."""
+    gc.freeze()  # what was imported is not looked through again and again, nor at the end
     try:
         ok = uvloop.run(_call(main))
     except StartError as error:
