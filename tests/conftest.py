@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -16,8 +19,21 @@ from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from embedded.cluster.server import Server
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes
+
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the servers of the session: in memory where there is room, since only a power cut loses that."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        with TemporaryDirectory(prefix="plaza-tests-", dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +44,17 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+def rabbit_server(data: Path) -> Iterator[RabbitServer]:
     """One RabbitMQ for the session; most tests want `amqp_url`."""
     require(RabbitServer)
-    yield from serve(RabbitServer(tmp_path_factory.mktemp("rabbit")))
+    yield from serve(RabbitServer(data / "rabbit"))
 
 
 @pytest.fixture(scope="session")
-def document_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentStore]:
+def document_store(data: Path) -> Iterator[DocumentStore]:
     """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
     require(DocumentStore)
-    yield from serve(DocumentStore(tmp_path_factory.mktemp("documents")))
+    yield from serve(DocumentStore(data / "documents"))
 
 
 @pytest.fixture(scope="session")
