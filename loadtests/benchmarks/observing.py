@@ -230,7 +230,8 @@ async def main() -> None:
         stop.callback(store.stop)
         servers = {"MONGO_URL": await store.start(), "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
         url, sizes = await stop.enter_async_context(collector())
-        http = await stop.enter_async_context(aiohttp.ClientSession())
+        sockets = aiohttp.TCPConnector(limit=0)  # of three times all people
+        http = await stop.enter_async_context(aiohttp.ClientSession(connector=sockets))
         variants = [
             Variant("off", folder, servers, {"LOG_LEVEL": "error"}),
             Variant("seen", folder, servers, {}),
