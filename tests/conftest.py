@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import psutil
 import pymongo
 import pytest
 import redis
@@ -30,7 +31,11 @@ T = TypeVar("T")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for the servers of the session: in memory where there is room, since only a power cut loses that."""
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-        with TemporaryDirectory(prefix="plaza-tests-", dir=MEMORY) as folder:
+        for left in MEMORY.glob("plaza-tests-*"):  # by a run that was killed
+            if not psutil.pid_exists(int(left.name.split("-")[2])):
+                shutil.rmtree(left, ignore_errors=True)
+        prefix = f"plaza-tests-{os.getpid()}-"
+        with TemporaryDirectory(prefix=prefix, dir=MEMORY, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
     else:
         yield tmp_path_factory.mktemp("servers")
