@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from importlib.resources import files
 
 from aiohttp import web
@@ -68,13 +68,17 @@ def _swagger(title: str, path: str) -> _Handler:
 
 
 def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0) -> _Handler:
-    @cache
+    making: asyncio.Future[tuple[bytes, bytes, str]] | None = None
+
     def made() -> tuple[bytes, bytes, str]:
         body = make()
         return body, compression.pack(body, 9), conditional.entity_tag(body)
 
     async def handler(request: web.Request) -> web.Response:
-        body, packed, tag = await asyncio.to_thread(made)  # nobody else waits until it is made
+        nonlocal making
+        if making is None:
+            making = asyncio.ensure_future(asyncio.to_thread(made))
+        body, packed, tag = await asyncio.shield(making)
         headers = {
             "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
             "X-Content-Type-Options": "nosniff",

@@ -85,8 +85,11 @@ class LocalBroker:
     async def _forget_done(self) -> None:
         while self._done:
             ids, self._done = self._done, []
-            await self._outbox.forget(ids)
-            for each in ids:  # not before: a relay that found the row would bring it again
+            try:
+                await self._outbox.forget(ids)
+            except Exception as error:
+                log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+            for each in ids:  # not before: a relay that has just found the row would bring it again
                 del self._held[each]
 
     async def retry(self, delivery: "LocalDelivery") -> None:

@@ -255,7 +255,6 @@ async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 1 with one line when it fails."""
     arguments = parser().parse_args(words)
-    gc.freeze()  # or the end would look through all that was imported
     try:
         sys.exit(asyncio.run(arguments.run(arguments)))
     except (StartError, Problem) as error:
@@ -265,4 +264,5 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # or the end would look through all that was imported
     main()

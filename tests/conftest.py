@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import psutil
 import pymongo
 import pytest
 import redis
@@ -27,10 +28,14 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for the servers of the session: in memory where there is room, since only a power cut loses that."""
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-        with TemporaryDirectory(prefix="plaza-tests-", dir=MEMORY) as folder:
+        for left in MEMORY.glob("plaza-tests-*"):  # by a run that was killed
+            if not psutil.pid_exists(int(left.name.split("-")[2])):
+                shutil.rmtree(left, ignore_errors=True)
+        prefix = f"plaza-tests-{os.getpid()}-"
+        with TemporaryDirectory(prefix=prefix, dir=MEMORY, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
     else:
         yield tmp_path_factory.mktemp("servers")
@@ -44,17 +49,17 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def rabbit_server(data: Path) -> Iterator[RabbitServer]:
+def rabbit_server(server_folder: Path) -> Iterator[RabbitServer]:
     """One RabbitMQ for the session; most tests want `amqp_url`."""
     require(RabbitServer)
-    yield from serve(RabbitServer(data / "rabbit"))
+    yield from serve(RabbitServer(server_folder / "rabbit"))
 
 
 @pytest.fixture(scope="session")
-def document_store(data: Path) -> Iterator[DocumentStore]:
+def document_store(server_folder: Path) -> Iterator[DocumentStore]:
     """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
     require(DocumentStore)
-    yield from serve(DocumentStore(data / "documents"))
+    yield from serve(DocumentStore(server_folder / "documents"))
 
 
 @pytest.fixture(scope="session")

@@ -19,22 +19,18 @@ from social.infra import clock
 SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
 MOST_SEEN = 110  # fingerprints: 484 characters, less than `paging.LONGEST`, and more than the longest page has lines
 
-_OLDER, _BEYOND, _NEWER, _SCROLLED = 1, 2, 3, 4
+_OLDER, _BEYOND, _NEWER, _BEYOND_NEAR = 1, 2, 3, 4
 _PLACE = struct.Struct(">B12s")
-_SCROLL = struct.Struct(">B12s12s4s")
+_NEAR = struct.Struct(">B12s4s")
 _LAST_MS = 0xFFFFFFFF * 1000  # of the time in an id
 _SINCE = struct.Struct(">B12s12sQ")
 
 
 class Older(NamedTuple):
-    """What is older than a place; `beyond` where no entries are kept any more.
-
-    There a scroll goes on that was begun at `start`, and `near` is how far down what comes next may reach.
-    """
+    """What is older than a place; `beyond` where no entries are kept any more, and the next lines are above `near`."""
 
     place: str
     beyond: bool = False
-    start: str = ""
     near: str = ""
 
 
@@ -56,8 +52,8 @@ def write(at: Older | Newer) -> str:
     """A cursor, as a client gets it."""
     if isinstance(at, Older):
         packed = _PLACE.pack(_BEYOND if at.beyond else _OLDER, bytes.fromhex(at.place))
-        if at.start:
-            packed = _SCROLL.pack(_SCROLLED, *map(bytes.fromhex, (at.place, at.start, at.near[:8])))
+        if at.near:
+            packed = _NEAR.pack(_BEYOND_NEAR, bytes.fromhex(at.place), bytes.fromhex(at.near[:8]))
     else:
         seen = b"".join(each.to_bytes(3, "big") for each in sorted(at.seen))
         bottom = bytes.fromhex(at.bottom or "0" * 24)
@@ -72,9 +68,9 @@ def read(cursor: str) -> Older | Newer:
         if packed[:1] in (b"\1", b"\2") and len(packed) == _PLACE.size:
             kind, place = _PLACE.unpack(packed)
             return Older(place.hex(), kind == _BEYOND)
-        if packed[:1] == b"\4" and len(packed) == _SCROLL.size:
-            _, place, start, near = _SCROLL.unpack(packed)
-            return Older(place.hex(), True, start.hex(), near.hex() + "0" * 16)
+        if packed[:1] == b"\4" and len(packed) == _NEAR.size:
+            _, place, near = _NEAR.unpack(packed)
+            return Older(place.hex(), True, near.hex() + "0" * 16)
         many, odd = divmod(len(packed) - _SINCE.size, 3)
         if packed[:1] == b"\3" and 0 <= many <= MOST_SEEN and not odd:
             _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])

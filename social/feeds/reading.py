@@ -58,7 +58,6 @@ class _Walk:
         self.owner = owner
         self.looked = False
         self.timeline: Timeline | None = None
-        self.start = ""
 
     @property
     def floor(self) -> str:
@@ -68,19 +67,18 @@ class _Walk:
     async def older(self, at: Older, most: int) -> tuple[Found, bool]:
         """Lines below a place, and whether any of them was looked for beyond the entries."""
         if at.beyond:
-            found, self.start = await scrolls.older(self.social, self.owner, at, most)
-            return found, True
+            return await scrolls.older(self.social, self.owner, at, most), True
         span = Span(at.place, older=True, most=most)
         entries, merged = await self._look(span, span)
         if entries.ended and self.floor != timelines.ALL:
             return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
         return together(True, entries, merged), False
 
-    def on(self, last: str, beyond: bool, looked: Sequence[Line]) -> Older:
-        """Where it goes on below a place."""
-        if self.start:
-            return Older(last, True, self.start, scrolls.near(looked))
-        return Older(last, beyond and last <= self.floor)
+    def on(self, last: str, beyond: bool, looked: Sequence[Line], most: int = 0) -> Older:
+        """Where it goes on below a place, perhaps with more lines than a scroll finds at once."""
+        if beyond and last <= self.floor:
+            return Older(last, True, scrolls.near(looked, most))
+        return Older(last)
 
     async def newer(self, at: Newer, after: str, most: int) -> Found:
         """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
@@ -131,7 +129,8 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
         if len(shown) > limit or found.ended or looks == MOST_LOOKS:
             break
         last = looked[-1].place
-        at, most = walk.on(last, beyond, looked), min(most * GROWS, MOST_AT_ONCE)
+        most = min(most * GROWS, MOST_AT_ONCE)
+        at = walk.on(last, beyond, looked, most)
     full, shown = len(shown) > limit, shown[:limit]
     more = full or not found.ended
     if not looked:

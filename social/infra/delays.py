@@ -1,25 +1,18 @@
 """Delays after failed attempts: a few are free, then each makes the next one wait twice as long, never for ever."""
 
-import asyncio
 import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from social.contracts.problems import RateLimited
-from social.infra import logs
-from social.infra.redis import AWAY, Redis
-
-log = logs.get("delays")
+from social.infra.redis import Impatient, Redis
 
 FREE = 9
 FIRST_S = 1
 LONGEST_S = 300  # whoever guesses gets 288 tries a day; whose account it is waits five minutes, or resets the password
 FORGET_S = 3_600
-ASK_S = 0.25  # what an attempt waits for Redis
-REST_S = 1.0  # without Redis, before it is asked again
 MOST_NAMES = 50_000  # remembered here; Redis remembers all
 
 # An attempt counts as failed until it succeeds, so that many at once are not all free. Answered, in milliseconds: how
@@ -55,15 +48,14 @@ class Delays:
     """Counts by name, whether or not anybody has it, for all processes in Redis; each by itself while that is away."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis = Impatient(redis, "each process delays by itself")
         self._failed: OrderedDict[str, _Failed] = OrderedDict()  # what was tried here; the longest untouched first
-        self._rests_until = 0.0
 
     async def attempt(self, name: str) -> None:
         """One attempt, which counts as failed until `succeeded`; raises RateLimited before its time has come."""
         key = _key(name)
         times = (FREE, FIRST_S * 1000, LONGEST_S * 1000, FORGET_S * 1000)
-        answer = await self._ask(lambda redis: redis.eval(SCRIPT, 1, key, *map(str, times)))
+        answer = await self._redis.ask(lambda redis: redis.eval(SCRIPT, 1, key, *map(str, times)))
         if answer is None:
             wait_s = self._attempt_here(key)
         else:  # remembered, for when Redis goes away
@@ -76,14 +68,14 @@ class Delays:
     async def succeeded(self, name: str) -> None:
         """What failed before is forgotten."""
         self._failed.pop(_key(name), None)
-        await self._ask(lambda redis: redis.delete(_key(name)))
+        await self._redis.ask(lambda redis: redis.delete(_key(name)))
 
     async def undo(self, name: str) -> None:
         """The attempt was not made after all."""
         key = _key(name)
         if failed := self._failed.get(key):
             self._failed[key] = failed._replace(times=failed.times - 1, until=0.0)
-        await self._ask(lambda redis: redis.eval(UNDO, 1, key))
+        await self._redis.ask(lambda redis: redis.eval(UNDO, 1, key))
 
     def _attempt_here(self, key: str) -> float:
         now = time.monotonic()
@@ -102,18 +94,6 @@ class Delays:
         self._failed.move_to_end(key)
         if len(self._failed) > MOST_NAMES:
             self._failed.popitem(last=False)
-
-    async def _ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
-        """Redis' answer; None while it is away."""
-        if time.monotonic() < self._rests_until:
-            return None
-        try:
-            async with asyncio.timeout(ASK_S):
-                return await command(self._redis)
-        except AWAY as error:
-            self._rests_until = time.monotonic() + REST_S
-            log.warning("redis away; each process delays by itself", error=str(error) or type(error).__name__)
-            return None
 
 
 def _key(name: str) -> str:

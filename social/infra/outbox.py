@@ -31,7 +31,8 @@ class Outbox:
         """
         where = {"_id": {"$gt": after}, "at": {"$lt": clock.now() - older_than}}
         async with reachable():  # of a majority: what a failover takes back must not be told
-            rows = await self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most).to_list(None)
+            found = self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most, batch_size=most)
+            rows = await found.to_list(None)
         return [Envelope(id=row.pop("_id"), **row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:

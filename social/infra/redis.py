@@ -1,5 +1,8 @@
 """Redis: pushes between processes, and small shared state that may be forgotten."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -7,12 +10,41 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from social.infra import logs
 from social.infra.settings import StartError
 
-__all__ = ["AWAY", "REFUSES", "Redis", "connect", "listening"]
+__all__ = ["AWAY", "REFUSES", "Impatient", "Redis", "connect", "listening"]
+
+log = logs.get("redis")
 
 AWAY = (RedisError, OSError, TimeoutError)
 REFUSES = (AuthenticationError, ResponseError)  # of AWAY: it is there and does not take us
+
+
+ASK_S = 0.25
+REST_S = 1.0
+
+
+class Impatient:
+    """Redis for what goes on without it: it has 250 ms for an answer, and after none came it is not asked for 1 s."""
+
+    def __init__(self, redis: Redis, without: str) -> None:
+        """`without` is how that goes on, for the log."""
+        self._redis = redis
+        self._without = without
+        self._rests_until = 0.0
+
+    async def ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
+        """Its answer; None while it is away."""
+        if time.monotonic() < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await command(self._redis)
+        except AWAY as error:
+            self._rests_until = time.monotonic() + REST_S
+            log.warning("redis away", goes_on=self._without, error=str(error) or type(error).__name__)
+            return None
 
 
 def connect(url: str) -> Redis:

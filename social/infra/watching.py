@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from pymongo.errors import PyMongoError
+
 from social.contracts.problems import Unavailable
 from social.infra import logs, metrics
 from social.infra.broker import Broker, BrokerAway, BrokerRefuses
@@ -52,7 +54,7 @@ async def watch_store(mongo: Mongo) -> None:
     async def store_answers() -> None:
         try:
             await mongo.ping(STORE_S)
-        except Unavailable as error:
+        except (Unavailable, StartError, PyMongoError) as error:  # this only looks: no process ends for it
             raise Away(why_away(error)) from error
 
     await _watch("MongoDB", "store", store_answers)
@@ -79,7 +81,7 @@ async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]])
         await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
 
 
-def why_away(error: Unavailable) -> str:
+def why_away(error: Exception) -> str:
     """Why MongoDB is away, without the driver's view of the topology."""
     return str(error.__cause__ or error).partition(", Timeout:")[0].partition(" (configured")[0]
 

@@ -22,7 +22,7 @@ from social.infra.publisher import Publisher
 from social.infra.pushing import Pushes
 from social.infra.rabbit import RabbitBroker
 from social.infra.redis import AWAY as REDIS_AWAY
-from social.infra.redis import Redis, connect
+from social.infra.redis import Impatient, Redis, connect
 from social.infra.revocations import Revocations
 from social.infra.settings import Connections
 
@@ -52,12 +52,14 @@ class Social:
     pushes: Pushes
     revocations: Revocations
     delays: Delays
+    cache: Impatient  # for what can be made again
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
         """The system over these servers."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
-        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, Delays(redis_client))
+        cache = Impatient(redis_client, "what it keeps is made again")
+        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, Delays(redis_client), cache)
 
     @classmethod
     def connect(cls, settings: Connections) -> "Social":

@@ -318,6 +318,7 @@ async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
         assert found == sorted(everything, reverse=True)
         assert set(trips[2:]) == ({1, 3, 5} if limit == 3 else {3, 5})
         assert trips[2:].count(5) < trips[2:].count(3), "most often it is as near as thought"
+        assert len(await quiet.social.redis.keys("scroll:*")) == 1
 
 
 @pytest.mark.parametrize("gone", ["forgotten", "away"])

@@ -10,7 +10,7 @@ from social.infra import clock, paging
 PLACES = st.binary(min_size=12, max_size=12).map(bytes.hex)
 SEEN = st.frozensets(st.integers(0, 0xFFFFFF), max_size=MOST_SEEN)
 NEAR = st.integers(0, 2**32 - 1).map(lambda seconds: f"{seconds:08x}{'0' * 16}")
-OLDER = st.tuples(PLACES, st.booleans()) | st.tuples(PLACES, st.just(True), PLACES, NEAR)
+OLDER = st.tuples(PLACES, st.booleans()) | st.tuples(PLACES, st.just(True), NEAR)
 TIMES = st.integers(0, 2**32 * 1000 - 1000).map(clock.at_millis)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +23,7 @@ ACTS = ("publish", "publish", "publish", "follow", "follow", "unfollow", "block"
 WHO = st.integers(0, 3)
 REPOSTS = ("repost", "repost", "repost", "unrepost")
 NAMES = count()
+EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 12
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
     loop = asyncio.get_running_loop()
     lives = st.lists(st.tuples(st.sampled_from((*acts, "away", "read", "settle")), WHO, WHO), min_size=15, max_size=40)
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(lives)
     def live(acts: list[tuple[str, int, int]]) -> None:
         asyncio.run_coroutine_threadsafe(_live(plaza, acts, at_once=cap == 5), loop).result(120)

@@ -163,7 +163,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
             ada, fans = await people(door, 4)
             stop = asyncio.Event()
             writers = [asyncio.create_task(write(ada, fans, acknowledged, stop, n)) for n in range(3)]
-            for _ in range(6):
+            for _ in range(4):
                 before = sum(acknowledged.values())
 
                 async def wrote(before: int = before) -> None:

@@ -194,8 +194,11 @@ async def test_a_command_without_its_store_ends_with_one_line(tmp_path: Path) ->
     done = await ended("social", "migrate", folder=tmp_path)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "MONGO_URL is missing" in done.err
-    for words in (["migrate"], ["reports"]):
-        done = await ended("social", *words, folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1")
+    for name in ("migrate", "reports"):
+        (tmp_path / name).mkdir()
+    nowhere = {"MONGO_URL": "mongodb://127.0.0.1:1"}
+    asked = (ended("social", name, folder=tmp_path / name, **nowhere) for name in ("migrate", "reports"))
+    for done in await asyncio.gather(*asked):
         assert (done.code, done.err.count("\n")) == (1, 1), done.err
         assert "MongoDB (127.0.0.1:1: " in done.err
         assert "MONGO_URL" in done.err
