@@ -38,6 +38,7 @@ def of_login(figures: Figures) -> Rows:
     ]
 
 
+ENGINES = ("native", "portable")
 FANOUT = {  # what is promised against stock python-socketio: the ratio, its target, and the portable engine's
     "paced broadcast to 5,000, p50": ("paced_p50_ratio", "≥ 15× lower"),
     "burst of 20 to 10,000, frames/s": ("burst_ratio", "≥ 30×"),
@@ -55,7 +56,15 @@ def of_fanout(figures: Figures) -> Rows:
     bare = figures["cpu_us_per_delivery"] / figures["bare_us_per_delivery"]
     rows.append(["CPU per paced delivery", "≤ 1.3× bare", f"{figures['cpu_us_per_delivery']} µs, {bare:.2f}× bare", ""])
     rows.append(["idle CPU, 10,000 sockets", "≤ 2 %", f"{figures['idle_cpu_percent']} %", ""])
+    raw = figures["raw"]
+    for name in (each for each in raw["native"] if each != "stack"):
+        others = "; ".join(f"{stack} {_number(raw[stack][name])}" for stack in ("bare", "stock"))
+        rows.append([f"{name.replace('_', ' ')} ({others})", "", *(_number(raw[each][name]) for each in ENGINES)])
     return rows
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
 
 
 def chart_of_fanout(figures: Figures, path: Path) -> None:
@@ -128,15 +137,18 @@ def of_storage(figures: Figures) -> Rows:
     return [*rows, ["all", "", "", "", f"{figures['gb_per_million']:,.0f}"]]
 
 
+OBSERVING = {"off": "", "seen": "≤ 5 % slower", "traced": "≤ 15 % slower"}  # requests and pushes
+
+
 def of_observing(figures: Figures) -> Rows:
     """Medians, and the ratios against `off` with their quartiles."""
-    rows: list[Sequence[object]] = [["", "requests a second", "CPU of the API a request", "like → push"]]
+    rows: list[Sequence[object]] = [["", "requests a second", "CPU of the API a request", "like → push", "target"]]
     for name, each in figures.items():
         cells = []
         for field, unit in (("per_second", ""), ("cpu_us", " µs"), ("like_ms", " ms")):
             low, middle, high = each[f"{field}_ratio"]
             cells.append(f"{each[field]:,.1f}{unit}, {middle:.3f}× ({low:.3f}–{high:.3f})")
-        rows.append([name, *cells])
+        rows.append([name, *cells, OBSERVING[name]])
     return rows
 
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for the servers of the session: in memory where there is room, since only a power cut loses that."""
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         for left in MEMORY.glob("plaza-tests-*"):  # by a run that was killed
@@ -49,17 +49,17 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def rabbit_server(data: Path) -> Iterator[RabbitServer]:
+def rabbit_server(server_folder: Path) -> Iterator[RabbitServer]:
     """One RabbitMQ for the session; most tests want `amqp_url`."""
     require(RabbitServer)
-    yield from serve(RabbitServer(data / "rabbit"))
+    yield from serve(RabbitServer(server_folder / "rabbit"))
 
 
 @pytest.fixture(scope="session")
-def document_store(data: Path) -> Iterator[DocumentStore]:
+def document_store(server_folder: Path) -> Iterator[DocumentStore]:
     """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
     require(DocumentStore)
-    yield from serve(DocumentStore(data / "documents"))
+    yield from serve(DocumentStore(server_folder / "documents"))
 
 
 @pytest.fixture(scope="session")

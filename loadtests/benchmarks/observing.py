@@ -1,14 +1,14 @@
 """What it costs to be looked at: requests a second and like → push, with metrics, logs and traces, and without.
 
-    python loadtests/benchmarks/observing.py [--rounds 12] [--seconds 3]
+    python loadtests/benchmarks/observing.py [--rounds 36] [--seconds 1.5]
 
 Starts a private Redis and RabbitMQ, an embedded document store, and over them three times the same three processes
 (api, realtime, workers), each three with a database of their own: `off` counts, logs and traces nothing, `seen` has
-metrics and logs as in production (JSON on standard output and in a file, level info), `traced` traces one request in
-ten besides and sends its spans to a collector here. In each round each of them is asked, in another order, for posts by
-16 connections at once; then people are liked, 20 a second, and the time from each request to the notification at their
-socket is taken. Who is not asked idles. A ratio is of two in one round, the figure the median of all rounds, with the
-quartiles. The last line is one JSON object; nothing but what it started is contacted.
+metrics, asked for every 15 s, and logs as in production (JSON on standard output and in a file, level info), `traced`
+traces one request in ten besides and sends its spans to a collector here. In each round each of them is asked, in
+another order, for posts by 16 connections at once; then people are liked, 20 a second, and the time from each request
+to the notification at their socket is taken. Who is not asked idles. A ratio is of two in one round, the figure the
+median of all rounds, with the quartiles. The last line is one JSON object; nothing but what it started is contacted.
 """
 
 import argparse
@@ -41,6 +41,7 @@ from social.infra.schema import migrate
 PEOPLE = 40
 LIKES_PER_S = 20
 CONNECTIONS = 16
+SCRAPE_EVERY_S = 15
 MODULES = ("api", "realtime", "workers")
 UNSEEN = Path(__file__).with_name("unobserved.py")
 
@@ -59,8 +60,8 @@ class Variant:
     def __init__(self, name: str, folder: Path, servers: dict[str, str], more: dict[str, str]) -> None:
         self.name = name
         ports = {module: _free_port() for module in MODULES}
-        self.api, self.gateway = (f"http://127.0.0.1:{ports[module]}" for module in ("api", "realtime"))
-        self._ready = [f"http://127.0.0.1:{port}/readyz" for port in ports.values()]
+        self._urls = [f"http://127.0.0.1:{port}" for port in ports.values()]
+        self.api, self.gateway, _ = self._urls
         keys = {"JWT_PRIVATE_KEY_FILE": JWT_PRIVATE_KEY, "REFRESH_KEY_FILE": REFRESH_KEY, "PID_KEY_FILE": PID_KEY}
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("LOG_", "TRACES_", "RATE_"))},
@@ -99,8 +100,8 @@ class Variant:
                         sys.executable, *command, cwd=ROOT, env=self._environment | file, stdout=out
                     )
             async with aiohttp.ClientSession() as http:
-                for url in self._ready:
-                    await self._until_ready(http, url)
+                for url in self._urls:
+                    await self._until_ready(http, f"{url}/readyz")
             yield
         finally:
             for process in self._processes.values():
@@ -108,6 +109,15 @@ class Variant:
                     process.terminate()
             for process in self._processes.values():
                 await process.wait()
+
+    async def scrape(self, http: aiohttp.ClientSession) -> None:
+        """Ask each process for its metrics, as Prometheus does."""
+        while True:
+            for url in self._urls:
+                async with http.get(f"{url}/metrics") as answer:
+                    assert answer.status == 200
+                    await answer.read()
+            await asyncio.sleep(SCRAPE_EVERY_S)
 
     async def _until_ready(self, http: aiohttp.ClientSession, url: str) -> None:
         async with asyncio.timeout(60):
@@ -212,8 +222,8 @@ async def collector() -> AsyncIterator[tuple[str, list[int]]]:
 async def main() -> None:
     """All rounds, and what they come to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12, help="(default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=3, help="of requests, in each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=36, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of requests, in each round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it runs")
     asked = parser.parse_args()
     if asked.quick:
@@ -240,6 +250,8 @@ async def main() -> None:
         for variant in variants:
             await stop.enter_async_context(variant.running(seen=variant.name != "off"))
             await variant.gather(http, stop)
+            if variant.name != "off":
+                stop.callback(asyncio.create_task(variant.scrape(http)).cancel)
             await variant.measure(http, 0, 1)  # caches are warm, connections open
             variant.rounds.clear()
         for number in track(range(asked.rounds), "measuring", console=console):

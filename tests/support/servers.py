@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from embedded.cluster import servers
+from embedded.cluster.ports import free_ports
 from embedded.cluster.server import Server
 from embedded.cluster.servers import RedisServer, rabbit_script
 
@@ -33,9 +34,30 @@ class RabbitServer(servers.RabbitServer):
             f'<<"guest">>, <<"{vhost}">>, {every}, {every}, {every}, <<"test">>).'
         )
 
+    async def add_user(self, name: str, vhost: str, *, configure: str, write: str, read: str) -> str:
+        """Make a user who may only do this in a vhost; the URL by which it comes in."""
+        user, rights = f'<<"{name}">>', ", ".join(f'<<"{each}">>' for each in (configure, write, read))
+        await self._eval(
+            f'rabbit_auth_backend_internal:add_user({user}, <<"of-a-test">>, <<"test">>),'
+            f' rabbit_auth_backend_internal:set_permissions({user}, <<"{vhost}">>, {rights}, <<"test">>).'
+        )
+        return self.url_of(vhost).replace("guest:guest", f"{name}:of-a-test")
+
     async def delete_vhost(self, vhost: str) -> None:
         """Delete a vhost with all it holds; its connections are closed."""
         await self._eval(f'rabbit_vhost:delete(<<"{vhost}">>, <<"test">>).')
+
+    async def tell_metrics(self) -> int:
+        """Start RabbitMQ's plugin for Prometheus, which production has; the port of 127.0.0.1 where it tells."""
+        (port,) = free_ports(1)
+        plugins = self.folder / "enabled_plugins"
+        plugins.write_text("[rabbitmq_prometheus].\n")  # until it is started again
+        here = f'[{{port, {port}}}, {{ip, "127.0.0.1"}}]'
+        await self._eval(
+            f"application:set_env(rabbitmq_prometheus, tcp_config, {here}, [{{persistent, true}}]), "
+            f'{{ok, _, _}} = rabbit_plugins:ensure("{plugins}"), ok.'
+        )
+        return port
 
     async def _eval(self, expression: str) -> None:
         """Evaluate Erlang in the server: erl_call takes 30 ms, rabbitmqctl more than a second."""
