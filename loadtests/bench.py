@@ -5,7 +5,8 @@
     make bench QUICK=1               # a moment of each, to see that they run: writes nothing
 
 Each block between `<!-- measured: X -->` and `<!-- until here -->` is written by one benchmark; all prose is by hand.
-The exit code is 1 when one of them fails, whose block then stays as it is.
+The exit code is 1 when one of them fails, whose block then stays as it is. Ctrl-C ends all of it, once what runs has
+stopped what it started.
 """
 
 import argparse
@@ -17,11 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from embedded.cluster.server import leash
 from loadtests import tables
 from loadtests.load import draw
 from loadtests.origin import commit, machine
@@ -30,6 +33,7 @@ from loadtests.tables import Figures, Rows
 ROOT = Path(__file__).parents[1]
 README = ROOT / "loadtests/README.md"
 FIGURES = ROOT / "loadtests/figures"
+ENDS_WITHIN_S = 150.0  # what is on its way arrives or is lost, and a cluster stops
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ BENCHMARKS = {
     "timelines": Benchmark(script("timelines"), tables.of_timelines),
     "notifications": Benchmark(script("notifications"), tables.of_notifications),
     "observing": Benchmark(script("observing"), tables.of_observing),
+    "storage": Benchmark(script("storage"), tables.of_storage),
     "fanout": Benchmark(script("fanout"), tables.of_fanout, tables.chart_of_fanout),
     "gateways": Benchmark(script("gateways"), tables.of_gateways),
     "browse": load("browse", 20, "60s"),
@@ -83,10 +88,26 @@ def run(name: str, quick: bool, folder: Path) -> Figures:
         command += benchmark.quick.split()
     if is_load := benchmark.rows is tables.of_load:
         command += ["--results", str(folder)]
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    said = output([*leash(), sys.executable, *command])
     if is_load:
         return json.loads((folder / "result.json").read_text())
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(said.strip().splitlines()[-1])
+
+
+def output(command: list[str]) -> str:
+    """What a command wrote to its standard output; raises subprocess.CalledProcessError."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said, _ = process.communicate()
+        except KeyboardInterrupt:  # it had it too, and stops what it started
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=ENDS_WITHIN_S)
+            raise
+        finally:
+            process.kill()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, said)
+    return said
 
 
 def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) -> str:
@@ -137,6 +158,8 @@ def main() -> int:
     asked = arguments().parse_args()
     if unknown := set(asked.names) - set(BENCHMARKS):
         arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    if commit().endswith("+"):
+        print("warning: code was changed since the last commit; figures will say so by a +", file=sys.stderr)
     failed = []
     for name in asked.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)

@@ -2,7 +2,8 @@
 
 A like, comment or follow counts as delivered when a push of its group shows a `count` that reaches its place there.
 Every person's stream is numbered, so a push that never came is missed by its number as well. A post counts as delivered
-to a follower with `feed.post`, or when they found it in their timeline after they had been away.
+to a follower with `feed.post`, or when they found it in their timeline after they had been away. What had an effect
+twice shows as a count above what was done, or as a group that was told of more often than it changed.
 """
 
 import math
@@ -42,6 +43,8 @@ class Deliveries:
         self._posts: dict[str, tuple[float, set[str]]] = {}  # who has yet to see it
         self._seen: dict[tuple[str, str], tuple[float, float]] = {}  # person, post: when, since when there
         self._streams: dict[str, Stream] = defaultdict(Stream)
+        self._numbers: Counter[tuple[str, str]] = Counter()  # person, group: how many of their stream told of it
+        self._left: set[str] = set()
         self.acknowledged: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
         self.recovered: Counter[str] = Counter()  # of those
@@ -50,6 +53,8 @@ class Deliveries:
 
     def acted(self, kind: str, *, recipient: str, target: str, at: float) -> None:
         """A like, comment or follow was acknowledged; its request was sent at that time."""
+        if recipient in self._left:
+            return
         self.acknowledged[kind] += 1
         group = self._groups[recipient, kind, target]
         group.sent.append(at)
@@ -87,6 +92,25 @@ class Deliveries:
         stream.seq = seq
         return True
 
+    def numbered(self, person: str, group_id: str, rev: int) -> None:
+        """A number of somebody's stream told of a group, and showed it as of a revision.
+
+        What is read again from a stream is shown as it is by then, so that several numbers may show one revision, also
+        to somebody who was never away; but each is of a change of its own, and a group has as many as its revision.
+        """
+        if self._numbers[person, group_id] < rev:
+            self._numbers[person, group_id] += 1
+        else:
+            self.duplicates += 1
+
+    def surplus(self) -> int:
+        """How many more were shown than were done; only where every write was answered are these duplicates."""
+        return sum(
+            max(0, group.shown[-1] - len(group.sent))
+            for (person, kind, _), group in self._groups.items()
+            if group.shown and kind in self.acknowledged and person not in self._left
+        )
+
     def began_anew(self, person: str, offset: str) -> None:
         """Somebody was told to fetch all again, and goes on from there."""
         epoch, _, number = offset.rpartition(".")
@@ -119,6 +143,7 @@ class Deliveries:
 
     def left(self, person: str) -> None:
         """Somebody's socket is closed for good: what was on its way to them is not waited for."""
+        self._left.add(person)
         for (recipient, kind, _), group in self._groups.items():
             if recipient == person:
                 self.acknowledged[kind] -= len(group.sent) - group.delivered

@@ -4,7 +4,8 @@
     make load SCENARIO=post HOST=http://localhost:8080 REALTIME=http://localhost:8081    # what runs there already
 
 Writes an HTML report, JSON and charts to a folder of loadtests/results/. The exit code is 1 when anything that was
-acknowledged was not delivered, or was delivered twice, or somebody never got a connection.
+acknowledged was not delivered, or had an effect twice, when something failed for good, or people could not begin.
+However this ends, its cluster ends with it.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from embedded.cluster.ports import free_ports
+from embedded.cluster.server import leash
 from loadtests import charts, target
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +50,7 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
         environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
         process = subprocess.Popen(
-            [sys.executable, "-m", "embedded.cluster"],
+            [*leash(), sys.executable, "-m", "embedded.cluster"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -59,9 +62,19 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
             _wait(url, process, log)
             yield url, environment
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(STOP_WITHIN_S)
+            stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask it to end; killed when it takes too long, or nobody waits for it any more."""
+    try:
+        process.terminate()
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        print(f"the cluster did not end within {STOP_WITHIN_S:g} s and is killed", file=sys.stderr)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -96,12 +109,16 @@ def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str],
     command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
     command += ["--only-summary", "--logfile", str(folder / "locust.log")]
     with (folder / "locust.txt").open("wb") as summary:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=summary)
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:  # it had it too, and stops when what is on its way has arrived
-                pass
+        process = subprocess.Popen([*leash(), *command], cwd=ROOT, env=environment, stderr=summary)
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:  # it had it too, and stops when what is on its way has arrived
+                    pass
+        finally:
+            process.kill()
+            process.wait()
 
 
 def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -155,11 +172,11 @@ def report(result: Mapping[str, Any], folder: Path) -> None:
             f" p50 {back['p50_ms']:,.0f} ms, p99 {back['p99_ms']:,.0f} ms after the connection was lost"
         )
     console.print(
-        f"lost: {result['lost']}   duplicated: {result['duplicated']}   unanswered: {result['unanswered']}"
-        f"   never connected: {result['stranded']}"
+        f"lost: {result['lost']}   duplicated: {result['duplicated']}   failed: {result['failed']}"
+        f"   unanswered: {result['unanswered']}   never began: {result['stranded']}"
     )
-    if result["gave_up"]:
-        console.print(f"[bold]{result['gave_up']}[/bold]")
+    for why in result["wrong"]:
+        console.print(f"[bold]{why}[/bold]", soft_wrap=True)
     if result["client"]["busy"]:
         console.print(
             "[bold]Locust was busy itself (over 90 % of a core): these are its figures, not the system's.[/bold]"
@@ -183,8 +200,14 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _told(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # what was started is stopped on the way out
+
+
 def main() -> int:
     """The exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _told)
     asked = arguments().parse_args()
     asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
     if asked.host:

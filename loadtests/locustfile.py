@@ -5,6 +5,7 @@ make load SCENARIO=viral USERS=100    # headless, with a cluster of its own
 """
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,26 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two things somebody does")
     parser.add_argument("--settle", type=float, default=60.0, help="seconds after which what did not come is lost")
     parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
-    parser.add_argument("--allow", default="", metavar="HOST", help="a host besides this machine, and yours to load")
+    parser.add_argument(
+        "--allow",
+        default="",
+        metavar="HOST",
+        include_in_web_ui=False,
+        help="a host besides this machine, and yours to load",
+    )
     parser.add_argument("--result", default="", metavar="FILE", include_in_web_ui=False, help="JSON, with every second")
+    parser.set_defaults(web_host="127.0.0.1")  # whoever sees the page can start a load
 
 
 @events.init.add_listener
 def _no_strangers(environment: Environment, runner: Any, **_: Any) -> None:
     """One process counts what arrives, and nobody is aimed at who was not named."""
     options = environment.parsed_options
+    # As the command line says: Locust believes a form in all options, also in those that its page does not show.
+    environment.allowed, environment.result_path = options.allow, options.result
     if runner is not None and not isinstance(runner, LocalRunner):
         sys.exit("a load runs in one process, which counts what arrives: no --master, --worker or --processes")
-    if options is not None and environment.host:
+    if environment.host:
         try:
             _check(environment)
         except target.Refused as refused:
@@ -79,13 +89,13 @@ def _end(environment: Environment, **_: Any) -> None:
     run = environment.plaza
     run.end()
     result = run.result()
-    if environment.parsed_options.result:
-        write(result, Path(environment.parsed_options.result))
-    wrong = any(result[each] for each in ("lost", "duplicated", "stranded", "gave_up"))
-    environment.process_exit_code = 1 if wrong else 0
+    if environment.result_path:
+        write(result, Path(environment.result_path))
+    for why in result["wrong"]:
+        logging.getLogger("plaza").error(why)
+    environment.process_exit_code = 1 if result["wrong"] else 0
 
 
 def _check(environment: Environment) -> None:
-    options = environment.parsed_options
-    for url in filter(None, (environment.host, options.realtime)):
-        target.check(url, options.allow)
+    for url in filter(None, (environment.host, environment.parsed_options.realtime)):
+        target.check(url, environment.allowed)

@@ -15,11 +15,20 @@ from locust.env import Environment
 
 from loadtests.deliveries import Deliveries
 from loadtests.origin import commit, machine
+from loadtests.wire import Problem
 
 if TYPE_CHECKING:
     from loadtests.users import SocketUser
 
 BUSY = 0.9  # of a core: from here on it is the client that is measured
+TOO_MUCH_WITHIN_S = 0.5  # a second copy is right behind the first, a higher count within one pace of a stream (0.3 s)
+WRONG = {
+    "lost": "{} acknowledged and never delivered",
+    "duplicated": "{} had an effect twice",
+    "stranded": "{} people never began, or never came back",
+    "failed": "{} requests were refused, or not answered for a minute",
+    "broken": "{} times people could not go on: locust.log says why",
+}
 PUSHES = {
     "like": "like → author",
     "comment": "comment → author",
@@ -43,7 +52,10 @@ class Run:
         self.acting = 0  # writes that are not answered yet
         self.unanswered = 0  # writes that never were: their effect is not known, and nothing is expected of them
         self.gave_up = ""  # why
-        self.stranded = 0  # people who never got a socket
+        self.began = 0  # people
+        self.stranded = 0  # people who could not, or lost their socket for good
+        self.failed = 0  # what was asked for again and again, or refused at once
+        self.broken = 0  # what went wrong besides: answers that were none
         self.resumed: list[tuple[float, bool]] = []  # seconds a socket was away, and whether its stream went on
         self.shots: list[tuple[float, str]] = []  # when which gateway was killed
         self.timeline: list[dict[str, Any]] = []
@@ -61,6 +73,7 @@ class Run:
         self._began = time.perf_counter()
         self._process.cpu_percent()
         self.environment.events.request.add_listener(self._requested)
+        self.environment.events.user_error.add_listener(self._stumbled)
         self._watch = gevent.spawn(self._look)
 
     def give_up(self, why: str) -> None:
@@ -75,7 +88,11 @@ class Run:
         deadline = time.perf_counter() + self.environment.parsed_options.settle
         while time.perf_counter() < deadline and (self.acting or not self._arrived()):
             gevent.sleep(0.05)
-        gevent.sleep(0.3)  # for what should not come: a second copy is right behind the first
+        self.failed += self.acting
+        self.stranded += sum(not user.there for user in self.people.values())
+        gevent.sleep(TOO_MUCH_WITHIN_S)
+        if not self.acting and not self.unanswered:  # else some of what is shown may be what they did
+            self.deliveries.duplicates += self.deliveries.surplus()
         for kind, missing in self.deliveries.missing().items():
             for _ in range(missing):
                 self._push(kind, 0, Exception("lost"))
@@ -89,6 +106,7 @@ class Run:
         if self._watch is not None:
             self._watch.kill()
         self.environment.events.request.remove_listener(self._requested)
+        self.environment.events.user_error.remove_listener(self._stumbled)
 
     def _arrived(self) -> bool:
         return self.deliveries.complete() and self.all_there()
@@ -121,6 +139,9 @@ class Run:
             exception=exception,
             context={},
         )
+
+    def _stumbled(self, exception: Exception, **_: Any) -> None:
+        self.broken += not isinstance(exception, Problem)  # which is counted where it is raised
 
     def _requested(self, request_type: str, **_: Any) -> None:
         self._requests["pushes" if request_type == "PUSH" else "requests"] += 1
@@ -171,7 +192,13 @@ class Run:
     # ---- the result
 
     def result(self) -> dict[str, Any]:
-        """Everything in one object."""
+        """Everything in one object; `wrong` says in words why the run does not count."""
+        result = self._result()
+        wrong = [self.gave_up] if self.gave_up else [] if self.began else ["nobody did anything"]
+        wrong += [words.format(result[name]) for name, words in WRONG.items() if result[name]]
+        return {**result, "wrong": wrong}
+
+    def _result(self) -> dict[str, Any]:
         options, deliveries, stats = self.environment.parsed_options, self.deliveries, self.environment.stats
         cpu = [row["cpu"] for row in self.timeline]
         return {
@@ -182,7 +209,10 @@ class Run:
             "lost": sum(deliveries.missing().values()) + deliveries.holes,
             "duplicated": deliveries.duplicates,
             "unanswered": self.unanswered,
+            "began": self.began,
             "stranded": self.stranded,
+            "failed": self.failed,
+            "broken": self.broken,
             "gave_up": self.gave_up,
             "deliveries": {
                 kind: {

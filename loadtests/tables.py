@@ -125,6 +125,18 @@ def of_streams(figures: Figures) -> Rows:
     ]
 
 
+def of_storage(figures: Figures) -> Rows:
+    """Each collection, and all of them."""
+    rows: list[Sequence[object]] = [
+        ["collection", "a person has", "a document", "its index keys", "GB per million people"]
+    ]
+    for name, each in figures["collections"].items():
+        sizes = [f"{each['document_bytes']:,.0f} B", f"{each['index_bytes']:,.0f} B", f"{each['gb_per_million']:,.1f}"]
+        rows.append([f"`{name}`", each["a_person_has"], *sizes])
+    rows += [[f"`{name}`", "", "no sample", "", ""] for name in figures["without_sample"]]
+    return [*rows, ["all", "", "", "", f"{figures['gb_per_million']:,.0f}"]]
+
+
 OBSERVING = {"off": "", "seen": "≤ 5 % slower", "traced": "≤ 15 % slower"}  # requests and pushes
 
 

@@ -15,22 +15,15 @@ from locust.exception import StopTest, StopUser
 
 from loadtests import target
 from loadtests.run import Run
-from loadtests.wire import Gone, Refusal, Wire
+from loadtests.wire import Gone, Problem, Refusal, Wire
 from social.infra import clock
 
 ANSWER_WITHIN_S = 15.0
 GIVE_UP_S = 60.0  # asking again for one and the same thing
 AGAIN_S = (0.2, 1.0)  # before asking, or connecting, again
 RENEW_AFTER_S = 480.0  # of an access token's ten minutes
+OF_A_GROUP = ("notification", "notification.updated", "notification.removed")
 LATER = (0, 429, 502, 503, 504)  # statuses after which the same is asked again; 0: no answer
-
-
-class Problem(Exception):
-    """An answer that is no; `body` is the problem."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(f"{status} {body.get('code') if isinstance(body, dict) else ''}")
-        self.status = status
 
 
 class RestUser(FastHttpUser):
@@ -42,8 +35,11 @@ class RestUser(FastHttpUser):
     shared: Run  # set by the locustfile for every run
 
     def __init__(self, environment: Any) -> None:
+        self.host = self.host or environment.host or ""  # as it is now: Locust's page may name another meanwhile
+        self.realtime = environment.parsed_options.realtime or self.host
         try:
-            target.check(self.host or environment.host or "", environment.parsed_options.allow)
+            for url in (self.host, self.realtime):
+                target.check(url, environment.allowed)
         except target.Refused as refused:
             raise StopTest(str(refused)) from None
         super().__init__(environment)
@@ -52,6 +48,17 @@ class RestUser(FastHttpUser):
         self._access, self._refresh, self._renewed_at = "", "", 0.0
 
     def on_start(self) -> None:
+        """Begin; who cannot is counted, and leaves."""
+        try:
+            self.begin()
+        except StopTest:
+            raise
+        except Exception as error:
+            self.shared.stranded += 1
+            raise StopUser(f"{self.username} could not begin: {error}") from error
+        self.shared.began += 1
+
+    def begin(self) -> None:
         """Open the account."""
         body = {"username": self.username, "email": f"{self.username}@example.org", "password": clock.new_id()}
         self._take(self.ask("POST", "/v1/auth/register", body))
@@ -71,7 +78,7 @@ class RestUser(FastHttpUser):
                 with self.client.request(
                     method, path, name=name or path, data=data, headers=headers, catch_response=True
                 ) as answer:
-                    content = orjson.loads(answer.content) if answer.content else None
+                    content = _decoded(answer.content)
                     if 200 <= answer.status_code < 300:
                         return content
                     answer.failure(str(answer.status_code or "no answer"))
@@ -82,7 +89,7 @@ class RestUser(FastHttpUser):
 
     @contextmanager
     def writing(self, does: bool = True) -> Iterator[None]:
-        """A write of which it is not known yet whether it took effect."""
+        """A write of which it is not known yet whether it took effect; or what only reads."""
         self.shared.acting += does
         answered = False
         try:
@@ -90,6 +97,7 @@ class RestUser(FastHttpUser):
             answered = True
         except Problem as problem:
             answered = problem.status < 500
+            self.shared.failed += 1
             raise
         finally:
             self.shared.acting -= does
@@ -132,13 +140,12 @@ class SocketUser(RestUser):
         self._catching_up: list[tuple[str, Any, str | None]] | None = None
         self._staying: gevent.Greenlet | None = None
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Open the account and the socket, before anybody knows about them."""
-        super().on_start()
+        super().begin()
         self._staying = gevent.spawn(self._stay)
         if not self._connected.wait(GIVE_UP_S):
-            self.shared.stranded += 1
-            raise StopUser("no socket")
+            raise Problem(503, {"code": "no socket"})
         self.shared.people[self.id] = self
 
     def on_stop(self) -> None:
@@ -208,7 +215,7 @@ class SocketUser(RestUser):
             self.ask("PUT", f"/v1/posts/{post_id}/like", name="/v1/posts/…/like")
         else:
             self.send("post.like", {"post_id": post_id})
-        if author is not self and author.id in self.shared.people:
+        if author is not self:
             self.shared.deliveries.acted("like", recipient=author.id, target=post_id, at=at)
 
     def comment(self, post_id: str, author: "SocketUser") -> None:
@@ -218,7 +225,7 @@ class SocketUser(RestUser):
             self.ask("POST", f"/v1/posts/{post_id}/comments", {"text": "well said"}, name="/v1/posts/…/comments")
         else:
             self.send("comment.create", {"post_id": post_id, "text": "well said"})
-        if author is not self and author.id in self.shared.people:
+        if author is not self:
             self.shared.deliveries.acted("comment", recipient=author.id, target=post_id, at=at)
 
     # ---- the connection
@@ -230,8 +237,7 @@ class SocketUser(RestUser):
 
     def new_wire(self) -> Wire:
         """Not connected yet."""
-        options = self.environment.parsed_options
-        return Wire(options.realtime or self.host or self.environment.host, self._heard)
+        return Wire(self.realtime, self._heard)
 
     def _stay(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -324,7 +330,10 @@ class SocketUser(RestUser):
             return
         if overlaps and _reached(deliveries.offset(self.id), offset):
             return
-        if deliveries.moved(self.id, offset) and event in ("notification", "notification.updated"):
+        if not deliveries.moved(self.id, offset) or event not in OF_A_GROUP:
+            return
+        deliveries.numbered(self.id, data["id"], data["rev"])
+        if event != "notification.removed":
             self._show(data)
 
     def _show(self, group: dict[str, Any]) -> None:
@@ -350,6 +359,14 @@ def _reached(here: str | None, offset: str) -> bool:
         return False
     (epoch, _, at), (other, _, seq) = here.rpartition("."), offset.rpartition(".")
     return epoch == other and int(seq) <= int(at)
+
+
+def _decoded(content: bytes | None) -> Any:
+    """JSON; None of what is none, as a proxy's page of an error."""
+    try:
+        return orjson.loads(content) if content else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _wait_s(headers: Any) -> float:

@@ -16,6 +16,14 @@ from gevent.event import AsyncResult, Event
 Heard = Callable[[str, Any, str | None], None]  # event, data, offset
 
 
+class Problem(Exception):
+    """An answer that is no; `body` is the problem."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(f"{status} {body.get('code', '') if isinstance(body, dict) else ''}".strip())
+        self.status = status
+
+
 class Refusal(Exception):
     """CONNECT was refused; `problem` says why, as REST would."""
 

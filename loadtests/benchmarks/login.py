@@ -102,7 +102,7 @@ async def main() -> int:
     if asked.quick:
         asked.seconds, asked.rounds = 1, 1
     connector = aiohttp.TCPConnector(limit=0)
-    async with started() as url, aiohttp.ClientSession(url, connector=connector) as http:
+    async with started() as system, aiohttp.ClientSession(system.api, connector=connector) as http:
         names = [f"person{n}" for n in range(LOGINS)]
         tokens = [await register(http, name) for name in names]
         token = tokens[0]

@@ -122,7 +122,7 @@ async def main() -> None:
         asked.seconds, asked.rounds, asked.people = 0.3, 1, 6
     console = Console(stderr=True)
     connector = aiohttp.TCPConnector(limit=0)
-    async with started() as url, aiohttp.ClientSession(url, connector=connector) as http:
+    async with started() as system, aiohttp.ClientSession(system.api, connector=connector) as http:
         asks = kinds(await gather(http, console, asked.people), random.Random(7))
         rounds: dict[str, list[Figures]] = {name: [] for name in asks}
         for name, begin in asks.items():  # reads first: what is written makes them dearer in the embedded store

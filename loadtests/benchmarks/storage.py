@@ -1,20 +1,26 @@
 """Bytes per million people: the mean size of each collection's documents and index keys, times how many a person has.
 
-Reads a database that holds real ones: `make run`, then `python -m social demo --users 50 --seconds 30`, then this.
-Sizes are of BSON and of whole keys, before the store compresses either.
+    python loadtests/benchmarks/storage.py                      # about a minute; needs nothing else
+    MONGO_URL=mongodb://… python loadtests/benchmarks/storage.py   # of a database that holds real ones
+
+Starts the embedded system by itself, and `python -m social demo` in it: people who do what people do. Sizes are of BSON
+and of whole keys, before the store compresses either. The last line is one JSON object.
 """
 
+import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
 import sys
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import bson
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from rich.console import Console
+from rich.table import Table
+from system import ROOT, started
 
 from social.infra.mongo import Mongo
 from social.infra.schema import INDEXES
@@ -40,11 +46,18 @@ A_PERSON_HAS = {
 }
 
 
-def _url() -> str:
+@contextlib.asynccontextmanager
+async def _filled(people: int, seconds: float) -> AsyncIterator[str]:
+    """The URL of a store with people in it."""
     if url := os.environ.get("MONGO_URL"):
-        return url
-    port = json.loads((Path(os.environ.get("PLAZA_VAR", "var")) / "store.json").read_text())["port"]
-    return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+        yield url
+        return
+    async with started() as system:
+        where = ["--api", system.api, "--realtime", system.realtime]
+        words = ["-m", "social", "demo", *where, "--users", str(people), "--seconds", str(seconds)]
+        demo = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=sys.stderr)
+        assert await demo.wait() == 0, "the demo failed"
+        yield system.store
 
 
 def _key_bytes(document: dict[str, Any], index: Any) -> int:
@@ -61,24 +74,49 @@ def _value(document: Any, path: str) -> Any:
     return document
 
 
+async def _sizes(mongo: Mongo, name: str) -> tuple[float, float] | None:
+    """Mean bytes of a document and of its index keys; None where there is none."""
+    sample = await mongo.many(name, {}, limit=SAMPLE)
+    if not sample:
+        return None
+    document = sum(len(bson.encode(each)) for each in sample) / len(sample)
+    keys = sum(
+        len(str(each["_id"])) + ROW_ID + sum(_key_bytes(each, index) for index in INDEXES[name]) for each in sample
+    )
+    return document, keys / len(sample)
+
+
 async def main() -> None:
-    mongo = Mongo(_url(), os.environ.get("MONGO_DATABASE", "plaza"))
-    total = 0.0
-    print("| collection | a person has | a document | its index keys | GB per million people |\n|---|---|---|---|---|")
-    for name, count in A_PERSON_HAS.items():
-        sample = await mongo.many(name, {}, limit=SAMPLE)
-        if not sample:
-            print(f"| `{name}` | {count:g} | no sample | | |")
-            continue
-        document = sum(len(bson.encode(each)) for each in sample) / len(sample)
-        keys = sum(
-            len(str(each["_id"])) + ROW_ID + sum(_key_bytes(each, index) for index in INDEXES[name]) for each in sample
-        ) / len(sample)
-        gigabytes = count * (document + keys) * 1_000_000 / 1e9
-        total += gigabytes
-        print(f"| `{name}` | {count:g} | {document:.0f} B | {keys:.0f} B | {gigabytes:.1f} |")
-    print(f"| all | | | | {total:.0f} |")
-    mongo.close()
+    """A table, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=50, help="in the demo (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=30, help="they act (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="few of both, to see that it runs")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.people, asked.seconds = 6, 3
+    table = Table("collection", "a person has", "a document", "its index keys", "GB per million people")
+    found: dict[str, dict[str, float]] = {}
+    async with _filled(asked.people, asked.seconds) as url:
+        mongo = Mongo(url, os.environ.get("MONGO_DATABASE", "plaza"))
+        for name, count in A_PERSON_HAS.items():
+            if (sizes := await _sizes(mongo, name)) is None:
+                table.add_row(name, f"{count:g}", "no sample")
+                continue
+            gigabytes = count * sum(sizes) * 1_000_000 / 1e9
+            table.add_row(name, f"{count:g}", *(f"{each:.0f} B" for each in sizes), f"{gigabytes:.1f}")
+            found[name] = {
+                "a_person_has": count,
+                "document_bytes": round(sizes[0]),
+                "index_bytes": round(sizes[1]),
+                "gb_per_million": round(gigabytes, 1),
+            }
+        mongo.close()
+    total = sum(each["gb_per_million"] for each in found.values())
+    table.add_row("all", "", "", "", f"{total:.0f}")
+    Console(file=sys.stdout).print(table)
+    without = [name for name in A_PERSON_HAS if name not in found]
+    print(json.dumps({"collections": found, "without_sample": without, "gb_per_million": round(total)}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
+from typing import NamedTuple
 
 import aiohttp
 
@@ -17,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for whoever imports this, 
 
 import workers.app
 from embedded.app import connect as connect_embedded
+from embedded.cluster.server import leash
 from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.settings import EmbeddedSettings
 from embedded.store import Store
@@ -41,9 +44,23 @@ POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
 DATABASE = "plaza_measured"
 
 
+class System(NamedTuple):
+    """Where one runs."""
+
+    api: str
+    realtime: str
+    var: Path
+
+    @property
+    def store(self) -> str:
+        """The URL of its documents."""
+        port = json.loads((self.var / "store.json").read_text())["port"]
+        return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+
+
 @contextlib.asynccontextmanager
-async def started() -> AsyncIterator[str]:
-    """`python -m embedded`, without limits on requests, until the block ends; the URL of its REST API."""
+async def started() -> AsyncIterator[System]:
+    """`python -m embedded`, without limits on requests, until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         ports = [_free_port(), _free_port()]
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
@@ -59,7 +76,7 @@ async def started() -> AsyncIterator[str]:
                                 break
                     assert process.returncode is None, "the system did not start"
                     await asyncio.sleep(0.1)
-            yield url
+            yield System(url, f"http://127.0.0.1:{ports[1]}", Path(folder))
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +128,7 @@ async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
 @contextlib.asynccontextmanager
 async def _running(module: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
+        *(*leash(), sys.executable, "-m", module), cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         yield process

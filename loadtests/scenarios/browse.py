@@ -10,9 +10,9 @@ from loadtests.users import RestUser
 class Browser(RestUser):
     """Reads what others wrote; sometimes writes something themselves, so that there is something to read."""
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """An account, somebody to follow, and a first post."""
-        super().on_start()
+        super().begin()
         others = self.shared.names[-50:]
         for name in random.sample(others, min(3, len(others))):
             self.ask("PUT", f"/v1/users/{name}/follow", name="/v1/users/…/follow")

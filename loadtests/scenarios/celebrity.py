@@ -17,9 +17,9 @@ class Celebrity(SocketUser):
     fixed_count = 1
     wait_time = constant(0.5)
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Followers as they are after long, without events; those of this run come by themselves."""
-        super().on_start()
+        super().begin()
         options = self.environment.parsed_options
         try:
             behind.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
@@ -39,9 +39,9 @@ class Celebrity(SocketUser):
 class Follower(SocketUser):
     """Follows the celebrity; likes some of what they hear."""
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """An account, a socket, and whom to listen to."""
-        super().on_start()
+        super().begin()
         while self.shared.celebrity is None:
             gevent.sleep(0.2)
         self.follow(self.shared.celebrity)

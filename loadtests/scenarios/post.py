@@ -13,9 +13,9 @@ RECENT = 50  # posts that are still talked about
 class Talker(SocketUser):
     """Does what people do, and is told what others do."""
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Follow some who are there already."""
-        super().on_start()
+        super().begin()
         others = [each for each in self.shared.people.values() if each is not self]
         for other in random.sample(others, min(FOLLOWS_EACH, len(others))):
             self.follow(other)

@@ -12,9 +12,9 @@ class Author(SocketUser):
     fixed_count = 1
     wait_time = constant(0.2)
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """The first post."""
-        super().on_start()
+        super().begin()
         self.publish("like me")
 
     @task

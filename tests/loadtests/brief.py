@@ -1,6 +1,7 @@
 """The locustfile, until enough has happened: UNTIL says what, and FAULT what goes wrong meanwhile."""
 
 import os
+import re
 from typing import Any
 
 import gevent
@@ -19,22 +20,27 @@ UNTIL = {
     "back": lambda run: run.shots and run.resumed and run.all_there(),
     "recovered": lambda run: run.deliveries.recovered.total() >= 3,
 }
-FRAMES = {"lost": 0, "repeated": 2}  # how often the first push of a like is heard
+FRAMES = {  # what is heard instead of the push of a like
+    "lost": lambda frame: [],
+    "repeated": lambda frame: [frame, frame],
+    "told again": lambda frame: [re.sub(r'"rev":\d+', '"rev":0', frame)],  # beyond the changes there were
+    "counted twice": lambda frame: [re.sub(r'"count":(\d+)', lambda found: f'"count":{int(found[1]) + 1}', frame)],
+}
 FAULT = os.environ.get("FAULT", "")
 done: list[str] = []
 
 
 class FaultyWire(Wire):
-    """Wrong once in a run."""
+    """Wrong once in a run; a count stays wrong."""
 
     def hear(self, frame: str) -> None:
-        """A frame, as often as it is heard."""
-        times = 1
-        if not done and frame.startswith('42["notification') and '"like"' in frame:
+        """A frame, as it is heard."""
+        heard = [frame]
+        if frame.startswith('42["notification') and '"like"' in frame and (not done or FAULT == "counted twice"):
             done.append(frame)
-            times = FRAMES[FAULT]
-        for _ in range(times):
-            super().hear(frame)
+            heard = FRAMES[FAULT](frame)
+        for each in heard:
+            super().hear(each)
 
 
 @events.test_start.add_listener
@@ -60,4 +66,4 @@ def begin(environment: Any, **_: Any) -> None:
 
 
 if FAULT in FRAMES:
-    SocketUser.new_wire = lambda user: FaultyWire(user.host, user._heard)
+    SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._heard)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.documents import blocks
+from support.eventually import eventually
 
 from loadtests import bench, charts, load
 
@@ -24,6 +26,15 @@ def test_every_benchmark_has_its_block_and_its_file():
     for name, benchmark in bench.BENCHMARKS.items():
         assert "| written |" in bench.rewritten(text, name, "| written |")
         assert (ROOT / benchmark.command.split()[1]).exists()
+
+
+def test_every_program_among_the_benchmarks_is_one_unless_another_starts_it():
+    texts = {path.name: path.read_text() for path in (ROOT / "loadtests/benchmarks").glob("*.py")}
+    programs = {name for name, text in texts.items() if '__name__ == "__main__"' in text}
+    started = {name for name in programs for other, text in texts.items() if other != name and f'"{name}"' in text}
+    assert {"fanout_server.py", "gateways_client.py"} <= started
+    files = [Path(benchmark.command.split()[1]) for benchmark in bench.BENCHMARKS.values()]
+    assert sorted(programs - started) == sorted(file.name for file in files if file.parent.name == "benchmarks")
 
 
 def test_a_benchmark_rewrites_its_block_alone():
@@ -80,11 +91,44 @@ def test_one_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, cap
     monkeypatch.setattr(bench, "BENCHMARKS", {"login": missing, "streams": short})
     monkeypatch.setattr(bench, "README", page)
     monkeypatch.setattr(bench, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(bench, "commit", lambda: "abcdef0+")
     monkeypatch.setattr(sys, "argv", ["bench.py"])
     assert bench.main() == 1
-    assert "failed: login" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "warning: code was changed since the last commit" in said
+    assert "failed: login" in said
     assert page.read_text().count("old") == 1
     assert "| by compare-and-set, as it is done |" in page.read_text()
+
+
+async def test_a_benchmark_that_is_interrupted_has_the_time_to_stop_what_it_started(tmp_path):
+    (tmp_path / "benchmark.py").write_text(
+        "import pathlib, time\n"
+        "here = pathlib.Path(__file__).parent\n"
+        "try:\n    (here / 'begun').touch()\n    time.sleep(60)\n"
+        "finally:\n    time.sleep(0.6)\n    (here / 'stopped').touch()\n"
+    )
+    code = "import sys; from loadtests import bench; bench.output([sys.executable, sys.argv[1]])"
+    begun = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "benchmark.py")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    async def runs():
+        assert (tmp_path / "begun").exists()
+
+    try:
+        await eventually(runs)
+        os.killpg(begun.pid, signal.SIGINT)  # as a terminal does
+        _, said = begun.communicate(timeout=30)
+    finally:
+        begun.kill()
+    assert "KeyboardInterrupt" in said
+    assert begun.returncode == -signal.SIGINT
+    assert (tmp_path / "stopped").exists()
 
 
 def test_charts_are_pictures_with_something_in_them(tmp_path):

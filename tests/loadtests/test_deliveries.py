@@ -110,3 +110,62 @@ def test_who_left_for_good_is_not_waited_for(deliveries):
     deliveries.published("post", to=[ADA, BOB], at=1.0)
     deliveries.left(ADA)
     assert deliveries.missing() == {"like": 0, "post": 1}
+
+
+def test_a_count_above_what_was_done_is_a_surplus(deliveries):
+    for at in (1.0, 1.1, 1.2, 1.3):
+        like(deliveries, at)
+    show(deliveries, 3, 2.0)
+    assert deliveries.surplus() == 0
+    show(deliveries, 5, 2.1)
+    assert deliveries.complete()
+    assert deliveries.surplus() == 1
+
+
+def test_a_count_that_is_ahead_of_its_answer_is_none(deliveries):
+    show(deliveries, 2, 1.5)
+    like(deliveries, 1.0)
+    like(deliveries, 1.1)
+    assert deliveries.surplus() == 0
+
+
+def test_what_nobody_counts_is_no_surplus(deliveries):
+    like(deliveries, 1.0)
+    show(deliveries, 1, 1.5)
+    deliveries.notified(ADA, "reply", "comment", 1, at=2.0)
+    assert deliveries.surplus() == 0
+
+
+def test_who_left_has_no_surplus_of_what_nobody_adds_up_for_them(deliveries):
+    like(deliveries, 1.0)
+    show(deliveries, 2, 1.5)  # whose answer is under way
+    deliveries.left(ADA)
+    like(deliveries, 1.1)
+    assert deliveries.surplus() == 0
+    assert deliveries.complete()
+
+
+def test_a_group_that_is_told_of_more_often_than_it_changed_is_a_duplicate(deliveries):
+    deliveries.numbered(ADA, "group", 1)
+    deliveries.numbered(ADA, "other", 1)
+    deliveries.numbered(BOB, "group", 1)
+    assert deliveries.duplicates == 0
+    deliveries.numbered(ADA, "group", 1)
+    assert deliveries.duplicates == 1
+    deliveries.numbered(ADA, "group", 2)
+    assert deliveries.duplicates == 1
+    assert not deliveries.flawless()
+
+
+def test_changes_that_are_replayed_all_show_the_last_and_are_no_duplicates(deliveries):
+    for _ in range(3):
+        deliveries.numbered(ADA, "group", 3)
+    deliveries.numbered(ADA, "group", 4)
+    assert deliveries.flawless()
+
+
+def test_changes_that_were_never_told_are_no_duplicates(deliveries):
+    """Like, unlike and like are three changes, told together where they are fast."""
+    deliveries.numbered(ADA, "group", 1)
+    deliveries.numbered(ADA, "group", 4)
+    assert deliveries.flawless()

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 from support.eventually import eventually
@@ -16,6 +18,7 @@ from support.ports import free_ports
 ROOT = Path(__file__).parents[2]
 
 
+STRANGERS = [{"host": "http://stranger.invalid"}, {"realtime": "http://stranger.invalid"}]
 SCENARIOS = {"browse": "read", "post": "liked", "viral": "liked", "celebrity": "posted", "soak": "liked"}
 
 
@@ -25,7 +28,8 @@ def begun(load):
     loads = {name: load(name, "--followers", "600", until=until) for name, until in SCENARIOS.items()}
     loads["tunnels"] = load("post", until="recovered", fault="tunnels")
     loads["lost"] = load("viral", "--settle", "3", until="wrong", fault="lost")
-    loads["repeated"] = load("viral", until="wrong", fault="repeated")
+    for fault in ("repeated", "told again", "counted twice"):
+        loads[fault] = load("viral", until="wrong", fault=fault)
     return loads
 
 
@@ -58,6 +62,20 @@ def test_a_push_that_comes_twice_fails_the_run(begun):
     assert ran.code == 1, ran.said
     assert (ran.result["lost"], ran.result["duplicated"]) == (0, 1)
     assert "came twice" in ran.said
+
+
+def test_a_notification_under_two_numbers_fails_the_run(begun):
+    ran = begun["told again"].ended()
+    assert ran.code == 1, ran.said
+    assert (ran.result["lost"], ran.result["duplicated"]) == (0, 1)
+    assert "1 had an effect twice" in ran.said
+
+
+def test_a_count_of_more_than_was_done_fails_the_run(begun):
+    ran = begun["counted twice"].ended()
+    assert ran.code == 1, ran.said
+    assert ran.result["lost"] == 0
+    assert ran.result["duplicated"] > 0
 
 
 def test_sockets_of_a_gateway_that_dies_come_back_and_miss_nothing(load):
@@ -118,12 +136,13 @@ def test_what_reaches_behind_the_doors_says_whose_it_would_need(system, tmp_path
         assert says in said
 
 
-async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system):
+async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system, tmp_path):
     (port,) = free_ports(1)
     page = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", system.url]
-    command += ["--web-host", "127.0.0.1", "--web-port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command += ["--web-port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     def fetch(path, **form):
         data = urllib.parse.urlencode(form).encode() if form else None
@@ -143,16 +162,24 @@ async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system):
         stats = json.loads(fetch("/stats/requests"))
         assert any(each["name"] == "like → author" and each["num_requests"] for each in stats["stats"]), stats["stats"]
 
-    async def refused():
+    async def nobody():
         assert json.loads(fetch("/stats/requests"))["user_count"] == 0
+
+    async def refused(times):
+        assert (tmp_path / "log").read_text().count("stranger.invalid is not this machine") >= times
 
     try:
         await eventually(served)
+        addresses = {each.laddr.ip for each in psutil.Process(process.pid).net_connections("tcp")}
+        assert addresses == {"127.0.0.1"}
         begin(scenario="viral", host=system.url)
         await eventually(liked)
         fetch("/stop", now="1")
-        begin(scenario="viral", host="http://192.0.2.1")
-        await eventually(refused)
+        await eventually(nobody)
+        for times, form in enumerate(STRANGERS, start=1):
+            begin(scenario="viral", **({"host": system.url, "allow": "stranger.invalid"} | form))
+            await eventually(partial(refused, times))
+        await nobody()
     finally:
         process.kill()
         process.wait()
