@@ -27,12 +27,12 @@ from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
 from social.infra import logs, process, tracing
-from social.infra.blobs import blobs
+from social.infra.blobs import blobs, check_store
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
 from social.infra.passwords import Passwords
 from social.infra.proxies import Proxies
-from social.infra.settings import StartError, check_folder, load
+from social.infra.settings import StartError, load
 from social.infra.starting import wait_on_port
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.watching import watch_servers
@@ -102,14 +102,19 @@ def _verifier(jwks: Path) -> Verifier:
         raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
 
 
-async def main() -> bool:
-    """Serve until told to stop."""
+def prepare() -> tuple[ApiSettings, Checks]:
+    """All that a start needs before it contacts anybody; raises StartError."""
     settings = load(ApiSettings, "api")
     logs.configure("api", settings)
     tracing.configure("api", settings)
-    keys = load_keys(settings)
     if media.service.name in settings.api_services:
-        check_folder("MEDIA_URL", settings.media_url)
+        check_store(settings.media_url)
+    return settings, load_keys(settings)
+
+
+async def main() -> bool:
+    """Serve until told to stop."""
+    settings, keys = prepare()
     social = Social.connect(settings)
     health = Health({"mongo": social.mongo.ping})
     tasks = process.Tasks()

@@ -33,14 +33,20 @@ def with_pid_key(settings: Settings) -> Settings:
     return settings.model_copy(update={"pid_key": SecretStr(key)})
 
 
-async def main() -> bool:
-    """Serve, drain, stop; False when background work failed."""
+def prepare() -> tuple[Settings, Verifier]:
+    """All that a start needs before it contacts anybody; raises StartError."""
     settings = with_pid_key(load(Settings, "realtime"))
     logs.configure("realtime", settings)
     tracing.configure("realtime", settings)
+    return settings, _verifier(settings)
+
+
+async def main() -> bool:
+    """Serve, drain, stop; False when background work failed."""
+    settings, verifier = prepare()
     tasks = Tasks()
     social = Social.connect(settings)
-    gateway = Gateway(settings, social, _verifier(settings), tasks)
+    gateway = Gateway(settings, social, verifier, tasks)
     tasks.obey_signals()
     try:
         tasks.start("server watch", watch_servers(social.redis, social.broker))
@@ -62,4 +68,4 @@ async def main() -> bool:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, prepare)

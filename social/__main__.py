@@ -65,10 +65,15 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_keys)
 
     command = commands.add_parser(
-        "doctor", help="whether settings, servers, keys, indexes and queues are well, and what to do where they are not"
+        "doctor",
+        help="whether a process would start, and its servers, keys, stores, indexes and queues are well;"
+        " what to do where they are not",
+        description="Has the process check all of its settings (python -m api --check), asks the servers that they name"
+        " and the bucket of MEDIA_URL; of workers also the server of MAILER_URL, to which no mail is sent."
+        " Exit code 1 when it found a problem.",
     )
     command.add_argument(
-        "--process", choices=["api", "realtime", "workers"], default="api", help="whose .env (default: %(default)s)"
+        "--process", choices=["api", "realtime", "workers"], default="api", help="whose settings (default: %(default)s)"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     command.set_defaults(run=_doctor)

@@ -1,7 +1,7 @@
 """`python -m workers`: the consumers."""
 
 from social.infra.process import run
-from workers.app import main
+from workers.app import main, prepare
 
 if __name__ == "__main__":
-    run(main)
+    run(main, prepare)

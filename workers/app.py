@@ -8,7 +8,7 @@ from aiohttp import web
 from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
 from social.infra import logs, process, tracing
-from social.infra.blobs import Blobs, blobs
+from social.infra.blobs import Blobs, blobs, check_store
 from social.infra.health import Health
 from social.infra.process import Tasks
 from social.infra.settings import check_folder, load
@@ -51,15 +51,21 @@ def start(
             tasks.start(role, runner.consume(social, consumers[role]))
 
 
-async def main() -> bool:
-    """Work until told to stop."""
+def prepare() -> WorkerSettings:
+    """All that a start needs before it contacts anybody; raises StartError."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings)
     tracing.configure("workers", settings)
     if "sweeper" in settings.worker_roles:
-        check_folder("MEDIA_URL", settings.media_url)
+        check_store(settings.media_url)
     if "mail" in settings.worker_roles:
         check_folder("MAILER_URL", settings.mailer_url)
+    return settings
+
+
+async def main() -> bool:
+    """Work until told to stop."""
+    settings = prepare()
     social, kept = Social.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     tasks = process.Tasks()

@@ -7,29 +7,41 @@ from itertools import chain
 from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
-from social.doctor import backlog, keys, mongodb, rabbitmq, redis
+from social.doctor import backlog, keys, mongodb, rabbitmq, redis, start, stores
 from social.doctor.findings import Finding, Level, passwords, problem, why, without
-from social.doctor.settings import SERVERS, Examined, read
+from social.doctor.settings import Examined, read
 from social.infra.mongo import Mongo
 from social.infra.settings import StartError
 
-__all__ = ["Finding", "Level", "examine"]
+__all__ = ["Finding", "Level", "examine", "examine_named", "settled"]
+
+URLS = ("mongo_url", "redis_url", "amqp_url", "amqp_management_url")
 
 ANSWER_S = 3.0  # of MongoDB, to one question
 PATIENCE_S = 30.0  # for one server, whatever it does
 
 
 async def examine(process: str) -> list[Finding]:
-    """All findings about the settings of a process (api, realtime, workers) and the servers they name."""
+    """All findings about a process (api, realtime, workers): whether it would start, and all that its settings name."""
+    would_start = settled("settings", lambda: start.examine(process))
+    return list(chain(*await asyncio.gather(would_start, examine_named(process))))
+
+
+async def examine_named(process: str) -> list[Finding]:
+    """The servers, keys and stores that the settings of a process name, as far as they are right."""
     settings, findings = read(process)
-    parts = [_settled("mongodb", lambda: _documents(settings))]
+    parts = [
+        settled("mongodb", lambda: _documents(settings)),
+        settled("keys", lambda: keys.examine(settings)),
+        settled("stores", lambda: stores.examine(process, settings)),
+    ]
     if redis_url := settings.redis_url:
-        parts.append(_settled("redis", lambda: redis.examine(redis_url)))
+        parts.append(settled("redis", lambda: redis.examine(redis_url)))
     if amqp_url := settings.amqp_url:
         prefix, management_url = settings.amqp_prefix, settings.amqp_management_url
-        parts.append(_settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, prefix, management_url)))
-    findings += chain(*await asyncio.gather(*parts), keys.examine(settings))
-    urls = [url for name in (*SERVERS, "amqp_management_url") if (url := getattr(settings, name))]
+        parts.append(settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, prefix, management_url)))
+    findings += chain(*await asyncio.gather(*parts))
+    urls = [url for name in URLS if (url := getattr(settings, name))]
     secrets = set().union(*map(passwords, urls))
     return [without(secrets, each) for each in findings]
 
@@ -54,16 +66,19 @@ async def _documents(settings: Examined) -> AsyncIterator[Finding]:
         mongo.close()
 
 
-async def _settled(about: str, part: Callable[[], AsyncIterator[Finding]]) -> list[Finding]:
-    """What one part found, also when its server fell silent meanwhile."""
+async def settled(about: str, check: Callable[[], AsyncIterator[Finding]]) -> list[Finding]:
+    """What one check found; also when its server fell silent meanwhile, and when it could not cope with an answer."""
     findings: list[Finding] = []
     try:
         async with asyncio.timeout(PATIENCE_S):
-            async for finding in part():
+            async for finding in check():
                 findings.append(finding)  # noqa: PERF401 - what was found before it failed counts
     except StartError as error:  # it refuses what every process does
         findings.append(problem(about, why(error), "give its user the role readWrite"))
     except (Unavailable, PyMongoError, TimeoutError) as error:
         says = f"stopped answering: {why(error.__cause__ or error)}"
         findings.append(problem(about, says, "see its log and its load, and ask again"))
+    except Exception as error:  # the other checks are to be heard all the same
+        says = f"was not looked at to the end: {type(error).__name__}: {why(error)}"
+        findings.append(problem(about, says, "see its log and its version, and ask again"))
     return findings

@@ -1,7 +1,7 @@
 """The files of keys: usable, the public half published, and nobody else's to read."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ SECRET = stat.S_IWGRP | stat.S_IRWXO  # what the mode of a secret must not allow
 PUBLIC = stat.S_IWGRP | stat.S_IWOTH
 
 
-def examine(settings: Examined) -> Iterator[Finding]:
+async def examine(settings: Examined) -> AsyncIterator[Finding]:
     """Those that the settings name."""
     private, jwks = settings.jwt_private_key_file, settings.jwt_jwks
     if jwks is None and private is not None and private.with_name(JWKS).exists():
@@ -37,7 +37,8 @@ def examine(settings: Examined) -> Iterator[Finding]:
     given = [each for each in (private, jwks, settings.refresh_key_file, settings.pid_key_file) if each]
     if given and not findings:
         findings.append(ok("keys", f"{', '.join(each.name for each in given)} can be used, and by nobody else"))
-    yield from findings
+    for finding in findings:
+        yield finding
 
 
 def _used(name: str, path: Path | None, use: Callable[[Path], T], forbidden: int, findings: list[Finding]) -> T | None:

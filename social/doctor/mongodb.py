@@ -1,6 +1,7 @@
 """MongoDB: a replica set that keeps what it acknowledged, with every collection and index."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from pymongo.errors import OperationFailure, PyMongoError
@@ -13,6 +14,8 @@ from social.infra.mongo import Mongo, Transaction
 from social.infra.settings import StartError
 
 OLDEST = 7
+LAGS = timedelta(seconds=30)  # a primary that has nothing to do still writes every 10 s
+LIFETIME = "transactionLifetimeLimitSeconds"
 LONGEST_TRANSACTION_S = 15  # what waits for the end of every transaction under way waits for so long
 MAY_NOT_ASK = (13, 59)  # Unauthorized, CommandNotFound
 WRONG_PASSWORD = (18, 8000)  # AuthenticationFailed, and what Atlas calls it
@@ -34,9 +37,9 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
         mend = "start mongod with --replSet and call rs.initiate(): there are no transactions without"
         yield problem("mongodb", "is no replica set", mend)
         return
-    async for finding in _members(mongo, hello["setName"]):
-        yield finding
-    async for finding in _durability(mongo):
+    status = await _allowed(mongo, "replSetGetStatus")
+    server, parameters = await _allowed(mongo, "serverStatus"), await _allowed(mongo, "getParameter", **{LIFETIME: 1})
+    for finding in (*members(hello["setName"], status), *durability(server or {}, parameters or {})):
         yield finding
     wrong = await schema.wrong(mongo)
     if wrong:
@@ -87,8 +90,8 @@ def _version(build: dict[str, Any], url: str) -> Finding:
     return ok("mongodb", f"{where(url)} is version {version}")
 
 
-async def _members(mongo: Mongo, name: str) -> AsyncIterator[Finding]:
-    status = await _allowed(mongo, "replSetGetStatus")
+def members(name: str, status: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """About a replica set: what replSetGetStatus answers, or None from who may not ask."""
     if status is None:
         yield warning(
             "mongodb",
@@ -96,26 +99,29 @@ async def _members(mongo: Mongo, name: str) -> AsyncIterator[Finding]:
             "grant it clusterMonitor, or ask as somebody who has it",
         )
         return
-    members = status["members"]
-    out = [each for each in members if each.get("health") == 0 or each["state"] not in IN_SERVICE]
-    needed, left = len(members) // 2 + 1, len(members) - len(out)
+    every = status["members"]
+    out = [each for each in every if each.get("health") == 0 or each["state"] not in IN_SERVICE]
+    needed, left = len(every) // 2 + 1, len(every) - len(out)
     for each in out:
-        says = f"member {each['name']} of {name} is {each['stateStr']}; {left} of {len(members)} are left"
+        says = f"member {each['name']} of {name} is {each['stateStr']}; {left} of {len(every)} are left"
         mend = "bring it back: " + ("without a majority there are no writes" if left <= needed else "see its log")
         yield (problem if left < needed else warning)("mongodb", says, mend)
     if not out:
-        yield ok("mongodb", f"replica set {name}: {left} of {len(members)} members are in service")
+        yield ok("mongodb", f"replica set {name}: {left} of {len(every)} members are in service")
+    written = {each["name"]: each["optimeDate"] for each in every if each not in out and "optimeDate" in each}
+    for member, at in written.items():
+        if (behind := max(written.values()) - at) > LAGS:
+            says = f"member {member} of {name} is {behind.total_seconds():.0f} s behind"
+            yield warning("mongodb", says, "see its log, its disk and its network: a majority may have to wait for it")
 
 
-async def _durability(mongo: Mongo) -> AsyncIterator[Finding]:
-    status = await _allowed(mongo, "serverStatus")
-    if status and status.get("storageEngine", {}).get("persistent") is False:
+def durability(server: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Finding]:
+    """About what outlives a crash: what serverStatus and getParameter answer, nothing from who may not ask."""
+    if server.get("storageEngine", {}).get("persistent") is False:
         yield problem("mongodb", "its storage engine keeps everything in memory", "use WiredTiger")
-    name = "transactionLifetimeLimitSeconds"
-    parameter = await _allowed(mongo, "getParameter", **{name: 1}) or {}
-    if parameter.get(name, 0) > LONGEST_TRANSACTION_S:
-        says = f"what a process wrote that died in a transaction is locked for {parameter[name]} s"
-        yield warning("mongodb", says, f"start mongod with --setParameter {name}=15")
+    if (seconds := parameters.get(LIFETIME, 0)) > LONGEST_TRANSACTION_S:
+        says = f"what a process wrote that died in a transaction is locked for {seconds} s"
+        yield warning("mongodb", says, f"start mongod with --setParameter {LIFETIME}={LONGEST_TRANSACTION_S}")
 
 
 async def _commits(mongo: Mongo) -> Finding:

@@ -1,7 +1,7 @@
 """RabbitMQ: reached, takes messages, and has the topology that every process declares."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -9,6 +9,7 @@ import aio_pika
 import aiohttp
 from aiormq.exceptions import (
     AuthenticationError,
+    ChannelAccessRefused,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ConnectionNotAllowed,
@@ -29,6 +30,7 @@ MANAGEMENT_PORT = 15672
 MANY = 10_000
 LOSING = ("message-ttl", "max-length", "max-length-bytes", "expires", "delivery-limit")  # what a policy may not say
 DECLARED = "restart any process: each declares what is missing at its start"
+LET = "let its user configure, write and read everything in its virtual host: rabbitmqctl set_permissions"
 
 
 async def examine(url: str, prefix: str, management_url: str | None) -> AsyncIterator[Finding]:
@@ -47,6 +49,8 @@ async def examine(url: str, prefix: str, management_url: str | None) -> AsyncIte
         if not missing:
             yield ok("rabbitmq", "exchanges and quorum queues are as declared")
         yield await _takes_messages(connection)
+    except AWAY as error:
+        yield problem("rabbitmq", f"stopped answering: {why(error)}", "see its log, and ask again")
     finally:
         try:
             async with asyncio.timeout(1):
@@ -79,6 +83,7 @@ def _version(connection: Any, url: str) -> Finding:
 
 async def _queues(connection: Any, topology: Topology) -> AsyncIterator[Finding]:
     """Asked for first, so that nothing is made; what is there is declared again, which a difference makes it refuse."""
+    refused: list[str] = []
     for name, kind in topology.exchanges().items():
         try:
             async with asyncio.timeout(WITHIN_S), connection.channel() as channel:
@@ -88,7 +93,10 @@ async def _queues(connection: Any, topology: Topology) -> AsyncIterator[Finding]
             yield problem("rabbitmq", f"there is no exchange {name}", DECLARED)
         except ChannelPreconditionFailed:
             yield problem("rabbitmq", f"the exchange {name} is of another kind", "delete it, then " + DECLARED)
+        except ChannelAccessRefused:
+            refused.append(name)
     for name, arguments in topology.queues().items():
+        there: Any = None
         try:
             async with asyncio.timeout(WITHIN_S), connection.channel() as channel:
                 there = await channel.declare_queue(name, passive=True)
@@ -100,28 +108,40 @@ async def _queues(connection: Any, topology: Topology) -> AsyncIterator[Finding]
             says = f"the queue {name} was declared with other arguments, or is no quorum queue"
             yield problem("rabbitmq", says, "when it is empty delete it, then " + DECLARED)
             continue
-        waiting = there.declaration_result.message_count
-        if not there.declaration_result.consumer_count and ".retry." not in name:
-            says, role = f"nobody consumes {name}, where {waiting} messages wait", name.rpartition(".")[2]
-            yield warning("workers", says, f"start workers with the role {role}")
-        elif waiting > MANY:
-            yield warning("rabbitmq", f"{waiting} messages wait in {name}", "see the workers' logs, or start more")
+        except ChannelAccessRefused:
+            refused.append(name)
+        if there is not None:
+            for finding in _waiting(name, there.declaration_result):
+                yield finding
+    if refused:
+        some = refused[0] + (f" and {len(refused) - 1} more" if len(refused) > 1 else "")
+        yield problem("rabbitmq", f"its user may not declare {some}, as each process does at its start", LET)
+
+
+def _waiting(name: str, queue: Any) -> Iterator[Finding]:
+    if not queue.consumer_count and ".retry." not in name:
+        says, role = f"nobody consumes {name}, where {queue.message_count} messages wait", name.rpartition(".")[2]
+        yield warning("workers", says, f"start workers with the role {role}")
+    elif queue.message_count > MANY:
+        yield warning(
+            "rabbitmq", f"{queue.message_count} messages wait in {name}", "see the workers' logs, or start more"
+        )
 
 
 async def _takes_messages(connection: Any) -> Finding:
-    """A message to a queue of our own; whoever is short of memory or disk does not confirm it."""
+    """A message to a queue of our own and back; whoever is short of memory or disk does not confirm it."""
     try:
         async with asyncio.timeout(CONFIRMS_WITHIN_S):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             queue = await channel.declare_queue("", exclusive=True, auto_delete=True)
             await channel.default_exchange.publish(aio_pika.Message(b"doctor"), queue.name)
+            await queue.get(no_ack=True, fail=False)  # which a user that may not read is refused
     except TimeoutError:
         mend = "free memory or disk there: rabbitmq-diagnostics alarms"
         return problem("rabbitmq", "takes no messages: an alarm for memory or disk", mend)
-    except AWAY as error:
-        mend = "let the user configure, write and read everything in its virtual host"
-        return problem("rabbitmq", f"does not take a message: {why(error)}", mend)
-    return ok("rabbitmq", "takes a message and confirms it")
+    except ChannelAccessRefused as error:
+        return problem("rabbitmq", f"its user may not send and receive a message: {why(error)}", LET)
+    return ok("rabbitmq", "takes a message, confirms it and hands it out")
 
 
 async def _management(url: str, topology: Topology, management_url: str | None) -> AsyncIterator[Finding]:
@@ -133,10 +153,13 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
     deadline = aiohttp.ClientTimeout(total=WITHIN_S)
     try:
         async with aiohttp.ClientSession(headers={"Authorization": login}, timeout=deadline) as session:
-            rows = await _get(session, f"{base}/api/bindings/{vhost}")
-            queues = await _get(session, f"{base}/api/queues/{vhost}")
+            rows = await _get(session, f"{base}/api/bindings/{vhost}", {"source", "destination", "routing_key"})
+            queues = await _get(session, f"{base}/api/queues/{vhost}", {"name"})
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        mend = "enable rabbitmq_management and name it in AMQP_MANAGEMENT_URL; or restart a process, which binds again"
+        mend = (
+            "enable rabbitmq_management, name it in AMQP_MANAGEMENT_URL and give the user the tag management;"
+            " or restart a process, which binds again"
+        )
         says = f"bindings and policies cannot be seen at {where(base)}: {_refusal(error)}"
         yield warning("bindings", says, mend)
         return
@@ -153,10 +176,13 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
             yield problem("rabbitmq", f"{says}: it would drop events", "take that out of the policy")
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+async def _get(session: aiohttp.ClientSession, url: str, names: set[str]) -> list[dict[str, Any]]:
+    """Rows that have all of these names; raises ValueError for an answer that is none of the plugin's."""
     async with session.get(url, raise_for_status=True) as answer:
-        rows: list[dict[str, Any]] = await answer.json()
-        return rows
+        rows = await answer.json()
+    if not (isinstance(rows, list) and all(isinstance(row, dict) and names <= row.keys() for row in rows)):
+        raise ValueError("what answers there is not RabbitMQ's management plugin")
+    return rows
 
 
 def _refusal(error: Exception) -> str:

@@ -1,19 +1,18 @@
 """What the doctor looks at: the settings of a process, of which any may be missing or wrong."""
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from social.doctor.findings import Finding, ok, problem
+from social.doctor.findings import Finding, problem
 from social.infra.settings import AmqpUrl, Connections, MongoUrl, RedisUrl
 
-SERVERS = ("mongo_url", "redis_url", "amqp_url")
+OWN = "amqp_management_url"  # no process reads it
 
 
 class Examined(BaseSettings):
-    """The servers, the names in them, and the files of keys; what is not given is not looked at."""
+    """The servers, the names in them, the files of keys, and what is done; what is not given is not looked at."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -31,29 +30,21 @@ class Examined(BaseSettings):
     jwt_jwks: Path | None = Field(default=None, description="JWKS of the keys whose tokens are accepted")
     refresh_key_file: Path | None = Field(default=None, description="at least 32 random bytes")
     pid_key_file: Path | None = Field(default=None, description="what signs what clients resume with")
+    api_services: str | None = Field(default=None, description="which services the API serves, if not all")
+    worker_roles: str | None = Field(default=None, description="what the workers do, if not all")
 
 
 def read(process: str) -> tuple[Examined, list[Finding]]:
-    """The settings of a process as far as they are right, and a finding for each that is not."""
-    file, findings, instead = f"{process}/.env", [], dict[str, Any]()
-    fields = Examined.model_fields
+    """The settings of a process as far as they are right; of those that are not its start tells, but for our own."""
+    file = f"{process}/.env"
     try:
-        settings = Examined(_env_file=file)
+        return Examined(_env_file=file), []
+    except (OSError, UnicodeDecodeError):  # the file cannot be read, as its start says
+        return Examined(_env_file=None), []
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_input=False):
-            name = str(each["loc"][0])
-            instead[name] = fields[name].default
-            findings.append(problem("settings", f"{name.upper()} is wrong: {each['msg']}", f"it names {_asks(name)}"))
-        settings = Examined(_env_file=file, **instead)
-    for name in SERVERS:
-        if getattr(settings, name) is None and name not in instead:
-            mend = f"set it in the environment or {file}; it names {_asks(name)}"
-            findings.append(problem("settings", f"{name.upper()} is missing", mend))
-    if not findings:
-        source = f"the environment and {file}" if Path(file).exists() else "the environment"
-        findings.append(ok("settings", f"MONGO_URL, REDIS_URL and AMQP_URL are given by {source}"))
-    return settings, findings
-
-
-def _asks(name: str) -> str:
-    return str(Examined.model_fields[name].description)
+        wrong = {str(each["loc"][0]): each["msg"] for each in error.errors(include_url=False, include_input=False)}
+    settings = Examined(_env_file=file, **{name: Examined.model_fields[name].default for name in wrong})
+    if said := wrong.get(OWN):
+        asks = f"it names {Examined.model_fields[OWN].description}"
+        return settings, [problem("settings", f"{OWN.upper()} is wrong: {said}", asks)]
+    return settings, []

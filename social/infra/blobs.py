@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
-from social.infra.settings import StartError
+from social.infra.settings import StartError, check_folder
 
 T = TypeVar("T")
 
@@ -236,6 +236,12 @@ async def _s3() -> AsyncIterator[None]:
         raise Unavailable from error
     except (BotoCoreError, HttpError, OSError, TimeoutError) as error:
         raise Unavailable from error
+
+
+def check_store(url: str) -> None:
+    """Raises StartError where MEDIA_URL names a folder that cannot be written to, or needs what is not installed."""
+    check_folder("MEDIA_URL", url)
+    blobs(url)
 
 
 def blobs(url: str) -> Blobs:

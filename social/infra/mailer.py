@@ -126,21 +126,10 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         """Hand it to the server, which answers for it from then on."""
-        must_encrypt = self._username is not None and self._host not in LOOPBACK
+        made = message(mail, self._sender)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await aiosmtplib.send(
-                    message(mail, self._sender),
-                    sender=self._sender,
-                    recipients=[mail.to],
-                    hostname=self._host,
-                    port=self._port,
-                    username=self._username,
-                    password=self._password,
-                    use_tls=self._tls,
-                    start_tls=None if self._tls or not must_encrypt else True,
-                    timeout=TIMEOUT_S,
-                )
+            async with asyncio.timeout(TIMEOUT_S), self._server() as server:
+                await server.send_message(made, sender=self._sender, recipients=[mail.to])
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(each.code >= 500 for each in refused.recipients):
                 raise MailRefused(f"refused with {refused.recipients[0].code}") from None
@@ -149,6 +138,23 @@ class SmtpMailer:
             if "SMTPUTF8" in str(unsupported) and not mail.to.isascii():
                 raise MailRefused("the server takes only ASCII addresses") from None
             raise
+
+    async def greet(self) -> None:
+        """Reach the server and log in, without a mail; raises what a mail would meet there."""
+        async with asyncio.timeout(TIMEOUT_S), self._server():
+            pass
+
+    def _server(self) -> aiosmtplib.SMTP:
+        must_encrypt = self._username is not None and self._host not in LOOPBACK
+        return aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._username,
+            password=self._password,
+            use_tls=self._tls,
+            start_tls=None if self._tls or not must_encrypt else True,
+            timeout=TIMEOUT_S,
+        )
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:

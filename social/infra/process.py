@@ -1,11 +1,13 @@
 """How every process starts, runs its background work, and stops."""
 
+import argparse
 import asyncio
 import gc
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -79,11 +81,15 @@ async def listen(app: web.Application, host: str, port: int, **runner_options: A
     return runner
 
 
-def run(main: Callable[[], Awaitable[bool]]) -> None:
-    """Run a process's main on uvloop; one line and exit code 1 when it cannot start or its work failed."""
+def run(main: Callable[[], Awaitable[bool]], prepare: Callable[[], object] | None = None) -> None:
+    """Run a process's main on uvloop; one line and exit code 1 when it cannot start or its work failed.
+
+    With what its main prepares before it contacts anybody, `--check` does only that.
+    """
+    only_prepare = prepare if prepare is not None and _arguments(main).check else None
     gc.freeze()  # what was imported is not looked through again and again, nor at the end
     try:
-        ok = uvloop.run(_call(main))
+        ok = uvloop.run(_call(main, only_prepare))
     except StartError as error:
         sys.exit(f"plaza: {error}")
     except KeyboardInterrupt:
@@ -91,5 +97,19 @@ def run(main: Callable[[], Awaitable[bool]]) -> None:
     sys.exit(0 if ok else 1)
 
 
-async def _call(main: Callable[[], Awaitable[bool]]) -> bool:
-    return await main()
+async def _call(main: Callable[[], Awaitable[bool]], only_prepare: Callable[[], object] | None) -> bool:
+    if only_prepare is None:
+        return await main()
+    only_prepare()
+    return True
+
+
+def _arguments(main: Callable[[], Awaitable[bool]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {Path(sys.argv[0]).parent.name}", description=main.__doc__)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only read the settings and open the keys, folders and files that they name; contact nobody, and end with"
+        " exit code 0, or with 1 and the line that a start would end with",
+    )
+    return parser.parse_args()

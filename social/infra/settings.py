@@ -87,6 +87,8 @@ def load(kind: type[S], process: str, **given: Any) -> S:
             hint = f" ({field.description})" if field and field.description else ""
             wrong.append(f"{name} {says}{hint}")
         raise StartError("; ".join(wrong)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{process}/.env cannot be read: {error}") from None
 
 
 def check_folder(name: str, url: str) -> None:

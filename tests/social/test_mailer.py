@@ -5,71 +5,26 @@ import email
 import email.policy
 import ssl
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiosmtplib
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import AuthResult, LoginPassword
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
+from support.smtp import Server, smtp
 
 from social.infra.mailer import Mail, MailRefused, MailSettings, mailer
 
 SENDER = "plaza@example.org"
 HELLO = Mail("ada@example.org", "Hello, Ada", "One line.\nAnother — with a dash.\n")
-
-
-class Server:
-    """What reached it."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-        self.answers: dict[str, str] = {}
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any) -> str:
-        answer = self.answers.get("RCPT", "250 fine")
-        if answer.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return answer
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:
-        if "DATA" not in self.answers:
-            self.envelopes.append(envelope)
-        return self.answers.get("DATA", "250 taken")
-
-    def mail(self) -> EmailMessage:
-        (envelope,) = self.envelopes
-        assert isinstance(envelope.content, bytes)
-        return email.message_from_bytes(envelope.content, policy=email.policy.default)
-
-
-@asynccontextmanager
-async def smtp(
-    tls: ssl.SSLContext | None = None, *, ascii_only: bool = False, **options: Any
-) -> AsyncIterator[tuple[Server, int]]:
-    """An SMTP server on this loop, and its port."""
-    handler = Server()
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(handler, hostname="mail.example", enable_SMTPUTF8=not ascii_only, **options),
-        "127.0.0.1",
-        0,
-        ssl=tls,
-    )
-    try:
-        yield handler, listening.sockets[0].getsockname()[1]
-    finally:
-        listening.close()
-        await listening.wait_closed()
 
 
 def said_to(server: Server) -> list[tuple[str | None, list[str]]]:

@@ -1,4 +1,4 @@
-"""`python -m support.attempts MODULE [{NAME: value}, …]`: begin a process with each of these, and tell how it ends."""
+"""`python -m support.attempts MODULE [[[word, …], {NAME: value}], …]`: begin a process so, and tell how each ends."""
 
 import json
 import os
@@ -8,7 +8,8 @@ import sys
 if __name__ == "__main__":
     module, attempts = sys.argv[1:]
     given = dict(os.environ)
-    for settings in json.loads(attempts):
+    for words, settings in json.loads(attempts):
+        sys.argv = [module, *words]
         os.environ.clear()
         os.environ.update(given | settings)
         try:

@@ -34,6 +34,15 @@ class RabbitServer(servers.RabbitServer):
             f'<<"guest">>, <<"{vhost}">>, {every}, {every}, {every}, <<"test">>).'
         )
 
+    async def add_user(self, name: str, vhost: str, *, configure: str, write: str, read: str) -> str:
+        """Make a user who may only do this in a vhost; the URL by which it comes in."""
+        user, rights = f'<<"{name}">>', ", ".join(f'<<"{each}">>' for each in (configure, write, read))
+        await self._eval(
+            f'rabbit_auth_backend_internal:add_user({user}, <<"of-a-test">>, <<"test">>),'
+            f' rabbit_auth_backend_internal:set_permissions({user}, <<"{vhost}">>, {rights}, <<"test">>).'
+        )
+        return self.url_of(vhost).replace("guest:guest", f"{name}:of-a-test")
+
     async def delete_vhost(self, vhost: str) -> None:
         """Delete a vhost with all it holds; its connections are closed."""
         await self._eval(f'rabbit_vhost:delete(<<"{vhost}">>, <<"test">>).')

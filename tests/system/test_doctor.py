@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,18 +14,21 @@ import aio_pika
 import aiohttp
 import pymongo
 import pytest
+from aiohttp import web
 from conftest import require, run, serve
 from support.eventually import eventually
+from support.network import tunnel
 from support.plaza import system
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ManagedRabbit, RedisServer
 
 from social import doctor
-from social.doctor import Finding, Level
+from social.doctor import Finding, Level, rabbitmq
 from social.doctor.findings import passwords, where
 from social.infra import clock, keyfiles
 from social.infra.mongo import Mongo
+from social.infra.process import listen
 from social.infra.redis import connect
 from social.infra.schema import migrate
 from social.infra.topology import Topology
@@ -74,6 +78,7 @@ def given(
         "JWT_PRIVATE_KEY_FILE": str(folder / keyfiles.JWT_PRIVATE_KEY),
         "REFRESH_KEY_FILE": str(folder / keyfiles.REFRESH_KEY),
         "PID_KEY_FILE": str(folder / keyfiles.PID_KEY),
+        "MEDIA_URL": f"file:{folder / 'media'}",
     }
 
 
@@ -105,7 +110,7 @@ Look = Callable[..., Any]
 
 @pytest.fixture
 def look(given: Given, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """What the doctor finds that is not ok, where some settings are different."""
+    """What the doctor finds that is not ok in what the settings name, where some are different."""
 
     async def looked(**settings: str) -> list[Finding]:
         for name in os.environ:
@@ -113,7 +118,7 @@ def look(given: Given, monkeypatch: pytest.MonkeyPatch) -> Look:
                 monkeypatch.delenv(name)
         for name, value in (given | settings).items():
             monkeypatch.setenv(name, value)
-        return [each for each in await doctor.examine("api") if each.level != Level.OK]
+        return [each for each in await doctor.examine_named("api") if each.level != Level.OK]
 
     return looked
 
@@ -147,7 +152,7 @@ async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) 
         assert done.code == 0
         assert {each["about"] for each in said["findings"]} == {
             *("settings", "mongodb", "redis", "rabbitmq", "clock", "indexes", "bindings", "keys"),
-            *("outbox", "parked", "workers"),
+            *("pictures", "outbox", "parked", "workers"),
         }
 
 
@@ -157,6 +162,9 @@ async def test_servers_that_are_away_are_named_and_no_password_is_shown(tmp_path
         "MONGO_URL": f"mongodb://plaza:{SECRET}@127.0.0.1:{ports[0]}/",
         "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{ports[1]}/0",
         "AMQP_URL": f"amqp://plaza:{SECRET}@127.0.0.1:{ports[2]}/",
+        "JWT_PRIVATE_KEY_FILE": str(folder / keyfiles.JWT_PRIVATE_KEY),
+        "REFRESH_KEY_FILE": str(folder / keyfiles.REFRESH_KEY),
+        "MEDIA_URL": f"file:{tmp_path / 'media'}",
     }
     done = await Program("social", "doctor", folder=tmp_path, **given).start().ended()
     assert done.code == 1
@@ -166,14 +174,32 @@ async def test_servers_that_are_away_are_named_and_no_password_is_shown(tmp_path
         assert "start it, or correct" in line
     assert SECRET not in done.out
     assert done.err == ""
-    assert done.out.endswith("1 ok, 0 warning, 3 problem\n")
+    assert done.out.endswith("3 ok, 0 warning, 3 problem\n")
 
 
 async def test_missing_and_wrong_settings_are_named_and_the_others_looked_at(look: Look, mongo: Mongo) -> None:
-    findings = await look(REDIS_URL="", AMQP_URL=f"rabbit:{SECRET}@here")
-    says(findings, Level.PROBLEM, "settings", "REDIS_URL is missing")
-    says(findings, Level.PROBLEM, "settings", "AMQP_URL is wrong")
+    wrong = {"REDIS_URL": "", "AMQP_URL": f"rabbit:{SECRET}@here", "AMQP_MANAGEMENT_URL": "here"}
+    assert {each.about for each in await look(**wrong)} == {"settings", "workers"}
+    findings = [each for each in await doctor.examine("api") if each.level != Level.OK]
+    says(findings, Level.PROBLEM, "settings", "api would not start", "REDIS_URL is missing", "AMQP_URL is wrong")
+    says(findings, Level.PROBLEM, "settings", "AMQP_MANAGEMENT_URL is wrong")
     assert {each.about for each in findings} == {"settings", "workers"}, findings
+    assert SECRET not in str(findings)
+
+
+async def test_a_check_that_fails_in_a_way_nobody_foresaw_says_so_and_the_others_are_heard(
+    look: Look, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def confused(url: str) -> AsyncIterator[Finding]:
+        yield Finding(Level.WARNING, "redis", "found before")
+        raise KeyError(f"redis_version of {url}")
+
+    monkeypatch.setattr(doctor.redis, "examine", confused)
+    findings = await look(REDIS_URL=f"redis://:{SECRET}@here/0")
+    says(findings, Level.WARNING, "redis", "found before")
+    says(findings, Level.PROBLEM, "redis", "was not looked at to the end: KeyError")
+    says(findings, Level.PROBLEM, "rabbitmq", "there is no exchange")
+    says(findings, Level.WARNING, "workers", "nobody does the work of the relay")
     assert SECRET not in str(findings)
 
 
@@ -250,6 +276,50 @@ async def test_bindings_that_cannot_be_seen_are_said_to_be(look: Look, channel: 
     (port,) = free_ports(1)
     findings = await look(AMQP_MANAGEMENT_URL=f"http://127.0.0.1:{port}")
     says(findings, Level.WARNING, "bindings", "cannot be seen", "AMQP_MANAGEMENT_URL")
+
+
+async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, channel: Any) -> None:
+    answers: list[object] = [{"error": "elsewhere"}, None, "all well", [1], [{"name": "plaza.feeds"}]]
+
+    async def other(_: web.Request) -> web.Response:
+        return web.json_response(answers[0])
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", other)
+    (port,) = free_ports(1)
+    listening = await listen(app, "127.0.0.1", port)
+    try:
+        while answers:
+            url = f"http://127.0.0.1:{port}"
+            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], "plaza", url)]
+            says(findings, Level.WARNING, "bindings", "is not RabbitMQ's management plugin", "AMQP_MANAGEMENT_URL")
+            says(findings, Level.OK, "rabbitmq", "takes a message")
+            answers.pop(0)
+    finally:
+        await listening.cleanup()
+
+
+async def test_a_user_of_rabbitmq_that_may_not_do_what_processes_do_is_told_what_it_needs(
+    look: Look, channel: Any, rabbit: ManagedRabbit, vhost: str
+) -> None:
+    url = await rabbit.add_user(f"{vhost}-uses", vhost, configure="^$", write=".*", read=".*")
+    findings = await look(AMQP_URL=url)
+    says(findings, Level.PROBLEM, "rabbitmq", "its user may not declare plaza.events and ", "let its user configure")
+    says(findings, Level.WARNING, "workers", "nobody consumes plaza.feeds")
+    says(findings, Level.WARNING, "bindings", "cannot be seen", "status 401", "give the user the tag management")
+    url = await rabbit.add_user(f"{vhost}-writes", vhost, configure=".*", write=".*", read="^$")
+    says(await look(AMQP_URL=url), Level.PROBLEM, "rabbitmq", "may not send and receive", "let its user configure")
+
+
+async def test_a_rabbitmq_that_dies_meanwhile_is_said_to(given: Given, channel: Any, rabbit: ManagedRabbit) -> None:
+    findings: list[Finding] = []
+    async with tunnel([rabbit.port], random.Random(1)) as way:
+        url = given["AMQP_URL"].replace(f":{rabbit.port}/", f":{way.port}/")
+        async for each in rabbitmq.examine(url, "plaza", given["AMQP_MANAGEMENT_URL"]):
+            findings.append(each)
+            way.close()
+    says(findings, Level.PROBLEM, "rabbitmq", "stopped answering")
+    says(findings, Level.OK, "bindings", "are there")
 
 
 async def test_queues_that_are_gone_or_of_another_kind_are_named_and_left_as_they_are(look: Look, channel: Any) -> None:

@@ -102,6 +102,10 @@ WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
     "api": [
         ({"API_SERVICES": "auth,painting"}, "API_SERVICES is wrong: "),
         ({"API_PORT": "x"}, "API_PORT is wrong: "),
+        ({"RATE_LOGIN": "many"}, "RATE_LOGIN is wrong: "),
+        ({"ORIGINS": ","}, "ORIGINS is wrong: "),
+        ({"MEDIA_URL": "ftp://pictures"}, "MEDIA_URL is wrong: "),
+        ({"LOG_FILE": "/dev/null/api.log"}, "LOG_FILE: cannot write to /dev/null/api.log"),
         ({"AMQP_URL": "localhost:5672"}, "AMQP_URL is wrong: "),
         ({"JWT_PRIVATE_KEY_FILE": "/nowhere/jwt.pem"}, "JWT_PRIVATE_KEY_FILE: "),
         ({"REFRESH_KEY_FILE": "/dev/null"}, "REFRESH_KEY_FILE: "),
@@ -144,12 +148,17 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
         "MAILER_URL": f"file:{tmp_path / 'mail'}",
         "PYTHONPATH": ROOT / "tests",
     }
-    attempts = json.dumps([wrong for wrong, _ in WRONG[name]])  # in one process, whose imports are the most of a start
-    done = await ended("support.attempts", name, attempts, folder=tmp_path, **good)
+    ways: list[list[str]] = [[], ["--check"]] if name in NEEDED else [[]]
+    attempts: list[Any] = [(words, wrong) for words in ways for wrong, _ in WRONG[name]]
+    expected = [f"plaza: {says}" for _ in ways for _, says in WRONG[name]]
+    if name in NEEDED:  # no server is there, and nobody asked for one
+        attempts.append((["--check"], {}))
+        expected.append("0")
+    # In one process, whose imports are the most of a start.
+    done = await ended("support.attempts", name, json.dumps(attempts), folder=tmp_path, **good)
     assert (done.code, done.err) == (0, "")
-    said = done.out.splitlines()
-    for line, (_, says) in zip(said, WRONG[name], strict=True):
-        assert line.startswith(f"plaza: {says}"), done.out
+    for line, begins in zip(done.out.splitlines(), expected, strict=True):
+        assert line.startswith(begins), done.out
 
 
 async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -117,7 +117,7 @@ for url in {ready}; do
 done
 python -m social demo {demo} --json
 python -m social parked list
-python -m social doctor
+JWT_PRIVATE_KEY_FILE=keys/jwt.pem REFRESH_KEY_FILE=keys/refresh.key python -m social doctor
 """
     code, output = await run("bash", "-c", script, cwd=tmp_path, env=environment)
     assert code == 0, output
