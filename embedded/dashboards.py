@@ -167,11 +167,69 @@ PIPELINE = (
     ),
 )
 
+# What is not ours tells of itself by its exporter: by RabbitMQ's own plugin, percona/mongodb_exporter,
+# oliver006/redis_exporter and nginx-prometheus-exporter, in the versions of compose.yml.
+SERVERS = (
+    Panel("Who tells of them", {"{{job}}": 'min by (job) (up{job=~"mongo|nginx|rabbitmq|redis"})'}),
+    Panel(
+        "RabbitMQ: messages in queues",
+        {"ready": "sum(rabbitmq_queue_messages_ready)", "being handled": "sum(rabbitmq_queue_messages_unacked)"},
+    ),
+    Panel(
+        "RabbitMQ: alarms",
+        {
+            "memory": "max(rabbitmq_alarms_memory_used_watermark)",
+            "disk": "max(rabbitmq_alarms_free_disk_space_watermark)",
+        },
+        says="While one is raised nobody can publish; events wait in the outbox",
+    ),
+    Panel(
+        "RabbitMQ: memory",
+        {
+            "{{instance}}": "rabbitmq_process_resident_memory_bytes",
+            "{{instance}} alarm": "rabbitmq_resident_memory_limit_bytes",
+        },
+        "bytes",
+    ),
+    Panel("RabbitMQ: connections", {"": "sum(rabbitmq_connections)"}),
+    Panel("RabbitMQ: free disk", {"{{instance}}": "rabbitmq_disk_space_available_bytes"}, "bytes"),
+    Panel("Redis: memory", {"used": "redis_memory_used_bytes", "most": "redis_memory_max_bytes"}, "bytes"),
+    Panel("Redis: clients", {"": "redis_connected_clients"}),
+    Panel("Redis: keys put out before their time", {"": rate("redis_evicted_keys_total")}, "ops"),
+    Panel("MongoDB: connections", {"{{conn_type}}": 'mongodb_ss_connections{conn_type=~"current|active"}'}),
+    Panel(
+        "MongoDB: members that are there",
+        {"{{member_idx}} {{member_state}}": "mongodb_rs_members_health"},
+    ),
+    Panel(
+        "MongoDB: how far back the oplog goes",
+        {"": "mongodb_mongod_replset_oplog_head_timestamp - mongodb_mongod_replset_oplog_tail_timestamp"},
+        "s",
+        says="A member that was away for longer has to copy everything",
+    ),
+    Panel(
+        "nginx: connections",
+        {
+            "all": "nginx_connections_active",
+            "reading": "nginx_connections_reading",
+            "writing": "nginx_connections_writing",
+            "waiting": "nginx_connections_waiting",
+        },
+    ),
+    Panel("nginx: requests", {"": rate("nginx_http_requests_total")}, "reqps"),
+    Panel(
+        "nginx: connections dropped",
+        {"": f"({rate('nginx_connections_accepted')}) - ({rate('nginx_connections_handled')})"},
+        "ops",
+    ),
+)
+
 DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
     "overview": OVERVIEW,
     "api": API,
     "realtime": REALTIME,
     "pipeline": PIPELINE,
+    "servers": SERVERS,
 }
 
 

@@ -75,9 +75,9 @@ def problems() -> str:
     for problem, codes in REFUSALS.items():
         page = f"/problems/{problem.status}"
         pages.append(f"error_page {' '.join(map(str, codes))} ={problem.status} {page};\n")
-        body = encode(problem.body("$trace")).decode()
+        body = encode(problem.body("$request_name")).decode()
         assert "'" not in body
-        headers = {"Cache-Control": "no-store", "X-Request-ID": "$trace", **problem.headers()}
+        headers = {"Cache-Control": "no-store", "X-Request-ID": "$request_name", **problem.headers()}
         directives = (
             "internal;",
             "client_max_body_size 0; # whatever came with what is refused",

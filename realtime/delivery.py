@@ -60,31 +60,34 @@ class Delivery:
     def pushed(self, room: str, data: bytes) -> None:
         """A push from Redis; raises ValueError for what is not one."""
         push = Push.parse(data)
-        logs.bind_trace(push.trace)
         kind, _, name = room.partition(":")
-        with tracing.part(f"push to {kind}", "consumer"):
-            if push.kind == "S":
-                for session in self._sessions.of_user(name):
-                    self.stream(session, push)
-            else:
-                self._hint(room, kind, name, push)
-        log.debug("pushed", room=room, kind=push.kind, seq=push.seq)
-        logs.bind_trace(None)
+        logs.bind_trace(push.trace)
+        try:
+            with tracing.part(f"push to {kind}", "consumer"):
+                if push.kind == "S":
+                    told = sum([self.stream(session, push) for session in self._sessions.of_user(name)])
+                else:
+                    told = self._hint(room, kind, name, push)
+            _say(room, push, told)
+        finally:
+            logs.bind_trace(None)
 
-    def stream(self, session: Session, push: Push) -> None:
-        """The next event: sent; an old one: dropped; a later one: only after what is missing."""
+    def stream(self, session: Session, push: Push) -> bool:
+        """The next event: sent; an old one: dropped; a later one: only after what is missing. Whether it was sent."""
         if session.hold is not None:
             if len(session.hold) >= MOST_HELD:
                 session.hold.pop()  # the newest stays: it shows the hole, which is then read
             session.hold.append(push)
         elif push.epoch == session.epoch and push.seq <= session.last:
-            return
+            return False
         elif push.epoch == session.epoch and push.seq == session.last + 1:
             self._send(session, push.seq, push.frame, push.at_ms)
+            return True
         else:
             self.behind(session, "gap", push)
+        return False
 
-    def _hint(self, room: str, kind: str, name: str, push: Push) -> None:
+    def _hint(self, room: str, kind: str, name: str, push: Push) -> int:
         if kind == "user":
             here = [each for each in self._sessions.of_user(name) if each.connected and not each.hides(push.author)]
             for session in here:
@@ -96,6 +99,7 @@ class Delivery:
             told = self._server.count(room) - len(skip)
         metrics.SOCKET_EVENTS_OUT.labels(kind="hint").inc(told)
         _observe("hint", push.at_ms)
+        return told
 
     def _send(self, session: Session, seq: int, frame: bytes, at_ms: int = 0) -> None:
         self._server.send_frame(session.sid, frame)
@@ -154,7 +158,9 @@ class Delivery:
     def _flush(self, session: Session) -> None:
         held, session.hold = session.hold or [], None
         for at, push in enumerate(held):
-            self.stream(session, push)
+            if self.stream(session, push):
+                with logs.working_for(push.trace):
+                    _say(f"user:{session.user_id}", push, 1)
             if session.hold is not None:  # a hole: the rest waits for the stream
                 session.hold += held[at + 1 :]
                 return
@@ -207,6 +213,12 @@ class Delivery:
                 return await self.reread(by)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
+
+
+def _say(room: str, push: Push, sockets: int) -> None:
+    """Nothing of what nobody here was to see, had seen before, or has to wait for."""
+    if sockets:
+        log.debug("pushed", room=room, kind=push.kind, seq=push.seq, sockets=sockets)
 
 
 def _observe(kind: str, at_ms: int) -> None:

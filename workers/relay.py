@@ -53,7 +53,7 @@ async def sweep(social: Social, lease: Lease) -> None:
         with tracing.parts("producer", [(f"relay {row.type}", row.trace) for row in known]):
             await social.broker.publish(known)
         metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
-        log.info("events published", events=len(known), requests=logs.request_ids(row.trace for row in known))
+        log.info("events published", events=len(known), **logs.about(row.trace for row in known))
         after = rows[-1].id
         if len(rows) < BATCH or not await lease.take():
             return

@@ -167,8 +167,8 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) 
         await each.ack()
     metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
     took_ms = round((time.perf_counter() - started) * 1000, 1)
-    requests = logs.request_ids(each.trace for each in all_happened)
-    log.info("events handled", group=consumer.group, events=len(readable), ms=took_ms, requests=requests)
+    about = logs.about(each.trace for each in all_happened)
+    log.info("events handled", group=consumer.group, events=len(readable), ms=took_ms, **about)
 
 
 async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> None:

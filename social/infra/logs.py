@@ -173,9 +173,16 @@ def working_for(trace: str | None) -> Iterator[None]:
 
 def request_id() -> str | None:
     """The id of the request this task works for."""
-    return next(iter(request_ids([_trace.get()])), None)
+    return (_trace.get() or "").partition("/")[0] or None
 
 
-def request_ids(traces: Iterable[str | None]) -> list[str]:
-    """The ids of the requests, for an event that is about several; each once, at most 100."""
-    return list(dict.fromkeys(each.partition("/")[0] for each in traces if each))[:100]
+def about(traces: Iterable[str | None]) -> dict[str, list[str]]:
+    """What an event about several requests says of them: `requests`, their ids, and where some are traced `traces`.
+
+    Each once, at most 100 of either.
+    """
+    parts = [each.partition("/") for each in traces if each]
+    said = {"requests": list(dict.fromkeys(request for request, _, _ in parts))[:100]}
+    if traced := list(dict.fromkeys(parent.partition("-")[0] for _, _, parent in parts if parent))[:100]:
+        said["traces"] = traced
+    return said

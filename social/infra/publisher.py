@@ -55,7 +55,7 @@ class Publisher:
             with tracing.parts("producer", [(f"publish {each.type}", each.trace) for each in batch]):
                 await self._broker.publish(batch)
             metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
-            log.debug("events published", events=len(batch), requests=logs.request_ids(each.trace for each in batch))
+            log.debug("events published", events=len(batch), **logs.about(each.trace for each in batch))
         except BrokerAway as error:
             self._closed_until = time.monotonic() + BREAKER_S
             log.warning("broker away; the relay will tell", events=len(batch), error=str(error))

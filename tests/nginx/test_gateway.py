@@ -199,7 +199,7 @@ async def test_the_log_has_a_line_for_each_request_and_no_query(door: Door, ngin
     log = await eventually(logged)
     assert [line["path"] for line in log] == ["/v1/media/abc", "/socket.io/", "/nothing/here", "/v1/feed"]
     assert [line["status"] for line in log] == [200, 200, 404, 400]
-    assert (log[0]["trace"], log[0]["agent"], log[0]["from"]) == ("shown", 'quo"ted', "127.0.0.1")
+    assert (log[0]["request_id"], log[0]["agent"], log[0]["from"]) == ("shown", 'quo"ted', "127.0.0.1")
     assert "secret" not in (nginx.folder / "access.log").read_text() + nginx.log()
 
 

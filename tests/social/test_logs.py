@@ -161,7 +161,8 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_is_done_for_several_requests_names_each_once() -> None:
-    assert logs.request_ids(["a", None, "b/x-y-01", "a"]) == ["a", "b"]
+    assert logs.about(["a", None, "b/x-y-01", "a"]) == {"requests": ["a", "b"], "traces": ["x"]}
+    assert logs.about([None, "a"]) == {"requests": ["a"]}
     with logs.working_for("a"):
         with logs.working_for("b"):
             assert logs.request_id() == "b"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from embedded.cluster import servers
+from embedded.cluster.ports import free_ports
 from embedded.cluster.server import Server
 from embedded.cluster.servers import RedisServer, rabbit_script
 
@@ -45,6 +46,18 @@ class RabbitServer(servers.RabbitServer):
     async def delete_vhost(self, vhost: str) -> None:
         """Delete a vhost with all it holds; its connections are closed."""
         await self._eval(f'rabbit_vhost:delete(<<"{vhost}">>, <<"test">>).')
+
+    async def tell_metrics(self) -> int:
+        """Start RabbitMQ's plugin for Prometheus, which production has; the port of 127.0.0.1 where it tells."""
+        (port,) = free_ports(1)
+        plugins = self.folder / "enabled_plugins"
+        plugins.write_text("[rabbitmq_prometheus].\n")  # until it is started again
+        here = f'[{{port, {port}}}, {{ip, "127.0.0.1"}}]'
+        await self._eval(
+            f"application:set_env(rabbitmq_prometheus, tcp_config, {here}, [{{persistent, true}}]), "
+            f'{{ok, _, _}} = rabbit_plugins:ensure("{plugins}"), ok.'
+        )
+        return port
 
     async def _eval(self, expression: str) -> None:
         """Evaluate Erlang in the server: erl_call takes 30 ms, rabbitmqctl more than a second."""
