@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 Schema = dict[str, Any]
 
 ID = "^[0-9a-f]{24}$"
-OFFSET = '"5f0c2b7e.7"'
 
 CONNECT = """\
 import { io } from "socket.io-client";
@@ -83,7 +82,8 @@ def _pushed(message: Schema) -> Iterator[Block]:
     yield Block("text", f"{message['summary']} {message['description']} Its body: {_kind(message['payload'])}.")
     for example in message["examples"]:
         frame = _json(example["payload"])
-        yield Block("code", f"{frame}, {OFFSET}" if message["x-offset"] else frame, "js")
+        offset = message["x-offset"]
+        yield Block("code", f"{frame}, {_json(offset)}" if offset else frame, "js")
 
 
 def _asked(ask: Schema, ack: Schema, schemas: dict[str, Schema]) -> Iterator[Block]:

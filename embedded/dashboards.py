@@ -199,7 +199,7 @@ SERVERS = (
     Panel("MongoDB: connections", {"{{conn_type}}": 'mongodb_ss_connections{conn_type=~"current|active"}'}),
     Panel(
         "MongoDB: members that are there",
-        {"{{member_idx}} {{member_state}}": "mongodb_rs_members_health"},
+        {"{{member_idx}} {{member_state}}": "mongodb_members_health"},
     ),
     Panel(
         "MongoDB: how far back the oplog goes",

@@ -90,7 +90,8 @@ def _pushed(event: ServerEvent) -> dict[str, Any]:
         "description": GUARANTEES[event.kind],
         "payload": body,
         "examples": _examples("pushed", event.name, "body"),
-        "x-offset": event.kind == "stream",  # whether the offset follows the body, as an argument of its own
+        # Where the offset follows the body, as an argument of its own: that of the example.
+        "x-offset": event.kind == "stream" and _kept()["pushed"].get(event.name, {}).get("offset", True),
     }
 
 

@@ -33,7 +33,8 @@ async def examine_named(process: str) -> list[Finding]:
     parts = [
         settled("mongodb", lambda: _documents(settings)),
         settled("keys", lambda: keys.examine(settings)),
-        settled("stores", lambda: stores.examine(process, settings)),
+        settled("pictures", lambda: stores.pictures(process, settings)),
+        settled("mail", lambda: stores.mail(process, settings)),
     ]
     if redis_url := settings.redis_url:
         parts.append(settled("redis", lambda: redis.examine(redis_url)))

@@ -24,13 +24,17 @@ MAIL: Mapping[str, str] = MappingProxyType({"workers": "mail"})
 MADE = b"doctor"
 
 
-async def examine(process: str, settings: Examined) -> AsyncIterator[Finding]:
-    """Those that this process uses; a setting that is wrong is said by its start."""
+async def pictures(process: str, settings: Examined) -> AsyncIterator[Finding]:
+    """Where this process keeps pictures, if it does; a setting that is wrong is said by its start."""
     chosen = settings.api_services if process == "api" else settings.worker_roles
     if _does(PICTURES.get(process), chosen) and (media := _read(MediaSettings, process)):
         yield without(passwords(media.media_url), await _pictures(media.media_url))
-    if _does(MAIL.get(process), chosen) and (mail := _read(MailSettings, process)):
-        yield without(passwords(mail.mailer_url), await _mail(mail))
+
+
+async def mail(process: str, settings: Examined) -> AsyncIterator[Finding]:
+    """Where mail of this process leaves, if it sends any."""
+    if _does(MAIL.get(process), settings.worker_roles) and (sends := _read(MailSettings, process)):
+        yield without(passwords(sends.mailer_url), await _mail(sends))
 
 
 def _does(work: str | None, chosen: str | None) -> bool:
@@ -62,7 +66,7 @@ async def _pictures(url: str) -> Finding:
             read = b"".join([piece async for piece in store.read(name, 0, len(MADE))])
         finally:
             await store.delete(name)
-    except (Unavailable, NotFound) as error:
+    except (Unavailable, NotFound, ValueError) as error:  # the last: an endpoint that is no URL
         mend = "start it, or correct MEDIA_URL and the credentials: who has them must read, write, list and delete"
         return problem("pictures", f"{where(url)} cannot be used: {why(error.__cause__ or error)}", mend)
     finally:

@@ -5,10 +5,12 @@ import os
 from typing import Any, cast
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import LogCapture
 
-from realtime import resume
+from realtime import delivery, resume
 from realtime.background import Background
 from realtime.delivery import Delivery
 from realtime.limits import Bucket
@@ -17,6 +19,7 @@ from social import replay, streams
 from social.contracts.codec import decode
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, user_room
+from social.infra import logs
 from social.infra.mongo import Mongo
 from social.infra.tokens import Access
 
@@ -250,3 +253,26 @@ def test_no_pid_and_no_offset_a_client_makes_up_is_an_error(pid: Any, offset: An
     assert resume.Pids(b"key").read(pid, user_id="a", session_id="b") is None
     ours = resume.Pid("sid", "a", "b", "epoch001", 2, "node", 0)
     assert resume.position(ours, offset) in (None, "epoch001.2", "epoch001.3", "epoch001.99")
+
+
+async def test_only_what_was_written_is_logged_as_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = LogCapture()
+    levels = structlog.make_filtering_bound_logger(0)
+    monkeypatch.setattr(delivery, "log", structlog.wrap_logger(None, [said], wrapper_class=levels))
+    world = World()
+    await world.happen(pushed=True)  # nobody is there
+    await world.connect(remembers=False, meanwhile=[2])  # held until it has begun
+    await world.happen(pushed=True)
+    world.push(3)  # again
+    assert [(each["event"], each["seq"], each["sockets"]) for each in said.entries] == [
+        ("pushed", 2, 1),
+        ("pushed", 3, 1),
+    ]
+
+
+async def test_what_follows_a_push_that_failed_belongs_to_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(world, "count", None)
+    with pytest.raises(TypeError):
+        world.delivery.pushed("post:x", Push("H", 1, "", 0, "", b"42[]", "a-request").encode())
+    assert logs.current_trace() is None

@@ -28,7 +28,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def of(process: str, **chosen: str) -> list[Finding]:
-    return [each async for each in stores.examine(process, Examined(**chosen))]
+    settings = Examined(**chosen)
+    kept, sent = stores.pictures(process, settings), stores.mail(process, settings)
+    return [each async for each in kept] + [each async for each in sent]
 
 
 async def test_pictures_are_asked_about_where_they_are_kept(
@@ -40,6 +42,7 @@ async def test_pictures_are_asked_about_where_they_are_kept(
         "file:/dev/null/media": (Level.PROBLEM, "cannot write to /dev/null/media"),
         moto.bucket_url: (Level.OK, "s3://plaza-media keeps what it is given"),
         moto.bucket_url.replace("plaza-media", "nowhere"): (Level.PROBLEM, "NoSuchBucket"),
+        "s3://plaza-media?endpoint=nowhere:9000": (Level.PROBLEM, "Invalid endpoint: nowhere:9000"),
         f"s3://plaza-media?endpoint=http://127.0.0.1:{port}": (Level.PROBLEM, "cannot be used: Could not connect"),
     }
     for url, (level, says) in expected.items():
@@ -81,14 +84,11 @@ async def test_mail_is_asked_about_where_it_leaves_and_none_is_sent(
         assert (nobody.level, "nobody is sent any" in nobody.says) == (Level.WARNING, True)
 
 
-async def test_a_process_that_would_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, scheme in (("MONGO", "mongodb"), ("REDIS", "redis"), ("AMQP", "amqp")):
-        monkeypatch.setenv(f"{name}_URL", f"{scheme}://127.0.0.1:1/")
-    monkeypatch.setenv("MAILER_URL", "file:/dev/null/mail")
-    (finding,) = [each async for each in start.examine("workers")]
+async def test_a_process_whose_check_ends_unforeseen_is_named_and_nothing_it_said_is_shown() -> None:
+    (finding,) = [each async for each in start.examine("elsewhere")]
     assert finding.level == Level.PROBLEM
-    assert finding.says.startswith("workers would not start: MAILER_URL is wrong: cannot write to /dev/null/mail")
-    assert finding.mend == "correct it in the environment or workers/.env"
+    assert finding.says == "elsewhere would not start: its check ended with exit code 1"
+    assert finding.mend == "run `python -m elsewhere --check` and see"
 
 
 def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ PROCESS = ("cpu_seconds_total", "resident_memory_bytes", "open_fds")
 ELSEWHERE: Mapping[str, set[str]] = {
     "mongodb_up": set(),
     "mongodb_ss_connections": {"conn_type"},
-    "mongodb_rs_members_health": {"member_idx", "member_state"},
+    "mongodb_members_health": {"member_idx", "member_state"},
     "mongodb_mongod_replset_oplog_head_timestamp": set(),
     "mongodb_mongod_replset_oplog_tail_timestamp": set(),
     "redis_memory_used_bytes": set(),

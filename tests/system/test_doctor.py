@@ -181,7 +181,8 @@ async def test_missing_and_wrong_settings_are_named_and_the_others_looked_at(loo
     wrong = {"REDIS_URL": "", "AMQP_URL": f"rabbit:{SECRET}@here", "AMQP_MANAGEMENT_URL": "here"}
     assert {each.about for each in await look(**wrong)} == {"settings", "workers"}
     findings = [each for each in await doctor.examine("api") if each.level != Level.OK]
-    says(findings, Level.PROBLEM, "settings", "api would not start", "REDIS_URL is missing", "AMQP_URL is wrong")
+    refusal = "api would not start: ", "REDIS_URL is missing", "AMQP_URL is wrong", "correct it in", "api/.env"
+    says(findings, Level.PROBLEM, "settings", *refusal)
     says(findings, Level.PROBLEM, "settings", "AMQP_MANAGEMENT_URL is wrong")
     assert {each.about for each in findings} == {"settings", "workers"}, findings
     assert SECRET not in str(findings)
