@@ -207,7 +207,8 @@ def _told(number: int, _: FrameType | None) -> None:
 def main() -> int:
     """The exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _told)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
+            signal.signal(number, _told)
     asked = arguments().parse_args()
     asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
     if asked.host:
