@@ -30,4 +30,5 @@ Gauge.track_inprogress = Histogram.time = no_time
 from social.infra import store_metrics  # noqa: E402 - after nothing is counted any more
 
 store_metrics.LISTENERS = ()
-runpy.run_module(sys.argv[1], run_name="__main__")
+module = sys.argv.pop(1)  # the process reads what is left
+runpy.run_module(module, run_name="__main__")
