@@ -23,7 +23,7 @@ class Process:
     """A child that answers lines with lines, on one core."""
 
     def __init__(self, core: int, *command: str) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         self.name = command[-1]
         self.child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ

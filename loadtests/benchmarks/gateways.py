@@ -88,7 +88,7 @@ def child(
     said = stack.enter_context(log.open("a")) if log else subprocess.PIPE
     started = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), **(env or {})}, cwd=HERE.parent,
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), **(env or {})}, cwd=HERE.parents[1],
     )  # fmt: skip
     stack.callback(started.wait)
     stack.callback(started.kill)
