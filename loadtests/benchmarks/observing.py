@@ -14,6 +14,7 @@ median of all rounds, with the quartiles. The last line is one JSON object; noth
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -144,16 +145,14 @@ class Variant:
             listening = asyncio.create_task(listen(socket, told))
             stop.callback(listening.cancel)
 
-    async def measure(self, http: aiohttp.ClientSession, number: int, seconds: float) -> None:
-        """One round."""
+    async def ask(self, seconds: float) -> tuple[float, float]:
+        """Requests a second that were answered, and the microseconds of CPU that the API took for each."""
         api = psutil.Process(self._processes["api"].pid)
         cpu, begun = sum(api.cpu_times()[:2]), time.perf_counter()
         port = int(self.api.rpartition(":")[2])
         counts = await asyncio.gather(*(self._ask(port, each, begun + seconds) for each in range(CONNECTIONS)))
         took, used = time.perf_counter() - begun, sum(api.cpu_times()[:2]) - cpu
-        await asyncio.sleep(0.2)
-        likes = await self._like(http, number)
-        self.rounds.append(Round(sum(counts) / took, 1e6 * used / sum(counts), p50_ms(likes)))
+        return sum(counts) / took, 1e6 * used / sum(counts)
 
     async def _ask(self, port: int, number: int, until: float) -> int:
         """One connection that asks for posts, one after another, and reads no more of an answer than its length."""
@@ -169,20 +168,30 @@ class Variant:
         writer.close()
         return done
 
-    async def _like(self, http: aiohttp.ClientSession, number: int) -> list[float]:
-        """Each is liked by somebody new; seconds from the request to what their socket was told."""
-        took, begun = [], time.perf_counter()
-        for at, (post, told) in enumerate(zip(self.posts, self._told, strict=True)):
-            await asyncio.sleep(max(0.0, begun + at / LIKES_PER_S - time.perf_counter()))
-            by = self._tokens[(at + 1 + number) % PEOPLE]
-            told.clear()
-            asked = time.perf_counter()
-            async with http.put(f"{self.api}/v1/posts/{post}/like", headers=bearer(by)) as answer:
-                assert answer.status == 200, await answer.text()
-                async with asyncio.timeout(20):
-                    await told.wait()
-            took.append(time.perf_counter() - asked)
-        return took
+    async def like(self, http: aiohttp.ClientSession, whose: int, number: int) -> float:
+        """Somebody is liked by somebody new; seconds from the request to what their socket was told."""
+        told, by = self._told[whose], self._tokens[(whose + 1 + number) % PEOPLE]
+        told.clear()
+        asked = time.perf_counter()
+        async with http.put(f"{self.api}/v1/posts/{self.posts[whose]}/like", headers=bearer(by)) as answer:
+            assert answer.status == 200, await answer.text()
+            async with asyncio.timeout(20):
+                await told.wait()
+        return time.perf_counter() - asked
+
+
+async def measure(variants: Sequence[Variant], http: aiohttp.ClientSession, number: int, seconds: float) -> list[Round]:
+    """One round: requests of one after the other, then a like of each in turns, in every order equally often."""
+    orders = list(itertools.permutations(variants))
+    asked = {each.name: await each.ask(seconds) for each in orders[number % len(orders)]}
+    await asyncio.sleep(0.2)
+    took: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    begun = time.perf_counter()
+    turns = [(whose, variant) for whose in range(PEOPLE) for variant in orders[whose % len(orders)]]
+    for turn, (whose, variant) in enumerate(turns):
+        await asyncio.sleep(max(0.0, begun + turn / LIKES_PER_S - time.perf_counter()))
+        took[variant.name].append(await variant.like(http, whose, number))
+    return [Round(*asked[each.name], p50_ms(took[each.name])) for each in variants]
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -252,11 +261,12 @@ async def main() -> None:
             await variant.gather(http, stop)
             if variant.name != "off":
                 stop.callback(asyncio.create_task(variant.scrape(http)).cancel)
-            await variant.measure(http, 0, 1)  # caches are warm, connections open
-            variant.rounds.clear()
+        await measure(variants, http, 0, 1)  # caches are warm, connections open
         for number in track(range(asked.rounds), "measuring", console=console):
-            for at in range(len(variants)):
-                await variants[(number + at) % len(variants)].measure(http, number + 1, asked.seconds)
+            for variant, measured in zip(
+                variants, await measure(variants, http, number + 1, asked.seconds), strict=True
+            ):
+                variant.rounds.append(measured)
         assert sizes, "no spans came"
     report(variants, console=Console(file=sys.stdout))
 
