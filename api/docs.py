@@ -76,7 +76,7 @@ def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0) -> _Hand
 
     async def handler(request: web.Request) -> web.Response:
         nonlocal making
-        if making is None:
+        if making is None or (making.done() and (making.cancelled() or making.exception())):
             making = asyncio.ensure_future(asyncio.to_thread(made))
         body, packed, tag = await asyncio.shield(making)
         headers = {

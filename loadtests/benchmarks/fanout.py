@@ -15,6 +15,10 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from embedded.cluster.server import leash
+
 HERE = Path(__file__).parent
 SERVER_CORE, CLIENT_CORE = 0, 1
 
@@ -26,7 +30,7 @@ class Process:
         environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         self.name = command[-1]
         self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
+            [*leash(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
         )
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(self.child.pid, {cores[core % len(cores)]})

@@ -35,6 +35,7 @@ import socketio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from embedded.cluster.server import leash
 from embedded.store import Store
 from social.contracts.codec import encode
 from social.contracts.pushes import Push, frame, offset, user_room
@@ -87,7 +88,7 @@ def child(
     """A process on one core, ended with the stack."""
     said = stack.enter_context(log.open("a")) if log else subprocess.PIPE
     started = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
+        [*leash(), *command], stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
         env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), **(env or {})}, cwd=HERE.parents[1],
     )  # fmt: skip
     stack.callback(started.wait)

@@ -27,7 +27,7 @@ async def older(social: Social, owner: str, at: Older, most: int) -> Found:
     found = await _fan_out(social, owner, Span(at.place, older=True, most=max(LINES, most)), at.near, most)
     if len(found.lines) > most:  # else all of them are shown now
         await _keep(social.cache, owner, at.place, found)
-    return _first(found.lines, found.ended, most)
+    return Found(found.lines[:most], found.ended and len(found.lines) <= most)
 
 
 def near(lines: Sequence[Line], most: int) -> str:
@@ -59,12 +59,11 @@ async def _kept(cache: Impatient, owner: str, place: str, most: int) -> Found | 
         return None
     ended = packed[0] == 1
     start, *places = (packed[at : at + PLACE].hex() for at in range(1, len(packed), PLACE))
-    lines = [Line(each, each, "", clock.made_at(each)) for each in places if each < place]  # no author: it is shown
-    return _first(lines, ended, most) if start >= place and (ended or len(lines) >= most) else None
-
-
-def _first(lines: list[Line], ended: bool, most: int) -> Found:
-    return Found(lines[:most], ended and len(lines) <= most)
+    below = [each for each in places if each < place]
+    if start < place or not (ended or len(below) >= most):
+        return None
+    lines = [Line(each, each, "", clock.made_at(each)) for each in below[:most]]  # no author: the post is read anyway
+    return Found(lines, ended and len(below) <= most)
 
 
 def _key(owner: str) -> str:
