@@ -10,7 +10,7 @@ LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 # What a label can say. Nothing a client chooses, no id and no address: each value is a series for ever.
 LABELS: Mapping[str, str] = {
     "by": "`gap`, `sweep`, `redis lost`, `late confirmation` or `again`",
-    "collection": "`posts`, `comments` or `users`",
+    "collection": "collections of the store; of counts `posts`, `comments` or `users`",
     "command": "MongoDB's commands that the code sends",
     "counter": "the counters of a post, a comment, a person",
     "event": "the event catalogue (docs/asyncapi.json); `unknown` for any other",
@@ -42,6 +42,12 @@ TRANSACTION_SECONDS = Histogram(
 )
 STORE_SECONDS = Histogram(
     "plaza_store_command_duration_seconds", "Commands to MongoDB, with the way there", ["command"], buckets=LATENCY_S
+)
+LOADER_BATCH = Histogram(
+    "plaza_loader_batch_size",
+    "Documents that were asked for by id in one command",
+    ["collection"],
+    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 STORE_FAILURES = Counter("plaza_store_command_failures_total", "Commands that MongoDB refused or lost", ["command"])
 STORE_CONNECTIONS = Gauge("plaza_store_connections", "Connections to MongoDB")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
 from social.infra import store_metrics
+from social.infra.loaders import Loaders
 from social.infra.memory import Memory
 from social.infra.settings import StartError
 from social.infra.transaction import (
@@ -75,6 +76,7 @@ class Mongo:
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = Memory()
+        self.loaders = Loaders(self._by_id)
         self._ending: set[asyncio.Future[None]] = set()
         try:
             self._client: Any = AsyncIOMotorClient(
@@ -103,6 +105,20 @@ class Mongo:
         async with reachable():
             found: Document | None = await self.database[collection].find_one(where, fields)
             return found
+
+    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None:
+        """The document with this id, or None, in a command shared with all who ask now; `fields` is what is read."""
+        return await self.loaders.of(collection, fields).get(id_)
+
+    async def get_many(
+        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
+    ) -> dict[str, Document]:
+        """The documents with these ids that exist, by id and in their order, read as `get` reads them."""
+        return await self.loaders.many(collection, ids, fields)
+
+    async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
+        where: Where = {"_id": ids[0]} if len(ids) == 1 else {"_id": {"$in": list(ids)}}
+        return await self.many(collection, where, fields=dict.fromkeys(fields, 1) if fields else None)
 
     async def many(
         self, collection: str, where: Where, *, fields: Where | None = None, sort: Sort | None = None, limit: int = 0

@@ -39,6 +39,12 @@ class Reader(Protocol):
 
     memory: Memory
 
+    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None: ...
+
+    async def get_many(
+        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
+    ) -> dict[str, Document]: ...
+
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
 
     async def many(self, collection: str, where: Where, *, fields: Where | None = None) -> list[Document]: ...
@@ -80,6 +86,19 @@ class Transaction:
                         data=event.model_dump(mode="json"),
                     )
                 )
+
+    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None:
+        """The document with this id, or None, as this transaction sees it."""
+        return await self.one(collection, {"_id": id_}, dict.fromkeys(fields, 1) if fields else None)
+
+    async def get_many(
+        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
+    ) -> dict[str, Document]:
+        """The documents with these ids that exist, by id, as this transaction sees them."""
+        wanted = list(dict.fromkeys(ids))
+        where, kept = {"_id": {"$in": wanted}}, dict.fromkeys(fields, 1) if fields else None
+        found = {row["_id"]: row for row in await self.many(collection, where, kept)} if wanted else {}
+        return {id_: found[id_] for id_ in wanted if id_ in found}
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
         """The document that matches, as this transaction sees it."""
