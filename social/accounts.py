@@ -25,13 +25,15 @@ async def delete(social: Social, keys: Checks, ask: DeleteAccount, *, by: str) -
 
 
 async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
-    user = await tx.one("users", {"_id": user_id, "password": password, **users.HERE}, {"username": 1, "words": 1})
+    here = {"_id": user_id, "password": password, **users.HERE}
+    user = await tx.one("users", here, {"username": 1, "words": 1, "rev": 1})
     if user is None:
         raise NotFound  # another device was faster, or changed the password
-    await names.move(tx, user, {**user, "words": []})
+    names.move(tx, user, {**user, "words": []})
     blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
-    await tx.update("users", {"_id": user_id}, {"$set": {**blank, "deleted_at": clock.now()}})
-    await one_time.forget_all(tx, user_id)
+    unchanged = {**here, "rev": user.get("rev")}
+    tx.update("users", unchanged, {"$set": {**blank, "deleted_at": clock.now()}})
+    one_time.forget_all(tx, user_id)
     tx.memory.forget(user["username"])
     tx.record(AccountDeleted(user_id=user_id))
     return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
@@ -45,9 +47,9 @@ async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
 async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     user = await _account(tx, username)
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
-    await tx.update("users", {"_id": user["_id"]}, {"$set": suspended})
+    tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$set": suspended})
     tx.memory.forget(username)
-    await sight.changed(tx, user["_id"])
+    sight.changed(tx, user["_id"])
     await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
@@ -59,7 +61,7 @@ async def lift(mongo: Mongo, username: str) -> None:
 
 async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
-    await tx.update("users", {"_id": user["_id"]}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
+    tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 

@@ -22,7 +22,7 @@ from social.contracts.problems import (
 )
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction, Where
+from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.passwords import Passwords
 from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
@@ -138,13 +138,15 @@ async def revoke(social: Social, session_id: str, reason: SessionEnd) -> None:
 
 
 async def end_sessions(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> list[str]:
-    """End every session of a person, but `keep`; who knows of pushes hands the answer to `tell_ended` afterwards."""
-    now = clock.now()
-    await tx.update("users", {"_id": user_id}, {"$set": {"sessions_ended_at": now}})  # see _open_session
-    open_ = await tx.many("sessions", {"user_id": user_id, "revoked_at": None}, {"_id": 1})
-    ended = [each["_id"] for each in open_ if each["_id"] != keep]
-    await tx.update_all("sessions", {"_id": {"$in": ended}}, {"$set": {"revoked_at": now, "reason": reason}})
-    return ended
+    """End every session of a person, but `keep`; who knows of pushes hands the answer to `tell_ended` afterwards.
+
+    The write to the account and that to all sessions open at the commit order this and a login: see `_open_session`.
+    """
+    now, open_ = clock.now(), {"user_id": user_id, "revoked_at": None}
+    found = await tx.many("sessions", open_, fields={"_id": 1})
+    tx.touch("users", {"_id": user_id}, {"$set": {"sessions_ended_at": now}})
+    tx.touch_all("sessions", {**open_, "_id": {"$ne": keep}}, {"$set": {"revoked_at": now, "reason": reason}})
+    return [each["_id"] for each in found if each["_id"] != keep]
 
 
 async def tell_ended(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
@@ -207,14 +209,13 @@ async def _open_session(mongo: Mongo, user: Document, session: Document) -> None
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
-    try:
-        await tx.insert("users", user)
-    except AlreadyExists as taken:
-        raise (EmailTaken if "email" in taken.index else UsernameTaken) from None
-    await names.enter(tx, user)
-    await tx.insert("streams", streams.new(user["_id"]))
-    await tx.insert("timelines", timelines.new(user["_id"]))
-    await tx.insert("sessions", session)
+    if tx.conflict:
+        raise EmailTaken if "email" in tx.conflict else UsernameTaken
+    tx.insert("users", user)
+    names.enter(tx, user)
+    tx.insert("streams", streams.new(user["_id"]))
+    tx.insert("timelines", timelines.new(user["_id"]))
+    tx.insert("sessions", session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
 
 

@@ -18,10 +18,9 @@ async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
     if not out.blocks_at:
         ended = [edge for edge in (out, back) if edge.follows_at]
         now = clock.now()
-        out = replace(out, follows_at=None, requested_at=None, blocks_at=now)
-        back = replace(back, follows_at=None, requested_at=None, blocked_at=now)
-        await edges.write(tx, out, back)
-        await sight.changed(tx, by, them["_id"])
+        out = edges.write(tx, out, replace(out, follows_at=None, requested_at=None, blocks_at=now))
+        back = edges.write(tx, back, replace(back, follows_at=None, requested_at=None, blocked_at=now))
+        sight.changed(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
@@ -31,9 +30,9 @@ async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Take a block back; what it ended stays ended."""
     them, out, back = await visibility.named(tx, username, viewer=by)
     if out.blocks_at:
-        out, back = replace(out, blocks_at=None), replace(back, blocked_at=None)
-        await edges.write(tx, out, back)
-        await sight.changed(tx, by, them["_id"])
+        out = edges.write(tx, out, replace(out, blocks_at=None))
+        back = edges.write(tx, back, replace(back, blocked_at=None))
+        sight.changed(tx, by, them["_id"])
         tx.record(UserUnblocked(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 

@@ -14,13 +14,15 @@ async def bookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
     seen = await visibility.post(tx, post_id, viewer=by)
     if not seen.bookmarked:
         row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "bookmarked_at": clock.now()}
-        tx.insert_last("bookmarks", row)
+        tx.insert("bookmarks", row)
     return BookmarkState(post_id=post_id, bookmarked=True)
 
 
 async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
     """Keep it no longer: one's own also across a block, or where the post is gone. Raises NotFound."""
-    if not await tx.delete("bookmarks", {"_id": post_id + by}):
+    if await tx.get("bookmarks", post_id + by, ("_id",)):
+        tx.delete("bookmarks", {"_id": post_id + by})
+    else:
         await visibility.post(tx, post_id, viewer=by)
     return BookmarkState(post_id=post_id, bookmarked=False)
 

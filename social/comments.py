@@ -55,7 +55,7 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
         "replies": 0,
         "version": 0,
     }
-    await tx.insert("comments", comment)
+    tx.insert("comments", comment)
     about = _about(comment, post["author_id"], parent["author_id"] if parent else None)
     tx.record(CommentAdded(**about, mentions=written.people))
     return Comment.model_construct(**_public(comment, users.ref(written.author)), liked=False)
@@ -76,7 +76,7 @@ async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected
             "edited_at": clock.now(),
             "rev": comment.get("rev", 0) + 1,
         }
-        await tx.update("comments", {"_id": comment_id}, {"$set": changes})
+        tx.update("comments", {"_id": comment_id, "rev": comment.get("rev")}, {"$set": changes})
         parents = await _authors(tx, [comment["parent_id"]] if comment.get("parent_id") else ())
         about = _about(comment, post["author_id"], parents.get(comment.get("parent_id") or ""))
         tx.record(CommentEdited(**about, mentions=written.people))
@@ -89,8 +89,8 @@ async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
 
     Whoever may delete it may do so whether or not they still see it: across a block, or under a post gone private.
     """
-    comment = await tx.one("comments", {"_id": comment_id})
-    post = comment and await tx.one("posts", {"_id": comment["post_id"]}, {"author_id": 1})
+    comment = await tx.get("comments", comment_id)
+    post = comment and await tx.get("posts", comment["post_id"], ("author_id",))
     if not comment or not post:
         raise NotFound
     if by not in (comment["author_id"], post["author_id"]):
@@ -104,8 +104,9 @@ async def take_out(tx: Transaction, found: Sequence[Document]) -> None:
     tops = [each["_id"] for each in found if not each.get("parent_id")]
     replies = await tx.many("comments", {"parent_id": {"$in": tops}}, limit=REPLIES_AT_ONCE) if tops else []
     gone = {each["_id"]: each for each in [*found, *replies]}
-    await tx.delete("comments", {"_id": {"$in": list(gone)}})
-    await deletions.note(tx, "comment", gone)
+    for comment_id in gone:  # each exactly once, since each is told of
+        tx.delete("comments", {"_id": comment_id})
+    deletions.note(tx, "comment", gone)
     authors = await posts.authors(tx, (each["post_id"] for each in gone.values()))
     parents = await _authors(tx, {each["parent_id"] for each in found if each.get("parent_id")} - set(gone))
     parents |= {each["_id"]: each["author_id"] for each in found}
@@ -150,11 +151,6 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
     authors = await users.refs(mongo, (each["author_id"] for each in found))
     here = [each for each in found if each["author_id"] in authors]
     return [CommentPublic.model_construct(**_public(each, authors[each["author_id"]])) for each in here]
-
-
-async def existing(tx: Transaction, ids: list[str]) -> set[str]:
-    """Which of these comments still exist."""
-    return {each["_id"] for each in await tx.many("comments", {"_id": {"$in": ids}}, {"_id": 1})}
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:

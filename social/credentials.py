@@ -14,7 +14,7 @@ from social.contracts.events import (
 )
 from social.contracts.problems import EmailTaken, InvalidOneTimeToken, NotFound, WrongPassword
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Transaction, UpdateOne, Where
+from social.infra.mongo import Document, Transaction, Where
 from social.infra.wiring import Social
 from social.one_time import Purpose
 
@@ -30,8 +30,10 @@ async def change_password(social: Social, keys: Keys, ask: ChangePassword, *, by
 
 
 async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str) -> list[str]:
-    if not await _set_password(tx, {"_id": user_id, "password": old}, new):
+    where = {"_id": user_id, "password": old}
+    if not await tx.one("users", where, {"_id": 1}):
         raise WrongPassword("It was changed at this moment")
+    _set_password(tx, where, new)
     return await auth.end_sessions(tx, user_id, SessionEnd.PASSWORD_CHANGED, keep=keep)
 
 
@@ -51,21 +53,19 @@ async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None
 
 async def _reset_password(tx: Transaction, token: str, password: str) -> tuple[Document, list[str]]:
     spent = await one_time.spend(tx, Purpose.PASSWORD, token)
-    if not await _set_password(tx, {"_id": spent.user_id, "email": spent.email}, password):
+    where = {"_id": spent.user_id, "email": spent.email}
+    user = await tx.one("users", where, {"username": 1, "email": 1})
+    if user is None:
         raise InvalidOneTimeToken
-    user = await tx.one("users", {"_id": spent.user_id}, {"username": 1, "email": 1})
-    assert user is not None
+    _set_password(tx, where, password)
     return user, await auth.end_sessions(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
 
 
-async def _set_password(tx: Transaction, where: Where, password: str) -> bool:
+def _set_password(tx: Transaction, where: Where, password: str) -> None:
     """What a thief asked for with the old password, such as another address, is void from here on."""
-    change = {"$set": {"password": password, "password_changed_at": clock.now()}}
-    if not await tx.update("users", where, change):
-        return False
-    await one_time.forget_all(tx, where["_id"])
+    tx.update("users", where, {"$set": {"password": password, "password_changed_at": clock.now()}})
+    one_time.forget_all(tx, where["_id"])
     tx.record(PasswordChanged(user_id=where["_id"]))
-    return True
 
 
 def outdated(user: Document, asked_at: datetime) -> bool:
@@ -94,22 +94,24 @@ async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str)
 
 async def _request_change(tx: Transaction, user_id: str, password: str, email: str) -> None:
     """The write to the account orders this and a change of its password: refused after that, void before it."""
-    if not await tx.update("users", {"_id": user_id, "password": password}, {"$inc": {"email_changes": 1}}):
+    where = {"_id": user_id, "password": password}
+    if not await tx.one("users", where, {"_id": 1}):
         raise WrongPassword("It was changed at this moment")
+    tx.update("users", where, {"$inc": {"email_changes": 1}})
     tx.record(EmailChangeRequested(user_id=user_id, email=email))
 
 
 async def verify_email(tx: Transaction, token: str) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
+    if "email" in (tx.conflict or ""):
+        raise EmailTaken
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
     user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1, "password_changed_at": 1})
     if user is None or (user["email"] != spent.email and outdated(user, spent.asked_at)):
         raise InvalidOneTimeToken  # the mailer may make a token just after a change of the password voided the others
     proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}
-    try:
-        await tx.bulk("users", [UpdateOne({"_id": spent.user_id}, proven)])
-    except AlreadyExists:
-        raise EmailTaken from None
+    unchanged = {"_id": spent.user_id, "email": user["email"], "password_changed_at": user.get("password_changed_at")}
+    tx.update("users", unchanged, proven)
     if user["email"] != spent.email:
-        await one_time.forget_all(tx, spent.user_id)  # what was mailed to the old address proves nothing any more
+        one_time.forget_all(tx, spent.user_id)  # what was mailed to the old address proves nothing any more
         tx.record(EmailChanged(user_id=spent.user_id, old_email=user["email"]))

@@ -9,7 +9,7 @@ from social.infra.mongo import Transaction
 Kind = Literal["post", "comment"]
 
 
-async def note(tx: Transaction, kind: Kind, ids: Iterable[str]) -> None:
+def note(tx: Transaction, kind: Kind, ids: Iterable[str]) -> None:
     """These are deleted by this transaction; what is under them follows."""
     now = clock.now()
-    await tx.insert("deletions", *({"_id": each, "kind": kind, "at": now} for each in ids))
+    tx.insert("deletions", *({"_id": each, "kind": kind, "at": now} for each in ids))

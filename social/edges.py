@@ -13,7 +13,6 @@ from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
 EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
-BLOCKLESS = {"$and": [{"$eq": [{"$type": f"${name}"}, "missing"]} for name in ("blocks_at", "blocked_at")]}
 MOST_HIDDEN = 20_000
 
 
@@ -71,16 +70,10 @@ async def both(reader: Reader, one: str, other: str) -> tuple[Edge, Edge]:
     return found[one, other], found[other, one]
 
 
-async def follow(tx: Transaction, source: str, target: str) -> bool:
-    """Let one follow another unless a block is between them; whether that changed anything."""
-    follows = {"$cond": [BLOCKLESS, {"$ifNull": ["$follows_at", clock.now()]}, "$$REMOVE"]}
-    change = [{"$set": {"from": source, "to": target, "follows_at": follows, "requested_at": "$$REMOVE"}}]
-    return bool(await tx.put("edges", {source + target: change}))
-
-
-async def write(tx: Transaction, *edges: Edge) -> None:
-    """Have edges be like this."""
-    await tx.put("edges", {edge.id: _change(edge) for edge in edges})
+def write(tx: Transaction, before: Edge, after: Edge) -> Edge:
+    """Have an edge be `after`, if it still is `before`: otherwise the verb runs anew. The edge as it is then."""
+    tx.update("edges", {"_id": before.id, **_times(before)}, _change(after), upsert=True)
+    return after
 
 
 async def hidden_from(mongo: Mongo, user_id: str) -> frozenset[str] | None:
@@ -95,8 +88,12 @@ def of(row: Mapping[str, Any]) -> Edge:
     return Edge(row["from"], row["to"], *times)
 
 
+def _times(edge: Edge) -> Document:
+    return {name: at for name, at in asdict(edge).items() if name.endswith("_at")}
+
+
 def _change(edge: Edge) -> Document:
-    times = {name: at for name, at in asdict(edge).items() if name.endswith("_at")}
+    times = _times(edge)
     kept = {name: at for name, at in times.items() if at is not None} | ({"hides": True} if edge.hides else {})
     gone = {*times, "hides"} - set(kept)
     return {"$set": {"from": edge.source, "to": edge.target, **kept}, "$unset": dict.fromkeys(gone, "")}

@@ -34,11 +34,11 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
         return posts.rendered(seen)
     written, now = await entities.read(tx, text, by=by), clock.now()
     change = {**posts.said(text, written), "edited_at": now, "rev": rev + 1}
-    await tx.update("posts", {"_id": post_id}, {"$set": change})
+    tx.update("posts", {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
     if rev >= MOST_REVISIONS:
-        await tx.delete("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
+        tx.clear("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
     before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}
-    tx.insert_last("post_revisions", {"_id": clock.new_id(), **before})
+    tx.insert("post_revisions", {"_id": clock.new_id(), **before})
     tx.record(PostEdited(post_id=post_id, author_id=by, mentions=written.people))
     return posts.rendered(seen._replace(post={**post, **change}))
 

@@ -6,6 +6,8 @@ from social import edges, people, requests, sight, users, visibility
 from social.contracts.events import FollowRequestClosed, UserFollowed, UserUnfollowed
 from social.contracts.people import FollowState, People, Relationship
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
+from social.edges import Edge
+from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.paging import Listing
 
@@ -19,24 +21,24 @@ async def follow(tx: Transaction, username: str, *, by: str) -> FollowState:
     if them.get("private"):
         edge = await requests.ask(tx, them["_id"], by=by)
         return _state(them, following=bool(edge.follows_at), requested=bool(edge.requested_at))
-    if await edges.follow(tx, by, them["_id"]):
+    edge = await _edge(tx, by, them["_id"])
+    if not edge.follows_at:
+        edges.write(tx, edge, replace(edge, follows_at=clock.now(), requested_at=None))
         tx.record(UserFollowed(follower_id=by, followee_id=them["_id"]))
-    else:
-        await _not_apart(tx, by, them["_id"])
     return _state(them, following=True)
 
 
 async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
     """Stop following somebody, or take the request back."""
     them = await _other(tx, username, by)
-    edge_id = by + them["_id"]
-    if await tx.update("edges", {"_id": edge_id, "follows_at": edges.EVER}, {"$unset": {"follows_at": ""}}):
+    edge = await _edge(tx, by, them["_id"])
+    if edge.follows_at:
+        edges.write(tx, edge, replace(edge, follows_at=None))
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
-        await sight.changed(tx, by, them["_id"])  # of what was written for followers, if nothing else
-    elif await tx.update("edges", {"_id": edge_id, "requested_at": edges.EVER}, {"$unset": {"requested_at": ""}}):
+        sight.changed(tx, by, them["_id"])  # of what was written for followers, if nothing else
+    elif edge.requested_at:
+        edges.write(tx, edge, replace(edge, requested_at=None))
         tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
-    else:
-        await _not_apart(tx, by, them["_id"])
     return _state(them, following=False)
 
 
@@ -44,10 +46,9 @@ async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relatio
     """Have somebody follow one no longer."""
     them, out, back = await visibility.other(tx, username, viewer=by)
     if back.follows_at:
-        back = replace(back, follows_at=None)
-        await edges.write(tx, back)
+        back = edges.write(tx, back, replace(back, follows_at=None))
         tx.record(UserUnfollowed(follower_id=them["_id"], followee_id=by))
-        await sight.changed(tx, them["_id"], by)
+        sight.changed(tx, them["_id"], by)
     return edges.relationship(out, back)
 
 
@@ -73,9 +74,11 @@ async def _other(tx: Transaction, username: str, by: str) -> Document:
     return them
 
 
-async def _not_apart(tx: Transaction, by: str, user_id: str) -> None:
-    if (await edges.between(tx, [(by, user_id)]))[by, user_id].apart:
+async def _edge(tx: Transaction, by: str, user_id: str) -> Edge:
+    edge = (await edges.between(tx, [(by, user_id)]))[by, user_id]
+    if edge.apart:
         raise NotFound
+    return edge
 
 
 def _state(them: Document, *, following: bool, requested: bool = False) -> FollowState:

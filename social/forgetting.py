@@ -1,5 +1,6 @@
 """What is left of a deleted account, taken out of the store piece by piece, until nothing names it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from social import comments, deletions, grouping, likes, media, one_time, posts, preferences
@@ -49,31 +50,34 @@ async def bury(tx: Transaction, user_id: str) -> None:
     if user is None:
         return
     nobody = f"@{user['username']}"
-    await tx.delete("streams", {"_id": user_id})
-    await tx.delete(preferences.COLLECTION, {"_id": user_id})
-    await tx.delete("users", {"_id": user_id})
+    tx.clear("streams", {"_id": user_id})
+    tx.clear(preferences.COLLECTION, {"_id": user_id})
+    tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
-    await tx.insert("users", stone)
+    tx.insert("users", stone)
 
 
 async def _posts(tx: Transaction, user_id: str) -> int:
     found = await _take(tx, "posts", {"author_id": user_id})
-    await tx.delete("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
-    await deletions.note(tx, "post", found)
+    tx.clear("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
+    deletions.note(tx, "post", found)
     tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
     return len(found)
 
 
 async def _media(tx: Transaction, user_id: str) -> int:
     """Pictures are nobody's from here on; the sweeper takes them out of the blobs too."""
-    found = await tx.many("media", {"owner": user_id}, {"_id": 1}, limit=CHUNK)
-    return await media.release(tx, {"_id": {"$in": [each["_id"] for each in found]}}) if found else 0
+    kept = {"owner": user_id, "state": {"$ne": "gone"}}
+    found = await tx.many("media", kept, fields={"_id": 1}, limit=CHUNK)
+    if found:
+        media.release(tx, [each["_id"] for each in found])
+    return len(found)
 
 
 async def _likes(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("likes", {"user_id": user_id}, {"post_id": 1}, limit=CHUNK)
+    found = await tx.many("likes", {"user_id": user_id}, fields={"post_id": 1}, limit=CHUNK)
     authors = await posts.authors(tx, [like["post_id"] for like in found])
-    await tx.delete("likes", {"_id": {"$in": [like["_id"] for like in found]}})
+    _each(tx, "likes", found)
     tx.record(
         *(
             PostUnliked(post_id=like["post_id"], author_id=authors[like["post_id"]], by=user_id)
@@ -85,9 +89,9 @@ async def _likes(tx: Transaction, user_id: str) -> int:
 
 
 async def _reposts(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("reposts", {"user_id": user_id}, {"post_id": 1, "repost_id": 1}, limit=CHUNK)
+    found = await tx.many("reposts", {"user_id": user_id}, fields={"post_id": 1, "repost_id": 1}, limit=CHUNK)
     authors = await posts.authors(tx, [repost["post_id"] for repost in found])
-    await tx.delete("reposts", {"_id": {"$in": [repost["_id"] for repost in found]}})
+    _each(tx, "reposts", found)
     for repost in found:
         post_id, repost_id = repost["post_id"], repost["repost_id"]
         if author := authors.get(post_id):
@@ -103,9 +107,9 @@ async def _mentions(tx: Transaction, user_id: str) -> int:
     """Where others named them: the name stays in the text, and leads nowhere."""
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
     for collection in ("posts", "comments"):
-        found = await tx.many(collection, {"mentions": user_id}, {"_id": 1}, limit=CHUNK)
+        found = await tx.many(collection, {"mentions": user_id}, fields={"_id": 1}, limit=CHUNK)
         if found:
-            await tx.update_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+            tx.touch_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
             return len(found)
     return 0
 
@@ -117,7 +121,7 @@ async def _comments(tx: Transaction, user_id: str) -> int:
 
 async def _comment_likes(tx: Transaction, user_id: str) -> int:
     found = await tx.many("comment_likes", {"user_id": user_id}, limit=CHUNK)
-    await tx.delete("comment_likes", {"_id": {"$in": [like["_id"] for like in found]}})
+    _each(tx, "comment_likes", found)
     await likes.taken_back(tx, found)
     return len(found)
 
@@ -126,40 +130,45 @@ async def _edges(tx: Transaction, user_id: str) -> int:
     fields = {"from": 1, "to": 1, "follows_at": 1}
     found: list[Document] = []
     for where in ({"_id": {"$gte": user_id, "$lt": user_id + "g"}}, {"to": user_id}):  # ids are hexadecimal
-        found = found or await tx.many("edges", where, fields, limit=CHUNK)
-    await tx.delete("edges", {"_id": {"$in": [edge["_id"] for edge in found]}})
+        found = found or await tx.many("edges", where, fields=fields, limit=CHUNK)
+    for edge in found:
+        tx.delete("edges", {"_id": edge["_id"], "follows_at": edge.get("follows_at")})
     followed = [edge for edge in found if edge.get("follows_at")]
     tx.record(*(UserUnfollowed(follower_id=edge["from"], followee_id=edge["to"]) for edge in followed))
     return len(found)
 
 
 async def _timeline(tx: Transaction, user_id: str) -> int:
-    await tx.delete("timelines", {"_id": user_id})
+    tx.clear("timelines", {"_id": user_id})
     return len(await _take(tx, "feed_entries", {"owner": user_id}))
 
 
 async def _told(tx: Transaction, user_id: str) -> int:
     found = await _take(tx, "notifications", {"recipient": user_id})
-    await tx.delete("notification_facts", {"group": {"$in": found}})
+    if found:
+        tx.clear("notification_facts", {"group": {"$in": found}})
     return len(found)
 
 
 async def _named(tx: Transaction, user_id: str) -> int:
     """Where others were told of them: out of the names and the count, and out of the inbox where there is no other."""
-    found = await tx.many("notification_facts", {"actor": user_id}, {"group": 1}, limit=CHUNK)
+    found = await tx.many("notification_facts", {"actor": user_id}, fields={"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
-        await grouping.withdraw(tx, {"_id": {"$in": facts}}, most=CHUNK)
-        await tx.update_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
-        await tx.delete("notification_facts", {"_id": {"$in": facts}})
+        changes = grouping.GroupChanges(tx)
+        await changes.withdraw({"_id": {"$in": facts}}, most=CHUNK)
+        await changes.write(clock.now())
+        tx.touch_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
+        tx.clear("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))
     return len(found)
 
 
 async def _reports(tx: Transaction, user_id: str) -> int:
     """What they reported stays with the operator, by nobody; what was reported of them is gone."""
-    found = await tx.many("reports", {"reporter": user_id}, {"_id": 1}, limit=CHUNK)
-    await tx.update_all("reports", {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
+    found = await tx.many("reports", {"reporter": user_id}, fields={"_id": 1}, limit=CHUNK)
+    if found:
+        tx.touch_all("reports", {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
     return len(found) + len(await _take(tx, "reports", {"about": user_id}))
 
 
@@ -173,15 +182,21 @@ async def _mailed(tx: Transaction, user_id: str) -> int:
 
 async def _sessions(tx: Transaction, user_id: str) -> int:
     """Nobody's, but there for as long as a process that starts must know that they ended."""
-    found = await tx.many("sessions", {"user_id": user_id}, {"_id": 1}, limit=CHUNK)
+    found = await tx.many("sessions", {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
     nobodys = {"user_id": None, "hash": None, "ip": None, "device": None, "expires_at": clock.now() + REMEMBER}
-    await tx.update_all("sessions", {"_id": {"$in": [each["_id"] for each in found]}}, {"$set": nobodys})
+    if found:
+        tx.touch_all("sessions", {"_id": {"$in": [each["_id"] for each in found]}}, {"$set": nobodys})
     return len(found)
 
 
 async def _take(tx: Transaction, collection: str, where: Where) -> list[str]:
     """Delete a chunk of what matches; its ids."""
-    ids = [each["_id"] for each in await tx.many(collection, where, {"_id": 1}, limit=CHUNK)]
-    if ids:
-        await tx.delete(collection, {"_id": {"$in": ids}})
-    return ids
+    found = await tx.many(collection, where, fields={"_id": 1}, limit=CHUNK)
+    _each(tx, collection, found)
+    return [each["_id"] for each in found]
+
+
+def _each(tx: Transaction, collection: str, found: Sequence[Document]) -> None:
+    """Delete these documents, each by whoever finds it first, since events may tell of it."""
+    for each in found:
+        tx.delete(collection, {"_id": each["_id"]})

@@ -20,17 +20,18 @@ async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
     seen = await visibility.post(tx, post_id, viewer=by)
     if not seen.liked:
-        tx.insert_last("likes", _like("post_id", post_id, by))
+        tx.insert("likes", _like("post_id", post_id, by))
         tx.record(PostLiked(post_id=post_id, author_id=seen.author["_id"], by=by))
     return _state(seen.post, liked=True)
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Take a like back: one's own also across a block, or from a post gone private."""
-    if await tx.delete("likes", {"_id": post_id + by}):
-        post = await tx.one("posts", {"_id": post_id})
+    if await tx.get("likes", post_id + by, ("_id",)):
+        post = await tx.get("posts", post_id)
         if post is None:
             raise NotFound
+        tx.delete("likes", {"_id": post_id + by})
         tx.record(PostUnliked(post_id=post_id, author_id=post["author_id"], by=by))
     else:
         post = (await visibility.post(tx, post_id, viewer=by)).post
@@ -41,18 +42,19 @@ async def like_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentL
     """Like a comment; a second like changes nothing."""
     seen = await visibility.comment(tx, comment_id, viewer=by)
     if not seen.liked:
-        tx.insert_last("comment_likes", _like("comment_id", comment_id, by))
+        tx.insert("comment_likes", _like("comment_id", comment_id, by))
         tx.record(CommentLiked(**_about(seen.comment, seen.post["author_id"], by)))
     return _comment_state(seen.comment, liked=True)
 
 
 async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:
     """Take a like of a comment back: one's own also across a block, or from under a post gone private."""
-    if await tx.delete("comment_likes", {"_id": comment_id + by}):
-        comment = await tx.one("comments", {"_id": comment_id})
-        post = comment and await tx.one("posts", {"_id": comment["post_id"]}, {"author_id": 1})
+    if await tx.get("comment_likes", comment_id + by, ("_id",)):
+        comment = await tx.get("comments", comment_id)
+        post = comment and await tx.get("posts", comment["post_id"], ("author_id",))
         if not comment or not post:
             raise NotFound
+        tx.delete("comment_likes", {"_id": comment_id + by})
         tx.record(CommentUnliked(**_about(comment, post["author_id"], by)))
     else:
         comment = (await visibility.comment(tx, comment_id, viewer=by)).comment
@@ -62,7 +64,7 @@ async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> Commen
 async def taken_back(tx: Transaction, found: Sequence[Document]) -> None:
     """Tell that these likes of comments were deleted, where there still are comments and posts."""
     ids = list({like["comment_id"] for like in found})
-    about = {each["_id"]: each for each in await tx.many("comments", {"_id": {"$in": ids}})} if ids else {}
+    about = await tx.get_many("comments", ids)
     authors = await posts.authors(tx, (comment["post_id"] for comment in about.values()))
     for like in found:
         comment = about.get(like["comment_id"])
@@ -82,12 +84,6 @@ async def of_comment(mongo: Mongo, comment_id: str, *, viewer: str, cursor: str 
     await visibility.comment(mongo, comment_id, viewer=viewer)
     where = {"comment_id": comment_id}
     return await people.page(mongo, OF_COMMENT, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
-
-
-async def existing(tx: Transaction, pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these (post, person) pairs are likes now."""
-    found = await tx.many("likes", {"_id": {"$in": [a + b for a, b in pairs]}}, {"post_id": 1, "user_id": 1})
-    return {(like["post_id"], like["user_id"]) for like in found}
 
 
 def _like(field: str, thing_id: str, by: str) -> Document:

@@ -27,7 +27,7 @@ from social.contracts.problems import (
 from social.infra import clock
 from social.infra.blobs import Blobs
 from social.infra.joins import join
-from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
+from social.infra.mongo import Document, Mongo, Reader, Transaction
 from social.infra.wiring import Once, Social
 from social.media_urls import REF_FIELDS, good, ref
 from social.pictures.decoding import Decoders, Picture
@@ -124,7 +124,7 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
         **picture.__dict__,
     }
     del row["source"]
-    await tx.insert("media", row)
+    tx.insert("media", row)
     return ref(row)
 
 
@@ -143,7 +143,7 @@ async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by:
     if not media_ids:
         return []
     free = {"_id": {"$in": list(media_ids)}, "owner": by, "state": "ready"}
-    rows = {row["_id"]: row for row in await tx.many("media", free, REF_FIELDS)}
+    rows = {row["_id"]: row for row in await tx.many("media", free, fields=REF_FIELDS)}
     wrong = [
         FieldProblem(pointer=f"/media/{at}", code="not_attachable", detail="is not an unused picture of yours")
         for at, each in enumerate(media_ids)
@@ -153,14 +153,15 @@ async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by:
         wrong.append(FieldProblem(pointer="/media", code="too_long", detail=f"takes at most {MOST_IN_A_POST} pictures"))
     if wrong:
         raise ValidationFailed(errors=wrong)
-    await tx.update_all("media", free, {"$set": {"state": "attached", "post_id": post_id}})
+    for each in media_ids:
+        tx.update("media", {**free, "_id": each}, {"$set": {"state": "attached", "post_id": post_id}})
     return [rows[each] for each in media_ids]
 
 
 async def edit(tx: Transaction, media_id: str, alt: str, *, by: str) -> MediaRef:
     """Say what one's own picture shows; raises NotFound, Forbidden."""
     row = await _own(tx, media_id, by)
-    await tx.update("media", {"_id": media_id}, {"$set": {"alt": alt}})
+    tx.update("media", {"_id": media_id, "state": row["state"]}, {"$set": {"alt": alt}})
     return ref({**row, "alt": alt})
 
 
@@ -169,18 +170,17 @@ async def delete(tx: Transaction, media_id: str, *, by: str) -> None:
     row = await _own(tx, media_id, by)
     if row["state"] == "attached":
         raise MediaInUse
-    await release(tx, {"_id": media_id})
+    tx.update("media", {"_id": media_id, "state": row["state"]}, GONE)
 
 
-async def release(tx: Transaction, where: Where) -> int:
-    """These pictures are gone and nobody's; their bytes follow by the sweeper. How many there were."""
-    return await tx.update_all("media", {**where, "state": {"$ne": "gone"}}, GONE)
+def release(tx: Transaction, media_ids: Sequence[str]) -> None:
+    """These pictures are gone and nobody's; their bytes follow by the sweeper."""
+    tx.touch_all("media", {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
-    """The same for the pictures of posts that were deleted."""
-    released, _ = await mongo.transact(lambda tx: release(tx, {"post_id": {"$in": list(post_ids)}}))
-    return released
+    """Release the pictures of posts that were deleted; how many there were."""
+    return await mongo.update_all("media", {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> Shown:
@@ -209,8 +209,7 @@ async def sweep(mongo: Mongo, blobs: Blobs) -> int:
         rows = await mongo.many("media", where, fields={"_id": 1}, limit=SWEPT_AT_ONCE)
         if rows:
             still = {"_id": {"$in": [row["_id"] for row in rows]}, "state": state}
-            released, _ = await mongo.transact(lambda tx: tx.update_all("media", still, GONE))  # noqa: B023 - awaited
-            given_up += released
+            given_up += await mongo.update_all("media", still, GONE)
     gone = [row["_id"] for row in await mongo.many("media", {"state": "gone"}, fields={"_id": 1}, limit=SWEPT_AT_ONCE)]
     if gone:
         await blobs.delete(*(name for each in gone for name in names(each)))

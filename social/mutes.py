@@ -16,9 +16,8 @@ async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Mute somebody; a follow stays."""
     them, out, back = await visibility.named(tx, username, viewer=by)
     if not out.mutes_at:
-        out = replace(out, mutes_at=clock.now())
-        await edges.write(tx, out)
-        await sight.changed(tx, by, them["_id"])
+        out = edges.write(tx, out, replace(out, mutes_at=clock.now()))
+        sight.changed(tx, by, them["_id"])
         tx.record(UserMuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 
@@ -27,9 +26,8 @@ async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Hear of somebody again."""
     them, out, back = await visibility.named(tx, username, viewer=by)
     if out.mutes_at:
-        out = replace(out, mutes_at=None)
-        await edges.write(tx, out)
-        await sight.changed(tx, by, them["_id"])
+        out = edges.write(tx, out, replace(out, mutes_at=None))
+        sight.changed(tx, by, them["_id"])
         tx.record(UserUnmuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 

@@ -38,14 +38,14 @@ def row_ids(user: Document) -> list[str]:
     return [row_id(word, user["_id"]) for word in user.get("words", ())]
 
 
-async def enter(tx: Transaction, user: Document) -> None:
+def enter(tx: Transaction, user: Document) -> None:
     """From now on this person is found by their `words`."""
-    await tx.insert("names", *({"_id": each, "user_id": user["_id"]} for each in row_ids(user)))
+    tx.insert("names", *({"_id": each, "user_id": user["_id"]} for each in row_ids(user)))
 
 
-async def move(tx: Transaction, old: Document, new: Document) -> None:
+def move(tx: Transaction, old: Document, new: Document) -> None:
     """From now on they are found by other words."""
     before, after = set(row_ids(old)), set(row_ids(new))
     if gone := sorted(before - after):
-        await tx.delete("names", {"_id": {"$in": gone}})
-    await tx.insert("names", *({"_id": each, "user_id": new["_id"]} for each in sorted(after - before)))
+        tx.clear("names", {"_id": {"$in": gone}})
+    tx.insert("names", *({"_id": each, "user_id": new["_id"]} for each in sorted(after - before)))

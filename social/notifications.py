@@ -9,7 +9,7 @@ from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification, Notifications, Read, Target, Unread
 from social.contracts.people import UserRef
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction, UpdateOne
+from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.paging import Listing
 
 MOST_ACTORS = 8
@@ -23,25 +23,23 @@ async def due(mongo: Mongo, most: int) -> list[Document]:
     return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-async def told(tx: Transaction, groups: Sequence[Document], rendered: Sequence[Notification | None]) -> None:
+def told(tx: Transaction, groups: Sequence[Document], rendered: Sequence[Notification | None]) -> None:
     """These groups were told as they were then; whoever changed one since has it told again.
 
     One that nobody could be seen in is `hidden`, and not counted until it is told of somebody.
     """
-    writes = []
     for group, shown in zip(groups, rendered, strict=True):
-        writes.append(UpdateOne({"_id": group["_id"]}, {"$set": {"told": group["rev"]}}))
+        tx.touch("notifications", {"_id": group["_id"]}, {"$set": {"told": group["rev"]}})
         now_told = {"_id": group["_id"], "rev": group["rev"]}
         done = {"due_at": "", "since": "", "trace": ""}
         hidden = shown is None and group["removed_at"] is None
         change = {"$unset": done, "$set": {"hidden": True}} if hidden else {"$unset": done | {"hidden": ""}}
-        writes.append(UpdateOne(now_told, change))
-    await tx.bulk("notifications", writes)
+        tx.touch("notifications", now_told, change)
 
 
-async def postpone(tx: Transaction, group: Document, by: timedelta) -> None:
+async def postpone(mongo: Mongo, group: Document, by: timedelta) -> None:
     """Tell of this group later."""
-    await tx.update("notifications", {"_id": group["_id"]}, {"$set": {"due_at": clock.now() + by}})
+    await mongo.update("notifications", {"_id": group["_id"]}, {"$set": {"due_at": clock.now() + by}})
 
 
 async def render(mongo: Mongo, documents: Sequence[Document]) -> list[Notification | None]:
@@ -80,15 +78,18 @@ async def unread(mongo: Mongo, recipient: str) -> Unread:
 
 async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
     """Mark as read; the reader's other devices hear of it. How many are left unread."""
-    which: Document = {"_id": {"$in": ask.ids}} if ask.ids is not None else {"updated_at": {"$lte": ask.all_until}}
-    changed = await tx.update_all(
-        "notifications",
-        {"recipient": by, "open": True, **which},
-        {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}},
+    ids = ask.ids
+    which: Document = {"_id": {"$in": ids}} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
+    others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
+    now_read = {"recipient": by, "open": True, **which}
+    changes, left = await asyncio.gather(
+        tx.one("notifications", now_read, {"_id": 1}),
+        tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
     )
-    if changed:
-        tx.record(NotificationsRead(user_id=by, ids=ask.ids, all_until=ask.all_until))
-    return Unread(unread=await tx.count("notifications", _unread(by), limit=MOST_COUNTED))
+    if changes:
+        tx.touch_all("notifications", now_read, {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}})
+        tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
+    return Unread(unread=left)
 
 
 def _unread(recipient: str) -> Document:

@@ -61,13 +61,14 @@ async def spend(tx: Transaction, purpose: Purpose, token: str) -> Spent:
     row = await tx.one(COLLECTION, _usable(purpose, token))
     if row is None:
         raise InvalidOneTimeToken
-    await tx.delete(COLLECTION, {"user_id": row["user_id"], "purpose": purpose})
+    tx.delete(COLLECTION, {"_id": row["_id"]})
+    tx.clear(COLLECTION, {"user_id": row["user_id"], "purpose": purpose})
     return Spent(row["user_id"], row["email"], row.get("asked_at") or row["at"])
 
 
-async def forget_all(tx: Transaction, user_id: str) -> None:
+def forget_all(tx: Transaction, user_id: str) -> None:
     """No token mailed to this person so far is of use."""
-    await tx.delete(COLLECTION, {"user_id": user_id})
+    tx.clear(COLLECTION, {"user_id": user_id})
 
 
 def _usable(purpose: Purpose, token: str) -> Document:

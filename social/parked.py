@@ -6,7 +6,7 @@ from social.contracts.events import Group
 from social.contracts.problems import NotFound, Unavailable, ValidationFailed
 from social.infra import clock, inbox, metrics
 from social.infra.broker import Delivery
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction
 
 LONGEST_KEPT = 1024 * 1024  # bytes of a message; no event of ours comes near it
 
@@ -59,24 +59,23 @@ async def replay(mongo: Mongo, parked_id: str) -> None:
         envelope.event()
     except ValueError as error:
         raise ValidationFailed(f"This release cannot read it, only discard it: {error}") from None
-    try:
-        await mongo.transact(lambda tx: _put_back(tx, envelope, remembered=row["group"] != "outbox"))
-    except AlreadyExists:
-        raise Unavailable("Its event is still on its way to another consumer; try again after that") from None
+    await mongo.transact(lambda tx: _put_back(tx, envelope, remembered=row["group"] != "outbox"))
     await discard(mongo, parked_id)
 
 
 async def _put_back(tx: Transaction, envelope: Envelope, *, remembered: bool) -> None:
     """The event's row, and after a week, when inboxes forget, who has taken effect of it: all that did not park it."""
     outbox_row = {"_id": envelope.id, **envelope.model_dump(exclude={"id"})}
-    await tx.insert("outbox", {**outbox_row, "retries": {}})  # as retried: its age is no reason to refuse writes
+    if await tx.get("outbox", envelope.id, ("_id",)):
+        raise Unavailable("Its event is still on its way to another consumer; try again after that")
+    tx.insert("outbox", {**outbox_row, "retries": {}})  # as retried: its age is no reason to refuse writes
     if not remembered or envelope.at > clock.now() - inbox.REMEMBERS:
         return
     parked = await tx.many("parked", {"_id": {"$in": [f"{group}:{envelope.id}" for group in envelope.groups()]}})
     owing = {each["group"] for each in parked if not each.get("effect")}
     done = [inbox.row_id(group, envelope.id) for group in envelope.groups() if group not in owing]
-    known = {each["_id"] for each in await tx.many("inbox", {"_id": {"$in": done}}, {"_id": 1})}
-    await tx.insert("inbox", *({"_id": each, "at": clock.now()} for each in done if each not in known))
+    known = await tx.get_many("inbox", done, ("_id",))
+    tx.insert("inbox", *({"_id": each, "at": clock.now()} for each in done if each not in known))
 
 
 async def discard(mongo: Mongo, parked_id: str) -> None:

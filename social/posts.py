@@ -42,8 +42,8 @@ async def publish(
         **dict.fromkeys(COUNTS, 0),
         "version": 0,
     }
-    tx.insert_last("posts", post)
-    tx.insert_last("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
+    tx.insert("posts", post)
+    tx.insert("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
     return rendered(
         SeenPost({**post, "pictures": pictures}, written.author, liked=False, reposted=None, bookmarked=False)
@@ -63,11 +63,13 @@ def said(text: str, written: entities.Written) -> Document:
 
 async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
     """Delete one's own post; its timeline entries, and all that is under it, follow by the workers."""
-    if not await tx.delete("posts", {"_id": post_id, "author_id": by}):
+    post = await tx.get("posts", post_id, ("author_id",))
+    if post is None or post["author_id"] != by:
         await visibility.post(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
-    await tx.delete("feed_entries", {"_id": by + post_id})
-    await deletions.note(tx, "post", [post_id])
+    tx.delete("posts", {"_id": post_id})
+    tx.clear("feed_entries", {"_id": by + post_id})
+    deletions.note(tx, "post", [post_id])
     tx.record(PostDeleted(post_id=post_id, author_id=by))
 
 
@@ -126,11 +128,6 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
         return None
     pictures = await media.some(mongo, post.get("media", []))
     return PostPublic.model_construct(**_public({**post, "pictures": pictures}, author))
-
-
-async def existing(tx: Transaction, ids: Iterable[str]) -> set[str]:
-    """Which of these posts still exist."""
-    return {each["_id"] for each in await tx.many("posts", {"_id": {"$in": list(set(ids))}}, {"_id": 1})}
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:

@@ -19,9 +19,10 @@ async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences
     """Change some; what was told before stays. Devices that change different ones at once do not undo each other."""
     asked = {name: getattr(ask, name) for name in ask.model_fields_set}
     kept = {name: on for name, on in asked.items() if on is not None}
+    before, gone = await tx.get(COLLECTION, by) or {}, asked.keys() - kept.keys()
     if asked:
-        await tx.put(COLLECTION, {by: {"$set": kept, "$unset": dict.fromkeys(asked.keys() - kept.keys(), "")}})
-    return _preferences(await tx.one(COLLECTION, {"_id": by}))
+        tx.touch(COLLECTION, {"_id": by}, {"$set": kept, "$unset": dict.fromkeys(gone, "")}, upsert=True)
+    return _preferences({name: on for name, on in before.items() if name not in gone} | kept)
 
 
 async def switched_off(reader: Reader, user_ids: Collection[str]) -> set[tuple[str, str]]:

@@ -11,8 +11,9 @@ async def choose(tx: Transaction, private: bool, *, by: str) -> None:
     user = await tx.one("users", {"_id": by}, {"username": 1, "private": 1})
     if user is not None and user.get("private", False) is not private:
         since = {"private_since": clock.now()} if private else {}
-        await tx.update("users", {"_id": by}, {"$set": {"private": private, **since}})
+        before = {"_id": by, "private": user.get("private")}
+        tx.update("users", before, {"$set": {"private": private, **since}})
         if private:
-            await sight.changed(tx, by)
+            sight.changed(tx, by)
         tx.memory.forget(user["username"])
         tx.record(PrivacyChanged(user_id=by, private=private))

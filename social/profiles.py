@@ -22,6 +22,6 @@ async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected
     if "private" in change:
         await privacy.choose(tx, change.pop("private"), by=by)
     change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
-    await tx.update("users", {"_id": by}, {"$set": change, "$inc": {"rev": 1}})
-    await names.move(tx, user, edited)
+    tx.update("users", {"_id": by, "rev": user.get("rev")}, {"$set": change, "$inc": {"rev": 1}})
+    names.move(tx, user, edited)
     return users.own(edited)

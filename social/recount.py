@@ -105,7 +105,7 @@ async def _mend(tx: Transaction, doubt: Doubt) -> dict[str, int] | None:
         return None
     until = doubt.since + (again[0].since - doubt.since) / 2
     change = {"$set": {**doubt.true, "recounted_at": until}, "$inc": {"version": 1}}
-    await tx.update(doubt.collection, {"_id": doubt.id, "version": doubt.version}, change)
+    tx.update(doubt.collection, {"_id": doubt.id, "version": doubt.version}, change)
     tx.record(Recounted(collection=doubt.collection, id=doubt.id))
     return doubt.drift
 
@@ -119,7 +119,7 @@ def settled(found: Sequence[Doubt]) -> list[Doubt]:
 async def recounted_at(tx: Transaction, collection: str, ids: Collection[str], oldest: datetime) -> dict[str, datetime]:
     """Until when which of these hold everything that happened; only those where that is after `oldest`."""
     where = {"_id": {"$in": list(ids)}, "recounted_at": {"$gte": oldest}}
-    return {each["_id"]: each["recounted_at"] for each in await tx.many(collection, where, {"recounted_at": 1})}
+    return {each["_id"]: each["recounted_at"] for each in await tx.many(collection, where, fields={"recounted_at": 1})}
 
 
 async def everything(mongo: Mongo) -> AsyncIterator[tuple[str, list[str]]]:

@@ -6,7 +6,7 @@ from social import users
 from social.contracts.problems import AlreadyReported, FieldProblem, NotFound, RateLimited, ValidationFailed
 from social.contracts.reports import NewReport, Report, Reported
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction
 
 MOST_A_DAY = 50
 AUTHORED = {"post": "posts", "comment": "comments"}
@@ -33,10 +33,9 @@ async def file(tx: Transaction, ask: NewReport, *, by: str) -> Report:
         "text": ask.text,
         "created_at": now,
     }
-    try:
-        await tx.insert("reports", report)
-    except AlreadyExists:
-        raise AlreadyReported from None
+    if tx.attempt and await tx.one("reports", {name: report[name] for name in ("reporter", "kind", "target")}):
+        raise AlreadyReported
+    tx.insert("reports", report)
     return Report(id=report_id, target=ask.target, reason=ask.reason, text=ask.text, created_at=now)
 
 

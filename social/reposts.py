@@ -19,22 +19,22 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     if mine is None:
         repost_id = clock.new_id()
         row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "repost_id": repost_id, "at": clock.now()}
-        tx.insert_last("reposts", row)
+        tx.insert("reposts", row)
         tx.record(PostReposted(post_id=post_id, author_id=author["_id"], by=by, repost_id=repost_id))
     return _state(post, reposted=True)
 
 
 async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
-    mine = await tx.one("reposts", {"_id": post_id + by}, {"repost_id": 1})
+    mine = await tx.get("reposts", post_id + by, ("repost_id",))
     if mine is None:
         post = (await visibility.post(tx, post_id, viewer=by)).post
     else:
-        found = await tx.one("posts", {"_id": post_id})
+        found = await tx.get("posts", post_id)
         if found is None:
             raise NotFound
         post = found
-        await tx.delete("reposts", {"_id": mine["_id"]})
+        tx.delete("reposts", {"_id": mine["_id"], "repost_id": mine["repost_id"]})
         tx.record(PostUnreposted(post_id=post_id, author_id=post["author_id"], by=by, repost_id=mine["repost_id"]))
     return _state(post, reposted=False)
 

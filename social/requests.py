@@ -24,8 +24,7 @@ async def ask(tx: Transaction, user_id: str, *, by: str) -> Edge:
         raise NotFound
     if edge.follows_at or edge.requested_at:
         return edge
-    edge = replace(edge, requested_at=clock.now())
-    await edges.write(tx, edge)
+    edge = edges.write(tx, edge, replace(edge, requested_at=clock.now()))
     tx.record(FollowRequested(follower_id=by, followee_id=user_id))
     return edge
 
@@ -36,8 +35,8 @@ async def hold_back(tx: Transaction, follower: str, followee: str, at: datetime)
     edge = (await edges.between(tx, [(follower, followee)]))[follower, followee]
     if them is None or not edge.follows_at or not them["private_since"] < edge.follows_at <= at:
         return
-    await edges.write(tx, replace(edge, follows_at=None, requested_at=edge.follows_at))
-    await sight.changed(tx, follower, followee)
+    edges.write(tx, edge, replace(edge, follows_at=None, requested_at=edge.follows_at))
+    sight.changed(tx, follower, followee)
     tx.record(UserUnfollowed(follower_id=follower, followee_id=followee))
     tx.record(FollowRequested(follower_id=follower, followee_id=followee))
 
@@ -52,8 +51,7 @@ async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Let somebody follow who asked to; raises NotFound when they did not, or took it back."""
     them, out, back = await visibility.other(tx, username, viewer=by)
     if back.requested_at:
-        back = replace(back, follows_at=clock.now(), requested_at=None)
-        await edges.write(tx, back)
+        back = edges.write(tx, back, replace(back, follows_at=clock.now(), requested_at=None))
         tx.record(FollowAccepted(follower_id=them["_id"], followee_id=by))
     elif not back.follows_at:
         raise NotFound("There is no such request")
@@ -64,8 +62,7 @@ async def refuse(tx: Transaction, username: str, *, by: str) -> Relationship:
     """Refuse a request; they are not told."""
     them, out, back = await visibility.other(tx, username, viewer=by)
     if back.requested_at:
-        back = replace(back, requested_at=None)
-        await edges.write(tx, back)
+        back = edges.write(tx, back, replace(back, requested_at=None))
         tx.record(FollowRequestClosed(follower_id=them["_id"], followee_id=by))
     return edges.relationship(out, back)
 
@@ -76,8 +73,7 @@ async def accept_some(tx: Transaction, user_id: str) -> bool:
         return False
     rows = await tx.many("edges", {"to": user_id, "requested_at": edges.EVER}, limit=AT_ONCE)
     if rows:
-        now = clock.now()
-        accepted = [replace(edges.of(row), follows_at=now, requested_at=None) for row in rows]
-        await edges.write(tx, *accepted)
+        now, asked = clock.now(), [edges.of(row) for row in rows]
+        accepted = [edges.write(tx, each, replace(each, follows_at=now, requested_at=None)) for each in asked]
         tx.record(*(FollowAccepted(follower_id=edge.source, followee_id=user_id) for edge in accepted))
     return len(rows) == AT_ONCE

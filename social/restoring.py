@@ -84,7 +84,7 @@ async def waiting(mongo: Mongo) -> int:
 async def _record(tx: Transaction, events: Sequence[Event]) -> None:
     tx.record(*events)
     counted = [each.id for each in tx.recorded if Group.COUNTERS in each.groups()]
-    await tx.insert("inbox", *({"_id": inbox.row_id(Group.COUNTERS, each), "at": clock.now()} for each in counted))
+    tx.insert("inbox", *({"_id": inbox.row_id(Group.COUNTERS, each), "at": clock.now()} for each in counted))
 
 
 async def _walk(mongo: Mongo, collection: str, where: Where) -> AsyncIterator[list[Document]]:

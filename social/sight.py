@@ -8,9 +8,9 @@ from social.infra.mongo import Document, Mongo, Transaction
 REMEMBERED = timedelta(hours=1)  # by the index that lets them expire
 
 
-async def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
+def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
     """Have every gateway look again: at these two, or at all who watch one."""
-    tx.insert_last("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
+    tx.insert("visibility_changes", {"_id": clock.new_id(), "at": clock.now(), "who": who, "whom": whom})
 
 
 async def since(mongo: Mongo, at: datetime) -> list[Document]:

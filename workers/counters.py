@@ -28,7 +28,7 @@ from social.contracts.events import (
 from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
-from social.infra.mongo import Transaction, UpdateOne
+from social.infra.mongo import Transaction
 from social.infra.pushing import Hint
 from social.infra.wiring import Social
 
@@ -65,15 +65,8 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
         for collection, document_id, name, by in deltas(each.event):
             if each.at > counted.get((collection, document_id), clock.EPOCH):
                 folded[collection, document_id][name] += by
-    for collection in COUNTED:
-        await tx.bulk(
-            collection,
-            [
-                UpdateOne({"_id": document_id}, {"$inc": {**counter, "version": 1}})
-                for (where, document_id), counter in folded.items()
-                if where == collection
-            ],
-        )
+    for (collection, document_id), counter in folded.items():
+        tx.touch(collection, {"_id": document_id}, {"$inc": {**counter, "version": 1}})
 
 
 async def _counted(tx: Transaction, happened: Sequence[Happened]) -> dict[tuple[str, str], datetime]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from social import edges, grouping, preferences, visibility
 from social.contracts.events import Event
 from social.edges import Edge
-from social.grouping import Cause, Facts
+from social.grouping import Cause, Facts, GroupChanges
 from social.infra.mongo import Document, Transaction, Where
 from workers import causes
 
@@ -28,7 +28,9 @@ class Verdict(NamedTuple):
     untold: set[str]
 
 
-async def weigh(tx: Transaction, events: Sequence[Event], traces: Mapping[int, str | None]) -> Verdict:
+async def weigh(
+    tx: Transaction, changes: GroupChanges, events: Sequence[Event], traces: Mapping[int, str | None]
+) -> Verdict:
     """What these events come to, by the state that they left; `traces`: the requests they come from, by `id(event)`."""
     found = {c.fact_id: c._replace(trace=traces.get(id(event))) for event in events for c in causes.of(event)}
     former = {cause.fact_id: cause for cause in await causes.former(tx, events)}
@@ -36,7 +38,7 @@ async def weigh(tx: Transaction, events: Sequence[Event], traces: Mapping[int, s
         return Verdict({}, [], set())
     telling = {each.fact_id for event in events if not isinstance(event, causes.UNDOING) for each in causes.of(event)}
     looked_at = former | found
-    known = await grouping.facts(tx, looked_at.values())
+    known = await changes.facts(looked_at.values())
     state = await State.of(tx, looked_at.values())
     off = await preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()})
     told, untold = [], set[str]()
@@ -96,7 +98,7 @@ class State:
         private: set[str] = set()
         if authors:
             where = {"_id": {"$in": list({author for _, author in authors})}, "private": True}
-            private = {each["_id"] for each in await tx.many("users", where, {"_id": 1})}
+            private = {each["_id"] for each in await tx.many("users", where, fields={"_id": 1})}
         return cls(posts, comments, marks, between, private)
 
     def mutes(self, cause: Cause) -> bool:
@@ -147,4 +149,4 @@ def _author(posts: Documents, cause: Cause) -> str:
 async def _some(tx: Transaction, collection: str, ids: Collection[str], fields: Where) -> Documents:
     if not ids:
         return {}
-    return {each["_id"]: each for each in await tx.many(collection, {"_id": {"$in": list(ids)}}, fields)}
+    return {each["_id"]: each for each in await tx.many(collection, {"_id": {"$in": list(ids)}}, fields=fields)}

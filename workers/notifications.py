@@ -56,21 +56,22 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
     """The effect of events not seen before; what was undone meanwhile is not told."""
     events, at = [each.event for each in happened], min(each.at for each in happened)
-    left = MOST_WITHDRAWN
+    changes, left = grouping.GroupChanges(tx), MOST_WITHDRAWN
     for event, where in await evidence.parted(tx, events):
-        left -= await grouping.withdraw(tx, where, most=left) if left else 0
+        left -= await changes.withdraw(where, most=left) if left else 0
         if not left:
             tx.record(causes.further(event))
-    known, told, untold = await evidence.weigh(tx, events, {id(each.event): each.trace for each in happened})
-    await grouping.change(tx, known, told=told, untold=untold, at=at)
+    known, told, untold = await evidence.weigh(tx, changes, events, {id(each.event): each.trace for each in happened})
+    await changes.change(known, told=told, untold=untold)
     for event in events:
         gone = causes.gone(event)
-        if gone and await grouping.remove(tx, gone, most=MOST_REMOVED, at=at):
+        if gone and await changes.remove(gone, most=MOST_REMOVED):
             tx.record(causes.further(event))
         if isinstance(event, SuspensionChanged):
-            after = await grouping.tell_anew(tx, event.user_id, event.after, most=MOST_REMOVED, at=at)
+            after = await changes.tell_anew(event.user_id, event.after, most=MOST_REMOVED)
             if after is not None:
                 tx.record(SuspensionChanged(user_id=event.user_id, after=after))
+    await changes.write(at)
 
 
 async def due(social: Social) -> float:
@@ -89,7 +90,11 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
     try:
         rendered = await notifications.render(social.mongo, groups)
         await announce(social, [_news_of(*each) for each in zip(groups, rendered, strict=True)])
-        await social.mongo.transact(lambda tx: notifications.told(tx, groups, rendered))
+
+        async def told(tx: Transaction) -> None:
+            notifications.told(tx, groups, rendered)
+
+        await social.mongo.transact(told)
     except Unavailable:
         raise
     except Exception as error:
@@ -98,7 +103,7 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
                 await _tell_of(social, [group])
             return
         log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
-        await social.mongo.transact(lambda tx: notifications.postpone(tx, groups[0], LATER))
+        await notifications.postpone(social.mongo, groups[0], LATER)
 
 
 async def announce(social: Social, all_news: Sequence[News]) -> None:

@@ -129,8 +129,8 @@ async def _commits(mongo: Mongo) -> Finding:
 
     async def work(tx: Transaction) -> None:
         row = {"_id": f"doctor {clock.new_id()}"}
-        await tx.insert("leases", row)
-        await tx.delete("leases", row)
+        tx.insert("leases", row)
+        tx.delete("leases", row)
 
     try:
         await mongo.transact(work)

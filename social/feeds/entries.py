@@ -41,7 +41,8 @@ async def change_side(tx: Transaction, author_id: str, limit: int) -> None:
     """
     merged = await changes_side(tx, author_id, limit)
     if merged is not None:
-        await tx.update("users", {"_id": author_id}, {"$set": {"merged": merged}})
+        before = {"_id": author_id, "merged": True if not merged else {"$ne": True}}
+        tx.update("users", before, {"$set": {"merged": merged}})
     if merged:
         tx.record(MergingContinued(author_id=author_id))
 

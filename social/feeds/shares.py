@@ -71,7 +71,7 @@ async def _put(mongo: Mongo, entries: list[Document]) -> None:
         await mongo.insert_missing("feed_entries", some)
         for reason, ids in _by_reason(some):
             where = {"_id": {"$in": ids}, "reposts.by": {"$gt": "", "$ne": reason["by"]}}
-            await timelines.change_all(mongo, "feed_entries", where, _change({"$concatArrays": ["$reposts", [reason]]}))
+            await mongo.update_all("feed_entries", where, _change({"$concatArrays": ["$reposts", [reason]]}))
 
 
 def _by_reason(entries: list[Document]) -> Iterator[tuple[Document, list[str]]]:
@@ -84,7 +84,7 @@ def _by_reason(entries: list[Document]) -> Iterator[tuple[Document, list[str]]]:
 
 async def _drop(mongo: Mongo, where: Where, stays: Document) -> None:
     kept = {"$filter": {"input": "$reposts", "as": "each", "cond": stays}}
-    await timelines.change_all(mongo, "feed_entries", where, _change(kept))
+    await mongo.update_all("feed_entries", where, _change(kept))
     gone = {name: each for name, each in where.items() if name in ("_id", "owner")}
     await mongo.delete("feed_entries", {**gone, "reposts": []})
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from social.contracts.events import TimelineWanted
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction, Where, reachable
+from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.wiring import Social
 
 CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
@@ -64,7 +64,8 @@ async def want(tx: Transaction, owner: str) -> None:
     row = await tx.one("timelines", {"_id": owner}, {"active_at": 1})
     if row is None or row["active_at"] <= now - ACTIVE:
         empty = {"active_at": now, "floor": NOTHING, "merged": []}
-        await tx.put("timelines", {owner: {"$set": empty}})
+        unchanged = {"_id": owner, "active_at": row and row["active_at"]}
+        tx.update("timelines", unchanged, {"$set": empty}, upsert=True)
         tx.record(TimelineWanted(user_id=owner))
 
 
@@ -78,25 +79,20 @@ async def drop_some(social: Social) -> int:
 
 
 async def _drop(tx: Transaction, unchanged: Document) -> None:
-    if await tx.delete("timelines", unchanged):
-        await tx.delete("feed_entries", {"owner": unchanged["_id"]})
+    if await tx.one("timelines", unchanged, {"_id": 1}):
+        tx.delete("timelines", unchanged)
+        tx.clear("feed_entries", {"owner": unchanged["_id"]})
 
 
 async def merge(mongo: Mongo, owners: Iterable[str], author_id: str) -> None:
     """Merge somebody's posts into these timelines when they are read, if they are kept."""
     where = {"_id": {"$in": list(owners)}}
-    await change_all(mongo, "timelines", where, {"$addToSet": {"merged": author_id}})
+    await mongo.update_all("timelines", where, {"$addToSet": {"merged": author_id}})
 
 
 async def part(mongo: Mongo, owner: str, author_id: str) -> None:
     """Merge somebody's posts no longer."""
     await mongo.update("timelines", {"_id": owner}, {"$pull": {"merged": author_id}})
-
-
-async def change_all(mongo: Mongo, collection: str, where: Where, change: Any) -> None:
-    """Change all that match: for changes that are the same when repeated."""
-    async with reachable():
-        await mongo.database[collection].update_many(where, change)
 
 
 async def trim(mongo: Mongo, owner: str) -> None:

@@ -1,12 +1,12 @@
 """The inbox: a consumer group's memory of the events it has taken effect of, kept in the same transaction."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from social.contracts.events import Event, Group
 from social.infra import clock
-from social.infra.mongo import AlreadyExists, Transaction
+from social.infra.mongo import Transaction
 from social.infra.wiring import Social
 
 
@@ -33,21 +33,15 @@ def row_id(group: Group, event_id: str) -> str:
 async def once(social: Social, group: Group, happened: Sequence[Happened], record: Record) -> None:
     """Record the effect of the events this group has not seen, in one transaction; of the others nothing."""
     ids = {row_id(group, each.id): each for each in happened}
-    try:  # nearly always all of them are new, and asking first would cost a round trip
-        _, tx = await social.mongo.transact(lambda tx: _take(tx, ids, record), timeout_s=TIMEOUT_S)
-    except AlreadyExists:
-        _, tx = await social.mongo.transact(lambda tx: _take_new(tx, ids, record), timeout_s=TIMEOUT_S)
+
+    async def take(tx: Transaction) -> None:
+        # Nearly always all of them are new, and asking first would cost a round trip.
+        seen = await tx.get_many("inbox", ids, ("_id",)) if tx.attempt else {}
+        new = {row_id: each for row_id, each in ids.items() if row_id not in seen}
+        if new:
+            now = clock.now()
+            tx.insert("inbox", *({"_id": row_id, "at": now} for row_id in new))
+            await record(tx, list(new.values()))
+
+    _, tx = await social.mongo.transact(take, timeout_s=TIMEOUT_S)
     social.publisher.offer(tx.recorded)
-
-
-async def _take(tx: Transaction, ids: Mapping[str, Happened], record: Record) -> None:
-    now = clock.now()
-    await tx.insert("inbox", *({"_id": row_id, "at": now} for row_id in ids))
-    await record(tx, list(ids.values()))
-
-
-async def _take_new(tx: Transaction, ids: Mapping[str, Happened], record: Record) -> None:
-    seen = {row["_id"] for row in await tx.many("inbox", {"_id": {"$in": list(ids)}}, {"_id": 1})}
-    new = {row_id: each for row_id, each in ids.items() if row_id not in seen}
-    if new:
-        await _take(tx, new, record)

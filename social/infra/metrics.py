@@ -49,6 +49,9 @@ LOADER_BATCH = Histogram(
     ["collection"],
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
+COMMIT_GROUP = Histogram(
+    "plaza_commit_group_size", "Transactions that were committed together", buckets=(1, 2, 4, 8, 16, 32, 64)
+)
 STORE_FAILURES = Counter("plaza_store_command_failures_total", "Commands that MongoDB refused or lost", ["command"])
 STORE_CONNECTIONS = Gauge("plaza_store_connections", "Connections to MongoDB")
 STORE_IN_USE = Gauge("plaza_store_connections_in_use", "Those that a command is using")

@@ -2,73 +2,34 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import pymongo
 from bson import CodecOptions
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import (
-    AutoReconnect,
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WaitQueueTimeoutError,
-)
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
 from social.infra import store_metrics
+from social.infra.group_commit import DURABLE, Conflict, GroupCommit
 from social.infra.loaders import Loaders
 from social.infra.memory import Memory
 from social.infra.settings import StartError
-from social.infra.transaction import (
-    DUPLICATE_KEY,
-    AlreadyExists,
-    DeleteOne,
-    Document,
-    InsertOne,
-    Overtaken,
-    Reader,
-    Sort,
-    Transaction,
-    UpdateMany,
-    UpdateOne,
-    Where,
-    already,
-)
+from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
+from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
 
-__all__ = ["AWAY", "AlreadyExists", "DeleteOne", "Document", "InsertOne", "InvalidDocument", "Mongo", "Reader", "Sort"]
-__all__ += ["Transaction", "UpdateMany", "UpdateOne", "Where", "reachable"]
+__all__ = ["AWAY", "AlreadyExists", "Document", "Fields", "InvalidDocument", "Mongo", "Reader", "Sort"]
+__all__ += ["Transaction", "Where", "reachable"]
 
 T = TypeVar("T")
 
-CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: retried whether or not the server labels them
 CLOSE_S = 0.5
-REFUSES = (13, 18, 8000)  # Unauthorized, AuthenticationFailed, and what Atlas calls both
-AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError)
-
-
-@asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
-    """Turns a document store that is away into a 503 the caller may retry; raises StartError when it refuses us."""
-    try:
-        yield
-    except AWAY as error:
-        raise Unavailable from error
-    except OperationFailure as error:
-        if error.code in REFUSES:
-            raise StartError(f"MONGO_URL is wrong: the server says {(error.details or {}).get('errmsg')}") from None
-        if error.timeout or error.has_error_label("RetryableWriteError"):
-            raise Unavailable from error
-        raise
+ALONE_AFTER = 2  # refusals, a transaction is no longer written together with others
 
 
 class Mongo:
@@ -77,7 +38,6 @@ class Mongo:
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = Memory()
         self.loaders = Loaders(self._by_id)
-        self._ending: set[asyncio.Future[None]] = set()
         try:
             self._client: Any = AsyncIOMotorClient(
                 url,
@@ -91,8 +51,9 @@ class Mongo:
         except (PyMongoError, ValueError):  # whose words may hold the password
             raise StartError("MONGO_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self.database: Any = self._client.get_database(
-            database, codec_options=CodecOptions(tz_aware=True), write_concern=WriteConcern(w="majority", j=True)
+            database, codec_options=CodecOptions(tz_aware=True), write_concern=DURABLE
         )
+        self.commits = GroupCommit(self._client, self.database)
 
     async def ping(self, timeout_s: float | None = None) -> None:
         """Raises Unavailable when the store does not answer, or not in so many seconds instead of the usual ones."""
@@ -159,7 +120,7 @@ class Mongo:
             details = error.details or {}
             if details.get("writeConcernErrors"):  # written, but a new primary may not have it: not done yet
                 raise Unavailable from error
-            if any(each["code"] != DUPLICATE_KEY for each in details.get("writeErrors", [])):
+            if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
                 raise
 
     async def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> int:
@@ -171,6 +132,11 @@ class Mongo:
             raise already(error) from None
         return int(result.modified_count) + (result.upserted_id is not None)
 
+    async def update_all(self, collection: str, where: Where, change: Any) -> int:
+        """Change all documents that match, each by itself; how many were changed."""
+        async with reachable():
+            return int((await self.database[collection].update_many(where, change)).modified_count)
+
     async def delete(self, collection: str, where: Where) -> int:
         """Delete all that match; how many there were."""
         async with reachable():
@@ -181,84 +147,33 @@ class Mongo:
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
-        self, work: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0
+        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0
     ) -> tuple[T, "Transaction"]:
-        """Run `work` in one transaction, again from its start after a conflict; its result and the transaction.
+        """Run a verb and commit what it handed over, with what others commit at the moment; its result and writes.
 
-        `work` may run several times and must do nothing but write through the transaction. When a unique index
-        refused an insert and `work` handled that, there is nothing to commit and the transaction is dropped.
-        Raises Unavailable when the store is away or the deadline passes.
+        `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
+        over. Raises Unavailable when the store is away or the deadline passes.
         """
+        conflict: str | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                attempt = 0
-                while True:
+                for attempt in itertools.count():
+                    tx = Transaction(self, attempt=attempt, conflict=conflict)
+                    result = await verb(tx)
+                    if not tx.writes and not tx.recorded:
+                        break
                     try:
-                        async with reachable():
-                            return await self._attempt(work)
-                    except Overtaken:
-                        pass
-                    except PyMongoError as error:
-                        if not _transient(error):
-                            raise
-                    except Unavailable as error:
-                        if not _transient(error.__cause__):
-                            raise
-                        if attempt > 2:  # the store itself is away: say so soon rather than late
-                            raise
-                    await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**attempt)))  # noqa: S311 - jitter
-                    attempt += 1
+                        await self.commits.commit(tx, alone=attempt >= ALONE_AFTER, timeout_s=timeout_s)
+                        break
+                    except Conflict as refused:
+                        conflict = refused.on
+                    if attempt:  # it is much wanted
+                        await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**attempt)))  # noqa: S311 - jitter
         except TimeoutError as error:
             raise Unavailable from error
-
-    async def _attempt(self, work: Callable[["Transaction"], Awaitable[T]]) -> tuple[T, "Transaction"]:
-        session = await self._client.start_session()
-        try:
-            done = await self._commit(session, work)
-        except asyncio.CancelledError:  # a deadline does not wait for a store that says nothing
-            ending = asyncio.ensure_future(_end(session))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            raise
-        except BaseException:
-            await session.end_session()  # which aborts what is under way
-            raise
-        await session.end_session()
-        return done
-
-    async def _commit(self, session: Any, work: Callable[["Transaction"], Awaitable[T]]) -> tuple[T, "Transaction"]:
-        session.start_transaction(
-            read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
-        )
-        tx = Transaction(self.database, session, self.memory)
-        result = await work(tx)
-        if tx.refused:
-            await session.abort_transaction()
-            tx.recorded.clear()
-            return result, tx
-        await tx.write_outbox()
-        while True:
-            try:
-                await session.commit_transaction()
-                return result, tx
-            except PyMongoError as error:  # committing again is harmless and the only way to know
-                if not error.has_error_label("UnknownTransactionCommitResult"):
-                    raise
-                await asyncio.sleep(0.05)
+        return result, tx
 
     def close(self) -> None:
         """Drop the connections; a store that is gone already is not looked for, only to end sessions there."""
         with pymongo.timeout(CLOSE_S):
             self._client.close()
-
-
-async def _end(session: Any) -> None:
-    with contextlib.suppress(PyMongoError):  # then the store ends it by itself, by its own deadline
-        await session.end_session()
-
-
-def _transient(error: BaseException | None) -> bool:
-    """Whether a transaction that failed so may simply run again."""
-    if not isinstance(error, PyMongoError):
-        return False
-    return error.has_error_label("TransientTransactionError") or getattr(error, "code", None) in CONFLICTS

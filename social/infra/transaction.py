@@ -1,10 +1,15 @@
-"""Writes that commit together, and what they are said in: the operations, what may stand in their way, and readers."""
+"""A transaction: what a verb hands over to be written together, with the events it records.
+
+A verb reads first, outside of any store transaction, and hands over inserts, updates and deletes with the conditions
+they rely on. `social/infra/group_commit.py` writes the transactions of many verbs in one store transaction; where a
+unique index or a condition refuses one of them, its verb runs anew on what is there then.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
-from pymongo import DeleteOne, InsertOne, UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo import DeleteMany, DeleteOne, UpdateMany, UpdateOne
 
 from social.contracts.envelope import Envelope
 from social.contracts.events import Event
@@ -12,26 +17,18 @@ from social.infra import clock
 from social.infra.logs import current_trace
 from social.infra.memory import Memory
 
-__all__ = ["DeleteOne", "InsertOne", "UpdateMany", "UpdateOne"]  # the write operations of `Transaction.bulk`
-
 Document = dict[str, Any]
 Where = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
-
-DUPLICATE_KEY = 11000
-WRITES_EVERYWHERE = 25  # the wire version of MongoDB 8.0, whose `bulkWrite` takes several collections at once
+Fields = tuple[str, ...]
 
 
 class AlreadyExists(Exception):
-    """A unique index refused an insert; `index` names what was taken."""
+    """A unique index refused an insert; `index` names its keys, separated by commas."""
 
     def __init__(self, index: str) -> None:
         super().__init__(index)
         self.index = index
-
-
-class Overtaken(Exception):
-    """Somebody else inserted what this transaction was about to: it runs again and sees it."""
 
 
 class Reader(Protocol):
@@ -39,40 +36,129 @@ class Reader(Protocol):
 
     memory: Memory
 
-    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None: ...
+    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None: ...
 
     async def get_many(
-        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
+        self, collection: str, ids: Iterable[str], fields: Fields | None = None
     ) -> dict[str, Document]: ...
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
 
-    async def many(self, collection: str, where: Where, *, fields: Where | None = None) -> list[Document]: ...
+    async def many(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        fields: Where | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Document]: ...
 
     async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]: ...
 
+    async def count(self, collection: str, where: Where, *, limit: int) -> int: ...
+
+
+Kind = Literal["insert", "update", "touch", "delete", "clear"]
+
+
+@dataclass(slots=True)
+class Write:
+    """One write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
+
+    kind: Kind
+    collection: str
+    operation: Any  # the document of an insert, else the driver's operation
+    key: str | None  # the id that nobody else may write at this moment, where the write relies on what was read
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has: exact enough to bound a group."""
+        if self.kind != "insert":
+            return 300
+        return 100 + sum(len(each) if isinstance(each, str | list) else 16 for each in self.operation.values())
+
 
 class Transaction:
-    """Writes that commit together with the events that tell of them."""
+    """What one verb reads and what it hands over; nothing is written before the verb returned.
 
-    def __init__(self, database: Any, session: Any, memory: Memory) -> None:
-        self.memory = memory
-        self._database = database
-        self._session = session
-        self._last: list[tuple[str, Document]] = []
+    `conflict` is None the first time a verb runs. Afterwards it names what refused the attempt before: the keys of a
+    unique index, or "" for a condition that did not hold.
+    """
+
+    def __init__(self, reader: Reader, *, attempt: int = 0, conflict: str | None = None) -> None:
+        self.memory = reader.memory
+        self.attempt = attempt
+        self.conflict = conflict
+        self.writes: list[Write] = []
         self.recorded: list[Envelope] = []
-        self.refused = False
+        self._reader = reader
 
-    def insert_last(self, collection: str, *documents: Document) -> None:
-        """Insert right before the commit, together with the outbox: one round trip where the store knows how.
+    # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
 
-        For a transaction that has looked at something before: SecantusDB does not begin one with such a write. When
-        somebody else was faster, it runs again and sees it.
+    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None:
+        """The document with this id, or None."""
+        return await self._reader.get(collection, id_, fields)
+
+    async def get_many(self, collection: str, ids: Iterable[str], fields: Fields | None = None) -> dict[str, Document]:
+        """The documents with these ids that exist, by id."""
+        return await self._reader.get_many(collection, ids, fields)
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
+        """The document that matches, or None."""
+        return await self._reader.one(collection, where, fields)
+
+    async def many(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        fields: Where | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Document]:
+        """All documents that match, or the first `limit` of them."""
+        return await self._reader.many(collection, where, fields=fields, sort=sort, limit=limit)
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
+        """What a pipeline makes of a collection."""
+        return await self._reader.aggregate(collection, pipeline)
+
+    async def count(self, collection: str, where: Where, *, limit: int) -> int:
+        """How many documents match, counted no further than `limit`."""
+        return await self._reader.count(collection, where, limit=limit)
+
+    # Writes, which commit together or not at all.
+
+    def insert(self, collection: str, *documents: Document) -> None:
+        """Insert documents; where a unique index refuses one, the verb runs anew and finds its name in `conflict`."""
+        self.writes += [Write("insert", collection, each, each["_id"]) for each in documents]
+
+    def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+        """Change the one document that matches `where`, its `_id` among it; where none matches, the verb runs anew.
+
+        With `upsert` it is inserted where no document has the `_id`; one that has it must match.
         """
-        self._last += [(collection, each) for each in documents]
+        self.writes.append(Write("update", collection, UpdateOne(where, change, upsert=upsert), where["_id"]))
+
+    def touch(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+        """Change at most one document, where it matches; a condition that does not hold is no conflict."""
+        self.writes.append(Write("touch", collection, UpdateOne(where, change, upsert=upsert), None))
+
+    def touch_all(self, collection: str, where: Where, change: Any) -> None:
+        """Change all documents that match at the commit."""
+        self.writes.append(Write("touch", collection, UpdateMany(where, change), None))
+
+    def delete(self, collection: str, where: Where) -> None:
+        """Delete the one document that matches, its `_id` among it; where none matches, the verb runs anew."""
+        self.writes.append(Write("delete", collection, DeleteOne(where), where["_id"]))
+
+    def clear(self, collection: str, where: Where) -> None:
+        """Delete all documents that match at the commit."""
+        self.writes.append(Write("clear", collection, DeleteMany(where), None))
 
     def record(self, *events: Event) -> None:
-        """Tell of what this transaction makes true; nobody hears of it unless it commits."""
+        """Record events of what this transaction makes true; nobody hears of them unless it commits."""
         for event in events:
             if event.groups:
                 self.recorded.append(
@@ -87,126 +173,7 @@ class Transaction:
                     )
                 )
 
-    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None:
-        """The document with this id, or None, as this transaction sees it."""
-        return await self.one(collection, {"_id": id_}, dict.fromkeys(fields, 1) if fields else None)
-
-    async def get_many(
-        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
-    ) -> dict[str, Document]:
-        """The documents with these ids that exist, by id, as this transaction sees them."""
-        wanted = list(dict.fromkeys(ids))
-        where, kept = {"_id": {"$in": wanted}}, dict.fromkeys(fields, 1) if fields else None
-        found = {row["_id"]: row for row in await self.many(collection, where, kept)} if wanted else {}
-        return {id_: found[id_] for id_ in wanted if id_ in found}
-
-    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
-        """The document that matches, as this transaction sees it."""
-        found: Document | None = await self._database[collection].find_one(where, fields, session=self._session)
-        return found
-
-    async def many(
-        self, collection: str, where: Where, fields: Where | None = None, *, limit: int = 0
-    ) -> list[Document]:
-        """All documents that match, or so many of them, as this transaction sees them."""
-        cursor = self._database[collection].find(where, fields, session=self._session, limit=limit, batch_size=1_000)
-        found: list[Document] = await cursor.to_list(None)
-        return found
-
-    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
-        """What a pipeline makes of a collection, as this transaction sees it."""
-        cursor = self._database[collection].aggregate(pipeline, session=self._session)
-        found: list[Document] = await cursor.to_list(None)
-        return found
-
-    async def count(self, collection: str, where: Where, *, limit: int) -> int:
-        """How many match, counted no further than `limit`."""
-        return int(await self._database[collection].count_documents(where, limit=limit, session=self._session))
-
-    async def insert(self, collection: str, *documents: Document) -> None:
-        """Insert; raises AlreadyExists, after which this transaction can do nothing more."""
-        try:
-            if len(documents) == 1:
-                await self._database[collection].insert_one(documents[0], session=self._session)
-            elif documents:
-                await self._database[collection].insert_many(documents, session=self._session)
-        except (DuplicateKeyError, BulkWriteError) as error:
-            self.refused = True
-            raise already(error) from None
-
-    async def update(self, collection: str, where: Where, change: Any) -> int:
-        """Change at most one document; how many were."""
-        result = await self._database[collection].update_one(where, change, session=self._session)
-        return int(result.modified_count)
-
-    async def update_all(self, collection: str, where: Where, change: Any) -> int:
-        """Change all that match; how many were changed."""
-        result = await self._database[collection].update_many(where, change, session=self._session)
-        return int(result.modified_count)
-
-    async def bulk(self, collection: str, operations: Sequence[Any]) -> None:
-        """Many writes to one collection in one round trip; raises AlreadyExists."""
-        if not operations:
-            return
-        try:
-            await self._database[collection].bulk_write(operations, session=self._session)
-        except BulkWriteError as error:
-            self.refused = True
-            raise already(error) from None
-
-    async def put(self, collection: str, changes: Mapping[str, Any]) -> int:
-        """Change the documents with these ids, or insert them, in one round trip; how many are different now."""
-        operations = [UpdateOne({"_id": each}, change, upsert=True) for each, change in changes.items()]
-        try:
-            result = await self._database[collection].bulk_write(operations, session=self._session)
-        except BulkWriteError as error:
-            raise Overtaken from already(error)
-        return int(result.modified_count) + len(result.upserted_ids)
-
-    async def delete(self, collection: str, where: Where) -> int:
-        """Delete all that match; how many there were."""
-        result = await self._database[collection].delete_many(where, session=self._session)
-        return int(result.deleted_count)
-
-    async def write_outbox(self) -> None:
-        """The last write before the commit: one row an event, and what was kept until now."""
-        rows = [{"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded]
-        documents: dict[str, list[Document]] = {}
-        for collection, document in [*self._last, *(("outbox", row) for row in rows)]:
-            documents.setdefault(collection, []).append(document)
-        try:
-            version = self._database.client.topology_description.common_wire_version  # None while the store is away
-            if len(documents) > 1 and (version or 0) >= WRITES_EVERYWHERE:
-                return await self._insert_everywhere(documents)
-            for collection, some in documents.items():
-                await self.insert(collection, *some)
-        except AlreadyExists as error:
-            raise Overtaken from error
-
-    async def _insert_everywhere(self, documents: Mapping[str, Sequence[Document]]) -> None:
-        said = await self._database.client.admin.command(
-            "bulkWrite",
-            1,
-            ops=[{"insert": at, "document": each} for at, some in enumerate(documents.values()) for each in some],
-            nsInfo=[{"ns": f"{self._database.name}.{collection}"} for collection in documents],
-            errorsOnly=True,
-            session=self._session,
-        )
-        for each in said["cursor"]["firstBatch"]:
-            if each["code"] == DUPLICATE_KEY:
-                raise AlreadyExists(",".join(each.get("keyPattern", ())))
-            raise OperationFailure(each["errmsg"], each["code"], each)
-
-
-def already(error: PyMongoError) -> AlreadyExists:
-    """What a unique index said; raises the error itself where it is another one."""
-    details: Mapping[str, Any] = getattr(error, "details", None) or {}
-    for each in details.get("writeErrors", []):
-        if each["code"] != DUPLICATE_KEY:
-            raise error
-        details = each
-    pattern: Iterable[str] = details.get("keyPattern") or []
-    return AlreadyExists(",".join(pattern) or str(details.get("errmsg", "")))
-
-
-__all__ += ["AlreadyExists", "Document", "Overtaken", "Reader", "Sort", "Transaction", "Where", "already"]
+    def all_writes(self) -> list[Write]:
+        """The writes, and last an outbox row for each event."""
+        rows = ({"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded)
+        return [*self.writes, *(Write("insert", "outbox", row, None) for row in rows)]

@@ -15,7 +15,7 @@ from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
 from social.infra import clock, logs, metrics, tracing, watching
 from social.infra.broker import Broker
 from social.infra.delays import Delays
-from social.infra.mongo import AlreadyExists, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.outbox import Outbox
 from social.infra.process import Tasks
 from social.infra.publisher import Publisher
@@ -38,6 +38,13 @@ class Once(NamedTuple):
 
     user_id: str
     key: str
+
+
+class _Answered(Exception):
+    """The same request was answered before: by this row."""
+
+    def __init__(self, row: Document) -> None:
+        self.row = row
 
 
 @dataclass(frozen=True)
@@ -83,31 +90,26 @@ class Social:
         row_id = f"{once.user_id}:{once.key}"
         name = f"{verb.__module__}.{verb.__qualname__}"
         fingerprint = hashlib.sha256(encode_sorted([name, args, kwargs])).hexdigest()
-        taken = False
 
         async def work(tx: Transaction) -> T:
-            nonlocal taken
+            if tx.attempt and (row := await tx.get("idempotency", row_id)):
+                raise _Answered(row)
             result = await verb(tx, *args, **kwargs)
-            if not tx.refused:
-                try:
-                    row = {"_id": row_id, "fingerprint": fingerprint, "body": encode(result), "at": clock.now()}
-                    await tx.insert("idempotency", row)
-                except AlreadyExists:
-                    taken = True
+            row = {"_id": row_id, "fingerprint": fingerprint, "body": encode(result), "at": clock.now()}
+            tx.insert("idempotency", row)
             return result
 
         try:
-            result = await self._commit(verb, work)
-            if not taken:
-                return result
+            return await self._commit(verb, work)
+        except _Answered as twin:
+            stored = twin.row
         except Unavailable:
             raise
         except Problem:
-            if not await self.mongo.one("idempotency", {"_id": row_id}, {"_id": 1}):
+            found = await self.mongo.one("idempotency", {"_id": row_id})
+            if found is None:
                 raise
-        stored = await self.mongo.one("idempotency", {"_id": row_id})
-        if stored is None:
-            raise Unavailable
+            stored = found
         if stored["fingerprint"] != fingerprint:
             raise IdempotencyMismatch
         answer: T = _answer(verb).validate_python(decode(stored["body"]))
@@ -138,6 +140,7 @@ class Social:
                 await self.redis.aclose()
         except REDIS_AWAY:
             log.debug("redis connection did not close in time")
+        await self.mongo.commits.finish(1.0)
         self.mongo.close()
 
 

@@ -40,7 +40,7 @@ async def edit(tx: Transaction, motto: str, *, by: str, expected: Expected = WHA
     rev = user.get("rev", 0)
     expected.check(by, rev)
     await asyncio.sleep(0.02)  # so that others read the same before this writes
-    await tx.update("users", {"_id": by}, {"$set": {"motto": motto, "rev": rev + 1}})
+    tx.update("users", {"_id": by, "rev": user.get("rev")}, {"$set": {"motto": motto, "rev": rev + 1}})
     return Motto(id=by, rev=rev + 1, motto=motto, likes=user.get("likes", 0))
 
 

@@ -112,7 +112,7 @@ async def test_logging_out_everywhere_ends_this_session_too_and_nobody_elses(
 
 
 async def suspend(tx: Transaction, user_id: str) -> list[str]:
-    await tx.update("users", {"_id": user_id}, {"$set": {"suspended_at": clock.now()}})
+    tx.update("users", {"_id": user_id}, {"$set": {"suspended_at": clock.now()}})
     return await auth.end_sessions(tx, user_id, SessionEnd.SUSPENDED)
 
 

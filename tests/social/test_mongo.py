@@ -5,7 +5,6 @@ from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import BulkWriteError
-from support.eventually import eventually
 from support.plaza import Plaza
 from support.servers import DocumentStore
 
@@ -45,18 +44,12 @@ async def test_what_only_one_replica_has_is_not_taken_for_written(
     mongo.close()
 
 
-@pytest.mark.parametrize("wire_version", [25, 99], ids=["at once", "one by one"])
-async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
-    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
-) -> None:
-    """Where a store does not take several collections at once, they are written one after another."""
-    monkeypatch.setattr("social.infra.transaction.WRITES_EVERYWHERE", wire_version)
+async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(plaza: Plaza) -> None:
     mongo = plaza.social.mongo
 
     async def work(tx: Transaction, *, fails: bool = False) -> None:
-        await tx.one("inbox", {"_id": "a"})
-        tx.insert_last("inbox", {"_id": "a"}, {"_id": "b"})
-        tx.insert_last("parked", {"_id": "c"})
+        tx.insert("inbox", {"_id": "a"}, {"_id": "b"})
+        tx.insert("parked", {"_id": "c"})
         if fails:
             raise NotFound
 
@@ -67,33 +60,24 @@ async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
     assert (await mongo.count("inbox", {}, limit=9), await mongo.count("parked", {}, limit=9)) == (2, 1)
 
 
-async def test_a_store_that_goes_away_before_the_last_write_is_unavailable(
+async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
     document_store: DocumentStore, mongo_url: str, mongo_database: str
 ) -> None:
-    """The driver knows no server then, and of none what it can do."""
     mongo = Mongo(mongo_url, mongo_database, timeout_s=2)
     await migrate(mongo)
 
-    async def noticed() -> None:
-        assert mongo.database.client.topology_description.common_wire_version is None
-
     async def work(tx: Transaction) -> None:
-        tx.insert_last("inbox", {"_id": "a"})
-        tx.insert_last("parked", {"_id": "b"})
+        tx.insert("inbox", {"_id": "a"})
+        tx.insert("parked", {"_id": "b"})
         await document_store.kill()
         await document_store.stop()
-        await eventually(noticed)
 
     with pytest.raises(Unavailable):
         await mongo.transact(work)
     mongo.close()
 
 
-@pytest.mark.parametrize("wire_version", [25, 99], ids=["at once", "one by one"])
-async def test_who_inserts_last_and_is_overtaken_looks_again(
-    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, wire_version: int
-) -> None:
-    monkeypatch.setattr("social.infra.transaction.WRITES_EVERYWHERE", wire_version)
+async def test_who_inserts_and_is_overtaken_looks_again(plaza: Plaza) -> None:
     mongo = plaza.social.mongo
     tries = 0
 
@@ -103,8 +87,8 @@ async def test_who_inserts_last_and_is_overtaken_looks_again(
         if await tx.one("inbox", {"_id": "a"}):
             return False
         await mongo.insert("inbox", {"_id": "a"})  # somebody else, meanwhile
-        tx.insert_last("parked", {"_id": "c"})
-        tx.insert_last("inbox", {"_id": "a"})
+        tx.insert("parked", {"_id": "c"})
+        tx.insert("inbox", {"_id": "a"})
         return True
 
     assert (await mongo.transact(work))[0] is False

@@ -153,21 +153,22 @@ class Scene:
 
     async def _write(self, collection: str, document: Document, event: Event) -> None:
         async def write(tx: Transaction) -> None:
-            await tx.put(collection, {document["_id"]: {"$set": {k: v for k, v in document.items() if k != "_id"}}})
+            kept = {name: value for name, value in document.items() if name != "_id"}
+            tx.touch(collection, {"_id": document["_id"]}, {"$set": kept}, upsert=True)
             tx.record(event)
 
         await self.social.commit(write)
 
     async def _change(self, collection: str, document_id: str, names: Sequence[str], event: Event) -> None:
         async def write(tx: Transaction) -> None:
-            await tx.update(collection, {"_id": document_id}, {"$set": _names(names)})
+            tx.touch(collection, {"_id": document_id}, {"$set": _names(names)})
             tx.record(event)
 
         await self.social.commit(write)
 
     async def _delete(self, collection: str, document_id: str, event: Event) -> None:
         async def write(tx: Transaction) -> None:
-            await tx.delete(collection, {"_id": document_id})
+            tx.clear(collection, {"_id": document_id})
             tx.record(event)
 
         await self.social.commit(write)

@@ -259,7 +259,9 @@ class World:
 
 
 async def _tell(tx: Any, cause: grouping.Cause) -> None:
-    await grouping.tell(tx, [cause])
+    changes = grouping.GroupChanges(tx)
+    await changes.change(await changes.facts([cause]), told=[cause], untold=())
+    await changes.write(clock.now())
 
 
 async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:

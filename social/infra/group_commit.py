@@ -1,0 +1,318 @@
+"""Group commit: the transactions of many verbs are written in one store transaction.
+
+What gathers while commits are in flight goes into the next one together, so a commit costs each the less the more
+there are. Alone, a transaction waits for nobody. Where one is refused (a unique index, a condition that does not hold),
+only its verb runs anew; the others of its group are committed again at once.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import DeleteOne
+from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from social.contracts.problems import Unavailable
+from social.infra import metrics
+from social.infra.store_errors import DUPLICATE_KEY, conflicts, index_of, reachable, transient, write_errors
+from social.infra.transaction import Transaction, Write
+
+IN_FLIGHT = 2  # store transactions of a process: what gathers behind them makes the groups
+MOST_TOGETHER = 64  # transactions of a group
+MOST_WRITES = 600  # of a group; a worker's batch may have more, and goes alone then
+MOST_BYTES = 4 << 20
+MOST_WAITING = 2_000  # transactions: what comes beyond them is refused at once
+TRIES = 4  # of a group while the store fails it
+DURABLE = WriteConcern(w="majority", j=True)
+
+
+class Conflict(Exception):
+    """What a transaction relied on is not so: its verb runs anew. `on` as `Transaction.conflict` has it."""
+
+    def __init__(self, on: str) -> None:
+        super().__init__(on)
+        self.on = on
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """A transaction on its way, and who waits for it."""
+
+    writes: list[Write]
+    done: "asyncio.Future[None]"
+    alone: bool  # with nobody else, after it was refused again and again
+    timeout_s: float
+    sent: bool = False
+    keys: list[tuple[str, str]] = field(init=False)
+    size: int = field(init=False)
+    guarded: bool = field(init=False)  # by a condition
+    behind: list["asyncio.Future[None]"] = field(default_factory=list)  # who wants to write the same documents
+
+    def __post_init__(self) -> None:
+        self.keys = [(each.collection, each.key) for each in self.writes if each.key is not None]
+        self.size = sum(each.size for each in self.writes)
+        self.guarded = any(each.kind in ("update", "delete") for each in self.writes)
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Answer whoever waits, if anybody still does."""
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+class _Refused(Exception):
+    """These transactions of a group are the ones at fault."""
+
+    def __init__(self, units: Sequence[Unit], on: str) -> None:
+        super().__init__(on)
+        self.units, self.on = list(units), on
+
+
+class GroupCommit:
+    """The commits of one process."""
+
+    def __init__(self, client: Any, database: Any) -> None:
+        self._client, self._database = client, database
+        self._waiting: list[Unit] = []
+        self._held: dict[tuple[str, str], Unit] = {}  # by whom a document is about to be written
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Future[None]] = set()
+
+    async def commit(self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0) -> None:
+        """Write a transaction, with what others want to write at the moment; returns when it is durable.
+
+        Raises Conflict where it was refused, Unavailable where the store is away or too much waits already.
+        """
+        loop = asyncio.get_running_loop()
+        unit = Unit(tx.all_writes(), loop.create_future(), alone, timeout_s)
+        blocker = next((held for key in unit.keys if (held := self._held.get(key))), None)
+        if blocker is not None:  # it writes what this one has read: wait for it, and look again
+            ended = loop.create_future()
+            blocker.behind.append(ended)
+            await ended
+            raise Conflict("")
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("Too many writes wait for the store; try again later")
+        self._held.update(dict.fromkeys(unit.keys, unit))
+        self._waiting.append(unit)
+        self._start()
+        try:
+            await unit.done
+        finally:
+            if not unit.sent:  # given up before it was
+                self._waiting.remove(unit)
+                self._release(unit)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for what is on its way: a transaction left open is held by the store until its own deadline."""
+        until = asyncio.get_running_loop().time() + timeout_s
+        while (left := [*self._tasks, *self._ending]) and (rest_s := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(left, timeout=rest_s)
+
+    def _start(self) -> None:
+        while self._waiting and len(self._tasks) < IN_FLIGHT:
+            group = self._next()
+            # In a context of its own: the deadline and the trace of one are not the others'.
+            run = self._run(group)
+            task = asyncio.get_running_loop().create_task(run, name="group commit", context=contextvars.Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _next(self) -> list[Unit]:
+        """The next transactions to be written together, in the order they came."""
+        group: list[Unit] = []
+        writes = size = 0
+        for unit in self._waiting:
+            writes, size = writes + len(unit.writes), size + unit.size
+            over = len(group) == MOST_TOGETHER or writes > MOST_WRITES or size > MOST_BYTES
+            if group and (over or unit.alone):
+                break
+            unit.sent = True
+            group.append(unit)
+            if unit.alone:
+                break
+        del self._waiting[: len(group)]
+        return group
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._start()
+
+    def _release(self, unit: Unit) -> None:
+        for key in unit.keys:
+            if self._held.get(key) is unit:
+                del self._held[key]
+        for ended in unit.behind:
+            if not ended.done():
+                ended.set_result(None)
+        unit.behind.clear()
+
+    async def _run(self, group: list[Unit]) -> None:
+        metrics.COMMIT_GROUP.observe(len(group))
+        try:
+            await self._settle(group)
+        finally:
+            for unit in group:
+                self._release(unit)
+                unit.done.cancel()
+
+    async def _settle(self, group: list[Unit]) -> None:
+        """Commit a group, less those of it that are at fault."""
+        tries, committed = 0, False
+        while group and not committed:
+            try:
+                await self._attempt(group)
+                committed = True
+            except _Refused as refused:
+                group = await self._without(group, refused)
+            except Exception as error:
+                cause = error.__cause__ if isinstance(error, Unavailable) else error
+                if len(group) > 1 and (conflicts(cause) or not isinstance(error, Unavailable)):
+                    return await self._apart(group)
+                tries += 1
+                if tries == TRIES or not transient(cause):
+                    return self._answer(group, Conflict("") if conflicts(cause) else error)
+                await asyncio.sleep(random.uniform(0, 0.002 * 2**tries))  # noqa: S311 - jitter
+        return self._answer(group)
+
+    async def _apart(self, group: list[Unit]) -> None:
+        """Commit the halves of a group by themselves: one of them holds what is at fault."""
+        half = len(group) // 2
+        await self._settle(group[:half])
+        await self._settle(group[half:])
+
+    async def _without(self, group: list[Unit], refused: "_Refused") -> list[Unit]:
+        """Have the verbs at fault run anew; the rest of the group.
+
+        Verbs of the group that would be refused next are found now: nobody waits for more than one commit of others.
+        """
+        at_fault = set(refused.units)
+        if len(group) > 2:
+            at_fault |= {unit for unit in group if unit.guarded} | await self._taken(group)
+        self._answer(refused.units, Conflict(refused.on))
+        self._answer([unit for unit in at_fault if not unit.done.done()], Conflict(""))
+        return [unit for unit in group if unit not in at_fault]
+
+    async def _taken(self, group: Sequence[Unit]) -> set[Unit]:
+        """Those who would insert what is there."""
+        inserts: dict[str, dict[str, Unit]] = {}
+        for unit in group:
+            for write in unit.writes:
+                if write.kind == "insert" and write.key is not None:
+                    inserts.setdefault(write.collection, {})[write.key] = unit
+        found: set[Unit] = set()
+        with contextlib.suppress(PyMongoError):  # then each is refused when its turn comes
+            for collection, by_id in inserts.items():
+                cursor = self._database[collection].find({"_id": {"$in": list(by_id)}}, {"_id": 1})
+                found |= {by_id[row["_id"]] for row in await cursor.to_list(None)}
+        return found
+
+    def _answer(self, units: Sequence[Unit], error: Exception | None = None) -> None:
+        for unit in units:
+            self._release(unit)
+            unit.settle(error)
+
+    async def _attempt(self, group: Sequence[Unit]) -> None:
+        """Write a group in one store transaction; raises _Refused, Unavailable, and what the driver says."""
+        try:
+            async with asyncio.timeout(max(unit.timeout_s for unit in group)), reachable():
+                session = await self._client.start_session()
+                try:
+                    await self._in(session, group)
+                except asyncio.CancelledError:  # a deadline does not wait for a store that says nothing
+                    ending = asyncio.ensure_future(_end(session))
+                    self._ending.add(ending)
+                    ending.add_done_callback(self._ending.discard)
+                    raise
+                except BaseException:
+                    await session.end_session()  # which aborts what is under way
+                    raise
+                await session.end_session()
+        except TimeoutError as error:
+            raise Unavailable from error
+
+    async def _in(self, session: Any, group: Sequence[Unit]) -> None:
+        session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
+        for step in _steps(group):
+            await self._write(step, session)
+        while True:
+            try:
+                await session.commit_transaction()
+                return
+            except PyMongoError as error:  # committing again is harmless and the only way to know
+                if not error.has_error_label("UnknownTransactionCommitResult"):
+                    raise
+                await asyncio.sleep(0.05)
+
+    async def _write(self, step: "_Step", session: Any) -> None:
+        """One command; raises _Refused with those whose write it refused."""
+        collection, operations = self._database[step.collection], [write.operation for _, write in step.writes]
+        try:
+            if step.kind == "insert":
+                await collection.insert_many(operations, session=session)
+                return
+            if step.kind == "delete" and (ids := _only_ids(operations)) is not None:
+                changed = (await collection.delete_many({"_id": {"$in": ids}}, session=session)).deleted_count
+            else:
+                done = await collection.bulk_write(operations, session=session)
+                changed = done.deleted_count if step.kind == "delete" else done.matched_count + done.upserted_count
+        except BulkWriteError as error:
+            raise _duplicate(step, error) from None
+        if step.kind in ("update", "delete") and changed != len(operations):
+            raise _Refused([unit for unit, _ in step.writes], "")
+
+
+@dataclass(slots=True)
+class _Step:
+    """Writes of one kind to one collection, which go in one command."""
+
+    kind: str
+    collection: str
+    writes: list[tuple[Unit, Write]]
+
+
+def _steps(group: Sequence[Unit]) -> list[_Step]:
+    """The commands of a group: within each transaction, writes to one collection stay in their order."""
+    steps: dict[tuple[str, int, str], _Step] = {}
+    order: dict[str, int] = {}
+    for unit in group:
+        runs: dict[str, tuple[int, str]] = {}
+        for write in unit.writes:
+            run, kind = runs.get(write.collection, (-1, ""))
+            if kind != write.kind:
+                run, kind = runs[write.collection] = run + 1, write.kind
+            order.setdefault(write.collection, len(order))
+            step = steps.setdefault((write.collection, run, kind), _Step(kind, write.collection, []))
+            step.writes.append((unit, write))
+    return [steps[key] for key in sorted(steps, key=lambda key: (order[key[0]], key[1]))]
+
+
+def _only_ids(operations: Sequence[DeleteOne]) -> list[Any] | None:
+    """The ids of deletes that ask for nothing else; None where one does."""
+    filters = [each._filter for each in operations]  # the driver has no public name for it
+    return [each["_id"] for each in filters] if all(each.keys() == {"_id"} for each in filters) else None
+
+
+def _duplicate(step: _Step, error: BulkWriteError) -> Exception:
+    if (error.details or {}).get("writeConcernErrors"):
+        return Unavailable()
+    for each in write_errors(error):
+        if each["code"] == DUPLICATE_KEY:
+            unit, _ = step.writes[each["index"]]
+            return _Refused([unit], index_of(each))
+    return error
+
+
+async def _end(session: Any) -> None:
+    with contextlib.suppress(PyMongoError):  # then the store ends it by itself, by its own deadline
+        await session.end_session()
