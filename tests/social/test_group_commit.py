@@ -1,0 +1,265 @@
+"""Transactions of many verbs in one store transaction: what is refused costs only the verb it belongs to."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import monitoring
+from support.people import Person
+from support.plaza import Plaza
+
+from social import likes
+from social.contracts.events import PostLiked
+from social.contracts.problems import Unavailable
+from social.infra import group_commit
+from social.infra.group_commit import GroupCommit
+from social.infra.mongo import InvalidDocument, Mongo, Transaction
+from social.infra.schema import migrate
+
+AT = "2026-01-01T00:00:00Z"
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what a client sends."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent[event.command_name] += 1
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    counted = Commands()
+    monkeypatch.setattr("social.infra.store_metrics.LISTENERS", (counted,))
+    return counted
+
+
+@pytest.fixture
+async def mongo(commands: Commands, mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
+    mongo = Mongo(mongo_url, mongo_database)
+    await migrate(mongo)
+    commands.sent.clear()
+    yield mongo
+    mongo.close()
+
+
+async def insert(tx: Transaction, id_: str) -> str:
+    """Insert a row, or say that somebody did."""
+    if await tx.get("inbox", id_):
+        return "there"
+    tx.insert("inbox", {"_id": id_})
+    return "inserted"
+
+
+async def blindly(tx: Transaction, id_: str) -> str | None:
+    """Insert a row without looking, and say what refused the attempt before."""
+    if tx.conflict is None:
+        tx.insert("inbox", {"_id": id_})
+    return tx.conflict
+
+
+def all_of(mongo: Mongo, verbs: Iterable[Any]) -> Awaitable[list[Any]]:
+    async def one(verb: Any) -> Any:
+        return (await mongo.transact(verb))[0]
+
+    return asyncio.gather(*(one(verb) for verb in verbs), return_exceptions=True)
+
+
+async def test_what_comes_together_takes_few_commits(mongo: Mongo, commands: Commands) -> None:
+    done = await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(40)])
+    assert done == ["inserted"] * 40
+    assert await mongo.count("inbox", {}, limit=99) == 40
+    assert commands.sent["commitTransaction"] <= group_commit.IN_FLIGHT + 1
+    assert commands.sent["find"] <= 2  # of all forty the same question
+
+
+async def test_alone_it_is_one_commit_at_once(mongo: Mongo, commands: Commands) -> None:
+    await mongo.transact(lambda tx: blindly(tx, "a"))
+    assert (commands.sent["insert"], commands.sent["commitTransaction"], commands.sent["find"]) == (1, 1, 0)
+
+
+async def test_a_duplicate_costs_only_its_own_verb(mongo: Mongo, commands: Commands) -> None:
+    await mongo.insert_missing("inbox", [{"_id": "row 7"}, {"_id": "row 13"}, {"_id": "row 21"}])
+    runs: Counter[str] = Counter()
+
+    async def verb(tx: Transaction, id_: str) -> str | None:
+        runs[id_] += 1
+        return await blindly(tx, id_)
+
+    done = await all_of(mongo, [lambda tx, at=at: verb(tx, f"row {at}") for at in range(30)])
+    refused = {f"row {at}" for at, conflict in enumerate(done) if conflict is not None}
+    assert refused == {"row 7", "row 13", "row 21"}
+    assert {id_ for id_, count in runs.items() if count > 1} == refused
+    assert await mongo.count("inbox", {}, limit=99) == 30
+    # All that is refused is found after the first refusal: the others wait for one more commit, not for three.
+    assert commands.sent["commitTransaction"] + commands.sent["abortTransaction"] <= 2 * group_commit.IN_FLIGHT + 1
+
+
+async def test_the_refused_verb_hears_which_index_it_was(mongo: Mongo) -> None:
+    user = {"username": "ada", "email": "ada@example.org"}
+    await mongo.insert("users", {"_id": "0", **user})
+
+    async def register(tx: Transaction, document: dict[str, str]) -> str:
+        if tx.conflict:
+            return "email" if "email" in tx.conflict else "username"
+        tx.insert("users", document)
+        return "registered"
+
+    people = [
+        {"_id": "1", "username": "bob", "email": "bob@example.org"},
+        {"_id": "2", "username": "ada", "email": "other@example.org"},
+        {"_id": "3", "username": "eve", "email": "ada@example.org"},
+        {"_id": "4", "username": "bob", "email": "bob2@example.org"},
+    ]
+    done = await all_of(mongo, [lambda tx, each=each: register(tx, each) for each in people])
+    assert done[:3] == ["registered", "username", "email"]
+    assert done[3] == "username"  # also where the other one is in its own group
+
+
+async def test_a_condition_that_does_not_hold_makes_its_verb_run_anew(mongo: Mongo) -> None:
+    await mongo.insert("inbox", {"_id": "n", "n": 0})
+
+    async def add(tx: Transaction) -> int:
+        row = await tx.get("inbox", "n")
+        assert row is not None
+        tx.update("inbox", {"_id": "n", "n": row["n"]}, {"$inc": {"n": 1}})
+        return int(row["n"])
+
+    others = [lambda tx, at=at: insert(tx, f"row {at}") for at in range(10)]
+    done = await all_of(mongo, [*[add] * 10, *others])
+    assert sorted(done[:10]) == list(range(10))
+    assert done[10:] == ["inserted"] * 10
+
+
+async def test_an_upsert_is_refused_where_the_document_is_not_as_it_was(mongo: Mongo) -> None:
+    async def first(tx: Transaction) -> str:
+        row = await tx.get("inbox", "x")
+        if row:
+            return "there"
+        tx.update("inbox", {"_id": "x", "v": None}, {"$set": {"v": 1}}, upsert=True)
+        return "made"
+
+    assert sorted(await all_of(mongo, [first] * 5)) == ["made", *["there"] * 4]
+    assert await mongo.one("inbox", {"_id": "x"}) == {"_id": "x", "v": 1}
+
+
+async def test_a_document_that_cannot_be_written_fails_alone(mongo: Mongo) -> None:
+    async def poison(tx: Transaction) -> None:
+        tx.insert("inbox", {"_id": "poison", "key": {1: object()}})
+
+    done = await all_of(mongo, [poison, *(lambda tx, at=at: insert(tx, f"row {at}") for at in range(9))])
+    assert isinstance(done[0], InvalidDocument)
+    assert done[1:] == ["inserted"] * 9
+
+
+async def test_who_gives_up_before_it_is_sent_writes_nothing(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, attempt = asyncio.Event(), GroupCommit._attempt
+
+    async def slow(self: GroupCommit, group: Any) -> None:
+        await go.wait()
+        await attempt(self, group)
+
+    monkeypatch.setattr(GroupCommit, "_attempt", slow)
+    first = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"first {at}"))) for at in range(2)]
+    await asyncio.sleep(0.01)
+    waiting = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(5)]
+    await asyncio.sleep(0.01)
+    for each in waiting[:3]:
+        each.cancel()
+    go.set()
+    await asyncio.gather(*first, *waiting, return_exceptions=True)
+    rows = {each["_id"] for each in await mongo.many("inbox", {})}
+    assert rows == {"first 0", "first 1", "row 3", "row 4"}
+
+
+async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.infra.group_commit.MOST_WAITING", 3)
+    go, attempt = asyncio.Event(), GroupCommit._attempt
+
+    async def slow(self: GroupCommit, group: Any) -> None:
+        await go.wait()
+        await attempt(self, group)
+
+    monkeypatch.setattr(GroupCommit, "_attempt", slow)
+    tasks = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(9)]
+    await asyncio.sleep(0.05)
+    refused = [each for each in tasks if each.done()]
+    assert refused
+    assert all(isinstance(each.exception(), Unavailable) for each in refused)
+    go.set()
+    await asyncio.wait(tasks)
+    assert await mongo.count("inbox", {}, limit=99) == len(tasks) - len(refused)
+
+
+async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:
+    """Each person's acts end as some order of them would; each change of a like is one event."""
+    post, social = await ada.publish("hello"), plaza.social
+    people = [uuid4().hex[:24] for _ in range(20)]
+    events: Counter[tuple[str, str]] = Counter()
+    offer = social.publisher.offer
+
+    def heard(recorded: Any) -> None:
+        events.update((each.data["by"], each.type) for each in recorded if each.type in ("PostLiked", "PostUnliked"))
+        offer(recorded)
+
+    object.__setattr__(social.publisher, "offer", heard)
+    acts = [(who, likes.like if at % 2 else likes.unlike) for at in range(50) for who in people]
+    for start in range(0, len(acts), 250):
+        await asyncio.gather(*(social.commit(verb, post.id, by=who) for who, verb in acts[start : start + 250]))
+    left = {row["user_id"] for row in await social.mongo.many("likes", {"post_id": post.id})}
+    for who in people:
+        assert events[who, PostLiked.__name__] - events[who, "PostUnliked"] == (who in left)
+
+
+# Each act takes a document from the token it read to a fresh one: any history of a document is then one path.
+ACTS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["write", "remove", "look"])), min_size=1, max_size=30)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=ACTS, turns=st.randoms(use_true_random=False))
+async def test_any_mix_ends_as_some_order_of_single_commits(mongo: Mongo, acts: list[Any], turns: Any) -> None:
+    steps: dict[str, list[tuple[str | None, str | None]]] = {key: [] for key in "abc"}
+    prefix = uuid4().hex
+
+    async def act(key: str, kind: str) -> None:
+        async def verb(tx: Transaction) -> tuple[str | None, str | None] | None:
+            row = await tx.get("inbox", prefix + key)
+            before = row["token"] if row else None
+            if kind == "look" or (kind == "remove" and row is None):
+                return None
+            after = uuid4().hex if kind == "write" else None
+            if row is None:
+                tx.insert("inbox", {"_id": prefix + key, "token": after})
+            elif after is None:
+                tx.delete("inbox", {"_id": prefix + key, "token": before})
+            else:
+                tx.update("inbox", {"_id": prefix + key, "token": before}, {"$set": {"token": after}})
+            tx.insert("parked", {"_id": uuid4().hex, "at": AT})
+            return before, after
+
+        for _ in range(turns.randrange(3)):
+            await asyncio.sleep(0)
+        if step := (await mongo.transact(verb))[0]:
+            steps[key].append(step)
+
+    await asyncio.gather(*(act(*each) for each in acts))
+    for key, taken in steps.items():
+        row = await mongo.one("inbox", {"_id": prefix + key})
+        born = Counter(after for _, after in taken if after)
+        died = Counter(before for before, _ in taken if before)
+        assert all(count == 1 for count in [*born.values(), *died.values()])
+        alive = set(born) - set(died)
+        assert alive == ({row["token"]} if row else set())
+        inserted, removed = sum(b is None for b, _ in taken), sum(a is None for _, a in taken)
+        assert inserted - removed == (row is not None)
