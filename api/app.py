@@ -27,6 +27,7 @@ from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
 from social.infra import logs, process, tracing
+from social.infra.admission import Admission
 from social.infra.blobs import blobs, check_store
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
@@ -52,6 +53,7 @@ assert tuple(service.name for service in ALL) == SERVICES
 def create(social: Social, keys: Checks, health: Health, settings: RestSettings) -> web.Application:
     """The application, over a system that is already connected."""
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
+    app[http.ADMISSION] = Admission()
     app[http.SOCIAL] = social
     app[http.CHECKS] = keys
     if isinstance(keys, Keys):

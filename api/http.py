@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from api import compression, conditional, cors, limits
 from api.proxies import client_ip, prefix
-from api.routing import Route
+from api.routing import OUTSIDE, Route
 from social.auth import Checks, Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
@@ -31,6 +31,7 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, logs, metrics, paging, tracing
+from social.infra.admission import Admission, Overloaded
 from social.infra.revisions import Expected
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
@@ -50,6 +51,7 @@ WATCHING = frozenset(("/livez", "/readyz", "/metrics"))  # asked every few secon
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+ADMISSION = web.AppKey("admission", Admission)
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
 CHECKS = web.AppKey("checks", Checks)
@@ -117,7 +119,11 @@ class Request:
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The aiohttp handler of a route."""
 
+    priority, outside = route.priority, route.service in OUTSIDE
+
     async def handle(raw: web.Request) -> web.Response:
+        admission = raw.app[ADMISSION]
+        admission.check(priority)
         access = await _admit(route, raw)
         if access:
             raw[USER_ID] = access.user_id
@@ -133,7 +139,8 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         once = _once(raw, access, wrong) if route.once and access else None
         if wrong:
             raise ValidationFailed(errors=wrong)
-        answer = await route.handler(Request(raw, access, once), **arguments)
+        with nullcontext() if outside else admission.work(priority):
+            answer = await route.handler(Request(raw, access, once), **arguments)
         return _respond(route, raw, answer)
 
     return handle
@@ -219,7 +226,7 @@ def _tell(request: web.Request, status: int, took_s: float) -> None:
         outcome["user_id"] = user_id
     if problem := request.get(PROBLEM):
         outcome["code"] = problem.code
-    if route in WATCHING:
+    if route in WATCHING or isinstance(problem, Overloaded):  # the door itself says now and then how many it refuses
         log.debug("request", **outcome)
     elif problem and status >= 500:
         log.warning("request", **outcome, cause=repr(problem.__cause__))

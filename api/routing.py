@@ -9,12 +9,19 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 from social.contracts.problems import Problem
+from social.infra.admission import Priority
 
 Handler = Callable[..., Awaitable[Any]]
 Limit = Literal["login", "register", "reset", "upload"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
+
+
+# What is let in when there is too much to do: social/infra/admission.py. Reads of lists go first, repairs last.
+BULK = frozenset(("feeds", "search", "media"))
+ESSENTIAL = frozenset(("auth", "notifications"))
+OUTSIDE = frozenset(("auth", "media"))  # these wait for password hashes and bodies, which says nothing of the load
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,13 @@ class Route:
     body: type[BaseModel] | None
     form: type[BaseModel] | None
     answer: Any
+
+    @property
+    def priority(self) -> Priority:
+        """What is refused before it, and after it, under overload."""
+        if self.service in ESSENTIAL:
+            return Priority.ESSENTIAL
+        return Priority.BULK if self.service in BULK or self.query is not None else Priority.USUAL
 
     @property
     def name(self) -> str:

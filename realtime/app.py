@@ -26,6 +26,7 @@ from social.contracts.messages import SessionRenewed
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, frame, user_room
 from social.infra import clock, logs, metrics
+from social.infra.admission import Admission
 from social.infra.health import Health
 from social.infra.process import Tasks
 from social.infra.tokens import LEEWAY, Verifier
@@ -48,6 +49,7 @@ class Gateway:
         self.port = 0
         self._tasks = tasks
         self.background = Background()
+        self.admission = Admission()
         self.sessions = Sessions()
         self.health = Health({"mongo": social.mongo.ping})
         self._connecting = Connecting(self)

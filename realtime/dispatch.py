@@ -11,6 +11,7 @@ from realtime.session import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
 from social.infra import clock, logs, metrics, tracing
+from social.infra.admission import Priority
 from social.infra.wiring import Once
 
 log = logs.get("events")
@@ -20,6 +21,7 @@ Handler = Callable[[Session, M], Awaitable[Any]]
 Ack = dict[str, Any]
 
 MOST_REFUSED = 200  # a refusal costs as much as a message, and whoever asks on does not read them
+ESSENTIAL = frozenset(("sync", "session.renew", "notifications.read", "post.unwatch", "presence.unwatch"))
 FORGIVEN = 5  # refusals, by each message within the rate
 
 HANDLERS: dict[str, Handler[Any]] = {}
@@ -63,8 +65,10 @@ async def _answer(
         if event not in HANDLERS:
             raise NotFound(f"There is no event {event[:50]!r}")
         message = _read(CLIENT_MESSAGES[event], arguments)
-        async with asyncio.timeout(timeout_s):
-            data = await HANDLERS[event](session, message)
+        priority = Priority.ESSENTIAL if event in ESSENTIAL else Priority.USUAL
+        with session.gateway.admission.work(priority):
+            async with asyncio.timeout(timeout_s):
+                data = await HANDLERS[event](session, message)
     except Exception as error:
         problem = _problem(error, name)
         return {"ok": False, "problem": problem.body(logs.request_id())}, problem.code

@@ -37,6 +37,8 @@ HTTP_SECONDS = Histogram(
 )
 HTTP_IN_FLIGHT = Gauge("plaza_http_requests_in_flight", "REST requests being worked on")
 RATE_LIMITED = Counter("plaza_rate_limited_total", "REST requests over a limit", ["policy"])
+ADMISSION_LIMIT = Gauge("plaza_admission_limit", "Requests this process works on at once before it refuses more")
+REFUSED_AT_THE_DOOR = Counter("plaza_admission_refused_total", "Requests and messages refused because of overload")
 TRANSACTION_SECONDS = Histogram(
     "plaza_transaction_duration_seconds", "Transactions by verb", ["verb"], buckets=LATENCY_S
 )

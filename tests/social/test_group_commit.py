@@ -223,7 +223,9 @@ async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Perso
 
 
 # Each act takes a document from the token it read to a fresh one: any history of a document is then one path.
-ACTS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["write", "remove", "look"])), min_size=1, max_size=30)
+ACTS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["write", "remove", "look"])), min_size=1, max_size=30
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,105 @@
+"""Admission: a process works on so many requests at once and refuses more at the door, before any work is done.
+
+How many, it finds by how long they take (additive increase, multiplicative decrease): above that number a request only
+waits longer, and when everybody waits longer than their deadline, nothing is done at all. By Little's law the limit
+settles at what is answered a second times the time aimed at.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from social.contracts.problems import Unavailable
+from social.infra import logs, metrics
+
+log = logs.get("admission")
+
+AIM_S = 0.25  # mean time of a request, above which fewer are let in
+LEAST, MOST, START = 16, 1_024, 64  # requests at once
+LOOK_EVERY_S = 0.1
+ENOUGH = 8  # requests of a window, to judge it by
+LESS = 0.8  # of the limit, after a window that was too slow
+SAY_EVERY_S = 5.0
+
+
+class Priority(IntEnum):
+    """What is refused first: `BULK` (timelines, lists, searches), then `USUAL`, and last `ESSENTIAL`.
+
+    Essential is what repairs and relieves: reading a stream, marking as read, renewing and ending a session.
+    """
+
+    ESSENTIAL = 0
+    USUAL = 1
+    BULK = 2
+
+
+SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
+
+
+class Overloaded(Unavailable):
+    """This process has as much to do as it can; nothing was done, and a retry is safe."""
+
+    retry_after_s = 1
+
+
+class Admission:
+    """The door of one process."""
+
+    def __init__(self) -> None:
+        self._limit = float(START)
+        self._here = 0
+        self._most_here = 0
+        self._took_s = 0.0
+        self._count = 0
+        self._looked_at = 0.0
+        self._refused, self._said_at = 0, float("-inf")
+
+    @property
+    def limit(self) -> int:
+        """How many are let in at once."""
+        return int(self._limit)
+
+    def check(self, priority: Priority) -> None:
+        """Raises Overloaded where a request of this priority would be refused now."""
+        if self._here >= self._limit * SHARES[priority]:
+            self._refuse()
+
+    @contextmanager
+    def work(self, priority: Priority) -> Iterator[None]:
+        """Work on a request; raises Overloaded where too many are worked on for one of this priority.
+
+        What waits for something else than this process and its servers (a body that arrives slowly, the hash of a
+        password) stays outside: it would make slow clients look like overload.
+        """
+        self.check(priority)
+        self._here += 1
+        self._most_here = max(self._most_here, self._here)
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            yield
+        finally:
+            self._here -= 1
+            ended = now()
+            self._took_s += ended - began
+            self._count += 1
+            if ended - self._looked_at >= LOOK_EVERY_S and self._count >= ENOUGH:
+                self._adapt(ended)
+
+    def _adapt(self, now: float) -> None:
+        if self._took_s / self._count > AIM_S:
+            self._limit = max(LEAST, min(self._limit, self._most_here) * LESS)
+        elif self._most_here >= self._limit * SHARES[Priority.BULK]:
+            self._limit = min(MOST, self._limit + max(1.0, self._limit * 0.05))
+        metrics.ADMISSION_LIMIT.set(self._limit)
+        self._took_s, self._count, self._most_here, self._looked_at = 0.0, 0, self._here, now
+
+    def _refuse(self) -> None:
+        metrics.REFUSED_AT_THE_DOOR.inc()
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at >= SAY_EVERY_S:
+            log.warning("overloaded: requests are refused", refused=self._refused, limit=self.limit)
+            self._said_at, self._refused = now, 0
+        raise Overloaded

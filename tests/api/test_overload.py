@@ -1,0 +1,168 @@
+"""More is asked than can be done: what is let in is answered in time, the rest is refused at once."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from support.people import Answer, Person
+from support.plaza import Plaza, system
+from support.sockets import until
+
+from api import users
+from api.http import Request
+from api.routing import Service
+from social.contracts.base import Contract
+from social.contracts.problems import Unavailable
+from social.infra.admission import AIM_S, LEAST, START, Admission, Priority
+
+SOAK = bool(os.environ.get("PLAZA_SOAK"))
+LASTS_S = 20.0 if SOAK else 3.0
+# A short run shares its processor with other tests and begins late, so it proves less.
+GOODPUT, LONGEST_S = (0.8, 1.0) if SOAK else (0.6, 2.0)
+WORK_S, AT_ONCE = 0.04, 2  # of a thing that can be done 50 times a second, whatever this machine can do
+CAPACITY = AT_ONCE / WORK_S
+
+routes = Service("users", "What takes its time.")
+done: list[float] = []
+gates: list[asyncio.Semaphore] = []
+
+
+class Done(Contract):
+    """An answer."""
+
+    at: float
+
+
+@routes.put("/v1/slow")
+async def slowly(request: Request) -> Done:
+    """Do what few can do at once."""
+    async with gates[-1]:
+        await asyncio.sleep(WORK_S)
+    done.append(time.monotonic())
+    return Done(at=done[-1])
+
+
+@pytest.fixture
+async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plaza]:
+    monkeypatch.setattr(users.service, "routes", [*users.service.routes, *routes.routes])
+    gates.append(asyncio.Semaphore(AT_ONCE))
+    async with system(mongo_url, mongo_database) as running:
+        yield running
+
+
+@dataclass
+class Crowd:
+    """What became of requests that were sent at a steady rate."""
+
+    took_s: list[float] = field(default_factory=list)  # of those that were let in
+    refused_s: list[float] = field(default_factory=list)
+    refusals: list[Answer] = field(default_factory=list)
+
+    async def ask(self, person: Person) -> None:
+        began = time.monotonic()
+        answer = await person.ask("PUT", "/v1/slow")
+        if answer.status == 200:
+            self.took_s.append(time.monotonic() - began)
+        else:
+            self.refusals.append(answer)
+            self.refused_s.append(time.monotonic() - began)
+
+    async def come(self, person: Person, rate: float, lasts_s: float) -> None:
+        began, tasks = time.monotonic(), []
+        while (now := time.monotonic() - began) < lasts_s:
+            tasks += [asyncio.create_task(self.ask(person)) for _ in range(round(now * rate) - len(tasks))]
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*tasks)
+
+
+async def test_at_four_times_what_can_be_done_goodput_stays(ada: Person) -> None:
+    crowd = Crowd()
+    await crowd.come(ada, 4 * CAPACITY, LASTS_S)
+    assert len(crowd.took_s) >= GOODPUT * CAPACITY * LASTS_S
+    assert sorted(crowd.took_s)[int(len(crowd.took_s) * 0.99)] <= LONGEST_S
+    assert sorted(crowd.refused_s)[len(crowd.refused_s) // 2] <= 0.1  # at once, and not after its work was done
+    for answer in crowd.refusals:
+        answer.refused(503, "unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert len(crowd.refusals) > 2 * CAPACITY * LASTS_S
+
+
+async def test_what_was_refused_was_not_done(ada: Person) -> None:
+    done.clear()
+    crowd = Crowd()
+    await crowd.come(ada, 4 * CAPACITY, 1.0)
+    assert len(done) == len(crowd.took_s)
+    assert crowd.refusals
+
+
+async def test_afterwards_nobody_is_refused(ada: Person) -> None:
+    await Crowd().come(ada, 4 * CAPACITY, 1.0)
+    calm = Crowd()
+    await calm.come(ada, 0.5 * CAPACITY, 1.0)
+    assert not calm.refusals
+
+
+async def work(admission: Admission, priority: Priority, seconds: float = 0.0) -> bool:
+    try:
+        with admission.work(priority):
+            await asyncio.sleep(seconds)
+    except Unavailable:
+        return False
+    return True
+
+
+async def test_lists_are_refused_before_writes_and_these_before_what_repairs() -> None:
+    admission = Admission()
+    here = [asyncio.create_task(work(admission, Priority.ESSENTIAL, 0.05)) for _ in range(START)]
+    await asyncio.sleep(0)
+    assert [await work(admission, each) for each in Priority] == [False, False, False]
+    await asyncio.gather(*here)
+    refused_at = {}
+    for priority in Priority:
+        here = [asyncio.create_task(work(admission, priority, 0.05)) for _ in range(2 * START)]
+        refused_at[priority] = sum(await asyncio.gather(*here))
+    assert refused_at[Priority.BULK] < refused_at[Priority.USUAL] < refused_at[Priority.ESSENTIAL]
+
+
+async def test_the_limit_follows_what_can_be_done() -> None:
+    admission = Admission()
+
+    async def hard(seconds: float) -> None:
+        for _ in range(12):
+            await asyncio.gather(*(work(admission, Priority.USUAL, seconds) for _ in range(2 * admission.limit)))
+
+    await hard(AIM_S * 1.2)
+    assert LEAST <= admission.limit < START / 2
+    low = admission.limit
+    await hard(0.11)
+    assert admission.limit > low
+
+
+async def test_slow_answers_to_few_refuse_nobody(plaza: Plaza) -> None:
+    admission = Admission()
+    for _ in range(5):
+        assert all(await asyncio.gather(*(work(admission, Priority.BULK, 0.3) for _ in range(10))))
+
+
+async def test_a_body_that_comes_slowly_takes_nobodys_place(plaza: Plaza, ada: Person) -> None:
+    """Whoever holds bodies back would otherwise make the whole process look busy."""
+
+    begun, go_on = 0, asyncio.Event()
+
+    async def drip() -> AsyncIterator[bytes]:
+        nonlocal begun
+        yield b'{"text": '
+        begun += 1
+        await go_on.wait()
+        yield b'"hello"}'
+
+    slow = [asyncio.create_task(ada.ask("POST", "/v1/posts", data=drip())) for _ in range(START + 20)]
+    await until(lambda: begun == len(slow))
+    assert (await ada.ask("GET", "/v1/users/me")).status == 200
+    go_on.set()
+    statuses = {answer.status for answer in await asyncio.gather(*slow)}
+    assert statuses <= {201, 503}
+    assert 201 in statuses
