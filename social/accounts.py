@@ -34,7 +34,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
     unchanged = {**here, "rev": user.get("rev")}
     tx.update("users", unchanged, {"$set": {**blank, "deleted_at": clock.now()}})
     one_time.forget_all(tx, user_id)
-    tx.memory.forget(user["username"])
+    users.changed(tx, user)
     tx.record(AccountDeleted(user_id=user_id))
     return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
 
@@ -48,7 +48,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     user = await _account(tx, username)
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
     tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$set": suspended})
-    tx.memory.forget(username)
+    users.changed(tx, user)
     sight.changed(tx, user["_id"])
     await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
@@ -62,11 +62,12 @@ async def lift(mongo: Mongo, username: str) -> None:
 async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
     tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
+    users.changed(tx, user)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 
 async def _account(tx: Transaction, username: str) -> Document:
-    user = await tx.one("users", {"username": username, "deleted_at": None}, {"suspended_at": 1})
+    user = await tx.one("users", {"username": username, "deleted_at": None}, {"username": 1, "suspended_at": 1})
     if user is None:
         raise NotFound(f"There is no account {username!r}")
     return user

@@ -1,14 +1,14 @@
 """Comments under a post, and one level of replies to them."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
-from social import deletions, entities, posts, users, visibility
+from social import deletions, edges, entities, posts, users, visibility
 from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
 from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited
 from social.contracts.people import UserRef
 from social.contracts.problems import FieldProblem, Forbidden, NotFound, ValidationFailed
 from social.infra import clock
+from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.paging import Listing
 from social.infra.revisions import WHATEVER, Expected
@@ -147,22 +147,21 @@ async def replies(
 
 async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
     """Comments as a push carries them; those that are gone are left out."""
-    found = await mongo.many("comments", {"_id": {"$in": list(ids)}}, sort=[("_id", 1)])
-    authors = await users.refs(mongo, (each["author_id"] for each in found))
+    found = (await mongo.get_many("comments", sorted(ids))).values()
+    authors = await users.refs(mongo, {each["author_id"] for each in found})
     here = [each for each in found if each["author_id"] in authors]
     return [CommentPublic.model_construct(**_public(each, authors[each["author_id"]])) for each in here]
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
     """Counts of many comments, each with its author; those that are gone are missing."""
-    fields = {"post_id": 1, "author_id": 1, "likes": 1, "replies": 1, "version": 1}
-    found = await mongo.many("comments", {"_id": {"$in": list(ids)}}, fields=fields)
+    found = await mongo.get_many("comments", ids, ("post_id", "author_id", "likes", "replies", "version"))
     return [
         (
             each["author_id"],
             CommentStats.model_construct(comment_id=each["_id"], post_id=each["post_id"], **counts(each)),
         )
-        for each in found
+        for each in found.values()
     ]
 
 
@@ -177,28 +176,28 @@ async def _page(
 ) -> Comments:
     async def show(rows: list[Document]) -> list[Comment | None]:
         ids = {row["author_id"] for row in rows}
-        mine = {"_id": {"$in": [row["_id"] + viewer for row in rows]}}
-        authors, hidden, likes = await asyncio.gather(
-            users.refs(mongo, ids),
-            visibility.apart(mongo, viewer, ids),
-            mongo.many("comment_likes", mine, fields={"comment_id": 1}),
+        authors, to_authors, liked = await together(
+            users.cards(mongo, ids),
+            mongo.get_many("edges", {viewer + each for each in ids}),
+            mongo.get_many("comment_likes", [row["_id"] + viewer for row in rows]),
         )
-        liked = {each["comment_id"] for each in likes}
-        return [
-            Comment.model_construct(**_public(row, author), liked=row["_id"] in liked)
-            if (author := authors.get(row["author_id"])) and author.id not in hidden
-            else None
-            for row in rows
-        ]
+        shown: list[Comment | None] = []
+        for row in rows:
+            author, edge = authors.get(row["author_id"]), to_authors.get(viewer + row["author_id"])
+            if author is None or (edge is not None and edges.of(edge).apart):
+                shown.append(None)
+            else:
+                public = _public(row, users.ref(author))
+                shown.append(Comment.model_construct(**public, liked=row["_id"] + viewer in liked))
+        return shown
 
     found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
     return Comments(items=found.items, next=found.next, prev=found.prev)
 
 
 async def _authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
-    wanted = list(ids)
-    found = await reader.many("comments", {"_id": {"$in": wanted}}, fields={"author_id": 1}) if wanted else []
-    return {each["_id"]: each["author_id"] for each in found}
+    found = await reader.get_many("comments", ids, ("author_id",))
+    return {comment_id: each["author_id"] for comment_id, each in found.items()}
 
 
 def _about(comment: Document, post_author_id: str, parent_author_id: str | None) -> Document:

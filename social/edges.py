@@ -58,9 +58,8 @@ def relationship(out: Edge, back: Edge) -> Relationship:
 async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
     """The edges of these (source, target) pairs, those too that nothing is known of."""
     edges = {pair: Edge(*pair) for pair in pairs}
-    if edges:
-        for row in await reader.many("edges", {"_id": {"$in": [edge.id for edge in edges.values()]}}):
-            edges[row["from"], row["to"]] = of(row)
+    for row in (await reader.get_many("edges", (edge.id for edge in edges.values()))).values():
+        edges[row["from"], row["to"]] = of(row)
     return edges
 
 

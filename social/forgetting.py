@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, likes, media, one_time, posts, preferences
+from social import comments, deletions, grouping, likes, media, one_time, posts, preferences, users
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -55,6 +55,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
     tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
     tx.insert("users", stone)
+    users.changed(tx, user)
 
 
 async def _posts(tx: Transaction, user_id: str) -> int:

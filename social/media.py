@@ -26,7 +26,7 @@ from social.contracts.problems import (
 )
 from social.infra import clock
 from social.infra.blobs import Blobs
-from social.infra.joins import join
+from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 from social.infra.wiring import Once, Social
 from social.media_urls import REF_FIELDS, good, ref
@@ -128,13 +128,6 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
     return ref(row)
 
 
-async def some(reader: Reader, ids: Sequence[str]) -> list[Document]:
-    """Pictures that posts show; asks nothing where there are none."""
-    if not ids:
-        return []
-    return await reader.many("media", {"_id": {"$in": list(ids)}, "state": "attached"}, fields=REF_FIELDS)
-
-
 async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[Document]:
     """Have a post show one's own pictures, in this order; each belongs to one post for ever.
 
@@ -185,20 +178,22 @@ async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
 
 async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> Shown:
     """A picture that is one's own, or of a post that one may see; raises NotFound."""
-    row, _ = await _there(mongo, media_id)
-    if row["owner"] != viewer:
-        if row["post_id"] is None:
-            raise NotFound
+    row = await _kept(mongo, media_id)
+    if row["owner"] == viewer:
+        await _public(mongo, row)
+    elif row["post_id"] is None:
+        raise NotFound
+    else:
         await visibility.post(mongo, row["post_id"], viewer=viewer)
     return _shown(row, thumbnail, public=False, until=None)
 
 
 async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
     """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
-    row, public = await _there(mongo, media_id)
+    row = await _kept(mongo, media_id)
     if not good(row, until, signature):
         raise NotFound
-    return _shown(row, thumbnail, public=public, until=until)
+    return _shown(row, thumbnail, public=await _public(mongo, row), until=until)
 
 
 async def sweep(mongo: Mongo, blobs: Blobs) -> int:
@@ -239,25 +234,23 @@ def names(media_id: str) -> tuple[str, str]:
     return name, f"{name}.thumbnail"
 
 
-async def _there(mongo: Mongo, media_id: str) -> tuple[Document, bool]:
-    """A picture whose post and author are there, if it has a post; and whether everybody may see that."""
-    rows = await mongo.aggregate(
-        "media",
-        [
-            {"$match": {"_id": media_id, "state": {"$in": ["ready", "attached"]}}},
-            {"$set": {"post": "$post_id", "author": "$owner"}},
-            join("posts", "post", {"$project": {"visibility": 1}}),
-            join("users", "author", {"$match": users.HERE}, {"$project": {"private": 1}}),
-        ],
+async def _kept(reader: Reader, media_id: str) -> Document:
+    """A picture whose bytes are kept; raises NotFound."""
+    row = await reader.get("media", media_id)
+    if row is None or row["state"] not in ("ready", "attached"):
+        raise NotFound
+    return row
+
+
+async def _public(reader: Reader, row: Document) -> bool:
+    """Whether everybody may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
+    owners, found = await together(
+        users.cards(reader, [row["owner"]]), reader.get_many("posts", filter(None, [row["post_id"]]), visibility.POST)
     )
-    if not rows:
+    owner, post = owners.get(row["owner"]), found.get(row["post_id"])
+    if owner is None or (row["post_id"] is not None and post is None):
         raise NotFound
-    row = rows[0]
-    posts, authors = row.pop("post"), row.pop("author")
-    if not authors or (row["post_id"] is not None and not posts):
-        raise NotFound
-    public = bool(posts) and posts[0].get("visibility", "public") == "public" and not authors[0].get("private")
-    return row, public
+    return post is not None and post.get("visibility", "public") == "public" and not owner.get("private")
 
 
 def _shown(row: Document, thumbnail: bool, *, public: bool, until: int | None) -> Shown:
@@ -268,9 +261,7 @@ def _shown(row: Document, thumbnail: bool, *, public: bool, until: int | None) -
 
 
 async def _own(tx: Transaction, media_id: str, by: str) -> Document:
-    row = await tx.one("media", {"_id": media_id, "state": {"$in": ["ready", "attached"]}})
-    if row is None:
-        raise NotFound
+    row = await _kept(tx, media_id)
     if row["owner"] != by:
         if row["post_id"] is None:
             raise NotFound

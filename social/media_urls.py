@@ -3,12 +3,20 @@
 import base64
 import hmac
 import time
+from collections.abc import Mapping
 
 from social.contracts.media import MediaRef
 from social.infra.mongo import Document
 
 WINDOW_S = 1_800  # a URL is the same for so long, and good for so long at least, at most for twice that
-REF_FIELDS = {"secret": 1, "width": 1, "height": 1, "mime": 1, "blurhash": 1, "alt": 1}
+REF = ("secret", "width", "height", "mime", "blurhash", "alt", "state")  # what is read of a picture to show it
+REF_FIELDS = dict.fromkeys(REF, 1)
+
+
+def attached(pictures: Mapping[str, Document], post: Document) -> list[Document]:
+    """Of these pictures those that the post shows: a post that is just being deleted has let go of them."""
+    shown = (pictures.get(each) for each in post.get("media", ()))
+    return [each for each in shown if each and each["state"] == "attached"]
 
 
 def ref(row: Document) -> MediaRef:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from social import edges, streams, users
 from social.contracts.events import NotificationsRead
@@ -42,14 +42,22 @@ async def postpone(mongo: Mongo, group: Document, by: timedelta) -> None:
     await mongo.update("notifications", {"_id": group["_id"]}, {"$set": {"due_at": clock.now() + by}})
 
 
-async def render(mongo: Mongo, documents: Sequence[Document]) -> list[Notification | None]:
-    """Notifications with the people in them; None where nobody is left whom the recipient may see."""
+async def render(
+    mongo: Mongo, documents: Sequence[Document], *, since: datetime | None = None
+) -> list[Notification | None]:
+    """Notifications with the people in them; None where nobody is left whom the recipient may see.
+
+    With `since` people are shown as they were after that, not as they were remembered.
+    """
     pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
-    people, found = await asyncio.gather(users.refs(mongo, {actor for _, actor in pairs}), edges.between(mongo, pairs))
+    people, found = await asyncio.gather(
+        users.cards(mongo, {actor for _, actor in pairs}, since=since), edges.between(mongo, pairs)
+    )
     rendered: list[Notification | None] = []
     for each in documents:
         seen = [actor for actor in each["actors"] if actor in people and not found[each["recipient"], actor].apart]
-        rendered.append(_notification(each, [people[actor] for actor in seen[:MOST_ACTORS]]) if seen else None)
+        actors = [users.ref(people[actor]) for actor in seen[:MOST_ACTORS]]
+        rendered.append(_notification(each, actors) if seen else None)
     return rendered
 
 

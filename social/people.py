@@ -17,12 +17,11 @@ async def profile(mongo: Mongo, username: str, *, viewer: str) -> Profile:
 
 async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list[UserRef]:
     """People by id, in this order; left out are those who are gone, and those whom a block keeps from the viewer."""
-    hidden: set[str]
     if viewer is None:
-        found, hidden = await users.refs(mongo, ids), set()
+        found, hidden = await users.cards(mongo, ids), set[str]()
     else:
-        found, hidden = await asyncio.gather(users.refs(mongo, ids), visibility.apart(mongo, viewer, ids))
-    return [found[each] for each in ids if each in found and each not in hidden]
+        found, hidden = await asyncio.gather(users.cards(mongo, ids), visibility.apart(mongo, viewer, ids))
+    return [users.ref(found[each]) for each in ids if each in found and each not in hidden]
 
 
 async def page(

@@ -8,12 +8,14 @@ from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
+from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.paging import Listing
 from social.visibility import SeenPost
 
 BY_AUTHOR = Listing("posts", "posts", "_id")
 COUNTS = ("likes", "comments", "reposts")
+AUTHOR = ("author_id",)
 
 
 def entry(owner: str, post_id: str, author_id: str) -> Document:
@@ -122,26 +124,27 @@ async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = T
 
 async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     """A post as a push carries it, or None when it is gone."""
-    post = await mongo.one("posts", {"_id": post_id})
-    author = post and (await users.refs(mongo, [post["author_id"]])).get(post["author_id"])
-    if not post or not author:
+    post = await mongo.get("posts", post_id, visibility.POST)
+    if post is None:
         return None
-    pictures = await media.some(mongo, post.get("media", []))
-    return PostPublic.model_construct(**_public({**post, "pictures": pictures}, author))
+    authors, pictures = await together(
+        users.cards(mongo, [post["author_id"]]), mongo.get_many("media", post.get("media", ()), media_urls.REF)
+    )
+    author = authors.get(post["author_id"])
+    if author is None:
+        return None
+    post["pictures"] = media_urls.attached(pictures, post)
+    return PostPublic.model_construct(**_public(post, users.ref(author)))
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
     """Who wrote these posts; those that are gone are missing."""
-    wanted = list(set(ids))
-    found = await reader.many("posts", {"_id": {"$in": wanted}}, fields={"author_id": 1}) if wanted else []
-    return {post["_id"]: post["author_id"] for post in found}
+    return {post_id: post["author_id"] for post_id, post in (await reader.get_many("posts", ids, AUTHOR)).items()}
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
-    fields = {**dict.fromkeys(COUNTS, 1), "version": 1}
-    found = await mongo.many("posts", {"_id": {"$in": list(ids)}}, fields=fields)
-    return [stats(each) for each in found]
+    return [stats(each) for each in (await mongo.get_many("posts", ids, (*COUNTS, "version"))).values()]
 
 
 def stats(post: Document) -> PostStats:

@@ -1,6 +1,6 @@
 """Private accounts: what somebody posts is for those they accept."""
 
-from social import sight
+from social import sight, users
 from social.contracts.events import PrivacyChanged
 from social.infra import clock
 from social.infra.mongo import Transaction
@@ -15,5 +15,5 @@ async def choose(tx: Transaction, private: bool, *, by: str) -> None:
         tx.update("users", before, {"$set": {"private": private, **since}})
         if private:
             sight.changed(tx, by)
-        tx.memory.forget(user["username"])
+        users.changed(tx, user)
         tx.record(PrivacyChanged(user_id=by, private=private))

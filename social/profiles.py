@@ -24,4 +24,5 @@ async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected
     change["words"] = edited["words"] = names.of(user["username"], edited["display_name"])
     tx.update("users", {"_id": by, "rev": user.get("rev")}, {"$set": change, "$inc": {"rev": 1}})
     names.move(tx, user, edited)
+    users.changed(tx, user)
     return users.own(edited)

@@ -13,6 +13,7 @@ from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra.mongo import Document, Mongo
 
 MOST_REFILLS = 10  # of one page, whose rows are of people who are not to be seen or not all that was asked for
+FOUND = (*users.CARD, "words")
 LAST = "\U0010ffff"  # sorts after all that can follow in a word
 
 
@@ -100,13 +101,9 @@ def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
 
 async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
     """Those of these people who are here and whom no block keeps from the viewer."""
-    if not ids:
-        return {}
-    here = {"_id": {"$in": list(set(ids))}, **users.HERE}
-    found, hidden = await asyncio.gather(
-        mongo.many("users", here, fields={**users.REF_FIELDS, "words": 1}), visibility.apart(mongo, viewer, ids)
-    )
-    return {each["_id"]: each for each in found if each["_id"] not in hidden}
+    asked = dict.fromkeys(ids)
+    found, apart = await asyncio.gather(mongo.get_many("users", asked, FOUND), visibility.apart(mongo, viewer, asked))
+    return {each["_id"]: each for each in found.values() if users.here(each) and each["_id"] not in apart}
 
 
 async def _exactly(mongo: Mongo, asked: _Asked) -> UserRef | None:

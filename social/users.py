@@ -1,14 +1,16 @@
 """People as others see them, and as they see themselves."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
-from social.infra.mongo import Document, Mongo, Reader
+from social.infra.mongo import Document, Mongo, Reader, Transaction
 
+# What is read of a person who is named inside other things, and kept for up to two seconds by every process.
+CARD = ("username", "display_name", "avatar_url", "private", "suspended_at", "deleted_at", "followers")
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
-KNOWN = ("_id", "username", "private", "followers")
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
@@ -22,17 +24,47 @@ def ref(user: Document) -> UserRef:
     )
 
 
-async def refs(mongo: Mongo, ids: Iterable[str]) -> dict[str, UserRef]:
-    """Many people by id; those who are gone or suspended are missing."""
-    return {each["_id"]: ref(each) for each in await some(mongo, ids)}
+async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, UserRef]:
+    """References to people by id; those who are gone or suspended are missing."""
+    return {user_id: ref(card) for user_id, card in (await cards(reader, ids)).items()}
 
 
-async def some(mongo: Mongo, ids: Iterable[str]) -> list[Document]:
-    """What a reference to them needs, and whether their accounts are private; those who are not here are missing."""
-    wanted = list(set(ids))
-    if not wanted:
-        return []
-    return await mongo.many("users", {"_id": {"$in": wanted}, **HERE}, fields={**REF_FIELDS, "private": 1})
+async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+    """The cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
+    return {user_id: card for user_id, card in (await all_cards(reader, ids, since=since)).items() if here(card)}
+
+
+async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+    """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
+    found: dict[str, Document] = {}
+    wanted = []
+    for user_id in ids:
+        card = reader.memory.get(user_id, since)
+        if card is None:
+            wanted.append(user_id)
+        else:
+            found[user_id] = card
+    if wanted:
+        with reader.memory.reading(*wanted) as reading:
+            for user_id, card in (await reader.get_many("users", wanted, CARD)).items():
+                reading.keep(user_id, card)
+                found[user_id] = card
+    return found
+
+
+def here(user: Document) -> bool:
+    """Whether others find this person."""
+    return user.get("suspended_at") is None and user.get("deleted_at") is None
+
+
+def changed(tx: Transaction, user: Document) -> None:
+    """Have every process read this person's card anew once the transaction is committed."""
+    tx.stale += card_keys(user["_id"], user["username"])
+
+
+def card_keys(user_id: str, username: str) -> tuple[str, str]:
+    """Under which keys a card is kept: no username has an @."""
+    return user_id, f"@{username}"
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
@@ -62,22 +94,22 @@ async def by_username(reader: Reader, username: str) -> Document:
 
 
 async def known(reader: Reader, username: str) -> Document:
-    """Who somebody is, whether they are private, and how many follow them, at most 2 s ago; raises NotFound."""
-    return reader.memory.get(username) or remember(reader, await by_username(reader, username))
-
-
-def remember(reader: Reader, user: Document) -> Document:
-    """Keep what `known` says of somebody who was just read."""
-    kept = {name: user[name] for name in KNOWN if name in user}
-    reader.memory.keep(user["username"], kept)
-    return kept
+    """A person's card, at most two seconds old, by username; raises NotFound."""
+    key = f"@{username}"
+    card = reader.memory.get(key)
+    if card is None:
+        with reader.memory.reading(key) as reading:
+            card = await reader.one("users", {"username": username, **HERE}, dict.fromkeys(CARD, 1))
+            if card is None:
+                raise NotFound
+            reading.keep(key, card)
+    return card
 
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
     """Counters as folded so far."""
-    fields = {"followers": 1, "following": 1, "posts": 1, "version": 1}
-    users = await mongo.many("users", {"_id": {"$in": list(ids)}}, fields=fields)
-    return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in users]
+    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "version"))
+    return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
 
 def _counts(user: Document) -> Document:

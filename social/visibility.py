@@ -5,14 +5,23 @@ take the block back, and whoever is blocked may block or mute in turn. What some
 those they accepted as followers; a post for followers, whoever wrote it, is for those who follow its author now.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
-from social.infra.joins import join
+from social.infra.loaders import together
 from social.infra.mongo import Document, Reader, Where
+
+# What is read of a post that is shown; what it is found by is not.
+POST = (
+    *("author_id", "text", "entities", "media", "visibility", "created_at", "edited_at", "rev"),
+    *("likes", "comments", "reposts", "version"),
+)
+CLOCKS_DIFFER = timedelta(seconds=1)  # between processes at most; `doctor` warns of more
 
 MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
 
@@ -50,7 +59,6 @@ async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     found = await _standing(reader, {"username": username, **users.HERE}, viewer)
     if found.out.blocked_at:
         raise NotFound
-    users.remember(reader, found.user)  # whoever looks at a page may follow next
     return found
 
 
@@ -68,21 +76,10 @@ async def named(reader: Reader, username: str, *, viewer: str) -> Standing:
 
 
 async def _standing(reader: Reader, where: Where, viewer: str) -> Standing:
-    found = await reader.aggregate(
-        "users",
-        [
-            {"$match": where},
-            {"$set": {"out": {"$concat": [viewer, "$_id"]}, "back": {"$concat": ["$_id", viewer]}}},
-            join("edges", "out"),
-            join("edges", "back"),
-            {"$unset": "password"},
-        ],
-    )
-    if not found:
+    user = await reader.one("users", where, {"password": 0})
+    if user is None:
         raise NotFound
-    out, back = (_edge(found[0].pop(name)) for name in ("out", "back"))
-    user_id = found[0]["_id"]
-    return Standing(found[0], out or Edge(viewer, user_id), back or Edge(user_id, viewer))
+    return Standing(user, *await edges.both(reader, viewer, user["_id"]))
 
 
 def _not_oneself(found: Standing, viewer: str) -> Standing:
@@ -107,71 +104,65 @@ async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
     raise NotFound
 
 
-async def posts(reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
-    """Those of these posts that this viewer may see, in this order, in one round trip.
+async def posts(reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+    """Those of these posts that this viewer may see, in this order, in two round trips.
 
-    Where `muted` is false, what is of people whom the viewer mutes is left out too.
+    Where `muted` is false, what is of people whom the viewer mutes is left out too. What decides is read last: how the
+    viewer stands to the author after the post, and the author's card after the post was written.
     """
-    if not ids:
-        return []
-    rows = await reader.aggregate(
-        "posts",
-        [
-            {"$match": {"_id": {"$in": list(ids)}}},
-            *_with_author(viewer),
-            {"$set": {"pictures": "$media", **{mark: {"$concat": ["$_id", viewer]} for mark in MARKS}}},
-            {"$unset": ["words", "tags", "mentions"]},
-            *(join(collection, mark) for mark, collection in MARKS.items()),
-            join("media", "pictures", {"$project": media_urls.REF_FIELDS}),
-        ],
+    asked = list(ids)
+    found, *marks = await together(
+        reader.get_many("posts", asked, POST),
+        *(reader.get_many(collection, [each + viewer for each in asked]) for collection in MARKS.values()),
     )
-    seen = {row["_id"]: found for row in rows if (found := _seen(row, viewer, muted=muted))}
-    return [seen[post_id] for post_id in ids if post_id in seen]
+    authors, to_authors, pictures = await together(
+        users.cards(reader, {each["author_id"] for each in found.values()}, since=_written(found.values())),
+        reader.get_many("edges", {viewer + each["author_id"] for each in found.values()}),
+        reader.get_many("media", itertools.chain(*(each.get("media", ()) for each in found.values())), media_urls.REF),
+    )
+    seen = []
+    for post_id, row in found.items():
+        author, edge = authors.get(row["author_id"]), _edge(to_authors, viewer, row["author_id"])
+        if author is not None and shows_post(row, author, edge) and (muted or not edge.mutes_at):
+            row["pictures"] = media_urls.attached(pictures, row)
+            liked, reposted, bookmarked = (mark.get(post_id + viewer) for mark in marks)
+            seen.append(SeenPost(row, author, bool(liked), reposted, bool(bookmarked), bool(edge.follows_at)))
+    return seen
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
     """A comment that this viewer may see, under a post that they may see; raises NotFound."""
-    found = await reader.aggregate(
-        "comments",
-        [
-            {"$match": {"_id": comment_id}},
-            *_with_author(viewer),
-            {"$set": {"like": comment_id + viewer, "post": "$post_id"}},
-            join("comment_likes", "like"),
-            join("posts", "post", *_with_author(viewer)),
-        ],
+    found, likes = await together(
+        reader.get_many("comments", [comment_id]), reader.get_many("comment_likes", [comment_id + viewer])
     )
-    for row in found:
-        written_by, edge = _by_whom(row, viewer)
-        for post in row.pop("post"):
-            author, to_author = _by_whom(post, viewer)
-            if author and written_by and not edge.apart and shows_post(post, author, to_author):
-                return SeenComment(row, written_by, post, bool(row.pop("like")))
-    raise NotFound
-
-
-def _with_author(viewer: str) -> list[Document]:
-    """Join what was written with who wrote it, unless they are gone, and with how the viewer stands to them."""
-    return [
-        {"$set": {"author": "$author_id", "edge": {"$concat": [viewer, "$author_id"]}}},
-        join("users", "author", {"$match": users.HERE}, {"$project": {**users.REF_FIELDS, "private": 1}}),
-        join("edges", "edge"),
-    ]
-
-
-def _by_whom(row: Document, viewer: str) -> tuple[Document | None, Edge]:
-    authors, edge = row.pop("author"), _edge(row.pop("edge"))
-    return authors[0] if authors else None, edge or Edge(viewer, row["author_id"])
-
-
-def _seen(row: Document, viewer: str, *, muted: bool) -> SeenPost | None:
-    author, edge = _by_whom(row, viewer)
-    liked, reposted, bookmarked = (row.pop(mark) for mark in MARKS)
-    if author is None or not shows_post(row, author, edge) or (edge.mutes_at and not muted):
-        return None
-    return SeenPost(
-        row, author, bool(liked), reposted[0] if reposted else None, bool(bookmarked), bool(edge.follows_at)
+    row = found.get(comment_id)
+    under = await reader.get("posts", row["post_id"], POST) if row else None
+    if row is None or under is None:
+        raise NotFound
+    people = {row["author_id"], under["author_id"]}
+    authors, to_authors = await together(
+        users.cards(reader, people, since=_written([under])),
+        reader.get_many("edges", {viewer + each for each in people}),
     )
+    written_by, author = (authors.get(each["author_id"]) for each in (row, under))
+    edge, to_author = (_edge(to_authors, viewer, each["author_id"]) for each in (row, under))
+    if written_by is None or author is None or edge.apart or not shows_post(under, author, to_author):
+        raise NotFound
+    return SeenComment(row, written_by, under, bool(likes))
+
+
+def _written(found: Iterable[Document]) -> datetime | None:
+    """When the last of these posts was written, on whatever clock: a card that is older may say that all may see it.
+
+    Whoever closes their account and writes then is not read by strangers who still remember it as open.
+    """
+    times = [each["edited_at"] or each["created_at"] for each in found]
+    return max(times) + CLOCKS_DIFFER if times else None
+
+
+def _edge(found: Mapping[str, Document], viewer: str, user_id: str) -> Edge:
+    row = found.get(viewer + user_id)
+    return edges.of(row) if row else Edge(viewer, user_id)
 
 
 def shows_post(post: Document, author: Document, edge: Edge) -> bool:
@@ -190,10 +181,7 @@ def shows(user: Document, edge: Edge) -> bool:
 
 async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these (viewer, person) pairs where the viewer may see what the person does."""
-    ids = {person_id for _, person_id in pairs}
-    closed = {"_id": {"$in": list(ids)}, "$or": [{"private": True}, {"suspended_at": edges.EVER}]}
-    fields = {"private": 1, "suspended_at": 1}
-    people = {each["_id"]: each for each in await reader.many("users", closed, fields=fields)} if ids else {}
+    people = await users.all_cards(reader, {person_id for _, person_id in pairs})
     found = await edges.between(reader, pairs)
     return {
         pair
@@ -212,7 +200,3 @@ async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
     """Those of these people whom a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])
     return {edge.target for edge in found.values() if edge.apart}
-
-
-def _edge(rows: list[Document]) -> Edge | None:
-    return edges.of(rows[0]) if rows else None

@@ -88,7 +88,7 @@ async def due(social: Social) -> float:
 async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
     """Tell of groups together; if that fails alone, so that one that cannot be told holds nobody else up."""
     try:
-        rendered = await notifications.render(social.mongo, groups)
+        rendered = await notifications.render(social.mongo, groups, since=clock.now())  # for good, so nobody remembered
         await announce(social, [_news_of(*each) for each in zip(groups, rendered, strict=True)])
 
         async def told(tx: Transaction) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from social import posts, visibility
+from social.contracts.people import UserRef
 from social.contracts.posts import Feed, FeedPost
 from social.contracts.problems import Unavailable
 from social.feeds import cursors, scrolls, sources, timelines
@@ -92,26 +93,32 @@ class _Walk:
 
     async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
         """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
-        ids = list(dict.fromkeys(line.post_id for line in lines))
-        seen = {
-            each.post["_id"]: each for each in await visibility.posts(self.mongo, ids, viewer=self.owner, muted=False)
-        }
-        return [
-            (line, FeedPost.model_construct(**posts.rendered(each).__dict__, place=line.place, reposted_by=line.by))
-            for line in lines
-            if (each := seen.get(line.post_id)) and self._belongs(line, each)
-        ]
+        ids = dict.fromkeys(line.post_id for line in lines)
+        found, bringers = await asyncio.gather(
+            visibility.posts(self.mongo, ids, viewer=self.owner, muted=False),
+            sources.bringers(self.mongo, self.owner, lines),
+        )
+        seen = {each.post["_id"]: each for each in found}
+        shown = []
+        for line in lines:
+            each = seen.get(line.post_id)
+            by = next((bringers[who] for who in line.reposts if who in bringers), None)
+            if each and self._belongs(line, each, by):
+                post = FeedPost.model_construct(**posts.rendered(each).__dict__, place=line.place, reposted_by=by)
+                shown.append((line, post))
+        return shown
 
-    def _belongs(self, line: Line, seen: SeenPost) -> bool:
+    def _belongs(self, line: Line, seen: SeenPost, by: UserRef | None) -> bool:
         """Whether it is here for its author, or, where they are not followed, for somebody who reposted it."""
         mine = seen.follows or seen.author["_id"] == self.owner
-        return (line.by is not None and not mine) if line.reposts else mine
+        return (by is not None and not mine) if line.reposts else mine
 
     async def _look(self, span: Span, made: Span, late: Where | None = None) -> tuple[Found, Found]:
         """Entries, on the way down as far as they are complete, and what is merged."""
-        (self.timeline, merged), found = await asyncio.gather(
-            sources.kept(self.mongo, self.owner, made), sources.entries(self.mongo, self.owner, span, late)
+        self.timeline, found = await asyncio.gather(
+            timelines.of(self.mongo, self.owner), sources.entries(self.mongo, self.owner, span, late)
         )
+        merged = await sources.merged(self.mongo, self.timeline, made)
         self.looked = True
         if span.older and (whole := [line for line in found.lines if line.place >= self.floor]) != found.lines:
             found = Found(whole, True)

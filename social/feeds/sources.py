@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ class Line(NamedTuple):
     author_id: str
     arrived: datetime
     reposts: tuple[str, ...] = ()  # those who brought it here, the first of them first
-    by: UserRef | None = None  # who of them is to be seen
 
 
 class Found(NamedTuple):
@@ -57,28 +57,28 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
     """What was put into a timeline; with `late`, those too that match it wherever they are."""
     beyond: Document = {"place": span.places}
     where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
-    rows = await mongo.aggregate(
-        "feed_entries",
-        [
-            {"$match": where},
-            {"$sort": {"place": span.way}},
-            {"$limit": span.most},
-            {"$set": {"by": each_of({"$ifNull": ["$reposts", []]}, "by")}},
-            {"$set": {"edges": {"$map": {"input": "$by", "as": "each", "in": {"$concat": [owner, "$$each"]}}}}},
-            join("users", "by", {"$match": users.HERE}, {"$project": users.REF_FIELDS}),
-            join("edges", "edges", {"$match": {"follows_at": edges.EVER, "hides": {"$ne": True}}}),
-        ],
-    )
-    return _found(rows, span)
+    return _found(await mongo.many("feed_entries", where, sort=[("place", span.way)], limit=span.most), span)
 
 
-async def kept(mongo: Mongo, owner: str, span: Span) -> tuple[Timeline | None, Found]:
-    """What is kept of a timeline, and the posts that are merged into it, in one round trip."""
+async def merged(mongo: Mongo, timeline: Timeline | None, span: Span) -> Found:
+    """The posts of the authors that are merged into a timeline when it is read."""
+    if timeline is None or not timeline.merged:
+        return Found([], True)
     posts = join("posts", "merged", *_some(span), key="author_id", into="posts")
-    found = await mongo.aggregate("timelines", [{"$match": {"_id": owner}}, posts])
-    if not found:
-        return None, Found([], True)
-    return Timeline.of(found[0]), _found(found[0]["posts"], span)
+    found = await mongo.aggregate("timelines", [{"$match": {"_id": timeline.owner}}, posts])
+    return _found(found[0]["posts"], span) if found else Found([], True)
+
+
+async def bringers(mongo: Mongo, owner: str, lines: Iterable[Line]) -> dict[str, UserRef]:
+    """Of those whose reposts brought these lines the people whom the owner follows and hears of."""
+    ids = {each for line in lines for each in line.reposts}
+    if not ids:
+        return {}
+    found, to_them = await asyncio.gather(
+        users.cards(mongo, ids), edges.between(mongo, [(owner, each) for each in ids])
+    )
+    told = {edge.target for edge in to_them.values() if edge.follows_at and not edge.hides}
+    return {user_id: users.ref(card) for user_id, card in found.items() if user_id in told}
 
 
 async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
@@ -185,8 +185,4 @@ def _line(row: Document) -> Line:
     made = clock.made_at(place)
     came = max(row.get("arrived", made), made)
     why = sorted(row.get("reposts", ()), key=lambda each: each["id"])
-    here = {each["_id"]: each for each in row.get("by", ())}
-    told = {each["to"] for each in row.get("edges", ())}
-    by = next((users.ref(here[each["by"]]) for each in why if each["by"] in here.keys() & told), None)
-    reposts = tuple(each["by"] for each in why)
-    return Line(place, row.get("post_id") or place, row["author_id"], came, reposts, by)
+    return Line(place, row.get("post_id") or place, row["author_id"], came, tuple(each["by"] for each in why))

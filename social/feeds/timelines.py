@@ -46,7 +46,7 @@ def new(owner: str) -> Document:
 
 async def of(mongo: Mongo, owner: str) -> Timeline | None:
     """Somebody's, if any is kept."""
-    row = await mongo.one("timelines", {"_id": owner})
+    row = await mongo.get("timelines", owner)
     return Timeline.of(row) if row else None
 
 

@@ -1,25 +1,54 @@
 """Loaders: point reads by id that are asked for at the same time share one command.
 
-All `get`s of one turn of the event loop become one `$in` per collection and projection; what is asked for while that
-is in flight gathers for the next one. A read that begins after a commit returned is therefore sent after it: it sees
+All reads of one turn of the event loop become one `$in` per collection and projection; what is asked for while that is
+in flight gathers for the next command. A read that begins after a commit returned is therefore sent after it and sees
 the write. `aiodataloader` has this shape, but no bound on what waits, and its batch fails or succeeds as a whole.
 """
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from social.contracts.problems import Unavailable
-from social.infra import metrics
+from social.infra import logs, metrics
 
 Document = dict[str, Any]
-Waiter = asyncio.Future[Document | None]
+Found = dict[str, Document]
 Fetch = Callable[[str, Sequence[str], Sequence[str] | None], Awaitable[list[Document]]]
+T = TypeVar("T")
 
 MOST_IDS = 64  # in one command; a Python store answers 16 ids in 1.3 ms and 64 in 6.7 ms, a network round trip is alike
 MOST_WAITING = 4_096  # ids of one collection: what is asked for beyond them is refused at once
 IN_FLIGHT = 2  # commands of one collection: while one is answered the next is on its way
+
+
+class _Ask:
+    """What one caller wants: its future is done when the last of the ids was answered for."""
+
+    __slots__ = ("found", "future", "ids", "left", "trace")
+
+    def __init__(self, ids: Sequence[str], future: "asyncio.Future[Found]", trace: str | None) -> None:
+        self.ids, self.future, self.trace = ids, future, trace
+        self.left = len(ids)
+        self.found: Found = {}
+
+    def answer(self, id_: str, document: Document | None) -> None:
+        """Take in one document, or that there is none; each caller gets a copy of its own."""
+        if document is not None:
+            self.found[id_] = dict(document)
+        self.left -= 1
+        if not self.left and not self.future.done():
+            found = self.found
+            self.future.set_result({each: found[each] for each in self.ids if each in found})
+
+    def fail(self, error: BaseException) -> None:
+        """Fail all that was asked, because one of the ids did."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+Batch = dict[str, list[_Ask]]
 
 
 class Loader:
@@ -27,55 +56,52 @@ class Loader:
 
     def __init__(self, name: str, fields: Sequence[str] | None, fetch: Fetch) -> None:
         self._name, self._fields, self._fetch = name, fields, fetch
-        self._wanted: dict[str, list[Waiter]] = {}
+        self._sizes = metrics.LOADER_BATCH.labels(collection=name)
+        self._wanted: Batch = {}
         self._running = 0
         self._scheduled = False
 
     async def get(self, id_: str) -> Document | None:
-        """The document with this id, a copy of the caller's own, or None; raises Unavailable."""
-        found = await self._ask(id_)
-        return None if found is None else dict(found)
+        """The document with this id, or None; raises Unavailable."""
+        return (await self.get_many((id_,))).get(id_)
 
-    async def get_many(self, ids: Iterable[str]) -> dict[str, Document]:
-        """Those of the documents with these ids that exist, by id, in the order of the ids; raises Unavailable."""
-        waiters = {id_: self._ask(id_) for id_ in dict.fromkeys(ids)}
-        try:
-            return {id_: dict(found) for id_, each in waiters.items() if (found := await each) is not None}
-        finally:
-            for each in waiters.values():  # after a failure or a cancellation nobody waits for the others
-                if not each.cancel() and not each.cancelled():
-                    each.exception()
+    def get_many(self, ids: Iterable[str]) -> "asyncio.Future[Found]":
+        """Begin to read the documents with these ids; those that exist, by id and in the order of the ids.
 
-    def _ask(self, id_: str) -> Waiter:
-        waiters = self._wanted.get(id_)
-        if waiters is None:
-            if len(self._wanted) >= MOST_WAITING:
-                raise Unavailable("Too many reads wait for the store; try again later")
-            waiters = self._wanted[id_] = []
+        The caller that gives up cancels the future: ids that nobody waits for any more are not sent. The future fails
+        with Unavailable where the store is away, or too many ids wait already.
+        """
         loop = asyncio.get_running_loop()
-        if not self._scheduled and self._running < IN_FLIGHT:
-            self._scheduled = True
-            # In a context of its own: the deadline and the trace of whoever asks first are not the others'.
-            loop.call_soon(self._start, context=contextvars.Context())
-        waiter: Waiter = loop.create_future()
-        waiters.append(waiter)
-        return waiter
+        future: asyncio.Future[Found] = loop.create_future()
+        asked = tuple(dict.fromkeys(ids))
+        if not asked:
+            future.set_result({})
+        elif self._wanted and len(self._wanted) + sum(each not in self._wanted for each in asked) > MOST_WAITING:
+            future.set_exception(Unavailable("Too many reads wait for the store; try again later"))
+        else:
+            ask = _Ask(asked, future, logs.current_trace())
+            for id_ in asked:
+                self._wanted.setdefault(id_, []).append(ask)
+            if not self._scheduled and self._running < IN_FLIGHT:
+                self._scheduled = True
+                # In a context of its own: the deadline and the trace of whoever asks first are not the others'.
+                loop.call_soon(self._start, context=contextvars.Context())
+        return future
 
     def _start(self) -> None:
         self._scheduled = False
         while self._wanted and self._running < IN_FLIGHT:
-            batch = self._next()
-            if batch:
+            if batch := self._next():
                 self._running += 1
                 task = asyncio.get_running_loop().create_task(self._run(batch), name=f"loader {self._name}")
                 task.add_done_callback(self._ended)
 
-    def _next(self) -> dict[str, list[Waiter]]:
+    def _next(self) -> Batch:
         """The next ids that somebody still waits for: a request that ended meanwhile costs the store nothing."""
-        batch: dict[str, list[Waiter]] = {}
+        batch: Batch = {}
         while self._wanted and len(batch) < MOST_IDS:
             id_ = next(iter(self._wanted))
-            waiting = [each for each in self._wanted.pop(id_) if not each.done()]
+            waiting = [each for each in self._wanted.pop(id_) if not each.future.done()]
             if waiting:
                 batch[id_] = waiting
         return batch
@@ -83,31 +109,46 @@ class Loader:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running -= 1
         if not task.cancelled():
+            task.result()  # it fails only by a mistake in this file, which the loop then reports
             self._start()
 
-    async def _run(self, batch: dict[str, list[Waiter]]) -> None:
-        metrics.LOADER_BATCH.labels(collection=self._name).observe(len(batch))
+    async def _run(self, batch: Batch) -> None:
+        traces = {ask.trace for asks in batch.values() for ask in asks}
+        try:
+            with logs.working_for(traces.pop() if len(traces) == 1 else None):
+                await self._load(batch)
+        except BaseException:  # the process stops: whoever waits is told, instead of waiting for ever
+            for asks in batch.values():
+                for ask in asks:
+                    ask.fail(Unavailable())
+            raise
+
+    async def _load(self, batch: Batch) -> None:
+        if not batch:
+            return
+        self._sizes.observe(len(batch))
         try:
             found = {row["_id"]: row for row in await self._fetch(self._name, list(batch), self._fields)}
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):  # one of the ids is at fault: find it
-                for id_, waiters in batch.items():
-                    await self._run({id_: waiters})
+                for half in _halves(batch):
+                    await self._load(half)
                 return
-            for waiter in _still(batch.values()):
-                waiter.set_exception(error)
+            for asks in batch.values():
+                for ask in asks:
+                    ask.fail(error)
             return
-        except BaseException:
-            for waiter in _still(batch.values()):
-                waiter.cancel()
-            raise
-        for id_, waiters in batch.items():
-            for waiter in _still([waiters]):
-                waiter.set_result(found.get(id_))
+        for id_, asks in batch.items():
+            document = found.get(id_)
+            for ask in asks:
+                ask.answer(id_, document)
 
 
-def _still(lists: Iterable[list[Waiter]]) -> Iterator[Waiter]:
-    return (waiter for waiters in lists for waiter in waiters if not waiter.done())
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    """Both halves of a batch, without those who gave up or failed meanwhile."""
+    waiting = [(id_, left) for id_, asks in batch.items() if (left := [ask for ask in asks if not ask.future.done()])]
+    middle = len(waiting) // 2
+    return dict(waiting[:middle]), dict(waiting[middle:])
 
 
 class Loaders:
@@ -124,8 +165,18 @@ class Loaders:
             loader = self._loaders[collection, fields] = Loader(collection, fields, self._fetch)
         return loader
 
-    async def many(
-        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
-    ) -> dict[str, Document]:
-        """The documents with these ids that exist, by id, in the order of the ids."""
-        return await self.of(collection, fields).get_many(ids)
+
+async def together(*reads: Awaitable[T]) -> list[T]:
+    """The results of reads that were begun at once, in order; after a failure nobody waits for the others.
+
+    `get_many` begins when it is called, a coroutine only when it is awaited: where one is among them, it comes first.
+    """
+    try:
+        return [await each for each in reads]
+    finally:
+        for each in reads:
+            if isinstance(each, asyncio.Future):
+                if not each.cancel() and not each.cancelled():
+                    each.exception()  # it is known: whoever awaits fails by the first one
+            elif isinstance(each, Coroutine):
+                each.close()

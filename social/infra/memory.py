@@ -1,30 +1,69 @@
-"""What a process read a moment ago and need not ask for again: bounded, and never older than two seconds."""
+"""What a process read a moment ago and need not ask for again: bounded, never older than two seconds."""
 
 import time
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
 from typing import Any
+
+from social.infra import clock
+
+Document = dict[str, Any]
 
 MOST = 10_000
 FRESH_S = 2.0
 
 
-class Memory:
-    """Documents by key; the one that is kept longest makes room."""
+class TtlCache:
+    """Documents by key, for two seconds from the moment they were asked for; the oldest makes room.
+
+    Whoever changes a document forgets it here once that is committed. What was asked for before, and is answered
+    after, is not kept: nobody finds the old state here once the change is known to this process.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._kept: dict[str, tuple[float, datetime, Document]] = {}
+        self._reading: set[Reading] = set()
 
-    def keep(self, key: str, document: dict[str, Any]) -> None:
-        """Remember what was just read."""
-        self._kept.pop(key, None)
-        self._kept[key] = time.monotonic() + FRESH_S, document
-        if len(self._kept) > MOST:
-            del self._kept[next(iter(self._kept))]
+    def get(self, key: str, since: datetime | None = None) -> Document | None:
+        """The document under this key, if it is fresh, and where `since` is given was asked for after that."""
+        kept = self._kept.get(key)
+        if kept is None or kept[0] <= time.monotonic() or (since is not None and kept[1] <= since):
+            return None
+        return kept[2]
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """What is remembered, if it is fresh."""
-        until, document = self._kept.get(key, (0.0, None))
-        return document if time.monotonic() < until else None
+    def reading(self, *keys: str) -> "Reading":
+        """Begin to read what belongs under these keys: what is read inside the `with` may be kept."""
+        return Reading(self, keys)
 
-    def forget(self, key: str) -> None:
-        """It is different now."""
-        self._kept.pop(key, None)
+    def forget(self, keys: Iterable[str]) -> None:
+        """What is under these keys is different now."""
+        for key in keys:
+            self._kept.pop(key, None)
+            for reading in self._reading:
+                reading.keys.discard(key)
+
+
+class Reading:
+    """Reads under way, whose answers are kept unless they were changed meanwhile."""
+
+    def __init__(self, cache: TtlCache, keys: Iterable[str]) -> None:
+        self.keys = set(keys)
+        self._cache = cache
+        self._asked_at, self._until = clock.now(), time.monotonic() + FRESH_S
+
+    def __enter__(self) -> "Reading":
+        self._cache._reading.add(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._cache._reading.discard(self)
+
+    def keep(self, key: str, document: Document) -> None:
+        """Keep what was read; nobody changes it from here on."""
+        if key in self.keys:
+            kept = self._cache._kept
+            kept.pop(key, None)
+            kept[key] = self._until, self._asked_at, document
+            if len(kept) > MOST:
+                del kept[next(iter(kept))]

@@ -18,7 +18,7 @@ from social.contracts.problems import Unavailable
 from social.infra import store_metrics
 from social.infra.group_commit import DURABLE, Conflict, GroupCommit
 from social.infra.loaders import Loaders
-from social.infra.memory import Memory
+from social.infra.memory import TtlCache
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
@@ -36,7 +36,7 @@ class Mongo:
     """A connection to the store and its one database; each operation has a deadline."""
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
-        self.memory = Memory()
+        self.memory = TtlCache()
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(
@@ -71,11 +71,11 @@ class Mongo:
         """The document with this id, or None, in a command shared with all who ask now; `fields` is what is read."""
         return await self.loaders.of(collection, fields).get(id_)
 
-    async def get_many(
+    def get_many(
         self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
-    ) -> dict[str, Document]:
-        """The documents with these ids that exist, by id and in their order, read as `get` reads them."""
-        return await self.loaders.many(collection, ids, fields)
+    ) -> Awaitable[dict[str, Document]]:
+        """Begin to read the documents with these ids as `get` does; those that exist, by id and in their order."""
+        return self.loaders.of(collection, fields).get_many(ids)
 
     async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
         where: Where = {"_id": ids[0]} if len(ids) == 1 else {"_id": {"$in": list(ids)}}
@@ -167,6 +167,8 @@ class Mongo:
                         break
                     except Conflict as refused:
                         conflict = refused.on
+                    finally:  # a commit that nobody answered for may have been one
+                        self.memory.forget(tx.stale)
                     if attempt:  # it is much wanted
                         await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**attempt)))  # noqa: S311 - jitter
         except TimeoutError as error:

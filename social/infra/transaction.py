@@ -5,7 +5,7 @@ they rely on. `social/infra/group_commit.py` writes the transactions of many ver
 unique index or a condition refuses one of them, its verb runs anew on what is there then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Event
 from social.infra import clock
 from social.infra.logs import current_trace
-from social.infra.memory import Memory
+from social.infra.memory import TtlCache
 
 Document = dict[str, Any]
 Where = Mapping[str, Any]
@@ -34,13 +34,13 @@ class AlreadyExists(Exception):
 class Reader(Protocol):
     """What the store and a transaction are both read by."""
 
-    memory: Memory
+    memory: TtlCache
 
     async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None: ...
 
-    async def get_many(
+    def get_many(
         self, collection: str, ids: Iterable[str], fields: Fields | None = None
-    ) -> dict[str, Document]: ...
+    ) -> Awaitable[dict[str, Document]]: ...
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
 
@@ -92,6 +92,7 @@ class Transaction:
         self.conflict = conflict
         self.writes: list[Write] = []
         self.recorded: list[Envelope] = []
+        self.stale: list[str] = []  # keys of what processes remember and have to read anew after the commit
         self._reader = reader
 
     # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
@@ -100,9 +101,11 @@ class Transaction:
         """The document with this id, or None."""
         return await self._reader.get(collection, id_, fields)
 
-    async def get_many(self, collection: str, ids: Iterable[str], fields: Fields | None = None) -> dict[str, Document]:
-        """The documents with these ids that exist, by id."""
-        return await self._reader.get_many(collection, ids, fields)
+    def get_many(
+        self, collection: str, ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Document]]:
+        """Begin to read the documents with these ids; those that exist, by id."""
+        return self._reader.get_many(collection, ids, fields)
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
         """The document that matches, or None."""

@@ -14,6 +14,7 @@ from social.contracts.codec import decode, encode, encode_sorted
 from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
 from social.infra import clock, logs, metrics, tracing, watching
 from social.infra.broker import Broker
+from social.infra.cards import watch_cards
 from social.infra.delays import Delays
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.outbox import Outbox
@@ -122,6 +123,8 @@ class Social:
             result, tx = await self.mongo.transact(work)
         metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
         self.publisher.offer(tx.recorded)
+        if tx.stale:
+            await self.pushes.control({"cards": tx.stale})
         return result
 
     def start(self, tasks: Tasks) -> None:
@@ -131,6 +134,7 @@ class Social:
         tasks.start("store watch", watching.watch_store(self.mongo))
         tasks.start("loop lag", watching.watch_loop())
         tasks.start("revocations", self.revocations.run())
+        tasks.start("cards", watch_cards(self.redis, self.mongo.memory))
 
     async def close(self) -> None:
         """Let go of all servers; what the publisher still holds is told by a relay."""

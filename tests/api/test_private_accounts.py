@@ -49,7 +49,8 @@ async def test_a_follow_by_a_process_that_has_yet_to_hear_of_it_becomes_a_reques
 ) -> None:
     stale = await users.known(plaza.social.mongo, "ada")
     await privately(ada)
-    plaza.social.mongo.memory.keep("ada", stale)
+    with plaza.social.mongo.memory.reading("@ada") as reading:
+        reading.keep("@ada", stale)
     assert (await bob.ask("PUT", "/v1/users/ada/follow")).ok(FollowState).following
     post = await ada.publish("for friends")
 
