@@ -68,7 +68,7 @@ async def main() -> bool:
 @asynccontextmanager
 async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Social]:
     """The system over an embedded store, Redis and broker, or those that the settings name instead."""
-    store = None if settings.mongo_url else Store(settings.plaza_var.resolve())
+    store = None if settings.mongo_url else Store(settings.plaza_var.resolve(), settings.embedded_store)
     try:
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.settings import Limit, RestSettings
+from embedded.store_programs import EmbeddedStore
 from social.feeds import FANOUT_LIMIT
 from social.infra.limits import Rate
 from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl, TraceSettings
@@ -18,6 +19,9 @@ class EmbeddedSettings(LogSettings, TraceSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the docs")
     realtime_port: int = Field(default=8081, ge=0, le=65535, description="port of Socket.IO")
+    embedded_store: EmbeddedStore = Field(
+        default="py", description="the embedded store: py, or the faster rs where secantusd-rs is on the PATH"
+    )
     mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")

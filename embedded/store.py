@@ -1,4 +1,4 @@
-"""The document store of a laptop: SecantusDB as a child process, its data in this folder, never imported."""
+"""The document store of a laptop: SecantusDB, in Python or Rust, as a child process; its data are in this folder."""
 
 import asyncio
 import ctypes
@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from embedded import store_programs
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
 from social.infra import logs
@@ -20,6 +21,7 @@ from social.infra.settings import StartError
 
 log = logs.get("store")
 
+NOTE = "store.json"  # the process and the port of what runs
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 2.0
 TRIES = 3
@@ -31,9 +33,10 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Store:
     """A store child that dies with us, and is ended by the next start if it did not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str = "py") -> None:
         self._folder = folder
-        self._note = folder / "store.json"
+        self._program = program  # of store_programs.PROGRAMS
+        self._note = folder / NOTE
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
         self.url = ""
@@ -44,8 +47,7 @@ class Store:
         why = ""
         for _ in range(TRIES):  # the free port may be taken by somebody else before the store has it
             self._port = _free_port()
-            # retryWrites: each write would scan the retryable writes of the last 30 minutes
-            self.url = f"mongodb://127.0.0.1:{self._port}/?retryWrites=false"
+            self.url = store_programs.url(self._port)
             try:
                 self._spawn()
             except OSError as error:
@@ -99,17 +101,12 @@ class Store:
         return self._child is not None and self._child.poll() is None
 
     def _spawn(self) -> None:
-        program = Path(sys.executable).with_name("secantusd-py")
-        if not program.exists():
-            raise StartError("the embedded document store is not installed: `make run` installs it, or set MONGO_URL")
-        command = [str(program), "--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(self._data)]
         config = self._folder / "store.toml"  # empty, and named: else it would look for one elsewhere
         config.touch()
-        # without --sync-on-commit a kill -9 loses the last commits
-        options = ["--config", str(config), "--log-level", "ERROR", "--sync-on-commit"]
+        command = store_programs.command(self._program, self._data, config, self._port)
         with (self._folder / "store.log").open("ab") as output:
             self._child = subprocess.Popen(  # noqa: S603 - our own program and folder
-                [*command, *options],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -165,6 +162,11 @@ class Store:
                 if not _serves(pid, self._data):
                     return
                 await asyncio.sleep(0.02)
+
+
+def noted_url(folder: Path) -> str:
+    """The URL of the store that runs with its data in this folder; raises OSError where none does."""
+    return store_programs.url(decode((folder / NOTE).read_bytes())["port"])
 
 
 def _serves(pid: int, data: Path) -> bool:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from embedded.store import noted_url
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -52,10 +54,11 @@ def store_url() -> str:
     """MONGO_URL, or the embedded store of the system whose data are in PLAZA_VAR; raises NotOurs."""
     if url := os.environ.get("MONGO_URL"):
         return url
-    note = Path(os.environ.get("PLAZA_VAR", "var")) / "store.json"
-    if not note.exists():
-        raise NotOurs(f"no store runs in {note.parent}; PLAZA_VAR names another folder, MONGO_URL another store")
-    return f"mongodb://127.0.0.1:{json.loads(note.read_text())['port']}/?retryWrites=false"
+    folder = Path(os.environ.get("PLAZA_VAR", "var"))
+    try:
+        return noted_url(folder)
+    except OSError:
+        raise NotOurs(f"no store runs in {folder}; PLAZA_VAR names another folder, MONGO_URL another store") from None
 
 
 async def _seed(username: str, count: int) -> None:

@@ -2,6 +2,7 @@
 
     make bench                       # all of them
     make bench ONLY="rest viral"     # these; the figures of the others stay
+    make bench ONLY=rest STORE=rs    # over another document store: figures have a block of their own, or are printed
     make bench QUICK=1               # a moment of each, to see that they run: writes nothing
 
 Each block between `<!-- measured: X -->` and `<!-- until here -->` is written by one benchmark; all prose is by hand.
@@ -25,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from embedded.cluster.server import leash
-from loadtests import tables
+from loadtests import documents, tables
 from loadtests.load import draw
 from loadtests.origin import commit, machine
 from loadtests.tables import Figures, Rows
@@ -117,8 +118,21 @@ def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) ->
     shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
     when = time.strftime("%Y-%m-%d")
     origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. The same again:"
-    again = f"`make bench ONLY={name}`, or `{BENCHMARKS[name].command}`."
+    store = documents.name()
+    on = "" if store == "py" else f"STORE={'mongodb://…' if store == 'mongodb' else store}"
+    again = f"`make bench ONLY={name}{' ' * bool(on)}{on}`, or `{on}{' ' * bool(on)}{BENCHMARKS[name].command}`."
     return "\n\n".join(["\n".join(lines), *shown, f"{origin}\n{again}"])
+
+
+def title(name: str) -> str:
+    """The name of its block: figures over another document store than the usual one never replace those."""
+    store = documents.name()
+    return name if store == "py" else f"{name} over {store}"
+
+
+def has_block(text: str, name: str) -> bool:
+    """Whether the README has a place for these figures."""
+    return f"<!-- measured: {name} -->\n" in text
 
 
 def rewritten(text: str, name: str, inside: str) -> str:
@@ -134,7 +148,7 @@ def rewritten(text: str, name: str, inside: str) -> str:
 def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
     """Its chart, in loadtests/figures/ unless nothing is to be kept."""
     folder.mkdir(exist_ok=True)
-    benchmark, path = BENCHMARKS[name], folder / f"{name}.png"
+    benchmark, path = BENCHMARKS[name], folder / f"{title(name).replace(' ', '-')}.png"
     if benchmark.rows is tables.of_load:
         with tempfile.TemporaryDirectory() as drawn:
             for each in draw(figures, Path(drawn)):
@@ -156,6 +170,7 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """The exit code."""
     asked = arguments().parse_args()
+    documents.chosen()  # a wrong STORE is said before anything is measured
     if unknown := set(asked.names) - set(BENCHMARKS):
         arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if commit().endswith("+"):
@@ -171,13 +186,13 @@ def main() -> int:
                 print(f"{name} failed: {error}", file=sys.stderr)
                 failed.append(name)
                 continue
-            drawn = pictures(name, figures, Path(folder) / "figures" if asked.quick else FIGURES)
+            kept = not asked.quick and (has_block(README.read_text(), title(name)) or title(name) == name)
+            drawn = pictures(name, figures, FIGURES if kept else Path(folder) / "figures")
             inside = block(name, figures, drawn, busy)
-            text = rewritten(README.read_text(), name, inside)
-            if asked.quick:
-                print(inside)
+            if kept:
+                README.write_text(rewritten(README.read_text(), title(name), inside))
             else:
-                README.write_text(text)
+                print(inside)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

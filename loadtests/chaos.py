@@ -40,7 +40,7 @@ Harm = Callable[[Cluster], Awaitable[None]]
 class PatientStore(DocumentStore):
     """A document store that gives up a dead client's transaction as compose.yml's does."""
 
-    program = giving_up_after(GIVES_UP_S)
+    patched = giving_up_after(GIVES_UP_S)
 
 
 def killed(*names: str) -> Harm:

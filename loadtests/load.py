@@ -32,6 +32,7 @@ from rich.table import Table
 from embedded.cluster.ports import free_ports
 from embedded.cluster.server import leash
 from loadtests import charts, target
+from loadtests.documents import told
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "loadtests/results"
@@ -45,9 +46,9 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """A cluster with an empty store on a free port, without limits on requests; its URL, and its environment."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as folder, log.open("wb") as output:
+    said = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
+    with tempfile.TemporaryDirectory() as folder, log.open("wb") as output, told(said, "STORE") as environment:
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
-        environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
         environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
         process = subprocess.Popen(
             [*leash(), sys.executable, "-m", "embedded.cluster"],

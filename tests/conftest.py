@@ -16,7 +16,8 @@ import redis
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
 from support.plaza import Plaza, system
-from support.servers import DocumentStore, RabbitServer, RedisServer
+from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer
+from support.stores import chosen
 
 from embedded.cluster.server import Server
 
@@ -25,6 +26,11 @@ ROOM = 4 << 30  # bytes
 
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A STORE that is wrong, or not installed, ends the run; pytest.UsageError is the line that says why."""
+    chosen()
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +64,9 @@ def rabbit_server(server_folder: Path) -> Iterator[RabbitServer]:
 @pytest.fixture(scope="session")
 def document_store(server_folder: Path) -> Iterator[DocumentStore]:
     """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
+    if chosen().store_url:
+        yield NamedStore(server_folder / "documents")
+        return
     require(DocumentStore)
     yield from serve(DocumentStore(server_folder / "documents"))
 

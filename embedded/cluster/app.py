@@ -102,11 +102,11 @@ class Cluster:
 
     async def _start_servers(self) -> dict[str, str]:
         """Those that no setting names; where each of the three is."""
-        urls = {"MONGO_URL": self._settings.mongo_url, "REDIS_URL": self._settings.redis_url}
+        urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
         urls["AMQP_URL"] = self._settings.amqp_url
         started: dict[str, Server | Documents] = {}
         if not urls["MONGO_URL"]:
-            started["MONGO_URL"] = documents = Documents(self._folder)
+            started["MONGO_URL"] = documents = Documents(self._folder, self._settings.embedded_store)
             self._store.append(documents)
         if not urls["REDIS_URL"]:
             started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)

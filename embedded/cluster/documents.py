@@ -11,8 +11,8 @@ class Documents:
 
     name = "documents"
 
-    def __init__(self, folder: Path) -> None:
-        self._store = Store(folder)
+    def __init__(self, folder: Path, program: str) -> None:
+        self._store = Store(folder, program)
 
     @property
     def url(self) -> str:

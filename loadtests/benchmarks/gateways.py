@@ -36,7 +36,7 @@ import socketio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from embedded.cluster.server import leash
-from embedded.store import Store
+from loadtests.documents import Documents, documents
 from social.contracts.codec import encode
 from social.contracts.pushes import Push, frame, offset, user_room
 from social.infra import clock, schema
@@ -154,19 +154,19 @@ def redis_server(stack: AsyncExitStack, folder: Path) -> str:
 
 
 class Ours:
-    """Whole gateways over the embedded document store."""
+    """Whole gateways over the document store that STORE names."""
 
     name = "plaza"
 
-    def __init__(self, redis_url: str, folder: Path, mongo_url: str) -> None:
-        self._redis_url, self._folder, self._mongo_url = redis_url, folder, mongo_url
+    def __init__(self, redis_url: str, folder: Path, store: Documents) -> None:
+        self._redis_url, self._folder, self._store = redis_url, folder, store
         self._signer = Signer(new_private_key())
         (folder / "jwks.json").write_bytes(encode(self._signer.jwks))
         self._pushes = Pushes(connect(redis_url))
 
     async def prepare(self, users: int) -> None:
         """Every user's stream, as registering makes it."""
-        mongo = Mongo(self._mongo_url, "plaza")
+        mongo = Mongo(self._store.url, self._store.database)
         await schema.migrate(mongo)
         for start in range(0, users, 1_000):
             rows = [
@@ -180,7 +180,7 @@ class Ours:
         """(pid, port) of one more gateway."""
         port = free_port()
         env = {
-            "MONGO_URL": self._mongo_url, "MONGO_DATABASE": "plaza", "REDIS_URL": self._redis_url,
+            **self._store.environment, "REDIS_URL": self._redis_url,
             "AMQP_URL": "amqp://guest:guest@127.0.0.1:9/", "JWT_JWKS": str(self._folder / "jwks.json"),
             "REALTIME_HOST": "127.0.0.1", "REALTIME_PORT": str(port), "PID_KEY": "k" * 32, "LOG_LEVEL": "error",
             "HANDSHAKES_PER_S": "100000", "SWEEP_S": "600", "PRESENCE_LEASE_S": "600",
@@ -291,11 +291,9 @@ async def run(options: argparse.Namespace) -> list[Cost]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis_url = redis_server(stack, folder)
-        store = Store(folder)
-        mongo_url = await store.start()
-        stack.callback(store.stop)
+        store = await stack.enter_async_context(documents(folder))
         for each, users, rate in (
-            (Ours(redis_url, folder, mongo_url), options.users, options.rate),
+            (Ours(redis_url, folder, store), options.users, options.rate),
             (Stock(redis_url), options.stock_users, options.stock_rate),
         ):
             await each.prepare(users)

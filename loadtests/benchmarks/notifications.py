@@ -2,11 +2,11 @@
 
     python loadtests/benchmarks/notifications.py [--likes 1000] [--seconds 15] [--beside 10]
 
-Starts a private Redis and RabbitMQ, an embedded document store (another one where MONGO_URL names it) and one
-`python -m workers` with the roles notifications and relay; nothing else is contacted. The likes themselves are there
-before; their events are committed to the outbox at the given rate and go through the broker. Other people are liked ten
-times a second, each seldom, first without the storm and then beside it; a delay is from before the commit of the event
-to its push on Redis. The last line is one JSON object; the exit code is 1 when a like is missing at the end.
+Starts a private Redis and RabbitMQ, the document store that STORE names and one `python -m workers` with the roles
+notifications and relay; nothing else is contacted. The likes themselves are there before; their events are committed to
+the outbox at the given rate and go through the broker. Other people are liked ten times a second, each seldom, first
+without the storm and then beside it; a delay is from before the commit of the event to its push on Redis. The last line
+is one JSON object; the exit code is 1 when a like is missing at the end.
 """
 
 import argparse

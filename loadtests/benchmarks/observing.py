@@ -2,7 +2,7 @@
 
     python loadtests/benchmarks/observing.py [--rounds 36] [--seconds 1.5]
 
-Starts a private Redis and RabbitMQ, an embedded document store, and over them three times the same three processes
+Starts a private Redis and RabbitMQ, the document store STORE names, and over them three times the same three processes
 (api, realtime, workers), each three with a database of their own: `off` counts, logs and traces nothing, `seen` has
 metrics, asked for every 15 s, and logs as in production (JSON on standard output and in a file, level info), `traced`
 traces one request in ten besides and sends its spans to a collector here. In each round each of them is asked, in
@@ -34,7 +34,7 @@ from rich.table import Table
 from system import POLICIES, ROOT, _free_port, p50_ms, register
 
 from embedded.cluster.servers import RabbitServer, RedisServer
-from embedded.store import Store
+from loadtests.documents import documents
 from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
@@ -71,7 +71,7 @@ class Variant:
             **{f"{module.upper()}_PORT": str(port) for module, port in ports.items()},
             **{f"{module.upper()}_HOST": "127.0.0.1" for module in MODULES},
             **{f"RATE_{policy}": "1000000/1" for policy in POLICIES},
-            "MONGO_DATABASE": f"plaza_{name}",
+            "MONGO_DATABASE": f"{servers['MONGO_DATABASE']}_{name}",
             "AMQP_PREFIX": name,
             "MEDIA_URL": f"file:{folder / 'media'}",
             "MAILER_URL": f"file:{folder / 'mail'}",
@@ -242,12 +242,12 @@ async def main() -> None:
     async with contextlib.AsyncExitStack() as stop:
         folder = Path(stop.enter_context(tempfile.TemporaryDirectory()))
         make_keys(folder)
-        redis, rabbit, store = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit"), Store(folder)
+        redis, rabbit = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
         for server in (redis, rabbit):
             stop.push_async_callback(server.stop)
             await server.start()
-        stop.callback(store.stop)
-        servers = {"MONGO_URL": await store.start(), "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+        store = await stop.enter_async_context(documents(folder))
+        servers = {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
         url, sizes = await stop.enter_async_context(collector())
         sockets = aiohttp.TCPConnector(limit=0)  # of three times all people
         http = await stop.enter_async_context(aiohttp.ClientSession(connector=sockets))

@@ -1,7 +1,7 @@
 """Bytes per million people: the mean size of each collection's documents and index keys, times how many a person has.
 
-    python loadtests/benchmarks/storage.py                      # about a minute; needs nothing else
-    MONGO_URL=mongodb://… python loadtests/benchmarks/storage.py   # of a database that holds real ones
+    python loadtests/benchmarks/storage.py                         # about a minute; needs nothing else
+    MONGO_URL=mongodb://… python loadtests/benchmarks/storage.py   # of a database that holds real ones: MONGO_DATABASE
 
 Starts the embedded system by itself, and `python -m social demo` in it: people who do what people do. Sizes are of BSON
 and of whole keys, before the store compresses either. The last line is one JSON object.
@@ -47,17 +47,17 @@ A_PERSON_HAS = {
 
 
 @contextlib.asynccontextmanager
-async def _filled(people: int, seconds: float) -> AsyncIterator[str]:
-    """The URL of a store with people in it."""
+async def _filled(people: int, seconds: float) -> AsyncIterator[tuple[str, str]]:
+    """The URL of a store with people in it, and their database."""
     if url := os.environ.get("MONGO_URL"):
-        yield url
+        yield url, os.environ.get("MONGO_DATABASE", "plaza")
         return
     async with started() as system:
         where = ["--api", system.api, "--realtime", system.realtime]
         words = ["-m", "social", "demo", *where, "--users", str(people), "--seconds", str(seconds)]
         demo = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=sys.stderr)
         assert await demo.wait() == 0, "the demo failed"
-        yield system.store
+        yield system.store, system.database
 
 
 def _key_bytes(document: dict[str, Any], index: Any) -> int:
@@ -97,8 +97,8 @@ async def main() -> None:
         asked.people, asked.seconds = 6, 3
     table = Table("collection", "a person has", "a document", "its index keys", "GB per million people")
     found: dict[str, dict[str, float]] = {}
-    async with _filled(asked.people, asked.seconds) as url:
-        mongo = Mongo(url, os.environ.get("MONGO_DATABASE", "plaza"))
+    async with _filled(asked.people, asked.seconds) as where:
+        mongo = Mongo(*where)
         for name, count in A_PERSON_HAS.items():
             if (sizes := await _sizes(mongo, name)) is None:
                 table.add_row(name, f"{count:g}", "no sample")

@@ -1,7 +1,7 @@
 """What one append to a full stream costs: by compare-and-set as it is done, and by one pipeline update and a read.
 
-`python loadtests/benchmarks/streams.py` takes some seconds, on an embedded store of its own; the last line is one JSON
-object.
+`python loadtests/benchmarks/streams.py` takes some seconds, on the document store that STORE names; the last line is
+one JSON object.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from embedded.store import Store
+from loadtests.documents import documents
 from social import streams
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
@@ -54,17 +54,16 @@ async def median_ms(
 async def main() -> None:
     times = 5 if "--quick" in sys.argv else TIMES
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        mongo = Mongo(await store.start(), "streams")
-        try:
-            await migrate(mongo)
-            figures = {
-                "pipeline_ms": round(await median_ms(times, by_pipeline, mongo, "a" * 24), 2),
-                "compare_and_set_ms": round(await median_ms(times, by_compare_and_set, mongo, "b" * 24), 2),
-            }
-        finally:
-            store.stop()
-            mongo.close()
+        async with documents(Path(folder)) as store:
+            mongo = Mongo(store.url, store.database)
+            try:
+                await migrate(mongo)
+                figures = {
+                    "pipeline_ms": round(await median_ms(times, by_pipeline, mongo, "a" * 24), 2),
+                    "compare_and_set_ms": round(await median_ms(times, by_compare_and_set, mongo, "b" * 24), 2),
+                }
+            finally:
+                mongo.close()
     figures["ratio"] = round(figures["pipeline_ms"] / figures["compare_and_set_ms"], 2)
     print(json.dumps(figures))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -22,7 +21,8 @@ from embedded.app import connect as connect_embedded
 from embedded.cluster.server import leash
 from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.settings import EmbeddedSettings
-from embedded.store import Store
+from embedded.store import noted_url
+from loadtests.documents import documents, told
 from social import streams, users
 from social.feeds import timelines
 from social.infra import clock
@@ -41,7 +41,6 @@ from workers.mail import Post
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
-DATABASE = "plaza_measured"
 
 
 class System(NamedTuple):
@@ -49,22 +48,18 @@ class System(NamedTuple):
 
     api: str
     realtime: str
-    var: Path
-
-    @property
-    def store(self) -> str:
-        """The URL of its documents."""
-        port = json.loads((self.var / "store.json").read_text())["port"]
-        return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+    store: str
+    """The URL of its documents."""
+    database: str
 
 
 @contextlib.asynccontextmanager
 async def started() -> AsyncIterator[System]:
     """`python -m embedded`, without limits on requests, until the block ends."""
-    with tempfile.TemporaryDirectory() as folder:
+    servers = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    with tempfile.TemporaryDirectory() as folder, told(servers, "EMBEDDED_STORE") as environment:
         ports = [_free_port(), _free_port()]
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
-        environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
         environment |= {"PLAZA_VAR": folder, "API_PORT": str(ports[0]), "REALTIME_PORT": str(ports[1]), **rates}
         url = f"http://127.0.0.1:{ports[0]}"
         async with _running("embedded", environment) as process:
@@ -76,15 +71,18 @@ async def started() -> AsyncIterator[System]:
                                 break
                     assert process.returncode is None, "the system did not start"
                     await asyncio.sleep(0.1)
-            yield System(url, f"http://127.0.0.1:{ports[1]}", Path(folder))
+            store = environment.get("MONGO_URL") or noted_url(Path(folder))
+            database = environment.get("MONGO_DATABASE", "plaza")
+            yield System(url, f"http://127.0.0.1:{ports[1]}", store, database)
 
 
 @contextlib.asynccontextmanager
 async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
     """Store, broker and workers of the embedded system in this process: everything but the doors."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, told({}, "EMBEDDED_STORE") as chosen:
         folder, tasks = Path(name), Tasks()
-        async with connect_embedded(load(EmbeddedSettings, "embedded", plaza_var=folder), tasks) as social:
+        settings = load(EmbeddedSettings, "embedded", plaza_var=folder, **{key.lower(): chosen[key] for key in chosen})
+        async with connect_embedded(settings, tasks) as social:
             post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
             social.start(tasks)
             workers.app.start(social, tasks, post, blobs(f"file:{folder / 'media'}"), fanout_limit=fanout_limit)
@@ -96,7 +94,7 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
 
 @contextlib.asynccontextmanager
 async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
-    """A Redis, a RabbitMQ, an embedded store (another one where MONGO_URL names it), one `python -m workers` over them,
+    """A Redis, a RabbitMQ, the document store that STORE names, one `python -m workers` over them,
     and a connection to them that publishes what is committed; and RabbitMQ's URL."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -106,12 +104,8 @@ async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
                 server.folder.mkdir()
                 stop.push_async_callback(server.stop)
                 await server.start()
-            url = os.environ.get("MONGO_URL", "")
-            if not url:
-                store = Store(folder)
-                stop.callback(store.stop)
-                url = await store.start()
-            mongo = Mongo(url, DATABASE)
+            store = await stop.enter_async_context(documents(folder))
+            mongo = Mongo(store.url, store.database)
             await migrate(mongo)
             outbox = Outbox(mongo)
             broker = RabbitBroker(rabbit.url, "plaza", outbox)
@@ -119,8 +113,8 @@ async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
             social.start(tasks)
             stop.push_async_callback(social.close)
             stop.push_async_callback(tasks.cancel)
-            servers = {"MONGO_URL": url, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
-            more = {"MONGO_DATABASE": DATABASE, "WORKER_ROLES": roles, "WORKERS_PORT": "0"}
+            servers = {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+            more = {"WORKER_ROLES": roles, "WORKERS_PORT": "0"}
             await stop.enter_async_context(_running("workers", os.environ | servers | more))
             yield social, rabbit.url
 

@@ -13,11 +13,13 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
+from support.stores import told
+
 ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
 OURS = (
     *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST"),
-    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES"),
+    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES", "STORE", "EMBEDDED"),
 )
 
 
@@ -40,6 +42,7 @@ class Program:
             self._command = [sys.executable, "-P", str(CRASH), crash, module]
             settings = {"PYTHONPATH": str(ROOT), **settings}
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
+        settings = told(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
         self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}  # type: ignore[operator]

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
+from embedded import store_programs
 from embedded.cluster import servers
 from embedded.cluster.ports import free_ports
 from embedded.cluster.server import Server
 from embedded.cluster.servers import RedisServer, rabbit_script
+from support.stores import chosen
 
-__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "RabbitServer", "RedisServer"]
+__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer"]
 
 
 class RabbitServer(servers.RabbitServer):
@@ -108,7 +112,7 @@ class DocumentStore(Server):
     """SecantusDB: MongoDB's wire protocol, a replica set of one; a commit is on disk before its answer."""
 
     name = "secantusdb"
-    program: ClassVar[tuple[str, ...]] = ("-m", "secantus")
+    patched: ClassVar[tuple[str, ...]] = ()  # what Python is started with, where the program has no option for it
 
     def __init__(self, folder: Path, *words: str) -> None:
         super().__init__(folder)
@@ -130,17 +134,16 @@ class DocumentStore(Server):
 
     @property
     def url(self) -> str:
-        # retryWrites: with it every write scans the retryable writes of the last 30 minutes.
         # Neither replicaSet nor directConnection is needed: transactions and change streams work without.
-        return f"mongodb://127.0.0.1:{self.port}/?retryWrites=false"
+        return store_programs.url(self.port)
 
     async def launch(self, ports: Sequence[int]) -> None:
-        (self.folder / "secantusd.toml").touch()  # naming one keeps it from looking for one in /etc
-        options = {"host": "127.0.0.1", "port": str(ports[0]), "config": "secantusd.toml", "storage-path": "data"}
-        words = [word for k, v in options.items() for word in (f"--{k}", v)]
-        self._process = self.spawn(
-            [sys.executable, "-I", *self.program, *words, *self.words, "--log-level", "ERROR", "--sync-on-commit"]
-        )
+        (config := self.folder / "secantusd.toml").touch()  # naming one keeps it from looking for one in /etc
+        program = "py" if self.patched else chosen().embedded_store
+        command = store_programs.command(program, self.folder / "data", config, ports[0])
+        if program == "py":
+            command[:1] = [sys.executable, "-I", *(self.patched or ("-m", "secantus"))]
+        self._process = self.spawn([*command, *self.words])
         await self.answering(self._process, ports[0], b"", b"")
 
 
@@ -155,6 +158,32 @@ def giving_up_after(seconds: float) -> tuple[str, ...]:
 
 
 class ImpatientStore(DocumentStore):
-    """One that gives it up after a second; mongod calls it transactionLifetimeLimitSeconds."""
+    """One that gives it up after a second; mongod calls it transactionLifetimeLimitSeconds.
 
-    program = giving_up_after(1.0)
+    It is the Python one whatever STORE says: of the Rust one it is a constant, 60 s.
+    """
+
+    patched = giving_up_after(1.0)
+
+
+class NamedStore(DocumentStore):
+    """A MongoDB that runs already, and that no test may stop: those that would are skipped."""
+
+    @property
+    def running(self) -> bool:
+        return True
+
+    @property
+    def url(self) -> str:
+        return chosen().store_url or ""
+
+    async def start(self) -> None:
+        """It runs."""
+
+    async def stop(self) -> None:
+        pytest.skip("no test stops the MongoDB that STORE names")
+
+    kill = stop
+
+    def freeze(self) -> None:
+        pytest.skip("no test stops the MongoDB that STORE names")

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from support.stores import told
+
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
@@ -41,6 +43,7 @@ class Embedded:
                 "API_PORT": str(self.api_port),
                 "REALTIME_PORT": str(self.realtime_port),
                 "PYTHONUNBUFFERED": "1",
+                **{name: str(value) for name, value in told("embedded", self._environment).items()},
                 **self._environment,
             },
             stdin=asyncio.subprocess.DEVNULL,

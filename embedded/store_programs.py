@@ -1,0 +1,70 @@
+"""The programs that can be the embedded document store, and how each of them is started."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator
+
+from social.infra.settings import StartError
+
+RUST = "secantusd-rs"
+
+
+class StoreProgram(NamedTuple):
+    """One program: where it is, and the options it needs besides those that all of them take."""
+
+    find: Callable[[], str | None]
+    missing: str
+    options: tuple[str, ...] = ()
+
+
+PROGRAMS = {
+    "py": StoreProgram(
+        lambda: str(beside) if (beside := Path(sys.executable).with_name("secantusd-py")).exists() else None,
+        "the embedded document store is not installed: `make run` installs it, or set MONGO_URL",
+    ),
+    "rs": StoreProgram(
+        lambda: shutil.which(RUST),
+        f"{RUST} is not on the PATH: docs/decisions/0024-stores.md says how to get it",
+        ("--cache-size", "1G"),  # as the Python program; its own is 4G
+    ),
+}
+
+
+def command(name: str, data: Path, config: Path, port: int) -> list[str]:
+    """The words that start this program with its documents in `data`; raises StartError when it is not installed."""
+    program = PROGRAMS[name]
+    if (found := program.find()) is None:
+        raise StartError(program.missing)
+    where = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", str(data), "--config", str(config)]
+    # Without --sync-on-commit a kill -9 loses the last commits, whatever write concern a client asks for.
+    return [found, *where, "--log-level", "ERROR", "--sync-on-commit", *program.options]
+
+
+def url(port: int) -> str:
+    """Where clients find either of them."""
+    # retryWrites: both remember a write that may be retried in memory alone, so after their restart a retry would be
+    # done twice; and the Python one scans those of the last 30 minutes at each write.
+    return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
+
+
+def _installed(name: str) -> str:
+    """Refuse a program that is named and not there; the default one is looked for when it is started."""
+    if name != "py" and PROGRAMS[name].find() is None:
+        raise ValueError(PROGRAMS[name].missing)
+    return name
+
+
+def _possible(choice: str) -> str:
+    if choice in PROGRAMS:
+        return _installed(choice)
+    if not choice.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError(f"it is neither {' nor '.join(PROGRAMS)} nor a mongodb:// URL")
+    return choice
+
+
+EmbeddedStore = Annotated[Literal["py", "rs"], AfterValidator(_installed)]
+StoreChoice = Annotated[str, AfterValidator(_possible)]

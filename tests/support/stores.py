@@ -1,0 +1,32 @@
+"""Which document store the tests run on: the embedded one in Python, or what STORE names: rs, a mongodb:// URL."""
+
+import shutil
+from collections.abc import Mapping
+from functools import cache
+
+import pytest
+
+from embedded.cluster.settings import DocumentSettings
+from embedded.store_programs import RUST
+from social.infra.settings import StartError, load
+
+needs_rust = pytest.mark.skipif(
+    shutil.which(RUST) is None, reason=f"{RUST} is not on the PATH: docs/decisions/0024-stores.md says how to get it"
+)
+
+
+@cache
+def chosen() -> DocumentSettings:
+    """What STORE says; a run in which it is wrong ends before its first test."""
+    try:
+        return load(DocumentSettings, "tests", mongo_url=None)
+    except StartError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def told(module: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """What a whole system that a test starts is told, so that it runs on the embedded store that STORE names."""
+    names = {"embedded": "EMBEDDED_STORE", "embedded.cluster": "STORE"}
+    if module not in names or "MONGO_URL" in settings or (store := chosen().embedded_store) == "py":
+        return {}
+    return {names[module]: store}
