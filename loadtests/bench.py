@@ -59,6 +59,7 @@ def load(scenario: str, users: int, duration: str, more: str = "") -> Benchmark:
 
 
 BENCHMARKS = {
+    "peer": Benchmark(script("peer"), tables.of_peer),
     "rest": Benchmark(script("rest"), tables.of_rest, tables.chart_of_rest),
     "login": Benchmark(script("login"), tables.of_login),
     "streams": Benchmark(script("streams"), tables.of_streams),

@@ -1,6 +1,6 @@
 """The tables and charts of benchmarks, from the JSON each of them ends with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,46 @@ def of_observing(figures: Figures) -> Rows:
             cells.append(f"{each[field]:,.1f}{unit}, {middle:.3f}× ({low:.3f}–{high:.3f})")
         rows.append([name, *cells, OBSERVING[name]])
     return rows
+
+
+def of_peer(figures: Figures) -> Rows:
+    """Product and peer beside each other; a ratio is product to peer, of latencies and of rates alike."""
+    rows: list[Sequence[object]] = [["", "product", "peer", "product / peer"]]
+    for rate, each in figures.get("like_push", {}).items():
+        name = f"like → push at {rate} likes/s"
+        for percentile in ("p50", "p99"):
+            rows.append([f"{name}, {percentile}", *_versus(each[f"{percentile}_ms"], ms)])
+        if any(each["refused"].values()) or any(each["untold"].values()):
+            rows.append([f"{name}: acknowledged", *_versus(each["acknowledged"], _count)])
+            rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], ""])
+            rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], ""])
+    if highest := figures.get("highest_rate"):
+        rows.append(["highest rate with p99 ≤ 500 ms, likes/s", *_versus(highest, _count)])
+    for kind, of_kind in figures.get("rest", {}).items():
+        for connections, each in of_kind.items():
+            rows.append([f"`{kind}` a second, {connections} at once", *_versus(each["per_second"], _count)])
+            if any(each["refused"].values()):
+                rows.append([f"`{kind}`, {connections} at once: refused", *_versus(each["refused"], _count)[:2], ""])
+            if "caught_up_s" in each:
+                rows.append([f"until all of these were pushed, {connections} at once", *_versus(each["caught_up_s"], _s)])
+            if any(each.get("untold", {}).values()):
+                rows.append([f"not pushed by then, {connections} at once", *_versus(each["untold"], _count)[:2], ""])
+    return rows
+
+
+def _versus(each: Mapping[str, float | None], shown: Callable[[float], str]) -> list[str]:
+    """A figure of both systems, and the ratio where there are two."""
+    product, peer = each.get("product"), each.get("peer")
+    ratio = f"{product / peer:.2f}×" if product is not None and peer else ""
+    return [*("–" if value is None else shown(value) for value in (product, peer)), ratio]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _s(value: float) -> str:
+    return f"{value:.1f} s"
 
 
 def of_load(figures: Figures) -> Rows:

@@ -1,0 +1,196 @@
+"""Plaza beside the same product as a competent Node developer writes it (`loadtests/peers/express/`), in one run.
+
+    make bench ONLY=peer                                    # about half an hour; needs node, redis-server, rabbitmq-server
+    python loadtests/benchmarks/peer.py --quick             # a moment of each, to see that it runs
+    python loadtests/benchmarks/peer.py --part like-push --rates 20,100 --rounds 1
+    python loadtests/benchmarks/peer.py --part rest --only product --root ../another-checkout
+    python loadtests/benchmarks/peer.py --store mongodb://… # over that store instead of the embedded one
+
+Both are three processes (API, gateway, worker) over one RabbitMQ and one Redis, and each turn has a document store of
+its own that begins empty; with --store a database of its own. They take turns, and a figure is the median of all
+rounds. One client measures both. A table, then one JSON line.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import uvloop
+from peer_client import Http
+from peer_measures import QUICK, Crowd, Size, highest_rate, like_push, requests
+from peer_systems import ROOT, NoNode, Servers, System, brokers, documents, install_peer, node_version, running
+from rich.console import Console
+from rich.table import Table
+
+from loadtests.tables import of_peer
+
+SYSTEMS = ("product", "peer")
+PARTS = ("like-push", "highest-rate", "rest")
+RATES = (20, 50, 100, 200)
+CONNECTIONS = (16, 64)
+READS, WRITES = ("GET post", "GET feed"), ("POST post", "PUT like")
+Figures = dict[str, Any]
+
+
+def show(line: str) -> None:
+    """Where it is."""
+    print(line, file=sys.stderr, flush=True)
+
+
+async def turn(system: System, asked: argparse.Namespace, size: Size) -> Figures:
+    """Everything that is asked for, of one system that has just started."""
+    figures: Figures = {}
+    http, began, cpu = Http(system.api), time.perf_counter(), time.process_time()
+    crowd = Crowd(system, http, size, random.Random(7))  # the same likes at the same moments for both
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(http.close)
+        await crowd.register()
+        if "rest" in asked.part:
+            await crowd.follow()
+        await crowd.publish()
+        await crowd.listen(stack)
+        await crowd.settle()
+        show(f"  {system.name}: {len(crowd.people)} people, {len(crowd.posts)} posts, {since(began)}")
+        likes = crowd.likes()
+        if "rest" in asked.part:
+            figures["rest"] = await rest(crowd, likes, READS, size)
+        if "like-push" in asked.part:
+            figures["like_push"] = {}
+            for rate in asked.rates:
+                took = await like_push(crowd, likes, rate, size.seconds)
+                await crowd.quiet(size.patience_s)
+                show(f"  {system.name}: {rate} likes/s: {took}")
+                figures["like_push"][str(rate)] = took
+        if "highest-rate" in asked.part:
+            figures["highest_rate"] = await highest_rate(crowd, likes, asked.start, min(5.0, size.seconds))
+            show(f"  {system.name}: highest rate with p99 within 500 ms: {figures['highest_rate']}")
+        if "rest" in asked.part:
+            figures["rest"] |= await rest(crowd, likes, WRITES, size)
+    figures["client_cpu_percent"] = round(100 * (time.process_time() - cpu) / (time.perf_counter() - began), 1)
+    return figures
+
+
+async def rest(crowd: Crowd, likes: Any, kinds: Sequence[str], size: Size) -> Figures:
+    """Requests a second, of each kind at 16 and at 64 at once."""
+    figures: Figures = {}
+    for kind in kinds:
+        figures[kind] = {}
+        for connections in CONNECTIONS:
+            took = await requests(crowd, kind, likes, connections, size.seconds / 2)
+            show(f"  {crowd.system.name}: {kind}, {connections} at once: {took}")
+            figures[kind][str(connections)] = took
+    return figures
+
+
+async def rounds(asked: argparse.Namespace, size: Size) -> dict[str, list[Figures]]:
+    """What each round measured of each system; who begins changes from round to round."""
+    measured: dict[str, list[Figures]] = {name: [] for name in asked.only}
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with brokers(folder) as (redis, rabbit):
+            for number in range(asked.rounds):
+                for system in asked.only if number % 2 == 0 else reversed(asked.only):
+                    began, here = time.perf_counter(), folder / f"{number}-{system}"
+                    async with documents(folder / f"{number}-{system}-store", asked.store) as mongo:
+                        servers = Servers(mongo, redis.url, rabbit.url)
+                        async with running(system, servers, here, asked.root) as started:
+                            measured[system].append(await turn(started, asked, size))
+                    show(f"round {number + 1}, {system}: {since(began)}")
+    return measured
+
+
+def since(began: float) -> str:
+    """How long it took."""
+    return f"{time.perf_counter() - began:.0f} s"
+
+
+def medians(several: Sequence[Any]) -> Any:
+    """The same shape with the median of each number; what one round did not find is left out of it."""
+    first = several[0]
+    if isinstance(first, dict):
+        return {key: medians([each[key] for each in several]) for key in first}
+    found = [each for each in several if each is not None]
+    return round(median(found), 2) if found else None
+
+
+def merged(measured: dict[str, list[Figures]]) -> Figures:
+    """Every figure with both systems beside each other."""
+    each = {name: medians(figures) for name, figures in measured.items() if figures}
+    return _beside(each) | {"rounds": max(map(len, measured.values()))}
+
+
+def _beside(each: dict[str, Any]) -> Any:
+    first = next(iter(each.values()))
+    if not isinstance(first, dict):
+        return each
+    return {key: _beside({name: figures[key] for name, figures in each.items()}) for key in first}
+
+
+def split(kind: Callable[[str], Any], known: Sequence[str] = ()) -> Callable[[str], list[Any]]:
+    """Several of an option, comma-separated."""
+
+    def read(text: str) -> list[Any]:
+        found = [kind(each) for each in text.split(",")]
+        if known and set(found) - set(known):
+            raise argparse.ArgumentTypeError(f"there are {', '.join(known)}")
+        return found
+
+    return read
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    parser.add_argument("--only", type=split(str, SYSTEMS), default=list(SYSTEMS), help=f"of {','.join(SYSTEMS)}")
+    parser.add_argument("--part", type=split(str, PARTS), default=list(PARTS), help=f"of {','.join(PARTS)}")
+    parser.add_argument("--rates", type=split(float), default=list(RATES), help="likes a second of like-push")
+    parser.add_argument("--start", type=float, default=100, help="likes a second that the highest rate is sought from")
+    parser.add_argument("--seconds", type=float, help=f"of each measurement (default: {Size().seconds:g})")
+    parser.add_argument("--people", type=int, help=f"who like and are told (default: {Size().people})")
+    parser.add_argument("--store", default=os.environ.get("MONGO_URL", ""), help="URL (default: MONGO_URL, or embedded)")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose product runs (default: this one)")
+    parser.add_argument("--quick", action="store_true", help="a moment of each, to see that it runs")
+    return parser
+
+
+def main() -> None:
+    asked = arguments().parse_args()
+    size = Size()
+    if asked.quick:
+        size, asked.rounds, asked.rates, asked.start = QUICK, 1, [20.0], 40.0
+    size = size._replace(seconds=asked.seconds or size.seconds, people=asked.people or size.people)
+    asked.rates, asked.root = [f"{each:g}" for each in asked.rates], asked.root.resolve()
+    asked.rates = [float(each) if "." in each else int(each) for each in asked.rates]
+    try:
+        if "peer" in asked.only:
+            install_peer()
+            show(f"the peer is {node_version()}")
+        figures = merged(uvloop.run(rounds(asked, size)))
+    except NoNode as error:
+        sys.exit(f"peer.py: {error}")
+    head, *lines = [[str(cell) for cell in row] for row in of_peer(figures)]
+    table = Table(*head)
+    for line in lines:
+        table.add_row(*line)
+    Console(file=sys.stdout, width=160).print(table)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)

@@ -1,0 +1,203 @@
+"""The two systems that are compared, each as three processes over the servers that both use in turns."""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import redis.asyncio
+from peer_client import Http
+from pymongo import AsyncMongoClient
+
+from embedded.cluster.ports import free_ports
+from embedded.cluster.server import leash
+from embedded.cluster.servers import RabbitServer, RedisServer
+from embedded.store import Store
+
+ROOT = Path(__file__).parents[2]
+PEER = ROOT / "loadtests/peers/express"
+KINDS = ("api", "realtime", "worker")  # one process each
+POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
+READY_WITHIN_S = 60.0
+STOP_WITHIN_S = 15.0
+
+
+class Servers(NamedTuple):
+    """What both systems stand on."""
+
+    mongo: str
+    redis: str
+    amqp: str
+
+
+class System(NamedTuple):
+    """Where one of them answers, and its processes."""
+
+    name: str
+    api: str
+    realtime: str
+    pids: Mapping[str, int]
+
+
+class NoNode(Exception):
+    """The peer cannot be installed here; says why."""
+
+
+@contextlib.asynccontextmanager
+async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer]]:
+    """A Redis and a RabbitMQ, for all rounds."""
+    async with contextlib.AsyncExitStack() as stop:
+        started = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
+        for server in started:
+            stop.push_async_callback(server.stop)
+            await server.start()
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def documents(folder: Path, url: str) -> AsyncIterator[str]:
+    """The store of one turn: a new embedded one, or the one that was named."""
+    if url:
+        yield url
+        return
+    folder.mkdir()
+    store = Store(folder)
+    try:
+        yield await store.start()
+    finally:
+        store.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, servers: Servers, folder: Path, root: Path) -> AsyncIterator[System]:
+    """`product` or `peer`, empty and ready, until the block ends; its database is dropped then."""
+    async with redis.asyncio.Redis.from_url(servers.redis) as client:
+        await client.flushall()
+    database = f"measured_{name}_{secrets.token_hex(4)}"
+    ports = dict(zip(KINDS, free_ports(len(KINDS)), strict=True))
+    folder.mkdir()
+    settings = {"MONGO_URL": servers.mongo, "MONGO_DATABASE": database, "REDIS_URL": servers.redis}
+    settings["AMQP_URL"] = servers.amqp
+    start = _product if name == "product" else _peer
+    commands, environment, cwd = await start(settings, ports, folder, root)
+    async with contextlib.AsyncExitStack() as stop:
+        stop.push_async_callback(_drop, servers.mongo, database)
+        pids = {}
+        for kind in KINDS:
+            own = {**_foreign(), **settings, **environment[kind]}
+            pids[kind] = await stop.enter_async_context(_program(commands[kind], own, cwd, folder / f"{kind}.log"))
+        for kind in KINDS:
+            await _ready(pids[kind], ports[kind], folder / f"{kind}.log")
+        here = "http://127.0.0.1:"
+        yield System(name, f"{here}{ports['api']}", f"{here}{ports['realtime']}", pids)
+
+
+Start = tuple[dict[str, list[str]], dict[str, dict[str, str]], Path]  # commands, settings, folder
+
+
+async def _product(settings: Mapping[str, str], ports: Mapping[str, int], folder: Path, root: Path) -> Start:
+    """As in production, without limits on requests, and without a line for each request: the peer writes none."""
+    for words in (("migrate",), ("keys", str(folder / "keys"))):
+        await _done([sys.executable, "-m", "social", *words], {**_foreign(), **settings}, root)
+    keys, shared = folder / "keys", {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
+    shared |= {"LOG_LEVEL": "warning", "MEDIA_URL": f"file:{folder / 'media'}", "MAILER_URL": f"file:{folder / 'mail'}"}
+    shared |= {"MAIL_LINKS": "http://127.0.0.1"}
+    modules = {"api": "api", "realtime": "realtime", "worker": "workers"}
+    environment = {
+        kind: {**shared, f"{module.upper()}_HOST": "127.0.0.1", f"{module.upper()}_PORT": str(ports[kind])}
+        for kind, module in modules.items()
+    }
+    signing = {"JWT_PRIVATE_KEY_FILE": str(keys / "jwt.pem"), "REFRESH_KEY_FILE": str(keys / "refresh.key")}
+    environment["api"] |= signing
+    environment["realtime"] |= {"JWT_JWKS": str(keys / "jwks.json"), "PID_KEY_FILE": str(keys / "pid.key")}
+    return {kind: [sys.executable, "-m", module] for kind, module in modules.items()}, environment, root
+
+
+async def _peer(settings: Mapping[str, str], ports: Mapping[str, int], folder: Path, root: Path) -> Start:
+    secret = secrets.token_urlsafe(32)
+    shared = {"NODE_ENV": "production", "HOST": "127.0.0.1", "JWT_SECRET": secret}
+    environment = {kind: {**shared, "PORT": str(ports[kind])} for kind in KINDS}
+    return {kind: ["node", f"src/{kind}.js"] for kind in KINDS}, environment, PEER
+
+
+def install_peer() -> None:
+    """Have npm install what the peer's lockfile names, once; raises NoNode."""
+    lock, installed = PEER / "package-lock.json", PEER / "node_modules/.installed"
+    if installed.exists() and installed.read_bytes() == lock.read_bytes():
+        return
+    if not shutil.which("node") or not shutil.which("npm"):
+        raise NoNode("the peer needs Node 20 or newer with npm, which are not on this machine")
+    print("installing the peer's packages (once)", file=sys.stderr, flush=True)
+    command = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=PEER, stdout=sys.stderr, check=False).returncode:
+        raise NoNode("npm could not install the peer's packages")
+    installed.write_bytes(lock.read_bytes())
+
+
+def _foreign() -> dict[str, str]:
+    """Our environment without the URLs of other systems."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+
+
+async def _done(command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said.decode(errors='replace')}")
+
+
+@contextlib.asynccontextmanager
+async def _program(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> AsyncIterator[int]:
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *leash(), *command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process.pid
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _ready(pid: int, port: int, log: Path) -> None:
+    http = Http(f"http://127.0.0.1:{port}")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_WITHIN_S):
+            while os.path.exists(f"/proc/{pid}") or sys.platform != "linux":
+                if (await http.ask("GET", "/readyz")).status == 200:
+                    await http.close()
+                    return
+                await asyncio.sleep(0.1)
+    raise RuntimeError(f"{log.stem} did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+async def _drop(url: str, database: str) -> None:
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
+    async with client:
+        await client.drop_database(database)
+
+
+def node_version() -> str:
+    """Of the peer."""
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    packages = json.loads((PEER / "package.json").read_text())["dependencies"]
+    return f"Node {said.removeprefix('v')}, Express {packages['express']}, Socket.IO {packages['socket.io']}"
