@@ -68,10 +68,10 @@ async def test_what_is_inserted_last_is_there_with_the_commit_and_not_without(
 
 
 async def test_a_store_that_goes_away_before_the_last_write_is_unavailable(
-    document_store: DocumentStore, mongo_url: str, mongo_database: str
+    document_store: DocumentStore, mongo_url: str, bare_database: str
 ) -> None:
     """The driver knows no server then, and of none what it can do."""
-    mongo = Mongo(mongo_url, mongo_database, timeout_s=2)
+    mongo = Mongo(mongo_url, bare_database, timeout_s=2)
     await migrate(mongo)
 
     async def noticed() -> None:
