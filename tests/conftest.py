@@ -13,6 +13,7 @@ import psutil
 import pymongo
 import pytest
 import redis
+from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
 from support.plaza import Plaza, system
@@ -113,10 +114,27 @@ def mongo_url(document_store: DocumentStore) -> str:
     return document_store.url
 
 
+@pytest.fixture(scope="session")
+def databases(document_store: DocumentStore) -> Iterator[Databases]:
+    """Databases with all collections and indexes; most tests want `mongo_database`."""
+    kept = Databases()
+    yield kept
+    run(document_store.start())
+    run(kept.end(document_store.url))
+
+
 @pytest.fixture
-def mongo_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str]:
-    """The name of a database of one's own, dropped after the test."""
-    name = f"test_{uuid4().hex[:12]}"
+def mongo_database(databases: Databases, mongo_url: str) -> Iterator[str]:
+    """The name of an empty database of one's own, with all collections and indexes."""
+    name = run(databases.take(mongo_url))
+    yield name
+    databases.give_back(name)
+
+
+@pytest.fixture
+def bare_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str]:
+    """The name of a database of one's own that is not there yet, dropped after the test."""
+    name = a_name()
     yield name
     run(document_store.start())
     with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:

@@ -114,13 +114,13 @@ def files(folder: Path) -> set[Path]:
 
 
 async def test_what_is_in_the_image_is_all_that_its_processes_need(
-    tree: Path, tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str
+    tree: Path, tmp_path: Path, mongo_url: str, bare_database: str, redis_url: str, amqp_url: str
 ) -> None:
     ports = dict(zip(PROCESSES, free_ports(3), strict=True))
     before, keys, checks = files(tree), tmp_path / "keys", tmp_path / "checks"
     settings = environment("api") | {
         "MONGO_URL": mongo_url,
-        "MONGO_DATABASE": mongo_database,
+        "MONGO_DATABASE": bare_database,
         "REDIS_URL": redis_url,
         "AMQP_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": keys / "jwt.pem",

@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 
 import aio_pika
 import psutil
+import pymongo
 import pytest
 import redis.asyncio
 from aio_pika import DeliveryMode, Message
 from motor.motor_asyncio import AsyncIOMotorClient
 from support import ports
+from support.databases import KEPT, MANY, Databases, emptied
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from embedded.cluster import server as server_module
 from embedded.cluster.server import Server, StartFailed
+from social.infra.schema import INDEXES
 
 S = TypeVar("S", bound=Server)
 
@@ -131,11 +134,46 @@ async def test_every_test_has_a_vhost_of_its_own(amqp_url: str) -> None:
 test_and_the_next_one_another = test_every_test_has_a_vhost_of_its_own
 
 
-async def test_every_test_has_a_database_of_its_own(mongo_url: str, mongo_database: str) -> None:
+async def test_every_test_has_a_database_of_its_own(mongo_url: str, bare_database: str) -> None:
     async with documents(mongo_url) as client:
-        assert mongo_database not in await client.list_database_names()
-        await client[mongo_database].likes.insert_one({"left": "behind"})
-        assert mongo_database in await client.list_database_names()
+        assert bare_database not in await client.list_database_names()
+        await client[bare_database].likes.insert_one({"left": "behind"})
+        assert bare_database in await client.list_database_names()
+
+
+@pytest.mark.parametrize("turn", range(KEPT + 1))
+async def test_every_test_finds_all_collections_and_nothing_in_them(
+    mongo_url: str, mongo_database: str, turn: int
+) -> None:
+    async with documents(mongo_url) as client:
+        database = client[mongo_database]
+        assert set(await database.list_collection_names()) == set(INDEXES)
+        for name in INDEXES:
+            assert await database[name].find_one({}) is None
+        await database.likes.insert_many([{"left": "behind"} for _ in range(turn + 1)])
+        await database.own.insert_one({"left": "behind"})
+
+
+async def test_what_is_not_quickly_emptied_is_not_used_again(mongo_url: str, bare_database: str) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        assert not emptied(client[bare_database]), "its collections are missing"
+        client[bare_database].create_collection("other")
+        for name in INDEXES:
+            client[bare_database].create_collection(name)
+        assert emptied(client[bare_database])
+        assert set(client[bare_database].list_collection_names()) == set(INDEXES)
+        client[bare_database].likes.insert_many([{"n": n} for n in range(MANY + 1)])
+        assert not emptied(client[bare_database])
+
+
+async def test_a_test_that_changed_an_index_is_found_out(mongo_url: str) -> None:
+    databases = Databases()
+    name = await databases.take(mongo_url)
+    async with documents(mongo_url) as client:
+        await client[name].users.drop_index("email")
+    databases.give_back(name)
+    with pytest.raises(AssertionError, match="email is missing"):
+        await databases.end(mongo_url)
 
 
 @pytest.fixture

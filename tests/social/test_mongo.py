@@ -61,9 +61,9 @@ async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(pl
 
 
 async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
-    document_store: DocumentStore, mongo_url: str, mongo_database: str
+    document_store: DocumentStore, mongo_url: str, bare_database: str
 ) -> None:
-    mongo = Mongo(mongo_url, mongo_database, timeout_s=2)
+    mongo = Mongo(mongo_url, bare_database, timeout_s=2)
     await migrate(mongo)
 
     async def work(tx: Transaction) -> None:

@@ -30,9 +30,9 @@ from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.redis import Redis, connect
-from social.infra.schema import migrate
 from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
+from support.databases import prepare
 from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
 from workers.mail import Post
@@ -88,7 +88,7 @@ async def system(
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
-    await migrate(mongo)
+    await prepare(mongo)
     outbox = Outbox(mongo)
     broker: Broker
     if amqp_url:

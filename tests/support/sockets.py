@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 
@@ -16,7 +17,7 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.people import Register
 from social.contracts.pushes import Push, frame, user_room
-from social.infra import clock, schema
+from social.infra import clock
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
@@ -24,6 +25,8 @@ from social.infra.process import Tasks
 from social.infra.redis import connect
 from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
+from support.databases import prepare
+from support.plaza import QUICK_HASH
 
 numbers = itertools.count(1)
 
@@ -184,8 +187,9 @@ class World:
         )
 
     async def __aenter__(self) -> "World":
+        self._stack.enter_context(patch("social.infra.passwords._hasher", QUICK_HASH))
         self.social = self.new_social()
-        await schema.migrate(self.social.mongo)
+        await prepare(self.social.mongo)
         await self.social.revocations.poll()
         return self
 
