@@ -1,6 +1,6 @@
-"""How our realtime engine compares with python-socketio on aiohttp and with bare uWebSockets, in one run.
+"""How our realtime engine compares with python-socketio on aiohttp, Node's Socket.IO and bare uWebSockets, in one run.
 
-`python loadtests/benchmarks/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the server has one core, the clients
+`python loadtests/benchmarks/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the servers have one core, the clients
 the other. What more gateways cost is measured by `gateways.py`.
 The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
 """
@@ -8,26 +8,32 @@ The last line is one JSON object. Absolute numbers belong to the machine; the ra
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from embedded.cluster.server import leash
 
 HERE = Path(__file__).parent
+NODE = HERE.parent / "peers/socketio"
 SERVER_CORE, CLIENT_CORE = 0, 1
+STACKS = ("bare", "native", "portable", "stock", "node")
+SPREAD = ("bare", "native", "portable", "node")  # the stock server takes half a minute for each round
+TOGETHER = 20  # broadcasts of a burst
 
 
 class Process:
     """A child that answers lines with lines, on one core."""
 
     def __init__(self, core: int, *command: str) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+        environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "NODE_ENV": "production"}
         self.name = command[-1]
         self.child = subprocess.Popen(
             [*leash(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
@@ -68,6 +74,8 @@ class Result:
     cpu_us_per_delivery: float = 0
     burst_frames_per_s: float = 0
     burst_cpu_us_per_delivery: float = 0
+    spread_frames_per_s: float | None = None
+    spread_cpu_us_per_delivery: float | None = None
     idle_cpu_percent: float = 0
     lost: int = 0
 
@@ -77,7 +85,7 @@ class Measurement:
 
     def __init__(self, stack: str, client: Path) -> None:
         self.result = Result(stack)
-        self.server = Process(SERVER_CORE, sys.executable, str(HERE / "fanout_server.py"), stack)
+        self.server = Process(SERVER_CORE, *server_command(stack))
         self.client = Process(CLIENT_CORE, str(client), self.server.hear())
         self.sessions = 0
 
@@ -96,11 +104,19 @@ class Measurement:
         self.result.bytes_per_session = (self.rss() - before) / sessions
 
     def broadcast(self, count: int, pause_s: float) -> tuple[float, float, float, float]:
-        """(seconds, p50 in ms, p99 in ms, CPU in µs per delivery) of `count` broadcasts to everyone."""
+        """Measure `count` broadcasts to everyone, `pause_s` apart: (seconds, p50 ms, p99 ms, CPU µs per delivery)."""
+        return self._deliver(f"broadcast {count} {pause_s}", count)
+
+    def spread(self, count: int) -> tuple[float, float]:
+        """Measure `count` broadcasts, each in a turn of the event loop of its own: (seconds, CPU µs per delivery)."""
+        seconds, _, _, cpu_us = self._deliver(f"spread {count}", count)
+        return seconds, cpu_us
+
+    def _deliver(self, command: str, count: int) -> tuple[float, float, float, float]:
         before = self.cpu_s()
         frames = count * self.sessions
         self.client.ask(f"expect {frames} {90}")
-        self.server.say(f"broadcast {count} {pause_s}")
+        self.server.say(command)
         got, seconds, p50, p99 = self.client.hear().split()[1:]
         self.server.hear()
         after = self.cpu_s()
@@ -116,6 +132,22 @@ class Measurement:
     def end(self) -> None:
         self.client.end()
         self.server.end()
+
+
+def server_command(stack: str) -> list[str]:
+    """How the server of a stack is started."""
+    if stack == "node":
+        return ["node", "--expose-gc", str(NODE / "server.mjs")]
+    return [sys.executable, str(HERE / "fanout_server.py"), stack]
+
+
+def install_node_packages() -> None:
+    """Install Node's Socket.IO where it is not; raises FileNotFoundError without npm."""
+    lock, installed = NODE / "package-lock.json", NODE / "node_modules/.installed"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+        subprocess.run(command, cwd=NODE, check=True, stdout=sys.stderr)
+        shutil.copy(lock, installed)
 
 
 def build_client(folder: str) -> Path:
@@ -139,14 +171,39 @@ def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
     try:
         burst.result = paced.result
         burst.open(options.burst)
-        seconds, _, _, cpu = burst.broadcast(20, 0)
-        burst.result.burst_frames_per_s = 20 * options.burst / seconds if seconds else 0
+        seconds, _, _, cpu = burst.broadcast(TOGETHER, 0)
+        burst.result.burst_frames_per_s = TOGETHER * options.burst / seconds if seconds else 0
         burst.result.burst_cpu_us_per_delivery = cpu
         if stack != "bare":
             burst.idle(options.idle)
     finally:
         burst.end()
-    return rounded(burst.result)
+    return burst.result
+
+
+def measure_spread(results: dict[str, Result], client: Path, options: argparse.Namespace) -> None:
+    """Bursts whose broadcasts come each in a turn of its own: all servers are up, and take turns; medians."""
+    servers: list[Measurement] = []
+    seconds: dict[str, list[float]] = {stack: [] for stack in SPREAD}
+    cpu_us: dict[str, list[float]] = {stack: [] for stack in SPREAD}
+    try:
+        for stack in SPREAD:
+            servers.append(Measurement(stack, client))
+            servers[-1].open(options.burst)
+            servers[-1].broadcast(2, 0.3)
+        for _ in range(options.spreads):
+            for server in servers:
+                took_s, each_us = server.spread(TOGETHER)
+                seconds[server.result.stack].append(took_s)
+                cpu_us[server.result.stack].append(each_us)
+    finally:
+        for server in servers:
+            server.end()
+    for server in servers:
+        result = results[server.result.stack]
+        result.spread_frames_per_s = TOGETHER * options.burst / median(seconds[result.stack])
+        result.spread_cpu_us_per_delivery = median(cpu_us[result.stack])
+        result.lost += server.result.lost
 
 
 def rounded(result: Result) -> Result:
@@ -157,7 +214,7 @@ def rounded(result: Result) -> Result:
 
 def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str, object]:
     """The ratios that are promised, with every raw figure beside them."""
-    ours, stock, bare, portable = (results[name] for name in ("native", "stock", "bare", "portable"))
+    bare, ours, portable, stock, node = (results[name] for name in STACKS)
     return {
         "paced_p50_ratio": round(stock.paced_p50_ms / ours.paced_p50_ms, 2),
         "burst_ratio": round(ours.burst_frames_per_s / stock.burst_frames_per_s, 2),
@@ -171,8 +228,24 @@ def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str
         "portable_burst_ratio": round(portable.burst_frames_per_s / stock.burst_frames_per_s, 2),
         "portable_connect_ratio": round(portable.connects_per_s / stock.connects_per_s, 2),
         "portable_session_bytes_ratio": round(portable.bytes_per_session / stock.bytes_per_session, 3),
+        **against_node(ours, node),
+        **{f"portable_{name}": ratio for name, ratio in against_node(portable, node).items()},
         "sessions": {"paced": options.paced, "burst": options.burst},
         "raw": {name: asdict(result) for name, result in results.items()},
+    }
+
+
+def against_node(ours: Result, node: Result) -> dict[str, float]:
+    """The ratios to Node's Socket.IO; of rates the more the better, of times and costs the less."""
+    assert ours.spread_frames_per_s is not None
+    assert node.spread_frames_per_s is not None
+    return {
+        "node_spread_ratio": round(ours.spread_frames_per_s / node.spread_frames_per_s, 2),
+        "node_burst_ratio": round(ours.burst_frames_per_s / node.burst_frames_per_s, 2),
+        "node_connect_ratio": round(ours.connects_per_s / node.connects_per_s, 2),
+        "node_paced_p50_ratio": round(ours.paced_p50_ms / node.paced_p50_ms, 2),
+        "node_cpu_ratio": round(ours.cpu_us_per_delivery / node.cpu_us_per_delivery, 2),
+        "node_session_bytes_ratio": round(ours.bytes_per_session / node.bytes_per_session, 3),
     }
 
 
@@ -180,8 +253,13 @@ def table(results: dict[str, Result]) -> str:
     """The raw figures, a stack per column."""
     names = [field.name for field in fields(Result) if field.name != "stack"]
     rows = [["", *results]]
-    rows += [[name, *(f"{getattr(result, name):,.1f}" for result in results.values())] for name in names]
+    rows += [[name, *(figure(getattr(result, name)) for result in results.values())] for name in names]
     return "\n".join("".join(f"{cell:>28}" if i == 0 else f"{cell:>16}" for i, cell in enumerate(row)) for row in rows)
+
+
+def figure(value: float | None) -> str:
+    """A cell of the table."""
+    return "–" if value is None else f"{value:,.1f}"
 
 
 def main() -> None:
@@ -193,17 +271,22 @@ def main() -> None:
     parser.add_argument(
         "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
     )
+    parser.add_argument("--spreads", type=int, default=3, help="bursts spread over turns, of each server")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     options = parser.parse_args()
     if options.quick:
         options.paced, options.burst, options.rounds, options.pause, options.idle = 500, 1000, 3, 0.3, 2.0
+    install_node_packages()
     with tempfile.TemporaryDirectory() as folder:
         client = build_client(folder)
         results = {}
-        for stack in ("bare", "native", "portable", "stock"):
+        for stack in STACKS:
             print(f"measuring {stack}…", file=sys.stderr, flush=True)
             results[stack] = measure(stack, client, options)
             print(table({stack: results[stack]}), file=sys.stderr, flush=True)
+        print("measuring bursts spread over turns…", file=sys.stderr, flush=True)
+        measure_spread(results, client, options)
+    results = {stack: rounded(result) for stack, result in results.items()}
     print(table(results))
     print(json.dumps(summary(results, options)))
 

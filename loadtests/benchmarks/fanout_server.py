@@ -127,6 +127,13 @@ async def broadcasts(stack: Stack, count: int, pause_s: float) -> None:
             await asyncio.sleep(max(0.0, pause_s - (time.monotonic_ns() - sent) / 1e9))
 
 
+async def spread(stack: Stack, count: int) -> None:
+    """`count` events, each in a turn of the event loop of its own."""
+    for _ in range(count):
+        await stack.broadcast({"t": time.monotonic_ns(), "x": FILLING})
+        await asyncio.sleep(0)
+
+
 def resident() -> int:
     """Bytes in memory, without garbage."""
     gc.collect()
@@ -142,6 +149,8 @@ async def main(name: str) -> None:
     while command := (await lines.readline()).decode().split():
         if command[0] == "broadcast":
             await broadcasts(stack, int(command[1]), float(command[2]))
+        elif command[0] == "spread":
+            await spread(stack, int(command[1]))
         print(resident() if command[0] == "rss" else time.process_time(), flush=True)
 
 

@@ -5,6 +5,7 @@ import logging
 
 from aiohttp import WSMsgType, web
 
+from realtime.engine.flushing import FlushRule
 from realtime.engine.protocol import Engine
 from realtime.engine.session import Exchange, Handler, Options, Refused, Request, Wire, parse_query
 
@@ -27,20 +28,37 @@ def frame(payload: bytes, binary: bool) -> bytes:
 class PortableWire(Wire):
     """One aiohttp websocket; it is written to directly, so that a send is synchronous and a publish encodes once."""
 
-    __slots__ = ("_engine", "_transport", "slow", "topics")
+    __slots__ = ("_engine", "_transport", "slow", "topics", "waiting")
 
     def __init__(self, engine: "PortableEngine", transport: asyncio.WriteTransport) -> None:
         super().__init__()
         self._engine = engine
         self._transport: asyncio.WriteTransport | None = transport
         self.topics: set[bytes] = set()
+        self.waiting: list[bytes] | None = None  # framed messages that were published and are not written yet
         self.slow = False
 
     def send(self, frame_: bytes, binary: bool) -> bool:
-        return self.write(frame(frame_, binary))
+        message = frame(frame_, binary)
+        if self.waiting is None:
+            return self._write(message)
+        self.waiting.append(message)  # behind what was published before
+        return self.flush()
 
-    def write(self, message: bytes) -> bool:
-        """Write a framed message, unless the client is too slow for it."""
+    def flush(self) -> bool:
+        """Write what was published; False when the client is too slow for it, or gone."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is None:
+            return True
+        if len(waiting) == 1:
+            return self._write(waiting[0])
+        together = b"".join(waiting)
+        if self.buffered() + len(together) <= self._engine.options.max_buffered_bytes:
+            return self._write(together)
+        return all(self._write(message) for message in waiting)  # each within the limit
+
+    def _write(self, message: bytes) -> bool:
+        """Write framed messages, unless the client is too slow for them."""
         transport = self._transport
         if transport is None or transport.is_closing() or self.slow:
             return False
@@ -64,12 +82,18 @@ class PortableWire(Wire):
                 del self._engine.topics[topic]
 
     def close(self) -> None:
+        self.flush()
         transport = self.let_go()
         if transport is not None:
             transport.write(_CLOSE_FRAME)
             transport.close()
             if transport.get_write_buffer_size():  # who does not read would keep it for ever
                 self._engine.after(self._engine.options.linger_s, _abort, transport)
+
+    def answer_close(self) -> None:
+        """Return the close frame of a client that ends the websocket."""
+        self.flush()
+        self._write(_CLOSE_FRAME)
 
     def cut(self) -> None:
         transport = self.let_go()
@@ -84,6 +108,7 @@ class PortableWire(Wire):
         for topic in list(self.topics):
             self.unsubscribe(topic)
         transport, self._transport = self._transport, None
+        self.waiting = None
         return transport
 
 
@@ -113,6 +138,8 @@ class PortableEngine(Engine):
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
         self.topics: dict[bytes, dict[PortableWire, None]] = {}
+        self._waiting: list[PortableWire] = []  # those with published messages to write
+        self._rule = FlushRule()
         self._runner: web.AppRunner | None = None
         self._sites: list[web.BaseSite] = []
 
@@ -144,10 +171,29 @@ class PortableEngine(Engine):
 
     def _publish(self, topic: bytes, payload: bytes, binary: bool) -> None:
         members = self.topics.get(topic)
-        if members:
-            message = frame(payload, binary)
-            for wire in list(members):
-                wire.write(message)
+        if not members:
+            return
+        if not self._waiting:
+            self._loop.call_soon(self._turn)
+        message = frame(payload, binary)
+        for wire in members:
+            if wire.waiting is None:
+                wire.waiting = [message]
+                self._waiting.append(wire)
+            else:
+                wire.waiting.append(message)
+        self._rule.published(len(message))
+
+    def _turn(self) -> None:
+        """Write what was published, or look again in the next turn."""
+        if self._rule.waits():
+            self._loop.call_soon(self._turn)
+            return
+        self._rule.begin()
+        waiting, self._waiting = self._waiting, []
+        for wire in waiting:
+            wire.flush()
+        self._loop.call_soon(self._rule.end)  # uvloop gives it to the kernel at the end of this turn
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of every path."""
@@ -205,7 +251,7 @@ class PortableEngine(Engine):
                 self.wire_received(wire, message.data)
             else:
                 if message.type is WSMsgType.CLOSE:
-                    wire.write(_CLOSE_FRAME)
+                    wire.answer_close()
                 return
 
 

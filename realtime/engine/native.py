@@ -7,6 +7,8 @@ from typing import Any
 from cffi import FFI
 from socketify.native import ffi, lib
 
+from realtime.engine.flushing import FlushRule
+
 __all__ = ["call", "ffi", "forget", "lib", "pointer_to", "pump", "remember", "replace", "text"]
 
 _ffi = FFI()
@@ -83,6 +85,7 @@ class Pump:
         self._running = False
         self._touched = False
         self._timer: asyncio.TimerHandle | None = None
+        self._rule = FlushRule()
 
     def attach(self) -> None:
         """Run on the current event loop, until as many `detach`."""
@@ -96,7 +99,7 @@ class Pump:
             self._loop = loop
             self._touched = False
             self._timer = None
-            loop.add_reader(uv.uv_backend_fd(self._uv), self.run)
+            loop.add_reader(uv.uv_backend_fd(self._uv), self._readable)
         self._users += 1
         self.touch()
 
@@ -113,18 +116,39 @@ class Pump:
         """To be called after a native call made outside a native callback: libuv acts only when it runs."""
         if not self._touched and self._loop is not None:
             self._touched = True
-            self._loop.call_soon(self.run)
+            self._loop.call_soon(self._turn)
+
+    def published(self, size: int) -> None:
+        """To be called after a publish of so many bytes, which is written in a round to come."""
+        self._rule.published(size)
+        self.touch()
+
+    def _turn(self) -> None:
+        """One call in each turn of the loop in which something was done."""
+        self._touched = False
+        if self._rule.waits():
+            self.touch()
+        else:
+            self.run()
+
+    def _readable(self) -> None:
+        # A round would write what is being gathered, and reading waits no longer than that would take. What is
+        # readable stays so, and the call that is scheduled runs the round.
+        if not (self._touched and self._rule.gathering):
+            self.run()
 
     def run(self) -> None:
         """One round of libuv without waiting, and a timer for its next one."""
-        self._touched = False
         if self._running or self._loop is None:
             return  # uv_run must not nest
         self._running = True
+        writes = self._rule.begin()
         try:
             lib.socketify_loop_run(self._native, lib.SOCKETIFY_RUN_NOWAIT)
         finally:
             self._running = False
+            if writes:
+                self._rule.end()
         timeout_ms = uv.uv_backend_timeout(self._uv)
         if timeout_ms > 0:
             self._wake_in(timeout_ms / 1000)

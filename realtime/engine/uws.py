@@ -226,7 +226,7 @@ class NativeEngine(Engine):
 
     def _publish(self, topic: bytes, frame: bytes, binary: bool) -> None:
         lib.uws_publish(0, self._app, topic, len(topic), frame, len(frame), _BINARY if binary else _TEXT, False)
-        pump.touch()
+        pump.published(len(frame))
 
     def requested(self, exchange: NativeExchange, req: Any) -> None:
         """An HTTP request."""

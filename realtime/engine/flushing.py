@@ -1,0 +1,55 @@
+"""When published frames are written: at once after a quiet time, shared by several turns of the loop under load."""
+
+from time import perf_counter
+
+WORTH_S = 0.001  # a flush that took less than this is not worth a wait
+LONGEST_WAIT_S = 0.1
+MOST_BYTES = 65_536  # gathered frames are not seen by the limits of slow clients, so a client may have only so much
+
+
+class FlushRule:
+    """Decides in each turn of the event loop whether the frames published so far are written or wait for more.
+
+    Frames that are published after a quiet time are written in the next callback of the loop. A flush costs the
+    kernel's price of a send per subscriber, however many frames it carries. So for as long as the last flush took,
+    counted from its end, frames of successive turns wait for each other: no wait is longer than the flush that it
+    saves. The first turn that publishes nothing ends the wait.
+    """
+
+    __slots__ = ("_began", "_bytes", "_published", "_seen", "_until")
+
+    def __init__(self) -> None:
+        self._published = 0  # frames since the last flush
+        self._seen = 0  # of these, the ones that an earlier turn decided to gather
+        self._bytes = 0
+        self._began = 0.0
+        self._until = 0.0  # gathering ends
+
+    def published(self, size: int) -> None:
+        """Count a frame that waits for the next flush."""
+        self._published += 1
+        self._bytes += size
+
+    @property
+    def gathering(self) -> bool:
+        """Whether frames wait and may go on waiting; asking changes nothing."""
+        return self._published > 0 and self._bytes < MOST_BYTES and perf_counter() < self._until
+
+    def waits(self) -> bool:
+        """Whether to look again in the next turn; asked once a turn."""
+        if self._published == self._seen or not self.gathering:
+            return False
+        self._seen = self._published
+        return True
+
+    def begin(self) -> bool:
+        """A flush begins; whether it has frames to write."""
+        had, self._published, self._seen, self._bytes = self._published, 0, 0, 0
+        self._began = perf_counter()
+        return had > 0
+
+    def end(self) -> None:
+        """The flush has ended: how long it took says how long the next frames may wait."""
+        now = perf_counter()
+        took_s = now - self._began
+        self._until = now + min(took_s, LONGEST_WAIT_S) if took_s >= WORTH_S else 0.0
