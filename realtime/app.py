@@ -199,7 +199,7 @@ class Gateway:
     # ---- what others say
 
     def _told(self, message: dict[str, Any]) -> None:
-        """Control: a revoked login, a socket id that another gateway has now, or people who see something else now."""
+        """Control: a login ended, another gateway has a socket id, people see others, or are seen otherwise."""
         match message:
             case {"revoked": str(session_id), **more}:
                 self.social.revocations.add(session_id, str(more.get("reason", SessionEnd.UNKNOWN)))
@@ -207,6 +207,8 @@ class Gateway:
                 self._connecting.evict(sid, gen)
             case {"visibility": list(people)}:
                 self.sight.told(people)
+            case {"cards": list(keys)}:  # here too: what is pushed after this comes by the same connection
+                self.social.mongo.memory.forget(each for each in keys if isinstance(each, str))
 
     def _heard_of_stock(self, said: bytes) -> None:
         self.stock.heard(said)

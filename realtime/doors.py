@@ -69,12 +69,12 @@ class Doors:
         try:
             while True:
                 turn = self._turn
-                seen = await visibility.post(self._social.mongo, post_id, viewer=session.user_id)
+                post = await visibility.readable(self._social.mongo, post_id, viewer=session.user_id)
                 stats = await self._enter(session, [room], look)
                 unsure = True
-                self._authors[post_id] = seen.author["_id"]
-                self._posts.setdefault(seen.author["_id"], set()).add(post_id)
-                if seen.post.get("visibility") == "followers":
+                author_id = self._authors[post_id] = post["author_id"]
+                self._posts.setdefault(author_id, set()).add(post_id)
+                if post.get("visibility") == "followers":
                     self._for_followers.add(room)
                 if turn == self._turn:
                     return stats

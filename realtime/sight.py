@@ -83,6 +83,7 @@ class Sight:
             del self._known[row_id]
 
     def _changed(self, who: str, whom: str | None) -> None:
+        self._mongo.memory.forget([who])  # who may have closed their account
         if whom is not None and not (self._sessions.of_user(who) or self._sessions.of_user(whom)):
             return  # about two who are elsewhere
         self._doors.turn()

@@ -23,7 +23,7 @@ async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState
     if await tx.get("bookmarks", post_id + by, ("_id",)):
         tx.delete("bookmarks", {"_id": post_id + by})
     else:
-        await visibility.post(tx, post_id, viewer=by)
+        await visibility.readable(tx, post_id, viewer=by)
     return BookmarkState(post_id=post_id, bookmarked=False)
 
 

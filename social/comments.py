@@ -31,7 +31,7 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
     """Comment on a post, or answer a comment under it; raises NotFound, and ValidationFailed for a reply to a reply."""
     parent: Document | None = None
     if parent_id is None:
-        post = (await visibility.post(tx, post_id, viewer=by)).post
+        post = await visibility.readable(tx, post_id, viewer=by)
     else:
         parent, _, post, _ = await visibility.comment(tx, parent_id, viewer=by)
         if parent["post_id"] != post_id:
@@ -131,7 +131,7 @@ async def get(mongo: Mongo, comment_id: str, *, viewer: str) -> Comment:
 
 async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int) -> Comments:
     """A post's comments as this viewer sees them, without replies; raises NotFound."""
-    await visibility.post(mongo, post_id, viewer=viewer)
+    await visibility.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id, "parent_id": None}
     return await _page(mongo, UNDER_POST[sort], where, viewer=viewer, cursor=cursor, limit=limit)
 

@@ -45,7 +45,7 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
 
 async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:
     """What a post said before, newest first, for those who may see it; raises NotFound."""
-    await visibility.post(mongo, post_id, viewer=viewer)
+    await visibility.readable(mongo, post_id, viewer=viewer)
     page = await EARLIER.page(mongo, {"post_id": post_id}, cursor=cursor, limit=limit)
     items = [Revision.model_construct(rev=each["rev"], text=each["text"], written_at=each["at"]) for each in page.items]
     return Revisions(items=items, next=page.next, prev=page.prev)

@@ -34,7 +34,7 @@ async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
         tx.delete("likes", {"_id": post_id + by})
         tx.record(PostUnliked(post_id=post_id, author_id=post["author_id"], by=by))
     else:
-        post = (await visibility.post(tx, post_id, viewer=by)).post
+        post = await visibility.readable(tx, post_id, viewer=by)
     return _state(post, liked=False)
 
 
@@ -74,7 +74,7 @@ async def taken_back(tx: Transaction, found: Sequence[Document]) -> None:
 
 async def of_post(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
     """Who likes a post, newest first, as far as the viewer may see them; raises NotFound."""
-    await visibility.post(mongo, post_id, viewer=viewer)
+    await visibility.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id}
     return await people.page(mongo, OF_POST, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
 

@@ -184,7 +184,7 @@ async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> 
     elif row["post_id"] is None:
         raise NotFound
     else:
-        await visibility.post(mongo, row["post_id"], viewer=viewer)
+        await visibility.readable(mongo, row["post_id"], viewer=viewer)
     return _shown(row, thumbnail, public=False, until=None)
 
 
@@ -265,7 +265,7 @@ async def _own(tx: Transaction, media_id: str, by: str) -> Document:
     if row["owner"] != by:
         if row["post_id"] is None:
             raise NotFound
-        await visibility.post(tx, row["post_id"], viewer=by)
+        await visibility.readable(tx, row["post_id"], viewer=by)
         raise Forbidden("Only its owner can change a picture")
     return row
 

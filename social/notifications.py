@@ -69,13 +69,15 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
     async def show(groups: list[Document]) -> list[Notification | None]:
         return await render(mongo, groups)
 
-    found = await OF_RECIPIENT.filled(mongo, where, show, cursor=cursor, limit=limit)
+    found, left = await asyncio.gather(
+        OF_RECIPIENT.filled(mongo, where, show, cursor=cursor, limit=limit), unread(mongo, recipient)
+    )
     return Notifications(
         items=found.items,
         next=found.next,
         prev=found.prev,
         offset=position.offset,
-        unread=(await unread(mongo, recipient)).unread,
+        unread=left.unread,
     )
 
 

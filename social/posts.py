@@ -67,7 +67,7 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
     """Delete one's own post; its timeline entries, and all that is under it, follow by the workers."""
     post = await tx.get("posts", post_id, ("author_id",))
     if post is None or post["author_id"] != by:
-        await visibility.post(tx, post_id, viewer=by)
+        await visibility.readable(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
     tx.delete("posts", {"_id": post_id})
     tx.clear("feed_entries", {"_id": by + post_id})

@@ -28,7 +28,7 @@ async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
     mine = await tx.get("reposts", post_id + by, ("repost_id",))
     if mine is None:
-        post = (await visibility.post(tx, post_id, viewer=by)).post
+        post = await visibility.readable(tx, post_id, viewer=by)
     else:
         found = await tx.get("posts", post_id)
         if found is None:

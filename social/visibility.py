@@ -54,6 +54,12 @@ class SeenComment(NamedTuple):
     liked: bool
 
 
+class _Shown(NamedTuple):
+    post: Document
+    author: Document
+    edge: Edge
+
+
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     """Somebody's page is for everybody whom they do not block; raises NotFound."""
     found = await _standing(reader, {"username": username, **users.HERE}, viewer)
@@ -104,30 +110,51 @@ async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
     raise NotFound
 
 
+async def readable(reader: Reader, post_id: str, *, viewer: str) -> Document:
+    """A post that this viewer may see, by itself; raises NotFound."""
+    for found in (await _shown(reader, await reader.get_many("posts", [post_id], POST), viewer)).values():
+        return found.post
+    raise NotFound
+
+
 async def posts(reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
     """Those of these posts that this viewer may see, in this order, in two round trips.
 
-    Where `muted` is false, what is of people whom the viewer mutes is left out too. What decides is read last: how the
-    viewer stands to the author after the post, and the author's card after the post was written.
+    Where `muted` is false, what is of people whom the viewer mutes is left out too.
     """
     asked = list(ids)
     found, *marks = await together(
         reader.get_many("posts", asked, POST),
         *(reader.get_many(collection, [each + viewer for each in asked]) for collection in MARKS.values()),
     )
-    authors, to_authors, pictures = await together(
-        users.cards(reader, {each["author_id"] for each in found.values()}, since=_written(found.values())),
-        reader.get_many("edges", {viewer + each["author_id"] for each in found.values()}),
-        reader.get_many("media", itertools.chain(*(each.get("media", ()) for each in found.values())), media_urls.REF),
-    )
+    media = itertools.chain(*(each.get("media", ()) for each in found.values()))
+    shown, pictures = await together(_shown(reader, found, viewer), reader.get_many("media", media, media_urls.REF))
     seen = []
-    for post_id, row in found.items():
-        author, edge = authors.get(row["author_id"]), _edge(to_authors, viewer, row["author_id"])
-        if author is not None and shows_post(row, author, edge) and (muted or not edge.mutes_at):
+    for post_id, (row, author, edge) in shown.items():
+        if muted or not edge.mutes_at:
             row["pictures"] = media_urls.attached(pictures, row)
             liked, reposted, bookmarked = (mark.get(post_id + viewer) for mark in marks)
             seen.append(SeenPost(row, author, bool(liked), reposted, bool(bookmarked), bool(edge.follows_at)))
     return seen
+
+
+async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> dict[str, "_Shown"]:
+    """Of these posts those that this viewer may see.
+
+    What decides is read last: how the viewer stands to the author after the post, and the author's card after the post
+    was written.
+    """
+    ids = {each["author_id"] for each in found.values()}
+    authors, to_authors = await together(
+        users.cards(reader, ids, since=_written(found.values())),
+        reader.get_many("edges", {viewer + each for each in ids}),
+    )
+    shown = {}
+    for post_id, row in found.items():
+        author, edge = authors.get(row["author_id"]), _edge(to_authors, viewer, row["author_id"])
+        if author is not None and shows_post(row, author, edge):
+            shown[post_id] = _Shown(row, author, edge)
+    return shown
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:

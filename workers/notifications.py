@@ -45,6 +45,7 @@ class News(NamedTuple):
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:
     """Facts and groups first, in one transaction; then everyone's stream and sockets."""
+    await social.forget_cards([each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if concerning:
         await once(social, Group.NOTIFICATIONS, concerning, record)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_type_hints
@@ -123,9 +123,14 @@ class Social:
             result, tx = await self.mongo.transact(work)
         metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
         self.publisher.offer(tx.recorded)
-        if tx.stale:
-            await self.pushes.control({"cards": tx.stale})
+        await self.forget_cards(tx.stale)
         return result
+
+    async def forget_cards(self, keys: Sequence[str]) -> None:
+        """Have all processes read anew what they remember under these keys: now, without Redis within 2 s."""
+        if keys:
+            self.mongo.memory.forget(keys)
+            await self.pushes.control({"cards": list(keys)})
 
     def start(self, tasks: Tasks) -> None:
         """The background work that every process does."""

@@ -36,6 +36,10 @@ class Command(NamedTuple):
                 return [] if "$sample" in first else [first.get("$match", {})]  # the store draws lots by itself
         return []
 
+    def by_id(self) -> bool:
+        """Whether it reads documents by their ids."""
+        return any(set(each) == {"_id"} for each in self.filters())
+
     def joins(self) -> list[tuple[str, str]]:
         """The collections it joins, and by which of their fields."""
         stages = self.document["pipeline"] if self.name == "aggregate" else ()

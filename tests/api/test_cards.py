@@ -1,0 +1,163 @@
+"""What a process remembers of people for two seconds: whoever changes is seen as they are now, by all processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from support.eventually import eventually
+from support.people import Door, Person
+from support.plaza import Plaza, serving, system
+from support.servers import RedisServer
+
+from social import accounts
+from social.contracts.people import Tokens
+from social.infra import process
+from social.infra.cards import watch_cards
+from social.infra.mongo import Mongo
+from social.infra.redis import connect
+from social.infra.wiring import Social
+
+FOR_EVER = 3_600.0
+
+
+@dataclass
+class Two:
+    """A whole Plaza, and a second API process beside it."""
+
+    plaza: Plaza
+    beside: Door
+
+    def elsewhere(self, person: Person) -> Person:
+        """The same person, asking the second process."""
+        return Person(self.beside, person.tokens)
+
+
+@asynccontextmanager
+async def two(mongo_url: str, database: str, redis_url: str) -> AsyncIterator[Two]:
+    async with system(mongo_url, database, redis_url=redis_url) as plaza:
+        mongo, redis, tasks = Mongo(mongo_url, database), connect(redis_url), process.Tasks()
+        social = Social.over(mongo, redis, plaza.social.broker, plaza.social.outbox)
+        await social.revocations.poll()
+        tasks.start("revocations", social.revocations.run())
+        tasks.start("cards", watch_cards(redis, mongo.memory))
+        try:
+            async with serving(social, plaza.keys) as beside:
+                yield Two(plaza, beside)
+            assert not tasks.failed
+        finally:
+            await tasks.cancel()
+            await redis.aclose()
+            mongo.close()
+
+
+async def log_in(person: Person) -> None:
+    """Open a new session."""
+    ask = {"username": person.username, "password": person.password}
+    person.tokens = (await person.door.ask("POST", "/v1/auth/login", ask)).ok(Tokens)
+
+
+async def all_hear(redis_url: str) -> None:
+    """Both processes listen to what Redis says."""
+    redis = connect(redis_url)
+
+    async def heard() -> None:
+        assert (await redis.pubsub_numsub("ctl"))[0][1] == 2
+
+    await eventually(heard)
+    await redis.aclose()
+
+
+@pytest.fixture
+def never_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is forgotten because of its age."""
+    monkeypatch.setattr("social.infra.memory.FRESH_S", FOR_EVER)
+
+
+@pytest.mark.usefixtures("never_old")
+async def test_with_redis_other_processes_see_a_change_at_once(
+    mongo_url: str, mongo_database: str, redis_url: str
+) -> None:
+    async with two(mongo_url, mongo_database, redis_url) as there:
+        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
+        await asyncio.sleep(1.1)  # until a card may be older than the post
+        await all_hear(redis_url)
+        assert (await elsewhere.see(post)).author.display_name == "ada"
+
+        await ada.ask("PATCH", "/v1/users/me", {"display_name": "Ada L."})
+
+        async def renamed() -> None:
+            assert (await elsewhere.see(post)).author.display_name == "Ada L."
+
+        await eventually(renamed)
+        await ada.ask("PATCH", "/v1/users/me", {"private": True})
+
+        async def hidden() -> None:
+            (await elsewhere.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
+
+        await eventually(hidden)
+        await ada.ask("PATCH", "/v1/users/me", {"private": False})
+
+        async def shown() -> None:
+            assert (await elsewhere.see(post)).text == "hello"
+
+        await eventually(shown)
+        by_operator = Mongo(mongo_url, mongo_database)  # whose process knows no Redis: the workers say so for it
+        await accounts.suspend(by_operator, "ada", None)
+        await eventually(hidden)
+        await accounts.lift(by_operator, "ada")
+        await eventually(shown)
+        by_operator.close()
+        await log_in(ada)
+        assert (await ada.ask("DELETE", "/v1/users/me", {"password": ada.password})).status == 204
+        await eventually(hidden)
+
+
+async def test_without_redis_other_processes_see_a_change_within_two_seconds(
+    mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
+) -> None:
+    async with two(mongo_url, mongo_database, redis_url) as there:
+        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
+        await asyncio.sleep(1.1)
+        await redis_server.kill()
+        await elsewhere.see(post)
+        await ada.ask("PATCH", "/v1/users/me", {"private": True})
+        await asyncio.sleep(2.1)
+        (await elsewhere.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
+
+
+@pytest.mark.usefixtures("never_old")
+async def test_what_is_written_after_an_account_went_private_is_for_no_stranger_whoever_has_yet_to_hear_of_it(
+    mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
+) -> None:
+    async with two(mongo_url, mongo_database, redis_url) as there:
+        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        old, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
+        await asyncio.sleep(1.1)
+        await redis_server.kill()
+        await elsewhere.see(old)
+        await ada.ask("PATCH", "/v1/users/me", {"private": True})
+        assert (await elsewhere.see(old)).text == "hello", "the second process remembers an open account"
+        secret = await ada.publish("for friends")
+        (await elsewhere.ask("GET", f"/v1/posts/{secret.id}")).refused(404, "not_found")
+
+
+async def test_a_block_and_an_unfollow_are_never_remembered(
+    mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
+) -> None:
+    async with two(mongo_url, mongo_database, redis_url) as there:
+        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        await redis_server.kill()
+        await bob.follow(ada)
+        closer = (await ada.ask("POST", "/v1/posts", {"text": "for friends", "visibility": "followers"})).body["id"]
+        elsewhere = there.elsewhere(bob)
+        assert (await elsewhere.ask("GET", f"/v1/posts/{closer}")).status == 200
+        await bob.ask("DELETE", "/v1/users/ada/follow")
+        (await elsewhere.ask("GET", f"/v1/posts/{closer}")).refused(404, "not_found")
+        post = await ada.publish("for all")
+        assert (await elsewhere.see(post)).text == "for all"
+        await ada.ask("PUT", "/v1/users/bob/block")
+        (await elsewhere.ask("GET", f"/v1/posts/{post.id}")).refused(404, "not_found")
