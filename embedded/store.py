@@ -67,7 +67,7 @@ class Store:
             if not await frees_unique_values(self.url):
                 log.warning(
                     "this store refuses values that are free again, as addresses of deleted accounts and groups of"
-                    " notifications that were closed: good for measurements alone (docs/decisions/0024-stores.md)",
+                    " notifications that were closed: good for measurements alone (docs/decisions/0026-stores.md)",
                     program=self._program,
                 )
 

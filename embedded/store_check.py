@@ -8,7 +8,7 @@ DATABASE = "plaza_store_check"
 
 
 async def frees_unique_values(url: str) -> bool:
-    """Whether a unique index lets a value be taken again once an update has replaced it (decision 0024)."""
+    """Whether a unique index lets a value be taken again once an update has replaced it (decision 0026)."""
     mongo = Mongo(url, DATABASE)
     values = mongo.database.values
     try:
