@@ -12,7 +12,7 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
-cluster: packages-run ## the processes of production on this machine, behind nginx on PORT (data in var/cluster/)
+cluster: packages-run ## the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m embedded.cluster
 
 test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
@@ -30,14 +30,14 @@ soak: packages-dev node-modules ## endurance at full size (networks, churn, prop
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
 SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/test_feeds_model.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
-load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s; results in loadtests/results/
+load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/load.py $(or $(SCENARIO),post) $(strip $(call said,USERS,users) $(call said,DURATION,duration) \
 		$(call said,PAUSE,pause) $(call said,FOLLOWERS,followers) $(call said,HOST,host) $(call said,REALTIME,realtime) \
 		$(call said,ALLOW,allow))
 said = $(if $(filter command,$(origin $(1))),--$(2) $($(1)))
 
-bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ONLY="rest viral", QUICK=1
+bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ONLY="rest viral", QUICK=1, STORE=rs
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/bench.py $(ONLY) $(if $(QUICK),--quick)
 

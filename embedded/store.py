@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from embedded import store_programs
+from embedded.store_check import frees_unique_values
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
 from social.infra import logs
@@ -54,9 +55,21 @@ class Store:
                 raise StartError(f"cannot start the document store: {error}") from None
             why = await self._ready()
             if not why:
+                await self._check()
                 return self.url
             self.stop()
         raise StartError(f"the document store did not start: {why}")
+
+    async def _check(self) -> None:
+        if self._program == "py":  # whose pinned version is tested
+            return
+        with suppress(Unavailable):
+            if not await frees_unique_values(self.url):
+                log.warning(
+                    "this store refuses values that are free again, as addresses of deleted accounts and groups of"
+                    " notifications that were closed: good for measurements alone (docs/decisions/0026-stores.md)",
+                    program=self._program,
+                )
 
     def stop(self) -> None:
         """End it, gently first; it is the last to go, while its client is still open."""

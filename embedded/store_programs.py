@@ -28,7 +28,7 @@ PROGRAMS = {
     ),
     "rs": StoreProgram(
         lambda: shutil.which(RUST),
-        f"{RUST} is not on the PATH: docs/decisions/0024-stores.md says how to get it",
+        f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it",
         ("--cache-size", "1G"),  # as the Python program; its own is 4G
     ),
 }

@@ -66,6 +66,7 @@ BENCHMARKS = {
     "timelines": Benchmark(script("timelines"), tables.of_timelines),
     "notifications": Benchmark(script("notifications"), tables.of_notifications),
     "observing": Benchmark(script("observing"), tables.of_observing),
+    "stores": Benchmark(script("stores"), tables.of_stores),
     "storage": Benchmark(script("storage"), tables.of_storage),
     "fanout": Benchmark(script("fanout"), tables.of_fanout, tables.chart_of_fanout),
     "gateways": Benchmark(script("gateways"), tables.of_gateways),

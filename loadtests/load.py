@@ -32,7 +32,7 @@ from rich.table import Table
 from embedded.cluster.ports import free_ports
 from embedded.cluster.server import leash
 from loadtests import charts, target
-from loadtests.documents import told
+from loadtests.documents import chosen, told
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "loadtests/results"
@@ -217,6 +217,8 @@ def main() -> int:
             target.check(asked.host, asked.allow)
         except target.Refused as refused:
             raise SystemExit(str(refused)) from None
+    else:
+        chosen()  # a wrong STORE is said before anything is made
     folder = asked.results or RESULTS / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True, exist_ok=True)
     if asked.host:

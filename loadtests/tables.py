@@ -131,6 +131,32 @@ def of_streams(figures: Figures) -> Rows:
     ]
 
 
+OF_STORES = {
+    "ids_1": "a post by its id",
+    "ids_16": "16 posts by their ids",
+    "ids_64": "64 posts by their ids",
+    "ids_1_by_64": "a post by its id, 64 at once",
+    "joined": "a post joined with its author and a like",
+    "joined_by_16": "the same, 16 at once",
+    "changed": "find one and update it",
+    "changed_by_16": "the same, 16 at once",
+    "commit_1": "a transaction of 1 like and its event",
+    "commit_16": "of 16",
+    "commit_64": "of 64",
+    "commit_1_by_16": "of 1, 16 at once",
+    "commit_16_by_4": "of 16, 4 at once",
+}
+
+
+def of_stores(figures: Figures) -> Rows:
+    """Each thing that is asked of a store, and how long each store takes."""
+    rows: list[Sequence[object]] = [["", *(f"`{store}`" for store in figures)]]
+    for what, words in OF_STORES.items():
+        each = [figures[store][what] for store in figures]
+        rows.append([words, *(f"{ms(one['ms'])}, {one['per_s']:,.0f}/s" for one in each)])
+    return rows
+
+
 def of_storage(figures: Figures) -> Rows:
     """Each collection, and all of them."""
     rows: list[Sequence[object]] = [

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pymongo
 import pytest
 from PIL import Image
 from support.documents import blocks
@@ -22,7 +23,9 @@ SOAK = os.environ.get("PLAZA_SOAK") == "1"
 
 def test_every_benchmark_has_its_block_and_its_file():
     text = bench.README.read_text()
-    assert sorted(re.findall(r"<!-- measured: (.*) -->", text)) == sorted(bench.BENCHMARKS)
+    named = re.findall(r"<!-- measured: (.*) -->", text)
+    assert sorted(each for each in named if " over " not in each) == sorted(bench.BENCHMARKS)
+    assert {each.partition(" over ")[0] for each in named} == set(bench.BENCHMARKS)
     for name, benchmark in bench.BENCHMARKS.items():
         assert "| written |" in bench.rewritten(text, name, "| written |")
         assert (ROOT / benchmark.command.split()[1]).exists()
@@ -60,6 +63,62 @@ def test_a_quick_one_prints_its_block_and_writes_nothing(name):
     assert done.returncode == 0, done.stderr
     assert f"`make bench ONLY={name}`" in done.stdout
     assert bench.README.read_bytes() == before
+
+
+def test_figures_over_another_store_have_a_block_of_their_own_or_are_printed(monkeypatch, tmp_path, capsys):
+    page = tmp_path / "README.md"
+    page.write_text("".join(f"<!-- measured: {name} -->\nold\n<!-- until here -->\n" for name in ("rest", "login")))
+    page.write_text(page.read_text() + "<!-- measured: rest over mongodb -->\nold\n<!-- until here -->\n")
+    monkeypatch.setattr(bench, "README", page)
+    monkeypatch.setattr(bench, "run", lambda name, quick, folder: {})
+    monkeypatch.setattr(bench, "pictures", lambda *_: [])
+    rows = {"rest": [["rest"], ["new"]], "login": [["login"], ["new"]]}
+    kept = {name: bench.Benchmark(bench.script(name), lambda _, name=name: rows[name]) for name in rows}
+    monkeypatch.setattr(bench, "BENCHMARKS", kept)
+    monkeypatch.setattr(sys, "argv", ["bench.py"])
+    monkeypatch.delenv("MONGO_URL", raising=False)
+    monkeypatch.setenv("STORE", "mongodb://somebody:secret@127.0.0.1:1/")
+    assert bench.main() == 0
+    usual, own = page.read_text().split("<!-- measured: rest over mongodb -->")
+    assert usual.count("old") == 2
+    assert "| rest |" in own
+    assert "`make bench ONLY=rest STORE=mongodb://…`" in own
+    printed = capsys.readouterr().out
+    assert "| login |" in printed
+    assert "secret" not in printed + own
+
+
+def test_a_benchmark_over_a_mongodb_leaves_no_database_there(mongo_url):
+    done = subprocess.run(
+        [sys.executable, "loadtests/bench.py", "streams", "--quick"],
+        cwd=ROOT,
+        env={**os.environ, "STORE": mongo_url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "`STORE=mongodb://… python loadtests/benchmarks/streams.py`" in done.stdout
+    with pymongo.MongoClient(mongo_url) as client:
+        assert not [name for name in client.list_database_names() if name.startswith("measured_")]
+
+
+def test_a_wrong_store_is_said_before_anything_is_measured():
+    for script in ("bench.py", "load.py"):
+        words = ["rest"] if script == "bench.py" else ["browse"]
+        done = subprocess.run(
+            [sys.executable, f"loadtests/{script}", *words],
+            cwd=ROOT,
+            env={**os.environ, "STORE": "mongod"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "STORE is wrong" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_every_command_of_the_page_is_understood():

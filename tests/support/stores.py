@@ -11,7 +11,7 @@ from embedded.store_programs import RUST
 from social.infra.settings import StartError, load
 
 needs_rust = pytest.mark.skipif(
-    shutil.which(RUST) is None, reason=f"{RUST} is not on the PATH: docs/decisions/0024-stores.md says how to get it"
+    shutil.which(RUST) is None, reason=f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it"
 )
 
 

@@ -28,7 +28,7 @@ case "$*" in
 *"import pip"*) [ -e .venv/pip ] ;;
 *version_info*) [ -z "$FAKE_OLD" ] ;;
 *--version*) echo "Python 3.9.2" ;;
-*"-m embedded.cluster"*) echo "Plaza runs as a cluster on $PORT" ;;
+*"-m embedded.cluster"*) echo "Plaza runs as a cluster on $PORT over $STORE" ;;
 *"-m embedded"*) echo "Plaza runs" ;;
 *) echo "python ran $*" ;;
 esac
@@ -76,9 +76,9 @@ def test_it_installs_once_and_runs(make: Make, folder: Path) -> None:
     assert diary(folder) == ["venv", installed("run")]
 
 
-def test_the_cluster_needs_no_more_packages_and_is_told_its_port(make: Make, folder: Path) -> None:
+def test_the_cluster_needs_no_more_packages_and_is_told_its_port_and_store(make: Make, folder: Path) -> None:
     make("run")
-    assert "Plaza runs as a cluster on 9090" in make("cluster", "PORT=9090").stdout
+    assert "Plaza runs as a cluster on 9090 over rs" in make("cluster", "PORT=9090", "STORE=rs").stdout
     assert diary(folder) == ["venv", installed("run")]
 
 
