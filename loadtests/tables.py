@@ -163,8 +163,7 @@ def of_peer(figures: Figures) -> Rows:
     rows: list[Sequence[object]] = [["", "product", "peer", "product / peer"]]
     for rate, each in figures.get("like_push", {}).items():
         name = f"like → push at {rate} likes/s"
-        for percentile in ("p50", "p99"):
-            rows.append([f"{name}, {percentile}", *_versus(each[f"{percentile}_ms"], ms)])
+        rows += [[f"{name}, {place}", *_versus(each[f"{place}_ms"], ms)] for place in ("p50", "p99")]
         if any(each["refused"].values()) or any(each["untold"].values()):
             rows.append([f"{name}: acknowledged", *_versus(each["acknowledged"], _count)])
             rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], ""])
@@ -176,8 +175,10 @@ def of_peer(figures: Figures) -> Rows:
             rows.append([f"`{kind}` a second, {connections} at once", *_versus(each["per_second"], _count)])
             if any(each["refused"].values()):
                 rows.append([f"`{kind}`, {connections} at once: refused", *_versus(each["refused"], _count)[:2], ""])
-            if "caught_up_s" in each:
-                rows.append([f"until all of these were pushed, {connections} at once", *_versus(each["caught_up_s"], _s)])
+            if "handled_per_second" in each:
+                done = "in timelines" if kind == "POST post" else "pushed"
+                name = f"`{kind}` a second until all were {done}, {connections} at once"
+                rows.append([name, *_versus(each["handled_per_second"], _count)])
             if any(each.get("untold", {}).values()):
                 rows.append([f"not pushed by then, {connections} at once", *_versus(each["untold"], _count)[:2], ""])
     return rows
@@ -192,10 +193,6 @@ def _versus(each: Mapping[str, float | None], shown: Callable[[float], str]) -> 
 
 def _count(value: float) -> str:
     return f"{value:,.0f}"
-
-
-def _s(value: float) -> str:
-    return f"{value:.1f} s"
 
 
 def of_load(figures: Figures) -> Rows:
