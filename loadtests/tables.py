@@ -216,7 +216,7 @@ def _versus(each: Mapping[str, float | None], shown: Callable[[float], str]) -> 
 
 
 def _cpu(each: Figures) -> str:
-    product, peer, ratio = _versus(each["cpu_ms"], lambda value: f"{value:.2f} ms")
+    product, peer, ratio = _versus(each.get("cpu_ms", {}), lambda value: f"{value:.2f} ms")
     return f"{product}, {peer}: {ratio}" if ratio else ""
 
 

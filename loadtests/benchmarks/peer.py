@@ -4,7 +4,7 @@
     python loadtests/benchmarks/peer.py --quick             # a moment of each, to see that it runs
     python loadtests/benchmarks/peer.py --part like-push --rates 20,100 --rounds 1
     python loadtests/benchmarks/peer.py --part rest --only product --root ../another-checkout
-    python loadtests/benchmarks/peer.py --store mongodb://… # over that store instead of the embedded one
+    python loadtests/benchmarks/peer.py --store rs          # over another store: rs, or the URL of a MongoDB
 
 Both are three processes (API, gateway, worker) over one RabbitMQ and one Redis, and each turn has a document store of
 its own that begins empty; with --store a database of its own. They take turns, and a figure is the median of all
@@ -41,11 +41,12 @@ from loadtests.benchmarks.peer_systems import (
     Servers,
     System,
     brokers,
-    documents,
     install_peer,
     node_version,
     running,
+    store,
 )
+from loadtests.documents import chosen
 from loadtests.tables import of_peer
 
 SYSTEMS = ("product", "peer")
@@ -115,7 +116,7 @@ async def rounds(asked: argparse.Namespace, size: Size) -> dict[str, list[Figure
             for number in range(asked.rounds):
                 for system in asked.only if number % 2 == 0 else reversed(asked.only):
                     began, here = time.perf_counter(), folder / f"{number}-{system}"
-                    async with documents(folder / f"{number}-{system}-store", asked.store) as (mongo, pid):
+                    async with store(folder / f"{number}-{system}-store") as (mongo, pid):
                         servers = Servers(mongo, redis.url, rabbit.url, pid)
                         async with running(system, servers, here, asked.root) as started:
                             measured[system].append(await turn(started, asked, size))
@@ -191,6 +192,9 @@ def understood(words: Sequence[str] | None = None) -> tuple[argparse.Namespace, 
 
 def main() -> None:
     asked, size = understood()
+    if asked.store:
+        os.environ["STORE"] = asked.store
+    chosen()  # a wrong one is said before anything is started
     try:
         if "peer" in asked.only:
             install_peer()

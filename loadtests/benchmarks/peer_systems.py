@@ -24,6 +24,7 @@ from embedded.cluster.server import leash
 from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.store import Store
 from loadtests.benchmarks.peer_client import Http
+from loadtests.documents import chosen
 
 ROOT = Path(__file__).parents[2]
 PEER = ROOT / "loadtests/peers/express"
@@ -86,17 +87,17 @@ async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer
 
 
 @contextlib.asynccontextmanager
-async def documents(folder: Path, url: str) -> AsyncIterator[tuple[str, int | None]]:
-    """The store of one turn, a new embedded one or the one that was named; and its process where it is ours."""
-    if url:
-        yield url, None
+async def store(folder: Path) -> AsyncIterator[tuple[str, int | None]]:
+    """The store of one turn: a new embedded one and its process, or the one that STORE names."""
+    settings = chosen()
+    if settings.store_url:
+        yield settings.store_url, None
         return
-    store = Store(made(folder))
+    embedded = Store(made(folder), settings.embedded_store)
     try:
-        url = await store.start()
-        yield url, store.pid
+        yield await embedded.start(), embedded.pid
     finally:
-        store.stop()
+        embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -176,7 +177,7 @@ def install_peer() -> None:
 
 def _foreign() -> dict[str, str]:
     """Our environment without the URLs of other systems."""
-    return {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    return {name: value for name, value in os.environ.items() if not name.endswith("_URL") and name != "STORE"}
 
 
 async def _done(command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
