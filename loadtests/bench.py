@@ -33,6 +33,7 @@ from loadtests.tables import Figures, Rows
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "loadtests/README.md"
+FIRST_PAGE = ROOT / "README.md"
 FIGURES = ROOT / "loadtests/figures"
 ENDS_WITHIN_S = 150.0  # what is on its way arrives or is lost, and a cluster stops
 
@@ -45,6 +46,7 @@ class Benchmark:
     rows: Callable[[Figures], Rows]
     chart: Callable[[Figures, Path], None] | None = None
     quick: str = "--quick"
+    in_short: Callable[[Figures], Rows] | None = None  # for the first page, which has a block of that name then
 
 
 def script(name: str) -> str:
@@ -59,7 +61,7 @@ def load(scenario: str, users: int, duration: str, more: str = "") -> Benchmark:
 
 
 BENCHMARKS = {
-    "peer": Benchmark(script("peer"), tables.of_peer),
+    "peer": Benchmark(script("peer"), tables.of_peer, in_short=tables.of_peer_in_short),
     "rest": Benchmark(script("rest"), tables.of_rest, tables.chart_of_rest),
     "login": Benchmark(script("login"), tables.of_login),
     "streams": Benchmark(script("streams"), tables.of_streams),
@@ -115,15 +117,20 @@ def output(command: list[str]) -> str:
 
 def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) -> str:
     """What stands between the markers; `busy` is the load average before it began."""
-    head, *rows = [[str(cell) for cell in row] for row in BENCHMARKS[name].rows(figures)]
-    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    lines = table(BENCHMARKS[name].rows(figures))
     shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
     when = time.strftime("%Y-%m-%d")
     origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. The same again:"
     store = documents.name()
     on = "" if store == "py" else f"STORE={'mongodb://…' if store == 'mongodb' else store}"
     again = f"`make bench ONLY={name}{' ' * bool(on)}{on}`, or `{on}{' ' * bool(on)}{BENCHMARKS[name].command}`."
-    return "\n\n".join(["\n".join(lines), *shown, f"{origin}\n{again}"])
+    return "\n\n".join([lines, *shown, f"{origin}\n{again}"])
+
+
+def table(rows: Rows) -> str:
+    """In Markdown; the first row is its head."""
+    head, *others = [[str(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *others))
 
 
 def title(name: str) -> str:
@@ -138,12 +145,12 @@ def has_block(text: str, name: str) -> bool:
 
 
 def rewritten(text: str, name: str, inside: str) -> str:
-    """The README with another block; raises ValueError where it has none of that name."""
+    """A page with another block; raises ValueError where it has none of that name."""
     begin, end = f"<!-- measured: {name} -->\n", "\n<!-- until here -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"loadtests/README.md has no block for {name}")
+        raise ValueError(f"there is no block for {name}")
     return f"{before}{begin}{inside}{end}{after}"
 
 
@@ -195,6 +202,8 @@ def main() -> int:
                 README.write_text(rewritten(README.read_text(), title(name), inside))
             else:
                 print(inside)
+            if kept and (in_short := BENCHMARKS[name].in_short) is not None and title(name) == name:
+                FIRST_PAGE.write_text(rewritten(FIRST_PAGE.read_text(), name, table(in_short(figures))))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -24,7 +24,7 @@ def machine() -> str:
 def commit() -> str:
     """What ran: a short hash, with a + where code was changed since; empty where this is no clone."""
     git = ["git", "-C", str(ROOT)]
-    figures = [":!loadtests/README.md", ":!loadtests/figures"]  # which benchmarks write themselves
+    figures = [":!README.md", ":!loadtests/README.md", ":!loadtests/figures"]  # which benchmarks write themselves
     try:
         head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
         changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *figures]

@@ -185,27 +185,52 @@ def of_observing(figures: Figures) -> Rows:
 
 
 def of_peer(figures: Figures) -> Rows:
-    """Product and peer beside each other; a ratio is product to peer, of latencies and of rates alike."""
-    rows: list[Sequence[object]] = [["", "product", "peer", "product / peer"]]
+    """Product and peer beside each other; a ratio is product to peer, of latencies, rates and CPU alike."""
+    rows: list[Sequence[object]] = [["", "product", "peer", "product / peer", "own CPU a request"]]
     for rate, each in figures.get("like_push", {}).items():
         name = f"like → push at {rate} likes/s"
-        for percentile in ("p50", "p99"):
-            rows.append([f"{name}, {percentile}", *_versus(each[f"{percentile}_ms"], ms)])
+        rows.append([f"{name}, p50", *_versus(each["p50_ms"], ms), _cpu(each)])
+        rows.append([f"{name}, p99", *_versus(each["p99_ms"], ms), ""])
         if any(each["refused"].values()) or any(each["untold"].values()):
-            rows.append([f"{name}: acknowledged", *_versus(each["acknowledged"], _count)])
-            rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], ""])
-            rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], ""])
+            rows.append([f"{name}: acknowledged", *_versus(each["acknowledged"], _count), ""])
+            rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], "", ""])
+            rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], "", ""])
     if highest := figures.get("highest_rate"):
-        rows.append(["highest rate with p99 ≤ 500 ms, likes/s", *_versus(highest, _count)])
+        rows.append(["highest rate with p99 ≤ 500 ms, likes/s", *_versus(highest, _count), ""])
     for kind, of_kind in figures.get("rest", {}).items():
         for connections, each in of_kind.items():
-            rows.append([f"`{kind}` a second, {connections} at once", *_versus(each["per_second"], _count)])
+            name = f"`{kind}`, {connections} at once"
+            rows.append([f"{name}: answered a second", *_versus(each["per_second"], _count), _cpu(each)])
             if any(each["refused"].values()):
-                rows.append([f"`{kind}`, {connections} at once: refused", *_versus(each["refused"], _count)[:2], ""])
-            if "caught_up_s" in each:
-                rows.append([f"until all of these were pushed, {connections} at once", *_versus(each["caught_up_s"], _s)])
+                rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], "", ""])
+            if "handled_per_second" in each:
+                done = "in timelines" if kind == "POST post" else "pushed"
+                rows.append([f"{name}: {done} a second", *_versus(each["handled_per_second"], _count), ""])
             if any(each.get("untold", {}).values()):
-                rows.append([f"not pushed by then, {connections} at once", *_versus(each["untold"], _count)[:2], ""])
+                rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], "", ""])
+    return rows
+
+
+IN_SHORT = {
+    "GET post": "per_second",
+    "GET feed": "per_second",
+    "POST post": "per_second",
+    "PUT like": "handled_per_second",
+}
+
+
+def of_peer_in_short(figures: Figures) -> Rows:
+    """What the first page says of it."""
+    rows: list[Sequence[object]] = [["", "Plaza", "Node peer", "Plaza / peer"]]
+    if (rate := "100") in (like_push := figures.get("like_push", {})):
+        both = [_versus(like_push[rate][f"{place}_ms"], ms) for place in ("p50", "p99")]
+        rows.append([f"like → push at {rate} likes/s, p50 · p99", *map(" · ".join, zip(*both, strict=True))])
+    if highest := figures.get("highest_rate"):
+        rows.append(["most likes/s with p99 ≤ 500 ms", *_versus(highest, _count)])
+    for kind, measured in IN_SHORT.items():
+        if of_kind := figures.get("rest", {}).get(kind):
+            connections = max(of_kind, key=int)
+            rows.append([f"`{kind}` a second, {connections} at once", *_versus(of_kind[connections][measured], _count)])
     return rows
 
 
@@ -216,12 +241,13 @@ def _versus(each: Mapping[str, float | None], shown: Callable[[float], str]) -> 
     return [*("–" if value is None else shown(value) for value in (product, peer)), ratio]
 
 
+def _cpu(each: Figures) -> str:
+    product, peer, ratio = _versus(each.get("cpu_ms", {}), lambda value: f"{value:.2f} ms")
+    return f"{product}, {peer}: {ratio}" if ratio else ""
+
+
 def _count(value: float) -> str:
     return f"{value:,.0f}"
-
-
-def _s(value: float) -> str:
-    return f"{value:.1f} s"
 
 
 def of_load(figures: Figures) -> Rows:

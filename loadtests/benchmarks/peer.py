@@ -1,10 +1,10 @@
 """Plaza beside the same product as a competent Node developer writes it (`loadtests/peers/express/`), in one run.
 
-    make bench ONLY=peer                                    # about half an hour; needs node, redis-server, rabbitmq-server
+    make bench ONLY=peer                                    # half an hour; needs node, redis-server, rabbitmq-server
     python loadtests/benchmarks/peer.py --quick             # a moment of each, to see that it runs
     python loadtests/benchmarks/peer.py --part like-push --rates 20,100 --rounds 1
     python loadtests/benchmarks/peer.py --part rest --only product --root ../another-checkout
-    python loadtests/benchmarks/peer.py --store mongodb://… # over that store instead of the embedded one
+    python loadtests/benchmarks/peer.py --store rs          # over another store: rs, or the URL of a MongoDB
 
 Both are three processes (API, gateway, worker) over one RabbitMQ and one Redis, and each turn has a document store of
 its own that begins empty; with --store a database of its own. They take turns, and a figure is the median of all
@@ -27,19 +27,31 @@ from statistics import median
 from typing import Any
 
 import uvloop
-from peer_client import Http
-from peer_measures import QUICK, Crowd, Size, highest_rate, like_push, requests
-from peer_systems import ROOT, NoNode, Servers, System, brokers, documents, install_peer, node_version, running
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from loadtests.benchmarks.peer_client import Http
+from loadtests.benchmarks.peer_crowd import QUICK, Crowd, Size
+from loadtests.benchmarks.peer_measures import READS, WRITES, Requests, highest_rate, like_push
+from loadtests.benchmarks.peer_systems import (
+    ROOT,
+    NoNode,
+    Servers,
+    System,
+    brokers,
+    install_peer,
+    node_version,
+    running,
+    store,
+)
+from loadtests.documents import chosen
 from loadtests.tables import of_peer
 
 SYSTEMS = ("product", "peer")
 PARTS = ("like-push", "highest-rate", "rest")
 RATES = (20, 50, 100, 200)
-CONNECTIONS = (16, 64)
-READS, WRITES = ("GET post", "GET feed"), ("POST post", "PUT like")
 Figures = dict[str, Any]
 
 
@@ -63,31 +75,32 @@ async def turn(system: System, asked: argparse.Namespace, size: Size) -> Figures
         await crowd.settle()
         show(f"  {system.name}: {len(crowd.people)} people, {len(crowd.posts)} posts, {since(began)}")
         likes = crowd.likes()
-        if "rest" in asked.part:
-            figures["rest"] = await rest(crowd, likes, READS, size)
+        asks = Requests(crowd, likes)
+        if "rest" in asked.part:  # reads first: what is written makes them dearer in the embedded store
+            figures["rest"] = await rest(crowd, asks, READS)
         if "like-push" in asked.part:
             figures["like_push"] = {}
             for rate in asked.rates:
                 took = await like_push(crowd, likes, rate, size.seconds)
                 await crowd.quiet(size.patience_s)
-                show(f"  {system.name}: {rate} likes/s: {took}")
-                figures["like_push"][str(rate)] = took
+                show(f"  {system.name}: {rate:g} likes/s: {took}")
+                figures["like_push"][f"{rate:g}"] = took
         if "highest-rate" in asked.part:
             figures["highest_rate"] = await highest_rate(crowd, likes, asked.start, min(5.0, size.seconds))
             show(f"  {system.name}: highest rate with p99 within 500 ms: {figures['highest_rate']}")
         if "rest" in asked.part:
-            figures["rest"] |= await rest(crowd, likes, WRITES, size)
+            figures["rest"] |= await rest(crowd, asks, WRITES)
     figures["client_cpu_percent"] = round(100 * (time.process_time() - cpu) / (time.perf_counter() - began), 1)
     return figures
 
 
-async def rest(crowd: Crowd, likes: Any, kinds: Sequence[str], size: Size) -> Figures:
-    """Requests a second, of each kind at 16 and at 64 at once."""
+async def rest(crowd: Crowd, asks: Requests, kinds: Sequence[str]) -> Figures:
+    """Requests a second, of each kind at each number at once."""
     figures: Figures = {}
     for kind in kinds:
         figures[kind] = {}
-        for connections in CONNECTIONS:
-            took = await requests(crowd, kind, likes, connections, size.seconds / 2)
+        for connections in crowd.size.connections:
+            took = await asks.measure(kind, connections, crowd.size.seconds / 2)
             show(f"  {crowd.system.name}: {kind}, {connections} at once: {took}")
             figures[kind][str(connections)] = took
     return figures
@@ -103,8 +116,8 @@ async def rounds(asked: argparse.Namespace, size: Size) -> dict[str, list[Figure
             for number in range(asked.rounds):
                 for system in asked.only if number % 2 == 0 else reversed(asked.only):
                     began, here = time.perf_counter(), folder / f"{number}-{system}"
-                    async with documents(folder / f"{number}-{system}-store", asked.store) as mongo:
-                        servers = Servers(mongo, redis.url, rabbit.url)
+                    async with store(folder / f"{number}-{system}-store") as (mongo, pid):
+                        servers = Servers(mongo, redis.url, rabbit.url, pid)
                         async with running(system, servers, here, asked.root) as started:
                             measured[system].append(await turn(started, asked, size))
                     show(f"round {number + 1}, {system}: {since(began)}")
@@ -160,20 +173,28 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=float, default=100, help="likes a second that the highest rate is sought from")
     parser.add_argument("--seconds", type=float, help=f"of each measurement (default: {Size().seconds:g})")
     parser.add_argument("--people", type=int, help=f"who like and are told (default: {Size().people})")
-    parser.add_argument("--store", default=os.environ.get("MONGO_URL", ""), help="URL (default: MONGO_URL, or embedded)")
+    parser.add_argument(
+        "--store", default=os.environ.get("MONGO_URL", ""), help="URL (default: MONGO_URL, or embedded)"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose product runs (default: this one)")
     parser.add_argument("--quick", action="store_true", help="a moment of each, to see that it runs")
     return parser
 
 
-def main() -> None:
-    asked = arguments().parse_args()
-    size = Size()
+def understood(words: Sequence[str] | None = None) -> tuple[argparse.Namespace, Size]:
+    """What is asked for, and how much of everything."""
+    asked, size = arguments().parse_args(words), Size()
     if asked.quick:
         size, asked.rounds, asked.rates, asked.start = QUICK, 1, [20.0], 40.0
-    size = size._replace(seconds=asked.seconds or size.seconds, people=asked.people or size.people)
-    asked.rates, asked.root = [f"{each:g}" for each in asked.rates], asked.root.resolve()
-    asked.rates = [float(each) if "." in each else int(each) for each in asked.rates]
+    asked.root = asked.root.resolve()
+    return asked, size._replace(seconds=asked.seconds or size.seconds, people=asked.people or size.people)
+
+
+def main() -> None:
+    asked, size = understood()
+    if asked.store:
+        os.environ["STORE"] = asked.store
+    chosen()  # a wrong one is said before anything is started
     try:
         if "peer" in asked.only:
             install_peer()

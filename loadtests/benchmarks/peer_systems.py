@@ -15,14 +15,16 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import psutil
 import redis.asyncio
-from peer_client import Http
 from pymongo import AsyncMongoClient
 
 from embedded.cluster.ports import free_ports
 from embedded.cluster.server import leash
 from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.store import Store
+from loadtests.benchmarks.peer_client import Http
+from loadtests.documents import chosen
 
 ROOT = Path(__file__).parents[2]
 PEER = ROOT / "loadtests/peers/express"
@@ -38,6 +40,19 @@ class Servers(NamedTuple):
     mongo: str
     redis: str
     amqp: str
+    store_pid: int | None = None
+
+
+class Cpu(NamedTuple):
+    """CPU seconds so far, of a system's own processes and of the store where that is ours."""
+
+    own_s: float
+    store_s: float
+
+    def of_each(self, before: "Cpu", count: int) -> dict[str, float | None]:
+        """Milliseconds for each of so many requests; on a machine that is busy this is what can be compared."""
+        spent = {"cpu_ms": self.own_s - before.own_s, "store_cpu_ms": self.store_s - before.store_s}
+        return {name: round(1_000 * seconds / count, 3) if count else None for name, seconds in spent.items()}
 
 
 class System(NamedTuple):
@@ -46,7 +61,14 @@ class System(NamedTuple):
     name: str
     api: str
     realtime: str
-    pids: Mapping[str, int]
+    database: str  # its name, and the prefix of its queues
+    pids: Sequence[int] = ()
+    store_pid: int | None = None
+
+    def cpu(self) -> Cpu:
+        """What its processes and its store have used so far."""
+        store = [] if self.store_pid is None else [self.store_pid]
+        return Cpu(*(sum(map(_cpu_s, pids)) for pids in (self.pids, store)))
 
 
 class NoNode(Exception):
@@ -65,17 +87,17 @@ async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer
 
 
 @contextlib.asynccontextmanager
-async def documents(folder: Path, url: str) -> AsyncIterator[str]:
-    """The store of one turn: a new embedded one, or the one that was named."""
-    if url:
-        yield url
+async def store(folder: Path) -> AsyncIterator[tuple[str, int | None]]:
+    """The store of one turn: a new embedded one and its process, or the one that STORE names."""
+    settings = chosen()
+    if settings.store_url:
+        yield settings.store_url, None
         return
-    folder.mkdir()
-    store = Store(folder)
+    embedded = Store(made(folder), settings.embedded_store)
     try:
-        yield await store.start()
+        yield await embedded.start(), embedded.pid
     finally:
-        store.stop()
+        embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -86,21 +108,23 @@ async def running(name: str, servers: Servers, folder: Path, root: Path) -> Asyn
         await client.flushall()
     database = f"measured_{name}_{secrets.token_hex(4)}"
     ports = dict(zip(KINDS, free_ports(len(KINDS)), strict=True))
-    folder.mkdir()
     settings = {"MONGO_URL": servers.mongo, "MONGO_DATABASE": database, "REDIS_URL": servers.redis}
-    settings["AMQP_URL"] = servers.amqp
+    settings |= {
+        "AMQP_URL": servers.amqp,
+        "AMQP_PREFIX": database,
+    }  # queues of its own: an earlier turn may have left some
     start = _product if name == "product" else _peer
-    commands, environment, cwd = await start(settings, ports, folder, root)
+    commands, environment, cwd = await start(settings, ports, made(folder), root)
     async with contextlib.AsyncExitStack() as stop:
         stop.push_async_callback(_drop, servers.mongo, database)
-        pids = {}
+        processes = {}
         for kind in KINDS:
-            own = {**_foreign(), **settings, **environment[kind]}
-            pids[kind] = await stop.enter_async_context(_program(commands[kind], own, cwd, folder / f"{kind}.log"))
+            own, log = {**_foreign(), **settings, **environment[kind]}, folder / f"{kind}.log"
+            processes[kind] = await stop.enter_async_context(_program(commands[kind], own, cwd, log))
         for kind in KINDS:
-            await _ready(pids[kind], ports[kind], folder / f"{kind}.log")
-        here = "http://127.0.0.1:"
-        yield System(name, f"{here}{ports['api']}", f"{here}{ports['realtime']}", pids)
+            await _ready(processes[kind], ports[kind], folder / f"{kind}.log")
+        here, pids = "http://127.0.0.1:", [each.pid for each in processes.values()]
+        yield System(name, f"{here}{ports['api']}", f"{here}{ports['realtime']}", database, pids, servers.store_pid)
 
 
 Start = tuple[dict[str, list[str]], dict[str, dict[str, str]], Path]  # commands, settings, folder
@@ -112,7 +136,7 @@ async def _product(settings: Mapping[str, str], ports: Mapping[str, int], folder
         await _done([sys.executable, "-m", "social", *words], {**_foreign(), **settings}, root)
     keys, shared = folder / "keys", {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
     shared |= {"LOG_LEVEL": "warning", "MEDIA_URL": f"file:{folder / 'media'}", "MAILER_URL": f"file:{folder / 'mail'}"}
-    shared |= {"MAIL_LINKS": "http://127.0.0.1"}
+    shared |= {"MAIL_LINKS": "http://127.0.0.1", "DRAIN_S": "1"}
     modules = {"api": "api", "realtime": "realtime", "worker": "workers"}
     environment = {
         kind: {**shared, f"{module.upper()}_HOST": "127.0.0.1", f"{module.upper()}_PORT": str(ports[kind])}
@@ -131,6 +155,12 @@ async def _peer(settings: Mapping[str, str], ports: Mapping[str, int], folder: P
     return {kind: ["node", f"src/{kind}.js"] for kind in KINDS}, environment, PEER
 
 
+def made(folder: Path) -> Path:
+    """A new folder."""
+    folder.mkdir()
+    return folder
+
+
 def install_peer() -> None:
     """Have npm install what the peer's lockfile names, once; raises NoNode."""
     lock, installed = PEER / "package-lock.json", PEER / "node_modules/.installed"
@@ -147,7 +177,7 @@ def install_peer() -> None:
 
 def _foreign() -> dict[str, str]:
     """Our environment without the URLs of other systems."""
-    return {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    return {name: value for name, value in os.environ.items() if not name.endswith("_URL") and name != "STORE"}
 
 
 async def _done(command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
@@ -160,13 +190,15 @@ async def _done(command: Sequence[str], environment: Mapping[str, str], cwd: Pat
 
 
 @contextlib.asynccontextmanager
-async def _program(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> AsyncIterator[int]:
+async def _program(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *leash(), *command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        yield process.pid
+        yield process
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -178,22 +210,31 @@ async def _program(command: Sequence[str], environment: Mapping[str, str], cwd: 
             await process.wait()
 
 
-async def _ready(pid: int, port: int, log: Path) -> None:
+async def _ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
     http = Http(f"http://127.0.0.1:{port}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(READY_WITHIN_S):
-            while os.path.exists(f"/proc/{pid}") or sys.platform != "linux":
+            while process.returncode is None:
                 if (await http.ask("GET", "/readyz")).status == 200:
                     await http.close()
                     return
                 await asyncio.sleep(0.1)
-    raise RuntimeError(f"{log.stem} did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"{log.stem} did not start: {_last_words(log)}")
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace")[-2_000:]
 
 
 async def _drop(url: str, database: str) -> None:
     client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
     async with client:
         await client.drop_database(database)
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def node_version() -> str:

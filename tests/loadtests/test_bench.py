@@ -31,6 +31,31 @@ def test_every_benchmark_has_its_block_and_its_file():
         assert (ROOT / benchmark.command.split()[1]).exists()
 
 
+def test_what_is_told_in_short_has_its_block_on_the_first_page():
+    text = bench.FIRST_PAGE.read_text()
+    in_short = [name for name, each in bench.BENCHMARKS.items() if each.in_short is not None]
+    assert re.findall(r"<!-- measured: (.*) -->", text) == in_short
+    for name in in_short:
+        assert "| written |" in bench.rewritten(text, name, "| written |")
+
+
+def test_a_benchmark_writes_both_of_its_blocks_from_the_same_figures(monkeypatch, tmp_path):
+    pages = [tmp_path / "loads.md", tmp_path / "first.md"]
+    for page in pages:
+        page.write_text("<!-- measured: streams -->\nold\n<!-- until here -->\n")
+    short = dataclasses.replace(bench.BENCHMARKS["streams"], in_short=lambda figures: [["only"], [figures["n"]]])
+    monkeypatch.setattr(bench, "BENCHMARKS", {"streams": short})
+    monkeypatch.setattr(bench, "README", pages[0])
+    monkeypatch.setattr(bench, "FIRST_PAGE", pages[1])
+    monkeypatch.setattr(bench, "FIGURES", tmp_path / "figures")
+    figures = {"compare_and_set_ms": 1.0, "pipeline_ms": 2.0, "ratio": 2.0, "n": 7}
+    monkeypatch.setattr(bench, "run", lambda *_: figures)
+    monkeypatch.setattr(sys, "argv", ["bench.py"])
+    assert bench.main() == 0
+    assert "| by compare-and-set, as it is done | 1.0 ms |" in pages[0].read_text()
+    assert pages[1].read_text() == "<!-- measured: streams -->\n| only |\n| --- |\n| 7 |\n<!-- until here -->\n"
+
+
 def test_every_program_among_the_benchmarks_is_one_unless_another_starts_it():
     texts = {path.name: path.read_text() for path in (ROOT / "loadtests/benchmarks").glob("*.py")}
     programs = {name for name, text in texts.items() if '__name__ == "__main__"' in text}

@@ -3,11 +3,14 @@ import amqp from 'amqplib';
 
 import { config } from './config.js';
 
-const EXCHANGE = 'peer.events';
-const DEAD = 'peer.dead';
-const QUEUES = {
-  'peer.notifications': ['post.liked', 'post.unliked', 'user.followed'],
-  'peer.feeds': ['post.created', 'post.deleted', 'user.followed'],
+const named = (name) => `${config.amqpPrefix}.${name}`;
+const EXCHANGE = named('events');
+const DEAD = named('dead');
+export const NOTIFICATIONS = named('notifications');
+export const FEEDS = named('feeds');
+const BINDINGS = {
+  [NOTIFICATIONS]: ['post.liked', 'post.unliked', 'user.followed'],
+  [FEEDS]: ['post.created', 'post.deleted', 'user.followed'],
 };
 const PREFETCH = 50;
 
@@ -20,7 +23,7 @@ export async function connectBroker() {
   const channel = await connection.createChannel();
   await channel.assertExchange(EXCHANGE, 'topic', { durable: true });
   await channel.assertQueue(DEAD, { durable: true });
-  for (const [queue, keys] of Object.entries(QUEUES)) {
+  for (const [queue, keys] of Object.entries(BINDINGS)) {
     await channel.assertQueue(queue, { durable: true, deadLetterExchange: '', deadLetterRoutingKey: DEAD });
     for (const key of keys) await channel.bindQueue(queue, EXCHANGE, key);
   }

@@ -10,6 +10,7 @@ export const config = {
   mongoDatabase: needed('MONGO_DATABASE'),
   redisUrl: needed('REDIS_URL'),
   amqpUrl: needed('AMQP_URL'),
+  amqpPrefix: process.env.AMQP_PREFIX ?? 'peer',
   jwtSecret: needed('JWT_SECRET'),
   host: process.env.HOST ?? '127.0.0.1',
   port: Number(process.env.PORT ?? 0),

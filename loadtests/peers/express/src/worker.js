@@ -3,12 +3,11 @@ import { Emitter } from '@socket.io/redis-emitter';
 import { createServer } from 'node:http';
 import { Redis } from 'ioredis';
 
-import { closeBroker, connectBroker, consume } from './broker.js';
+import { closeBroker, connectBroker, consume, FEEDS, NOTIFICATIONS } from './broker.js';
 import { config } from './config.js';
 import { connectMongo, disconnectMongo, FeedEntry, Follow, isDuplicate, Notification, Post, User } from './models.js';
 import { stopOnSignal } from './process.js';
 import { notificationView, statsView } from './views.js';
-import { apart } from './visibility.js';
 
 const BACKFILLED = 20; // posts of somebody whom one follows from now on
 
@@ -17,7 +16,7 @@ const redis = new Redis(config.redisUrl);
 const emitter = new Emitter(redis);
 
 async function notify(type, jobId, { recipient, actor, post = null }) {
-  if (recipient === actor || await apart(recipient, actor)) return;
+  if (recipient === actor) return; // blocks were looked at when it was liked
   const who = await User.findById(actor).lean();
   if (!who) return;
   try {
@@ -52,17 +51,18 @@ async function backfill({ actor, recipient }) {
   await addEntries(posts.map((each) => ({ owner: actor, post: each._id, author: recipient })));
 }
 
-await consume('peer.notifications', async ({ type, jobId, data }) => {
+await consume(NOTIFICATIONS, async ({ type, jobId, data }) => {
   if (type === 'user.followed') await notify('follow', jobId, data);
   else if (type === 'post.liked') await Promise.all([notify('like', jobId, data), showStats(data.post)]);
   else await showStats(data.post);
 });
 
-await consume('peer.feeds', async ({ type, data }) => {
+await consume(FEEDS, async ({ type, data }) => {
   if (type === 'post.created') await fanOut(data);
   else if (type === 'user.followed') await backfill(data);
   else await FeedEntry.deleteMany({ post: data.post });
 });
 
-const health = createServer((_request, response) => response.writeHead(200, { 'Content-Length': 0 }).end()).listen(config.port, config.host);
+const health = createServer((_request, response) => response.writeHead(200, { 'Content-Length': 0 }).end());
+health.listen(config.port, config.host);
 stopOnSignal(closeBroker, () => health.close(), disconnectMongo, () => redis.quit());
