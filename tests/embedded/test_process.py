@@ -152,6 +152,7 @@ async def test_a_note_of_another_store_ends_nobody(tmp_path: Path, note: str) ->
     try:
         await mongo.ping()
     finally:
+        psutil.Process(store.pid).kill()  # its gentle end takes two seconds now and then
         store.stop()
         mongo.close()
 
