@@ -152,9 +152,9 @@ async def test_a_note_of_another_store_ends_nobody(tmp_path: Path, note: str) ->
     try:
         await mongo.ping()
     finally:
+        mongo.close()
         psutil.Process(store.pid).kill()  # its gentle end takes two seconds now and then
         store.stop()
-        mongo.close()
 
 
 async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
