@@ -21,14 +21,13 @@ test: packages-dev node-modules ## lint, types, import rules and every test, the
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) .venv/bin/lint-imports
-	$(VENV_PYTHON) -m pytest $(IN_PARALLEL)
-	REALTIME_ENGINE=portable $(VENV_PYTHON) -m pytest $(IN_PARALLEL) tests/realtime --ignore=tests/realtime/engine
-IN_PARALLEL := -n 2 --dist loadfile # each of the two starts servers of its own
+	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
+IN_PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder # on two cores: while one of the three waits, others compute
 
 soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
-SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/test_feeds_model.py tests/realtime/test_lossy_network.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
+SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/test_feeds_model.py tests/realtime/test_lossy_network.py tests/realtime/test_dropping_networks.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
 	@sh tests/install-servers.sh

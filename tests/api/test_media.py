@@ -201,6 +201,7 @@ async def test_who_may_see_the_post_may_see_the_picture(plaza: Plaza, ada: Perso
     (await carol.ask("GET", path)).refused(404, "not_found")
 
 
+@pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_post_takes_its_picture_along_at_once_and_its_bytes_soon(
     plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,6 +427,7 @@ async def test_bytes_that_nothing_knows_of_are_swept(
     assert there == {*names, "notes.txt"}
 
 
+@pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_account_leaves_no_picture(
     plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

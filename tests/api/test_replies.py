@@ -84,6 +84,7 @@ async def test_a_cursor_of_another_order_or_list_is_refused(ada: Person) -> None
             assert answer.status == (200 if of == path else 422), (path, of)
 
 
+@pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_comment_takes_its_replies_along(
     plaza: Plaza, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

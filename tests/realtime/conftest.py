@@ -7,6 +7,16 @@ import pytest
 from support.sockets import Person, World
 
 from realtime.app import Gateway
+from realtime.engine import choose
+
+
+@pytest.fixture(params=["native", "portable"])
+def realtime_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """What gateways run on, those in processes of their own too: each test of a world is done on both engines."""
+    if choose(request.param).name != request.param:
+        pytest.skip("the native library does not load here")
+    monkeypatch.setenv("REALTIME_ENGINE", request.param)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -17,7 +27,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def world(
-    mongo_url: str, mongo_database: str, redis_url: str, http: aiohttp.ClientSession
+    realtime_engine: str | None, mongo_url: str, mongo_database: str, redis_url: str, http: aiohttp.ClientSession
 ) -> AsyncIterator[World]:
     async with World(mongo_url, mongo_database, redis_url, http) as world:
         yield world

@@ -13,8 +13,9 @@ from social import streams
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
 
-CLIENTS = int(os.environ.get("PLAZA_DROPPING_CLIENTS", "30"))
-SECONDS = float(os.environ.get("PLAZA_DROPPING_SECONDS", "10"))
+SOAK = bool(os.environ.get("PLAZA_SOAK"))  # make soak
+CLIENTS = int(os.environ.get("PLAZA_DROPPING_CLIENTS", "30" if SOAK else "20"))
+SECONDS = float(os.environ.get("PLAZA_DROPPING_SECONDS", "60" if SOAK else "5"))
 
 
 class Rider:

@@ -16,11 +16,6 @@ from social.contracts.pushes import user_room
 from social.infra.tokens import Signer, new_private_key
 
 
-@pytest.fixture(params=["native", "portable"])
-async def gateway(world, request):
-    return await world.gateway(realtime_engine=request.param)
-
-
 async def raw(http, gateway: Gateway, *messages: str) -> Any:
     """A websocket that says what it likes."""
     opened = await http.ws_connect(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=websocket")

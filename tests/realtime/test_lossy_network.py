@@ -26,6 +26,11 @@ CATCH_UP_S = 40.0
 SLOW = {"ping_interval_s": 3.0, "ping_timeout_s": 3.0, "handshakes_per_s": 10_000}
 
 
+@pytest.fixture
+def realtime_engine() -> None:
+    """Each test has a gateway on either engine."""
+
+
 class Phone:
     """A client with connection state recovery, as socket.io-client does it: it keeps a pid and an offset."""
 

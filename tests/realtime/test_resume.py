@@ -199,9 +199,7 @@ async def test_what_somebody_read_on_one_device_is_told_to_the_other(world, gate
     assert answer == {"ok": True, "data": {"unread": 0}}
 
 
-@pytest.mark.parametrize("engine", ["native", "portable"])
-async def test_more_than_a_socket_may_hold_is_missed_and_comes_as_fast_as_it_is_read(world, ada, http, engine):
-    gateway = await world.gateway(realtime_engine=engine)
+async def test_more_than_a_socket_may_hold_is_missed_and_comes_as_fast_as_it_is_read(world, gateway, ada, http):
     wire = await ada.connect(gateway)
     await wire.close()
     keys = [",".join(f"{number:012x}{each:012x}" for each in range(100)) for number in range(200)]

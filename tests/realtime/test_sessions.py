@@ -142,7 +142,9 @@ async def test_a_gateway_that_stops_sends_its_clients_to_another_one_by_one(worl
         assert (await ada.back(wire, other)).sid == wire.sid
 
 
-async def test_a_store_that_is_away_is_named_in_the_ack(world, gateway, ada, document_store):
+async def test_a_store_that_is_away_is_named_in_the_ack(world, ada, document_store):
+    world.store_timeout_s = 1
+    gateway = await world.gateway()
     wire = await ada.connect(gateway)
     await document_store.kill()
     try:

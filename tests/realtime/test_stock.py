@@ -173,9 +173,7 @@ MALFORMED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["native", "portable"])
-async def test_what_is_malformed_does_nothing(world, ada, bob, stranger, engine):
-    gateway = await world.gateway(realtime_engine=engine)
+async def test_what_is_malformed_does_nothing(world, gateway, ada, bob, stranger):
     wire = await ada.connect(gateway)
     rooms = gateway.server.manager.get_rooms(wire.sid, "/")
     for message in MALFORMED:

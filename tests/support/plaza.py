@@ -123,7 +123,8 @@ async def system(
 async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    runner = web.AppRunner(api.app.create(social, keys, health, RestSettings(**PLENTY | settings)), access_log=None)
+    app = api.app.create(social, keys, health, RestSettings(**PLENTY | settings))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

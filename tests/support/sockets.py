@@ -179,6 +179,7 @@ class World:
         self.mongo_url, self.database, self.redis_url = mongo_url, database, redis_url
         self._http = http
         self._stack = AsyncExitStack()
+        self.store_timeout_s = 5.0
         self.pem = new_private_key()
         signer = Signer(self.pem)
         self.verifier = Verifier(signer.jwks)
@@ -198,7 +199,7 @@ class World:
         await self.social.close()
 
     def new_social(self) -> Social:
-        mongo = Mongo(self.mongo_url, self.database)
+        mongo = Mongo(self.mongo_url, self.database, timeout_s=self.store_timeout_s)
         return Social.over(mongo, self.new_redis(), Nowhere(), Outbox(mongo))
 
     def new_redis(self) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from support.stores import told
+from support.processes import KEPT
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 30.0
@@ -44,6 +45,7 @@ class Embedded:
                 "REALTIME_PORT": str(self.realtime_port),
                 "PYTHONUNBUFFERED": "1",
                 **{name: str(value) for name, value in told("embedded", self._environment).items()},
+                **KEPT,
                 **self._environment,
             },
             stdin=asyncio.subprocess.DEVNULL,

@@ -99,6 +99,11 @@ async def repost_over_the_socket(stage):
 
 async def unrepost(stage):
     await repost(stage)
+
+    async def counted():  # else both may be counted at once, which leaves no trace but a version
+        assert (await stage.ada.snapshot())["posts"][stage.post_id]["reposts"] == 1
+
+    await eventually(counted)
     await stage.eve.person.ask("DELETE", f"/v1/posts/{stage.post_id}/repost")
 
 
@@ -277,7 +282,7 @@ CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (edit_a_post_over_the_socket, "eve", lambda fresh, stage: fresh["posts"][stage.post_id]["rev"] == 1),
     (repost, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 1),
     (repost_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 1),
-    (unrepost, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["version"] > 3),
+    (unrepost, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 0),
     (unrepost_over_the_socket, "ada", lambda fresh, stage: fresh["posts"][stage.post_id]["reposts"] == 0),
     (bookmark_over_the_socket, "bob", lambda fresh, stage: fresh["bookmarks"] == [stage.post_id]),
     (unbookmark_over_the_socket, "bob", lambda fresh, _: fresh["bookmarks"] == []),

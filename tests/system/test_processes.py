@@ -1,16 +1,16 @@
 """The processes by themselves, as compose and Helm run them: over real servers, with settings of their own."""
 
 import asyncio
-import json
 import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attempts import attempted
 from support.people import knocking
 from support.ports import free_ports
-from support.processes import ROOT, Ended, Program
+from support.processes import Ended, Program
 
 from social.infra.keyfiles import make_keys
 
@@ -128,6 +128,12 @@ WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
     ],
     "embedded": [
         ({"API_PORT": "x"}, "API_PORT is wrong: "),
+        ({"API_PORT": "70000"}, "API_PORT is wrong: "),
+        ({"REALTIME_PORT": "-1"}, "REALTIME_PORT is wrong: "),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is wrong: "),
+        ({"DRAIN_S": "long"}, "DRAIN_S is wrong: "),
+        ({"MONGO_DATABASE": "a b"}, "MONGO_DATABASE is wrong: "),
+        ({"EVENTS_PER_S": "many", "MONGO_URL": ""}, "EVENTS_PER_S is wrong: "),  # found once the store is there
         ({"PLAZA_VAR": "/dev/null/var"}, "cannot write to /dev/null/var: "),
     ],
 }
@@ -146,7 +152,7 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
         "PID_KEY_FILE": tmp_path / "pid.key",
         "MEDIA_URL": f"file:{tmp_path / 'media'}",
         "MAILER_URL": f"file:{tmp_path / 'mail'}",
-        "PYTHONPATH": ROOT / "tests",
+        "PLAZA_VAR": tmp_path / "var",
     }
     ways: list[list[str]] = [[], ["--check"]] if name in NEEDED else [[]]
     attempts: list[Any] = [(words, wrong) for words in ways for wrong, _ in WRONG[name]]
@@ -154,11 +160,9 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
     if name in NEEDED:  # no server is there, and nobody asked for one
         attempts.append((["--check"], {}))
         expected.append("0")
-    # In one process, whose imports are the most of a start.
-    done = await ended("support.attempts", name, json.dumps(attempts), folder=tmp_path, **good)
-    assert (done.code, done.err) == (0, "")
-    for line, begins in zip(done.out.splitlines(), expected, strict=True):
-        assert line.startswith(begins), done.out
+    said = await attempted(name, attempts, tmp_path, **good)
+    for line, begins in zip(said, expected, strict=True):
+        assert line.startswith(begins), said
 
 
 async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]) -> None:

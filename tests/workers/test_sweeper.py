@@ -68,6 +68,7 @@ async def test_whoever_has_not_the_lease_does_nothing(plaza: Plaza) -> None:
     assert ran == [None]
 
 
+@pytest.mark.usefixtures("quick_sweeps")
 async def test_what_is_under_a_deleted_post_goes_piece_by_piece(
     plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
