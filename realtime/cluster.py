@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -203,16 +204,20 @@ class Cluster:
             await ask(*batch)
 
     async def _read(self, pubsub: Any) -> None:
+        # `pubsub.get_message` asks for a health check, a retry and a handler of each message, which takes three times
+        # as long as to read it; the beat, the loop in `run` and this method do these.
+        connection = pubsub.connection
         while True:
-            message = await pubsub.get_message(timeout=None)
-            if message is None:
+            response = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+            if response is None:
                 continue
             self._heard_at = time.monotonic()
-            name = message["channel"].decode()
-            if message["type"] == "message":
-                self._hear(name, message["data"])
+            kind, name, data = response
+            if kind == b"message":
+                self._hear(name.decode(), data)
             else:
-                self._confirm(name)
+                await pubsub.handle_message(response)  # forgets what was unsubscribed
+                self._confirm(name.decode())
 
     def _hear(self, name: str, data: bytes) -> None:
         try:
