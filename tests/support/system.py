@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from support.stores import told
 from support.processes import KEPT
+from support.stores import told
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 30.0
