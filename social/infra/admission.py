@@ -16,7 +16,7 @@ from social.infra import logs, metrics
 log = logs.get("admission")
 
 AIM_S = 0.4  # mean time of a request, above which fewer are let in
-LEAST, MOST, START = 32, 1_024, 128  # requests at once
+LEAST, MOST, START = 32, 1_024, 96  # requests at once
 LOOK_EVERY_S = 0.1
 ENOUGH = 8  # requests of a window, to judge it by
 LESS = 0.8  # of the limit, after a window that was too slow
