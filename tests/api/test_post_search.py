@@ -6,7 +6,7 @@ import pytest
 from support.people import Door, Person, texts
 
 from social.contracts.posts import Found
-from social.infra.mongo import Mongo
+from social.infra.mongo import Mongo, Where
 
 
 async def search(person: Person, text: str, **more: object) -> Found:
@@ -104,9 +104,9 @@ async def test_a_search_reads_no_more_than_a_page_however_many_match(
     read: list[int] = []
     many = Mongo.many
 
-    async def counting(self: Mongo, collection: str, *args: object, **more: object) -> list[dict[str, object]]:
-        rows = await many(self, collection, *args, **more)  # type: ignore[arg-type]
-        read.append(len(rows) if collection == "posts" else 0)
+    async def counting(self: Mongo, collection: str, where: Where, **more: object) -> list[dict[str, object]]:
+        rows = await many(self, collection, where, **more)  # type: ignore[arg-type]
+        read.append(len(rows) if "words" in where else 0)
         return rows
 
     monkeypatch.setattr(Mongo, "many", counting)

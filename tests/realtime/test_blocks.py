@@ -178,7 +178,7 @@ async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada,
 async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, gateway, ada, bob, monkeypatch):
     his = await bob.connect(gateway)
     post = await ada.publish()
-    seen, looks = visibility.post, 0
+    seen, looks = visibility.readable, 0
 
     async def once_only(reader, post_id, *, viewer):
         nonlocal looks
@@ -189,7 +189,7 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
         gateway.doors.turn()  # something changes while he enters
         return found
 
-    monkeypatch.setattr(visibility, "post", once_only)
+    monkeypatch.setattr(visibility, "readable", once_only)
     assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "unavailable"
     assert looks == 2
     assert gateway.sessions.get(his.sid).rooms == set()

@@ -324,7 +324,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     for each in (eve, bob):
         await scene.like(post, each, author=ada)
     await scene.work()
-    await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
+    await accounts.suspend(scene.social.mongo, "bob", None)
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
 
 
@@ -580,9 +580,9 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
     await scene.like(others, eve, author=bob)
     render = notifications.render
 
-    async def broken(mongo: Any, groups: Any) -> Any:
+    async def broken(mongo: Any, groups: Any, **more: Any) -> Any:
         assert not any(group["recipient"] == ada.id for group in groups)
-        return await render(mongo, groups)
+        return await render(mongo, groups, **more)
 
     monkeypatch.setattr(notifications, "render", broken)
     await scene.work()
