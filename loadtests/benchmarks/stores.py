@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from statistics import median
 
+from pymongo.read_concern import ReadConcern
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,7 +32,7 @@ from embedded.store import Store
 from embedded.store_programs import PROGRAMS
 from loadtests.documents import documents, name
 from social.infra.clock import new_id
-from social.infra.mongo import Mongo, Transaction
+from social.infra.mongo import Mongo
 
 POSTS = 4_000
 PEOPLE = 50
@@ -95,12 +96,17 @@ class Measured:
         assert await self.mongo.database.posts.find_one_and_update(where, {"$inc": {"likes": 1}})
 
     def _commit(self, pairs: int) -> Do:
-        async def write(tx: Transaction) -> None:
-            marks = [{"_id": new_id(), "post_id": random.choice(self.posts), "at": time.time()} for _ in range(pairs)]
-            await tx.insert("marks", *marks)
-            await tx.insert("told", *({"_id": each["_id"], "data": "y" * 200} for each in marks))
+        database, concern = self.mongo.database, ReadConcern("local")
 
-        return lambda: self.mongo.transact(write)
+        async def commit() -> None:
+            marks = [{"_id": new_id(), "post_id": random.choice(self.posts), "at": time.time()} for _ in range(pairs)]
+            told = [{"_id": each["_id"], "data": "y" * 200} for each in marks]
+            session = await database.client.start_session()
+            async with session, session.start_transaction(read_concern=concern, write_concern=database.write_concern):
+                await database.marks.insert_many(marks, session=session)
+                await database.told.insert_many(told, session=session)
+
+        return commit
 
 
 async def measure(do: Do, at_once: int, seconds: float) -> tuple[float, float]:

@@ -39,6 +39,8 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
         return
     status = await _allowed(mongo, "replSetGetStatus")
     server, parameters = await _allowed(mongo, "serverStatus"), await _allowed(mongo, "getParameter", **{LIFETIME: 1})
+    if "secantusVersion" in build:
+        parameters = None  # it has no option for that
     for finding in (*members(hello["setName"], status), *durability(server or {}, parameters or {})):
         yield finding
     wrong = await schema.wrong(mongo)

@@ -1,5 +1,6 @@
 """What the document store says, and what it means."""
 
+from contextlib import closing
 from functools import partial
 from unittest.mock import AsyncMock
 
@@ -63,8 +64,6 @@ async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(pl
 async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
     document_store: DocumentStore, mongo_url: str, bare_database: str
 ) -> None:
-    mongo = Mongo(mongo_url, bare_database, timeout_s=2)
-    await migrate(mongo)
 
     async def work(tx: Transaction) -> None:
         tx.insert("inbox", {"_id": "a"})
@@ -72,9 +71,10 @@ async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
         await document_store.kill()
         await document_store.stop()
 
-    with pytest.raises(Unavailable):
-        await mongo.transact(work)
-    mongo.close()
+    with closing(Mongo(mongo_url, bare_database, timeout_s=2)) as mongo:
+        await migrate(mongo)
+        with pytest.raises(Unavailable):
+            await mongo.transact(work)
 
 
 async def test_who_inserts_and_is_overtaken_looks_again(plaza: Plaza) -> None:

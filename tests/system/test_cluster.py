@@ -191,7 +191,7 @@ async def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
 
 
 async def test_servers_that_are_not_installed_are_named_with_the_command_that_installs_them(tmp_path: Path) -> None:
-    program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PATH=tmp_path)
+    program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PATH=tmp_path, STORE="py")
     one_line(
         await program.start().ended(),
         "redis-server, rabbitmq-server are not installed: apt-get install redis-server rabbitmq-server",
