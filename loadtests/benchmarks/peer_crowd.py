@@ -31,7 +31,7 @@ class Size(NamedTuple):
     patience_s: float = 15.0  # for pushes, after the last like
     warm_s: float = 1.0  # of each kind of request, which is not counted
     quiet_s: float = 1.0  # without a push, between two measurements
-    steps: int = 7  # at most, to the highest rate
+    steps: int = 8  # at most, to the highest rate
     connections: tuple[int, ...] = (16, 64)
 
 

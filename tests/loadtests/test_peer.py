@@ -149,8 +149,12 @@ def test_a_run_measures_both(ran):
             assert all(measured["per_second"][name] > 0 for name in peer.SYSTEMS), kind
             assert all(measured["cpu_ms"][name] > 0 for name in peer.SYSTEMS), kind
     head, *rows = tables.of_peer(figures)
-    assert head == ["", "product", "peer", "product / peer"]
-    assert all(len(row) == 4 for row in rows)
+    assert head == ["", "product", "peer", "product / peer", "own CPU a request"]
+    assert all(len(row) == len(head) for row in rows)
+    short_head, *short = tables.of_peer_in_short(figures)
+    assert len(short_head) == 4
+    assert short[0][0] == "most likes/s with p99 ≤ 500 ms"
+    assert all(row[3].endswith("×") for row in short)
     assert [row[0] for row in rows][:2] == ["like → push at 20 likes/s, p50", "like → push at 20 likes/s, p99"]
 
 
@@ -261,13 +265,18 @@ def test_figures_are_medians_of_rounds_side_by_side():
 
 
 def test_the_table_says_what_was_refused():
-    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "untold": 3, "p50_ms": 12.5, "p99_ms": 250.0}
+    spent = {"cpu_ms": 3.0}
+    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "untold": 3, "p50_ms": 12.5, "p99_ms": 250.0} | spent
     good = counts | {"acknowledged": 100, "refused": 0, "untold": 0, "p50_ms": 25.0, "p99_ms": 100.0}
     figures = peer.merged({"product": [{"like_push": {"100": counts}}], "peer": [{"like_push": {"100": good}}]})
     rows = {row[0]: list(row[1:]) for row in tables.of_peer(figures)}
-    assert rows["like → push at 100 likes/s, p99"] == ["250 ms", "100 ms", "2.50×"]
-    assert rows["like → push at 100 likes/s: refused"] == ["40", "0", ""]
-    assert rows["like → push at 100 likes/s: not pushed in time"] == ["3", "0", ""]
+    assert rows["like → push at 100 likes/s, p50"] == ["12 ms", "25 ms", "0.50×", "3.00 ms, 3.00 ms: 1.00×"]
+    assert rows["like → push at 100 likes/s, p99"] == ["250 ms", "100 ms", "2.50×", ""]
+    assert rows["like → push at 100 likes/s: acknowledged"] == ["60", "100", "0.60×", ""]
+    assert rows["like → push at 100 likes/s: refused"] == ["40", "0", "", ""]
+    assert rows["like → push at 100 likes/s: not pushed in time"] == ["3", "0", "", ""]
+    ((_, *shortened),) = tables.of_peer_in_short(figures)[1:]
+    assert shortened == ["12 ms · 250 ms", "25 ms · 100 ms", "0.50× · 2.50×"]
 
 
 # ---- the client
