@@ -54,9 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that mostly wait and files that mostly compute take turns, so that what runs beside each other is both."""
     tests = Path(__file__).parent
     folders = {item.path: item.path.relative_to(tests).parts[0] for item in items}
-    waiting = sorted(
-        (path for path in folders if folders[path] in WAITING), key=lambda path: WAITING.index(folders[path])
-    )
+    waiting = [path for folder in WAITING for path in folders if folders[path] == folder]
     computing = [path for path in folders if folders[path] not in WAITING]
     turns = {path: at / len(some) for some in (waiting, computing) for at, path in enumerate(some)}
     items.sort(key=lambda item: turns[item.path])
