@@ -23,8 +23,8 @@ import workers.app
 import workers.fanout
 import workers.notifications
 import workers.runner
+from social.infra.group_commit import GroupCommit
 from social.infra.inbox import Happened
-from social.infra.mongo import Transaction
 from social.infra.pushing import Pushes
 
 STEPS = ("before the commit", "after the commit", "after the append", "after the push", "after the ack")
@@ -47,13 +47,11 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wrap(owner: Any, name: str, *, before: bool = False) -> None:
-    """Die around one of the product's functions, where it works for a like."""
+def wrap(owner: Any, name: str) -> None:
+    """Die after one of the product's functions, where it works for a like."""
     work: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def dying(*args: Any, **kwargs: Any) -> Any:
-        if before and STATE["busy"]:
-            die()
         result = await work(*args, **kwargs)
         if STATE["busy"]:
             die()
@@ -80,8 +78,16 @@ def watch_handler() -> None:
 
 
 def before_the_commit() -> None:
+    """Everything is written, in a transaction that will never be committed."""
     watch_handler()
-    wrap(Transaction, "write_outbox", before=True)
+    write = GroupCommit._in
+
+    async def dying(commits: Any, session: Any, group: Any) -> None:
+        if STATE["busy"]:
+            session.commit_transaction = die
+        await write(commits, session, group)
+
+    GroupCommit._in = dying
 
 
 def after_the_commit() -> None:
