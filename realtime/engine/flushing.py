@@ -31,9 +31,14 @@ class FlushRule:
         self._bytes += size
 
     @property
+    def dear(self) -> bool:
+        """Whether the last flush took so long that what is published now should wait for more."""
+        return perf_counter() < self._until
+
+    @property
     def gathering(self) -> bool:
         """Whether frames wait and may go on waiting; asking changes nothing."""
-        return self._published > 0 and self._bytes < MOST_BYTES and perf_counter() < self._until
+        return self._published > 0 and self._bytes < MOST_BYTES and self.dear
 
     def waits(self) -> bool:
         """Whether to look again in the next turn; asked once a turn."""

@@ -2,114 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from aiohttp import WSMsgType, web
 
 from realtime.engine.flushing import FlushRule
+from realtime.engine.http_wire import Batch, PortableWire, frame
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Exchange, Handler, Options, Refused, Request, Wire, parse_query
+from realtime.engine.session import Exchange, Handler, Options, Refused, Request, parse_query
 
 log = logging.getLogger(__name__)
-
-_CLOSE_FRAME = b"\x88\x02\x03\xe8"  # 1000
-
-
-def frame(payload: bytes, binary: bool) -> bytes:
-    """A whole unmasked websocket message."""
-    first = b"\x82" if binary else b"\x81"
-    size = len(payload)
-    if size < 126:
-        return first + bytes((size,)) + payload
-    if size < 65_536:
-        return first + b"\x7e" + size.to_bytes(2, "big") + payload
-    return first + b"\x7f" + size.to_bytes(8, "big") + payload
-
-
-class PortableWire(Wire):
-    """One aiohttp websocket; it is written to directly, so that a send is synchronous and a publish encodes once."""
-
-    __slots__ = ("_engine", "_transport", "slow", "topics", "waiting")
-
-    def __init__(self, engine: "PortableEngine", transport: asyncio.WriteTransport) -> None:
-        super().__init__()
-        self._engine = engine
-        self._transport: asyncio.WriteTransport | None = transport
-        self.topics: set[bytes] = set()
-        self.waiting: list[bytes] | None = None  # framed messages that were published and are not written yet
-        self.slow = False
-
-    def send(self, frame_: bytes, binary: bool) -> bool:
-        message = frame(frame_, binary)
-        if self.waiting is None:
-            return self._write(message)
-        self.waiting.append(message)  # behind what was published before
-        return self.flush()
-
-    def flush(self) -> bool:
-        """Write what was published; False when the client is too slow for it, or gone."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is None:
-            return True
-        if len(waiting) == 1:
-            return self._write(waiting[0])
-        together = b"".join(waiting)
-        if self.buffered() + len(together) <= self._engine.options.max_buffered_bytes:
-            return self._write(together)
-        return all(self._write(message) for message in waiting)  # each within the limit
-
-    def _write(self, message: bytes) -> bool:
-        """Write framed messages, unless the client is too slow for them."""
-        transport = self._transport
-        if transport is None or transport.is_closing() or self.slow:
-            return False
-        if transport.get_write_buffer_size() > self._engine.options.max_buffered_bytes:
-            self.slow = True
-            transport.abort()  # its handler task tells the core
-            return False
-        transport.write(message)
-        return True
-
-    def subscribe(self, topic: bytes) -> None:
-        self.topics.add(topic)
-        self._engine.topics.setdefault(topic, {})[self] = None
-
-    def unsubscribe(self, topic: bytes) -> None:
-        self.topics.discard(topic)
-        members = self._engine.topics.get(topic)
-        if members is not None:
-            members.pop(self, None)
-            if not members:
-                del self._engine.topics[topic]
-
-    def close(self) -> None:
-        self.flush()
-        transport = self.let_go()
-        if transport is not None:
-            transport.write(_CLOSE_FRAME)
-            transport.close()
-            if transport.get_write_buffer_size():  # who does not read would keep it for ever
-                self._engine.after(self._engine.options.linger_s, _abort, transport)
-
-    def answer_close(self) -> None:
-        """Return the close frame of a client that ends the websocket."""
-        self.flush()
-        self._write(_CLOSE_FRAME)
-
-    def cut(self) -> None:
-        transport = self.let_go()
-        if transport is not None:
-            transport.abort()
-
-    def buffered(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    def let_go(self) -> asyncio.WriteTransport | None:
-        """Leave every topic and the connection."""
-        for topic in list(self.topics):
-            self.unsubscribe(topic)
-        transport, self._transport = self._transport, None
-        self.waiting = None
-        return transport
 
 
 class PortableExchange(Exchange):
@@ -139,6 +41,7 @@ class PortableEngine(Engine):
         super().__init__(options, handler)
         self.topics: dict[bytes, dict[PortableWire, None]] = {}
         self._waiting: list[PortableWire] = []  # those with published messages to write
+        self._flushing = False  # what was written in this turn is on its way to the kernel
         self._rule = FlushRule()
         self._runner: web.AppRunner | None = None
         self._sites: list[web.BaseSite] = []
@@ -173,27 +76,46 @@ class PortableEngine(Engine):
         members = self.topics.get(topic)
         if not members:
             return
+        message = frame(payload, binary)
+        if self._waiting or self._flushing or self._rule.dear:
+            self._gather(members, message)
+            return
+        self._begin_flush()
+        for wire in list(members):
+            wire.write(message)
+
+    def _gather(self, members: Iterable[PortableWire], message: bytes) -> None:
         if not self._waiting:
             self._loop.call_soon(self._turn)
-        message = frame(payload, binary)
+        # By what waits already. A list for each socket would keep the garbage collector busy.
+        longer: dict[Batch | None, Batch] = {}
         for wire in members:
-            if wire.waiting is None:
-                wire.waiting = [message]
+            before = wire.waiting
+            if before is None:
                 self._waiting.append(wire)
-            else:
-                wire.waiting.append(message)
+            if (batch := longer.get(before)) is None:
+                batch = longer[before] = Batch(before, message)
+            wire.waiting = batch
         self._rule.published(len(message))
 
     def _turn(self) -> None:
-        """Write what was published, or look again in the next turn."""
+        """Write what was gathered, or look again in the next turn."""
         if self._rule.waits():
             self._loop.call_soon(self._turn)
             return
-        self._rule.begin()
+        self._begin_flush()
         waiting, self._waiting = self._waiting, []
         for wire in waiting:
             wire.flush()
-        self._loop.call_soon(self._rule.end)  # uvloop gives it to the kernel at the end of this turn
+
+    def _begin_flush(self) -> None:
+        self._flushing = True
+        self._rule.begin()
+        self._loop.call_soon(self._end_flush)  # uvloop gives all to the kernel at the end of this turn
+
+    def _end_flush(self) -> None:
+        self._flushing = False
+        self._rule.end()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of every path."""
@@ -253,10 +175,6 @@ class PortableEngine(Engine):
                 if message.type is WSMsgType.CLOSE:
                     wire.answer_close()
                 return
-
-
-def _abort(transport: asyncio.WriteTransport) -> None:
-    transport.abort()
 
 
 def _read_request(request: web.Request) -> Request:

@@ -1,0 +1,127 @@
+"""A websocket of the engine on aiohttp, written to directly; what is published meanwhile waits in shared batches."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from realtime.engine.session import Wire
+
+if TYPE_CHECKING:
+    from realtime.engine.http import PortableEngine
+
+_CLOSE_FRAME = b"\x88\x02\x03\xe8"  # 1000
+
+
+def frame(payload: bytes, binary: bool) -> bytes:
+    """A whole unmasked websocket message."""
+    first = b"\x82" if binary else b"\x81"
+    size = len(payload)
+    if size < 126:
+        return first + bytes((size,)) + payload
+    if size < 65_536:
+        return first + b"\x7e" + size.to_bytes(2, "big") + payload
+    return first + b"\x7f" + size.to_bytes(8, "big") + payload
+
+
+class Batch:
+    """Framed messages that wait to be written together, shared by all sockets for which just these wait."""
+
+    __slots__ = ("messages", "whole")
+
+    def __init__(self, before: "Batch | None", message: bytes) -> None:
+        self.messages: list[bytes] = [message] if before is None else [*before.messages, message]
+        self.whole = message if before is None else b""
+
+    def joined(self) -> bytes:
+        """All messages in one piece."""
+        if not self.whole:
+            self.whole = b"".join(self.messages)
+        return self.whole
+
+
+class PortableWire(Wire):
+    """One aiohttp websocket; it is written to directly, so that a send is synchronous and a publish encodes once."""
+
+    __slots__ = ("_engine", "_transport", "slow", "topics", "waiting")
+
+    def __init__(self, engine: "PortableEngine", transport: asyncio.WriteTransport) -> None:
+        super().__init__()
+        self._engine = engine
+        self._transport: asyncio.WriteTransport | None = transport
+        self.topics: set[bytes] = set()
+        self.waiting: Batch | None = None  # what was published and is not written yet
+        self.slow = False
+
+    def send(self, frame_: bytes, binary: bool) -> bool:
+        message = frame(frame_, binary)
+        if self.waiting is None:
+            return self.write(message)
+        self.waiting = Batch(self.waiting, message)  # behind what was published before
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Write what was published; False when the client is too slow for it, or gone."""
+        batch, self.waiting = self.waiting, None
+        if batch is None:
+            return True
+        whole = batch.joined()
+        if len(batch.messages) == 1 or self.buffered() + len(whole) <= self._engine.options.max_buffered_bytes:
+            return self.write(whole)
+        return all(self.write(message) for message in batch.messages)  # each within the limit
+
+    def write(self, message: bytes) -> bool:
+        """Write framed messages, unless the client is too slow for them."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self.slow:
+            return False
+        if transport.get_write_buffer_size() > self._engine.options.max_buffered_bytes:
+            self.slow = True
+            transport.abort()  # its handler task tells the core
+            return False
+        transport.write(message)
+        return True
+
+    def subscribe(self, topic: bytes) -> None:
+        self.topics.add(topic)
+        self._engine.topics.setdefault(topic, {})[self] = None
+
+    def unsubscribe(self, topic: bytes) -> None:
+        self.topics.discard(topic)
+        members = self._engine.topics.get(topic)
+        if members is not None:
+            members.pop(self, None)
+            if not members:
+                del self._engine.topics[topic]
+
+    def close(self) -> None:
+        self.flush()
+        transport = self.let_go()
+        if transport is not None:
+            transport.write(_CLOSE_FRAME)
+            transport.close()
+            if transport.get_write_buffer_size():  # who does not read would keep it for ever
+                self._engine.after(self._engine.options.linger_s, _abort, transport)
+
+    def answer_close(self) -> None:
+        """Return the close frame of a client that ends the websocket."""
+        self.flush()
+        self.write(_CLOSE_FRAME)
+
+    def cut(self) -> None:
+        transport = self.let_go()
+        if transport is not None:
+            transport.abort()
+
+    def buffered(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def let_go(self) -> asyncio.WriteTransport | None:
+        """Leave every topic and the connection."""
+        for topic in list(self.topics):
+            self.unsubscribe(topic)
+        transport, self._transport = self._transport, None
+        self.waiting = None
+        return transport
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    transport.abort()
