@@ -35,15 +35,15 @@ class LocalBroker:
         """Take up the rows an earlier process left, each with the retries it had."""
         for row in await self._mongo.many("outbox", {}):
             retries = row.pop("retries", {})
-            self._hold(Envelope(id=row.pop("_id"), **row), retries)
+            self._hold(Envelope(id=row.pop("_id"), **row), retries, redelivered=True)
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Deliver to every group, unless this process holds the event already."""
         for envelope in envelopes:
             if envelope.id not in self._held:
-                self._hold(envelope, {})
+                self._hold(envelope, {}, redelivered=False)
 
-    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]]) -> None:
+    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]], *, redelivered: bool) -> None:
         groups = envelope.groups()
         if not groups:
             return  # another release's: the relay parks it
@@ -51,7 +51,7 @@ class LocalBroker:
         for group in groups:
             retry = retries.get(group, {})
             attempt, due = retry.get("attempt", 0), retry.get("due")
-            delivery = LocalDelivery(self, group, envelope, attempt if isinstance(attempt, int) else 0)
+            delivery = LocalDelivery(self, group, envelope, attempt if isinstance(attempt, int) else 0, redelivered)
             wait_s = (due - clock.now()).total_seconds() if isinstance(due, datetime) else 0
             self._deliver(delivery, wait_s)
 
@@ -85,10 +85,7 @@ class LocalBroker:
     async def _forget_done(self) -> None:
         while self._done:
             ids, self._done = self._done, []
-            try:
-                await self._outbox.forget(ids)
-            except Exception as error:
-                log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+            await self._outbox.forget(ids)
             for each in ids:  # not before: a relay that has just found the row would bring it again
                 del self._held[each]
 
@@ -119,12 +116,14 @@ class LocalBroker:
 class LocalDelivery(Delivery):
     """One event for one group."""
 
-    def __init__(self, broker: LocalBroker, group: Group, event: Envelope, attempt: int) -> None:
+    def __init__(
+        self, broker: LocalBroker, group: Group, event: Envelope, attempt: int, redelivered: bool = False
+    ) -> None:
         self._broker = broker
         self.group = group
         self.event = event
         self.attempt = attempt
-        self.redelivered = False
+        self.redelivered = redelivered
 
     def envelope(self) -> Envelope:
         return self.event
@@ -132,8 +131,10 @@ class LocalDelivery(Delivery):
     def raw(self) -> bytes:
         return encode(self.event)
 
-    async def ack(self) -> None:
-        self._broker.acked(self)
+    async def ack(self, *others: Delivery) -> None:
+        for each in (self, *others):
+            assert isinstance(each, LocalDelivery)
+            self._broker.acked(each)
 
     async def retry(self) -> None:
         await self._broker.retry(self)

@@ -158,7 +158,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
     if facts:
         changes = grouping.GroupChanges(tx)
         await changes.withdraw({"_id": {"$in": facts}}, most=CHUNK)
-        await changes.write(clock.now())
+        changes.write(changes.changed(), clock.now())
         tx.touch_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
         tx.clear("notification_facts", {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))

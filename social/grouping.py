@@ -1,12 +1,13 @@
 """What people are told is kept as facts, one a cause, however often it happens, in groups, one while it is unread."""
 
+import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import streams, users
+from social import users
 from social.contracts.notifications import NotificationType
 from social.infra import clock, logs
 from social.infra.mongo import Document, Reader, Transaction, Where
@@ -14,8 +15,15 @@ from social.infra.mongo import Document, Reader, Transaction, Where
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
 ANEW = ("follow_request", "follow_accepted")  # told again when they happen again; all else was told once for good
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
+DUE = (
+    "due_at",
+    "since",
+    "trace",
+)  # what a group keeps until it was told of: when, what happened first, by what request
+WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
 
 Facts = Mapping[str, Document]
+NOTHING: Mapping[str, Any] = {}
 
 
 class Cause(NamedTuple):
@@ -57,7 +65,7 @@ async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tupl
 class GroupChanges:
     """The facts and groups one transaction changes: read once, changed here, and handed over once, by `write`.
 
-    Each changed group gets one revision more. What was changed here is seen by all that is asked of it afterwards.
+    What was changed here is seen by all that is asked of it afterwards.
     """
 
     def __init__(self, tx: Transaction) -> None:
@@ -68,14 +76,24 @@ class GroupChanges:
         self._read: dict[str, tuple[Any, ...]] = {}  # what a group was when it was read
         self._open: dict[tuple[str, str, str], Document] = {}
         self._changed: dict[str, Document] = {}
+        self._looked: set[tuple[str, str, str]] = set()  # whose open group was asked for already
 
     # ---- reading
 
     async def facts(self, causes: Collection[Cause]) -> Facts:
-        """What was told, or told and taken back, of these causes; by fact id."""
+        """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too."""
         ids = [cause.fact_id for cause in causes]
-        found = await self._tx.get_many("notification_facts", ids)
+        found, _ = await asyncio.gather(self._tx.get_many("notification_facts", ids), self._look(causes))
         return found | {each: self._facts[each] for each in ids if each in self._facts}
+
+    async def _look(self, causes: Collection[Cause]) -> None:
+        """Read the open groups that causes belong to, unless they were read before."""
+        wanted = {cause.group for cause in causes} - self._looked
+        if wanted:
+            self._looked |= wanted
+            recipients, targets = {each[0] for each in wanted}, {each[2] for each in wanted}
+            where = {"recipient": {"$in": list(recipients)}, "target.id": {"$in": list(targets)}, "open": True}
+            await self._load(where)
 
     async def _load(self, where: Where, *, limit: int = 0) -> list[Document]:
         """Groups that match in the store, as they are by now."""
@@ -151,10 +169,23 @@ class GroupChanges:
                 self._changed[group["_id"]] = group
         return rows[-1]["group"] if len(rows) == most else None
 
-    async def write(self, at: datetime) -> None:
-        """Hand over what changed, once; `at`: when the first of it happened.
+    def changed(self) -> list[Document]:
+        """The groups that changed, as they are now, each with one revision more; to be asked for once."""
+        for group in self._changed.values():
+            group["rev"] += 1
+        return list(self._changed.values())
 
-        When a group is due to be told is kept with it, until it was.
+    def write(
+        self,
+        changed: Sequence[Document],
+        at: datetime,
+        told: Mapping[str, bool] = NOTHING,
+        later: Mapping[str, datetime] = NOTHING,
+    ) -> None:
+        """Hand over the facts and the groups that changed, once; `at`: when the first of it happened.
+
+        The same transaction tells of the groups in `told`: whether anybody is seen in them. The others keep when they
+        are due to be told of, until they were: the time in `later`, or now.
         """
         for fact_id, fact in self._facts.items():
             before = self._known.get(fact_id)
@@ -164,16 +195,15 @@ class GroupChanges:
                 change = {name: fact[name] for name in ("group", "at", "withdrawn_at")}
                 unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
                 self._tx.update("notification_facts", unchanged, {"$set": change})
-        if not self._changed:
-            return
         now = clock.now()
-        resting = await streams.resting(self._tx, {group["recipient"] for group in self._changed.values()}, now)
-        for group in self._changed.values():
-            due_at = resting.get(group["recipient"], now)
-            group["rev"] += 1
-            group["due_at"] = min(due_at, group.get("due_at") or due_at)
-            group["since"] = group.get("since") or at
-            group["trace"] = group.get("trace") or logs.current_trace()
+        for group in changed:
+            if (shown := told.get(group["_id"])) is not None:
+                tell(group, shown=shown)
+            else:
+                due_at = later.get(group["_id"], now)
+                group["due_at"] = min(due_at, group.get("due_at") or due_at)
+                group["since"] = group.get("since") or at
+                group["trace"] = group.get("trace") or logs.current_trace()
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
                 unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
@@ -190,10 +220,7 @@ class GroupChanges:
 
     async def _load_of(self, causes: Collection[Cause], known: Sequence[Document]) -> None:
         """The open groups that causes belong to, and those that facts are or were in."""
-        if causes:
-            recipients, targets = {cause.recipient for cause in causes}, {cause.target_id for cause in causes}
-            where = {"recipient": {"$in": list(recipients)}, "target.id": {"$in": list(targets)}, "open": True}
-            await self._load(where)
+        await self._look(causes)
         missing = {fact["group"] for fact in known} - self._groups.keys()
         for group in (await self._tx.get_many("notifications", missing)).values():
             self._keep(group)
@@ -299,11 +326,18 @@ def _new(cause: Cause, now: datetime) -> Document:
     }
 
 
-def _change(group: Document) -> Document:
-    written = ("actors", "count", "rev", "updated_at", "removed_at", "due_at", "since", "trace")
-    change: Document = {"$set": {name: group[name] for name in written}}
-    if group.get("open"):
-        change["$set"]["open"] = True
+def tell(group: Document, *, shown: bool) -> None:
+    """Have a group be told of as it is. Where nobody can be seen in it, it is hidden: not counted until that changes."""
+    group["told"] = group["rev"]
+    for name in DUE:
+        group.pop(name, None)
+    if shown or group["removed_at"] is not None:
+        group.pop("hidden", None)
     else:
-        change["$unset"] = {"open": ""}
-    return change
+        group["hidden"] = True
+
+
+def _change(group: Document) -> Document:
+    kept = {name: group[name] for name in WRITTEN if name in group}
+    kept |= {"open": True} if group.get("open") else {}
+    return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}

@@ -1,15 +1,16 @@
 """What people are told about: reading it, and marking it as read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from social import edges, streams, users
+from social import edges, grouping, streams, users
 from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification, Notifications, Read, Target, Unread
 from social.contracts.people import UserRef
+from social.edges import Edge
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra.mongo import Document, Mongo, Reader, Transaction
 from social.infra.paging import Listing
 
 MOST_ACTORS = 8
@@ -23,36 +24,42 @@ async def due(mongo: Mongo, most: int) -> list[Document]:
     return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-def told(tx: Transaction, groups: Sequence[Document], rendered: Sequence[Notification | None]) -> None:
-    """These groups were told as they were then; whoever changed one since has it told again.
+def told(tx: Transaction, group: Document, *, shown: bool) -> None:
+    """This group is told as it was read; where it changed since, the verb runs anew.
 
-    One that nobody could be seen in is `hidden`, and not counted until it is told of somebody.
+    One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
     """
-    for group, shown in zip(groups, rendered, strict=True):
-        tx.touch("notifications", {"_id": group["_id"]}, {"$set": {"told": group["rev"]}})
-        now_told = {"_id": group["_id"], "rev": group["rev"]}
-        done = {"due_at": "", "since": "", "trace": ""}
-        hidden = shown is None and group["removed_at"] is None
-        change = {"$unset": done, "$set": {"hidden": True}} if hidden else {"$unset": done | {"hidden": ""}}
-        tx.touch("notifications", now_told, change)
+    hidden = not shown and group["removed_at"] is None
+    kept, gone = {"told": group["rev"]}, dict.fromkeys(grouping.DUE, "")
+    change = (
+        {"$set": kept | {"hidden": True}, "$unset": gone} if hidden else {"$set": kept, "$unset": gone | {"hidden": ""}}
+    )
+    tx.update("notifications", {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
 
 
-async def postpone(mongo: Mongo, group: Document, by: timedelta) -> None:
+def postpone(tx: Transaction, group: Document, by: timedelta) -> None:
     """Tell of this group later."""
-    await mongo.update("notifications", {"_id": group["_id"]}, {"$set": {"due_at": clock.now() + by}})
+    tx.touch("notifications", {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
 
 
 async def render(
-    mongo: Mongo, documents: Sequence[Document], *, since: datetime | None = None
+    reader: Reader,
+    documents: Sequence[Document],
+    *,
+    since: datetime | None = None,
+    known: Mapping[tuple[str, str], Edge] | None = None,
 ) -> list[Notification | None]:
     """Notifications with the people in them; None where nobody is left whom the recipient may see.
 
-    With `since` people are shown as they were after that, not as they were remembered.
+    With `since` people are shown as they were after that, not as they were remembered. `known`: edges that were just
+    read.
     """
     pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
     people, found = await asyncio.gather(
-        users.cards(mongo, {actor for _, actor in pairs}, since=since), edges.between(mongo, pairs)
+        users.cards(reader, {actor for _, actor in pairs}, since=since),
+        edges.between(reader, pairs - (known or {}).keys()),
     )
+    found |= known or {}
     rendered: list[Notification | None] = []
     for each in documents:
         seen = [actor for actor in each["actors"] if actor in people and not found[each["recipient"], actor].apart]
@@ -81,9 +88,9 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
     )
 
 
-async def unread(mongo: Mongo, recipient: str) -> Unread:
+async def unread(reader: Reader, recipient: str) -> Unread:
     """How many groups are unread, counted no further than 1,000."""
-    return Unread(unread=await mongo.count("notifications", _unread(recipient), limit=MOST_COUNTED))
+    return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
 
 
 async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:

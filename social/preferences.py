@@ -27,8 +27,8 @@ async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences
 
 async def switched_off(reader: Reader, user_ids: Collection[str]) -> set[tuple[str, str]]:
     """Who of these people is not told of which types."""
-    kept = await reader.many(COLLECTION, {"_id": {"$in": list(user_ids)}})
-    return {(each["_id"], name) for each in kept for name in TYPES if not each.get(name, True)}
+    kept = await reader.get_many(COLLECTION, user_ids)
+    return {(user_id, name) for user_id, each in kept.items() for name in TYPES if not each.get(name, True)}
 
 
 def _preferences(kept: Document | None) -> Preferences:

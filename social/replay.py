@@ -8,7 +8,7 @@ from social import notifications, streams
 from social.contracts.messages import SyncAnswer, SyncEvent
 from social.contracts.pushes import NotificationRemoved, NotificationsReadPush, frame, offset
 from social.infra import clock
-from social.infra.mongo import Mongo
+from social.infra.mongo import Mongo, Reader
 
 READ_IDS, READ_UNTIL = "read:", "until:"  # keys of items that tell of reading; what was read is in the key itself
 
@@ -28,12 +28,12 @@ def read_key(ids: Sequence[str] | None, all_until: datetime | None) -> str:
     return READ_IDS + ",".join(ids or ())
 
 
-async def render(mongo: Mongo, user_id: str, items: Sequence[streams.Item]) -> list[Told]:
+async def render(reader: Reader, user_id: str, items: Sequence[streams.Item]) -> list[Told]:
     """Items with their payloads; a notification that is gone is told as removed."""
     ids = list({item.k for item in items if not item.k.startswith((READ_IDS, READ_UNTIL))})
-    found = await mongo.many("notifications", {"_id": {"$in": ids}, "removed_at": None}) if ids else []
-    there = {each.id: each for each in await notifications.render(mongo, found) if each is not None}
-    unread = (await notifications.unread(mongo, user_id)).unread if len(ids) < len(items) else 0
+    found = [each for each in (await reader.get_many("notifications", ids)).values() if each["removed_at"] is None]
+    there = {each.id: each for each in await notifications.render(reader, found) if each is not None}
+    unread = (await notifications.unread(reader, user_id)).unread if len(ids) < len(items) else 0
     told = []
     for item in items:
         if item.k.startswith(READ_IDS):

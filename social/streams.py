@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Reader, reachable
+from social.infra.mongo import Document, Mongo, Reader, Transaction, reachable
 
 WINDOW = 256  # items kept; a client that missed more fetches again
 EVERY = timedelta(milliseconds=300)  # what happens to one person more often than this is told together,
 AT_ONCE = 3 * EVERY  # after a few times at once
+HEAD = ("epoch", "seq", "paced_until")
 
 
 class Item(NamedTuple):
@@ -55,49 +56,71 @@ def new(user_id: str) -> Document:
     return {"_id": user_id, "epoch": clock.new_epoch(), "seq": 0, "items": []}
 
 
+class Head(NamedTuple):
+    """A stream as a verb reads it: what the next items are numbered after, and until when it is better left alone."""
+
+    epoch: str
+    seq: int
+    paced_until: datetime
+    items: Sequence[Item] = ()  # only where `whole` was asked for
+
+    def rests_until(self, now: datetime) -> datetime | None:
+        """Until when to tell nothing more, of a stream that moved much lately; None where it may move.
+
+        A token bucket as one time (GCRA): each append moves it on by 300 ms, and it may be 900 ms ahead.
+        """
+        return self.paced_until - AT_ONCE if self.paced_until > now + AT_ONCE else None
+
+
+async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = False) -> dict[str, Head]:
+    """The streams of these people; those who are gone are missing. `whole`: with the items that are kept."""
+    rows = await reader.get_many("streams", user_ids, None if whole else HEAD)
+    return {
+        user_id: Head(
+            row["epoch"],
+            row["seq"],
+            row.get("paced_until", clock.EPOCH),
+            [_item(each) for each in row.get("items", ())],
+        )
+        for user_id, row in rows.items()
+    }
+
+
+def number(tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry]) -> list[Item]:
+    """Hand over entries to be appended, in one step; the items they are then, each with its seq.
+
+    Where the stream moved since `head` was read, the verb runs anew. A revision among the items of `head` keeps the
+    number it has, and one that a later revision superseded is left out: the stream stays contiguous and never goes
+    backwards, however often something is appended.
+    """
+    there = {item.k: item for item in head.items}  # of several revisions the last, which is the highest
+    new: list[Item] = []
+    items: list[Item] = []
+    for entry in entries:
+        known = there.get(entry.k)
+        if known is None or known.rev < entry.rev:
+            known = Item(head.seq + len(new) + 1, *entry)
+            there[entry.k] = known
+            new.append(known)
+        if known.rev == entry.rev:
+            items.append(known)
+    if new:
+        newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
+        moved = {"seq": new[-1].s, "paced_until": max(head.paced_until, clock.now()) + EVERY}
+        unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
+        tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})
+    return items
+
+
 async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[str, list[Item]]:
-    """Number entries and keep them, in one atomic step; the stream's epoch and the entries' items.
+    """Number entries and keep them, with nothing else; the stream's epoch and the entries' items."""
 
-    A revision that is there already keeps the number it has, and one that a later revision superseded is left out:
-    whoever appends, and however often, the stream stays contiguous and never goes backwards.
-    """
-    while True:  # until nobody else appended between the read and the write
-        row = await mongo.one("streams", {"_id": user_id})
-        if row is None:
-            return "", []  # the person is gone
-        there = {
-            item.k: item for item in map(_item, row["items"])
-        }  # of several revisions the last, which is the highest
-        new: list[Item] = []
-        items: list[Item] = []
-        for entry in entries:
-            known = there.get(entry.k)
-            if known is None or known.rev < entry.rev:
-                known = Item(row["seq"] + len(new) + 1, *entry)
-                there[entry.k] = known
-                new.append(known)
-            if known.rev == entry.rev:
-                items.append(known)
-        if not new or await _write(mongo, row, new):
-            return row["epoch"], items
+    async def verb(tx: Transaction) -> tuple[str, list[Item]]:
+        head = (await heads(tx, [user_id], whole=True)).get(user_id)
+        return (head.epoch, number(tx, user_id, head, entries)) if head else ("", [])  # the person is gone
 
-
-async def resting(reader: Reader, user_ids: Collection[str], now: datetime) -> dict[str, datetime]:
-    """Those of these people whose streams moved much lately, and until when they are better left alone.
-
-    A token bucket as one time (GCRA): each append moves it on by 300 ms, and it may be 900 ms ahead.
-    """
-    where = {"_id": {"$in": list(user_ids)}, "paced_until": {"$gt": now + AT_ONCE}}
-    rows = await reader.many("streams", where, fields={"paced_until": 1})
-    return {row["_id"]: row["paced_until"] - AT_ONCE for row in rows}
-
-
-async def _write(mongo: Mongo, row: Document, new: Sequence[Item]) -> bool:
-    newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
-    unchanged = {"_id": row["_id"], "seq": row["seq"]}
-    paced_until = max(row.get("paced_until", clock.EPOCH), clock.now()) + EVERY
-    moved = {"seq": new[-1].s, "paced_until": paced_until}
-    return await mongo.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}}) == 1
+    numbered, _ = await mongo.transact(verb)
+    return numbered
 
 
 async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:

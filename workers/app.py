@@ -22,12 +22,21 @@ from workers.settings import ROLES, WorkerSettings
 
 log = logs.get("workers")
 
-CONSUMERS = {
-    "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
-    "feeds": Consumer(Group.FEEDS, feeds.handle),
-    "counters": Consumer(Group.COUNTERS, counters.handle),
-    "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
-}
+COMPANY_S = 0.015  # about as long as the consumer of notifications reads before it commits
+
+
+def consumers(post: Post, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT) -> dict[str, Consumer]:
+    """The consumer of each role that is one; `roles`: what else this process does."""
+    # A count may wait a moment for the news of the same events, and commit with them.
+    company_s = COMPANY_S if "notifications" in roles else 0.0
+    counting = partial(counters.handle, known=counters.Known(), company_s=company_s)
+    return {
+        "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
+        "feeds": Consumer(Group.FEEDS, partial(feeds.handle, fanout_limit=fanout_limit)),
+        "counters": Consumer(Group.COUNTERS, counting),
+        "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
+        "mail": Consumer(Group.MAIL, post.handle),
+    }
 
 
 def start(
@@ -40,15 +49,14 @@ def start(
     fanout_limit: int = FANOUT_LIMIT,
 ) -> None:
     """Take up these roles over a system that is already connected."""
-    fans = partial(feeds.handle, fanout_limit=fanout_limit)
-    consumers = CONSUMERS | {"mail": Consumer(Group.MAIL, post.handle), "feeds": Consumer(Group.FEEDS, fans)}
+    consuming = consumers(post, roles, fanout_limit=fanout_limit)
     for role in roles:
         if role == "relay":
             tasks.start(role, relay.run(social))
         elif role == "sweeper":
             tasks.start(role, sweeper.run(social, kept))
         else:
-            tasks.start(role, runner.consume(social, consumers[role]))
+            tasks.start(role, runner.consume(social, consuming[role]))
 
 
 def prepare() -> WorkerSettings:

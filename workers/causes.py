@@ -34,6 +34,16 @@ from social.contracts.events import (
 from social.grouping import Cause
 from social.infra.mongo import Reader, Where
 
+NEW = (
+    PostLiked,
+    PostReposted,
+    CommentLiked,
+    CommentAdded,
+    PostPublished,
+    UserFollowed,
+    FollowRequested,
+    FollowAccepted,
+)
 UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfollowed, FollowRequestClosed)
 
 

@@ -1,11 +1,12 @@
 """Whether what people are to be told still holds, may be seen by them, and is what they want to hear."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from social import edges, grouping, preferences, visibility
-from social.contracts.events import Event
+from social.contracts.events import Event, SuspensionChanged
 from social.edges import Edge
 from social.grouping import Cause, Facts, GroupChanges
 from social.infra.mongo import Document, Transaction, Where
@@ -15,17 +16,24 @@ STRONGEST = ("reply", "mention", "comment")  # of one comment everybody hears on
 
 Documents = dict[str, Document]
 Pairs = dict[tuple[str, str], Edge]
-POST_FIELDS = {"author_id": 1, "mentions": 1, "visibility": 1}
-COMMENT_FIELDS = {"parent_id": 1, "mentions": 1}
+POST_FIELDS = ("author_id", "mentions", "visibility")
+COMMENT_FIELDS = ("parent_id", "mentions")
+PRIVATE = ("private",)
+ID = ("_id",)
 MARKS = {("like", "post"): "likes", ("like", "comment"): "comment_likes", ("repost", "post"): "reposts"}
 
 
 class Verdict(NamedTuple):
-    """What is a fact already, what is to be told, and which facts to take back."""
+    """What is a fact already, what is to be told, and which facts to take back.
+
+    `between`: the edges that were looked at. `stood`: who was told before of something that is reported as new.
+    """
 
     known: Facts
     told: list[Cause]
     untold: set[str]
+    between: Pairs
+    stood: set[str]
 
 
 async def weigh(
@@ -35,12 +43,14 @@ async def weigh(
     found = {c.fact_id: c._replace(trace=traces.get(id(event))) for event in events for c in causes.of(event)}
     former = {cause.fact_id: cause for cause in await causes.former(tx, events)}
     if not found and not former:
-        return Verdict({}, [], set())
+        return Verdict({}, [], set(), {}, set())
     telling = {each.fact_id for event in events if not isinstance(event, causes.UNDOING) for each in causes.of(event)}
     looked_at = former | found
-    known = await changes.facts(looked_at.values())
-    state = await State.of(tx, looked_at.values())
-    off = await preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()})
+    known, state, off = await asyncio.gather(
+        changes.facts(looked_at.values()),
+        State.of(tx, looked_at.values()),
+        preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()}),
+    )
     told, untold = [], set[str]()
     for things in _by_thing(looked_at.values()):
         holding = [cause for cause in things if state.holds(cause)]
@@ -53,7 +63,9 @@ async def weigh(
         kept = (heard or wanted)[:1]
         told += kept
         untold |= {cause.fact_id for cause in things if cause not in kept}
-    return Verdict(known, told, untold)
+    new = {each.fact_id: each for event in events if isinstance(event, causes.NEW) for each in causes.of(event)}
+    stood = {cause.recipient for cause in new.values() if grouping.live(known.get(cause.fact_id))}
+    return Verdict(known, told, untold, state.between, stood)
 
 
 async def parted(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, Where]]:
@@ -61,6 +73,22 @@ async def parted(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, 
     blocks = [(event, *found) for event in events if (found := causes.parted(event))]
     between = await edges.between(tx, {pair for _, pair, _ in blocks})
     return [(event, where) for event, pair, where in blocks if between[pair].apart]
+
+
+async def concerned(tx: Transaction, events: Sequence[Event], most: int) -> set[str]:
+    """Whom these events may have told something, whether or not anything is left to be changed; at most so many."""
+    people = {cause.recipient for event in events for cause in causes.of(event)}
+    for event in events:
+        if found := causes.parted(event):
+            people.update(found[0])
+        if gone := causes.gone(event):
+            groups = await tx.many("notifications", gone, fields={"recipient": 1}, limit=most)
+            people |= {group["recipient"] for group in groups}
+        if isinstance(event, SuspensionChanged):
+            where = {"actor": event.user_id, "group": {"$gt": event.after}}
+            facts = await tx.many("notification_facts", where, fields={"recipient": 1}, limit=most)
+            people |= {fact["recipient"] for fact in facts}
+    return people
 
 
 def _by_thing(found: Collection[Cause]) -> list[list[Cause]]:
@@ -78,43 +106,49 @@ class State:
     def __init__(
         self, posts: Documents, comments: Documents, marks: set[str], between: Pairs, private: Collection[str]
     ) -> None:
-        self._posts, self._comments, self._marks, self._between = posts, comments, marks, between
+        self.between = between
+        self._posts, self._comments, self._marks = posts, comments, marks
         self._private = private
 
     @classmethod
     async def of(cls, tx: Transaction, found: Collection[Cause]) -> "State":
-        """Read it, one query a collection; none for what no cause speaks of."""
-        posts = await _some(tx, "posts", {cause.post_id for cause in found if cause.post_id}, POST_FIELDS)
+        """Read it, one query a collection, all at once; none for what no cause speaks of.
+
+        Only where the author of a post is neither who acts nor who is told, it has to be known before the rest.
+        """
         named = {cause.comment_id for cause in found} | {c.target_id for c in found if c.kind == "comment"}
-        comments = await _some(tx, "comments", named - {""}, COMMENT_FIELDS)
-        marks: set[str] = set()
-        for done, collection in MARKS.items():
-            ids = {cause.target_id + cause.actor for cause in found if (cause.type, cause.kind) == done}
-            marks |= {collection + each for each in await _some(tx, collection, ids, {"_id": 1})}
         ways = {(cause.recipient, cause.actor) for cause in found}
         ways |= {(cause.actor, cause.recipient) for cause in found if cause.kind == "user"}
+        between, posts, comments, marks = await asyncio.gather(
+            edges.between(tx, ways),
+            tx.get_many("posts", {cause.post_id for cause in found if cause.post_id}, POST_FIELDS),
+            tx.get_many("comments", named - {""}, COMMENT_FIELDS),
+            _marks(tx, found),
+        )
         authors = {(c.recipient, author) for c in found if (author := _author(posts, c)) not in ("", c.recipient)}
-        between = await edges.between(tx, ways | authors)
-        private: set[str] = set()
+        cards: Documents = {}
         if authors:
-            where = {"_id": {"$in": list({author for _, author in authors})}, "private": True}
-            private = {each["_id"] for each in await tx.many("users", where, fields={"_id": 1})}
+            further, cards = await asyncio.gather(
+                edges.between(tx, authors - ways), tx.get_many("users", {author for _, author in authors}, PRIVATE)
+            )
+            between |= further
+        private = {author for author, card in cards.items() if card.get("private")}
         return cls(posts, comments, marks, between, private)
 
     def mutes(self, cause: Cause) -> bool:
         """Whether somebody does not want to hear of what somebody does."""
-        return self._between[cause.recipient, cause.actor].hides
+        return self.between[cause.recipient, cause.actor].hides
 
     def holds(self, cause: Cause) -> bool:
         """Whether nothing has taken it back since, and its recipient may know of it."""
-        out = self._between[cause.recipient, cause.actor]
+        out = self.between[cause.recipient, cause.actor]
         if out.apart:
             return False
         match cause.type:
             case "follow":
-                return bool(self._between[cause.actor, cause.recipient].follows_at)
+                return bool(self.between[cause.actor, cause.recipient].follows_at)
             case "follow_request":
-                return bool(self._between[cause.actor, cause.recipient].requested_at)
+                return bool(self.between[cause.actor, cause.recipient].requested_at)
             case "follow_accepted":
                 return bool(out.follows_at)
         return self._shown(cause) and self._done(cause)
@@ -139,14 +173,18 @@ class State:
         if (author := post["author_id"]) == cause.recipient:
             return True
         written_by = {"_id": author, "private": author in self._private}
-        return visibility.shows_post(post, written_by, self._between[cause.recipient, author])
+        return visibility.shows_post(post, written_by, self.between[cause.recipient, author])
 
 
 def _author(posts: Documents, cause: Cause) -> str:
     return str(posts.get(cause.post_id or "", {}).get("author_id", ""))
 
 
-async def _some(tx: Transaction, collection: str, ids: Collection[str], fields: Where) -> Documents:
-    if not ids:
-        return {}
-    return {each["_id"]: each for each in await tx.many(collection, {"_id": {"$in": list(ids)}}, fields=fields)}
+async def _marks(tx: Transaction, found: Collection[Cause]) -> set[str]:
+    """What is there of what people did to things, each as collection, thing and person."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for cause in found:
+        if collection := MARKS.get((cause.type, cause.kind)):
+            ids[collection].add(cause.target_id + cause.actor)
+    there = await asyncio.gather(*(tx.get_many(collection, each, ID) for collection, each in ids.items()))
+    return {collection + each for collection, marks in zip(ids, there, strict=True) for each in marks}

@@ -1,82 +1,162 @@
-"""Tells people what concerns them: facts and groups in one transaction, then for everyone one append and one push.
+"""Tells people what concerns them: facts, groups and streams in one transaction a batch, then the pushes.
 
-A changed group is due to be told until it was, and that is kept with it: whoever died in between, the next one who
-looks tells of it. Who was told much lately is told a little later of all that happened meanwhile.
+Who was told much lately is told a little later of all that happened meanwhile: such a group is due until it was told,
+and that is kept with it. Whoever delivers an event again has what it led to pushed again.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-from social import grouping, notifications, replay, streams
-from social.contracts.events import Group, NotificationsRead, PostPublished, SuspensionChanged
+from social import grouping, notifications, streams, users
+from social.contracts.events import (
+    Event,
+    Group,
+    NotificationsChanged,
+    NotificationsRead,
+    PostPublished,
+    SuspensionChanged,
+)
 from social.contracts.notifications import Notification
 from social.contracts.problems import Unavailable
-from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
-from social.infra import clock, logs, metrics
-from social.infra.inbox import Happened, once
-from social.infra.mongo import Document, Transaction
+from social.edges import Edge
+from social.infra import clock, inbox, logs
+from social.infra.inbox import Happened
+from social.infra.mongo import Document, Reader, Transaction
 from social.infra.wiring import Social
-from workers import causes, evidence
+from workers import causes, evidence, news
+from workers.news import Numbered
 
 log = logs.get("notifications")
 
-AT_ONCE = 16  # recipients told side by side; each one's own news stay in line
 MOST_DUE = 256  # groups told together
 MOST_REMOVED = 500  # groups of one target in one transaction
 MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
 LOOK_EVERY_S = 5.0  # for what somebody else left behind
 LATER = timedelta(minutes=1)  # for a group that cannot be told
 
-
-class News(NamedTuple):
-    """One thing to number in somebody's stream, and when it happened."""
-
-    recipient: str
-    k: str
-    rev: int
-    e: str
-    at: datetime
-    data: Any
-    trace: str | None  # the request it comes from
+Pairs = Mapping[tuple[str, str], Edge]
+Shown = dict[str, Notification | None]  # by group; what cannot be rendered is missing
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> None:
-    """Facts and groups first, in one transaction; then everyone's stream and sockets."""
+class Recorded(NamedTuple):
+    """What a batch came to: what to push, whom to push the newest to again, and when something of it is due."""
+
+    numbered: list[Numbered]
+    again: set[str]
+    due_s: float | None
+
+
+async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
+    """One transaction for all of it, then everyone's sockets; in how many seconds something of it is due."""
     await social.forget_cards([each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
-    if concerning:
-        await once(social, Group.NOTIFICATIONS, concerning, record)
-    read = [(each.event, each.at, each.trace) for each in happened if isinstance(each.event, NotificationsRead)]
-    await announce(social, [await _read_news(social, *each) for each in read])
-    await due(social)
+    if not concerning:
+        return None
+    done, tx = await social.mongo.transact(partial(record, happened=concerning), timeout_s=inbox.TIMEOUT_S)
+    social.publisher.offer(tx.recorded)
+    await news.push(social, done.numbered)
+    if again := done.again - {each.news.recipient for each in done.numbered}:
+        await news.push_again(social, again)
+    return done.due_s
 
 
-async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
-    """The effect of events not seen before; what was undone meanwhile is not told."""
-    events, at = [each.event for each in happened], min(each.at for each in happened)
-    changes, left = grouping.GroupChanges(tx), MOST_WITHDRAWN
+async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
+    """The effect of events; what was undone meanwhile is not told.
+
+    There is no inbox row beside it: a fact, a group and a stream say by themselves what took effect.
+    """
+    at, since = min(each.at for each in happened), clock.now()
+    changes, readings = grouping.GroupChanges(tx), _readings(happened)
+    found = [cause for each in happened for cause in causes.of(each.event)]
+    likely = {cause.recipient for cause in found} | {event.user_id for _, event in readings}
+    (between, again), heads, *read = await asyncio.gather(
+        _change(tx, changes, happened),
+        streams.heads(tx, likely, whole=bool(readings)),
+        users.cards(tx, {cause.actor for cause in found}, since=since),  # to be there when groups are rendered
+        *(news.of_reading(tx, *each) for each in readings),
+    )
+    changed = changes.changed()
+    if others := {group["recipient"] for group in changed} - likely:
+        heads |= await streams.heads(tx, others)
+    now = clock.now()
+    resting = {user_id: until for user_id, head in heads.items() if (until := head.rests_until(now))}
+    ripe = [group for group in changed if group["recipient"] not in resting]
+    shown = await _rendered(tx, ripe, since, between)
+    # What somebody read was counted before anything of this batch: it comes first in their stream.
+    told = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
+    later = {group["_id"]: resting.get(group["recipient"], now + LATER) for group in changed}
+    changes.write(changed, at, {group_id: each is not None for group_id, each in shown.items()}, later)
+    return Recorded(news.number(tx, heads, told), again, _due_s(happened, changed, now))
+
+
+def _readings(happened: Sequence[Happened]) -> list[tuple[Happened, NotificationsRead]]:
+    return [(each, each.event) for each in happened if isinstance(each.event, NotificationsRead)]
+
+
+def _due_s(happened: Sequence[Happened], changed: Sequence[Document], now: datetime) -> float | None:
+    if any(isinstance(each.event, NotificationsChanged) for each in happened):
+        return 0.0
+    due = [group["due_at"] for group in changed if "due_at" in group]
+    return (min(due) - now).total_seconds() if due else None
+
+
+async def _change(
+    tx: Transaction, changes: grouping.GroupChanges, happened: Sequence[Happened]
+) -> tuple[Pairs, set[str]]:
+    """Change facts and groups; the edges that were looked at, and who may have missed a push of it."""
+    events, left, more = [each.event for each in happened], MOST_WITHDRAWN, list[tuple[Happened, Event]]()
+    of = {id(each.event): each for each in happened}
     for event, where in await evidence.parted(tx, events):
         left -= await changes.withdraw(where, most=left) if left else 0
         if not left:
-            tx.record(causes.further(event))
-    known, told, untold = await evidence.weigh(tx, changes, events, {id(each.event): each.trace for each in happened})
-    await changes.change(known, told=told, untold=untold)
-    for event in events:
-        gone = causes.gone(event)
+            more.append((of[id(event)], causes.further(event)))
+    verdict = await evidence.weigh(tx, changes, events, {id(each.event): each.trace for each in happened})
+    await changes.change(verdict.known, told=verdict.told, untold=verdict.untold)
+    for each in happened:
+        gone = causes.gone(each.event)
         if gone and await changes.remove(gone, most=MOST_REMOVED):
-            tx.record(causes.further(event))
-        if isinstance(event, SuspensionChanged):
-            after = await changes.tell_anew(event.user_id, event.after, most=MOST_REMOVED)
+            more.append((each, causes.further(each.event)))
+        if isinstance(each.event, SuspensionChanged):
+            after = await changes.tell_anew(each.event.user_id, each.event.after, most=MOST_REMOVED)
             if after is not None:
-                tx.record(SuspensionChanged(user_id=event.user_id, after=after))
-    await changes.write(at)
+                more.append((each, SuspensionChanged(user_id=each.event.user_id, after=after)))
+    await _go_on(tx, more)
+    repeated = [each.event for each in happened if each.again]
+    return verdict.between, verdict.stood | (
+        await evidence.concerned(tx, repeated, MOST_REMOVED) if repeated else set()
+    )
+
+
+async def _go_on(tx: Transaction, more: Sequence[tuple[Happened, Event]]) -> None:
+    """Have the rest of large pieces done, once: only who asks for more has an inbox row."""
+    rows = {inbox.row_id(Group.NOTIFICATIONS, each.id): event for each, event in more}
+    seen = await tx.get_many("inbox", rows, ("_id",)) if tx.attempt else {}
+    for row_id, event in rows.items():
+        if row_id not in seen:
+            tx.insert("inbox", {"_id": row_id, "at": clock.now()})
+            tx.record(event)
+
+
+async def _rendered(reader: Reader, groups: Sequence[Document], since: datetime, between: Pairs) -> Shown:
+    """Groups as their recipients see them, together; if that fails each alone, so that none holds the others up."""
+    try:
+        shown = await notifications.render(reader, groups, since=since, known=between)
+        return {group["_id"]: each for group, each in zip(groups, shown, strict=True)}
+    except Unavailable:
+        raise
+    except Exception as error:
+        if len(groups) > 1:
+            alone = await asyncio.gather(*(_rendered(reader, [group], since, between) for group in groups))
+            return {group_id: shown for each in alone for group_id, shown in each.items()}
+        log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
+        return {}
 
 
 async def due(social: Social) -> float:
-    """Tell what is due, as it is now: the same when repeated. Seconds until the next look."""
+    """Tell what is due, as it is now; seconds until the next look."""
     while True:
         groups = await notifications.due(social.mongo, MOST_DUE)
         now = clock.now()
@@ -87,66 +167,24 @@ async def due(social: Social) -> float:
 
 
 async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
-    """Tell of groups together; if that fails alone, so that one that cannot be told holds nobody else up."""
-    try:
-        rendered = await notifications.render(social.mongo, groups, since=clock.now())  # for good, so nobody remembered
-        await announce(social, [_news_of(*each) for each in zip(groups, rendered, strict=True)])
+    """Tell of groups that are due: number them and write down that they were told, then push."""
 
-        async def told(tx: Transaction) -> None:
-            notifications.told(tx, groups, rendered)
+    async def tell(tx: Transaction) -> list[Numbered]:
+        due = groups
+        if tx.attempt:  # one of them was changed, or told by another process
+            found = await tx.get_many("notifications", [group["_id"] for group in groups])
+            due = [group for group in found.values() if group.get("due_at")]
+        recipients = {group["recipient"] for group in due}
+        heads, shown = await asyncio.gather(
+            streams.heads(tx, recipients, whole=True), _rendered(tx, due, clock.now(), {})
+        )
+        told = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
+        for group in due:
+            if group["_id"] in shown:
+                notifications.told(tx, group, shown=shown[group["_id"]] is not None)
+            else:
+                notifications.postpone(tx, group, LATER)
+        return news.number(tx, heads, told)
 
-        await social.mongo.transact(told)
-    except Unavailable:
-        raise
-    except Exception as error:
-        if len(groups) > 1:
-            for group in groups:
-                await _tell_of(social, [group])
-            return
-        log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
-        await notifications.postpone(social.mongo, groups[0], LATER)
-
-
-async def announce(social: Social, all_news: Sequence[News]) -> None:
-    """Number what people are told and push it, for each of them in one step."""
-    by_recipient: dict[str, list[News]] = defaultdict(list)
-    for news in all_news:
-        by_recipient[news.recipient].append(news)
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def tell(recipient: str, news: list[News]) -> None:
-        async with gate:
-            await _tell(social, recipient, news)
-
-    await asyncio.gather(*(tell(recipient, news) for recipient, news in by_recipient.items()))
-
-
-def _news_of(group: Document, notification: Notification | None) -> News:
-    recipient, k, rev, at = group["recipient"], group["_id"], group["rev"], group["since"]
-    trace = group.get("trace")
-    if group["removed_at"] is not None or notification is None:
-        return News(recipient, k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev), trace)
-    event = "notification.updated" if group["told"] else "notification"
-    return News(recipient, k, rev, event, at, notification, trace)
-
-
-async def _read_news(social: Social, event: NotificationsRead, at: datetime, trace: str | None) -> News:
-    rev = clock.millis(at)  # who reads "everything until 2200" twice is told of twice
-    item = streams.Item(0, replay.read_key(event.ids, event.all_until), rev, "notifications.read")
-    (told,) = await replay.render(social.mongo, event.user_id, [item])
-    return News(event.user_id, item.k, item.rev, item.e, at, told.data, trace)
-
-
-async def _tell(social: Social, recipient: str, all_news: Sequence[News]) -> None:
-    """One append and one round of pushes; what is numbered already is pushed again, for a run that died before it."""
-    by_key = {news.k: news for news in all_news}
-    entries = [streams.Entry(news.k, news.rev, news.e) for news in by_key.values()]
-    epoch, items = await streams.append(social.mongo, recipient, entries)
-    room = user_room(recipient)
-    pushes = []
-    for item in items:
-        news = by_key[item.k]
-        encoded = frame(item.e, news.data, offset(epoch, item.s))
-        pushes.append((room, Push("S", clock.millis(news.at), epoch, item.s, "", encoded, news.trace).encode()))
-        metrics.PUSHES.labels(event=item.e).inc()
-    await social.pushes.send(pushes)
+    numbered, _ = await social.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)
+    await news.push(social, numbered)

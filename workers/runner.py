@@ -1,6 +1,8 @@
 """Takes what is there, hands it to a consumer, acks; a message that fails is retried alone and at last parked."""
 
 import asyncio
+import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -22,21 +24,45 @@ MOST_TIMEOUTS = 5  # of a batch, while the store answers
 PAUSE_S = 1.0  # while a server is away
 BUSY = 32  # messages about one thing that wait at once
 PIECE_S = 0.05  # for a piece of those, before others have their turn again
-LOOK_S = 0.1  # after events, until what they left due is looked at
 
 
 @dataclass(frozen=True)
 class Consumer:
     """A group and what it does with events; `handle` has the same effect however often it runs.
 
-    `due` does what has its own time, and says in how many seconds to look again; it is asked between events too.
+    `due` does what has its own time, beside the events, and says in how many seconds to look again; where `handle`
+    left something to be done earlier than that, it says in how many seconds.
     `ahead` is how many messages it holds, so that others need not wait behind a thing to which much happens at once.
     """
 
     group: Group
-    handle: Callable[[Social, Sequence[Happened]], Awaitable[None]]
+    handle: Callable[[Social, Sequence[Happened]], Awaitable[float | None]]
     due: Callable[[Social], Awaitable[float]] | None = None
     ahead: int = MOST_AT_ONCE
+
+
+class Alarm:
+    """When to look next at what is due: the earliest time that anybody named."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._sooner = asyncio.Event()
+
+    def set(self, in_s: float) -> None:
+        """Look in so many seconds, or earlier."""
+        at = time.monotonic() + in_s
+        if at < self._at:
+            self._at = at
+            self._sooner.set()
+
+    async def wait(self) -> None:
+        """Wait for the next time, and forget it."""
+        while (left_s := self._at - time.monotonic()) > 0:
+            self._sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._sooner.wait()
+        self._at = math.inf
 
 
 class Lanes:
@@ -90,26 +116,32 @@ def _key(delivery: Delivery) -> str:
 
 async def consume(social: Social, consumer: Consumer) -> None:
     """Consume as long as the process lives."""
-    told = False  # once an outage: the process itself says every 5 s that RabbitMQ is away
-    while True:
-        try:
-            async with social.broker.consume(consumer.group, consumer.ahead) as deliveries:
-                told = False
-                look_at, lanes = 0.0, Lanes()
-                while True:
-                    if consumer.due and time.monotonic() >= look_at:
-                        look_at = time.monotonic() + await _due(social, consumer.group, consumer.due)
-                    wait_s = max(0.0, look_at - time.monotonic()) if consumer.due else None
-                    lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else wait_s))
-                    if batch := lanes.next():
+    told, alarm = False, Alarm()  # once an outage: the process itself says every 5 s that RabbitMQ is away
+    looking = asyncio.create_task(_look(social, consumer, alarm), name=f"due {consumer.group}")
+    try:
+        while True:
+            try:
+                async with social.broker.consume(consumer.group, consumer.ahead) as deliveries:
+                    told, lanes = False, Lanes()
+                    while True:
+                        lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
+                        batch = lanes.next()
                         with lanes.handling(len(batch)):
-                            await handle(social, consumer, batch)
-                        look_at = min(look_at, time.monotonic() + LOOK_S)
-        except BrokerAway as error:
-            if not told:
-                log.warning("waiting for the broker", group=consumer.group, error=str(error))
-            told = True
-            await asyncio.sleep(PAUSE_S)
+                            alarm.set(await handle(social, consumer, batch))
+            except BrokerAway as error:
+                if not told:
+                    log.warning("waiting for the broker", group=consumer.group, error=str(error))
+                told = True
+                await asyncio.sleep(PAUSE_S)
+    finally:
+        looking.cancel()
+
+
+async def _look(social: Social, consumer: Consumer, alarm: Alarm) -> None:
+    """Do what is due when it is, beside the events: neither waits for the other."""
+    while consumer.due is not None:
+        await alarm.wait()
+        alarm.set(await _due(social, consumer.group, consumer.due))
 
 
 async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[float]]) -> float:
@@ -120,15 +152,20 @@ async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[f
         return PAUSE_S
 
 
-async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> None:
-    """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along."""
+async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> float:
+    """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along.
+
+    In how many seconds what they left is due, or infinity.
+    """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
     fresh = [each for each in taken if not each.redelivered and not each.attempt]
+    due_s = math.inf
     for batch in [*([fresh] if fresh else []), *_growing(again), *([each] for each in tries)]:
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
         with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
-            await _batch(social, consumer, batch)
+            due_s = min(due_s, await _batch(social, consumer, batch, again=bool(batch is not fresh)))
+    return due_s
 
 
 def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
@@ -142,46 +179,48 @@ def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
         start, size = start + size, size * 2
 
 
-async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery]) -> None:
-    readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each))]
+async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery], *, again: bool) -> float:
+    readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each, again=again))]
     if not readable:
-        return
+        return math.inf
     started, now, all_happened = time.perf_counter(), clock.now(), [happened for _, happened in readable]
+    late = metrics.CONSUME_SECONDS.labels(group=consumer.group)
     for happened in all_happened:
-        late_s = max(0.0, (now - happened.at).total_seconds())
-        metrics.CONSUME_SECONDS.labels(group=consumer.group).observe(late_s)
+        late.observe(max(0.0, (now - happened.at).total_seconds()))
     names = [(f"{consumer.group} {type(each.event).__name__}", each.trace) for each in all_happened]
     try:
         with tracing.parts("consumer", names) as traces:
             all_happened = [each._replace(trace=trace) for each, trace in zip(all_happened, traces, strict=True)]
             with logs.working_for(traces[0] if len(set(traces)) == 1 else None):
-                await _take_effect(social, consumer, all_happened)
+                due_s = await _take_effect(social, consumer, all_happened)
     except Exception as error:
         if len(readable) > 1:
-            for each, _ in readable:
-                await _batch(social, consumer, [each])
-        else:
-            await _failed(social, consumer, readable[0][0], error)
-        return
-    for each, _ in readable:
-        await each.ack()
+            alone = [await _batch(social, consumer, [each], again=True) for each, _ in readable]
+            return min(alone)
+        await _failed(social, consumer, readable[0][0], error)
+        return math.inf
+    first, *others = (each for each, _ in readable)
+    await first.ack(*others)
     metrics.EVENTS_CONSUMED.labels(group=consumer.group, outcome="done").inc(len(readable))
     took_ms = round((time.perf_counter() - started) * 1000, 1)
     about = logs.about(each.trace for each in all_happened)
     log.info("events handled", group=consumer.group, events=len(readable), ms=took_ms, **about)
+    return due_s
 
 
-async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> None:
+async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> float:
     """Handle events; while the store is away wait here, since another time would be no better."""
     timeouts = 0
     while True:
         try:
-            return await consumer.handle(social, happened)
+            due_s = await consumer.handle(social, happened)
+            return math.inf if due_s is None else due_s
         except Unavailable as error:
             timeouts += await _answers(social)
             if timeouts >= MOST_TIMEOUTS:
                 raise  # the store is well and this takes too long for it: no reason to hold everybody up
             log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
+            happened = [each._replace(again=True) for each in happened]
             await asyncio.sleep(PAUSE_S)
 
 
@@ -193,10 +232,10 @@ async def _answers(social: Social) -> bool:
     return True
 
 
-async def _read(social: Social, consumer: Consumer, delivery: Delivery) -> Happened | None:
+async def _read(social: Social, consumer: Consumer, delivery: Delivery, *, again: bool) -> Happened | None:
     try:
         envelope = delivery.envelope()
-        return Happened(envelope.id, envelope.at, envelope.event(), envelope.trace)
+        return Happened(envelope.id, envelope.at, envelope.event(), envelope.trace, again)
     except ValueError as error:  # not JSON, not an envelope, an unknown event, or one with wrong fields
         await _park(social, consumer, delivery, error)
         return None

@@ -34,8 +34,8 @@ class Delivery(ABC):
         """The message as it came, for parking."""
 
     @abstractmethod
-    async def ack(self) -> None:
-        """Done: the broker may forget it. A lost connection only means it comes again."""
+    async def ack(self, *others: "Delivery") -> None:
+        """Done, with others of its group: the broker may forget them. A lost connection only means they come again."""
 
     @abstractmethod
     async def retry(self) -> None:

@@ -48,6 +48,7 @@ class Unit:
     done: "asyncio.Future[None]"
     alone: bool  # with nobody else, after it was refused again and again
     timeout_s: float
+    starts_at: float  # by the loop's clock: before that it only joins others
     sent: bool = False
     keys: list[tuple[str, str]] = field(init=False)
     size: int = field(init=False)
@@ -86,14 +87,18 @@ class GroupCommit:
         self._held: dict[tuple[str, str], Unit] = {}  # by whom a document is about to be written
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Future[None]] = set()
+        self._later: asyncio.TimerHandle | None = None
 
-    async def commit(self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0) -> None:
+    async def commit(
+        self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0, company_s: float = 0.0
+    ) -> None:
         """Write a transaction, with what others want to write at the moment; returns when it is durable.
 
+        With `company_s` it waits so long for others, whose commit it then shares.
         Raises Conflict where it was refused, Unavailable where the store is away or too much waits already.
         """
         loop = asyncio.get_running_loop()
-        unit = Unit(tx.all_writes(), loop.create_future(), alone, timeout_s)
+        unit = Unit(tx.all_writes(), loop.create_future(), alone, timeout_s, loop.time() + company_s)
         blocker = next((held for key in unit.keys if (held := self._held.get(key))), None)
         if blocker is not None:  # it writes what this one has read: wait for it, and look again
             ended = loop.create_future()
@@ -119,13 +124,23 @@ class GroupCommit:
             await asyncio.wait(left, timeout=rest_s)
 
     def _start(self) -> None:
-        while self._waiting and len(self._tasks) < IN_FLIGHT:
+        while self._waiting and len(self._tasks) < IN_FLIGHT and self._ripe():
             group = self._next()
             # In a context of its own: the deadline and the trace of one are not the others'.
             run = self._run(group)
             task = asyncio.get_running_loop().create_task(run, name="group commit", context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    def _ripe(self) -> bool:
+        """Whether anybody waits for no more company; else it is looked again when the first of them does."""
+        loop = asyncio.get_running_loop()
+        first = min(unit.starts_at for unit in self._waiting)
+        if first <= loop.time():
+            return True
+        if self._later is None or self._later.when() > first or self._later.cancelled():
+            self._later = loop.call_at(first, self._start)
+        return False
 
     def _next(self) -> list[Unit]:
         """The next transactions to be written together, in the order they came."""

@@ -13,6 +13,7 @@ from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
 from social.infra import store_metrics
@@ -137,22 +138,25 @@ class Mongo:
         async with reachable():
             return int((await self.database[collection].update_many(where, change)).modified_count)
 
-    async def delete(self, collection: str, where: Where) -> int:
-        """Delete all that match; how many there were."""
+    async def delete(self, collection: str, where: Where, *, durable: bool = True) -> int:
+        """Delete all that match; how many there were. What may come back after a failover need not be `durable`."""
+        concern = DURABLE if durable else WriteConcern(w=1)
         async with reachable():
-            return int((await self.database[collection].delete_many(where)).deleted_count)
+            documents = self.database[collection].with_options(write_concern=concern)
+            return int((await documents.delete_many(where)).deleted_count)
 
     def majority(self, collection: str) -> Any:
         """The collection as a majority of the replica set has it: never a write that can still be rolled back."""
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
-        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0
+        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, company_s: float = 0.0
     ) -> tuple[T, "Transaction"]:
         """Run a verb and commit what it handed over, with what others commit at the moment; its result and writes.
 
         `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
-        over. Raises Unavailable when the store is away or the deadline passes.
+        over. With `company_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
+        away or the deadline passes.
         """
         conflict: str | None = None
         try:
@@ -163,7 +167,8 @@ class Mongo:
                     if not tx.writes and not tx.recorded:
                         break
                     try:
-                        await self.commits.commit(tx, alone=attempt >= ALONE_AFTER, timeout_s=timeout_s)
+                        alone, patience_s = attempt >= ALONE_AFTER, 0.0 if attempt else company_s
+                        await self.commits.commit(tx, alone=alone, timeout_s=timeout_s, company_s=patience_s)
                         break
                     except Conflict as refused:
                         conflict = refused.on

@@ -1,6 +1,7 @@
 """The outbox: events that committed with their write and wait for the broker to take them over."""
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ log = logs.get("outbox")
 MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
 MOST_AGE = timedelta(minutes=15)
 IN_FLIGHT = 1_000
+TOGETHER_S = 0.05  # between two deletions of rows
 WATCH_EVERY_S = 5.0
 
 
@@ -23,6 +25,10 @@ class Outbox:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._overloaded = False
+        self._confirmed: list[str] = []  # rows that are about to be deleted
+        self._gone: asyncio.Future[None] | None = None  # done when they are
+        self._deleting: asyncio.Task[None] | None = None
+        self._next_at = 0.0  # by the loop's clock
 
     async def due(self, older_than: timedelta, most: int, after: str = "") -> list[Envelope]:
         """The next rows that the fast path left behind, by id.
@@ -36,12 +42,33 @@ class Outbox:
         return [Envelope(id=row.pop("_id"), **row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:
-        """The broker has them now. A failure here only means that they are sent twice."""
-        if ids:
+        """Delete the rows of events the broker has, many in one command; a failure only means that they are sent twice.
+
+        The first of them at once, the next after a moment, with all that were confirmed meanwhile.
+        """
+        if not ids:
+            return
+        self._confirmed += ids
+        if self._gone is None:
+            self._gone = asyncio.get_running_loop().create_future()
+        gone = self._gone
+        if self._deleting is None or self._deleting.done():
+            self._deleting = asyncio.create_task(self._delete(), name="outbox", context=contextvars.Context())
+        await asyncio.shield(gone)
+
+    async def _delete(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._gone is not None:
+            await asyncio.sleep(self._next_at - loop.time())
+            (ids, self._confirmed), (gone, self._gone) = (self._confirmed, []), (self._gone, None)
+            self._next_at = loop.time() + TOGETHER_S
             try:
-                await self._mongo.delete("outbox", {"_id": {"$in": list(ids)}})
+                await self._mongo.delete("outbox", {"_id": {"$in": ids}}, durable=False)
             except Unavailable:
                 log.warning("outbox rows stay until the store is back", rows=len(ids))
+            except Exception as error:
+                log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+            gone.set_result(None)
 
     def admit(self) -> None:
         """Raises Unavailable while too much waits to be told."""

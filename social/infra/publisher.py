@@ -13,6 +13,7 @@ log = logs.get("publisher")
 
 BREAKER_S = 2.0
 BATCH = 200
+AT_ONCE = 4  # batches that wait for their confirms
 
 
 class Publisher:
@@ -20,37 +21,49 @@ class Publisher:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._waiting: asyncio.Queue[Envelope] = asyncio.Queue(IN_FLIGHT)
+        self._waiting: list[Envelope] = []
+        self._wake = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._closed_until = 0.0
 
     def offer(self, envelopes: Sequence[Envelope]) -> None:
         """Take committed events along, unless too many wait or the breaker is open."""
-        if time.monotonic() < self._closed_until:
+        if not envelopes or time.monotonic() < self._closed_until:
             return
-        for envelope in envelopes:
-            try:
-                self._waiting.put_nowait(envelope)
-            except asyncio.QueueFull:
-                metrics.FAST_PATH_SKIPPED.inc()
+        room = IN_FLIGHT - len(self._waiting)
+        self._waiting += envelopes[:room]
+        if room < len(envelopes):
+            metrics.FAST_PATH_SKIPPED.inc(len(envelopes) - room)
+        self._wake.set()
 
     async def run(self) -> None:
-        """Publish in batches as long as the process lives."""
+        """Publish what is there, without waiting for what is being confirmed, as long as the process lives."""
         while True:
-            await self._publish(await self._waiting.get())
+            await self._wake.wait()
+            self._wake.clear()
+            while batch := self._next():
+                if len(self._under_way) >= AT_ONCE:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._publish(batch), name="publish")
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
 
     async def flush(self, timeout_s: float) -> None:
-        """On the way out, when `run` has ended: publish what is queued, within reason."""
+        """On the way out: publish what is queued, within reason, and await what is being confirmed."""
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._waiting.empty():
-                    await self._publish(self._waiting.get_nowait())
+                while batch := self._next():
+                    await self._publish(batch)
+                if self._under_way:
+                    await asyncio.wait(self._under_way)
         except TimeoutError:
-            log.info("left to the relay of the next start", events=self._waiting.qsize())
+            log.info("left to the relay of the next start", events=len(self._waiting))
 
-    async def _publish(self, first: Envelope) -> None:
-        batch = [first]
-        while len(batch) < BATCH and not self._waiting.empty():
-            batch.append(self._waiting.get_nowait())
+    def _next(self) -> list[Envelope]:
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        return batch
+
+    async def _publish(self, batch: Sequence[Envelope]) -> None:
         try:
             with tracing.parts("producer", [(f"publish {each.type}", each.trace) for each in batch]):
                 await self._broker.publish(batch)

@@ -195,11 +195,8 @@ class RabbitDelivery(Delivery):
     def raw(self) -> bytes:
         return self.message.body
 
-    async def ack(self) -> None:
-        try:
-            await self.message.ack()
-        except AWAY:
-            log.info("ack lost with its channel; the message comes again", message_id=self.message.message_id)
+    async def ack(self, *others: Delivery) -> None:
+        await self._deliveries.done([self, *others])
 
     async def retry(self) -> None:
         await self._deliveries.broker.publish_retry(self, self._deliveries.queue)
@@ -215,11 +212,37 @@ class RabbitDeliveries:
         self.tag = ""
         self._channel = channel
         self._arrived: asyncio.Queue[RabbitDelivery] = asyncio.Queue()
+        self._owed: dict[int, None] = {}  # tags of what is not acked, oldest first
+        self._owed_on: Any = None  # the channel they are of: after a reconnect there is another one
         self._silent_since = time.monotonic()
 
     async def arrived(self, message: AbstractIncomingMessage) -> None:
         """RabbitMQ's callback."""
+        if message.channel is not self._owed_on:
+            self._owed_on, self._owed = message.channel, {}
+        assert message.delivery_tag is not None
+        self._owed[message.delivery_tag] = None
         self._arrived.put_nowait(RabbitDelivery(self, message))
+
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
+        """Ack these; one word is enough for all that nothing older waits behind."""
+        here = {
+            each.message.delivery_tag or 0: each.message
+            for each in deliveries
+            if isinstance(each, RabbitDelivery) and each.message.channel is self._owed_on
+        }
+        for tag in here:
+            self._owed.pop(tag, None)
+        oldest = next(iter(self._owed), math.inf)
+        together = max((tag for tag in here if tag < oldest), default=0)
+        try:
+            if together:
+                await here[together].ack(multiple=True)
+            for tag, message in here.items():
+                if tag > oldest:
+                    await message.ack()
+        except AWAY:
+            log.info("acks lost with their channel; the messages come again", messages=len(deliveries))
 
     async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
         first = await self._first(math.inf if within_s is None else within_s)
@@ -229,6 +252,9 @@ class RabbitDeliveries:
         return taken
 
     async def _first(self, within_s: float) -> Delivery | None:
+        if not self._arrived.empty():
+            self._silent_since = time.monotonic()
+            return self._arrived.get_nowait()
         end = time.monotonic() + within_s
         while True:
             try:

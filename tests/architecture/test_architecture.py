@@ -16,8 +16,10 @@ from api.settings import SERVICES, ApiSettings
 from embedded.documents import DOCS, documents, text
 from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
+from social.infra.mailer import FileMailer
 from social.infra.topology import Topology
-from workers.app import CONSUMERS
+from workers.app import consumers
+from workers.mail import Post
 from workers.settings import ROLES, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -57,10 +59,9 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_every_group_an_event_names_has_a_consumer_and_every_consumer_an_event() -> None:
-    assert {consumer.group for consumer in CONSUMERS.values()} | {Group.MAIL} == set(
-        Group
-    )  # whose consumer has settings
-    assert set(CONSUMERS) < set(ROLES)
+    found = consumers(Post(FileMailer(Path(), "plaza@example.org"), ""))
+    assert {consumer.group for consumer in found.values()} == set(Group)
+    assert set(found) < set(ROLES)
     assert {group for event in EVENTS.values() for group in event.groups} == set(Group)
 
 

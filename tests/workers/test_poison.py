@@ -13,7 +13,8 @@ from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza
 
-import workers.app
+import workers.counters
+import workers.notifications
 from social import parked
 from social.__main__ import main as command
 from social.contracts.codec import decode, encode
@@ -24,7 +25,8 @@ from social.infra import clock, outbox
 from social.infra.broker import BrokerAway
 from social.infra.inbox import Happened
 from social.infra.wiring import Social
-from workers.runner import Consumer
+
+notify, count = workers.notifications.handle, workers.counters.handle
 
 
 class Poison:
@@ -37,24 +39,24 @@ class Poison:
         self.counting = asyncio.Event()
         self.counting.set()
 
-    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+    async def handle(self, social: Social, happened: Sequence[Happened]) -> float | None:
         if not self.healed and any(getattr(each.event, "by", None) == self.by for each in happened):
             if len(happened) == 1:
                 self.tries.append(time.monotonic())
             raise RuntimeError("cannot digest this")
-        await workers.notifications.handle(social, happened)
+        return await notify(social, happened)
 
-    async def count(self, social: Social, happened: Sequence[Happened]) -> None:
+    async def count(self, social: Social, happened: Sequence[Happened], **more: Any) -> None:
         await self.counting.wait()
-        await workers.counters.handle(social, happened)
+        await count(social, happened, **more)
 
 
 @pytest.fixture(autouse=True)
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     """Before the workers start."""
     poison = Poison()
-    monkeypatch.setitem(workers.app.CONSUMERS, "notifications", Consumer(Group.NOTIFICATIONS, poison.handle))
-    monkeypatch.setitem(workers.app.CONSUMERS, "counters", Consumer(Group.COUNTERS, poison.count))
+    monkeypatch.setattr(workers.notifications, "handle", poison.handle)
+    monkeypatch.setattr(workers.counters, "handle", poison.count)
     return poison
 
 

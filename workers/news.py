@@ -1,0 +1,96 @@
+"""News: what is numbered in people's streams together with what it tells of, and pushed once that is committed."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from social import replay, streams
+from social.contracts.events import NotificationsRead
+from social.contracts.notifications import Notification
+from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
+from social.infra import clock, metrics
+from social.infra.inbox import Happened
+from social.infra.mongo import Document, Transaction
+from social.infra.wiring import Social
+from social.streams import Head
+
+
+class News(NamedTuple):
+    """One thing to number in somebody's stream, and when it happened."""
+
+    recipient: str
+    k: str
+    rev: int
+    e: str
+    at: datetime
+    data: Any
+    trace: str | None  # the request it comes from
+
+
+class Numbered(NamedTuple):
+    """News with its place in the stream, ready to be pushed."""
+
+    news: News
+    epoch: str
+    seq: int
+
+
+def of_group(group: Document, notification: Notification | None, at: datetime) -> News:
+    """What is told of a group, before that is written down; `at`: when the first of it happened."""
+    recipient, k, rev, trace = group["recipient"], group["_id"], group["rev"], group.get("trace")
+    at = group.get("since") or at
+    if group["removed_at"] is not None or notification is None:
+        return News(recipient, k, rev, "notification.removed", at, NotificationRemoved(id=k, rev=rev), trace)
+    event = "notification.updated" if group["told"] else "notification"
+    return News(recipient, k, rev, event, at, notification, trace)
+
+
+async def of_reading(tx: Transaction, happened: Happened, event: NotificationsRead) -> News:
+    """What other devices of a reader are told: of an act of reading each time, even of the same again."""
+    item = streams.Item(0, replay.read_key(event.ids, event.all_until), clock.millis(happened.at), "notifications.read")
+    (told,) = await replay.render(tx, event.user_id, [item])
+    return News(event.user_id, item.k, item.rev, item.e, happened.at, told.data, happened.trace)
+
+
+def number(tx: Transaction, heads: Mapping[str, Head], all_news: Sequence[News]) -> list[Numbered]:
+    """Hand over the news of each person to be appended to their stream, in one step; those who are gone miss it."""
+    by_recipient: dict[str, dict[str, News]] = defaultdict(dict)
+    for news in all_news:
+        by_recipient[news.recipient][news.k] = news
+    numbered: list[Numbered] = []
+    for recipient, by_key in by_recipient.items():
+        if head := heads.get(recipient):
+            entries = [streams.Entry(news.k, news.rev, news.e) for news in by_key.values()]
+            items = streams.number(tx, recipient, head, entries)
+            numbered += [Numbered(by_key[item.k], head.epoch, item.s) for item in items]
+    return numbered
+
+
+async def push(social: Social, numbered: Sequence[Numbered]) -> None:
+    """Push what is committed, all in one round trip."""
+    pushes = []
+    for news, epoch, seq in numbered:
+        encoded = frame(news.e, news.data, offset(epoch, seq))
+        body = Push("S", clock.millis(news.at), epoch, seq, "", encoded, news.trace).encode()
+        pushes.append((user_room(news.recipient), body))
+        metrics.PUSHES.labels(event=news.e).inc()
+    await social.pushes.send(pushes)
+
+
+async def push_again(social: Social, user_ids: Collection[str]) -> None:
+    """Push the newest item of these people's streams again, for a run that died before it.
+
+    A gateway that has it drops it; one that has not reads from the stream whatever it missed.
+    """
+    heads = await streams.heads(social.mongo, user_ids, whole=True)
+    newest = {user_id: head for user_id, head in heads.items() if head.items}
+    told = await asyncio.gather(
+        *(replay.render(social.mongo, user_id, head.items[-1:]) for user_id, head in newest.items())
+    )
+    at, again = clock.now(), []
+    for (user_id, head), (each,) in zip(newest.items(), told, strict=True):
+        item = head.items[-1]
+        again.append(Numbered(News(user_id, item.k, item.rev, each.event, at, each.data, None), head.epoch, item.s))
+    await push(social, again)
