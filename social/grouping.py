@@ -327,7 +327,7 @@ def _new(cause: Cause, now: datetime) -> Document:
 
 
 def tell(group: Document, *, shown: bool) -> None:
-    """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted until then."""
+    """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted."""
     group["told"] = group["rev"]
     for name in DUE:
         group.pop(name, None)

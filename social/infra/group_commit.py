@@ -138,8 +138,9 @@ class GroupCommit:
         first = min(unit.starts_at for unit in self._waiting)
         if first <= loop.time():
             return True
-        if self._later is None or self._later.when() > first or self._later.cancelled():
-            self._later = loop.call_at(first, self._start)
+        if self._later is not None:
+            self._later.cancel()
+        self._later = loop.call_at(first, self._start)
         return False
 
     def _next(self) -> list[Unit]:

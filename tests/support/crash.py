@@ -9,25 +9,24 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import social.feeds.followers
 import social.forgetting
-import social.infra.inbox
-import social.streams
 import workers.accounts
-import workers.app
 import workers.fanout
+import workers.news
 import workers.notifications
 import workers.runner
 from social.infra.group_commit import GroupCommit
 from social.infra.inbox import Happened
 from social.infra.pushing import Pushes
 
-STEPS = ("before the commit", "after the commit", "after the append", "after the push", "after the ack")
+STEPS = ("before the commit", "within the commit", "after the commit", "after the push", "after the ack")
 
 
 FORGETTING = "in the middle of forgetting"
@@ -47,57 +46,58 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wrap(owner: Any, name: str) -> None:
-    """Die after one of the product's functions, where it works for a like."""
+def wrap(owner: Any, name: str, *, before: bool = False) -> None:
+    """Die around one of the product's functions, where it works for a like."""
     work: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def dying(*args: Any, **kwargs: Any) -> Any:
+        if before and BUSY.get():
+            die()
         result = await work(*args, **kwargs)
-        if STATE["busy"]:
+        if BUSY.get():
             die()
         return result
 
     setattr(owner, name, dying)
 
 
-STATE = {"busy": False}
+BUSY: ContextVar[bool] = ContextVar("busy", default=False)  # the consumer of notifications works for a like
 
 
 def watch_handler() -> None:
     """Only what the notifications consumer does for a like counts, not what other people's work does meanwhile."""
-    consumer = workers.app.CONSUMERS["notifications"]
+    handle = workers.notifications.handle
 
-    async def handle(social: Any, happened: list[Happened]) -> None:
-        STATE["busy"] = any(type(each.event).__name__ == "PostLiked" for each in happened)
+    async def watched(social: Any, happened: Sequence[Happened]) -> float | None:
+        token = BUSY.set(any(type(each.event).__name__ == "PostLiked" for each in happened))
         try:
-            await consumer.handle(social, happened)
+            return await handle(social, happened)
         finally:
-            STATE["busy"] = False
+            BUSY.reset(token)
 
-    workers.app.CONSUMERS["notifications"] = workers.runner.Consumer(consumer.group, handle)
+    workers.notifications.handle = watched
 
 
 def before_the_commit() -> None:
-    """Everything is written, in a transaction that will never be committed."""
     watch_handler()
-    write = GroupCommit._in
+    wrap(workers.notifications, "record")
 
-    async def dying(commits: Any, session: Any, group: Any) -> None:
-        if STATE["busy"]:
-            session.commit_transaction = die
-        await write(commits, session, group)
 
-    GroupCommit._in = dying
+def within_the_commit() -> None:
+    """After the first of its writes, whichever transactions it is written together with."""
+    write = GroupCommit._write
+
+    async def dying(self: GroupCommit, step: Any, session: Any) -> None:
+        await write(self, step, session)
+        if step.collection == "notification_facts":
+            die()
+
+    GroupCommit._write = dying  # type: ignore[method-assign]
 
 
 def after_the_commit() -> None:
     watch_handler()
-    wrap(workers.notifications, "once")
-
-
-def after_the_append() -> None:
-    watch_handler()
-    wrap(social.streams, "append")
+    wrap(workers.news, "push", before=True)
 
 
 def after_the_push() -> None:
@@ -109,11 +109,12 @@ def after_the_ack() -> None:
     """The handler is done, the message acked: the row of the embedded broker may still be there."""
     work = workers.runner._batch
 
-    async def batch(social_: Any, consumer: Any, taken: Any) -> None:
+    async def batch(social_: Any, consumer: Any, taken: Any, **more: Any) -> float:
         likes = consumer.group == "notifications" and any(each.envelope().type == "PostLiked" for each in taken)
-        await work(social_, consumer, taken)
+        due_s = await work(social_, consumer, taken, **more)
         if likes:
             die()
+        return due_s
 
     workers.runner._batch = batch
 
@@ -146,8 +147,8 @@ def in_the_middle_of_a_fan_out() -> None:
 
 PLANS = (
     before_the_commit,
+    within_the_commit,
     after_the_commit,
-    after_the_append,
     after_the_push,
     after_the_ack,
     in_the_middle_of_forgetting,

@@ -15,9 +15,7 @@ from support.plaza import system
 
 import workers.notifications
 from social import accounts, grouping, notifications, requests, streams
-from social.contracts.events import Group
 from social.infra import clock
-from social.infra.inbox import once
 from social.infra.mongo import Document
 
 
@@ -324,7 +322,8 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     for each in (eve, bob):
         await scene.like(post, each, author=ada)
     await scene.work()
-    await accounts.suspend(scene.social.mongo, "bob", None)
+    await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
+    await scene.social.forget_cards([bob.id])
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
 
 
@@ -539,11 +538,13 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
 
 
 async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
-    """As when it dies between its transaction and the append: the message may even be acked."""
+    """As when it dies before it is due: the message is acked long since."""
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
-    await once(scene.social, Group.NOTIFICATIONS, await scene.waiting(), workers.notifications.record)
+    await rest(scene, ada)
+    await scene.work()
     assert await scene.moves(ada) == 0
+    await scene.social.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
     await workers.notifications.due(scene.social)
     assert await scene.events(ada) == ["notification"]
     await workers.notifications.due(scene.social)
@@ -551,24 +552,34 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
     await consistent(scene)
 
 
-async def test_what_changes_while_it_is_told_is_told_again(
+async def rest(scene: Scene, person: Person) -> None:
+    """Somebody was told much lately."""
+    until = clock.now() + timedelta(minutes=1)
+    await scene.social.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
+
+
+async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
-    announce = workers.notifications.announce
+    await rest(scene, ada)
+    await scene.work()
+    await scene.social.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
+    render = notifications.render
 
-    async def meanwhile(social: Any, news: Any) -> None:
-        await announce(social, news)
-        monkeypatch.setattr(workers.notifications, "announce", announce)
+    async def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        rendered = await render(*args, **kwargs)
+        monkeypatch.setattr(notifications, "render", render)
+        await scene.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.EPOCH}})
         await scene.like(post, eve, author=ada)
-        unseen = [each for each in await scene.waiting() if getattr(each.event, "by", "") == eve.id]
-        await once(social, Group.NOTIFICATIONS, unseen, workers.notifications.record)
+        await scene.work()
+        return rendered
 
-    await once(scene.social, Group.NOTIFICATIONS, await scene.waiting(), workers.notifications.record)
-    monkeypatch.setattr(workers.notifications, "announce", meanwhile)
+    monkeypatch.setattr(notifications, "render", meanwhile)
     await workers.notifications.due(scene.social)
-    assert [item["e"] for item in await items(scene, ada)] == ["notification", "notification.updated"]
+    assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
+    assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
 
 
