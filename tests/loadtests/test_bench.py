@@ -86,7 +86,7 @@ def test_a_quick_one_prints_its_block_and_writes_nothing(name):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"`make bench ONLY={name}`" in done.stdout
+    assert f"`make bench ONLY={name}" in done.stdout
     assert bench.README.read_bytes() == before
 
 
@@ -176,6 +176,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, cap
     monkeypatch.setattr(bench, "README", page)
     monkeypatch.setattr(bench, "FIGURES", tmp_path / "figures")
     monkeypatch.setattr(bench, "commit", lambda: "abcdef0+")
+    monkeypatch.delenv("STORE", raising=False)
     monkeypatch.setattr(sys, "argv", ["bench.py"])
     assert bench.main() == 1
     said = capsys.readouterr().err
