@@ -51,6 +51,7 @@ def test_a_benchmark_writes_both_of_its_blocks_from_the_same_figures(monkeypatch
     figures = {"compare_and_set_ms": 1.0, "pipeline_ms": 2.0, "ratio": 2.0, "n": 7}
     monkeypatch.setattr(bench, "run", lambda *_: figures)
     monkeypatch.setattr(sys, "argv", ["bench.py"])
+    monkeypatch.delenv("STORE", raising=False)
     assert bench.main() == 0
     assert "| by compare-and-set, as it is done | 1.0 ms |" in pages[0].read_text()
     assert pages[1].read_text() == "<!-- measured: streams -->\n| only |\n| --- |\n| 7 |\n<!-- until here -->\n"
