@@ -51,6 +51,7 @@ def test_a_benchmark_writes_both_of_its_blocks_from_the_same_figures(monkeypatch
     figures = {"compare_and_set_ms": 1.0, "pipeline_ms": 2.0, "ratio": 2.0, "n": 7}
     monkeypatch.setattr(bench, "run", lambda *_: figures)
     monkeypatch.setattr(sys, "argv", ["bench.py"])
+    monkeypatch.delenv("STORE", raising=False)
     assert bench.main() == 0
     assert "| by compare-and-set, as it is done | 1.0 ms |" in pages[0].read_text()
     assert pages[1].read_text() == "<!-- measured: streams -->\n| only |\n| --- |\n| 7 |\n<!-- until here -->\n"
@@ -86,7 +87,7 @@ def test_a_quick_one_prints_its_block_and_writes_nothing(name):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"`make bench ONLY={name}`" in done.stdout
+    assert f"`make bench ONLY={name}" in done.stdout
     assert bench.README.read_bytes() == before
 
 
@@ -176,6 +177,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, cap
     monkeypatch.setattr(bench, "README", page)
     monkeypatch.setattr(bench, "FIGURES", tmp_path / "figures")
     monkeypatch.setattr(bench, "commit", lambda: "abcdef0+")
+    monkeypatch.delenv("STORE", raising=False)
     monkeypatch.setattr(sys, "argv", ["bench.py"])
     assert bench.main() == 1
     said = capsys.readouterr().err
