@@ -1,5 +1,7 @@
 """Bookmarks: posts that somebody keeps for themselves; nobody is told."""
 
+import asyncio
+
 from social import posts, visibility
 from social.contracts.posts import BookmarkState, Posts
 from social.infra import clock
@@ -11,8 +13,10 @@ MINE = Listing("bookmarks", "bookmarks", "bookmarked_at", "post_id")
 
 async def bookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
     """Keep a post; a second time changes nothing. Raises NotFound."""
-    seen = await visibility.post(tx, post_id, viewer=by)
-    if not seen.bookmarked:
+    _, kept = await asyncio.gather(
+        visibility.readable(tx, post_id, viewer=by), tx.get("bookmarks", post_id + by, ("_id",))
+    )
+    if not kept:
         row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "bookmarked_at": clock.now()}
         tx.insert("bookmarks", row)
     return BookmarkState(post_id=post_id, bookmarked=True)

@@ -1,5 +1,6 @@
 """Likes: one a person and post, one a person and comment."""
 
+import asyncio
 from collections.abc import Sequence
 
 from social import comments, people, posts, visibility
@@ -18,11 +19,13 @@ OF_COMMENT = Listing("likes of a comment", "comment_likes", "at", "user_id")
 
 async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
-    seen = await visibility.post(tx, post_id, viewer=by)
-    if not seen.liked:
+    post, liked = await asyncio.gather(
+        visibility.readable(tx, post_id, viewer=by), tx.get("likes", post_id + by, ("_id",))
+    )
+    if not liked:
         tx.insert("likes", _like("post_id", post_id, by))
-        tx.record(PostLiked(post_id=post_id, author_id=seen.author["_id"], by=by))
-    return _state(seen.post, liked=True)
+        tx.record(PostLiked(post_id=post_id, author_id=post["author_id"], by=by))
+    return _state(post, liked=True)
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:

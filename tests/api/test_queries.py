@@ -58,10 +58,10 @@ ASKED = {
 }
 # The same of what everybody writes all the time, the commit included.
 WRITES = {
-    "like_post": (3, 7),
+    "like_post": (3, 5),
     "like_comment": (4, 6),
     "repost_post": (3, 7),
-    "bookmark_post": (3, 7),
+    "bookmark_post": (3, 5),
     "create_post": (2, 2),
     "create_comment": (4, 5),
     "follow_user": (3, 3),
