@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 ANSWER_WITHIN_S = 20.0
 MOST_CONNECTIONS = 512
+REFUSED = (429, 503)  # which say when to come back
 
 
 class Answer(NamedTuple):
@@ -20,6 +21,7 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+    retry_after_s: float = 0.0
 
     @property
     def json(self) -> Any:
@@ -81,7 +83,9 @@ class Connection(asyncio.Protocol):
         if len(received) < head_ends + 4 + length:
             return
         self._received = b""
-        self._done(Answer(status, received[head_ends + 4 : head_ends + 4 + length]))
+        later = received.find(b"etry-After: ", 0, head_ends) if status in REFUSED else -1
+        after_s = float(received[later + 12 : received.find(b"\r\n", later)]) if later > 0 else 0.0
+        self._done(Answer(status, received[head_ends + 4 : head_ends + 4 + length], after_s))
 
     def _done(self, answer: Answer) -> None:
         waiting, self._answer = self._answer, None

@@ -46,6 +46,7 @@ class Like:
     status: int = 0
     answered: float = 0.0
     told: float = 0.0
+    retry_after_s: float = 0.0
 
 
 @dataclass
@@ -164,8 +165,8 @@ class Crowd:
         """Like a post; the record is complete when its author was told."""
         like = self.untold[post][who.id] = Like(due)
         self.sent[post] += 1
-        like.status = (await self.http.send(request("PUT", f"/v1/posts/{post}/like", who.token))).status
-        like.answered = time.perf_counter()
+        answer = await self.http.send(request("PUT", f"/v1/posts/{post}/like", who.token))
+        like.status, like.retry_after_s, like.answered = answer.status, answer.retry_after_s, time.perf_counter()
         if like.status != 200:
             self.untold[post].pop(who.id, None)
         return like

@@ -17,7 +17,7 @@ CLOSE = 1.1  # between one that holds and one that does not, where the search en
 READS, WRITES = ("GET post", "GET feed"), ("POST post", "PUT like")
 
 Likes = Iterator[tuple[Person, str]]
-Ask = Callable[[], Awaitable[bool]]  # one request; whether it was accepted
+Ask = Callable[[], Awaitable[float | None]]  # one request: None where it was accepted, or when to come back
 Figures = dict[str, Any]
 
 
@@ -72,17 +72,18 @@ async def highest_rate(crowd: Crowd, likes: Likes, start: float, seconds: float)
 
 
 async def at_once(ask: Ask, connections: int, seconds: float) -> Figures:
-    """So many at once, each with one request under way."""
+    """So many at once, each with one request under way; who is refused comes back when the answer says."""
     took: list[float] = []
     refused, begun = 0, time.perf_counter()
 
     async def client() -> None:
         nonlocal refused
         while (at := time.perf_counter()) < begun + seconds:
-            if await ask():
+            if (again_s := await ask()) is None:
                 took.append(time.perf_counter() - at)
             else:
                 refused += 1
+                await asyncio.sleep(min(again_s, max(0.0, begun + seconds - time.perf_counter())))
 
     await asyncio.gather(*(client() for _ in range(connections)))
     return {
@@ -133,29 +134,32 @@ class Requests:
             await self._crowd.fanned_out(*self._published)
         return await self._crowd.all_told(4 * self._crowd.size.patience_s) if kind == "PUT like" else 0
 
-    async def _get_post(self) -> bool:
+    async def _get_post(self) -> float | None:
         post, _ = next(self._posts)
         return await self._ask("GET", f"/v1/posts/{post}")
 
-    async def _get_feed(self) -> bool:
+    async def _get_feed(self) -> float | None:
         return await self._ask("GET", "/v1/feed")
 
-    async def _publish(self) -> bool:
+    async def _publish(self) -> float | None:
         author = next(self._people)
         answer = await self._crowd.http.ask(
             "POST", "/v1/posts", self._crowd.people[author].token, {"text": "hello again"}
         )
-        if answer.status == 201:
-            self._published = (answer.json["id"], author)
-        return answer.status == 201
+        if answer.status != 201:
+            return answer.retry_after_s
+        self._published = (answer.json["id"], author)
+        return None
 
-    async def _like(self) -> bool:
+    async def _like(self) -> float | None:
         who, post = next(self._likes)
-        return (await self._crowd.like(who, post, time.perf_counter())).status == 200
+        like = await self._crowd.like(who, post, time.perf_counter())
+        return None if like.status == 200 else like.retry_after_s
 
-    async def _ask(self, method: str, path: str) -> bool:
+    async def _ask(self, method: str, path: str) -> float | None:
         token = self._crowd.people[next(self._people)].token
-        return (await self._crowd.http.ask(method, path, token)).status == 200
+        answer = await self._crowd.http.ask(method, path, token)
+        return None if answer.status == 200 else answer.retry_after_s
 
 
 def percentile(took: list[float], percent: int) -> float | None:

@@ -305,6 +305,23 @@ async def test_the_client_reads_answers_and_frames_however_they_are_cut():
         assert heard == [b'["ab"]', long, longer]
 
 
+async def test_who_is_refused_comes_back_when_the_answer_says(crowd):
+    connection = Connection()
+    connection._answer = answer = asyncio.get_running_loop().create_future()
+    connection.data_received(b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n")
+    assert await answer == Answer(503, b"", 2.0)
+    answers, asked = iter((0.1, 0.1, None)), []
+
+    async def ask() -> float | None:
+        asked.append(time.perf_counter())
+        return next(answers, 60.0)
+
+    figures = await peer_measures.at_once(ask, 1, 0.4)
+    assert figures["accepted"] == 1
+    assert figures["refused"] == 3
+    assert asked[2] - asked[0] == pytest.approx(0.2, abs=0.1)
+
+
 async def test_an_answer_without_a_length_is_an_error_and_not_a_wait():
     connection = Connection()
     connection._answer = answer = asyncio.get_running_loop().create_future()
