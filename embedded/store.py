@@ -142,8 +142,9 @@ class Store:
                 if not self.alive():
                     return self.last_words()
                 with suppress(Unavailable):
-                    await mongo.ping()
-                    return ""
+                    if _listens(self._port):  # a driver that was refused asks again only half a second later
+                        await mongo.ping()
+                        return ""
                 await asyncio.sleep(0.02)
         finally:
             mongo.close()
@@ -203,6 +204,11 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _die_with_parent(parent: int) -> None:

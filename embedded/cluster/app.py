@@ -1,6 +1,7 @@
 """The cluster's composition root: servers first, then the schema, Plaza's processes, and nginx before them."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Coroutine, Iterable, Sequence
@@ -125,6 +126,8 @@ class Cluster:
             await migrate(mongo)
         finally:
             mongo.close()
+            del mongo
+            gc.collect()  # a client that goes while a program is forked makes the driver complain in the child
 
     async def _start_all(self, programs: Sequence[Program]) -> None:
         await _together(each.start() for each in programs)

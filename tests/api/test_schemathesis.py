@@ -15,7 +15,7 @@ from support.plaza import Plaza, serving
 from api.settings import SERVICES
 
 SOAK = os.environ.get("PLAZA_SOAK") == "1"
-EXAMPLES, WITHIN_S = (300, 120) if SOAK else (5, 3)
+EXAMPLES, WITHIN_S = (300, 120) if SOAK else (5, 2)
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil
 import pytest
 import pytest_asyncio
 import yaml
@@ -23,6 +22,7 @@ from support.eventually import eventually
 from support.nginx import Nginx
 from support.people import Person, knocking
 from support.ports import free_ports
+from support.processes import listens_at
 from support.prometheus import OBSERVABILITY, RULES, Prometheus, told_elsewhere, written, wrong
 from support.servers import DocumentStore, RabbitServer, RedisServer
 from support.sockets import Wire
@@ -52,7 +52,6 @@ HOSTILE = [
     "/v1/posts/{post_id}",
 ]
 OURS = ("api", "realtime", "workers")
-LISTEN = psutil.CONN_LISTEN
 
 
 @dataclass
@@ -124,12 +123,6 @@ async def running(
             if prometheus:
                 await prometheus.stop()
             await cluster.program.kill()
-
-
-def listens_at(pid: int) -> int:
-    """The port that a process serves."""
-    (port,) = {each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == LISTEN}
-    return int(port)
 
 
 async def live(world: Running) -> None:

@@ -120,3 +120,10 @@ async def gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+def listens_at(pid: int) -> int:
+    """The port that a process serves."""
+    listening = psutil.CONN_LISTEN
+    (port,) = {each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == listening}
+    return int(port)

@@ -1,7 +1,6 @@
 """`make cluster`: production's processes on this machine, replaced and killed while a crowd is busy."""
 
 import asyncio
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from support.cluster import Cluster
 from support.crowd import Somebody, crowd, settle
 from support.eventually import eventually
 from support.nginx import Nginx
-from support.people import knocking
 from support.ports import free_ports
 from support.processes import Program, gone
 from support.servers import ImpatientStore, RabbitServer, RedisServer
@@ -154,28 +152,6 @@ async def test_a_killed_cluster_leaves_no_process(cluster: Cluster) -> None:
     assert {"redis-server", "nginx", "epmd"} <= {child.name() for child in children}
     await cluster.program.kill()
     assert await gone(children)
-
-
-async def test_each_service_can_have_a_process_of_its_own_and_ctrl_c_stops_all(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
-    split = Cluster(tmp_path, port, SERVICES="split", REALTIME_PROCESSES=1, WORKERS_PROCESSES=1)
-    try:
-        await split.start()
-        assert {"documents", "auth-1", "posts-1", "likes-1", "realtime-1"} <= set(await split.parts())
-        async with knocking(split.url) as door:
-            ada, bob = await door.register("ada"), await door.register("bob")
-            assert (await bob.like(await ada.publish("hello"))).liked
-
-            async def told() -> None:
-                assert [each.type for each in await ada.notifications()] == ["like"]
-
-            await eventually(told)
-        children = split.program.children()
-        ended = await split.stop(signal.SIGINT)
-        assert (ended.code, ended.err) == (0, "")
-        assert await gone(children)
-    finally:
-        await split.program.kill()
 
 
 async def test_where_no_cluster_runs_there_is_nobody_to_tell(tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
 """Each service as a process of its own, over the same servers, with no secret that it does not need."""
 
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from conftest import require
+from support.cluster import Cluster
 from support.eventually import eventually
+from support.nginx import Nginx
 from support.people import Answer, Door, knocking, texts
 from support.ports import free_ports
-from support.processes import Program
+from support.processes import Program, gone, listens_at
+from support.servers import RabbitServer, RedisServer
 
 from api.app import ALL
 from api.settings import SERVICES
-from social.infra.keyfiles import make_keys
 
 
 class Scattered(Door):
@@ -37,43 +41,43 @@ class Scattered(Door):
 
 
 @pytest.fixture
-async def urls(
-    tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str
-) -> AsyncIterator[dict[str, str]]:
-    """Where each service answers."""
-    make_keys(tmp_path / "keys")
-    servers = {"MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database, "REDIS_URL": redis_url, "AMQP_URL": amqp_url}
-    ports = dict(zip((*SERVICES, "workers"), free_ports(len(SERVICES) + 1), strict=True))
-    programs: dict[str, Program] = {}
-    for name, port in ports.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        own: dict[str, Any] = {"API_HOST": "127.0.0.1", "API_PORT": port, "API_SERVICES": name}
-        if name == "workers":
-            own = {"WORKERS_HOST": "127.0.0.1", "WORKERS_PORT": port}
-        elif name == "auth":
-            own["JWT_PRIVATE_KEY_FILE"] = tmp_path / "keys/jwt.pem"
-            own["REFRESH_KEY_FILE"] = tmp_path / "keys/refresh.key"
-        else:
-            own["JWT_JWKS"] = tmp_path / "keys/jwks.json"
-        programs[name] = Program("workers" if name == "workers" else "api", folder=folder, DRAIN_S=1, **servers, **own)
-    migrate = Program("social", "migrate", folder=tmp_path, **servers)
+async def split(tmp_path: Path) -> AsyncIterator[Cluster]:
+    """A cluster in which each service has a process of its own."""
+    require(RedisServer)
+    require(RabbitServer)
+    require(Nginx)
+    (port,) = free_ports(1)
+    cluster = Cluster(tmp_path, port, SERVICES="split", REALTIME_PROCESSES=1, WORKERS_PROCESSES=1)
     try:
-        assert (await migrate.start().ended()).code == 0
-        for program in programs.values():
-            program.start()
-        for name, program in programs.items():
-            await program.answering(f"http://127.0.0.1:{ports[name]}/readyz")
-        yield {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
+        yield await cluster.start()
     finally:
-        for program in programs.values():
-            await program.kill()
+        await cluster.program.kill()
 
 
-async def test_the_tour_works_with_each_service_in_a_process_of_its_own(urls: dict[str, str]) -> None:
+async def test_nginx_leads_to_each_service_and_ctrl_c_stops_all(split: Cluster) -> None:
+    assert {"documents", "realtime-1", "workers-1", *(f"{name}-1" for name in SERVICES)} <= set(await split.parts())
+    async with knocking(split.url) as door:
+        ada, bob = await door.register("ada"), await door.register("bob")
+        assert (await bob.like(await ada.publish("hello"))).liked
+
+        async def told() -> None:
+            assert [each.type for each in await ada.notifications()] == ["like"]
+
+        await eventually(told)
+    await tour(split)
+    children = split.program.children()
+    ended = await split.stop(signal.SIGINT)
+    assert (ended.code, ended.err) == (0, "")
+    assert await gone(children)
+
+
+async def tour(split: Cluster) -> None:
+    """What people do, each request at the process of its service, which has no other and none of its secrets."""
+    parts = await split.parts()
+    urls = {name: f"http://127.0.0.1:{listens_at(parts[f'{name}-1']['pid'])}" for name in SERVICES}
     async with aiohttp.ClientSession() as session:
         door = Scattered(session, urls)
-        ada, bob = await door.register("ada"), await door.register("bob")
+        ada, bob = await door.register("grace"), await door.register("alan")
         await bob.follow(ada)
         post = await ada.publish("hello, plaza")
         assert (await bob.see(post)).text == "hello, plaza"
@@ -81,8 +85,8 @@ async def test_the_tour_works_with_each_service_in_a_process_of_its_own(urls: di
         await bob.comment(post, "nice")
         assert texts(await ada.comments(post)) == ["nice"]
         assert texts(await ada.feed()) == ["hello, plaza"]
-        assert (await ada.me()).username == "ada"
-        assert (await bob.ask("GET", "/v1/users?q=ad")).body["items"][0]["username"] == "ada"
+        assert (await ada.me()).username == "grace"
+        assert (await bob.ask("GET", "/v1/users?q=gra")).body["items"][0]["username"] == "grace"
 
         async def told() -> None:
             assert {each.type for each in await ada.notifications()} == {"like", "comment", "follow"}
