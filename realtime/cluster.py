@@ -207,6 +207,7 @@ class Cluster:
         # `pubsub.get_message` asks for a health check, a retry and a handler of each message, which takes three times
         # as long as to read it; the beat, the loop in `run` and this method do these.
         connection = pubsub.connection
+        connection.health_check_interval = 0  # it would read the clock for each message
         while True:
             response = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
             if response is None:
