@@ -80,9 +80,12 @@ class GroupChanges:
 
     # ---- reading
 
-    async def facts(self, causes: Collection[Cause]) -> Facts:
-        """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too."""
-        ids = [cause.fact_id for cause in causes]
+    async def facts(self, causes: Collection[Cause], *, new: Collection[str] = ()) -> Facts:
+        """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too.
+
+        Facts that are held to be `new` are not asked for: where one is there, the verb runs anew.
+        """
+        ids = [cause.fact_id for cause in causes if cause.fact_id not in new]
         found, _ = await asyncio.gather(self._tx.get_many("notification_facts", ids), self._look(causes))
         return found | {each: self._facts[each] for each in ids if each in self._facts}
 

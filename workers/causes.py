@@ -44,7 +44,14 @@ NEW = (
     FollowRequested,
     FollowAccepted,
 )
+ONCE = (PostLiked, PostReposted, CommentLiked, UserFollowed)  # of which each is news once, and of one thing
 UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfollowed, FollowRequestClosed)
+
+
+def surely_new(events: Collection[Event]) -> set[str]:
+    """The facts that only these events speak of which nearly always are the first to."""
+    once = {cause.fact_id for event in events if isinstance(event, ONCE) for cause in of(event)}
+    return once - {cause.fact_id for event in events if not isinstance(event, ONCE) for cause in of(event)}
 
 
 def of(event: Event) -> list[Cause]:

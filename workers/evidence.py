@@ -46,8 +46,9 @@ async def weigh(
         return Verdict({}, [], set(), {}, set())
     telling = {each.fact_id for event in events if not isinstance(event, causes.UNDOING) for each in causes.of(event)}
     looked_at = former | found
+    new = causes.surely_new(events) if not tx.attempt else set()
     known, state, off = await asyncio.gather(
-        changes.facts(looked_at.values()),
+        changes.facts(looked_at.values(), new=new),
         State.of(tx, looked_at.values()),
         preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()}),
     )
@@ -63,8 +64,8 @@ async def weigh(
         kept = (heard or wanted)[:1]
         told += kept
         untold |= {cause.fact_id for cause in things if cause not in kept}
-    new = {each.fact_id: each for event in events if isinstance(event, causes.NEW) for each in causes.of(event)}
-    stood = {cause.recipient for cause in new.values() if grouping.live(known.get(cause.fact_id))}
+    reported = [each for event in events if isinstance(event, causes.NEW) for each in causes.of(event)]
+    stood = {cause.recipient for cause in reported if grouping.live(known.get(cause.fact_id))}
     return Verdict(known, told, untold, state.between, stood)
 
 

@@ -36,6 +36,7 @@ MOST_REMOVED = 500  # groups of one target in one transaction
 MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
 LOOK_EVERY_S = 5.0  # for what somebody else left behind
 LATER = timedelta(minutes=1)  # for a group that cannot be told
+JUST = timedelta(milliseconds=1)  # ago: what was asked for since then is what is asked for now
 
 Pairs = Mapping[tuple[str, str], Edge]
 Shown = dict[str, Notification | None]  # by group; what cannot be rendered is missing
@@ -68,7 +69,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
 
     There is no inbox row beside it: a fact, a group and a stream say by themselves what took effect.
     """
-    at, since = min(each.at for each in happened), clock.now()
+    at, since = min(each.at for each in happened), clock.now() - JUST
     changes, readings = grouping.GroupChanges(tx), _readings(happened)
     found = [cause for each in happened for cause in causes.of(each.event)]
     likely = {cause.recipient for cause in found} | {event.user_id for _, event in readings}

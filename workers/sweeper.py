@@ -62,14 +62,15 @@ async def run(social: Social, blobs: Blobs) -> None:
 async def sweep(social: Social, lease: Lease, todo: Sequence[Job]) -> None:
     """Do the jobs that are due, each by itself: one that fails is logged, and tried again when it is due next."""
     for job in todo:
+        if job.due > time.monotonic():
+            continue
         try:
             if not await lease.take():
                 return
         except Unavailable as error:
             log.warning("waiting", error=repr(error))
             return
-        if job.due <= time.monotonic():
-            await _do(social, job)
+        await _do(social, job)
 
 
 async def _do(social: Social, job: Job) -> None:

@@ -32,8 +32,10 @@ class Left(Delivery):
     def raw(self) -> bytes:
         raise NotImplementedError
 
-    async def ack(self) -> None:
-        self.ended.append("acked")
+    async def ack(self, *others: Delivery) -> None:
+        for each in (self, *others):
+            assert isinstance(each, Left)
+            each.ended.append("acked")
 
     async def retry(self) -> None:
         self.ended.append("retried")

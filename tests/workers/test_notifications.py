@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ from support.plaza import system
 
 import workers.notifications
 from social import accounts, grouping, notifications, requests, streams
+from social.contracts.events import UserBlocked
+from social.contracts.pushes import Push, user_room
 from social.infra import clock
 from social.infra.mongo import Document
 
@@ -581,6 +583,78 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
     assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
+
+
+@pytest.fixture
+def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Room, epoch and seq of each push."""
+    found: list[tuple[str, str, int]] = []
+    send = scene.social.pushes.send
+
+    async def heard(pushes: Sequence[tuple[str, bytes]]) -> None:
+        parsed = [(room, Push.parse(body)) for room, body in pushes]
+        found.extend((room, push.epoch, push.seq) for room, push in parsed)
+        await send(pushes)
+
+    monkeypatch.setattr(scene.social.pushes, "send", heard)
+    return found
+
+
+async def test_what_is_delivered_again_is_pushed_again_under_the_same_number(
+    scene: Scene, ada: Person, bob: Person, eve: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever handled it may have died before its push; what no gateway missed, they drop."""
+    monkeypatch.setattr(streams, "EVERY", timedelta(0))  # all is told at once
+    monkeypatch.setattr(streams, "AT_ONCE", timedelta(0))
+    post = await scene.post(ada)
+    comment = await scene.comment(post, bob, author=ada)
+    for act in (
+        scene.like(post, bob, author=ada),
+        scene.repost(post, eve, author=ada),
+        scene.unlike(post, bob, author=ada),
+        scene.delete_comment(post, comment, bob, author=ada),
+        ada.ask("POST", "/v1/notifications/read", {"all_until": "2200-01-01T00:00:00Z"}),
+        scene.repost(post, bob, author=ada),
+        ada.block(bob),
+        scene.delete_post(post, ada),
+    ):
+        await act
+        handled = await scene.work()
+        newest = pushed[-1]
+        assert newest[0] == user_room(ada.id)
+        before = await items(scene, ada)
+        pushed.clear()
+        await scene.handle([each._replace(again=True) for each in handled])
+        assert pushed == [newest], handled
+        assert await items(scene, ada) == before
+    await consistent(scene)
+
+
+async def test_an_event_that_comes_twice_is_pushed_again(
+    scene: Scene, ada: Person, bob: Person, pushed: list[Any]
+) -> None:
+    await scene.like(await scene.post(ada), bob, author=ada)
+    handled = await scene.work()
+    await scene.handle(handled)
+    first, second = pushed
+    assert first == second
+    assert await scene.moves(ada) == 1
+
+
+async def test_of_what_takes_several_pieces_the_next_is_asked_for_once(
+    scene: Scene, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.notifications, "MOST_WITHDRAWN", 1)
+    for _ in range(3):
+        await scene.like(await scene.post(ada), bob, author=ada)
+    await scene.work()
+    await ada.block(bob)
+    await scene.handle(await scene.waiting())
+    assert [type(each.event).__name__ for each in await scene.waiting()].count("PartingContinued") == 1
+    await scene.handle(
+        [each._replace(again=True) for each in await scene.waiting() if isinstance(each.event, UserBlocked)]
+    )
+    assert [type(each.event).__name__ for each in await scene.waiting()].count("PartingContinued") == 1
 
 
 async def test_a_group_that_cannot_be_told_holds_nobody_up(

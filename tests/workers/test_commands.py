@@ -1,0 +1,123 @@
+"""What one like asks of the document store, from the request to the push: the fewer, the busier."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from support.commands import Command, Commands, heard
+from support.eventually import eventually
+from support.people import Person
+from support.plaza import Plaza, system
+
+import workers.app
+from social import likes
+
+pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
+
+BEFORE = {"insert likes": 1, "insert outbox": 1, "commitTransaction": 1}  # the answer, beside what the request reads
+AFTER = {
+    # The consumer of notifications reads all of it at once, but for what it needs of who is named already.
+    "find posts": 1,
+    "find likes": 1,
+    "find edges": 2,
+    "find users": 2,
+    "find notification_preferences": 1,
+    "find notifications": 1,
+    "find streams": 1,
+    # One transaction, which the consumer of counters shares; its counts are those it wrote before.
+    "insert notification_facts": 1,
+    "update notifications": 1,
+    "update streams": 1,
+    "insert inbox": 1,  # of counters: a fact is the inbox of notifications
+    "update posts": 1,
+    "commitTransaction": 1,
+    "delete outbox": 1,
+}
+
+
+@pytest.fixture
+def commands() -> Commands:
+    """What is asked, from the first connection on."""
+    return Commands()
+
+
+@pytest.fixture
+async def plaza(
+    mongo_url: str,
+    mongo_database: str,
+    amqp: str | None,
+    redis_url: str,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Plaza]:
+    """The API and the two consumers that a like concerns, which share one process here."""
+    monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
+    with heard(commands):
+        roles = ("notifications", "counters")
+        async with system(mongo_url, mongo_database, amqp_url=amqp, redis_url=redis_url, roles=roles) as running:
+            yield running
+
+
+def names(commands: Commands) -> list[str]:
+    """What was sent, but for what every process looks after all the time."""
+    return [_name(command) for _, command in commands.sent if not _watching(command)]
+
+
+def _name(command: Command) -> str:
+    return command.name if command.name.endswith("Transaction") else f"{command.name} {command.collection}"
+
+
+def _watching(command: Command) -> bool:
+    if command.name == "ping" or "due_at" in command.document.get("filter", {}):
+        return True
+    return command.name in ("find", "count", "aggregate") and command.collection in ("outbox", "sessions", "parked")
+
+
+async def settled(plaza: Plaza, person: Person, posts: int, count: int) -> None:
+    """Until all is told and counted, and no event waits."""
+
+    async def look() -> None:
+        told = (await person.inbox("?limit=100")).items
+        assert (len(told), sum(each.count for each in told)) == (posts, count)
+        counted = await plaza.social.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
+        assert sum(post["likes"] for post in counted) == count
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(look)
+
+
+async def test_one_like_alone(plaza: Plaza, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
+    post = await ada.publish("hello")
+    await eve.like(post)
+    await settled(plaza, ada, 1, 1)
+    await asyncio.sleep(1)  # until Ada may be told again at once
+    commands.sent.clear()
+    await bob.like(post)
+
+    async def told() -> None:
+        assert {"delete outbox", "update streams"} <= set(names(commands))
+        assert names(commands).count("commitTransaction") == 2
+
+    await eventually(told)
+    sent = names(commands)
+    answered = sent.index("commitTransaction") + 1
+    assert {name: count for name, count in Counter(sent[:answered]).items() if not name.startswith("find")} == BEFORE
+    assert Counter(sent[answered:]) == AFTER
+
+
+async def test_a_hundred_likes_at_once(plaza: Plaza, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
+    posts = [await ada.publish(str(n)) for n in range(50)]
+    await asyncio.sleep(1)
+    commands.sent.clear()
+    social, people = plaza.social, (bob, eve)  # not through the door, which lets fewer in at once
+    await asyncio.gather(*(social.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
+
+    async def told() -> None:
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(told)
+    sent = names(commands)
+    await settled(plaza, ada, 50, 100)
+    assert sent.count("commitTransaction") <= 15
+    assert len(sent) <= 150, "27 for a like alone, no more than 1.5 for one of a hundred"
