@@ -1,7 +1,7 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
 from social import auth, names, one_time, sight, users
-from social.auth import Checks
+from social.auth import Checks, Ended
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted, SuspensionChanged
 from social.contracts.people import DeleteAccount
@@ -21,10 +21,10 @@ async def delete(social: Social, keys: Checks, ask: DeleteAccount, *, by: str) -
         raise NotFound
     password = await auth.confirm_password(social, keys, by, ask.password)
     ended = await social.commit(_close, by, password)
-    await auth.tell_ended(social, ended, SessionEnd.DELETED)
+    await auth.announce_ended(social, ended)
 
 
-async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
+async def _close(tx: Transaction, user_id: str, password: str) -> Ended:
     here = {"_id": user_id, "password": password, **users.HERE}
     user = await tx.one("users", here, {"username": 1, "words": 1, "rev": 1})
     if user is None:
@@ -36,7 +36,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> list[str]:
     one_time.forget_all(tx, user_id)
     users.changed(tx, user)
     tx.record(AccountDeleted(user_id=user_id))
-    return await auth.end_sessions(tx, user_id, SessionEnd.DELETED)
+    return auth.end_sessions(tx, user_id, SessionEnd.DELETED)
 
 
 async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
@@ -50,7 +50,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$set": suspended})
     users.changed(tx, user)
     sight.changed(tx, user["_id"])
-    await auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
+    auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from social import names, streams, users
@@ -56,6 +56,14 @@ class Client(NamedTuple):
 
 
 UNKNOWN = Client()
+
+
+class Ended(NamedTuple):
+    """Whose sessions were ended, when, and why."""
+
+    user_id: str
+    at: datetime
+    reason: SessionEnd
 
 
 async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
@@ -126,31 +134,40 @@ async def logout(social: Social, keys: Keys, token: str) -> None:
 
 async def logout_all(social: Social, user_id: str) -> None:
     """End all of a person's sessions."""
-    ended, _ = await social.mongo.transact(lambda tx: end_sessions(tx, user_id, SessionEnd.LOGOUT_ALL))
-    await tell_ended(social, ended, SessionEnd.LOGOUT_ALL)
+    await announce_ended(social, await social.commit(_log_out_everywhere, user_id))
+
+
+async def _log_out_everywhere(tx: Transaction, user_id: str) -> Ended:
+    return end_sessions(tx, user_id, SessionEnd.LOGOUT_ALL)
 
 
 async def revoke(social: Social, session_id: str, reason: SessionEnd) -> None:
     """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
     revoked = {"$set": {"revoked_at": clock.now(), "reason": reason}}
     if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, revoked):
-        await tell_ended(social, [session_id], reason)
+        await _announce(social, [session_id], reason)
 
 
-async def end_sessions(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> list[str]:
-    """End every session of a person, but `keep`; who knows of pushes hands the answer to `tell_ended` afterwards.
+def end_sessions(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> Ended:
+    """End all sessions of a person that are open at the commit, but `keep`; for `announce_ended` after it.
 
-    The write to the account and that to all sessions open at the commit order this and a login: see `_open_session`.
+    The write to the account and that to the sessions order this and a login: see `_open_session`.
     """
-    now, open_ = clock.now(), {"user_id": user_id, "revoked_at": None}
-    found = await tx.many("sessions", open_, fields={"_id": 1})
+    now = clock.now()
     tx.touch("users", {"_id": user_id}, {"$set": {"sessions_ended_at": now}})
-    tx.touch_all("sessions", {**open_, "_id": {"$ne": keep}}, {"$set": {"revoked_at": now, "reason": reason}})
-    return [each["_id"] for each in found if each["_id"] != keep]
+    open_ = {"user_id": user_id, "revoked_at": None, "_id": {"$ne": keep}}
+    tx.touch_all("sessions", open_, {"$set": {"revoked_at": now, "reason": reason}})
+    return Ended(user_id, now, reason)
 
 
-async def tell_ended(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
-    """Tell of ended sessions now; without it every process finds them by itself within its next second."""
+async def announce_ended(social: Social, ended: Ended) -> None:
+    """Have every process refuse the sessions that were ended, now and not only with its next look at the store."""
+    where = {"user_id": ended.user_id, "revoked_at": ended.at}
+    found = await social.mongo.many("sessions", where, fields={"_id": 1})
+    await _announce(social, [each["_id"] for each in found], ended.reason)
+
+
+async def _announce(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
     for session_id in session_ids:
         social.revocations.add(session_id, reason)
     await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))

@@ -111,14 +111,14 @@ async def test_logging_out_everywhere_ends_this_session_too_and_nobody_elses(
     assert [each.current for each in await sessions(ada, token=(await log_in(door)).access_token)] == [True]
 
 
-async def suspend(tx: Transaction, user_id: str) -> list[str]:
+async def suspend(tx: Transaction, user_id: str) -> auth.Ended:
     tx.update("users", {"_id": user_id}, {"$set": {"suspended_at": clock.now()}})
-    return await auth.end_sessions(tx, user_id, SessionEnd.SUSPENDED)
+    return auth.end_sessions(tx, user_id, SessionEnd.SUSPENDED)
 
 
 async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(plaza: Plaza, door: Door, ada: Person) -> None:
     ended = await plaza.social.commit(suspend, ada.id)
-    await auth.tell_ended(plaza.social, ended, SessionEnd.SUSPENDED)
+    await auth.announce_ended(plaza.social, ended)
     (await me(door, ada.tokens)).refused(401, "session_revoked")
     (await ada.refresh()).refused(403, "account_suspended")
     right = {"username": "ada", "password": PASSWORD}

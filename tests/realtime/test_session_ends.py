@@ -114,7 +114,11 @@ async def test_a_reset_password_closes_every_socket(world, api, ada, redis_state
 async def test_a_suspension_closes_every_socket_without_a_word_over_redis(world, ada):
     gateway = await world.gateway()
     first, second, _ = await two_logins(world, gateway, ada)
-    await world.social.mongo.transact(lambda tx: auth.end_sessions(tx, ada.id, SessionEnd.SUSPENDED))
+
+    async def suspend(tx):
+        auth.end_sessions(tx, ada.id, SessionEnd.SUSPENDED)
+
+    await world.social.mongo.transact(suspend)
     await closed_within_two_seconds([first, second], "account_suspended")
 
 
