@@ -1,58 +1,22 @@
 """What people are told is kept as facts, one a cause, however often it happens, in groups, one while it is unread."""
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from social import users
-from social.contracts.notifications import NotificationType
+from social import groups, users
+from social.groups import Cause, live
 from social.infra import clock, logs
 from social.infra.mongo import Document, Reader, Transaction, Where
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
 ANEW = ("follow_request", "follow_accepted")  # told again when they happen again; all else was told once for good
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
-DUE = (
-    "due_at",
-    "since",
-    "trace",
-)  # what a group keeps until it was told of: when, what happened first, by what request
-WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
 
 Facts = Mapping[str, Document]
 NOTHING: Mapping[str, Any] = {}
-
-
-class Cause(NamedTuple):
-    """Somebody did something that concerns somebody else."""
-
-    type: NotificationType
-    kind: str  # of the target
-    target_id: str
-    actor: str
-    recipient: str
-    post_id: str | None
-    comment_id: str = ""  # by which it happened
-    trace: str | None = None  # the request it comes from
-
-    @property
-    def fact_id(self) -> str:
-        """The same for like, unlike, like."""
-        parts = f"{self.type}|{self.target_id}|{self.actor}|{self.recipient}|{self.comment_id}"
-        return hashlib.sha256(parts.encode()).hexdigest()
-
-    @property
-    def group(self) -> tuple[str, str, str]:
-        """What is told together while it is unread."""
-        return self.recipient, self.type, self.target_id
-
-
-def live(fact: Document | None) -> bool:
-    """Whether it was told and not taken back."""
-    return fact is not None and fact.get("withdrawn_at") is None
 
 
 async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tuple[str, str]]:
@@ -109,7 +73,7 @@ class GroupChanges:
         self._groups[group["_id"]] = group
         self._read[group["_id"]] = group["rev"], group["read_at"]
         if group.get("open"):
-            self._open[_key(group)] = group
+            self._open[groups.key(group)] = group
         return group
 
     # ---- changing
@@ -201,7 +165,7 @@ class GroupChanges:
         now = clock.now()
         for group in changed:
             if (shown := told.get(group["_id"])) is not None:
-                tell(group, shown=shown)
+                groups.tell(group, shown=shown)
             else:
                 due_at = later.get(group["_id"], now)
                 group["due_at"] = min(due_at, group.get("due_at") or due_at)
@@ -210,7 +174,7 @@ class GroupChanges:
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
                 unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
-                self._tx.update("notifications", unchanged, _change(group))
+                self._tx.update("notifications", unchanged, groups.change(group))
             else:
                 self._tx.insert("notifications", group)
 
@@ -242,7 +206,7 @@ class GroupChanges:
             group |= {"removed_at": None, "open": group["read_at"] is None, "actors": [], "count": 0}
             self._add(group, cause)
         else:
-            group = _new(cause, now)
+            group = groups.new(cause, now)
             self._groups[group["_id"]] = group
             self._add(group, cause)
         if group.get("open"):
@@ -271,7 +235,7 @@ class GroupChanges:
 
     def _remove(self, group: Document, now: datetime) -> None:
         group |= {"removed_at": now, "open": False, "count": 0, "actors": []}
-        self._open.pop(_key(group), None)
+        self._open.pop(groups.key(group), None)
         self._changed[group["_id"]] = group
 
     def _add(self, group: Document, cause: Cause) -> None:
@@ -304,43 +268,3 @@ class GroupChanges:
         """Live facts of a group: of those in the store the ones that nothing changed here, and those from here."""
         here = [fact for fact in self._facts.values() if fact["group"] == group_id and live(fact)]
         return [*(fact for fact in found if fact["_id"] not in self._facts), *here]
-
-
-def _key(group: Document) -> tuple[str, str, str]:
-    return group["recipient"], group["type"], group["target"]["id"]
-
-
-def _new(cause: Cause, now: datetime) -> Document:
-    return {
-        "_id": clock.new_id(),
-        "recipient": cause.recipient,
-        "type": cause.type,
-        "target": {"kind": cause.kind, "id": cause.target_id},
-        "post_id": cause.post_id,
-        "actors": [],
-        "count": 0,
-        "rev": 0,
-        "told": 0,
-        "created_at": now,
-        "updated_at": now,
-        "read_at": None,
-        "removed_at": None,
-        "open": True,
-    }
-
-
-def tell(group: Document, *, shown: bool) -> None:
-    """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted."""
-    group["told"] = group["rev"]
-    for name in DUE:
-        group.pop(name, None)
-    if shown or group["removed_at"] is not None:
-        group.pop("hidden", None)
-    else:
-        group["hidden"] = True
-
-
-def _change(group: Document) -> Document:
-    kept = {name: group[name] for name in WRITTEN if name in group}
-    kept |= {"open": True} if group.get("open") else {}
-    return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from social import edges, grouping, streams, users
+from social import edges, groups, streams, users
 from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification, Notifications, Read, Target, Unread
 from social.contracts.people import UserRef
@@ -30,7 +30,7 @@ def told(tx: Transaction, group: Document, *, shown: bool) -> None:
     One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
     """
     hidden = not shown and group["removed_at"] is None
-    kept, gone = {"told": group["rev"]}, dict.fromkeys(grouping.DUE, "")
+    kept, gone = {"told": group["rev"]}, dict.fromkeys(groups.DUE, "")
     change = (
         {"$set": kept | {"hidden": True}, "$unset": gone} if hidden else {"$set": kept, "$unset": gone | {"hidden": ""}}
     )

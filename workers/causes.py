@@ -31,7 +31,7 @@ from social.contracts.events import (
     UserFollowed,
     UserUnfollowed,
 )
-from social.grouping import Cause
+from social.groups import Cause
 from social.infra.mongo import Reader, Where
 
 NEW = (

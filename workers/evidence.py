@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from social import edges, grouping, preferences, visibility
+from social import edges, groups, preferences, visibility
 from social.contracts.events import Event, SuspensionChanged
 from social.edges import Edge
-from social.grouping import Cause, Facts, GroupChanges
+from social.grouping import Facts, GroupChanges
+from social.groups import Cause
 from social.infra.mongo import Document, Transaction, Where
 from workers import causes
 
@@ -55,7 +56,7 @@ async def weigh(
     told, untold = [], set[str]()
     for things in _by_thing(looked_at.values()):
         holding = [cause for cause in things if state.holds(cause)]
-        heard = [cause for cause in holding if grouping.live(known.get(cause.fact_id))]
+        heard = [cause for cause in holding if groups.live(known.get(cause.fact_id))]
         wanted = [
             cause
             for cause in holding
@@ -65,7 +66,7 @@ async def weigh(
         told += kept
         untold |= {cause.fact_id for cause in things if cause not in kept}
     reported = [each for event in events if isinstance(event, causes.NEW) for each in causes.of(event)]
-    stood = {cause.recipient for cause in reported if grouping.live(known.get(cause.fact_id))}
+    stood = {cause.recipient for cause in reported if groups.live(known.get(cause.fact_id))}
     return Verdict(known, told, untold, state.between, stood)
 
 

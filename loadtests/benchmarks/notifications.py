@@ -83,7 +83,7 @@ def published_to(url: str, mongo: Mongo) -> HandOver:
     broker = RabbitBroker(url, "plaza", Elsewhere(mongo))
 
     async def publish(events: Sequence[PostLiked]) -> None:
-        recorded = Transaction(mongo.database, None, mongo.memory)
+        recorded = Transaction(mongo)
         recorded.record(*events)
         await broker.publish(recorded.recorded)
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social import auth, grouping, posts, replay, streams
+from social import auth, grouping, groups, posts, replay, streams
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
@@ -244,7 +244,7 @@ class World:
 
     async def record(self, post_id: str, *, by: Person, author: Person) -> None:
         """All of it but the push, as when Redis loses that."""
-        cause = grouping.Cause("like", "post", post_id, by.id, author.id, post_id)
+        cause = groups.Cause("like", "post", post_id, by.id, author.id, post_id)
         await self.social.commit(_tell, cause)
         group = {"recipient": author.id, "target.id": post_id, "open": True}
         told = await self.social.mongo.one("notifications", group)
@@ -263,10 +263,10 @@ class World:
         await self.social.pushes.send([(user_room(to.id), push.encode())])
 
 
-async def _tell(tx: Any, cause: grouping.Cause) -> None:
+async def _tell(tx: Any, cause: groups.Cause) -> None:
     changes = grouping.GroupChanges(tx)
     await changes.change(await changes.facts([cause]), told=[cause], untold=())
-    await changes.write(clock.now())
+    changes.write(changes.changed(), clock.now())
 
 
 async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
