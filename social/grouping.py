@@ -58,9 +58,11 @@ class GroupChanges:
         wanted = {cause.group for cause in causes} - self._looked
         if wanted:
             self._looked |= wanted
-            recipients, targets = {each[0] for each in wanted}, {each[2] for each in wanted}
-            where = {"recipient": {"$in": list(recipients)}, "target.id": {"$in": list(targets)}, "open": True}
-            await self._load(where)
+            # By their targets alone: a target has few groups, while a recipient may have any number that are open.
+            where = {"target.id": {"$in": list({target for _, _, target in wanted})}, "open": True}
+            for group in await self._tx.many("notifications", where):
+                if groups.key(group) in wanted:
+                    self._keep(group)
 
     async def _load(self, where: Where, *, limit: int = 0) -> list[Document]:
         """Groups that match in the store, as they are by now."""

@@ -29,7 +29,7 @@ def consumers(post: Post, roles: Sequence[str] = ROLES, *, fanout_limit: int = F
     """The consumer of each role that is one; `roles`: what else this process does."""
     # A count may wait a moment for the news of the same events, and commit with them.
     company_s = COMPANY_S if "notifications" in roles else 0.0
-    counting = partial(counters.handle, known=counters.Known(), company_s=company_s)
+    counting = partial(counters.handle, company_s=company_s)
     return {
         "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
         "feeds": Consumer(Group.FEEDS, partial(feeds.handle, fanout_limit=fanout_limit)),

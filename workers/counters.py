@@ -1,9 +1,8 @@
 """Folds events into counters: one increment a post or person and batch, then what watchers see of it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from social import comments, posts, recount, users
@@ -29,17 +28,13 @@ from social.contracts.events import (
 from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened, once
-from social.infra.mongo import Document, Transaction
+from social.infra.mongo import Transaction
 from social.infra.pushing import Hint
 from social.infra.wiring import Social
 
 Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
 
-Counted = dict[str, Document]  # counts and version by post
-
 COUNTED = ("posts", "comments", "users")
-COUNTS = (*posts.COUNTS, "version")
-MOST_KNOWN = 10_000  # posts
 
 
 class _Since(NamedTuple):
@@ -56,59 +51,25 @@ class _Since(NamedTuple):
         return Hint([room], data, self.at_ms, author, self.trace)
 
 
-class Known:
-    """Counts of posts as this process wrote them last: who counts on need not read them. The oldest makes room."""
-
-    def __init__(self) -> None:
-        self._posts: dict[str, Document] = {}
-
-    def get(self, post_ids: Iterable[str]) -> Counted:
-        """What is known of these posts."""
-        return {post_id: self._posts[post_id] for post_id in post_ids if post_id in self._posts}
-
-    def keep(self, counted: Counted) -> None:
-        """These were committed."""
-        for post_id, counts in counted.items():
-            self._posts.pop(post_id, None)
-            self._posts[post_id] = counts
-        while len(self._posts) > MOST_KNOWN:
-            del self._posts[next(iter(self._posts))]
-
-
-async def handle(
-    social: Social, happened: Sequence[Happened], *, known: Known | None = None, company_s: float = 0.0
-) -> None:
+async def handle(social: Social, happened: Sequence[Happened], *, company_s: float = 0.0) -> None:
     """Count each event once, then show the counts.
 
     `company_s`: how long to wait for the consumer of notifications of this process to commit at once with it.
     """
-    known = known or Known()
-    recorded = await once(social, Group.COUNTERS, happened, partial(record, known=known), company_s=company_s)
-    known.keep(recorded or {})
-    await announce(social, happened, recorded or {})
+    await once(social, Group.COUNTERS, happened, record, company_s=company_s)
+    await announce(social, happened)
 
 
-async def record(tx: Transaction, happened: Sequence[Happened], *, known: Known) -> Counted:
-    """One `$inc` a document; its version grows with every change. The counts of posts as they are then."""
+async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
+    """One `$inc` a document; its version grows with every change."""
     folded: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     counted = await _counted(tx, happened)
     for each in happened:
         for collection, document_id, name, by in deltas(each.event):
             if each.at > counted.get((collection, document_id), clock.EPOCH):
                 folded[collection, document_id][name] += by
-    touched = [document_id for collection, document_id in folded if collection == "posts"]
-    before = {} if tx.attempt else known.get(touched)
-    before |= await tx.get_many("posts", [each for each in touched if each not in before], COUNTS)
-    after: Counted = {}
     for (collection, document_id), counter in folded.items():
-        change = {"$inc": {**counter, "version": 1}}
-        if collection != "posts":
-            tx.touch(collection, {"_id": document_id}, change)
-        elif was := before.get(document_id):
-            counts = {name: was.get(name, 0) + by for name, by in counter.items()}
-            after[document_id] = {**was, **counts, "version": was["version"] + 1}
-            tx.update(collection, {"_id": document_id, "version": was["version"]}, change)
-    return after
+        tx.touch(collection, {"_id": document_id}, {"$inc": {**counter, "version": 1}})
 
 
 async def _counted(tx: Transaction, happened: Sequence[Happened]) -> dict[tuple[str, str], datetime]:
@@ -163,8 +124,8 @@ def _said(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
         yield "comments", event.parent_id, "replies", by
 
 
-async def announce(social: Social, happened: Sequence[Happened], counted: Counted) -> None:
-    """Push counts as they are now, newest by version, and the comments themselves; `counted`: posts just counted."""
+async def announce(social: Social, happened: Sequence[Happened]) -> None:
+    """Push counts as they are now, newest by version, and the comments themselves."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
     for each in happened:
         since = _Since.of(each)
@@ -174,8 +135,7 @@ async def announce(social: Social, happened: Sequence[Happened], counted: Counte
             touched[collection].setdefault(document_id, since)
     await _announce_comments(social, happened)
     if at := touched["posts"]:
-        others = [post_id for post_id in at if post_id not in counted]
-        folded = [*map(posts.stats, counted.values()), *await posts.many_stats(social.mongo, others)]
+        folded = await posts.many_stats(social.mongo, at)
         await social.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched["comments"]:
         told = await comments.many_stats(social.mongo, at)
