@@ -8,6 +8,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo import UpdateOne
 from structlog.testing import LogCapture
 
 from realtime import delivery, resume
@@ -20,7 +21,8 @@ from social.contracts.codec import decode
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, user_room
 from social.infra import logs
-from social.infra.mongo import Mongo
+from social.infra.memory import TtlCache
+from social.infra.mongo import Mongo, Reader, Transaction
 from social.infra.tokens import Access
 
 EXAMPLES = int(os.environ.get("PLAZA_EXAMPLES", "500"))
@@ -32,6 +34,7 @@ class Store:
     """One stream in memory, under the names that `social.streams` calls; every answer lets others run first."""
 
     def __init__(self) -> None:
+        self.memory = TtlCache()
         self.row: dict[str, Any] = {"_id": USER, "epoch": "epoch001", "seq": 0, "items": []}
         self.away = False
 
@@ -50,13 +53,25 @@ class Store:
     async def count(self, *_: Any, **__: Any) -> int:
         return 0
 
-    async def update(self, _collection: str, where: Any, change: Any) -> int:
+    async def get_many(self, collection: str, ids: Any, _fields: Any = None) -> Any:
+        return dict.fromkeys(ids, await self.one("streams", {})) if collection == "streams" else {}
+
+    async def transact(self, verb: Any) -> Any:
+        """Run a verb until the stream has not moved between its read and its write."""
+        while True:
+            tx = Transaction(cast(Reader, self))
+            result = await verb(tx)
+            if all(self._written(write.operation) for write in tx.writes):
+                return result, tx
+
+    def _written(self, update: UpdateOne) -> bool:
+        where, change = cast(Any, update)._filter, cast(Any, update)._doc
         if where["seq"] != self.row["seq"]:
-            return 0
+            return False
         self.row["seq"] = change["$set"]["seq"]
         pushed = change["$push"]["items"]
         self.row["items"] = (self.row["items"] + pushed["$each"])[pushed["$slice"] :]
-        return 1
+        return True
 
     def majority(self, _collection: str) -> "Store":
         return self
