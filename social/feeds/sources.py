@@ -184,5 +184,7 @@ def _line(row: Document) -> Line:
     place: str = row.get("place") or row["_id"]
     made = clock.made_at(place)
     came = max(row.get("arrived", made), made)
-    why = sorted(row.get("reposts", ()), key=lambda each: each["id"])
-    return Line(place, row.get("post_id") or place, row["author_id"], came, tuple(each["by"] for each in why))
+    reposts: tuple[str, ...] = ()
+    if why := row.get("reposts"):
+        reposts = tuple(each["by"] for each in sorted(why, key=lambda each: each["id"]))
+    return Line(place, row.get("post_id") or place, row["author_id"], came, reposts)
