@@ -55,6 +55,8 @@ class Span(NamedTuple):
 
 async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = None) -> Found:
     """What was put into a timeline; with `late`, those too that match it wherever they are."""
+    if span.at == TOP and span.older and not span.bottom and not late:
+        return _found(await mongo.newest.page("feed_entries", {"owner": owner}, "place", span.most), span)
     beyond: Document = {"place": span.places}
     where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
     return _found(await mongo.many("feed_entries", where, sort=[("place", span.way)], limit=span.most), span)

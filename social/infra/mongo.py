@@ -20,6 +20,7 @@ from social.infra import store_metrics
 from social.infra.group_commit import DURABLE, Conflict, GroupCommit
 from social.infra.loaders import Loaders
 from social.infra.memory import TtlCache
+from social.infra.newest import Newest
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
@@ -39,6 +40,7 @@ class Mongo:
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = TtlCache()
+        self.newest = Newest(self.many)
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(
