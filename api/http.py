@@ -5,10 +5,12 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from aiohttp import web
+from prometheus_client import Counter, Histogram
 from pydantic import Field, ValidationError
 
 from api import compression, conditional, cors, limits
@@ -219,8 +221,9 @@ async def _answer(
 def _tell(request: web.Request, status: int, took_s: float) -> None:
     """The one event, and the numbers, of a request's outcome."""
     method, route = _method(request), request[ROUTE]
-    metrics.HTTP_REQUESTS.labels(method, route, status).inc()
-    metrics.HTTP_SECONDS.labels(method, route).observe(took_s)
+    requests, seconds = _counted(method, route, status)
+    requests.inc()
+    seconds.observe(took_s)
     outcome: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(took_s * 1000, 1)}
     if user_id := request.get(USER_ID):
         outcome["user_id"] = user_id
@@ -232,6 +235,12 @@ def _tell(request: web.Request, status: int, took_s: float) -> None:
         log.warning("request", **outcome, cause=repr(problem.__cause__))
     else:
         log.info("request", **outcome)
+
+
+@cache
+def _counted(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The series of such requests, looked up once: there are few."""
+    return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_SECONDS.labels(method, route)
 
 
 def _refusal(raw: web.Request, error: Exception) -> Problem:

@@ -154,21 +154,32 @@ def stats(post: Document) -> PostStats:
 
 def counts(post: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    return {name: max(0, post.get(name, 0)) for name in COUNTS} | {"version": post["version"]}
+    likes, comments, reposts = post.get("likes", 0), post.get("comments", 0), post.get("reposts", 0)
+    return {
+        "likes": likes if likes > 0 else 0,
+        "comments": comments if comments > 0 else 0,
+        "reposts": reposts if reposts > 0 else 0,
+        "version": post["version"],
+    }
 
 
 def rendered(seen: SeenPost) -> Post:
     """A post as the viewer sees it who may see it."""
-    return Post.model_construct(
+    return Post.model_construct(**fields(seen))
+
+
+def fields(seen: SeenPost) -> Document:
+    """What a post says to the viewer who may see it, by the names of `Post`."""
+    return {
         **_public(seen.post, users.ref(seen.author)),
-        liked=seen.liked,
-        reposted=seen.reposted is not None,
-        bookmarked=seen.bookmarked,
-    )
+        "liked": seen.liked,
+        "reposted": seen.reposted is not None,
+        "bookmarked": seen.bookmarked,
+    }
 
 
 def _public(post: Document, author: UserRef) -> Document:
-    pictures = {each["_id"]: each for each in post.get("pictures", ())}
+    pictures = {each["_id"]: each for each in post.get("pictures") or ()}
     return {
         "id": post["_id"],
         "author": author,

@@ -93,19 +93,20 @@ class _Walk:
 
     async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
         """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
-        ids = dict.fromkeys(line.post_id for line in lines)
-        found, bringers = await asyncio.gather(
-            visibility.posts(self.mongo, ids, viewer=self.owner, muted=False),
-            sources.bringers(self.mongo, self.owner, lines),
+        reading = visibility.posts(
+            self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False
         )
+        if any(line.reposts for line in lines):
+            found, bringers = await asyncio.gather(reading, sources.bringers(self.mongo, self.owner, lines))
+        else:
+            found, bringers = await reading, {}
         seen = {each.post["_id"]: each for each in found}
         shown = []
         for line in lines:
             each = seen.get(line.post_id)
             by = next((bringers[who] for who in line.reposts if who in bringers), None)
             if each and self._belongs(line, each, by):
-                post = FeedPost.model_construct(**posts.rendered(each).__dict__, place=line.place, reposted_by=by)
-                shown.append((line, post))
+                shown.append((line, FeedPost.model_construct(**posts.fields(each), place=line.place, reposted_by=by)))
         return shown
 
     def _belongs(self, line: Line, seen: SeenPost, by: UserRef | None) -> bool:

@@ -55,6 +55,8 @@ class Span(NamedTuple):
 
 async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = None) -> Found:
     """What was put into a timeline; with `late`, those too that match it wherever they are."""
+    if span.at == TOP and span.older and not span.bottom and not late:
+        return _found(await mongo.newest.page("feed_entries", {"owner": owner}, "place", span.most), span)
     beyond: Document = {"place": span.places}
     where = {"owner": owner, **({"$or": [beyond, late]} if late else beyond)}
     return _found(await mongo.many("feed_entries", where, sort=[("place", span.way)], limit=span.most), span)
@@ -184,5 +186,7 @@ def _line(row: Document) -> Line:
     place: str = row.get("place") or row["_id"]
     made = clock.made_at(place)
     came = max(row.get("arrived", made), made)
-    why = sorted(row.get("reposts", ()), key=lambda each: each["id"])
-    return Line(place, row.get("post_id") or place, row["author_id"], came, tuple(each["by"] for each in why))
+    reposts: tuple[str, ...] = ()
+    if why := row.get("reposts"):
+        reposts = tuple(each["by"] for each in sorted(why, key=lambda each: each["id"]))
+    return Line(place, row.get("post_id") or place, row["author_id"], came, reposts)

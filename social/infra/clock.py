@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from bson import ObjectId
 
@@ -31,7 +32,12 @@ def new_id() -> str:
 
 def made_at(id_: str) -> datetime:
     """When an id was made, to the second."""
-    return datetime.fromtimestamp(int(id_[:8], 16), UTC)
+    return _at_second(id_[:8])
+
+
+@lru_cache(4_096)
+def _at_second(hexadecimal: str) -> datetime:
+    return datetime.fromtimestamp(int(hexadecimal, 16), UTC)
 
 
 def first_id(at: datetime) -> str:

@@ -18,6 +18,8 @@ Found = dict[str, Document]
 Fetch = Callable[[str, Sequence[str], Sequence[str] | None], Awaitable[list[Document]]]
 
 MOST_IDS = 32  # in one command: a Python store compares each id with each document, 16 take 1.3 ms and 64 take 6.7 ms
+MOST_RARE = 64  # in one command where few of the ids are there, as likes are: what is missing is compared with nothing
+RARE = 0.25  # of the ids
 MOST_WAITING = 4_096  # ids of one collection: what is asked for beyond them is refused at once
 IN_FLIGHT = 2  # commands of one collection: while one is answered the next is on its way
 
@@ -39,7 +41,8 @@ class _Ask:
         self.left -= 1
         if not self.left and not self.future.done():
             found = self.found
-            self.future.set_result({each: found[each] for each in self.ids if each in found})
+            ordered = len(found) < 2 or len(self.ids) == 1
+            self.future.set_result(found if ordered else {each: found[each] for each in self.ids if each in found})
 
     def fail(self, error: BaseException) -> None:
         """Fail all that was asked, because one of the ids did."""
@@ -59,6 +62,7 @@ class Loader:
         self._wanted: Batch = {}
         self._running = 0
         self._scheduled = False
+        self._share = 1.0  # of the ids of late that were there
 
     async def get(self, id_: str) -> Document | None:
         """The document with this id, or None; raises Unavailable."""
@@ -75,17 +79,28 @@ class Loader:
         asked = tuple(dict.fromkeys(ids))
         if not asked:
             future.set_result({})
-        elif self._wanted and len(self._wanted) + sum(each not in self._wanted for each in asked) > MOST_WAITING:
+        elif self._wanted and self._too_many(asked):
             future.set_exception(Unavailable("Too many reads wait for the store; try again later"))
         else:
             ask = _Ask(asked, future, logs.current_trace())
+            wanted = self._wanted
             for id_ in asked:
-                self._wanted.setdefault(id_, []).append(ask)
+                if id_ in wanted:
+                    wanted[id_].append(ask)
+                else:
+                    wanted[id_] = [ask]
             if not self._scheduled and self._running < IN_FLIGHT:
                 self._scheduled = True
                 # In a context of its own: the deadline and the trace of whoever asks first are not the others'.
                 loop.call_soon(self._start, context=contextvars.Context())
         return future
+
+    def _too_many(self, asked: Sequence[str]) -> bool:
+        here = len(self._wanted)
+        return here + len(asked) > MOST_WAITING and here + sum(map(self._is_new, asked)) > MOST_WAITING
+
+    def _is_new(self, id_: str) -> bool:
+        return id_ not in self._wanted
 
     def _start(self) -> None:
         self._scheduled = False
@@ -98,7 +113,8 @@ class Loader:
     def _next(self) -> Batch:
         """The next ids that somebody still waits for: a request that ended meanwhile costs the store nothing."""
         batch: Batch = {}
-        while self._wanted and len(batch) < MOST_IDS:
+        most = MOST_RARE if self._share < RARE else MOST_IDS
+        while self._wanted and len(batch) < most:
             id_ = next(iter(self._wanted))
             waiting = [each for each in self._wanted.pop(id_) if not each.future.done()]
             if waiting:
@@ -128,6 +144,7 @@ class Loader:
         self._sizes.observe(len(batch))
         try:
             found = {row["_id"]: row for row in await self._fetch(self._name, list(batch), self._fields)}
+            self._share += (len(found) / len(batch) - self._share) / 8
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):  # one of the ids is at fault: find it
                 for half in _halves(batch):

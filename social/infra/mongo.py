@@ -11,7 +11,7 @@ import pymongo
 from bson import CodecOptions
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, NetworkTimeout, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -20,6 +20,7 @@ from social.infra import store_metrics
 from social.infra.group_commit import DURABLE, Conflict, GroupCommit
 from social.infra.loaders import Loaders
 from social.infra.memory import TtlCache
+from social.infra.newest import Newest
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
@@ -29,6 +30,7 @@ __all__ += ["Transaction", "Where", "reachable"]
 
 T = TypeVar("T")
 
+CODECS: CodecOptions[Document] = CodecOptions(tz_aware=True)
 CLOSE_S = 0.5
 ALONE_AFTER = 2  # refusals, a transaction is no longer written together with others
 
@@ -38,6 +40,7 @@ class Mongo:
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = TtlCache()
+        self.newest = Newest(self.many)
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(
@@ -51,9 +54,7 @@ class Mongo:
             )
         except (PyMongoError, ValueError):  # whose words may hold the password
             raise StartError("MONGO_URL is wrong: it is no URL; are user and password percent-encoded?") from None
-        self.database: Any = self._client.get_database(
-            database, codec_options=CodecOptions(tz_aware=True), write_concern=DURABLE
-        )
+        self.database: Any = self._client.get_database(database, codec_options=CODECS, write_concern=DURABLE)
         self.commits = GroupCommit(self._client, self.database)
 
     async def ping(self, timeout_s: float | None = None) -> None:
@@ -79,8 +80,23 @@ class Mongo:
         return self.loaders.of(collection, fields).get_many(ids)
 
     async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
-        where: Where = {"_id": ids[0]} if len(ids) == 1 else {"_id": {"$in": list(ids)}}
-        return await self.many(collection, where, fields=dict.fromkeys(fields, 1) if fields else None)
+        """The documents with these ids. A bare command costs this process a quarter less than the driver's cursor."""
+        find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
+        if fields:
+            find["projection"] = dict.fromkeys(fields, 1)
+        async with reachable():
+            try:
+                cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
+            except NetworkTimeout:
+                raise
+            except AutoReconnect:  # a connection that had gone: the driver itself tries only its own reads again
+                cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
+            found: list[Document] = cursor["firstBatch"]
+            while cursor["id"]:  # large documents: an answer has 16 MB
+                more = {"getMore": cursor["id"], "collection": collection}
+                cursor = (await self.database.command(more, codec_options=CODECS))["cursor"]
+                found += cursor["nextBatch"]
+            return found
 
     async def many(
         self, collection: str, where: Where, *, fields: Where | None = None, sort: Sort | None = None, limit: int = 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from social.contracts.problems import Unavailable
 from social.infra import logs
-from social.infra.loaders import MOST_IDS, MOST_WAITING, Document, Loader, Loaders, together
+from social.infra.loaders import MOST_IDS, MOST_RARE, MOST_WAITING, Document, Loader, Loaders, together
 
 IDS = "abcdefgh"
 POISON = "poison"
@@ -198,18 +198,35 @@ async def test_what_nobody_waits_for_any_more_is_not_sent() -> None:
 
 
 async def test_commands_are_bounded_and_so_is_what_waits_for_them() -> None:
-    store = Store()
+    ids = [f"{at:04}" for at in range(MOST_WAITING)]
+    store = Store({each: {"_id": each} for each in ids})
     things = loader(store)
     async with holding(store):
-        reads = [things.get_many(f"{at:04}" for at in range(MOST_WAITING))]
+        reads = [things.get_many(ids)]
         with pytest.raises(Unavailable):
             await things.get("one more")
         reads.append(things.get_many(["0007"]))  # which is asked for already
         await _turns()
         assert [len(each) for each in store.sent] == [MOST_IDS, MOST_IDS], "two commands are on their way at most"
         reads.append(things.get_many(["one more"]))
-    assert await together(*reads) == [{}, {}, {}]
+    found = await together(*reads)
+    assert [len(each) for each in found] == [MOST_WAITING, 1, 0]
+    assert [*found[0]] == ids, "in the order of the ids"
     assert max(map(len, store.sent)) == MOST_IDS
+
+
+async def test_a_command_takes_more_ids_where_few_of_them_are_there() -> None:
+    store = Store()
+    things = loader(store)
+    missing = [f"{at:04}" for at in range(40 * MOST_IDS)]
+    assert await things.get_many(missing) == {}
+    assert len(store.sent[0]) == MOST_IDS
+    assert max(map(len, store.sent)) == len(store.sent[-2]) == MOST_RARE
+    assert sorted(each for sent in store.sent for each in sent) == missing
+    store.documents = {each: {"_id": each} for each in missing}
+    store.sent.clear()
+    assert len(await things.get_many(missing)) == len(missing)
+    assert len(store.sent[-2]) == MOST_IDS, "until they are found again"
 
 
 async def test_one_who_asks_for_more_than_may_wait_is_answered_where_nobody_else_waits() -> None:
