@@ -121,4 +121,4 @@ async def test_a_hundred_likes_at_once(plaza: Plaza, commands: Commands, ada: Pe
     sent = names(commands)
     await settled(plaza, ada, 50, 100)
     assert sent.count("commitTransaction") <= 15
-    assert len(sent) <= 150, "27 for a like alone, no more than 1.5 for one of a hundred"
+    assert len(sent) <= 150, "23 for a like alone, no more than 1.5 for one of a hundred"
