@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import monitoring
+from pymongo.errors import AutoReconnect
 from support.people import Person
 from support.plaza import Plaza
 
@@ -226,6 +228,48 @@ async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch:
     go.set()
     await asyncio.wait(tasks)
     assert await mongo.count("inbox", {}, limit=99) == len(tasks) - len(refused)
+
+
+async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_of, lost = mongo._client.start_session, []
+
+    async def start_session() -> Any:
+        session = await session_of()
+        commit = session.commit_transaction
+
+        async def commit_transaction() -> None:
+            await commit()
+            if not lost:
+                lost.append(error := AutoReconnect("the answer was lost"))
+                error._add_error_label("UnknownTransactionCommitResult")
+                raise error
+
+        session.commit_transaction = commit_transaction
+        return session
+
+    monkeypatch.setattr(mongo.commits, "_client", SimpleNamespace(start_session=start_session))
+    assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
+    assert lost
+    assert await mongo.count("inbox", {}, limit=99) == 5
+
+
+async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = GroupCommit._write
+
+    async def silent(self: GroupCommit, step: Any, session: Any) -> None:
+        await write(self, step, session)
+        await asyncio.sleep(60)
+
+    async def tried(at: int) -> None:
+        await mongo.transact(lambda tx: insert(tx, f"row {at}"), timeout_s=0.5)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GroupCommit, "_write", silent)
+        refused = await asyncio.gather(*(tried(at) for at in range(5)), return_exceptions=True)
+    assert [type(each) for each in refused] == [Unavailable] * 5
+    assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
 
 
 async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:
