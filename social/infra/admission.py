@@ -36,11 +36,7 @@ class Priority(IntEnum):
 
 SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
 
-
-class Overloaded(Unavailable):
-    """This process has as much to do as it can; nothing was done, and a retry is safe."""
-
-    retry_after_s = 1
+OVERLOADED = "There is as much to do as can be done; try again in a moment"
 
 
 class Admission:
@@ -61,13 +57,13 @@ class Admission:
         return int(self._limit)
 
     def check(self, priority: Priority) -> None:
-        """Raises Overloaded where a request of this priority would be refused now."""
+        """Raises Unavailable where a request of this priority would be refused now."""
         if self._here >= self._limit * SHARES[priority]:
             self._refuse()
 
     @contextmanager
     def work(self, priority: Priority) -> Iterator[None]:
-        """Work on a request; raises Overloaded where too many are worked on for one of this priority.
+        """Work on a request; raises Unavailable where too many are worked on for one of this priority.
 
         What waits for something else than this process and its servers (a body that arrives slowly, the hash of a
         password) stays outside: it would make slow clients look like overload.
@@ -102,4 +98,4 @@ class Admission:
         if now - self._said_at >= SAY_EVERY_S:
             log.warning("overloaded: requests are refused", refused=self._refused, limit=self.limit)
             self._said_at, self._refused = now, 0
-        raise Overloaded
+        raise Unavailable(OVERLOADED)
