@@ -34,14 +34,11 @@ class _Ask:
         self.left = len(ids)
         self.found: Found = {}
 
-    def answer(self, id_: str, document: Document | None) -> None:
-        """Take in one document, or that there is none; each caller gets a copy of its own."""
-        if document is not None:
-            self.found[id_] = dict(document)
-        self.left -= 1
-        if not self.left and not self.future.done():
+    def finish(self) -> None:
+        """Hand over what was found, in the order of the ids: all of them were answered for."""
+        if not self.future.done():
             found = self.found
-            ordered = len(found) < 2 or len(self.ids) == 1
+            ordered = len(found) < 2
             self.future.set_result(found if ordered else {each: found[each] for each in self.ids if each in found})
 
     def fail(self, error: BaseException) -> None:
@@ -157,7 +154,11 @@ class Loader:
         for id_, asks in batch.items():
             document = found.get(id_)
             for ask in asks:
-                ask.answer(id_, document)
+                if document is not None:
+                    ask.found[id_] = document.copy()  # each caller's own
+                ask.left -= 1
+                if not ask.left:
+                    ask.finish()
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
