@@ -40,7 +40,7 @@ class Mongo:
 
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = TtlCache()
-        self.newest = Newest(self.many)
+        self.newest = Newest(self)
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(

@@ -12,10 +12,10 @@ Document = dict[str, Any]
 MOST = 10_000  # lists remembered, about 4 MB
 
 
-class ReadMany(Protocol):
-    """How the documents that match are read, in one command."""
+class Reader(Protocol):
+    """Who reads the documents that match, in one command."""
 
-    def __call__(
+    def many(
         self, collection: str, where: Mapping[str, Any], *, sort: list[tuple[str, int]], limit: int
     ) -> Awaitable[list[Document]]: ...
 
@@ -27,8 +27,8 @@ class Newest:
     give; one that is not full, because much was deleted, is read again from the whole list.
     """
 
-    def __init__(self, read: ReadMany) -> None:
-        self._read = read
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._ends: dict[tuple[Any, ...], Any] = {}
 
     async def page(self, collection: str, where: Mapping[str, str], field: str, most: int) -> list[Document]:
@@ -37,9 +37,9 @@ class Newest:
         end = self._ends.pop(key, None)
         sort = [(field, -1)]
         if end is not None:
-            found = await self._read(collection, {**where, field: {"$gte": end}}, sort=sort, limit=most)
+            found = await self._reader.many(collection, {**where, field: {"$gte": end}}, sort=sort, limit=most)
         if end is None or len(found) < most:
-            found = await self._read(collection, where, sort=sort, limit=most)
+            found = await self._reader.many(collection, where, sort=sort, limit=most)
         if len(found) == most:
             self._ends[key] = found[-1][field]
             if len(self._ends) > MOST:

@@ -32,7 +32,7 @@ async def page(lists: Newest, owner: str = "ada") -> list[int]:
 @given(st.lists(st.tuples(st.sampled_from("+-?"), st.integers(0, 12)), max_size=40))
 async def test_every_page_is_what_the_whole_list_gives(steps: list[tuple[str, int]]) -> None:
     store = Store()
-    lists = Newest(store.many)
+    lists = Newest(store)
     for kind, place in steps:
         if kind == "+":
             store.places.add(place)
@@ -44,7 +44,7 @@ async def test_every_page_is_what_the_whole_list_gives(steps: list[tuple[str, in
 
 async def test_what_a_page_read_before_does_not_show_is_not_asked_for() -> None:
     store = Store()
-    lists = Newest(store.many)
+    lists = Newest(store)
     store.places = set(range(100))
     assert await page(lists) == [99, 98, 97]
     store.places.add(100)
@@ -59,7 +59,7 @@ async def test_what_a_page_read_before_does_not_show_is_not_asked_for() -> None:
 async def test_only_so_many_lists_are_remembered(monkeypatch: Any) -> None:
     monkeypatch.setattr(newest, "MOST", 2)
     store = Store()
-    lists = Newest(store.many)
+    lists = Newest(store)
     store.places = {1, 2, 3, 4}
     for owner in ("ada", "bob", "cyd", "ada"):
         await page(lists, owner)
