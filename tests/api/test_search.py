@@ -1,11 +1,13 @@
 """Finding people by the beginning of a name."""
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from support.people import Door, Person
 
 from social.contracts.people import People
+from social.infra.loaders import Loader
 from social.infra.mongo import Mongo
 
 
@@ -126,9 +128,16 @@ async def test_a_search_reads_no_more_than_a_page_however_many_match(
         read.append(len(found))
         return found
 
+    def by_id(self: Loader, ids: Iterable[str]) -> object:
+        asked = list(ids)
+        read.append(len(asked))
+        return get_many(self, asked)
+
+    get_many = Loader.get_many
     monkeypatch.setattr(Mongo, "many", counting)
+    monkeypatch.setattr(Loader, "get_many", by_id)
     assert names(await ada.search("lee", limit=2)) == ["lee0", "lee1"]
-    assert sorted(read) == [0, 2, 3]  # blocks, people, names
+    assert sorted(read) == [2, 2, 3]  # edges and people, by id, and names
 
 
 async def test_who_is_blocked_is_found_by_neither(door: Door, ada: Person, bob: Person) -> None:
