@@ -56,7 +56,7 @@ async def fan_out(social: Social, happened: Happened, post_id: str, author_id: s
 
     What a suspended author wrote is put there too: nobody sees it until that is lifted.
     """
-    if not await social.mongo.one("posts", {"_id": post_id}, {"_id": 1}):
+    if not await social.mongo.get("posts", post_id, ("_id",)):
         return
     told = await feeds.fan_out(social.mongo, post_id, author_id, after)
     if told.after is not None:

@@ -1,5 +1,8 @@
 """Keeps home timelines true to who follows whom, and hands what happens to posts to the fan-out."""
 
+import asyncio
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 
 from social import edges, feeds, requests
@@ -7,6 +10,7 @@ from social.contracts.events import (
     FollowAccepted,
     FollowRequested,
     Group,
+    PostPublished,
     PrivacyChanged,
     TimelineWanted,
     UserBlocked,
@@ -23,15 +27,46 @@ from social.infra.mongo import Transaction
 from social.infra.wiring import Social
 from workers import fanout
 
+AUTHORS_AT_ONCE = 8  # whose posts are fanned out side by side: so their reads and waits are shared
+
 
 async def handle(social: Social, happened: Sequence[Happened], *, fanout_limit: int = feeds.FANOUT_LIMIT) -> None:
-    """Each event by itself: its effect is the same when repeated."""
-    for each in happened:
-        with logs.working_for(each.trace):
-            if isinstance(each.event, fanout.EVENTS):
-                await fanout.handle(social, each, limit=fanout_limit)
-            else:
-                await _of_people(social, each)
+    """Each event by itself and in order, its effect the same when repeated; but new posts in a row together.
+
+    What happens between people is a line that no post crosses: a timeline that is being built must not miss one.
+    """
+    for new_posts, run in itertools.groupby(happened, key=lambda each: isinstance(each.event, PostPublished)):
+        if new_posts:
+            await _fan_out(social, list(run), fanout_limit)
+        else:
+            for each in run:
+                await _one(social, each, fanout_limit)
+
+
+async def _fan_out(social: Social, published: Sequence[Happened], fanout_limit: int) -> None:
+    by_author: dict[str, list[Happened]] = defaultdict(list)
+    for each in published:
+        assert isinstance(each.event, PostPublished)
+        by_author[each.event.author_id].append(each)
+    gate = asyncio.Semaphore(AUTHORS_AT_ONCE)
+
+    async def of_author(posts: Sequence[Happened]) -> None:
+        async with gate:
+            for each in posts:
+                await _one(social, each, fanout_limit)
+
+    done = await asyncio.gather(*map(of_author, by_author.values()), return_exceptions=True)
+    for failed in done:  # all have ended: what is handled again meets none of it
+        if failed is not None:
+            raise failed
+
+
+async def _one(social: Social, happened: Happened, fanout_limit: int) -> None:
+    with logs.working_for(happened.trace):
+        if isinstance(happened.event, fanout.EVENTS):
+            await fanout.handle(social, happened, limit=fanout_limit)
+        else:
+            await _of_people(social, happened)
 
 
 async def _of_people(social: Social, happened: Happened) -> None:

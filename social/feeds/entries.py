@@ -14,6 +14,7 @@ from social.infra.mongo import Document, Mongo, Reader, Transaction
 
 FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines are read, and holds no queue
 STAYS = 0.9  # of the limit: who was merged once is so down to here, and does not change sides with every follower
+SIDE = ("followers", "merged")
 TRIM_ONE_IN = 64  # writes: a timeline grows this much over its cap on average, and a chunk looks at eight
 
 
@@ -26,7 +27,7 @@ class Told(NamedTuple):
 
 async def changes_side(reader: Reader, author_id: str, limit: int) -> bool | None:
     """Whether somebody's posts are to be merged from now on when timelines are read; None where nothing changes."""
-    author = await reader.one("users", {"_id": author_id}, {"followers": 1, "merged": 1})
+    author = await reader.get("users", author_id, SIDE)
     if author is None:
         return None
     before = author.get("merged", False)
@@ -49,7 +50,8 @@ async def change_side(tx: Transaction, author_id: str, limit: int) -> None:
 
 async def is_merged(mongo: Mongo, author_id: str) -> bool:
     """Whether that was the last word on them."""
-    return bool(await mongo.one("users", {"_id": author_id, "merged": True}, {"_id": 1}))
+    author = await mongo.get("users", author_id, SIDE)
+    return bool(author and author.get("merged"))
 
 
 async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Told:
