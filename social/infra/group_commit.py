@@ -49,8 +49,8 @@ class Unit:
     writes: list[Write]
     done: "asyncio.Future[None]"
     alone: bool  # with nobody else, after it was refused again and again
-    timeout_s: float
-    starts_at: float  # by the loop's clock: before that it only joins others
+    until: float  # by the loop's clock, its caller waits
+    starts_at: float  # before that it only joins others
     sent: bool = False
     keys: list[tuple[str, str]] = field(init=False)
     size: int = field(init=False)
@@ -100,7 +100,8 @@ class GroupCommit:
         Raises Conflict where it was refused, Unavailable where the store is away or too much waits already.
         """
         loop = asyncio.get_running_loop()
-        unit = Unit(tx.all_writes(), loop.create_future(), alone, timeout_s, loop.time() + company_s)
+        now = loop.time()
+        unit = Unit(tx.all_writes(), loop.create_future(), alone, now + timeout_s, now + company_s)
         blocker = next((held for key in unit.keys if (held := self._held.get(key))), None)
         if blocker is not None:  # it writes what this one has read: wait for it, and look again
             ended = loop.create_future()
@@ -188,6 +189,9 @@ class GroupCommit:
         """Commit a group, less those of it that are at fault."""
         tries, committed = 0, False
         while group and not committed:
+            group = self._wanted(group)
+            if not group:
+                return None
             try:
                 await self._attempt(group)
                 committed = True
@@ -202,6 +206,13 @@ class GroupCommit:
                     return self._answer(group, Conflict("") if conflicts(cause) else error)
                 await asyncio.sleep(random.uniform(0, 0.002 * 2**tries))  # noqa: S311 - jitter
         return self._answer(group)
+
+    def _wanted(self, group: list[Unit]) -> list[Unit]:
+        """Those of a group whose callers still wait: what was given up is not begun again."""
+        for unit in group:
+            if unit.done.done():
+                self._release(unit)
+        return [unit for unit in group if not unit.done.done()]
 
     async def _apart(self, group: list[Unit]) -> None:
         """Commit the halves of a group by themselves: one of them holds what is at fault."""
@@ -243,7 +254,7 @@ class GroupCommit:
     async def _attempt(self, group: Sequence[Unit]) -> None:
         """Write a group in one store transaction; raises _Refused, Unavailable, and what the driver says."""
         try:
-            async with asyncio.timeout(max(unit.timeout_s for unit in group)), reachable():
+            async with asyncio.timeout_at(max(unit.until for unit in group)), reachable():
                 session = await self._client.start_session()
                 try:
                     await self._in(session, group)

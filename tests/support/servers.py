@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
 import pytest
 
 from embedded import store_programs
@@ -123,9 +125,12 @@ class DocumentStore(Server):
         return None if importlib.util.find_spec("secantus") else "secantusdb is not installed"
 
     def freeze(self) -> None:
-        """Stop the process where it is; it neither answers nor closes anything."""
+        """Stop the process where it is; from here on it neither answers nor closes anything."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        stopping, until = psutil.Process(self._process.pid), time.monotonic() + 5
+        while stopping.status() != psutil.STATUS_STOPPED and time.monotonic() < until:
+            time.sleep(0.001)  # a busy machine lets it run on for a moment
 
     def thaw(self) -> None:
         """Let it go on."""
