@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from statistics import mean, median
 
 import pytest
 from support.people import Answer, Person
@@ -20,13 +21,12 @@ from social.infra.admission import AIM_S, LEAST, START, Admission, Priority
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))
 LASTS_S = 20.0 if SOAK else 3.0
-# A short run shares its processor with other tests and begins late, so it proves less.
-GOODPUT, LONGEST_S = (0.8, 1.0) if SOAK else (0.6, 2.0)
+GOODPUT, LONGEST_S = (0.8, 1.0) if SOAK else (0.7, 1.5)  # a short run is mostly its beginning
 WORK_S, AT_ONCE = 0.04, 4  # of a thing that can be done 100 times a second, whatever this machine can do
 CAPACITY = AT_ONCE / WORK_S
 
 routes = Service("users", "What takes its time.")
-done: list[float] = []
+done: list[tuple[float, float]] = []  # when each piece of work began and ended
 gates: list[asyncio.Semaphore] = []
 
 
@@ -39,11 +39,12 @@ class Done(Contract):
 @routes.put("/v1/slow")
 async def slowly(request: Request) -> Done:
     """Do what few can do at once."""
-    began = time.monotonic()
+    came = time.monotonic()
     async with gates[-1]:
+        began = time.monotonic()
         await asyncio.sleep(WORK_S)
-    done.append(time.monotonic() - began)
-    return Done(after_s=done[-1])
+        done.append((began, time.monotonic()))
+    return Done(after_s=time.monotonic() - came)
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ class Crowd:
     """What became of requests that were sent at a steady rate."""
 
     took_s: list[float] = field(default_factory=list)  # of those that were let in, on the server
+    answered_s: list[float] = field(default_factory=list)  # of the same, for the client
     refused_s: list[float] = field(default_factory=list)
     refusals: list[Answer] = field(default_factory=list)
 
@@ -67,6 +69,7 @@ class Crowd:
         answer = await person.ask("PUT", "/v1/slow")
         if answer.status == 200:
             self.took_s.append(answer.ok(Done).after_s)
+            self.answered_s.append(time.monotonic() - began)
         else:
             self.refusals.append(answer)
             self.refused_s.append(time.monotonic() - began)
@@ -80,15 +83,19 @@ class Crowd:
 
 
 async def test_at_four_times_what_can_be_done_goodput_stays(ada: Person) -> None:
+    done.clear()
     crowd = Crowd()
     await crowd.come(ada, 4 * CAPACITY, LASTS_S)
-    assert len(crowd.took_s) >= GOODPUT * CAPACITY * LASTS_S
-    assert sorted(crowd.took_s)[int(len(crowd.took_s) * 0.99)] <= LONGEST_S
-    assert sorted(crowd.refused_s)[len(crowd.refused_s) // 2] <= 0.1  # at once, and not after its work was done
+    # Goodput is how much of the time the work was done that can be done: however slow the machine is at the moment.
+    worked_s = [ended - began for began, ended in done]
+    assert sum(worked_s) >= GOODPUT * AT_ONCE * (done[-1][1] - done[0][0])
+    slowdown = max(1.0, mean(worked_s) / WORK_S)
+    assert sorted(crowd.took_s)[int(len(crowd.took_s) * 0.99)] <= LONGEST_S * slowdown
+    assert median(crowd.refused_s) <= median(crowd.answered_s) / 2  # at once, and not after its work was done
     for answer in crowd.refusals:
         answer.refused(503, "unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
-    assert len(crowd.refusals) > 2 * CAPACITY * LASTS_S
+    assert len(crowd.refusals) > 1.5 * len(crowd.took_s)
 
 
 async def test_what_was_refused_was_not_done(ada: Person) -> None:
