@@ -48,7 +48,7 @@ class Route:
 
     @property
     def priority(self) -> Priority:
-        """What is refused before it, and after it, under overload."""
+        """Its place among what is refused under overload: lists first, repairs last."""
         if self.service in ESSENTIAL:
             return Priority.ESSENTIAL
         return Priority.BULK if self.service in BULK or self.query is not None else Priority.USUAL
