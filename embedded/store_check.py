@@ -1,4 +1,4 @@
-"""What a document store must get right and one version of one program does not: asked of it when it starts."""
+"""A check at the start: whether the document store keeps promises that one version of one program breaks."""
 
 from pymongo.errors import DuplicateKeyError
 

@@ -14,7 +14,7 @@ RUST = "secantusd-rs"
 
 
 class StoreProgram(NamedTuple):
-    """One program: where it is, and the options it needs besides those that all of them take."""
+    """A store program: its path, and the options it needs besides those that all programs take."""
 
     find: Callable[[], str | None]
     missing: str
@@ -45,7 +45,7 @@ def command(name: str, data: Path, config: Path, port: int) -> list[str]:
 
 
 def url(port: int) -> str:
-    """Where clients find either of them."""
+    """The URL that clients of either program connect to."""
     # retryWrites: both remember a write that may be retried in memory alone, so after their restart a retry would be
     # done twice; and the Python one scans those of the last 30 minutes at each write.
     return f"mongodb://127.0.0.1:{port}/?retryWrites=false"

@@ -56,7 +56,7 @@ Figures = dict[str, Any]
 
 
 def show(line: str) -> None:
-    """Where it is."""
+    """Print one line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -107,7 +107,7 @@ async def rest(crowd: Crowd, asks: Requests, kinds: Sequence[str]) -> Figures:
 
 
 async def rounds(asked: argparse.Namespace, size: Size) -> dict[str, list[Figures]]:
-    """What each round measured of each system; who begins changes from round to round."""
+    """Measure each system once a round and return the figures; the system that begins changes from round to round."""
     measured: dict[str, list[Figures]] = {name: [] for name in asked.only}
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as name:
@@ -130,7 +130,7 @@ def since(began: float) -> str:
 
 
 def medians(several: Sequence[Any]) -> Any:
-    """The same shape with the median of each number; what one round did not find is left out of it."""
+    """Return figures of one round's shape with the median of each number; what a round did not measure is left out."""
     first = several[0]
     if isinstance(first, dict):
         return {key: medians([each[key] for each in several]) for key in first}
