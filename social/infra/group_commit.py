@@ -10,18 +10,17 @@ import contextlib
 import contextvars
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymongo import DeleteOne
-from pymongo.errors import BulkWriteError, PyMongoError
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
+from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
-from social.infra import metrics
-from social.infra.store_errors import DUPLICATE_KEY, conflicts, index_of, reachable, transient, write_errors
-from social.infra.transaction import Transaction, Write
+from social.infra import metrics, store_transaction
+from social.infra.store_errors import conflicts, reachable, transient
+from social.infra.store_transaction import Command, Rejected
+from social.infra.transaction import Kind, Transaction, Write
 
 # Store transactions of a process at once. With two the groups are half as large: a like at 4 at once cost half as much
 # processor time again, here and in the store, on either embedded store, and none was answered sooner.
@@ -31,7 +30,6 @@ MOST_WRITES = 600  # of a group; a worker's batch may have more, and goes alone 
 MOST_BYTES = 4 << 20
 MOST_WAITING = 2_000  # transactions: what comes beyond them is refused at once
 TRIES = 4  # of a group while the store fails it
-DURABLE = WriteConcern(w="majority", j=True)
 
 
 class Conflict(Exception):
@@ -88,7 +86,7 @@ class GroupCommit:
         self._waiting: list[Unit] = []
         self._held: dict[tuple[str, str], Unit] = {}  # by whom a document is about to be written
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ending: set[asyncio.Future[None]] = set()
+        self._thread = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="commit")
         self._later: asyncio.TimerHandle | None = None
 
     async def commit(
@@ -123,8 +121,8 @@ class GroupCommit:
     async def finish(self, timeout_s: float) -> None:
         """Wait for what is on its way: a transaction left open is held by the store until its own deadline."""
         until = asyncio.get_running_loop().time() + timeout_s
-        while (left := [*self._tasks, *self._ending]) and (rest_s := until - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(left, timeout=rest_s)
+        while self._tasks and (rest_s := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=rest_s)
 
     def _start(self) -> None:
         while self._waiting and len(self._tasks) < IN_FLIGHT and self._ripe():
@@ -253,59 +251,30 @@ class GroupCommit:
 
     async def _attempt(self, group: Sequence[Unit]) -> None:
         """Write a group in one store transaction; raises _Refused, Unavailable, and what the driver says."""
+        loop, steps = asyncio.get_running_loop(), _steps(group)
+        within_s = max(unit.until for unit in group) - loop.time()
+        if within_s <= 0:
+            raise Unavailable
+        commands = [
+            Command(each.kind, each.collection, [write.statement for _, write in each.writes]) for each in steps
+        ]
         try:
-            async with asyncio.timeout_at(max(unit.until for unit in group)), reachable():
-                session = await self._client.start_session()
-                try:
-                    await self._in(session, group)
-                except asyncio.CancelledError:  # a deadline does not wait for a store that says nothing
-                    ending = asyncio.ensure_future(_end(session))
-                    self._ending.add(ending)
-                    ending.add_done_callback(self._ending.discard)
-                    raise
-                except BaseException:
-                    await session.end_session()  # which aborts what is under way
-                    raise
-                await session.end_session()
-        except TimeoutError as error:
-            raise Unavailable from error
+            async with reachable():
+                await loop.run_in_executor(self._thread, self._run_in_store, commands, within_s)
+        except Rejected as rejected:
+            writes = steps[rejected.command].writes
+            at_fault = writes if rejected.at is None else [writes[rejected.at]]
+            raise _Refused([unit for unit, _ in at_fault], rejected.on) from None
 
-    async def _in(self, session: Any, group: Sequence[Unit]) -> None:
-        session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
-        for step in _steps(group):
-            await self._write(step, session)
-        while True:
-            try:
-                await session.commit_transaction()
-                return
-            except PyMongoError as error:  # committing again is harmless and the only way to know
-                if not error.has_error_label("UnknownTransactionCommitResult"):
-                    raise
-                await asyncio.sleep(0.05)
-
-    async def _write(self, step: "_Step", session: Any) -> None:
-        """One command; raises _Refused with those whose write it refused."""
-        collection, operations = self._database[step.collection], [write.operation for _, write in step.writes]
-        try:
-            if step.kind == "insert":
-                await collection.insert_many(operations, session=session)
-                return
-            if step.kind == "delete" and (ids := _only_ids(operations)) is not None:
-                changed = (await collection.delete_many({"_id": {"$in": ids}}, session=session)).deleted_count
-            else:
-                done = await collection.bulk_write(operations, session=session)
-                changed = done.deleted_count if step.kind == "delete" else done.matched_count + done.upserted_count
-        except BulkWriteError as error:
-            raise _duplicate(step, error) from None
-        if step.kind in ("update", "delete") and changed != len(operations):
-            raise _Refused([unit for unit, _ in step.writes], "")
+    def _run_in_store(self, commands: Sequence[Command], within_s: float) -> None:
+        store_transaction.run(self._client.delegate, self._database.delegate, commands, within_s)
 
 
 @dataclass(slots=True)
 class _Step:
     """Writes of one kind to one collection, which go in one command."""
 
-    kind: str
+    kind: Kind
     collection: str
     writes: list[tuple[Unit, Write]]
 
@@ -324,24 +293,3 @@ def _steps(group: Sequence[Unit]) -> list[_Step]:
             step = steps.setdefault((write.collection, run, kind), _Step(kind, write.collection, []))
             step.writes.append((unit, write))
     return [steps[key] for key in sorted(steps, key=lambda key: (order[key[0]], key[1]))]
-
-
-def _only_ids(operations: Sequence[DeleteOne]) -> list[Any] | None:
-    """The ids of deletes that ask for nothing else; None where one does."""
-    filters = [each._filter for each in operations]  # the driver has no public name for it
-    return [each["_id"] for each in filters] if all(each.keys() == {"_id"} for each in filters) else None
-
-
-def _duplicate(step: _Step, error: BulkWriteError) -> Exception:
-    if (error.details or {}).get("writeConcernErrors"):
-        return Unavailable()
-    for each in write_errors(error):
-        if each["code"] == DUPLICATE_KEY:
-            unit, _ = step.writes[each["index"]]
-            return _Refused([unit], index_of(each))
-    return error
-
-
-async def _end(session: Any) -> None:
-    with contextlib.suppress(PyMongoError):  # then the store ends it by itself, by its own deadline
-        await session.end_session()

@@ -17,12 +17,13 @@ from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
 from social.infra import store_metrics
-from social.infra.group_commit import DURABLE, Conflict, GroupCommit
+from social.infra.group_commit import Conflict, GroupCommit
 from social.infra.loaders import Loaders
 from social.infra.memory import TtlCache
 from social.infra.newest import Newest
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
+from social.infra.store_transaction import DURABLE
 from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
 
 __all__ = ["AWAY", "AlreadyExists", "Document", "Fields", "InvalidDocument", "Mongo", "Reader", "Sort"]

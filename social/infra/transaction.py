@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from pymongo import DeleteMany, DeleteOne, UpdateMany, UpdateOne
-
 from social.contracts.envelope import Envelope
 from social.contracts.events import Event
 from social.infra import clock
@@ -68,7 +66,7 @@ class Write:
 
     kind: Kind
     collection: str
-    operation: Any  # the document of an insert, else the driver's operation
+    statement: Document  # the document of an insert, else a statement of the wire's `update` or `delete` command
     key: str | None  # the id that nobody else may write at this moment, where the write relies on what was read
 
     @property
@@ -76,7 +74,7 @@ class Write:
         """About how many bytes it has: exact enough to bound a group."""
         if self.kind != "insert":
             return 300
-        return 100 + sum(len(each) if isinstance(each, str | list) else 16 for each in self.operation.values())
+        return 100 + sum(len(each) if isinstance(each, str | list) else 16 for each in self.statement.values())
 
 
 class Transaction:
@@ -142,23 +140,23 @@ class Transaction:
 
         With `upsert` it is inserted where no document has the `_id`; one that has it must match.
         """
-        self.writes.append(Write("update", collection, UpdateOne(where, change, upsert=upsert), where["_id"]))
+        self.writes.append(Write("update", collection, {"q": where, "u": change, "upsert": upsert}, where["_id"]))
 
     def touch(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
         """Change at most one document, where it matches; a condition that does not hold is no conflict."""
-        self.writes.append(Write("touch", collection, UpdateOne(where, change, upsert=upsert), None))
+        self.writes.append(Write("touch", collection, {"q": where, "u": change, "upsert": upsert}, None))
 
     def touch_all(self, collection: str, where: Where, change: Any) -> None:
         """Change all documents that match at the commit."""
-        self.writes.append(Write("touch", collection, UpdateMany(where, change), None))
+        self.writes.append(Write("touch", collection, {"q": where, "u": change, "multi": True}, None))
 
     def delete(self, collection: str, where: Where) -> None:
         """Delete the one document that matches, its `_id` among it; where none matches, the verb runs anew."""
-        self.writes.append(Write("delete", collection, DeleteOne(where), where["_id"]))
+        self.writes.append(Write("delete", collection, {"q": where, "limit": 1}, where["_id"]))
 
     def clear(self, collection: str, where: Where) -> None:
         """Delete all documents that match at the commit."""
-        self.writes.append(Write("clear", collection, DeleteMany(where), None))
+        self.writes.append(Write("clear", collection, {"q": where, "limit": 0}, None))
 
     def record(self, *events: Event) -> None:
         """Record events of what this transaction makes true; nobody hears of them unless it commits."""

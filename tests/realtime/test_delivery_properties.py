@@ -8,7 +8,6 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymongo import UpdateOne
 from structlog.testing import LogCapture
 
 from realtime import delivery, resume
@@ -61,11 +60,11 @@ class Store:
         while True:
             tx = Transaction(cast(Reader, self))
             result = await verb(tx)
-            if all(self._written(write.operation) for write in tx.writes):
+            if all(self._written(write.statement) for write in tx.writes):
                 return result, tx
 
-    def _written(self, update: UpdateOne) -> bool:
-        where, change = cast(Any, update)._filter, cast(Any, update)._doc
+    def _written(self, update: Any) -> bool:
+        where, change = update["q"], update["u"]
         if where["seq"] != self.row["seq"]:
             return False
         self.row["seq"] = change["$set"]["seq"]

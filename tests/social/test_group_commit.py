@@ -1,6 +1,7 @@
 """Transactions of many verbs in one store transaction: what is refused costs only the verb it belongs to."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from pymongo import monitoring
 from pymongo.errors import AutoReconnect
 from support.people import Person
 from support.plaza import Plaza
+from support.relay import relayed
 
 from social import likes
 from social.contracts.events import PostLiked
@@ -231,14 +233,14 @@ async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch:
 
 
 async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
-    session_of, lost = mongo._client.start_session, []
+    session_of, lost = mongo._client.delegate.start_session, []
 
-    async def start_session() -> Any:
-        session = await session_of()
+    def start_session() -> Any:
+        session = session_of()
         commit = session.commit_transaction
 
-        async def commit_transaction() -> None:
-            await commit()
+        def commit_transaction() -> None:
+            commit()
             if not lost:
                 lost.append(error := AutoReconnect("the answer was lost"))
                 error._add_error_label("UnknownTransactionCommitResult")
@@ -247,29 +249,34 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, mo
         session.commit_transaction = commit_transaction
         return session
 
-    monkeypatch.setattr(mongo.commits, "_client", SimpleNamespace(start_session=start_session))
+    monkeypatch.setattr(
+        mongo.commits, "_client", SimpleNamespace(delegate=SimpleNamespace(start_session=start_session))
+    )
     assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
     assert lost
     assert await mongo.count("inbox", {}, limit=99) == 5
 
 
 async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards(
-    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+    mongo_url: str, mongo_database: str
 ) -> None:
-    write = GroupCommit._write
+    """The store hears the first write and its answer does not come; then the store is there again."""
+    async with relayed(mongo_url) as relay:
+        mongo = Mongo(relay.url, mongo_database)
+        await migrate(mongo)
 
-    async def silent(self: GroupCommit, step: Any, session: Any) -> None:
-        await write(self, step, session)
-        await asyncio.sleep(60)
+        async def tried(at: int) -> float:
+            started = time.monotonic()
+            with pytest.raises(Unavailable):
+                await mongo.transact(lambda tx: insert(tx, f"row {at}"), timeout_s=0.5)
+            return time.monotonic() - started
 
-    async def tried(at: int) -> None:
-        await mongo.transact(lambda tx: insert(tx, f"row {at}"), timeout_s=0.5)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(GroupCommit, "_write", silent)
-        refused = await asyncio.gather(*(tried(at) for at in range(5)), return_exceptions=True)
-    assert [type(each) for each in refused] == [Unavailable] * 5
-    assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
+        assert await mongo.transact(lambda tx: insert(tx, "warm"))
+        relay.answers_to_swallow("insert")
+        assert max(await asyncio.gather(*(tried(at) for at in range(5)))) < 2
+        relay.answers_to_swallow(None)
+        assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
+        mongo.close()
 
 
 async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:

@@ -22,7 +22,7 @@ import workers.fanout
 import workers.news
 import workers.notifications
 import workers.runner
-from social.infra.group_commit import GroupCommit
+from social.infra import store_transaction
 from social.infra.inbox import Happened
 from social.infra.pushing import Pushes
 
@@ -85,14 +85,14 @@ def before_the_commit() -> None:
 
 def within_the_commit() -> None:
     """After the first of its writes, whichever transactions it is written together with."""
-    write = GroupCommit._write
+    write = store_transaction.write
 
-    async def dying(self: GroupCommit, step: Any, session: Any) -> None:
-        await write(self, step, session)
-        if step.collection == "notification_facts":
+    def dying(database: Any, session: Any, command: store_transaction.Command, at: int) -> None:
+        write(database, session, command, at)
+        if command.collection == "notification_facts":
             die()
 
-    GroupCommit._write = dying  # type: ignore[method-assign]
+    store_transaction.write = dying
 
 
 def after_the_commit() -> None:
