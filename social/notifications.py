@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from social import edges, groups, streams, users
 from social.contracts.events import NotificationsRead
@@ -46,17 +46,15 @@ async def render(
     reader: Reader,
     documents: Sequence[Document],
     *,
-    since: datetime | None = None,
     known: Mapping[tuple[str, str], Edge] | None = None,
 ) -> list[Notification | None]:
     """Notifications with the people in them; None where nobody is left whom the recipient may see.
 
-    With `since` people are shown as they were after that, not as they were remembered. `known`: edges that were just
-    read.
+    `known`: edges that were just read.
     """
     pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
     people, found = await asyncio.gather(
-        users.cards(reader, {actor for _, actor in pairs}, since=since),
+        users.cards(reader, {actor for _, actor in pairs}),
         edges.between(reader, pairs - (known or {}).keys()),
     )
     found |= known or {}

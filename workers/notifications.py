@@ -36,7 +36,6 @@ MOST_REMOVED = 500  # groups of one target in one transaction
 MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
 LOOK_EVERY_S = 5.0  # for what somebody else left behind
 LATER = timedelta(minutes=1)  # for a group that cannot be told
-JUST = timedelta(milliseconds=1)  # ago: what was asked for since then is what is asked for now
 
 Pairs = Mapping[tuple[str, str], Edge]
 Shown = dict[str, Notification | None]  # by group; what cannot be rendered is missing
@@ -69,14 +68,14 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
 
     There is no inbox row beside it: a fact, a group and a stream say by themselves what took effect.
     """
-    at, since = min(each.at for each in happened), clock.now() - JUST
+    at = min(each.at for each in happened)
     changes, readings = grouping.GroupChanges(tx), _readings(happened)
     found = [cause for each in happened for cause in causes.of(each.event)]
     likely = {cause.recipient for cause in found} | {event.user_id for _, event in readings}
     (between, again), heads, *read = await asyncio.gather(
         _change(tx, changes, happened),
         streams.heads(tx, likely, whole=bool(readings)),
-        users.cards(tx, {cause.actor for cause in found}, since=since),  # to be there when groups are rendered
+        users.cards(tx, {cause.actor for cause in found}),  # to be there when groups are rendered
         *(news.of_reading(tx, *each) for each in readings),
     )
     changed = changes.changed()
@@ -85,7 +84,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
     now = clock.now()
     resting = {user_id: until for user_id, head in heads.items() if (until := head.rests_until(now))}
     ripe = [group for group in changed if group["recipient"] not in resting]
-    shown = await _rendered(tx, ripe, since, between)
+    shown = await _rendered(tx, ripe, between)
     # What somebody read was counted before anything of this batch: it comes first in their stream.
     told = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
     later = {group["_id"]: resting.get(group["recipient"], now + LATER) for group in changed}
@@ -141,16 +140,16 @@ async def _go_on(tx: Transaction, more: Sequence[tuple[Happened, Event]]) -> Non
             tx.record(event)
 
 
-async def _rendered(reader: Reader, groups: Sequence[Document], since: datetime, between: Pairs) -> Shown:
+async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) -> Shown:
     """Groups as their recipients see them, together; if that fails each alone, so that none holds the others up."""
     try:
-        shown = await notifications.render(reader, groups, since=since, known=between)
+        shown = await notifications.render(reader, groups, known=between)
         return {group["_id"]: each for group, each in zip(groups, shown, strict=True)}
     except Unavailable:
         raise
     except Exception as error:
         if len(groups) > 1:
-            alone = await asyncio.gather(*(_rendered(reader, [group], since, between) for group in groups))
+            alone = await asyncio.gather(*(_rendered(reader, [group], between) for group in groups))
             return {group_id: shown for each in alone for group_id, shown in each.items()}
         log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
         return {}
@@ -176,9 +175,7 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
             found = await tx.get_many("notifications", [group["_id"] for group in groups])
             due = [group for group in found.values() if group.get("due_at")]
         recipients = {group["recipient"] for group in due}
-        heads, shown = await asyncio.gather(
-            streams.heads(tx, recipients, whole=True), _rendered(tx, due, clock.now(), {})
-        )
+        heads, shown = await asyncio.gather(streams.heads(tx, recipients, whole=True), _rendered(tx, due, {}))
         told = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
         for group in due:
             if group["_id"] in shown:

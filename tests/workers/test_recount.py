@@ -57,6 +57,12 @@ async def settle() -> None:
     await asyncio.sleep(recount.SETTLES.total_seconds())
 
 
+def drift(collection: str, counter: str) -> float:
+    """By how much counts were found to be wrong so far, by any test of this process."""
+    labels = {"collection": collection, "counter": counter}
+    return REGISTRY.get_sample_value("plaza_counts_drift_total", labels) or 0.0
+
+
 async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
     plaza: Plaza, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +86,7 @@ async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
     assert (await bob.see(post)).likes == 0, "never negative"
     listener = plaza.social.redis.pubsub()
     await listener.subscribe(channel(post_room(post.id)))
-    before = await bob.see(post)
+    before, drifted = await bob.see(post), drift("posts", "likes")
     await operator(plaza, "recount", "--all")
     await counted()
     said = capsys.readouterr().out
@@ -91,7 +97,7 @@ async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
     assert (stats["likes"], stats["comments"]) == (1, 2)
     assert stats["version"] > before.version
     await listener.aclose()
-    assert REGISTRY.get_sample_value("plaza_counts_drift_total", {"collection": "posts", "counter": "likes"}) == 4
+    assert drift("posts", "likes") - drifted == 4
 
 
 async def test_what_is_right_is_left_alone(plaza: Plaza, ada: Person, bob: Person) -> None:
