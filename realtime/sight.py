@@ -14,7 +14,7 @@ from realtime.doors import Doors
 from realtime.session import EVERYBODY, Hidden, Session, Sessions
 from social import edges, sight
 from social.contracts.problems import Unavailable
-from social.infra import clock, logs
+from social.infra import clock, logs, remembered
 from social.infra.mongo import Mongo
 
 log = logs.get("sight")
@@ -83,7 +83,7 @@ class Sight:
             del self._known[row_id]
 
     def _changed(self, who: str, whom: str | None) -> None:
-        self._mongo.memory.forget([who])  # who may have closed their account
+        self._mongo.memory.forget([remembered.key("users", who)])  # who may have closed their account
         if whom is not None and not (self._sessions.of_user(who) or self._sessions.of_user(whom)):
             return  # about two who are elsewhere
         self._doors.turn()

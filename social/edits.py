@@ -4,7 +4,7 @@ from social import entities, posts, visibility
 from social.contracts.events import PostEdited
 from social.contracts.posts import Post, Revision, Revisions
 from social.contracts.problems import FieldProblem, Forbidden, ValidationFailed
-from social.infra import clock
+from social.infra import clock, remembered
 from social.infra.mongo import Mongo, Transaction
 from social.infra.paging import Listing
 from social.infra.revisions import WHATEVER, Expected
@@ -35,6 +35,7 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     written, now = await entities.read(tx, text, by=by), clock.now()
     change = {**posts.said(text, written), "edited_at": now, "rev": rev + 1}
     tx.update("posts", {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
+    tx.stale.append(remembered.key("posts", post_id))
     if rev >= MOST_REVISIONS:
         tx.clear("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
     before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}

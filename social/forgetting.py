@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from social import comments, deletions, grouping, likes, media, one_time, posts, preferences, users
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
-from social.infra import clock
+from social.infra import clock, remembered
 from social.infra.mongo import Document, Mongo, Transaction, Where
 from social.infra.revocations import REMEMBER
 
@@ -62,6 +62,7 @@ async def _posts(tx: Transaction, user_id: str) -> int:
     found = await _take(tx, "posts", {"author_id": user_id})
     tx.clear("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
     deletions.note(tx, "post", found)
+    tx.stale += [remembered.key("posts", post_id) for post_id in found]
     tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
     return len(found)
 
@@ -111,6 +112,7 @@ async def _mentions(tx: Transaction, user_id: str) -> int:
         found = await tx.many(collection, {"mentions": user_id}, fields={"_id": 1}, limit=CHUNK)
         if found:
             tx.touch_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
+            tx.stale += [remembered.key(collection, each["_id"]) for each in found]
             return len(found)
     return 0
 

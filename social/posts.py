@@ -7,7 +7,7 @@ from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
-from social.infra import clock
+from social.infra import clock, remembered
 from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.paging import Listing
@@ -70,6 +70,7 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
         await visibility.readable(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
     tx.delete("posts", {"_id": post_id})
+    tx.stale.append(remembered.key("posts", post_id))
     tx.clear("feed_entries", {"_id": by + post_id})
     deletions.note(tx, "post", [post_id])
     tx.record(PostDeleted(post_id=post_id, author_id=by))

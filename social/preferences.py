@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import get_args
 
 from social.contracts.notifications import EditPreferences, NotificationType, Preferences
+from social.infra import remembered
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
 COLLECTION = "notification_preferences"
@@ -22,24 +23,14 @@ async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences
     before, gone = await tx.get(COLLECTION, by) or {}, asked.keys() - kept.keys()
     if asked:
         tx.touch(COLLECTION, {"_id": by}, {"$set": kept, "$unset": dict.fromkeys(gone, "")}, upsert=True)
-        tx.stale.append(_key(by))  # every process reads them anew once this is committed
+        tx.stale.append(remembered.key(COLLECTION, by))
     return _preferences({name: on for name, on in before.items() if name not in gone} | kept)
 
 
 async def switched_off(reader: Reader, user_ids: Collection[str]) -> set[tuple[str, str]]:
     """Who of these people is not told of which types, at most two seconds old."""
-    kept = {user_id: found for user_id in user_ids if (found := reader.memory.get(_key(user_id))) is not None}
-    if wanted := {_key(user_id): user_id for user_id in user_ids if user_id not in kept}:
-        with reader.memory.reading(*wanted) as reading:
-            found = await reader.get_many(COLLECTION, wanted.values())
-            for key, user_id in wanted.items():
-                kept[user_id] = found.get(user_id, {})
-                reading.keep(key, kept[user_id])
+    kept = await remembered.get_many(reader, COLLECTION, user_ids, absent={})
     return {(user_id, name) for user_id, each in kept.items() for name in TYPES if not each.get(name, True)}
-
-
-def _key(user_id: str) -> str:
-    return f"preferences {user_id}"
 
 
 def _preferences(kept: Document | None) -> Preferences:

@@ -6,6 +6,7 @@ from datetime import datetime
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
+from social.infra import remembered
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
 # What is read of a person who is named inside other things, and kept for up to two seconds by every process.
@@ -36,20 +37,7 @@ async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = 
 
 async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
     """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
-    found: dict[str, Document] = {}
-    wanted = []
-    for user_id in ids:
-        card = reader.memory.get(user_id, since)
-        if card is None:
-            wanted.append(user_id)
-        else:
-            found[user_id] = card
-    if wanted:
-        with reader.memory.reading(*wanted) as reading:
-            for user_id, card in (await reader.get_many("users", wanted, CARD)).items():
-                reading.keep(user_id, card)
-                found[user_id] = card
-    return found
+    return await remembered.get_many(reader, "users", ids, CARD, since=since)
 
 
 def here(user: Document) -> bool:
@@ -63,8 +51,8 @@ def changed(tx: Transaction, user: Document) -> None:
 
 
 def card_keys(user_id: str, username: str) -> tuple[str, str]:
-    """Under which keys a card is kept: no username has an @."""
-    return user_id, f"@{username}"
+    """The keys under which a card is remembered, by id and by username: no username has an @."""
+    return remembered.key("users", user_id), f"@{username}"
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:

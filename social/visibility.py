@@ -13,6 +13,7 @@ from typing import NamedTuple
 from social import edges, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
+from social.infra import remembered
 from social.infra.loaders import together
 from social.infra.mongo import Document, Reader, Where
 
@@ -117,14 +118,17 @@ async def readable(reader: Reader, post_id: str, *, viewer: str) -> Document:
     raise NotFound
 
 
-async def posts(reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+async def posts(
+    reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True, fresh: bool = True
+) -> list[SeenPost]:
     """Those of these posts that this viewer may see, in this order, in two round trips.
 
-    Where `muted` is false, what is of people whom the viewer mutes is left out too.
+    Where `muted` is false, what is of people whom the viewer mutes is left out too. Where `fresh` is false, the texts
+    and counts of posts may be two seconds old; what the viewer may see is decided as it is now all the same.
     """
     asked = list(ids)
     found, *marks = await together(
-        reader.get_many("posts", asked, POST),
+        reader.get_many("posts", asked, POST) if fresh else remembered.get_many(reader, "posts", asked, POST),
         *(reader.get_many(collection, [each + viewer for each in asked]) for collection in MARKS.values()),
     )
     media = itertools.chain(*(each.get("media", ()) for each in found.values()))
@@ -132,9 +136,9 @@ async def posts(reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool 
     seen = []
     for post_id, (row, author, edge) in shown.items():
         if muted or not edge.mutes_at:
-            row["pictures"] = media_urls.attached(pictures, row)
+            pictured = {**row, "pictures": media_urls.attached(pictures, row)}
             liked, reposted, bookmarked = (mark.get(post_id + viewer) for mark in marks)
-            seen.append(SeenPost(row, author, bool(liked), reposted, bool(bookmarked), bool(edge.follows_at)))
+            seen.append(SeenPost(pictured, author, bool(liked), reposted, bool(bookmarked), bool(edge.follows_at)))
     return seen
 
 

@@ -22,7 +22,7 @@ from social.contracts.events import (
 from social.contracts.notifications import Notification
 from social.contracts.problems import Unavailable
 from social.edges import Edge
-from social.infra import clock, inbox, logs
+from social.infra import clock, inbox, logs, remembered
 from social.infra.inbox import Happened
 from social.infra.mongo import Document, Reader, Transaction
 from social.infra.wiring import Social
@@ -51,7 +51,8 @@ class Recorded(NamedTuple):
 
 async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
     """One transaction for all of it, then everyone's sockets; in how many seconds something of it is due."""
-    await social.forget_cards([each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)])
+    suspensions = [each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)]
+    await social.forget_cards([remembered.key("users", user_id) for user_id in suspensions])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if not concerning:
         return None

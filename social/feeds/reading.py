@@ -94,7 +94,7 @@ class _Walk:
     async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
         """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
         reading = visibility.posts(
-            self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False
+            self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False, fresh=False
         )
         if any(line.reposts for line in lines):
             found, bringers = await asyncio.gather(reading, sources.bringers(self.mongo, self.owner, lines))

@@ -65,5 +65,7 @@ class Reading:
             kept = self._cache._kept
             kept.pop(key, None)
             kept[key] = self._until, self._asked_at, document
-            if len(kept) > MOST:
-                del kept[next(iter(kept))]
+            for _ in range(2):  # oldest first: what nobody can find any more goes, so this holds two seconds' worth
+                oldest = next(iter(kept))
+                if len(kept) > MOST or kept[oldest][0] <= time.monotonic():
+                    del kept[oldest]

@@ -17,7 +17,7 @@ import workers.notifications
 from social import accounts, grouping, notifications, requests, streams
 from social.contracts.events import UserBlocked
 from social.contracts.pushes import Push, user_room
-from social.infra import clock
+from social.infra import clock, remembered
 from social.infra.mongo import Document
 
 
@@ -325,7 +325,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
         await scene.like(post, each, author=ada)
     await scene.work()
     await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
-    await scene.social.forget_cards([bob.id])
+    await scene.social.forget_cards([remembered.key("users", bob.id)])
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
 
 
