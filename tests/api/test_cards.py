@@ -1,7 +1,7 @@
-"""What a process remembers of people for two seconds: whoever changes is seen as they are now, by all processes."""
+"""What a process remembers of people and posts for two seconds: a change is seen as it is now, by all processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -113,6 +113,31 @@ async def test_with_redis_other_processes_see_a_change_at_once(
         await log_in(ada)
         assert (await ada.ask("DELETE", "/v1/users/me", {"password": ada.password})).status == 204
         await eventually(hidden)
+
+
+@pytest.mark.usefixtures("never_old")
+async def test_with_redis_every_timeline_shows_a_post_as_it_was_edited_and_none_that_was_deleted(
+    mongo_url: str, mongo_database: str, redis_url: str
+) -> None:
+    async with two(mongo_url, mongo_database, redis_url) as there:
+        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        await bob.follow(ada)
+        post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
+        await all_hear(redis_url)
+
+        def shows(*texts: str) -> Callable[[], Awaitable[None]]:
+            async def look() -> None:
+                for reader in (bob, elsewhere):
+                    found = await reader.ask("GET", "/v1/feed")
+                    assert [each["text"] for each in found.body["items"]] == list(texts)
+
+            return look
+
+        await eventually(shows("hello"))
+        await ada.ask("PATCH", f"/v1/posts/{post.id}", {"text": "hello again"})
+        await eventually(shows("hello again"))
+        await ada.ask("DELETE", f"/v1/posts/{post.id}")
+        await eventually(shows())
 
 
 async def test_without_redis_other_processes_see_a_change_within_two_seconds(

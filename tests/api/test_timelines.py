@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.eventually import eventually
@@ -217,9 +218,9 @@ class Looks:
         monkeypatch.setattr("social.feeds.reading.MOST_LOOKS", 2)
         monkeypatch.setattr(visibility, "posts", self.posts)
 
-    async def posts(self, reader: Reader, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[SeenPost]:
+    async def posts(self, reader: Reader, ids: Sequence[str], **how: Any) -> list[SeenPost]:
         self.count += len(ids)
-        return await self._posts(reader, ids, viewer=viewer, muted=muted)
+        return await self._posts(reader, ids, **how)
 
 
 async def test_where_nearly_all_is_hidden_a_page_stays_short_and_the_next_goes_on(
