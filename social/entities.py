@@ -43,8 +43,8 @@ async def read(reader: Reader, text: str, *, by: str) -> Written:
 
     Whoever is not there for the writer (unknown, deleted, suspended, apart by a block) is not named by it.
     """
-    author = await reader.one("users", {"_id": by}, users.REF_FIELDS)
-    if author is None:
+    author = (await users.all_cards(reader, [by])).get(by)
+    if author is None or author.get("deleted_at"):
         raise NotFound
     found = parse(text)
     names = {each.key for each in found if each.kind == "mention"}

@@ -10,7 +10,10 @@ from social.infra import remembered
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
 # What is read of a person who is named inside other things, and kept for up to two seconds by every process.
-CARD = ("username", "display_name", "avatar_url", "private", "suspended_at", "deleted_at", "followers")
+CARD = (
+    *("username", "display_name", "avatar_url", "private", "suspended_at", "deleted_at"),
+    *("followers", "merged"),  # what decides how their posts reach timelines
+)
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 

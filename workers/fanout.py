@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from social import feeds, posts, visibility
+from social import feeds, posts, users, visibility
 from social.contracts.events import (
     Event,
     FanOutContinued,
@@ -30,10 +30,7 @@ async def handle(social: Social, happened: Happened, *, limit: int) -> None:
     at_ms = clock.millis(happened.at)
     match happened.event:
         case PostPublished(post_id=post_id, author_id=author_id):
-            if await feeds.changes_side(social.mongo, author_id, limit) is not None:
-                _, tx = await social.mongo.transact(partial(feeds.change_side, author_id=author_id, limit=limit))
-                social.publisher.offer(tx.recorded)
-            if await feeds.is_merged(social.mongo, author_id):
+            if await is_merged(social, author_id, limit):
                 await tell(social, post_id, author_id, [author_id], at_ms)
             else:
                 await fan_out(social, happened, post_id, author_id, after="", at_ms=at_ms)
@@ -49,6 +46,23 @@ async def handle(social: Social, happened: Happened, *, limit: int) -> None:
             await tell_of_edit(social, post_id, author_id, at_ms)
         case PostDeleted(post_id=post_id, author_id=author_id):
             await take_out(social, post_id, author_id, at_ms)
+
+
+async def is_merged(social: Social, author_id: str, limit: int) -> bool:
+    """Whether an author's posts are merged when timelines are read; changes that where it is due.
+
+    A remembered card may decide that they are fanned out, for what is there both ways has one place. That they are not
+    is only decided by a fresh read: else nobody would have brought a post to those who followed a moment ago.
+    """
+    card = (await users.all_cards(social.mongo, [author_id])).get(author_id)
+    if card is None:
+        return False
+    if feeds.changes_side(card, limit) is not None:
+        _, tx = await social.mongo.transact(partial(feeds.change_side, author_id=author_id, limit=limit))
+        social.publisher.offer(tx.recorded)
+    elif not card.get("merged"):
+        return False
+    return await feeds.is_merged(social.mongo, author_id)
 
 
 async def fan_out(social: Social, happened: Happened, post_id: str, author_id: str, *, after: str, at_ms: int) -> None:

@@ -9,8 +9,8 @@ from social import posts
 from social.contracts.events import MergingContinued
 from social.feeds import followers, shares, sources, timelines
 from social.feeds.sources import TOP, Span
-from social.infra import clock
-from social.infra.mongo import Document, Mongo, Reader, Transaction
+from social.infra import clock, remembered
+from social.infra.mongo import Document, Mongo, Transaction
 
 FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines are read, and holds no queue
 STAYS = 0.9  # of the limit: who was merged once is so down to here, and does not change sides with every follower
@@ -25,11 +25,8 @@ class Told(NamedTuple):
     after: str | None
 
 
-async def changes_side(reader: Reader, author_id: str, limit: int) -> bool | None:
-    """Whether somebody's posts are to be merged from now on when timelines are read; None where nothing changes."""
-    author = await reader.get("users", author_id, SIDE)
-    if author is None:
-        return None
+def changes_side(author: Document, limit: int) -> bool | None:
+    """Whether this person's posts are to be merged from now on; None where nothing changes."""
     before = author.get("merged", False)
     now = bool(author["followers"] > (limit * STAYS if before else limit))
     return now if now != before else None
@@ -40,10 +37,12 @@ async def change_side(tx: Transaction, author_id: str, limit: int) -> None:
 
     Nothing is moved: whoever merges them goes on to, and what is there both ways has one place.
     """
-    merged = await changes_side(tx, author_id, limit)
+    author = await tx.get("users", author_id, SIDE)
+    merged = changes_side(author, limit) if author else None
     if merged is not None:
         before = {"_id": author_id, "merged": True if not merged else {"$ne": True}}
         tx.update("users", before, {"$set": {"merged": merged}})
+        tx.stale.append(remembered.key("users", author_id))
     if merged:
         tx.record(MergingContinued(author_id=author_id))
 

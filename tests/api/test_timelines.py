@@ -21,7 +21,7 @@ from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
 from social.feeds import cursors, timelines
 from social.feeds.cursors import Newer
-from social.infra import clock
+from social.infra import clock, remembered
 from social.infra.inbox import Happened
 from social.infra.mongo import Reader, Transaction
 from social.visibility import SeenPost
@@ -166,6 +166,7 @@ async def test_who_becomes_famous_is_merged_and_nothing_is_lost_or_doubled_on_ei
     monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
     for followers, text in ((3, "famous"), (1, "small again"), (3, "famous again")):
         await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": followers}})
+        await quiet.social.forget_cards([remembered.key("users", bob.id)])
         await bob.publish(text)
         await work(quiet, fanout_limit=2, twice=True)
     small = {"author_id": bob.id, "place": (await bob.feed()).items[1].id}
