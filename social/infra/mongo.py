@@ -11,6 +11,7 @@ import pymongo
 from bson import CodecOptions
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import DeleteMany
 from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, NetworkTimeout, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -18,7 +19,7 @@ from pymongo.write_concern import WriteConcern
 from social.contracts.problems import Unavailable
 from social.infra import store_metrics
 from social.infra.group_commit import Conflict, GroupCommit
-from social.infra.loaders import Loaders
+from social.infra.loaders import MOST_IDS, Loaders
 from social.infra.memory import TtlCache
 from social.infra.newest import Newest
 from social.infra.settings import StartError
@@ -161,6 +162,14 @@ class Mongo:
         async with reachable():
             documents = self.database[collection].with_options(write_concern=concern)
             return int((await documents.delete_many(where)).deleted_count)
+
+    async def delete_by_ids(self, collection: str, ids: Sequence[str]) -> None:
+        """Delete these in one command. A failover may bring them back."""
+        some = [DeleteMany({"_id": {"$in": list(ids[at : at + MOST_IDS])}}) for at in range(0, len(ids), MOST_IDS)]
+        async with reachable():
+            await (
+                self.database[collection].with_options(write_concern=WriteConcern(w=1)).bulk_write(some, ordered=False)
+            )
 
     def majority(self, collection: str) -> Any:
         """The collection as a majority of the replica set has it: never a write that can still be rolled back."""

@@ -16,6 +16,7 @@ MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknow
 MOST_AGE = timedelta(minutes=15)
 IN_FLIGHT = 1_000
 TOGETHER_S = 0.05  # between two deletions of rows
+SOON_S = 0.5  # to a deletion that nobody waits for: a quarter of the age at which a relay takes a row for left behind
 WATCH_EVERY_S = 5.0
 
 
@@ -27,8 +28,10 @@ class Outbox:
         self._overloaded = False
         self._confirmed: list[str] = []  # rows that are about to be deleted
         self._gone: asyncio.Future[None] | None = None  # done when they are
-        self._deleting: asyncio.Task[None] | None = None
-        self._next_at = 0.0  # by the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = 0.0  # when they are, by the loop's clock
+        self._next_at = 0.0  # not before, by the same
+        self._deleting: set[asyncio.Task[None]] = set()
 
     async def due(self, older_than: timedelta, most: int, after: str = "") -> list[Envelope]:
         """The next rows that the fast path left behind, by id.
@@ -42,33 +45,55 @@ class Outbox:
         return [Envelope(id=row.pop("_id"), **row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:
-        """Delete the rows of events the broker has, many in one command; a failure only means that they are sent twice.
+        """Delete the rows of events that the broker has; a failure only means that they are sent twice.
 
         The first of them at once, the next after a moment, with all that were confirmed meanwhile.
         """
-        if not ids:
-            return
+        if ids:
+            await asyncio.shield(self._delete_at(self._next_at, ids))
+
+    def forget_soon(self, ids: Sequence[str]) -> None:
+        """Delete these rows within half a second, with all others: nobody waits for it, and the store has quiet now."""
+        if ids:
+            self._delete_at(asyncio.get_running_loop().time() + SOON_S, ids)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Delete now what was to be deleted soon; what is left is sent twice."""
+        if self._gone is not None:
+            gone = self._delete_at(0.0, ())
+            await asyncio.wait([gone], timeout=timeout_s)
+
+    def _delete_at(self, at: float, ids: Sequence[str]) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
         self._confirmed += ids
         if self._gone is None:
-            self._gone = asyncio.get_running_loop().create_future()
-        gone = self._gone
-        if self._deleting is None or self._deleting.done():
-            self._deleting = asyncio.create_task(self._delete(), name="outbox", context=contextvars.Context())
-        await asyncio.shield(gone)
+            self._gone = loop.create_future()
+        elif at >= self._at:
+            return self._gone
+        elif self._timer is not None:
+            self._timer.cancel()
+        self._at = at
+        self._timer = loop.call_at(at, self._begin, context=contextvars.Context())
+        return self._gone
 
-    async def _delete(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._gone is not None:
-            await asyncio.sleep(self._next_at - loop.time())
-            (ids, self._confirmed), (gone, self._gone) = (self._confirmed, []), (self._gone, None)
-            self._next_at = loop.time() + TOGETHER_S
-            try:
-                await self._mongo.delete("outbox", {"_id": {"$in": ids}}, durable=False)
-            except Unavailable:
-                log.warning("outbox rows stay until the store is back", rows=len(ids))
-            except Exception as error:
-                log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
-            gone.set_result(None)
+    def _begin(self) -> None:
+        (ids, self._confirmed), (gone, self._gone) = (self._confirmed, []), (self._gone, None)
+        assert gone is not None
+        self._next_at = asyncio.get_running_loop().time() + TOGETHER_S
+        task = asyncio.create_task(self._delete(ids, gone), name="outbox")
+        self._deleting.add(task)
+        task.add_done_callback(self._deleting.discard)
+
+    async def _delete(self, ids: Sequence[str], gone: "asyncio.Future[None]") -> None:
+        try:
+            await self._mongo.delete_by_ids("outbox", ids)
+        except Unavailable:
+            log.warning("outbox rows stay until the store is back", rows=len(ids))
+        except Exception as error:
+            log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+        finally:
+            if not gone.done():
+                gone.set_result(None)
 
     def admit(self) -> None:
         """Raises Unavailable while too much waits to be told."""

@@ -91,7 +91,7 @@ class RabbitBroker:
         done = [
             each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
         ]
-        await self._outbox.forget(done)
+        self._outbox.forget_soon(done)
         for result in results:
             if isinstance(result, BaseException):
                 raise BrokerAway(str(result) or type(result).__name__) from result

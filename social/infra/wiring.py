@@ -149,6 +149,7 @@ class Social:
                 await self.redis.aclose()
         except REDIS_AWAY:
             log.debug("redis connection did not close in time")
+        await self.outbox.finish(1.0)
         await self.mongo.commits.finish(1.0)
         self.mongo.close()
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+
+import pytest
 
 from social.contracts.envelope import Envelope
 from social.infra import clock
@@ -86,13 +87,13 @@ async def test_only_so_many_batches_wait_for_their_confirms() -> None:
 
 async def test_rows_are_deleted_at_once_when_idle_and_together_when_busy(mongo_url: str, mongo_database: str) -> None:
     mongo, deleted = Mongo(mongo_url, mongo_database), list[int]()
-    delete = mongo.delete
+    delete = mongo.delete_by_ids
 
-    async def counted(collection: str, where: Any, **more: Any) -> int:
-        deleted.append(len(where["_id"]["$in"]))
-        return await delete(collection, where, **more)
+    async def counted(collection: str, ids: Sequence[str]) -> None:
+        deleted.append(len(ids))
+        await delete(collection, ids)
 
-    mongo.delete = counted  # type: ignore[method-assign]
+    mongo.delete_by_ids = counted  # type: ignore[method-assign]
     outbox = Outbox(mongo)
     ids = [f"{n:024x}" for n in range(9)]
     await mongo.insert_missing("outbox", [{"_id": each, "at": clock.now()} for each in ids])
@@ -100,4 +101,24 @@ async def test_rows_are_deleted_at_once_when_idle_and_together_when_busy(mongo_u
     await asyncio.wait_for(asyncio.gather(*(outbox.forget([each]) for each in ids[1:])), 5)
     assert deleted == [1, 8]
     assert await mongo.count("outbox", {"_id": {"$in": ids}}, limit=1) == 0
+    mongo.close()
+
+
+async def test_what_nobody_waits_for_is_deleted_later_with_the_rest_and_before_the_process_ends(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("social.infra.outbox.SOON_S", 3_600.0)
+    mongo = Mongo(mongo_url, mongo_database)
+    outbox, ids = Outbox(mongo), [f"{n:024x}" for n in range(70)]
+    await mongo.insert_missing("outbox", [{"_id": each, "at": clock.now()} for each in ids])
+    for each in ids[:-1]:
+        outbox.forget_soon([each])
+    await asyncio.sleep(0.1)
+    assert await mongo.count("outbox", {}, limit=99) == 70
+    await asyncio.wait_for(outbox.forget(ids[-1:]), 5)
+    assert await mongo.count("outbox", {}, limit=99) == 0, "who waits takes the others along"
+    await mongo.insert_missing("outbox", [{"_id": ids[0], "at": clock.now()}])
+    outbox.forget_soon(ids[:1])
+    await outbox.finish(5)
+    assert await mongo.count("outbox", {}, limit=1) == 0
     mongo.close()

@@ -132,6 +132,7 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
         monkeypatch.setattr(events, "publish", slowly)
         with pytest.raises(BrokerAway):
             await plaza.social.broker.publish([quick, slow])
+        await plaza.social.outbox.finish(5)
         assert [each.id for each in await plaza.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
 
 
