@@ -166,7 +166,7 @@ def authenticate(raw: web.Request) -> Access:
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated
     access = raw.app[CHECKS].verifier.verify(token.strip())
-    raw.app[SOCIAL].revocations.check(access.session_id)
+    raw.app[SOCIAL].revocations.check(access)
     return access
 
 

@@ -108,7 +108,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen for pushes, then for clients; raises StartError. `social.start` is the process's to call."""
-        self.social.revocations.listen(self._revoked)
+        self.social.revocations.listen(self._revoked, self._revoked_all)
         await self.social.revocations.poll()
         self._tasks.start("cluster", self.cluster.run())
         self._tasks.start("presence", self.presences.run())
@@ -192,7 +192,7 @@ class Gateway:
         access = self.verifier.verify(token)
         if (access.user_id, access.session_id) != (session.user_id, session.session_id):
             raise NotAuthenticated("This token is of another login")
-        self.social.revocations.check(access.session_id)
+        self.social.revocations.check(access)
         session.expires_at = access.expires_at
         return SessionRenewed(expires_at=datetime.fromtimestamp(access.expires_at, UTC))
 
@@ -203,6 +203,11 @@ class Gateway:
         match message:
             case {"revoked": str(session_id), **more}:
                 self.social.revocations.add(session_id, str(more.get("reason", SessionEnd.UNKNOWN)))
+            case {"sessions_ended": str(user_id), "generation": int(generation), **more}:
+                keep, reason = more.get("keep"), str(more.get("reason", SessionEnd.UNKNOWN))
+                self.social.revocations.add_all(
+                    user_id, generation, reason, keep=keep if isinstance(keep, str) else None
+                )
             case {"evict": str(sid), "gen": int(gen)}:
                 self._connecting.evict(sid, gen)
             case {"visibility": list(people)}:
@@ -216,6 +221,11 @@ class Gateway:
     def _revoked(self, session_id: str, reason: str) -> None:
         for session in self.sessions.of_family(session_id):
             self.end(session, reason)
+
+    def _revoked_all(self, user_id: str) -> None:
+        for session in self.sessions.of_user(user_id):
+            if (reason := self.social.revocations.reason(session)) is not None:
+                self.end(session, reason)
 
     async def _regained(self) -> None:
         """Redis is back: whatever was pushed meanwhile is in the streams."""

@@ -12,6 +12,7 @@ from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
+from social.contracts.auth import SessionEnd
 from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
@@ -94,7 +95,7 @@ class Connecting:
         gateway.sessions.expect(session)  # before the check: a revocation from here on finds it
         gateway.cluster.want(user_room(session.user_id))
         try:
-            gateway.social.revocations.check(session.session_id)
+            gateway.social.revocations.check(session)
             start, looked = await asyncio.gather(
                 self._start(session, pid, asked), gateway.sight.read(session), return_exceptions=True
             )  # both end, whatever happens: neither goes on with a socket that is given up
@@ -103,7 +104,7 @@ class Connecting:
             if isinstance(looked, BaseException):
                 raise looked
             if session.ended:
-                gateway.social.revocations.check(session.session_id)
+                gateway.social.revocations.check(session)
                 raise Unavailable("The client came back on another connection")
         except BaseException:
             self._abandon(session)
@@ -230,9 +231,9 @@ class Connecting:
         if start.rooms:
             gateway.background.spawn("restore rooms", gateway.doors.restore(session, start.rooms))
         try:
-            gateway.social.revocations.check(session.session_id)
+            gateway.social.revocations.check(session)
         except Problem:
-            gateway.end(session, gateway.social.revocations.reason(session.session_id))
+            gateway.end(session, gateway.social.revocations.reason(session) or SessionEnd.UNKNOWN)
 
     async def _reread_later(self, session: Session) -> None:
         """The channel was not confirmed in time: look once more when it is."""

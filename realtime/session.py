@@ -41,6 +41,7 @@ class Session:
         "expires_at",
         "gateway",
         "gen",
+        "generation",
         "hidden",
         "hold",
         "last",
@@ -60,6 +61,7 @@ class Session:
         self.gateway = gateway
         self.user_id = access.user_id
         self.session_id = access.session_id
+        self.generation = access.generation
         self.expires_at = access.expires_at
         self.eio_sid = eio_sid
         self.bucket = bucket

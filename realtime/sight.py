@@ -5,7 +5,7 @@ Redis tells of a change at once; the store's list of changes is read each second
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,13 +14,12 @@ from realtime.doors import Doors
 from realtime.session import EVERYBODY, Hidden, Session, Sessions
 from social import edges, sight
 from social.contracts.problems import Unavailable
-from social.infra import clock, logs, remembered
-from social.infra.mongo import Mongo
+from social.infra import logs, remembered
+from social.infra.mongo import OVERLAP, Mongo
 
 log = logs.get("sight")
 
 POLL_S = 1.0
-OVERLAP = timedelta(seconds=10)  # commits may become visible later than their clock says
 RETRY_S = 0.5
 
 
@@ -41,7 +40,7 @@ class Sight:
         self._doors = doors
         self._background = background
         self._cut = cut
-        self._read_until = clock.now() - OVERLAP
+        self._read_until: datetime | None = None  # by the store's clock
         self._looking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known: dict[str, datetime] = {}  # changes that were looked at, as long as the overlap repeats them
 
@@ -69,9 +68,11 @@ class Sight:
                 log.warning("changes of visibility not readable", error=str(error))
 
     async def _poll(self) -> None:
-        now = clock.now()
-        changes = await sight.since(self._mongo, self._read_until)
-        if now - self._read_until > sight.REMEMBERED / 2:  # some are forgotten: have everybody connect again
+        now = await self._mongo.now()
+        read_until = self._read_until or now - OVERLAP
+        # Where the store's clock was set back, or another member with another clock took over, from there on.
+        changes = await sight.since(self._mongo, min(read_until, now - OVERLAP))
+        if now - read_until > sight.REMEMBERED / 2:  # some are forgotten: have everybody connect again
             for session in self._sessions:
                 self._cut(session)
         for row in changes:

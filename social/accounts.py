@@ -1,7 +1,7 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import auth, names, one_time, sight, users
-from social.auth import Checks, Ended
+from social import auth, names, one_time, session_ends, sight, users
+from social.auth import Checks
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted, SuspensionChanged
 from social.contracts.people import DeleteAccount
@@ -20,11 +20,11 @@ async def delete(social: Social, keys: Checks, ask: DeleteAccount, *, by: str) -
     if not await social.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
     password = await auth.confirm_password(social, keys, by, ask.password)
-    ended = await social.commit(_close, by, password)
-    await auth.announce_ended(social, ended)
+    await social.commit(_close, by, password)
+    await session_ends.announce_all(social, by)
 
 
-async def _close(tx: Transaction, user_id: str, password: str) -> Ended:
+async def _close(tx: Transaction, user_id: str, password: str) -> None:
     here = {"_id": user_id, "password": password, **users.HERE}
     user = await tx.one("users", here, {"username": 1, "words": 1, "rev": 1})
     if user is None:
@@ -36,7 +36,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> Ended:
     one_time.forget_all(tx, user_id)
     users.changed(tx, user)
     tx.record(AccountDeleted(user_id=user_id))
-    return auth.end_sessions(tx, user_id, SessionEnd.DELETED)
+    session_ends.end_all(tx, user_id, SessionEnd.DELETED)
 
 
 async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
@@ -50,7 +50,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$set": suspended})
     users.changed(tx, user)
     sight.changed(tx, user["_id"])
-    auth.end_sessions(tx, user["_id"], SessionEnd.SUSPENDED)
+    session_ends.end_all(tx, user["_id"], SessionEnd.SUSPENDED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 

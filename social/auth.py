@@ -1,11 +1,10 @@
 """Accounts and sessions: passwords, refresh rotation, and sessions that can be ended."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-from social import names, streams, users
+from social import names, session_ends, streams, users
 from social.contracts.auth import SessionEnd
 from social.contracts.events import EmailVerificationRequested
 from social.contracts.people import Login, Register, Tokens
@@ -28,7 +27,9 @@ from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
 
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
-LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1}
+LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1, session_ends.MARK: 1}
+REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
+OPENING_TRIES = 5  # while all sessions of the account are ended at the same moment
 REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
 
 
@@ -58,21 +59,13 @@ class Client(NamedTuple):
 UNKNOWN = Client()
 
 
-class Ended(NamedTuple):
-    """Whose sessions were ended, when, and why."""
-
-    user_id: str
-    at: datetime
-    reason: SessionEnd
-
-
 async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
     """Open an account and its first session; raises UsernameTaken, EmailTaken."""
     password = await keys.passwords.hash(ask.password)
     user = _new_user(ask, password)
     session, token = _new_session(keys, user["_id"], client)
     await social.commit(_open_account, user, session)
-    return _tokens(keys, user, session["_id"], token)
+    return _tokens(keys, user, session, token)
 
 
 async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN) -> Tokens:
@@ -89,7 +82,8 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
         raise AccountSuspended
     session, token = _new_session(keys, user["_id"], client)
     await _open_session(social.mongo, user, session)
-    return _tokens(keys, user, session["_id"], token)
+    await session_ends.limit(social, user["_id"])
+    return _tokens(keys, user, session, token)
 
 
 async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
@@ -110,67 +104,36 @@ async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
     session = await social.mongo.one("sessions", {"_id": session_id})
     if session is None or session["expires_at"] <= now:
         raise InvalidRefreshToken
-    user = await social.mongo.one("users", {"_id": session["user_id"]}, {**users.REF_FIELDS, "suspended_at": 1})
+    user = await social.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
     if user is None:
         raise InvalidRefreshToken
     if user.get("suspended_at"):
         raise AccountSuspended
-    if session["revoked_at"] is not None:
+    if session["revoked_at"] is not None or session_ends.mark_of(user).ends(session):
         raise SessionRevoked
     if not rotated:
         unused = session["hash"] == keys.refresh.digest(successor)
         if not unused or now - session["rotated_at"] > REFRESH_GRACE:
-            await revoke(social, session_id, SessionEnd.REUSED)
+            await session_ends.revoke(social, session_id, SessionEnd.REUSED)
             raise RefreshTokenReused
-    return _tokens(keys, user, session_id, successor)
+    return _tokens(keys, user, session, successor)
 
 
 async def logout(social: Social, keys: Keys, token: str) -> None:
     """End the session a refresh token belongs to; anything else is ended already."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
-        await revoke(social, session_id, SessionEnd.LOGOUT)
+        await session_ends.revoke(social, session_id, SessionEnd.LOGOUT)
 
 
 async def logout_all(social: Social, user_id: str) -> None:
     """End all of a person's sessions."""
-    await announce_ended(social, await social.commit(_log_out_everywhere, user_id))
+    await social.commit(_log_out_everywhere, user_id)
+    await session_ends.announce_all(social, user_id)
 
 
-async def _log_out_everywhere(tx: Transaction, user_id: str) -> Ended:
-    return end_sessions(tx, user_id, SessionEnd.LOGOUT_ALL)
-
-
-async def revoke(social: Social, session_id: str, reason: SessionEnd) -> None:
-    """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
-    revoked = {"$set": {"revoked_at": clock.now(), "reason": reason}}
-    if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, revoked):
-        await _announce(social, [session_id], reason)
-
-
-def end_sessions(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> Ended:
-    """End all sessions of a person that are open at the commit, but `keep`; for `announce_ended` after it.
-
-    The write to the account and that to the sessions order this and a login: see `_open_session`.
-    """
-    now = clock.now()
-    tx.touch("users", {"_id": user_id}, {"$set": {"sessions_ended_at": now}})
-    open_ = {"user_id": user_id, "revoked_at": None, "_id": {"$ne": keep}}
-    tx.touch_all("sessions", open_, {"$set": {"revoked_at": now, "reason": reason}})
-    return Ended(user_id, now, reason)
-
-
-async def announce_ended(social: Social, ended: Ended) -> None:
-    """Have every process refuse the sessions that were ended, now and not only with its next look at the store."""
-    where = {"user_id": ended.user_id, "revoked_at": ended.at}
-    found = await social.mongo.many("sessions", where, fields={"_id": 1})
-    await _announce(social, [each["_id"] for each in found], ended.reason)
-
-
-async def _announce(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
-    for session_id in session_ids:
-        social.revocations.add(session_id, reason)
-    await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))
+async def _log_out_everywhere(tx: Transaction, user_id: str) -> None:
+    session_ends.end_all(tx, user_id, SessionEnd.LOGOUT_ALL)
 
 
 async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
@@ -215,14 +178,24 @@ async def _open_session(mongo: Mongo, user: Document, session: Document) -> None
     """The write to the account lets no login pass by a change of its password, a suspension or an end of all sessions.
 
     Two plain writes cost less than a transaction, and their order is enough: whoever changed the account before the
-    second one is noticed by it; whoever changes it after that finds the session, and ends it. Nobody holds its token
+    second one is noticed by it; whoever changes it after that ends what is of this generation. Nobody holds its token
     until then, so a session that the second write never came to is no way in.
     """
+    session["generation"] = session_ends.mark_of(user).generation
     await mongo.insert("sessions", session)
-    unchanged = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
-    if not await mongo.update("users", unchanged, {"$inc": {"logins": 1}}):
-        await mongo.delete("sessions", {"_id": session["_id"]})
-        raise InvalidCredentials
+    same = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
+    for _ in range(OPENING_TRIES):
+        unchanged = {**same, f"{session_ends.MARK}.generation": session["generation"] or None}
+        if await mongo.update("users", unchanged, {"$inc": {"logins": 1}}):
+            return
+        now = await mongo.one("users", same, {session_ends.MARK: 1})
+        if now is None:
+            break
+        # All that were open ended meanwhile: this one comes after that.
+        session["generation"] = session_ends.mark_of(now).generation
+        await mongo.update("sessions", {"_id": session["_id"]}, {"$set": {"generation": session["generation"]}})
+    await mongo.delete("sessions", {"_id": session["_id"]})
+    raise InvalidCredentials
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
@@ -267,14 +240,16 @@ def _new_session(keys: Keys, user_id: str, client: Client) -> tuple[Document, st
         "rotated_at": now,
         "expires_at": now + SESSION_LIVES,
         "revoked_at": None,
+        "generation": 0,
     }
     return session, token
 
 
-def _tokens(keys: Keys, user: Document, session_id: str, refresh_token: str) -> Tokens:
+def _tokens(keys: Keys, user: Document, session: Document, refresh_token: str) -> Tokens:
+    generation = session_ends.generation(session)
     return Tokens(
         user=users.ref(user),
-        access_token=keys.signer.sign(user["_id"], session_id),
+        access_token=keys.signer.sign(user["_id"], session["_id"], generation=generation),
         refresh_token=refresh_token,
         expires_in=round(ACCESS_LIVES.total_seconds()),
     )

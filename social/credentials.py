@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from social import auth, one_time
-from social.auth import Ended, Keys
+from social import auth, one_time, session_ends
+from social.auth import Keys
 from social.contracts.auth import ChangeEmail, ChangePassword, ResetPassword, SessionEnd
 from social.contracts.events import (
     EmailChanged,
@@ -25,16 +25,16 @@ async def change_password(social: Social, keys: Keys, ask: ChangePassword, *, by
     """A new password for who knows the old one; ends every other session. Raises WrongPassword."""
     old = await auth.confirm_password(social, keys, by, ask.current_password)
     new = await keys.passwords.hash(ask.new_password)
-    ended = await social.commit(_change_password, by, old, new, keep=session_id)
-    await auth.announce_ended(social, ended)
+    await social.commit(_change_password, by, old, new, keep=session_id)
+    await session_ends.announce_all(social, by)
 
 
-async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str) -> Ended:
+async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str) -> None:
     where = {"_id": user_id, "password": old}
     if not await tx.one("users", where, {"_id": 1}):
         raise WrongPassword("It was changed at this moment")
     _set_password(tx, where, new)
-    return auth.end_sessions(tx, user_id, SessionEnd.PASSWORD_CHANGED, keep=keep)
+    session_ends.end_all(tx, user_id, SessionEnd.PASSWORD_CHANGED, keep=keep)
 
 
 async def request_reset(tx: Transaction, email: str) -> None:
@@ -46,19 +46,20 @@ async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None
     """A new password for who could read the mail; ends every session. Raises InvalidOneTimeToken."""
     await one_time.look(social.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
     password = await keys.passwords.hash(ask.password)
-    user, ended = await social.commit(_reset_password, ask.token, password)
-    await auth.announce_ended(social, ended)
+    user = await social.commit(_reset_password, ask.token, password)
+    await session_ends.announce_all(social, user["_id"])
     await auth.forgive(social, user)
 
 
-async def _reset_password(tx: Transaction, token: str, password: str) -> tuple[Document, Ended]:
+async def _reset_password(tx: Transaction, token: str, password: str) -> Document:
     spent = await one_time.spend(tx, Purpose.PASSWORD, token)
     where = {"_id": spent.user_id, "email": spent.email}
     user = await tx.one("users", where, {"username": 1, "email": 1})
     if user is None:
         raise InvalidOneTimeToken
     _set_password(tx, where, password)
-    return user, auth.end_sessions(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
+    session_ends.end_all(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
+    return user
 
 
 def _set_password(tx: Transaction, where: Where, password: str) -> None:

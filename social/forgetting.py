@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from social import comments, deletions, grouping, likes, media, one_time, posts, preferences, users
+from social.contracts.auth import SessionEnd
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock, remembered
 from social.infra.mongo import Document, Mongo, Transaction, Where
@@ -186,9 +187,12 @@ async def _mailed(tx: Transaction, user_id: str) -> int:
 async def _sessions(tx: Transaction, user_id: str) -> int:
     """Nobody's, but there for as long as a process that starts must know that they ended."""
     found = await tx.many("sessions", {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
+    rows = {"_id": {"$in": [each["_id"] for each in found]}}
+    ended = {"$set": {"reason": SessionEnd.DELETED}, "$currentDate": {"revoked_at": True}}
     nobodys = {"user_id": None, "hash": None, "ip": None, "device": None, "expires_at": clock.now() + REMEMBER}
     if found:
-        tx.touch_all("sessions", {"_id": {"$in": [each["_id"] for each in found]}}, {"$set": nobodys})
+        tx.touch_all("sessions", {**rows, "revoked_at": None}, ended)  # the mark on the account goes with that
+        tx.touch_all("sessions", rows, {"$set": nobodys})
     return len(found)
 
 

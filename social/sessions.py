@@ -1,9 +1,8 @@
 """A person's open sessions: which devices are logged in, and the end of one of them."""
 
-from social import auth
+from social import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.problems import NotFound
-from social.infra import clock
 from social.infra.mongo import Document, Mongo
 from social.infra.paging import Listing
 from social.infra.wiring import Social
@@ -14,7 +13,7 @@ FIELDS = {"ip": 1, "device": 1, "created_at": 1, "rotated_at": 1}
 
 async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, limit: int) -> Sessions:
     """One's open sessions; `current` is the one that asks."""
-    where = {"user_id": owner, "revoked_at": None, "expires_at": {"$gt": clock.now()}}
+    where = await session_ends.living(mongo, owner)
     found = await LISTING.page(mongo, where, cursor=cursor, limit=limit, fields=FIELDS)
     items = [_session(each, current) for each in found.items]
     return Sessions.model_construct(items=items, next=found.next, prev=found.prev)
@@ -24,7 +23,7 @@ async def remove(social: Social, session_id: str, *, by: str) -> None:
     """End one of one's own sessions; raises NotFound for anybody else's."""
     if not await social.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
         raise NotFound
-    await auth.revoke(social, session_id, SessionEnd.REMOVED)
+    await session_ends.revoke(social, session_id, SessionEnd.REMOVED)
 
 
 def _session(row: Document, current: str) -> Session:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from social import media, orphans, recount
+from social import media, orphans, recount, session_ends
 from social.contracts.problems import Unavailable
 from social.feeds import timelines
 from social.infra import logs, metrics
@@ -39,6 +39,7 @@ def jobs(blobs: Blobs) -> list[Job]:
     """All of them, to be run at once by whoever gets the lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
+        Job("sessions", lambda social: session_ends.sweep(social.mongo), every_s=5),
         Job("timelines", timelines.drop_some, every_s=600),
         Job("recount", recount.Sampler().sweep, every_s=60),
         Job("media", lambda social: media.sweep(social.mongo, blobs), every_s=5),

@@ -26,6 +26,7 @@ class SessionEnd(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a reason
     SUSPENDED = "account_suspended"
     DELETED = "account_deleted"
+    TOO_MANY = "too_many_sessions"
     UNKNOWN = "session_revoked"  # told by a release that says no reason
 
 

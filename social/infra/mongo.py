@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
@@ -34,6 +35,9 @@ T = TypeVar("T")
 
 CODECS: CodecOptions[Document] = CodecOptions(tz_aware=True)
 CLOSE_S = 0.5
+# What is stamped by the store's clock may become visible so much later: a transaction ends within 30 s, and where
+# another member of the replica set took over, its clock may be 15 s behind.
+OVERLAP = timedelta(seconds=60)
 ALONE_AFTER = 2  # refusals, a transaction is no longer written together with others
 
 
@@ -64,6 +68,12 @@ class Mongo:
         async with reachable():
             with pymongo.timeout(timeout_s) if timeout_s else contextlib.nullcontext():
                 await self.database.command("ping")
+
+    async def now(self) -> datetime:
+        """This moment by the store's own clock."""
+        async with reachable():
+            at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
+            return at
 
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
         """The document that matches, or None."""

@@ -30,11 +30,19 @@ INDEXES: dict[str, list[IndexModel]] = {
     "users": [
         IndexModel([("username", UP)], name="username", unique=True),
         IndexModel([("email", UP)], name="email", unique=True),
+        IndexModel(
+            [("sessions_ended.at", UP)],
+            name="sessions_ended",
+            partialFilterExpression={"sessions_ended.at": {"$gt": clock.EPOCH}},
+        ),
+        IndexModel(
+            [("sessions_ended.rows", UP)], name="sessions_left", partialFilterExpression={"sessions_ended.rows": True}
+        ),
     ],
     "names": [],
     "sessions": [
         IndexModel([("revoked_at", UP)], name="revoked_at"),
-        IndexModel([("user_id", UP), ("_id", DOWN)], name="by_user"),
+        IndexModel([("user_id", UP), ("revoked_at", UP), ("_id", DOWN)], name="open"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
     "edges": [

@@ -40,6 +40,7 @@ class Access:
     user_id: str
     session_id: str
     expires_at: float
+    generation: int = 0  # how often all sessions of the account had been ended when this one was opened
 
 
 def new_private_key() -> bytes:
@@ -127,8 +128,8 @@ class Signer:
         """The public half of this key alone."""
         return {"keys": [self.jwk]}
 
-    def sign(self, user_id: str, session_id: str, now: datetime | None = None) -> str:
-        """An access token for one person's session."""
+    def sign(self, user_id: str, session_id: str, now: datetime | None = None, *, generation: int = 0) -> str:
+        """An access token for one person's session; `generation` as `Access` has it."""
         self._look()
         issued = now or clock.now()
         claims = {
@@ -136,6 +137,7 @@ class Signer:
             "aud": AUDIENCE,
             "sub": user_id,
             "sid": session_id,
+            "gen": generation,
             "jti": clock.new_id(),
             "iat": int(issued.timestamp()),
             "exp": int((issued + ACCESS_LIVES).timestamp()),
@@ -248,11 +250,18 @@ class Verifier:
             raise TokenExpired from None
         except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
             raise NotAuthenticated from None
-        access = Access(str(claims["sub"]), str(claims["sid"]), float(claims["exp"]))
+        access = Access(str(claims["sub"]), str(claims["sid"]), float(claims["exp"]), _generation(claims))
         if len(self._seen) >= REMEMBERED:
             del self._seen[next(iter(self._seen))]
         self._seen[token] = access
         return access
+
+
+def _generation(claims: dict[str, Any]) -> int:
+    generation = claims.get("gen", 0)
+    if type(generation) is not int:
+        raise NotAuthenticated
+    return generation
 
 
 def _document(text: str | bytes) -> dict[str, Any]:

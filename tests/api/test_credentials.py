@@ -8,7 +8,7 @@ import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import auth, one_time
+from social import auth, one_time, session_ends
 from social.contracts.people import Tokens
 from social.infra import clock
 
@@ -78,7 +78,7 @@ async def test_no_login_with_the_old_password_outlives_its_change(plaza: Plaza, 
                 seen = await door.ask("GET", "/v1/users/me", token=login.body["access_token"])
                 seen.refused(401, "session_revoked")
         word = new
-    open_ = {"user_id": ada.id, "revoked_at": None}
+    open_ = await session_ends.living(plaza.social.mongo, ada.id)
     assert await plaza.social.mongo.count("sessions", open_, limit=10) == 1
 
 

@@ -47,7 +47,7 @@ ASKED = {
     "get_posts_of_hashtag": (3, 7),
     "get_posts_of_user": (5, 9),
     "get_replies": (4, 6),
-    "get_sessions": (1, 1),
+    "get_sessions": (2, 2),
     "get_thumbnail": (3, 4),
     "get_unread_count": (1, 1),
     "get_user": (2, 2),

@@ -6,7 +6,7 @@ import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import auth
+from social import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.people import Tokens
 from social.infra import clock
@@ -111,14 +111,14 @@ async def test_logging_out_everywhere_ends_this_session_too_and_nobody_elses(
     assert [each.current for each in await sessions(ada, token=(await log_in(door)).access_token)] == [True]
 
 
-async def suspend(tx: Transaction, user_id: str) -> auth.Ended:
+async def suspend(tx: Transaction, user_id: str) -> None:
     tx.update("users", {"_id": user_id}, {"$set": {"suspended_at": clock.now()}})
-    return auth.end_sessions(tx, user_id, SessionEnd.SUSPENDED)
+    session_ends.end_all(tx, user_id, SessionEnd.SUSPENDED)
 
 
 async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(plaza: Plaza, door: Door, ada: Person) -> None:
-    ended = await plaza.social.commit(suspend, ada.id)
-    await auth.announce_ended(plaza.social, ended)
+    await plaza.social.commit(suspend, ada.id)
+    await session_ends.announce_all(plaza.social, ada.id)
     (await me(door, ada.tokens)).refused(401, "session_revoked")
     (await ada.refresh()).refused(403, "account_suspended")
     right = {"username": "ada", "password": PASSWORD}
@@ -130,8 +130,8 @@ async def test_no_login_slips_past_the_end_of_all_sessions(plaza: Plaza, door: D
     """Whichever comes first, the other one sees it: afterwards no session is open."""
     for _ in range(5):
         logins = [door.ask("POST", "/v1/auth/login", {"username": "ada", "password": PASSWORD}) for _ in range(4)]
-        *answers, ended = await asyncio.gather(*logins, plaza.social.commit(suspend, ada.id))
+        *answers, _ = await asyncio.gather(*logins, plaza.social.commit(suspend, ada.id))
         assert {answer.status for answer in answers} <= {200, 401, 403}
-        open_ = {"user_id": ada.id, "revoked_at": None}
-        assert await plaza.social.mongo.count("sessions", open_, limit=10) == 0, ended
+        open_ = await session_ends.living(plaza.social.mongo, ada.id)
+        assert await plaza.social.mongo.count("sessions", open_, limit=10) == 0
         await plaza.social.mongo.update("users", {"_id": ada.id}, {"$unset": {"suspended_at": 1}})

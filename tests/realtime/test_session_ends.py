@@ -11,7 +11,7 @@ from support.people import Door
 from support.plaza import serving
 from support.sockets import until
 
-from social import auth, one_time
+from social import auth, one_time, session_ends
 from social.contracts.auth import SessionEnd
 from social.contracts.people import Login
 from social.infra import clock
@@ -116,7 +116,7 @@ async def test_a_suspension_closes_every_socket_without_a_word_over_redis(world,
     first, second, _ = await two_logins(world, gateway, ada)
 
     async def suspend(tx):
-        auth.end_sessions(tx, ada.id, SessionEnd.SUSPENDED)
+        session_ends.end_all(tx, ada.id, SessionEnd.SUSPENDED)
 
     await world.social.mongo.transact(suspend)
     await closed_within_two_seconds([first, second], "account_suspended")

@@ -1,0 +1,87 @@
+"""Ends of sessions and changes of who sees whom are found in the store, whatever the clock of who made them says.
+
+No Redis passes them on here: another process made them, which has a connection to the store alone.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from support.skew import clock_ahead, skew
+from support.sockets import until
+
+from social import accounts, auth, blocks
+from social.contracts.auth import SessionEnd
+from social.session_ends import revoke
+
+__all__ = ["skew"]
+
+pytestmark = pytest.mark.usefixtures("skew")
+
+WRONG_S = (-600, -12, 600)
+WITHIN_S = 2.5
+
+
+@pytest.mark.parametrize("ahead_s", WRONG_S)
+async def test_a_suspension_closes_every_socket_whatever_time_the_operator_has(world, ada, ahead_s):
+    gateway = await world.gateway()
+    wire = await ada.connect(gateway)
+    await asyncio.sleep(1.2)  # a poll ago
+    with clock_ahead(ahead_s):
+        await accounts.suspend(world.social.mongo, ada.username, None)
+    await wire.told_to_stay_away(WITHIN_S)
+    assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
+
+
+@pytest.mark.parametrize("ahead_s", WRONG_S)
+async def test_a_session_that_ends_closes_its_sockets_whatever_time_it_is_there(world, ada, ahead_s, monkeypatch):
+    gateway = await world.gateway()
+    wire = await ada.connect(gateway)
+    await asyncio.sleep(1.2)
+    session_id = world.verifier.verify(ada.token).session_id
+    monkeypatch.setattr(world.social.pushes, "control", lambda *_: asyncio.sleep(0))
+    with clock_ahead(ahead_s):
+        await revoke(world.social, session_id, SessionEnd.REMOVED)
+    await wire.told_to_stay_away(WITHIN_S)
+
+
+@pytest.mark.parametrize("ahead_s", WRONG_S)
+async def test_a_block_is_found_whatever_the_time_of_who_blocks(world, ada, bob, ahead_s):
+    gateway = await world.gateway()
+    hers, his = await ada.connect(gateway), await bob.connect(gateway)
+    await asyncio.sleep(1.2)
+    with clock_ahead(ahead_s):
+        await world.social.mongo.transact(lambda tx: blocks.block(tx, bob.username, by=ada.id))
+    sockets = [(gateway.sessions.get(hers.sid), bob.id), (gateway.sessions.get(his.sid), ada.id)]
+    await until(lambda: all(socket.hides(other) for socket, other in sockets), WITHIN_S)
+
+
+@pytest.mark.parametrize("gateway_ahead_s", [-12, 600])
+async def test_a_gateway_with_a_wrong_clock_still_hears_of_what_ends(world, ada, gateway_ahead_s, monkeypatch):
+    with clock_ahead(gateway_ahead_s):  # its own tasks begin here
+        gateway = await world.gateway()
+    monkeypatch.setattr(world.social.pushes, "control", lambda *_: asyncio.sleep(0))
+    await auth.logout_all(world.social, ada.id)
+
+    def heard() -> bool:
+        login = world.verifier.verify(ada.token)
+        return gateway.social.revocations.reason(login) is not None
+
+    await until(heard, WITHIN_S)
+
+
+async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada, monkeypatch):
+    """It was ten minutes ahead when a process began to look, as another member may be that was primary then."""
+    gateway = await world.gateway()
+    wire = await ada.connect(gateway)
+    mongo = gateway.social.mongo
+    right = mongo.now
+
+    async def ahead():
+        return await right() + timedelta(seconds=600)
+
+    monkeypatch.setattr(mongo, "now", ahead)
+    await asyncio.sleep(1.5)
+    monkeypatch.setattr(mongo, "now", right)
+    await accounts.suspend(world.social.mongo, ada.username, None)
+    await wire.told_to_stay_away(WITHIN_S)
