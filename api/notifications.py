@@ -28,7 +28,7 @@ async def get_unread_count(request: Request) -> Unread:
 @service.post("/v1/notifications/read")
 async def read_notifications(request: Request, body: Read) -> Unread:
     """Mark as read: some ids, or everything up to a time. Your other devices hear of it."""
-    return await request.social.commit(notifications.read, body, by=request.user_id)
+    return await notifications.read(request.social, body, by=request.user_id)
 
 
 @service.get("/v1/notifications/preferences")

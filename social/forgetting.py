@@ -148,10 +148,11 @@ async def _timeline(tx: Transaction, user_id: str) -> int:
 
 
 async def _told(tx: Transaction, user_id: str) -> int:
-    found = await _take(tx, "notifications", {"recipient": user_id})
-    if found:
-        tx.clear("notification_facts", {"group": {"$in": found}})
-    return len(found)
+    """What a group holds first, for that may be much: everybody who liked a post."""
+    for collection in ("notification_facts", "notifications"):
+        if found := await _take(tx, collection, {"recipient": user_id}):
+            return len(found)
+    return 0
 
 
 async def _named(tx: Transaction, user_id: str) -> int:

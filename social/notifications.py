@@ -12,9 +12,11 @@ from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 from social.infra.paging import Listing
+from social.infra.wiring import Social
 
 MOST_ACTORS = 8
 MOST_COUNTED = 1_000
+READ_AT_ONCE = 500
 
 OF_RECIPIENT = Listing("notifications", "notifications", "updated_at", "_id")
 
@@ -91,20 +93,33 @@ async def unread(reader: Reader, recipient: str) -> Unread:
     return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
 
 
-async def read(tx: Transaction, ask: Read, *, by: str) -> Unread:
-    """Mark as read; the reader's other devices hear of it. How many are left unread."""
+async def read(social: Social, ask: Read, *, by: str) -> Unread:
+    """Mark as read, however many there are: some in a transaction. Returns how many are left unread."""
+    first = True
+    while True:
+        unread, more = await social.commit(_read_some, ask, by=by, first=first)
+        if not more:
+            return unread
+        first = False
+
+
+async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
+    """Mark some as read, and whether there are more; the reader's other devices hear of the first and the last."""
     ids = ask.ids
     which: Document = {"_id": {"$in": ids}} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
     now_read = {"recipient": by, "open": True, **which}
-    changes, left = await asyncio.gather(
-        tx.one("notifications", now_read, {"_id": 1}),
+    found, left = await asyncio.gather(
+        tx.many("notifications", now_read, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
         tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
     )
-    if changes:
-        tx.touch_all("notifications", now_read, {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}})
-        tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
-    return Unread(unread=left)
+    some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
+    if some:
+        read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
+        tx.touch_all("notifications", {**now_read, "_id": {"$in": some}}, read_at)
+        if first or not more:
+            tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
+    return Unread(unread=left), more
 
 
 def _unread(recipient: str) -> Document:

@@ -10,7 +10,7 @@ from social.contracts.notifications import Unread
 @on("notifications.read")
 async def read_notifications(session: Session, message: ReadNotifications) -> Unread:
     """Mark as read, here and on one's other devices."""
-    await session.social.commit(notifications.read, message, by=session.user_id)
+    await notifications.read(session.social, message, by=session.user_id)
     return await notifications.unread(session.social.mongo, session.user_id)
 
 

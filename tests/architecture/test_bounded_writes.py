@@ -1,0 +1,76 @@
+"""No transaction grows with what a person has: each write that takes all that matches says here what bounds it."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.people import Person
+from support.plaza import Plaza
+
+from social import notifications
+from social.infra import clock
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "realtime", "workers", "social")
+WHOLE = {f"{name}.{verb}" for name in ("tx", "self._tx", "_tx") for verb in ("touch_all", "clear")}
+
+CHUNK = "the ids of one chunk"
+BOUNDED = {
+    ("social/edits.py", "post_revisions"): "by author and revision: one more than is kept",
+    ("social/forgetting.py", "streams"): "one, by its id",
+    ("social/forgetting.py", "COLLECTION"): "one, by its id",
+    ("social/forgetting.py", "feed_entries"): CHUNK,
+    ("social/forgetting.py", "collection"): CHUNK,
+    ("social/forgetting.py", "timelines"): "one, by its id",
+    ("social/forgetting.py", "notifications"): CHUNK,
+    ("social/forgetting.py", "notification_facts"): CHUNK,
+    ("social/forgetting.py", "reports"): CHUNK,
+    ("social/forgetting.py", "sessions"): CHUNK,
+    ("social/posts.py", "feed_entries"): "one, by its id",
+    ("social/feeds/timelines.py", "feed_entries"): "a timeline is cut at 800 lines",
+    ("social/names.py", "names"): "the words of one name",
+    ("social/one_time.py", "COLLECTION"): "five an hour of each kind, for a day",
+    ("social/media.py", "media"): "the pictures of one post, or of one chunk",
+    ("social/notifications.py", "notifications"): CHUNK,
+}
+
+
+def whole_writes() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in WHOLE:
+                    first = node.args[0]
+                    name = first.value if isinstance(first, ast.Constant) else ast.unparse(first).split(".")[-1]
+                    yield str(path.relative_to(ROOT)), str(name)
+
+
+def test_every_write_of_all_that_matches_says_what_bounds_it() -> None:
+    assert set(whole_writes()) == set(BOUNDED)
+
+
+async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pieces(
+    plaza: Plaza, ada: Person, monkeypatch
+) -> None:
+    now = clock.now()
+    row = {"recipient": ada.id, "type": "like", "open": True, "read_at": None, "removed_at": None, "updated_at": now}
+    many = notifications.READ_AT_ONCE * 2 + 10
+    await plaza.social.mongo.insert_missing(
+        "notifications",
+        [{"_id": each, "target": {"id": each}, **row} for each in (clock.new_id() for _ in range(many))],
+    )
+    sizes: Counter[int] = Counter()
+    some = notifications._read_some
+
+    async def watched(tx, *args, **kwargs):
+        done = await some(tx, *args, **kwargs)
+        for write in tx.writes:
+            sizes[len(write.operation._filter["_id"]["$in"])] += 1
+        return done
+
+    monkeypatch.setattr(notifications, "_read_some", watched)
+    answer = await ada.ask("POST", "/v1/notifications/read", {"all_until": clock.now().isoformat()})
+    assert (answer.status, answer.body) == (200, {"unread": 0})
+    assert sizes == {notifications.READ_AT_ONCE: 2, 10: 1}
+    assert await plaza.social.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0
