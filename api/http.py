@@ -35,6 +35,7 @@ from social.contracts.problems import (
 from social.infra import clock, logs, metrics, paging, tracing
 from social.infra.admission import OVERLOADED, Admission
 from social.infra.revisions import Expected
+from social.infra.settings import StartError
 from social.infra.tokens import Access
 from social.infra.wiring import Once, Social
 from social.media import Studio
@@ -255,7 +256,7 @@ def _refusal(raw: web.Request, error: Exception) -> Problem:
             return MethodNotAllowed(sorted(error.allowed_methods))
         case web.HTTPRequestEntityTooLarge():
             return TooLarge(f"A body can have {MAX_BODY} bytes")
-        case TimeoutError():
+        case TimeoutError() | StartError():  # the store refuses us: only a start ends with that
             return Unavailable()
     log.exception("request failed", route=raw[ROUTE])
     return Problem()

@@ -83,7 +83,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         social = Social.over(mongo, _redis(settings), broker, outbox)
         try:
             if store:
-                tasks.start("store", store.keep())
+                tasks.keep("store", store.keep)
             yield social
         finally:
             await broker.close()

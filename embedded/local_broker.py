@@ -99,8 +99,14 @@ class LocalBroker:
 
     @asynccontextmanager
     async def consume(self, group: Group, ahead: int) -> AsyncIterator[Deliveries]:
-        """Take from a group's queue, which is here."""
-        yield _Deliveries(self._queues[group])
+        """Take from a group's queue, which is here; what was taken and not given away is there again afterwards."""
+        deliveries = _Deliveries(self._queues[group])
+        try:
+            yield deliveries
+        finally:
+            for each in deliveries.left():
+                each.redelivered = True
+                self._queues[group].put_nowait(each)
 
     async def ping(self) -> None:
         """It is always here."""
@@ -124,6 +130,7 @@ class LocalDelivery(Delivery):
         self.event = event
         self.attempt = attempt
         self.redelivered = redelivered
+        self.given_away = False
 
     def envelope(self) -> Envelope:
         return self.event
@@ -134,22 +141,30 @@ class LocalDelivery(Delivery):
     async def ack(self, *others: Delivery) -> None:
         for each in (self, *others):
             assert isinstance(each, LocalDelivery)
+            each.given_away = True
             self._broker.acked(each)
 
     async def retry(self) -> None:
         await self._broker.retry(self)
+        self.given_away = True
 
 
 class _Deliveries:
     def __init__(self, queue: "asyncio.Queue[LocalDelivery]") -> None:
         self._queue = queue
+        self._taken: list[LocalDelivery] = []
 
     async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
         try:
             async with asyncio.timeout(within_s):
-                taken: list[Delivery] = [await self._queue.get()]
+                taken = [await self._queue.get()]
         except TimeoutError:
             return []
         while len(taken) < most and not self._queue.empty():
             taken.append(self._queue.get_nowait())
-        return taken
+        self._taken = [*self.left(), *taken]
+        return [*taken]
+
+    def left(self) -> list[LocalDelivery]:
+        """What was taken, and neither acked nor put off."""
+        return [each for each in self._taken if not each.given_away]

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from pymongo.errors import OperationFailure
+
 from embedded import store_programs
 from embedded.store_check import frees_unique_values
 from social.contracts.codec import decode, encode
@@ -27,6 +29,9 @@ READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 2.0
 TRIES = 3
 WATCH_EVERY_S = 0.5
+LONGEST_PAUSE_S = 15.0
+PROBE_EVERY_S = 2.0
+MOST_REFUSED = 3  # probes in a row
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -40,6 +45,8 @@ class Store:
         self._note = folder / NOTE
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._probe_at = 0.0
+        self._refused = 0
         self.url = ""
 
     async def start(self) -> str:
@@ -86,17 +93,48 @@ class Store:
             self._note.unlink()
 
     async def keep(self) -> None:
-        """Start it again, on the same port, when it died; raises StartError when that does not help."""
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            for _ in range(TRIES):
-                if self._child is None or self.alive():  # None: it is being stopped
-                    break
+        """Start it again, on the same port, whenever it died: at first at once, then more and more seldom.
+
+        Nothing ends for it: where its disk is full it dies until there is room, and then all goes on.
+        """
+        pause_s = WATCH_EVERY_S
+        mongo = Mongo(self.url, "admin", timeout_s=2)
+        try:
+            while True:
+                await asyncio.sleep(pause_s)
+                if self._child is None or (self.alive() and await self._is_well(mongo)):  # None: it is being stopped
+                    pause_s = WATCH_EVERY_S
+                    continue
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 log.error("the document store ended; starting it again", why=self.last_words())
-                with suppress(StartError):
+                try:
                     await self.revive()
-            else:
-                raise StartError(f"the document store does not stay: {self.last_words()}")
+                except (StartError, OSError) as error:
+                    log.error("the document store does not start", why=str(error), again_in_s=pause_s)
+        finally:
+            mongo.close()
+
+    async def _is_well(self, mongo: Mongo) -> bool:
+        """Whether it does more than answer: after a write that found no room it lives, and refuses all for ever.
+
+        Where it answered errors several times in a row, it is killed. One that is slow, or silent, is left alone.
+        """
+        if time.monotonic() < self._probe_at:
+            return True
+        self._probe_at = time.monotonic() + PROBE_EVERY_S
+        try:
+            await mongo.one("probe", {"_id": "probe"})
+        except Unavailable as error:
+            self._refused = self._refused + 1 if isinstance(error.__cause__, OperationFailure) else 0
+        else:
+            self._refused = 0
+        child = self._child
+        if self._refused < MOST_REFUSED or child is None:
+            return True
+        self._refused = 0
+        child.kill()
+        await asyncio.to_thread(child.wait)
+        return False
 
     async def revive(self) -> None:
         """Start it again, on the same port, and wait until it answers; raises StartError."""

@@ -110,11 +110,11 @@ class Gateway:
         """Listen for pushes, then for clients; raises StartError. `social.start` is the process's to call."""
         self.social.revocations.listen(self._revoked, self._revoked_all)
         await self.social.revocations.poll()
-        self._tasks.start("cluster", self.cluster.run())
-        self._tasks.start("presence", self.presences.run())
-        self._tasks.start("positions", self._sweep())
-        self._tasks.start("sight", self.sight.run())
-        self._tasks.start("expiry", self._expire())
+        self._tasks.keep("cluster", self.cluster.run)
+        self._tasks.keep("presence", self.presences.run)
+        self._tasks.keep("positions", self._sweep)
+        self._tasks.keep("sight", self.sight.run)
+        self._tasks.keep("expiry", self._expire)
         self.port = await self.transport.start()
         log.info("listening", port=self.port, node=self.cluster.node)
 

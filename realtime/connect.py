@@ -17,6 +17,7 @@ from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Un
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
 from social.infra.redis import AWAY
+from social.infra.settings import StartError
 
 if TYPE_CHECKING:
     from realtime.app import Gateway
@@ -57,6 +58,9 @@ class Connecting:
         except Problem as problem:
             self._refused(problem)
             raise ConnectionRefused(problem.title, problem.body()) from None
+        except StartError as error:  # the store refuses us: only a start ends with that
+            log.error("connect failed", error=str(error))
+            raise self._later(eio_sid, Unavailable()) from None
         except Exception:
             log.exception("connect failed")
             metrics.HANDSHAKES.labels(result="internal").inc()

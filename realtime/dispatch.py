@@ -12,6 +12,7 @@ from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
 from social.infra import clock, logs, metrics, tracing
 from social.infra.admission import Priority
+from social.infra.settings import StartError
 from social.infra.wiring import Once
 
 log = logs.get("events")
@@ -96,7 +97,7 @@ def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:
 def _problem(error: Exception, event: str) -> Problem:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | StartError):  # the store refuses us: only a start ends with that
         return Unavailable()
     log.error("message failed", message_name=event, exc_info=error)
     return unexpected()

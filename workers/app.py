@@ -52,11 +52,11 @@ def start(
     consuming = consumers(post, roles, fanout_limit=fanout_limit)
     for role in roles:
         if role == "relay":
-            tasks.start(role, relay.run(social))
+            tasks.keep(role, partial(relay.run, social))
         elif role == "sweeper":
-            tasks.start(role, sweeper.run(social, kept))
+            tasks.keep(role, partial(sweeper.run, social, kept))
         else:
-            tasks.start(role, runner.consume(social, consuming[role]))
+            tasks.keep(role, partial(runner.consume, social, consuming[role]))
 
 
 def prepare() -> WorkerSettings:

@@ -15,6 +15,7 @@ from social.contracts.problems import Unavailable
 from social.infra import clock, logs, metrics, tracing
 from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
 from social.infra.inbox import Happened
+from social.infra.settings import StartError
 from social.infra.wiring import Social
 
 log = logs.get("runner")
@@ -215,21 +216,13 @@ async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Ha
         try:
             due_s = await consumer.handle(social, happened)
             return math.inf if due_s is None else due_s
-        except Unavailable as error:
-            timeouts += await _answers(social)
+        except (Unavailable, StartError) as error:
+            timeouts += await social.mongo.takes_writes()
             if timeouts >= MOST_TIMEOUTS:
                 raise  # the store is well and this takes too long for it: no reason to hold everybody up
             log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
             happened = [each._replace(again=True) for each in happened]
             await asyncio.sleep(PAUSE_S)
-
-
-async def _answers(social: Social) -> bool:
-    try:
-        await social.mongo.ping()
-    except Unavailable:
-        return False
-    return True
 
 
 async def _read(social: Social, consumer: Consumer, delivery: Delivery, *, again: bool) -> Happened | None:
@@ -270,6 +263,6 @@ async def _until_available(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
-        except (Unavailable, BrokerAway) as error:
+        except (Unavailable, StartError, BrokerAway) as error:
             log.warning("waiting to give a message away", error=repr(error))
             await asyncio.sleep(PAUSE_S)

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
 from social.infra import metrics, store_transaction
-from social.infra.store_errors import conflicts, reachable, transient
+from social.infra.store_errors import blamable, conflicts, reachable, transient
 from social.infra.store_transaction import Command, Rejected
 from social.infra.transaction import Kind, Transaction, Write
 
@@ -197,7 +197,7 @@ class GroupCommit:
                 group = await self._without(group, refused)
             except Exception as error:
                 cause = error.__cause__ if isinstance(error, Unavailable) else error
-                if len(group) > 1 and (conflicts(cause) or not isinstance(error, Unavailable)):
+                if len(group) > 1 and (conflicts(cause) or blamable(cause) or not isinstance(error, Unavailable)):
                     return await self._apart(group)
                 tries += 1
                 if tries == TRIES or not transient(cause):

@@ -28,6 +28,7 @@ LABELS: Mapping[str, str] = {
     "route": "route templates, as in docs/openapi.json; `-` for what matches none",
     "server": "`store`, `redis` or `broker`",
     "status": "HTTP status codes",
+    "task": "the background work of a process",
     "verb": "functions of the code that write",
 }
 
@@ -105,6 +106,14 @@ SLOW_READERS = Counter("plaza_slow_readers_closed_total", "Sockets closed over t
 BACKPRESSURE_BYTES = Gauge("plaza_backpressure_bytes", "Bytes that wait for slow readers")
 LOG_LINES_LOST = Counter("plaza_log_lines_lost_total", "Lines that the log file did not take")
 LOOP_LAG_S = Histogram("plaza_loop_lag_seconds", "How late the event loop runs", buckets=LATENCY_S)
+BACKGROUND_FAILURES = Counter(
+    "plaza_background_failures_total", "Background work that failed and began anew after a pause", ["task"]
+)
+CLOCK_AHEAD_S = Gauge(
+    "plaza_clock_ahead_seconds",
+    "How far this machine's clock is ahead of the server's; negative: behind",
+    ["server"],
+)
 REVOCATIONS_LAG_S = Gauge("plaza_revocations_lag_seconds", "Since the revoked sessions were last read")
 LISTENER_UP = Gauge("plaza_listener_up", "1 while the Redis listener is confirmed")
 

@@ -75,6 +75,14 @@ class Mongo:
             at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
             return at
 
+    async def takes_writes(self) -> bool:
+        """Whether it answers, and takes a write."""
+        try:
+            await self.update("leases", {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True)
+        except (Unavailable, StartError, PyMongoError):
+            return False
+        return True
+
     async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
         """The document that matches, or None."""
         async with reachable():

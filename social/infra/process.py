@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import sys
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,25 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from social.infra import logs
+from social.infra import logs, metrics
 from social.infra.settings import StartError
 
 log = logs.get("process")
 
 
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 60.0  # work that went on for so long did not fail for what made it fail before
+
+
 class Tasks:
-    """Background work of a process; work that ends by itself is a bug and stops the process."""
+    """Background work of a process: what is kept begins anew where it fails; what else ends stops the process."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self.stop = asyncio.Event()
         self.failed = False
+        self.restarts = Counter[str]()
         self._refused: StartError | None = None
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -33,6 +41,26 @@ class Tasks:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+
+    def keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run endless work until the process stops; where it fails it begins anew, after a pause that grows."""
+        self.start(name, self._kept(name, work))
+
+    async def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            began = time.monotonic()
+            try:
+                await work()
+                log.error("background work ended; it begins anew", task=name, in_s=pause_s)
+            except Exception as error:
+                log.error("background work failed; it begins anew", task=name, in_s=pause_s, exc_info=error)
+            self.restarts[name] += 1
+            metrics.BACKGROUND_FAILURES.labels(task=name).inc()
+            if time.monotonic() - began > STEADY_S:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

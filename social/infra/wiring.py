@@ -134,12 +134,12 @@ class Social:
 
     def start(self, tasks: Tasks) -> None:
         """The background work that every process does."""
-        tasks.start("publisher", self.publisher.run())
-        tasks.start("outbox", self.outbox.watch())
-        tasks.start("store watch", watching.watch_store(self.mongo))
-        tasks.start("loop lag", watching.watch_loop())
-        tasks.start("revocations", self.revocations.run())
-        tasks.start("cards", watch_cards(self.redis, self.mongo.memory))
+        tasks.keep("publisher", self.publisher.run)
+        tasks.keep("outbox", self.outbox.watch)
+        tasks.keep("store watch", lambda: watching.watch_store(self.mongo))
+        tasks.keep("loop lag", watching.watch_loop)
+        tasks.keep("revocations", self.revocations.run)
+        tasks.keep("cards", lambda: watch_cards(self.redis, self.mongo.memory))
 
     async def close(self) -> None:
         """Let go of all servers; what the publisher still holds is told by a relay."""

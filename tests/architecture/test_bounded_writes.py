@@ -66,7 +66,7 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
     async def watched(tx, *args, **kwargs):
         done = await some(tx, *args, **kwargs)
         for write in tx.writes:
-            sizes[len(write.operation._filter["_id"]["$in"])] += 1
+            sizes[len(write.statement["q"]["_id"]["$in"])] += 1
         return done
 
     monkeypatch.setattr(notifications, "_read_some", watched)

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.eventually import eventually
 from support.people import knocking, texts
 from support.processes import Program
 from support.stores import needs_rust
@@ -182,3 +186,89 @@ async def test_make_run_does_not_start_on_a_store_that_cannot_be(tmp_path: Path,
     assert "EMBEDDED_STORE is wrong" in ended.err
     assert why in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+async def test_a_store_that_dies_again_and_again_is_started_each_time(
+    store: Store, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedded.store.WATCH_EVERY_S", 0.05)
+    keeping = asyncio.create_task(store.keep())
+    await mongo.insert("likes", {"_id": "kept"})
+    for _ in range(4):
+        assert store.pid is not None
+        os.kill(store.pid, signal.SIGKILL)
+
+        async def there() -> None:
+            try:
+                assert await mongo.many("likes", {}) == [{"_id": "kept"}]
+            except Unavailable as error:
+                raise AssertionError from error
+
+        while store.alive():
+            await asyncio.sleep(0.01)
+        await eventually(there, timeout_s=30)
+    assert not keeping.done()
+    keeping.cancel()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A disk of its own, which is soon full; skips a test where nobody may mount one."""
+    folder.mkdir()
+    options = ["-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    done = subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(tmp_path: Path) -> None:
+    """The store may die of it: it is started again, again and again, until there is room."""
+    with small_disk(tmp_path / "disk", 48) as disk:
+        store = Store(disk)
+        mongo = Mongo(await store.start(), "plaza", timeout_s=2)
+        keeping = asyncio.create_task(store.keep())
+        kept: list[str] = []
+
+        async def write(size: int) -> None:
+            row = {"_id": str(len(kept)), "text": "x" * size}
+            await mongo.transact(lambda tx: _insert(tx, row))
+            kept.append(row["_id"])
+
+        try:
+            await write(10)
+            free = shutil.disk_usage(disk).free
+            filler = disk / "filler"
+            filler.write_bytes(b"\0" * max(0, free - 256 * 1024))
+            refused = 0
+            for _ in range(100):
+                try:
+                    await write(100_000)
+                except Unavailable:
+                    refused += 1
+                if refused == 2:
+                    break
+            assert refused == 2
+            filler.unlink()
+
+            async def goes_on() -> None:
+                try:
+                    await write(10)
+                except Unavailable as error:
+                    raise AssertionError from error
+
+            await eventually(goes_on, timeout_s=40)
+            found = {row["_id"] for row in await mongo.many("likes", {}, fields={"_id": 1})}
+            assert set(kept) <= found
+            assert not keeping.done()
+        finally:
+            keeping.cancel()
+            mongo.close()
+            store.stop()
+
+
+async def _insert(tx: Transaction, row: dict[str, Any]) -> None:
+    tx.insert("likes", row)

@@ -111,6 +111,7 @@ async def system(
             async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
+        assert not tasks.restarts, "background work failed and began anew"
     finally:
         await tasks.cancel()
         await kept.close()

@@ -217,6 +217,7 @@ class World:
             await tasks.cancel()
             await social.close()
             assert not tasks.failed
+            assert not tasks.restarts
 
         self._stack.push_async_callback(stop)
         async with asyncio.timeout(5):

@@ -1,0 +1,96 @@
+"""A store whose disk is full, or that refuses for a reason nobody foresaw: 503 meanwhile, and then all goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support.eventually import eventually
+from support.failing_store import FULL, NO_SPACE, UNHEARD_OF, WRITES, FailingStore, failing_store
+from support.plaza import Plaza, system
+
+from workers import runner
+
+pytestmark = pytest.mark.parametrize("broker", ["local"])
+
+ALL = (*WRITES, "find", "aggregate", "count", "hello")
+
+
+@pytest.fixture
+async def store(mongo_url: str) -> AsyncIterator[FailingStore]:
+    """The store of these tests, which can be made to refuse."""
+    async with failing_store(mongo_url) as store:
+        yield store
+
+
+@pytest.fixture
+async def plaza(
+    store: FailingStore, mongo_database: str, monkeypatch: pytest.MonkeyPatch, quick_sweeps: None
+) -> AsyncIterator[Plaza]:
+    """A whole Plaza over it, whose work pauses less long."""
+    monkeypatch.setattr(runner, "PAUSE_S", 0.2)
+    monkeypatch.setattr("social.infra.process.LONGEST_PAUSE_S", 0.5)
+    async with system(store.url, mongo_database) as running:
+        yield running
+
+
+@pytest.mark.parametrize("error", [FULL, NO_SPACE, UNHEARD_OF], ids=["14031", "no space left", "an unknown code"])
+async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_it_takes_them_again(
+    plaza: Plaza, store: FailingStore, error: dict[str, Any]
+) -> None:
+    ada, bob = [await plaza.door.register(name) for name in ("ada", "bob")]
+    post = await ada.publish("hello")
+    await bob.like(post)  # what follows from it meets the full disk
+    store.refuse(error)
+    asks: list[tuple[str, str, Any]] = [
+        ("POST", "/v1/posts", {"text": "more"}),
+        ("PUT", f"/v1/posts/{post.id}/like", None),
+        ("POST", f"/v1/posts/{post.id}/comments", {"text": "well"}),
+        ("POST", "/v1/auth/logout-all", None),
+        ("POST", "/v1/auth/refresh-token", {"refresh_token": ada.tokens.refresh_token}),
+        ("POST", "/v1/notifications/read", {"all_until": "2020-01-01T00:00:00Z"}),
+    ]
+    for _ in range(3):
+        answers = await asyncio.gather(*(ada.ask(*each) for each in asks))
+        assert {answer.status for answer in answers} <= {200, 503}
+        assert [answer.status for answer in answers[:4]] == [503] * 4
+    assert (await ada.ask("GET", f"/v1/posts/{post.id}")).status == 200, "what is there can be read"
+    await asyncio.sleep(2)  # each loop has met it
+    assert not plaza.tasks.failed
+    store.refuse({})
+    await ada.publish("there is room")
+    await bob.comment(post, "nice")
+
+    async def told() -> None:
+        assert {each.type for each in await ada.notifications()} == {"like", "comment"}
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await plaza.social.mongo.count("parked", {}, limit=1) == 0
+
+    await eventually(told, timeout_s=20)
+    assert not plaza.tasks.failed
+    plaza.tasks.restarts.clear()
+
+
+async def test_no_loop_ends_with_a_store_that_refuses_all(plaza: Plaza, store: FailingStore) -> None:
+    ada = await plaza.door.register("ada")
+    store.refuse(UNHEARD_OF, ALL)
+    await asyncio.sleep(3)
+    answer = await ada.ask("GET", "/v1/feed")
+    assert answer.status == 503
+    assert not plaza.tasks.failed
+    store.refuse({})
+    await eventually(lambda: ada.publish("still here"), timeout_s=5)
+    plaza.tasks.restarts.clear()
+
+
+async def test_a_store_that_refuses_the_user_while_it_runs_ends_nothing(plaza: Plaza, store: FailingStore) -> None:
+    """As for a moment while its users are changed: only a start ends with that."""
+    ada = await plaza.door.register("ada")
+    store.refuse({"code": 13, "codeName": "Unauthorized", "errmsg": "not authorized"}, ALL)
+    await asyncio.sleep(2)
+    assert (await ada.ask("GET", "/v1/feed")).status == 503
+    assert (await ada.ask("POST", "/v1/posts", {"text": "more"})).status == 503
+    assert not plaza.tasks.failed
+    store.refuse({})
+    await ada.publish("still here")
+    plaza.tasks.restarts.clear()
