@@ -53,7 +53,7 @@ class LocalBroker:
             attempt, due = retry.get("attempt", 0), retry.get("due")
             delivery = LocalDelivery(self, group, envelope, attempt if isinstance(attempt, int) else 0, redelivered)
             wait_s = (due - clock.now()).total_seconds() if isinstance(due, datetime) else 0
-            self._deliver(delivery, wait_s)
+            self._deliver(delivery, min(wait_s, max(RETRY_DELAYS_S)))
 
     def _deliver(self, delivery: "LocalDelivery", wait_s: float) -> None:
         queue = self._queues[delivery.group]

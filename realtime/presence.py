@@ -1,7 +1,7 @@
 """Who is online: a lease per person and gateway in Redis that expires, never a counter that drifts.
 
-`presence:<user>` is a sorted set of gateways by when their lease ends, in milliseconds. Somebody is online while one of
-them lies ahead; otherwise the latest is when they were last seen.
+`presence:<user>` is a sorted set of gateways by when their lease ends, in milliseconds of Redis' clock. Somebody is
+online while one of them lies ahead, by no more than a lease lasts; otherwise the latest is when they were last seen.
 """
 
 import asyncio
@@ -54,6 +54,7 @@ class Presences:
         self._came: set[str] = set()
         self._leaving: dict[str, float] = {}  # people whose last socket here went, and when to say so
         self._changed = asyncio.Event()
+        self._ahead_ms: int | None = None  # our clock of Redis' clock, at the last answer
         self._watched: dict[str, bool] = {}  # people watched here, and whether they were online when last told
 
     # ---- what sockets do
@@ -140,28 +141,31 @@ class Presences:
 
     async def _renew(self, users: Sequence[str], *, tell: bool = True) -> None:
         """Leases until later; those who were not online before are announced."""
-        now = _now_ms()
+        now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for user in users:
                 key = presence_room(user)
+                pipeline.zremrangebyscore(key, f"({now + 2 * self._lease_ms}", "+inf")  # of a clock that was ahead
                 pipeline.zrevrange(key, 0, 0, withscores=True)
                 pipeline.zadd(key, {self._node: now + self._lease_ms})
                 pipeline.zremrangebyrank(key, 0, -1 - MOST_GATEWAYS)
                 pipeline.expire(key, REMEMBERED_S)
-            answers = await pipeline.execute()
-        fresh = [user for user, ends in zip(users, answers[::4], strict=True) if not ends or ends[0][1] <= now]
+            pipeline.time()
+            *answers, at = await pipeline.execute()
+        self._measured(at)
+        fresh = [user for user, ends in zip(users, answers[1::5], strict=True) if not self._lasts(ends, now)]
         if tell and fresh:
             await self._announce([Presence.model_construct(user_id=each, online=True, version=now) for each in fresh])
 
     async def _end(self, users: Sequence[str]) -> None:
         """Leases that end now; those who have none elsewhere are announced."""
-        now = _now_ms()
+        now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for user in users:
                 pipeline.zadd(presence_room(user), {self._node: now})
                 pipeline.zrevrange(presence_room(user), 0, 0, withscores=True)
             answers = await pipeline.execute()
-        gone = [user for user, ends in zip(users, answers[1::2], strict=True) if ends[0][1] <= now]
+        gone = [user for user, ends in zip(users, answers[1::2], strict=True) if not self._lasts(ends, now)]
         seen = _time(now)
         await self._announce(
             [Presence.model_construct(user_id=each, online=False, last_seen_at=seen, version=now) for each in gone]
@@ -172,23 +176,38 @@ class Presences:
         await self._pushes.hints("presence", hints)
 
     async def _read(self, users: Sequence[str]) -> list[Presence]:
-        now = _now_ms()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for user in users:
                 pipeline.zrevrange(presence_room(user), 0, 0, withscores=True)
-            answers = await pipeline.execute()
-        return [_presence(user, ends, now) for user, ends in zip(users, answers, strict=True)]
+            pipeline.time()
+            *answers, at = await pipeline.execute()
+        now = self._measured(at)
+        return [self._presence(user, ends, now) for user, ends in zip(users, answers, strict=True)]
+
+    def _lasts(self, ends: list[tuple[bytes, float]], now: int) -> bool:
+        """Whether the latest lease has not ended; one that ends too late was written by a clock that was ahead."""
+        return bool(ends) and now < ends[0][1] <= now + 2 * self._lease_ms
+
+    def _presence(self, user: str, ends: list[tuple[bytes, float]], now: int) -> Presence:
+        online = self._lasts(ends, now)
+        seen = _time(min(ends[0][1], now)) if ends and not online else None
+        return Presence.model_construct(user_id=user, online=online, last_seen_at=seen, version=now)
+
+    async def _now_ms(self) -> int:
+        """This moment by Redis' clock, as far as its last answer tells."""
+        if self._ahead_ms is None:
+            self._measured(await self._redis.time())
+        return _now_ms() - (self._ahead_ms or 0)
+
+    def _measured(self, at: tuple[int, int]) -> int:
+        now = at[0] * 1000 + at[1] // 1000
+        self._ahead_ms = _now_ms() - now
+        return now
 
 
 def gone(user_id: str) -> Presence:
     """What somebody is told of a person whom they may no longer see."""
     return Presence.model_construct(user_id=user_id, online=False, last_seen_at=None, version=_now_ms())
-
-
-def _presence(user: str, ends: list[tuple[bytes, float]], now: int) -> Presence:
-    online = bool(ends) and ends[0][1] > now
-    seen = _time(ends[0][1]) if ends and not online else None
-    return Presence.model_construct(user_id=user, online=online, last_seen_at=seen, version=now)
 
 
 def _now_ms() -> int:

@@ -11,6 +11,7 @@ from social.infra.mongo import Document, Mongo, Reader, Transaction, reachable
 WINDOW = 256  # items kept; a client that missed more fetches again
 EVERY = timedelta(milliseconds=300)  # what happens to one person more often than this is told together,
 AT_ONCE = 3 * EVERY  # after a few times at once
+FURTHEST = timedelta(seconds=20)  # that pace can be ahead: with much at once, by a clock that is 15 s ahead
 HEAD = ("epoch", "seq", "paced_until")
 
 
@@ -69,7 +70,8 @@ class Head(NamedTuple):
 
         A token bucket as one time (GCRA): each append moves it on by 300 ms, and it may be 900 ms ahead.
         """
-        return self.paced_until - AT_ONCE if self.paced_until > now + AT_ONCE else None
+        until = clock.believed(self.paced_until, now, FURTHEST)
+        return until - AT_ONCE if until > now + AT_ONCE else None
 
 
 async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = False) -> dict[str, Head]:
@@ -106,7 +108,9 @@ def number(tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry]) 
             items.append(known)
     if new:
         newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
-        moved = {"seq": new[-1].s, "paced_until": max(head.paced_until, clock.now()) + EVERY}
+        now = clock.now()
+        paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + EVERY
+        moved = {"seq": new[-1].s, "paced_until": paced}
         unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
         tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})
     return items

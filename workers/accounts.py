@@ -32,7 +32,8 @@ async def forget(social: Social, happened: Happened, user_id: str, *, last_look:
     if deleted_at is None:
         return
     if last_look:
-        await asyncio.sleep((deleted_at + forgetting.SETTLES - clock.now()).total_seconds())
+        left = deleted_at + forgetting.SETTLES - clock.now()
+        await asyncio.sleep(min(left, forgetting.SETTLES).total_seconds())
 
     async def record(tx: Transaction, _: Sequence[Happened]) -> None:
         if await forgetting.some(tx, user_id):

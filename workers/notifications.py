@@ -35,7 +35,7 @@ MOST_DUE = 256  # groups told together
 MOST_REMOVED = 500  # groups of one target in one transaction
 MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
 LOOK_EVERY_S = 5.0  # for what somebody else left behind
-LATER = timedelta(minutes=1)  # for a group that cannot be told
+LATER = timedelta(seconds=30)  # for a group that cannot be told; nothing is due further ahead
 
 Pairs = Mapping[tuple[str, str], Edge]
 Shown = dict[str, Notification | None]  # by group; what cannot be rendered is missing
@@ -161,9 +161,10 @@ async def due(social: Social) -> float:
     while True:
         groups = await notifications.due(social.mongo, MOST_DUE)
         now = clock.now()
-        ripe = [group for group in groups if group["due_at"] <= now]
+        ripe = [group for group in groups if clock.believed(group["due_at"], now, LATER) <= now]
         if not ripe:
-            return (groups[0]["due_at"] - now).total_seconds() if groups else LOOK_EVERY_S
+            soonest_s = (groups[0]["due_at"] - now).total_seconds() if groups else LOOK_EVERY_S
+            return min(soonest_s, LOOK_EVERY_S)
         await _tell_of(social, ripe)
 
 

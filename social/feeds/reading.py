@@ -203,7 +203,7 @@ def _amid_late(at: Newer, last: str, looked: Sequence[Line], shown: set[str]) ->
 
 def _last_arrived(lines: Iterable[Line]) -> datetime:
     """What a cursor goes on from: not the time of day, or the same page would never have the same entity tag."""
-    return max(line.arrived for line in lines)
+    return min(max(line.arrived for line in lines), clock.now())  # one of a clock that is ahead would hide what comes
 
 
 def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> tuple[str, frozenset[int]]:

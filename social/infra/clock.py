@@ -15,6 +15,11 @@ def now() -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
+def believed(at: datetime, now: datetime, longest: timedelta) -> datetime:
+    """A stored time that can lie ahead by no more than `longest`; one further ahead is of a wrong clock, and is now."""
+    return at if at <= now + longest else now
+
+
 def millis(at: datetime) -> int:
     """Milliseconds since the epoch, rounded down as the document store does: what is rounded up may leave year 9999."""
     return (at - EPOCH) // timedelta(milliseconds=1)

@@ -23,10 +23,17 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local free, first, longest, forget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local state = redis.call('HMGET', KEYS[1], 'failed', 'until')
 local failed, till = tonumber(state[1] or '0'), tonumber(state[2] or '0')
+local function after(times)
+  if times <= free then return 0 end
+  return math.min(longest, first * 2 ^ math.min(times - free - 1, 30))
+end
+if till > now + after(failed) then -- it was written before the clock was set back
+  till = now + after(failed)
+  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', till))
+end
 if till > now then return {till - now, failed, till - now} end
 failed = failed + 1
-local delay = 0
-if failed > free then delay = math.min(longest, first * 2 ^ math.min(failed - free - 1, 30)) end
+local delay = after(failed)
 redis.call('HSET', KEYS[1], 'failed', failed, 'until', string.format('%.0f', now + delay))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', forget + delay))
 return {0, failed, delay}

@@ -21,14 +21,16 @@ MOST_KEYS = 50_000  # remembered here, about 10 MB; Redis remembers all
 MOST_TOLD = 500  # keys in one call: others wait while Redis runs it
 
 # A key holds the moment, in microseconds of Redis' clock, at which everything taken is paid off. For each key: the
-# cost of what is taken, and the debt that may be reached. Answered is the debt after it, negative when it was refused.
+# cost of what is taken, the debt that may be reached, and the largest that can be owed: what is beyond that was written
+# before the clock was set back. Answered is the debt after it, negative when it was refused.
 SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local debts = {}
 for place, key in ipairs(KEYS) do
-  local cost, most = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+  local cost, most, largest = tonumber(ARGV[3 * place - 2]), tonumber(ARGV[3 * place - 1]), tonumber(ARGV[3 * place])
   local paid_off = math.max(tonumber(redis.call('GET', key) or '0'), now)
+  if paid_off > now + largest then paid_off = now end
   if paid_off + cost - now <= most then
     paid_off = paid_off + cost
     redis.call('SET', key, string.format('%.0f', paid_off), 'PX', math.ceil((paid_off - now) / 1000) + 1)
@@ -96,6 +98,7 @@ class Limiter:
         self._redis = redis
         self._paid_off: OrderedDict[str, int] = OrderedDict()  # by our own clock; the longest untouched first
         self._untold: dict[str, int] = {}
+        self._largest: dict[str, int] = {}  # of what is untold
         self._telling: asyncio.Task[None] | None = None
         self._rests_until = 0.0
 
@@ -105,6 +108,7 @@ class Limiter:
         verdict = self._decide(policy, key, rate)
         if verdict.allowed:
             self._untold[key] = self._untold.get(key, 0) + rate.cost_us
+            self._largest[key] = _largest(rate)
             if self._telling is None or self._telling.done():
                 self._telling = asyncio.create_task(self._keep_telling(), name="limits")
         return verdict
@@ -117,7 +121,7 @@ class Limiter:
             return verdict
         try:
             async with asyncio.timeout(ASK_S):
-                (debt,) = await self._run([key], [rate.cost_us, rate.most_us])
+                (debt,) = await self._run([key], [rate.cost_us, rate.most_us, _largest(rate)])
         except AWAY as error:
             self._rest(error)
             return verdict
@@ -156,12 +160,14 @@ class Limiter:
 
     async def _tell(self) -> None:
         told, self._untold = list(self._untold.items()), {}
+        largest, self._largest = self._largest, {}
         try:
             for at in range(0, len(told), MOST_TOLD):
                 part = told[at : at + MOST_TOLD]
                 keys = [key for key, _ in part]
                 async with asyncio.timeout(REST_S):
-                    debts = await self._run(keys, [each for _, cost in part for each in (cost, UNBOUNDED)])
+                    asked = [each for key, cost in part for each in (cost, UNBOUNDED, largest[key])]
+                    debts = await self._run(keys, asked)
                 for key, debt in zip(keys, debts, strict=True):
                     self._learn(key, abs(debt) + self._untold.get(key, 0))
         except AWAY as error:
@@ -184,6 +190,11 @@ def origin(ip: str) -> str:
     except ValueError:
         return ip
     return str(IPv6Network((int(address) >> 64 << 64, 64))) if address.version == 6 else ip
+
+
+def _largest(rate: Rate) -> int:
+    """The largest debt: each of several processes may grant a quota in the moment before they hear of each other."""
+    return 4 * rate.most_us
 
 
 def _now_us() -> int:

@@ -14,6 +14,7 @@ log = logs.get("outbox")
 
 MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
 MOST_AGE = timedelta(minutes=15)
+AHEAD = timedelta(seconds=20)  # beyond what clocks may be apart: such a row waits for no time that may come much later
 IN_FLIGHT = 1_000
 TOGETHER_S = 0.05  # between two deletions of rows
 SOON_S = 0.5  # to a deletion that nobody waits for: a quarter of the age at which a relay takes a row for left behind
@@ -38,7 +39,9 @@ class Outbox:
 
         Each sweep begins at the first row again, never at a high-water mark: a late commit has an early id.
         """
-        where = {"_id": {"$gt": after}, "at": {"$lt": clock.now() - older_than}}
+        now = clock.now()
+        left = [{"at": {"$lt": now - older_than}}, {"at": {"$gt": now + AHEAD}}]
+        where = {"_id": {"$gt": after}, "$or": left}
         async with reachable():  # of a majority: what a failover takes back must not be told
             found = self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most, batch_size=most)
             rows = await found.to_list(None)

@@ -3,6 +3,10 @@
 import asyncio
 
 import pytest
+from support.sockets import until
+
+from social.contracts.pushes import presence_room
+from social.infra import clock
 
 
 async def watch(wire, *people):
@@ -98,3 +102,23 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
     await carl.event("typing")
     assert hers.named("typing") == []
     assert await watch(hers, bob) == []
+
+
+async def test_a_lease_from_the_future_keeps_nobody_online(world, gateway, ada, bob):
+    """As a gateway leaves it that died while its clock was ten minutes ahead."""
+    redis = world.new_redis()
+    ends = (int(clock.now().timestamp()) + 600) * 1000
+    for person in (ada, bob):
+        await redis.zadd(presence_room(person.id), {"a gateway that is dead": ends})
+    watching = await bob.connect(gateway)
+    (found,) = await gateway.presences.look([ada.id])
+    assert not found.online
+    assert found.last_seen_at <= clock.now()
+    await until(lambda: _is_online(gateway, bob))
+    await watching.close()
+    await redis.aclose()
+
+
+async def _is_online(gateway, person):
+    (found,) = await gateway.presences.look([person.id])
+    return found.online
