@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
-from social.infra import logs, metrics
+from social.infra import clock, logs, metrics
 from social.infra.broker import Broker, BrokerAway, BrokerRefuses
 from social.infra.mongo import Mongo
 from social.infra.redis import AWAY, REFUSES, Redis
@@ -15,6 +16,10 @@ from social.infra.settings import StartError
 log = logs.get("watching")
 
 EVERY_S = 5.0
+CLOCKS_EVERY_S = 30.0
+CLOCKS_ASK_S = 2.0
+CLOCKS_APART = timedelta(seconds=15)  # that clocks may be: beyond it tokens are refused, and what is due comes late
+CLOCKS_NOTICED = timedelta(seconds=2)
 STORE_S = 2.0
 LAG_EVERY_S = 1.0
 
@@ -84,6 +89,46 @@ async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]])
 def why_away(error: Exception) -> str:
     """Why MongoDB is away, without the driver's view of the topology."""
     return str(error.__cause__ or error).partition(", Timeout:")[0].partition(" (configured")[0]
+
+
+async def watch_clocks(mongo: Mongo, redis: Redis) -> None:
+    """Measure at the start and then every 30 s how far our clock is from those of the servers, and say so beyond 2 s.
+
+    What must not be missed goes by the servers' clocks; tokens, and what is due, go by ours.
+    """
+
+    async def of_redis() -> datetime:
+        seconds, micros = await redis.time()
+        return clock.EPOCH + timedelta(seconds=seconds, microseconds=micros)
+
+    while True:
+        for server, asks in (("store", mongo.now), ("redis", of_redis)):
+            try:
+                async with asyncio.timeout(CLOCKS_ASK_S):
+                    say_apart(server, await ahead_of(asks))
+            except (Unavailable, StartError, PyMongoError, *AWAY) as error:
+                log.debug("clock not readable", server=server, error=str(error))
+        await asyncio.sleep(CLOCKS_EVERY_S)
+
+
+async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
+    """By how much our clock is ahead of another, at least: the question took some of the difference."""
+    asked_at = clock.now()
+    its = await asks()
+    answered_at = clock.now()
+    if its < asked_at:
+        return asked_at - its
+    return min(answered_at - its, timedelta(0))
+
+
+def say_apart(server: str, ahead: timedelta) -> None:
+    """Set the metric, and log it where it is more than a moment."""
+    metrics.CLOCK_AHEAD_S.labels(server=server).set(ahead.total_seconds())
+    if abs(ahead) < CLOCKS_NOTICED:
+        return
+    say = log.error if abs(ahead) > CLOCKS_APART else log.warning
+    mend = "have every machine keep time by NTP (chrony, systemd-timesyncd)"
+    say("clocks are apart", server=server, ahead_s=round(ahead.total_seconds(), 1), most_s=15, mend=mend)
 
 
 async def watch_loop() -> None:

@@ -137,6 +137,7 @@ class Social:
         tasks.keep("publisher", self.publisher.run)
         tasks.keep("outbox", self.outbox.watch)
         tasks.keep("store watch", lambda: watching.watch_store(self.mongo))
+        tasks.keep("clocks", lambda: watching.watch_clocks(self.mongo, self.redis))
         tasks.keep("loop lag", watching.watch_loop)
         tasks.keep("revocations", self.revocations.run)
         tasks.keep("cards", lambda: watch_cards(self.redis, self.mongo.memory))
