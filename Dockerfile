@@ -1,6 +1,6 @@
 # Plaza's processes, one build: --target api, realtime, workers, and operator (`python -m social`).
 # The Python that all tests run on; docs/decisions/0016-image-and-compose.md says how it is renewed.
-ARG PYTHON=python:3.11.15-slim-bookworm@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3
+ARG PYTHON=python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
 
 # The packages, by hash. All are wheels but one, which is packed from its source without a compiler, by the locked setuptools.
 FROM ${PYTHON} AS packages

@@ -63,6 +63,14 @@ lock: packages-dev ## choose new dependency versions and pin them by hash
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 
+audit: packages-dev ## ask the advisory databases of PyPI and npm about every locked package (needs a network that lets them)
+	@[ -x .venv/audit/bin/pip-audit ] || { $(VENV_PYTHON) -m venv .venv/audit && .venv/audit/bin/pip --quiet install pip-audit==2.10.1; }
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
+	npm audit --package-lock-only
+
+digests: docker ## name each image in compose.yml and the Dockerfile by the digest its tag has now (needs the registry)
+	@sh deploy/digests.sh
+
 up: docker ## start the production system in containers; PROFILES=microservices,observability chooses others (.env)
 	@sh deploy/env.sh
 	$(COMPOSE) up --build --detach
@@ -124,4 +132,4 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock up down logs docker clean venv packages-run packages-dev node-modules
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock audit digests up down logs docker clean venv packages-run packages-dev node-modules
