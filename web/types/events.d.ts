@@ -472,6 +472,7 @@ export interface components {
              * @example password_reset
              * @example account_suspended
              * @example account_deleted
+             * @example too_many_sessions
              * @example session_revoked
              */
             reason: string;
