@@ -555,8 +555,8 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
 
 
 async def rest(scene: Scene, person: Person) -> None:
-    """Somebody was told much lately."""
-    until = clock.now() + timedelta(minutes=1)
+    """Somebody was told much lately: so much that their stream rests for as long as it ever may."""
+    until = clock.now() + streams.FURTHEST - timedelta(seconds=1)
     await scene.social.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
 
 
