@@ -5,6 +5,7 @@ take the block back, and whoever is blocked may block or mute in turn. What some
 those they accepted as followers; a post for followers, whoever wrote it, is for those who follow its author now.
 """
 
+import asyncio
 import itertools
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -102,6 +103,37 @@ async def author(reader: Reader, username: str, *, viewer: str) -> Document:
     if not shows(found.user, found.out):
         raise NotFound
     return found.user
+
+
+async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[Document, bool]:
+    """Somebody whose posts this viewer may see, and whether that is also what they write for followers.
+
+    Raises NotFound.
+    """
+    found = await person(reader, username, viewer=viewer)
+    if not shows(found.user, found.out):
+        raise NotFound
+    return found.user, bool(found.out.follows_at) or found.user["_id"] == viewer
+
+
+async def hidden_authors(
+    reader: Reader, ids: Collection[str], *, viewer: str, muted: bool = True
+) -> tuple[list[str], list[str]]:
+    """Of these people those none of whose posts this viewer sees, and those whose posts for followers they do not see.
+
+    Where `muted` is false, whoever the viewer mutes is among the first.
+    """
+    cards, found = await asyncio.gather(
+        users.cards(reader, ids), edges.between(reader, [(viewer, each) for each in ids])
+    )
+    silent, strangers = [], []
+    for user_id in sorted(ids):
+        edge, card = found[viewer, user_id], cards.get(user_id)
+        if card is None or not shows(card, edge) or (edge.mutes_at and not muted):
+            silent.append(user_id)
+        elif not edge.follows_at and user_id != viewer:
+            strangers.append(user_id)
+    return silent, strangers
 
 
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:

@@ -129,6 +129,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("about", UP)], name="by_subject"),
     ],
     "leases": [],
+    "cursor_keys": [],
 }
 
 

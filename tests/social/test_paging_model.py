@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from social.infra.mongo import Document, Mongo
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 # By id, and by a time or a count that many share: all lists are of one of these kinds.
 LISTS = {
@@ -79,7 +79,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
         return tuple(item[field] for field in listing.key)
 
     there: list[Document] = []
-    page = await listing.page(model.mongo, where, cursor=None, limit=limit)
+    page = await listing.page(model.mongo, where, Asked("ada", None, limit))
     while True:
         assert len(page.items) <= limit
         there += page.items
@@ -87,7 +87,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
             break
         for change in next(between, []):
             await model.apply(change)
-        page = await listing.page(model.mongo, where, cursor=page.next, limit=limit)
+        page = await listing.page(model.mongo, where, Asked("ada", page.next, limit))
     keys = [key(item) for item in there]
     assert keys == sorted(set(keys), reverse=not listing._ascending), "in order, and nothing twice"
     assert model.always <= {item["_id"] for item in there}, "what was there all the time is seen"
@@ -98,7 +98,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
     while page.prev is not None:
         for change in next(between, []):
             await model.apply(change)
-        page = await listing.page(model.mongo, where, cursor=page.prev, limit=limit)
+        page = await listing.page(model.mongo, where, Asked("ada", page.prev, limit))
         back = page.items + back
         if not page.items:
             break
