@@ -52,7 +52,7 @@ def _apart(text: str) -> tuple[list[str], str]:
 
 
 async def _people(mongo: Mongo, text: str, viewer: str) -> People:
-    return await search.page(mongo, text, viewer=viewer, cursor=None, limit=MOST_PEOPLE)
+    return await search.found(mongo, text, viewer=viewer, cursor=None, limit=MOST_PEOPLE)
 
 
 async def _nobody() -> People:

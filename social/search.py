@@ -48,13 +48,18 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
 
     Raises ValidationFailed for a cursor that is not of this search.
     """
+    async with evened():
+        return await found(mongo, text, viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def found(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """A page of the same, as soon as it is known."""
     words = names.words(text)
     asked = _Asked(words, max(words, key=len, default=""), viewer)
     at = await _open(mongo, cursor, asked) if cursor is not None else None
     if not words:
         return People(items=[])
-    async with evened():
-        hits = await _hits(mongo, asked, at, limit + 1)
+    hits = await _hits(mongo, asked, at, limit + 1)
     await mongo.seals.ready()
     more, hits = len(hits) > limit, hits[:limit]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-GRAIN_S = 0.025  # longer than it takes to look at a page of rows that are then not shown
+GRAIN_S = 0.05  # longer than it takes to look at a page of rows that are then not shown
 
 
 @asynccontextmanager

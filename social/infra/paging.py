@@ -28,6 +28,7 @@ LONGEST = 512  # characters of any list's cursor
 
 COUNTS = ("likes",)  # fields that lists are ordered by
 
+GROWS = 4  # times as many rows as were hidden so far are looked at next
 MOST_AT_ONCE = 1_000  # rows of one look, where much is hidden
 SHORT_WALK = 4  # looks, after which a walk takes turns with the other long ones of its process
 
@@ -189,7 +190,7 @@ class Walk:
                 if self.narrow is not None and unseen:
                     self.where = _both(self.where, await self.narrow(unseen))
                 hidden += len(unseen)
-                most = min(wanted - len(found) + hidden, MOST_AT_ONCE)
+                most = min(wanted - len(found) + GROWS * hidden, MOST_AT_ONCE)
                 self.at = self.listing.key_of(rows[-1])
         raise AssertionError("a walk ends")
 
