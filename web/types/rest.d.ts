@@ -932,8 +932,7 @@ export interface paths {
         /**
          * Your home timeline: your posts, and what the people you follow post and repost, newest first
          * @description `prev` leads to what is newer, and to what came in late: put each post where its `place` says.
-         *     Where nearly all is hidden a page may be short, or empty: `next` leads on while there is one, and `prev` while it
-         *     is another than before.
+         *     What you may not see makes no page shorter: where `next` is null, there is nothing more for you.
          */
         get: operations["get_feed"];
         put?: never;
