@@ -337,7 +337,7 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
         headers["Location"] = prefix(raw) + route.location(answer)
     if isinstance(answer, Page):
         links = [
-            f'<{prefix(raw)}{raw.path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
+            f'<{prefix(raw)}{raw.rel_url.raw_path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
             for rel, cursor in (("next", answer.next), ("prev", answer.prev))
             if cursor
         ]

@@ -91,7 +91,6 @@ async def scene(plaza: Plaza, pattern: str) -> Scene:
                 _everything(made, template, why)
             _post(made, cyd, hidden=True, visibility="followers")
     await made.show()
-    plaza.social.mongo.memory.forget([made.reader.id])
     return made
 
 
