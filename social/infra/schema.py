@@ -84,7 +84,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "media": [
         IndexModel([("state", UP), ("at", UP)], name="by_state"),
-        IndexModel([("owner", UP)], name="by_owner"),
+        IndexModel([("owner", UP), ("state", UP)], name="of_owner"),
         IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
     ],
     "deletions": [IndexModel([("at", UP)], name="at")],
