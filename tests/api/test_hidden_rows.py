@@ -11,6 +11,7 @@ from support.veiled import LISTS, Scene, scene
 
 from social import post_search
 from social.infra.evened import GRAIN_S
+from social.infra.mongo import Document
 
 # The moment, the request, and how often was asked: all else of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
@@ -97,3 +98,35 @@ async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Pl
             await post_search.page(quiet.social.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
             times.append(time.perf_counter() - began)
     assert all(each >= GRAIN_S for each in (*took["quark"], *took["gluon"]))
+
+
+async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One author's rows are left out by the store; of many people's, each look takes more than the one before."""
+    made = await scene(quiet, "vh")
+    mongo, looks = quiet.social.mongo, list[tuple[str, int]]()
+    post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
+    like = next(row for row in made.rows["likes"] if row["_id"] in made.hidden["likes"])
+    ids = [f"{2**31 + n:08x}{n:016x}" for n in range(1_500)]
+    await mongo.insert_missing("posts", [{**post, "_id": each} for each in ids])
+    await mongo.insert_missing("likes", [{**like, "_id": made.ids["post"] + each, "user_id": each} for each in ids])
+    many = mongo.many
+
+    async def counting(collection: str, *arguments: Any, **named: Any) -> list[Document]:
+        found = await many(collection, *arguments, **named)
+        looks.append((collection, len(found)))
+        return found
+
+    monkeypatch.setattr(mongo, "many", counting)
+    for path, collection, most_rows in (
+        ("/v1/search?q=quark", "posts", 40),
+        (made.path("/v1/posts/{post}/likes?"), "likes", 2_500),
+    ):
+        looks.clear()
+        reading = Reading(made.reader, path, 2)
+        page = await reading.page(None)
+        assert (len(page["items"]), page["next"]) == ((2, None) if collection == "posts" else (1, None))
+        rows = [found for of, found in looks if of == collection]
+        assert len(rows) <= 6
+        assert sum(rows) <= most_rows
