@@ -1,9 +1,7 @@
 """Reading a home timeline: one walk over its entries and whatever is merged into them or lies below them."""
 
 import asyncio
-import itertools
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
 from datetime import datetime
 
 from social import posts, visibility
@@ -16,12 +14,12 @@ from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
 from social.infra.mongo import Where
-from social.infra.paging import SHORT_WALK
+from social.infra.paging import pacing
 from social.infra.wiring import Social
 from social.visibility import SeenPost
 
 GROWS = 4  # times as much is looked at where nearly all was hidden
-MOST_AT_ONCE = 1_000
+MOST_AT_ONCE = 500
 LIST = "feed"  # whose cursors these are
 
 
@@ -136,15 +134,14 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
     at, most = at or Older(TOP), limit + 1
     looked: list[Line] = []
     shown: list[tuple[Line, FeedPost]] = []
-    async with AsyncExitStack() as turn:
-        for looks in itertools.count(1):
+    async with pacing(walk.mongo) as pause:
+        while True:
             found, beyond = await walk.older(at, most)
             looked += found.lines
             shown += await walk.show(found.lines)
             if len(shown) > limit or found.ended:
                 break
-            if looks == SHORT_WALK:
-                await turn.enter_async_context(walk.mongo.long_walks)
+            await pause()
             most = min(most * GROWS, MOST_AT_ONCE)
             at = walk.on(looked[-1].place, beyond, looked, most)
     more, shown = len(shown) > limit, shown[:limit]
@@ -164,15 +161,14 @@ async def _newer(walk: _Walk, at: Newer, limit: int) -> Feed:
     looked: list[Line] = []
     shown: list[tuple[Line, FeedPost]] = []
     after, most = at.bottom, limit + 1 + len(at.seen)
-    async with AsyncExitStack() as turn:
-        for looks in itertools.count(1):
+    async with pacing(walk.mongo) as pause:
+        while True:
             found = await walk.newer(at, after, most)
             looked += found.lines
             shown += await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
             if len(shown) > limit or found.ended:
                 break
-            if looks == SHORT_WALK:
-                await turn.enter_async_context(walk.mongo.long_walks)
+            await pause()
             after, most = looked[-1].place, min(most * GROWS, MOST_AT_ONCE)
     full, shown = len(shown) > limit, shown[:limit]
     if not shown:

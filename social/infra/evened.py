@@ -10,9 +10,15 @@ GRAIN_S = 0.05  # longer than it takes to look at a page of rows that are then n
 
 @asynccontextmanager
 async def evened() -> AsyncIterator[None]:
-    """Wait at the end until the whole took a multiple of the grain; a failure waits as well."""
+    """Wait at the end until the whole took a multiple of the grain; a refusal waits as well."""
     began = time.perf_counter()
     try:
         yield
-    finally:
-        await asyncio.sleep(GRAIN_S - (time.perf_counter() - began) % GRAIN_S)
+    except Exception:
+        await _wait(began)
+        raise
+    await _wait(began)
+
+
+async def _wait(began: float) -> None:
+    await asyncio.sleep(GRAIN_S - (time.perf_counter() - began) % GRAIN_S)

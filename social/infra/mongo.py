@@ -45,7 +45,7 @@ class Mongo:
         self.memory = TtlCache()
         self.newest = Newest(self)
         self.seals = Seals(self)
-        self.long_walks = asyncio.Semaphore(1)
+        self.long_walks = asyncio.Semaphore(1)  # along lists of which much is hidden
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(

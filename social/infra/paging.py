@@ -4,9 +4,10 @@ A list is walked until a page is full or the list ends, however much on the way 
 is shown: an answer is byte for byte the one that would be given if the hidden rows did not exist.
 """
 
-import itertools
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -29,8 +30,8 @@ LONGEST = 512  # characters of any list's cursor
 COUNTS = ("likes",)  # fields that lists are ordered by
 
 GROWS = 4  # times as many rows as were hidden so far are looked at next
-MOST_AT_ONCE = 1_000  # rows of one look, where much is hidden
-SHORT_WALK = 4  # looks, after which a walk takes turns with the other long ones of its process
+MOST_AT_ONCE = 500  # rows of one look, where much is hidden
+SHORT_WALK = 4  # looks, after which a walk is a long one
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,8 @@ class Walk:
         """So many rows that are shown, or all there are: the nearest first."""
         found: list[tuple[Document, T]] = []
         most, hidden = wanted, 0
-        async with AsyncExitStack() as turn:
-            for looks in itertools.count(1):
+        async with pacing(self.mongo) as pause:
+            while True:
                 rows = await self.listing.look(
                     self.mongo, self.where, self.at, older=self.older, most=most, fields=self.fields
                 )
@@ -184,15 +185,34 @@ class Walk:
                 found += [(row, each) for row, each in pairs if each is not None]
                 if len(found) >= wanted or len(rows) < most:
                     return found
-                if looks == SHORT_WALK:
-                    await turn.enter_async_context(self.mongo.long_walks)
+                await pause()
                 unseen = [row for row, each in pairs if each is None]
                 if self.narrow is not None and unseen:
                     self.where = _both(self.where, await self.narrow(unseen))
                 hidden += len(unseen)
                 most = min(wanted - len(found) + GROWS * hidden, MOST_AT_ONCE)
                 self.at = self.listing.key_of(rows[-1])
-        raise AssertionError("a walk ends")
+
+
+@asynccontextmanager
+async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """What a walk awaits between two looks, so that long ones take no more than half of a process, all together.
+
+    A long walk waits for its turn, and rests after each look as long as it took.
+    """
+    looks, began = 0, time.perf_counter()
+
+    async def pause() -> None:
+        nonlocal looks, began
+        looks += 1
+        if looks == SHORT_WALK:
+            await turn.enter_async_context(mongo.long_walks)
+        elif looks > SHORT_WALK:
+            await asyncio.sleep(time.perf_counter() - began)
+        began = time.perf_counter()
+
+    async with AsyncExitStack() as turn:
+        yield pause
 
 
 def _both(one: Where, other: Where) -> Where:

@@ -53,7 +53,7 @@ class Seals:
 
     async def ready(self) -> None:
         """Have the keys at hand: a look at the store now and then. Raises Unavailable."""
-        if time.monotonic() >= self._looked_at + LOOK_S:
+        if not self._keys or time.monotonic() >= self._looked_at + LOOK_S:
             await self._look()
 
     def seal(self, packed: bytes, bound: Bound) -> str:
@@ -84,6 +84,7 @@ class Seals:
         raise LookupError(last_byte)
 
     async def _look(self) -> None:
+        self._looked_at = time.monotonic()  # others go on with the keys there are
         rows = await self._rows()
         if not rows or rows[0]["at"] < clock.now() - CHANGES:
             number = rows[0]["_id"] + 1 if rows else 1
@@ -94,7 +95,6 @@ class Seals:
             rows = await self._rows()
         self._keys = {row["_id"]: AESSIV(row["key"]) for row in rows}
         self._newest = max(self._keys)
-        self._looked_at = time.monotonic()
 
     async def _rows(self) -> list[Document]:
         return await self._store.many(COLLECTION, {}, sort=[("_id", -1)], limit=KEPT)
