@@ -1,5 +1,6 @@
 """The API's composition root."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -26,6 +27,7 @@ from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
+from social.contracts.problems import Unavailable
 from social.infra import logs, process, tracing
 from social.infra.admission import Admission
 from social.infra.blobs import blobs, check_store
@@ -73,7 +75,14 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
                 app.router.add_route("HEAD", route.path, http.serve(route))
     app.add_routes(health.routes())
     add_docs(app, chosen)
+    app.on_startup.append(_read_cursor_keys)
     return app
+
+
+async def _read_cursor_keys(app: web.Application) -> None:
+    """No list's first reader waits for them, unless the store is away now."""
+    with suppress(Unavailable):
+        await app[http.SOCIAL].mongo.seals.ready()
 
 
 def load_keys(settings: ApiSettings) -> Checks:

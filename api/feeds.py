@@ -13,7 +13,6 @@ async def get_feed(request: Request, cursor: Cursor = None, limit: Limit = 20) -
     """Your home timeline: your posts, and what the people you follow post and repost, newest first.
 
     `prev` leads to what is newer, and to what came in late: put each post where its `place` says.
-    Where nearly all is hidden a page may be short, or empty: `next` leads on while there is one, and `prev` while it
-    is another than before.
+    What you may not see makes no page shorter: where `next` is null, there is nothing more for you.
     """
     return await feeds.page(request.social, owner=request.user_id, cursor=cursor, limit=limit)

@@ -46,7 +46,9 @@ MAX_BODY = 1024 * 1024
 DEADLINE_S = 10.0
 BODY_S = 8.0  # of these, for a body to arrive
 
-Cursor = Annotated[str | None, Field(max_length=paging.LONGEST, description="a `next` or `prev` of the same list")]
+Cursor = Annotated[
+    str | None, Field(max_length=paging.LONGEST, description="a `next` or `prev` that you were given on the same list")
+]
 Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -336,7 +338,7 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
         headers["Location"] = prefix(raw) + route.location(answer)
     if isinstance(answer, Page):
         links = [
-            f'<{prefix(raw)}{raw.path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
+            f'<{prefix(raw)}{raw.rel_url.raw_path}?{urlencode({**raw.query, "cursor": cursor})}>; rel="{rel}"'
             for rel, cursor in (("next", answer.next), ("prev", answer.prev))
             if cursor
         ]

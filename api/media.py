@@ -11,7 +11,7 @@ from api.routing import Service
 from social import media
 from social.contracts.base import Id
 from social.contracts.media import EditMedia, MediaRef, NewMedia
-from social.contracts.problems import Forbidden, MediaInUse, NotFound, RangeNotSatisfiable
+from social.contracts.problems import Forbidden, MediaInUse, NotFound, RangeNotSatisfiable, TooManyUnused
 
 service = Service("media", "Pictures")
 
@@ -20,7 +20,13 @@ Signature = Annotated[str | None, Field(max_length=64, description="as it is in 
 
 
 @service.post(
-    "/v1/media", status=201, once=True, limit="upload", form=NewMedia, location=lambda ref: f"/v1/media/{ref.id}"
+    "/v1/media",
+    status=201,
+    once=True,
+    limit="upload",
+    form=NewMedia,
+    location=lambda ref: f"/v1/media/{ref.id}",
+    raises=(TooManyUnused,),
 )
 async def create_media(request: Request) -> MediaRef:
     """Upload a picture, to be shown by a post within a day.

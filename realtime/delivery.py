@@ -99,6 +99,9 @@ class Delivery:
             told = len(here)
         else:
             skip = [each.sid for each in self._sessions.hiding(push.author) if room in each.rooms]
+            if push.answers:
+                others = self._sessions.hiding(push.answers)
+                skip += [each.sid for each in others if room in each.rooms and not each.hides(push.author)]
             self._server.publish_frame(room, push.frame, skip=skip)
             told = self._server.count(room) - len(skip)
         _HINTS.inc(told)

@@ -7,7 +7,7 @@ from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 MINE = Listing("blocks", "edges", "blocks_at", "to")
 
@@ -40,4 +40,4 @@ async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
     """Whom one blocks, newest first."""
     where = {"from": user_id, "blocks_at": edges.EVER}
-    return await people.page(mongo, MINE, where, "to", viewer=None, cursor=cursor, limit=limit)
+    return await people.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit), blocked_too=True)

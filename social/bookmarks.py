@@ -6,7 +6,7 @@ from social import posts, visibility
 from social.contracts.posts import BookmarkState, Posts
 from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 MINE = Listing("bookmarks", "bookmarks", "bookmarked_at", "post_id")
 
@@ -34,4 +34,4 @@ async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> Posts:
     """What somebody keeps, last kept first; what they may not see any more is left out."""
     where = {"user_id": user_id}
-    return await posts.page(mongo, MINE, where, field="post_id", viewer=user_id, cursor=cursor, limit=limit)
+    return await posts.page(mongo, MINE, where, Asked(user_id, cursor, limit), field="post_id")

@@ -10,7 +10,7 @@ from social.contracts.problems import FieldProblem, Forbidden, NotFound, Validat
 from social.infra import clock
 from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 from social.infra.revisions import WHATEVER, Expected
 
 REPLIES_AT_ONCE = 200  # that go in the transaction of their comment; more follow by the sweeper
@@ -133,7 +133,7 @@ async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: s
     """A post's comments as this viewer sees them, without replies; raises NotFound."""
     await visibility.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id, "parent_id": None}
-    return await _page(mongo, UNDER_POST[sort], where, viewer=viewer, cursor=cursor, limit=limit)
+    return await _page(mongo, UNDER_POST[sort], where, Asked(viewer, cursor, limit, post_id))
 
 
 async def replies(
@@ -142,7 +142,7 @@ async def replies(
     """The replies to a comment as this viewer sees them; raises NotFound."""
     await visibility.comment(mongo, comment_id, viewer=viewer)
     where = {"parent_id": comment_id}
-    return await _page(mongo, UNDER_COMMENT[sort], where, viewer=viewer, cursor=cursor, limit=limit)
+    return await _page(mongo, UNDER_COMMENT[sort], where, Asked(viewer, cursor, limit, comment_id))
 
 
 async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
@@ -171,9 +171,12 @@ def counts(comment: Document) -> Document:
     return {**folded, "version": comment.get("version", 0)}
 
 
-async def _page(
-    mongo: Mongo, listing: Listing, where: Where, *, viewer: str, cursor: str | None, limit: int
-) -> Comments:
+async def _page(mongo: Mongo, listing: Listing, where: Where, asked: Asked) -> Comments:
+    viewer = asked.viewer
+
+    async def narrow(hidden: list[Document]) -> Where:
+        return {"author_id": {"$nin": sorted({row["author_id"] for row in hidden})}}
+
     async def show(rows: list[Document]) -> list[Comment | None]:
         ids = {row["author_id"] for row in rows}
         authors, to_authors, liked = await together(
@@ -191,7 +194,7 @@ async def _page(
                 shown.append(Comment.model_construct(**public, liked=row["_id"] + viewer in liked))
         return shown
 
-    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
+    found = await listing.filled(mongo, where, show, asked, narrow=narrow)
     return Comments(items=found.items, next=found.next, prev=found.prev)
 
 

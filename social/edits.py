@@ -6,7 +6,7 @@ from social.contracts.posts import Post, Revision, Revisions
 from social.contracts.problems import FieldProblem, Forbidden, ValidationFailed
 from social.infra import clock, remembered
 from social.infra.mongo import Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 from social.infra.revisions import WHATEVER, Expected
 
 MOST_REVISIONS = 50  # that are kept of a post, the newest
@@ -47,6 +47,6 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
 async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:
     """What a post said before, newest first, for those who may see it; raises NotFound."""
     await visibility.readable(mongo, post_id, viewer=viewer)
-    page = await EARLIER.page(mongo, {"post_id": post_id}, cursor=cursor, limit=limit)
+    page = await EARLIER.page(mongo, {"post_id": post_id}, Asked(viewer, cursor, limit, post_id))
     items = [Revision.model_construct(rev=each["rev"], text=each["text"], written_at=each["at"]) for each in page.items]
     return Revisions(items=items, next=page.next, prev=page.prev)

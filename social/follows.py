@@ -9,7 +9,7 @@ from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 FOLLOWERS = Listing("followers", "edges", "follows_at", "from")
 FOLLOWING = Listing("following", "edges", "follows_at", "to")
@@ -56,14 +56,14 @@ async def followers(mongo: Mongo, username: str, *, viewer: str, cursor: str | N
     """Who follows somebody, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"to": them["_id"], "follows_at": edges.EVER}
-    return await people.page(mongo, FOLLOWERS, where, "from", viewer=viewer, cursor=cursor, limit=limit)
+    return await people.page(mongo, FOLLOWERS, where, "from", Asked(viewer, cursor, limit, them["_id"]))
 
 
 async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
     """Whom somebody follows, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"from": them["_id"], "follows_at": edges.EVER}
-    return await people.page(mongo, FOLLOWING, where, "to", viewer=viewer, cursor=cursor, limit=limit)
+    return await people.page(mongo, FOLLOWING, where, "to", Asked(viewer, cursor, limit, them["_id"]))
 
 
 async def _other(tx: Transaction, username: str, by: str) -> Document:

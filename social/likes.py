@@ -11,7 +11,7 @@ from social.contracts.posts import LikeState
 from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 OF_POST = Listing("likes", "likes", "at", "user_id")
 OF_COMMENT = Listing("likes of a comment", "comment_likes", "at", "user_id")
@@ -79,14 +79,14 @@ async def of_post(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None
     """Who likes a post, newest first, as far as the viewer may see them; raises NotFound."""
     await visibility.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id}
-    return await people.page(mongo, OF_POST, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
+    return await people.page(mongo, OF_POST, where, "user_id", Asked(viewer, cursor, limit, post_id))
 
 
 async def of_comment(mongo: Mongo, comment_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
     """Who likes a comment, newest first, as far as the viewer may see them; raises NotFound."""
     await visibility.comment(mongo, comment_id, viewer=viewer)
     where = {"comment_id": comment_id}
-    return await people.page(mongo, OF_COMMENT, where, "user_id", viewer=viewer, cursor=cursor, limit=limit)
+    return await people.page(mongo, OF_COMMENT, where, "user_id", Asked(viewer, cursor, limit, comment_id))
 
 
 def _like(field: str, thing_id: str, by: str) -> Document:

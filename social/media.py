@@ -22,6 +22,7 @@ from social.contracts.problems import (
     Forbidden,
     MediaInUse,
     NotFound,
+    TooManyUnused,
     ValidationFailed,
 )
 from social.infra import clock
@@ -35,6 +36,8 @@ from social.pictures.decoding import Decoders, Picture
 MOST_IN_A_POST = 4
 UNFINISHED = timedelta(hours=1)  # nobody is writing its bytes any more
 UNUSED = timedelta(hours=24)
+MOST_UNUSED = 100  # of one person at a time: 25 posts with all the pictures they take
+MOST_UNUSED_BYTES = 200 * 1024 * 1024  # of these, with their thumbnails
 SWEPT_AT_ONCE = 100
 STRAYS_EVERY_S = 600
 THUMBNAIL_MIME: Mime = "image/webp"
@@ -81,7 +84,7 @@ async def upload(
 ) -> MediaRef:
     """Make a picture of a file and keep it; the file itself is never kept.
 
-    Raises ValidationFailed when it is no picture, RateLimited when too many wait, Unavailable.
+    Raises ValidationFailed when it is no picture, RateLimited when too many wait, TooManyUnused, Unavailable.
     """
     picture = await studio.decoders.decode(file)
     said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
@@ -110,9 +113,17 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
 
 
 async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRef:
-    """The row of a picture whose bytes are about to be kept."""
+    """The row of a picture whose bytes are about to be kept; raises TooManyUnused.
+
+    Uploads of one person that are under way at once may each find the last place free.
+    """
     if not await tx.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
+    unused = {"owner": by, "state": {"$in": ["pending", "ready"]}}
+    kept = await tx.many("media", unused, fields={"size": 1, "thumbnail_size": 1}, limit=MOST_UNUSED)
+    size = sum(each["size"] + each["thumbnail_size"] for each in kept) + picture.size + picture.thumbnail_size
+    if len(kept) >= MOST_UNUSED or size > MOST_UNUSED_BYTES:
+        raise TooManyUnused
     row: Document = {
         "_id": clock.new_id(),
         "owner": by,

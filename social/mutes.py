@@ -7,7 +7,7 @@ from social.contracts.events import UserMuted, UserUnmuted
 from social.contracts.people import People, Relationship
 from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 MINE = Listing("mutes", "edges", "mutes_at", "to")
 
@@ -35,4 +35,4 @@ async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
     """Whom one mutes, newest first."""
     where = {"from": user_id, "mutes_at": edges.EVER}
-    return await people.page(mongo, MINE, where, "to", viewer=user_id, cursor=cursor, limit=limit)
+    return await people.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit))

@@ -11,7 +11,7 @@ from social.contracts.people import UserRef
 from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 from social.infra.wiring import Social
 
 MOST_ACTORS = 8
@@ -77,7 +77,7 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
         return await render(mongo, groups)
 
     found, left = await asyncio.gather(
-        OF_RECIPIENT.filled(mongo, where, show, cursor=cursor, limit=limit), unread(mongo, recipient)
+        OF_RECIPIENT.filled(mongo, where, show, Asked(recipient, cursor, limit)), unread(mongo, recipient)
     )
     return Notifications(
         items=found.items,

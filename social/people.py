@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from social import edges, users, visibility
 from social.contracts.people import People, Profile, UserRef
 from social.infra.mongo import Document, Mongo, Where
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 
 async def profile(mongo: Mongo, username: str, *, viewer: str) -> Profile:
@@ -25,13 +25,14 @@ async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list
 
 
 async def page(
-    mongo: Mongo, listing: Listing, where: Where, field: str, *, viewer: str | None, cursor: str | None, limit: int
+    mongo: Mongo, listing: Listing, where: Where, field: str, asked: Asked, *, blocked_too: bool = False
 ) -> People:
-    """A page of the people in this field of a list of edges; without a viewer nobody is hidden."""
+    """A page of the people in this field of a list of edges; `blocked_too` shows those whom a block hides."""
+    viewer = None if blocked_too else asked.viewer
 
     async def show(rows: list[Document]) -> list[UserRef | None]:
         found = {each.id: each for each in await cards(mongo, [row[field] for row in rows], viewer=viewer)}
         return [found.get(row[field]) for row in rows]
 
-    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit)
+    found = await listing.filled(mongo, where, show, asked)
     return People(items=found.items, next=found.next, prev=found.prev)

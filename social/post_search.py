@@ -6,10 +6,13 @@ import hashlib
 from social import entities, posts, search, words
 from social.contracts.people import People
 from social.contracts.posts import Found
+from social.infra.evened import evened
 from social.infra.mongo import Mongo
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 MOST_PEOPLE = 5  # beside the first page of posts
+
+FOUND = Listing("search", "posts", "_id")
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:
@@ -23,15 +26,16 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
         words.of(rest, words.MOST_ASKED), key=len, reverse=True
     )  # the longest leads the way: few have it
     where = {name: {"$all": asked} for name, asked in (("tags", tags), ("words", asked_words)) if asked}
-    asked_for = hashlib.blake2b(repr((tags, asked_words)).encode(), digest_size=8).hexdigest()
-    listing = Listing(f"search {asked_for}", "posts", "_id")
+    asked_for = hashlib.blake2b(repr((tags, asked_words)).encode(), digest_size=16).hexdigest()
+    asked = Asked(viewer, cursor, limit, asked_for)
     if not where:
-        listing.goes_back(cursor)  # there is nothing, but a cursor of another search is still refused
+        await FOUND.place(mongo, asked)  # there is nothing, but a cursor of another search is still refused
         return Found(items=[], people=[])
-    found, people = await asyncio.gather(
-        posts.page(mongo, listing, where, viewer=viewer, cursor=cursor, limit=limit, muted=False),
-        _people(mongo, rest, viewer) if cursor is None else _nobody(),
-    )
+    async with evened():
+        found, people = await asyncio.gather(
+            posts.page(mongo, FOUND, where, asked, muted=False),
+            _people(mongo, rest, viewer) if cursor is None else _nobody(),
+        )
     return Found(items=found.items, next=found.next, prev=found.prev, people=people.items)
 
 
@@ -48,7 +52,7 @@ def _apart(text: str) -> tuple[list[str], str]:
 
 
 async def _people(mongo: Mongo, text: str, viewer: str) -> People:
-    return await search.page(mongo, text, viewer=viewer, cursor=None, limit=MOST_PEOPLE)
+    return await search.found(mongo, text, viewer=viewer, cursor=None, limit=MOST_PEOPLE)
 
 
 async def _nobody() -> People:

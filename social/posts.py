@@ -8,12 +8,14 @@ from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock, remembered
+from social.infra.evened import evened
 from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 from social.visibility import SeenPost
 
 BY_AUTHOR = Listing("posts", "posts", "_id")
+BY_TAG = Listing("hashtag", "posts", "_id")
 COUNTS = ("likes", "comments", "reposts")
 AUTHOR = ("author_id",)
 
@@ -83,8 +85,9 @@ async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
     """A person's posts, newest first."""
-    author = await visibility.author(mongo, username, viewer=viewer)
-    return await page(mongo, BY_AUTHOR, {"author_id": author["_id"]}, viewer=viewer, cursor=cursor, limit=limit)
+    author, all_of_them = await visibility.author_of_posts(mongo, username, viewer=viewer)
+    where = {"author_id": author["_id"], **({} if all_of_them else {"visibility": {"$ne": "followers"}})}
+    return await page(mongo, BY_AUTHOR, where, Asked(viewer, cursor, limit, author["_id"]))
 
 
 async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
@@ -92,30 +95,45 @@ async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, lim
     key = entities.tag(tag)
     if key is None:
         raise NotFound
-    listing = Listing(f"#{key}", "posts", "_id")
-    return await page(mongo, listing, {"tags": key}, viewer=viewer, cursor=cursor, limit=limit, muted=False)
+    async with evened():
+        return await page(mongo, BY_TAG, {"tags": key}, Asked(viewer, cursor, limit, key), muted=False)
 
 
 async def page(
     mongo: Mongo,
     listing: Listing,
     where: Where,
+    asked: Asked,
     *,
-    viewer: str,
-    cursor: str | None,
-    limit: int,
     field: str = "_id",
     muted: bool = True,
 ) -> Posts:
     """A page of the posts in this field of a list; what the viewer may not see is skipped and the page refilled."""
 
     async def show(rows: list[Document]) -> list[Post | None]:
-        found = {each.id: each for each in await some(mongo, [row[field] for row in rows], viewer=viewer, muted=muted)}
-        return [found.get(row[field]) for row in rows]
+        ids = [row[field] for row in rows]
+        found = {each.id: each for each in await some(mongo, ids, viewer=asked.viewer, muted=muted)}
+        return [found.get(each) for each in ids]
 
-    ids = {field: 1, **dict.fromkeys(listing.key, 1)}
-    found = await listing.filled(mongo, where, show, cursor=cursor, limit=limit, fields=ids)
+    async def narrow(hidden: list[Document]) -> Where:
+        return await _others(mongo, hidden, viewer=asked.viewer, muted=muted)
+
+    fields = {field: 1, "author_id": 1, **dict.fromkeys(listing.key, 1)}
+    found = await listing.filled(mongo, where, show, asked, fields=fields, narrow=narrow if field == "_id" else None)
     return Posts(items=found.items, next=found.next, prev=found.prev)
+
+
+async def _others(mongo: Mongo, hidden: list[Document], *, viewer: str, muted: bool) -> Where:
+    """What is not by the authors of hidden posts, as far as all of theirs, or all for followers, is hidden."""
+    silent, strangers = await visibility.hidden_authors(
+        mongo, {row["author_id"] for row in hidden}, viewer=viewer, muted=muted
+    )
+    return {
+        "$and": [
+            {"author_id": {"$nin": silent}},
+            {"$or": [{"visibility": {"$ne": "followers"}}, {"author_id": {"$nin": strangers}}]},
+        ]
+    }
 
 
 async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[Post]:

@@ -10,7 +10,7 @@ from social.contracts.problems import NotFound
 from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 
 AT_ONCE = 100  # requests accepted in one transaction when an account goes public
 
@@ -44,7 +44,7 @@ async def hold_back(tx: Transaction, follower: str, followee: str, at: datetime)
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
     """Who asks to follow one, newest first."""
     where = {"to": user_id, "requested_at": edges.EVER}
-    return await people.page(mongo, TO_ANSWER, where, "from", viewer=user_id, cursor=cursor, limit=limit)
+    return await people.page(mongo, TO_ANSWER, where, "from", Asked(user_id, cursor, limit))
 
 
 async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:

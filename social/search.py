@@ -1,20 +1,21 @@
 """Finding people by the beginning of a name: one walk along the index of names, whatever is asked."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from social import names, users, visibility
 from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
-from social.contracts.problems import FieldProblem, ValidationFailed
+from social.infra.evened import evened
 from social.infra.mongo import Document, Mongo
+from social.infra.paging import Listing, Walk
+from social.infra.sealing import Bound, refusal
 
-MOST_REFILLS = 10  # of one page, whose rows are of people who are not to be seen or not all that was asked for
 FOUND = (*users.CARD, "words")
 LAST = "\U0010ffff"  # sorts after all that can follow in a word
+
+NAMES = Listing("names", "names", "_id", ascending=True)
 
 
 class _Asked(NamedTuple):
@@ -23,6 +24,11 @@ class _Asked(NamedTuple):
     words: list[str]
     lead: str
     viewer: str
+
+    @property
+    def bound(self) -> Bound:
+        """What a cursor of this search belongs to."""
+        return "people", " ".join(self.words), self.viewer
 
 
 class _Place(NamedTuple):
@@ -37,59 +43,68 @@ class _Hit(NamedTuple):
     person: UserRef
 
 
-class _Walked(NamedTuple):
-    """What was found on the way, as far as the last row looked at, and whether there is more behind it."""
-
-    hits: list[_Hit]
-    last: str
-    more: bool
-
-
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> People:
     """People of whose names each word of `text` is a beginning: that very username first, then by word.
 
     Raises ValidationFailed for a cursor that is not of this search.
     """
+    async with evened():
+        return await found(mongo, text, viewer=viewer, cursor=cursor, limit=limit)
+
+
+async def found(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> People:
+    """A page of the same, as soon as it is known."""
     words = names.words(text)
-    asked = _Asked(words, lead := max(words, key=len, default=""), viewer)
-    at = _Place(True, lead) if cursor is None else _parse(cursor, lead)
+    asked = _Asked(words, max(words, key=len, default=""), viewer)
+    at = await _open(mongo, cursor, asked) if cursor is not None else None
     if not words:
         return People(items=[])
-    exact, walked = await asyncio.gather(_exactly(mongo, asked), _walk(mongo, asked, at, limit))
-    hits, last, more = walked
-    hits = [hit for hit in hits if exact is None or hit.person.id != exact.id]
-    if not at.onward:
-        hits.reverse()
-    first_page = cursor is None or not (at.onward or more)
-    if exact is not None and first_page:
-        if at.onward and len(hits) == limit:
-            more, hits = True, hits[:-1]
-            last = hits[-1].row_id if hits else lead
-        hits.insert(0, _Hit(lead, exact))
-    if at.onward:
-        ends = (_cursor(True, last) if more else None), (None if first_page else _cursor(False, _first(hits, at)))
+    hits = await _hits(mongo, asked, at, limit + 1)
+    await mongo.seals.ready()
+    more, hits = len(hits) > limit, hits[:limit]
+
+    def beyond(onward: bool, row_id: str) -> str:
+        return mongo.seals.seal(encode([int(onward), row_id]), asked.bound)
+
+    if at is None or at.onward:
+        next_ = beyond(True, hits[-1].row_id) if more else None
+        prev = beyond(False, hits[0].row_id if hits else at.row_id) if at else None
     else:
-        ends = _cursor(True, hits[-1].row_id if hits else lead), (_cursor(False, last) if more else None)
-    return People(items=[hit.person for hit in hits], next=ends[0], prev=ends[1])
+        hits.reverse()
+        next_ = beyond(True, hits[-1].row_id if hits else asked.lead)
+        prev = beyond(False, hits[0].row_id) if more else None
+    return People(items=[hit.person for hit in hits], next=next_, prev=prev)
 
 
-async def _walk(mongo: Mongo, asked: _Asked, at: _Place, limit: int) -> _Walked:
-    hits: list[_Hit] = []
-    last, more = at.row_id, True
-    refills = 0
-    while more and len(hits) < limit and refills <= MOST_REFILLS:
-        want = limit - len(hits)
-        within = {"$gt": last, "$lt": asked.lead + LAST} if at.onward else {"$gt": asked.lead, "$lt": last}
-        rows = await mongo.many("names", {"_id": within}, sort=[("_id", 1 if at.onward else -1)], limit=want + 1)
-        more, rows = len(rows) > want, rows[:want]
+async def _hits(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> list[_Hit]:
+    """So many hits beyond a place, or all there are, the nearest first; the exact one comes before all others."""
+    exact, hits = await asyncio.gather(_exactly(mongo, asked), _walk(mongo, asked, at, wanted + 1))
+    if exact is None:
+        return hits[:wanted]
+    hits = [hit for hit in hits if hit.person.id != exact.id]
+    if at is None:
+        hits.insert(0, _Hit(asked.lead, exact))
+    elif not at.onward and at.row_id != asked.lead:
+        hits.append(_Hit(asked.lead, exact))
+    return hits[:wanted]
+
+
+async def _walk(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> list[_Hit]:
+    """So many hits along the index of names, or all there are, the nearest first."""
+
+    async def show(rows: list[Document]) -> list[_Hit | None]:
         people = await _people(mongo, [row["user_id"] for row in rows], asked.viewer)
+        hits: list[_Hit | None] = []
         for row in rows:
-            last = row["_id"]
             person = people.get(row["user_id"])
-            if person is not None and _meant(person["words"], last, asked):
-                hits.append(_Hit(last, users.ref(person)))
-        refills += 1
-    return _Walked(hits, last, more)
+            meant = person is not None and _meant(person["words"], row["_id"], asked)
+            hits.append(_Hit(row["_id"], users.ref(person)) if person and meant else None)
+        return hits
+
+    onward, row_id = at or _Place(True, asked.lead)
+    end = {"$lt": asked.lead + LAST} if onward else {"$gt": asked.lead}
+    walk = Walk(NAMES, mongo, {"_id": end}, (row_id,), older=onward)
+    return [hit for _, hit in await walk.until(show, wanted)]
 
 
 def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
@@ -115,20 +130,9 @@ async def _exactly(mongo: Mongo, asked: _Asked) -> UserRef | None:
     return users.ref(found)
 
 
-def _first(hits: Sequence[_Hit], at: _Place) -> str:
-    return hits[0].row_id if hits else at.row_id
-
-
-def _cursor(onward: bool, row_id: str) -> str:
-    return base64.urlsafe_b64encode(encode(["names", int(onward), row_id])).rstrip(b"=").decode()
-
-
-def _parse(cursor: str, lead: str) -> _Place:
+async def _open(mongo: Mongo, cursor: str, asked: _Asked) -> _Place:
     try:
-        name, onward, row_id = decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if name != "names" or onward not in (0, 1) or not isinstance(row_id, str) or not row_id.startswith(lead):
-            raise ValueError("another search's cursor")
-        return _Place(bool(onward), row_id)
-    except (ValueError, TypeError, binascii.Error):
-        problem = FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this search")
-        raise ValidationFailed(errors=[problem]) from None
+        onward, row_id = decode(await mongo.seals.open(cursor, asked.bound))
+        return _Place(bool(onward), str(row_id))
+    except (ValueError, TypeError):
+        raise refusal() from None

@@ -4,7 +4,7 @@ from social import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.problems import NotFound
 from social.infra.mongo import Document, Mongo
-from social.infra.paging import Listing
+from social.infra.paging import Asked, Listing
 from social.infra.wiring import Social
 
 LISTING = Listing("sessions", "sessions", "_id")
@@ -14,7 +14,7 @@ FIELDS = {"ip": 1, "device": 1, "created_at": 1, "rotated_at": 1}
 async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, limit: int) -> Sessions:
     """One's open sessions; `current` is the one that asks."""
     where = await session_ends.living(mongo, owner)
-    found = await LISTING.page(mongo, where, cursor=cursor, limit=limit, fields=FIELDS)
+    found = await LISTING.page(mongo, where, Asked(owner, cursor, limit), fields=FIELDS)
     items = [_session(each, current) for each in found.items]
     return Sessions.model_construct(items=items, next=found.next, prev=found.prev)
 

@@ -5,6 +5,7 @@ take the block back, and whoever is blocked may block or mute in turn. What some
 those they accepted as followers; a post for followers, whoever wrote it, is for those who follow its author now.
 """
 
+import asyncio
 import itertools
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -104,6 +105,37 @@ async def author(reader: Reader, username: str, *, viewer: str) -> Document:
     return found.user
 
 
+async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[Document, bool]:
+    """Somebody whose posts this viewer may see, and whether that is also what they write for followers.
+
+    Raises NotFound.
+    """
+    found = await person(reader, username, viewer=viewer)
+    if not shows(found.user, found.out):
+        raise NotFound
+    return found.user, bool(found.out.follows_at) or found.user["_id"] == viewer
+
+
+async def hidden_authors(
+    reader: Reader, ids: Collection[str], *, viewer: str, muted: bool = True
+) -> tuple[list[str], list[str]]:
+    """Of these people those none of whose posts this viewer sees, and those whose posts for followers they do not see.
+
+    Where `muted` is false, whoever the viewer mutes is among the first.
+    """
+    cards, found = await asyncio.gather(
+        users.cards(reader, ids), edges.between(reader, [(viewer, each) for each in ids])
+    )
+    silent, strangers = [], []
+    for user_id in sorted(ids):
+        edge, card = found[viewer, user_id], cards.get(user_id)
+        if card is None or not shows(card, edge) or (edge.mutes_at and not muted):
+            silent.append(user_id)
+        elif not edge.follows_at and user_id != viewer:
+            strangers.append(user_id)
+    return silent, strangers
+
+
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
     """A post that this viewer may see; raises NotFound."""
     for found in await posts(reader, [post_id], viewer=viewer):
@@ -162,22 +194,32 @@ async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> 
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
-    """A comment that this viewer may see, under a post that they may see; raises NotFound."""
+    """A comment that this viewer may see, under a post that they may see; raises NotFound.
+
+    A reply is hidden with the comment it answers.
+    """
     found, likes = await together(
         reader.get_many("comments", [comment_id]), reader.get_many("comment_likes", [comment_id + viewer])
     )
     row = found.get(comment_id)
-    under = await reader.get("posts", row["post_id"], POST) if row else None
-    if row is None or under is None:
+    if row is None:
         raise NotFound
-    people = {row["author_id"], under["author_id"]}
+    above, parents = await together(
+        reader.get_many("posts", [row["post_id"]], POST),
+        reader.get_many("comments", [row["parent_id"]] if row.get("parent_id") else [], ("author_id",)),
+    )
+    under, answered = above.get(row["post_id"]), {each["author_id"] for each in parents.values()}
+    if under is None:
+        raise NotFound
+    people = {row["author_id"], under["author_id"], *answered}
     authors, to_authors = await together(
         users.cards(reader, people, since=_written([under])),
         reader.get_many("edges", {viewer + each for each in people}),
     )
     written_by, author = (authors.get(each["author_id"]) for each in (row, under))
     edge, to_author = (_edge(to_authors, viewer, each["author_id"]) for each in (row, under))
-    if written_by is None or author is None or edge.apart or not shows_post(under, author, to_author):
+    apart = edge.apart or any(each not in authors or _edge(to_authors, viewer, each).apart for each in answered)
+    if written_by is None or author is None or apart or not shows_post(under, author, to_author):
         raise NotFound
     return SeenComment(row, written_by, under, bool(likes))
 
@@ -211,14 +253,10 @@ def shows(user: Document, edge: Edge) -> bool:
 
 
 async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these (viewer, person) pairs where the viewer may see what the person does."""
-    people = await users.all_cards(reader, {person_id for _, person_id in pairs})
+    """Those of these (viewer, person) pairs where there is such a person and the viewer may see what they do."""
+    people = await users.cards(reader, {person_id for _, person_id in pairs})
     found = await edges.between(reader, pairs)
-    return {
-        pair
-        for pair in found
-        if shows(them := people.get(pair[1], {"_id": pair[1]}), found[pair]) and not them.get("suspended_at")
-    }
+    return {pair for pair in found if pair[1] in people and shows(people[pair[1]], found[pair])}
 
 
 async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

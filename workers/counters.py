@@ -47,8 +47,8 @@ class _Since(NamedTuple):
     def of(cls, happened: Happened) -> "_Since":
         return cls(clock.millis(happened.at), happened.trace)
 
-    def hint(self, room: str, data: Any, author: str = "") -> Hint:
-        return Hint([room], data, self.at_ms, author, self.trace)
+    def hint(self, room: str, data: Any, author: str = "", answers: str | None = None) -> Hint:
+        return Hint([room], data, self.at_ms, author, self.trace, answers or "")
 
 
 async def handle(social: Social, happened: Sequence[Happened], *, company_s: float = 0.0) -> None:
@@ -150,7 +150,8 @@ async def _announce_comments(social: Social, happened: Sequence[Happened]) -> No
     for event, kind in (("comment.created", CommentAdded), ("comment.updated", CommentEdited)):
         if at := {each.event.comment_id: _Since.of(each) for each in happened if isinstance(each.event, kind)}:
             there = await comments.public(social.mongo, at)
-            told = [at[each.id].hint(post_room(each.post_id), each, each.author.id) for each in there]
+            answers = {e.event.comment_id: e.event.parent_author_id for e in happened if isinstance(e.event, kind)}
+            told = [at[each.id].hint(post_room(each.post_id), each, each.author.id, answers[each.id]) for each in there]
             await social.pushes.hints(event, told)
     gone = [(each.event, _Since.of(each)) for each in happened if isinstance(each.event, CommentDeleted)]
     if gone:
@@ -159,6 +160,7 @@ async def _announce_comments(social: Social, happened: Sequence[Happened]) -> No
                 post_room(e.post_id),
                 CommentGone(comment_id=e.comment_id, post_id=e.post_id, parent_id=e.parent_id),
                 e.by,
+                e.parent_author_id,
             )
             for e, since in gone
         ]

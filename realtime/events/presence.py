@@ -12,7 +12,7 @@ from social.infra import clock
 
 @on("presence.watch")
 async def watch_presence(session: Session, message: WatchPresence) -> PresenceSnapshot:
-    """Follow whether people are online; who is hidden is left out."""
+    """Follow whether people are online; who is hidden is left out, as if there were no such person."""
     people = await session.gateway.doors.enter_presences(session, message.user_ids)
     return PresenceSnapshot.model_construct(people=people)
 

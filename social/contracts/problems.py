@@ -156,6 +156,10 @@ class MediaInUse(Problem):
     status, code, title = 409, "media_in_use", "This picture belongs to a post: delete that instead"
 
 
+class TooManyUnused(Problem):
+    status, code, title = 409, "too_many_unused", "So many of your pictures are in no post: use some, or delete them"
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
 

@@ -181,18 +181,21 @@ class Push(NamedTuple):
     author: str
     frame: bytes
     trace: str | None = None  # the request it comes from
+    answers: str = ""  # who wrote what it answers: it is kept from those as well to whom they are hidden
 
     def encode(self) -> bytes:
-        """`S|H <ts_ms> <epoch> <seq> <author>[ <trace>]\\n` + frame, `-` for what does not apply."""
+        """`S|H <ts_ms> <epoch> <seq> <author>[ <trace>[ <answers>]]\\n` + frame, `-` for what does not apply."""
         head = f"{self.kind} {self.at_ms} {self.epoch or '-'} {self.seq or '-'} {self.author or '-'}"
-        return f"{head} {self.trace}\n".encode() + self.frame if self.trace else f"{head}\n".encode() + self.frame
+        if self.trace or self.answers:
+            head += f" {self.trace or '-'}" + (f" {self.answers}" if self.answers else "")
+        return f"{head}\n".encode() + self.frame
 
     @classmethod
     def parse(cls, data: bytes) -> "Push":
         """Raises ValueError for anything that is not a push."""
         head, separator, body = data.partition(b"\n")
-        kind, at_ms, epoch, seq, author, *trace = head.decode("ascii").split(" ")
-        if kind not in ("S", "H") or not separator or len(trace) > 1:
+        kind, at_ms, epoch, seq, author, *more = head.decode("ascii").split(" ")
+        if kind not in ("S", "H") or not separator or len(more) > 2:
             raise ValueError("not a push")
         return cls(
             kind,  # type: ignore[arg-type]
@@ -201,7 +204,8 @@ class Push(NamedTuple):
             0 if seq == "-" else int(seq),
             "" if author == "-" else author,
             body,
-            trace[0] if trace else None,
+            more[0] if more and more[0] != "-" else None,
+            more[1] if len(more) == 2 else "",
         )
 
 

@@ -1,4 +1,4 @@
-"""Places in a home timeline, as clients keep them: opaque, short, and refused where they are not ours.
+"""Places in a home timeline, as they are sealed for clients: made of lines that are shown, and of no others.
 
 Who asks for what is newer must also be told of what comes in late: a post that committed after one with a greater id,
 or whose fan-out waited. So a cursor to newer lines says when the last line had come in, and which of those that had
@@ -6,22 +6,19 @@ just come in then were seen: within `SETTLES` of each other, arrival stamps and 
 than `MOST_SEEN` it says so of the newest, and what is below them counts as seen: nothing is told again and again.
 """
 
-import base64
-import binascii
 import struct
 import zlib
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
+from social.infra.sealing import refusal
 
 SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
-MOST_SEEN = 110  # fingerprints: 484 characters, less than `paging.LONGEST`, and more than the longest page has lines
+MOST_SEEN = 104  # fingerprints: sealed 492 characters, less than `paging.LONGEST`; the longest page has 100 lines
 
-_OLDER, _BEYOND, _NEWER, _BEYOND_NEAR = 1, 2, 3, 4
-_PLACE = struct.Struct(">B12s")
-_NEAR = struct.Struct(">B12s4s")
+_OLDER, _NEWER = 1, 3
+_PLACE = struct.Struct(">B12s?4s")
 _LAST_MS = 0xFFFFFFFF * 1000  # of the time in an id
 _SINCE = struct.Struct(">B12s12sQ")
 
@@ -48,38 +45,26 @@ def fingerprint(place: str) -> int:
     return zlib.crc32(bytes.fromhex(place)) & 0xFFFFFF
 
 
-def write(at: Older | Newer) -> str:
-    """A cursor, as a client gets it."""
+def pack(at: Older | Newer) -> bytes:
+    """What is sealed of a place."""
     if isinstance(at, Older):
-        packed = _PLACE.pack(_BEYOND if at.beyond else _OLDER, bytes.fromhex(at.place))
-        if at.near:
-            packed = _NEAR.pack(_BEYOND_NEAR, bytes.fromhex(at.place), bytes.fromhex(at.near[:8]))
-    else:
-        seen = b"".join(each.to_bytes(3, "big") for each in sorted(at.seen))
-        bottom = bytes.fromhex(at.bottom or "0" * 24)
-        packed = _SINCE.pack(_NEWER, bytes.fromhex(at.place), bottom, clock.millis(at.since)) + seen
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+        return _PLACE.pack(_OLDER, bytes.fromhex(at.place), at.beyond, bytes.fromhex(at.near[:8] or "0" * 8))
+    seen = b"".join(each.to_bytes(3, "big") for each in sorted(at.seen))
+    bottom = bytes.fromhex(at.bottom or "0" * 24)
+    return _SINCE.pack(_NEWER, bytes.fromhex(at.place), bottom, clock.millis(at.since)) + seen
 
 
-def read(cursor: str) -> Older | Newer:
+def unpack(packed: bytes) -> Older | Newer:
     """Where a client was; raises ValidationFailed."""
     try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        if packed[:1] in (b"\1", b"\2") and len(packed) == _PLACE.size:
-            kind, place = _PLACE.unpack(packed)
-            return Older(place.hex(), kind == _BEYOND)
-        if packed[:1] == b"\4" and len(packed) == _NEAR.size:
-            _, place, near = _NEAR.unpack(packed)
-            return Older(place.hex(), True, near.hex() + "0" * 16)
-        many, odd = divmod(len(packed) - _SINCE.size, 3)
-        if packed[:1] == b"\3" and 0 <= many <= MOST_SEEN and not odd:
-            _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
-            rest = packed[_SINCE.size :]
-            if since > _LAST_MS:
-                raise ValueError("no id is made so late")
-            seen = frozenset(int.from_bytes(rest[at : at + 3], "big") for at in range(0, len(rest), 3))
-            return Newer(place.hex(), bottom.hex(), clock.at_millis(since), seen)
-        raise ValueError("another list's cursor")
-    except (ValueError, OverflowError, struct.error, binascii.Error):
-        problem = FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list")
-        raise ValidationFailed(errors=[problem]) from None
+        if packed[0] == _OLDER:
+            _, place, beyond, near = _PLACE.unpack(packed)
+            return Older(place.hex(), beyond, near.hex() + "0" * 16 if any(near) else "")
+        _, place, bottom, since = _SINCE.unpack(packed[: _SINCE.size])
+        rest = packed[_SINCE.size :]
+        if packed[0] != _NEWER or len(rest) % 3 or len(rest) > 3 * MOST_SEEN or since > _LAST_MS:
+            raise ValueError("of another release")
+        seen = frozenset(int.from_bytes(rest[at : at + 3], "big") for at in range(0, len(rest), 3))
+        return Newer(place.hex(), bottom.hex(), clock.at_millis(since), seen)
+    except (ValueError, LookupError, OverflowError, struct.error):
+        raise refusal() from None

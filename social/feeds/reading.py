@@ -1,7 +1,6 @@
 """Reading a home timeline: one walk over its entries and whatever is merged into them or lies below them."""
 
 import asyncio
-import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -15,12 +14,13 @@ from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
 from social.infra.mongo import Where
+from social.infra.paging import pacing
 from social.infra.wiring import Social
 from social.visibility import SeenPost
 
 GROWS = 4  # times as much is looked at where nearly all was hidden
-MOST_AT_ONCE = 1_000
-MOST_LOOKS = 10  # of one page of which nearly all is hidden: then it stays short, with a cursor to go on
+MOST_AT_ONCE = 500
+LIST = "feed"  # whose cursors these are
 
 
 async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Feed:
@@ -28,11 +28,11 @@ async def page(social: Social, *, owner: str, cursor: str | None, limit: int) ->
 
     Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
     """
-    at = cursors.read(cursor) if cursor is not None else None
+    at = cursors.unpack(await social.mongo.seals.open(cursor, (LIST, owner))) if cursor is not None else None
+    await social.mongo.seals.ready()
     walk = _Walk(social, owner)
     if isinstance(at, Newer):
-        assert cursor is not None
-        found = await _newer(walk, at, cursor, limit)
+        found = await _newer(walk, at, limit)
     else:
         found = await _older(walk, at, limit)
     if walk.looked:
@@ -80,6 +80,10 @@ class _Walk:
         if beyond and last <= self.floor:
             return Older(last, True, scrolls.near(looked, most))
         return Older(last)
+
+    def sealed(self, at: Older | Newer) -> str:
+        """A place, as a client gets it."""
+        return self.mongo.seals.seal(cursors.pack(at), (LIST, self.owner))
 
     async def newer(self, at: Newer, after: str, most: int) -> Found:
         """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
@@ -130,59 +134,59 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
     at, most = at or Older(TOP), limit + 1
     looked: list[Line] = []
     shown: list[tuple[Line, FeedPost]] = []
-    for looks in itertools.count(1):
-        found, beyond = await walk.older(at, most)
-        looked += found.lines
-        shown += await walk.show(found.lines)
-        if len(shown) > limit or found.ended or looks == MOST_LOOKS:
-            break
-        last = looked[-1].place
-        most = min(most * GROWS, MOST_AT_ONCE)
-        at = walk.on(last, beyond, looked, most)
-    full, shown = len(shown) > limit, shown[:limit]
-    more = full or not found.ended
-    if not looked:
-        return Feed(items=[])
-    last = shown[-1][0].place if full else looked[-1].place
-    next_ = cursors.write(walk.on(last, beyond, looked)) if more else None
+    async with pacing(walk.mongo) as pause:
+        while True:
+            found, beyond = await walk.older(at, most)
+            looked += found.lines
+            shown += await walk.show(found.lines)
+            if len(shown) > limit or found.ended:
+                break
+            await pause()
+            most = min(most * GROWS, MOST_AT_ONCE)
+            at = walk.on(looked[-1].place, beyond, looked, most)
+    more, shown = len(shown) > limit, shown[:limit]
     if not shown:
-        return Feed(items=[], next=next_)
-    top = shown[0][0].place
-    since = _last_arrived(looked)
-    bottom, seen = _recent(looked, since, last if more else "", top)
+        return Feed(items=[])
+    lines = [line for line, _ in shown]
+    since, top, last = _last_arrived(lines), lines[0].place, lines[-1].place
+    bottom, seen = _recent(lines, since, last if more else "", top)
     return Feed(
         items=[post for _, post in shown],
-        next=next_,
-        prev=cursors.write(Newer(top, bottom, since, seen)),
+        next=walk.sealed(walk.on(last, beyond, lines)) if more else None,
+        prev=walk.sealed(Newer(top, bottom, since, seen)),
     )
 
 
-async def _newer(walk: _Walk, at: Newer, cursor: str, limit: int) -> Feed:
+async def _newer(walk: _Walk, at: Newer, limit: int) -> Feed:
     looked: list[Line] = []
     shown: list[tuple[Line, FeedPost]] = []
     after, most = at.bottom, limit + 1 + len(at.seen)
-    for looks in itertools.count(1):
-        found = await walk.newer(at, after, most)
-        looked += found.lines
-        shown += await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
-        if len(shown) > limit or found.ended or looks == MOST_LOOKS:
-            break
-        after, most = looked[-1].place, min(most * GROWS, MOST_AT_ONCE)
+    async with pacing(walk.mongo) as pause:
+        while True:
+            found = await walk.newer(at, after, most)
+            looked += found.lines
+            shown += await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
+            if len(shown) > limit or found.ended:
+                break
+            await pause()
+            after, most = looked[-1].place, min(most * GROWS, MOST_AT_ONCE)
     full, shown = len(shown) > limit, shown[:limit]
-    if found.ended and not shown:
-        return Feed(items=[], prev=cursor)
-    last = shown[-1][0].place if full or found.ended else looked[-1].place
-    if last <= at.place and (full or not found.ended):
-        prev = _amid_late(at, last, looked, {line.place for line, _ in shown})
+    if not shown:
+        return Feed(items=[], prev=walk.sealed(at))
+    last = shown[-1][0].place
+    told = {line.place for line, _ in shown}
+    known = [each for each in looked if each.place in told or cursors.fingerprint(each.place) in at.seen]
+    if last <= at.place and full:
+        prev = _amid_late(at, last, known, told)
     else:
-        since, top = max(at.since, _last_arrived(looked)), max(at.place, last)
-        bottom, seen = _recent(looked, since, at.bottom, top)
+        since, top = max(at.since, _last_arrived(line for line, _ in shown)), max(at.place, last)
+        bottom, seen = _recent(known, since, at.bottom, top)
         prev = Newer(top, bottom, since, seen)
     fresh = [line.place for line, _ in shown if line.place > at.place]
     return Feed(
         items=[post for _, post in reversed(shown)],
-        next=cursors.write(Older(fresh[0] if fresh else shown[0][0].place)) if shown else None,
-        prev=cursors.write(prev),
+        next=walk.sealed(Older(fresh[0] if fresh else shown[0][0].place)),
+        prev=walk.sealed(prev),
     )
 
 

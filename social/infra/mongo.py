@@ -23,6 +23,7 @@ from social.infra.group_commit import Conflict, GroupCommit
 from social.infra.loaders import MOST_IDS, Loaders
 from social.infra.memory import TtlCache
 from social.infra.newest import Newest
+from social.infra.sealing import Seals
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.store_transaction import DURABLE
@@ -47,6 +48,8 @@ class Mongo:
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = TtlCache()
         self.newest = Newest(self)
+        self.seals = Seals(self)
+        self.long_walks = asyncio.Semaphore(1)  # along lists of which much is hidden
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(

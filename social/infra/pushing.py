@@ -19,6 +19,7 @@ class Hint(NamedTuple):
     at_ms: int
     author: str = ""
     trace: str | None = None  # the request; that of the running task where none is named
+    answers: str = ""  # who wrote what it answers
 
 
 class Pushes:
@@ -35,8 +36,9 @@ class Pushes:
         """The same of many things, in one round trip."""
         assert SERVER_EVENTS[event].kind == "hint"
         pushes = []
-        for rooms, data, at_ms, author, trace in hints:
-            encoded = Push("H", at_ms, "", 0, author, frame(event, data), trace or logs.current_trace()).encode()
+        for rooms, data, at_ms, author, trace, answers in hints:
+            body, caused_by = frame(event, data), trace or logs.current_trace()
+            encoded = Push("H", at_ms, "", 0, author, body, caused_by, answers).encode()
             pushes += [(room, encoded) for room in rooms]
         await self.send(pushes)
         metrics.PUSHES.labels(event=event).inc(len(pushes))

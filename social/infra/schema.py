@@ -92,7 +92,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "media": [
         IndexModel([("state", UP), ("at", UP)], name="by_state"),
-        IndexModel([("owner", UP)], name="by_owner"),
+        IndexModel([("owner", UP), ("state", UP)], name="of_owner"),
         IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
     ],
     "deletions": [IndexModel([("at", UP)], name="at")],
@@ -137,6 +137,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("about", UP)], name="by_subject"),
     ],
     "leases": [],
+    "cursor_keys": [],
 }
 
 

@@ -483,3 +483,33 @@ async def test_uploads_are_limited_by_person(plaza: Plaza) -> None:
         await uploaded(ada)
         (await upload(ada, picture())).refused(429, "rate_limited")
         await uploaded(bob)
+
+
+@pytest.mark.parametrize("what", ["pictures", "bytes"])
+async def test_somebody_keeps_only_so_much_that_no_post_shows(
+    ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    file = picture("PNG")
+    first, _ = await uploaded(ada, file), await uploaded(ada, file)
+    size = await ada.ask("GET", f"/v1/media/{first.id}")
+    thumbnail = await ada.ask("GET", f"/v1/media/{first.id}/thumbnail")
+    if what == "pictures":
+        monkeypatch.setattr(media, "MOST_UNUSED", 2)
+    else:
+        monkeypatch.setattr(media, "MOST_UNUSED_BYTES", 2 * (len(size.raw) + len(thumbnail.raw)))
+    (await upload(ada, file)).refused(409, "too_many_unused")
+    await uploaded(bob, file)
+    assert (await ada.ask("POST", "/v1/posts", {"text": "look", "media": [first.id]})).status == 201
+    third = await uploaded(ada, file)
+    (await upload(ada, file)).refused(409, "too_many_unused")
+    assert (await ada.ask("DELETE", f"/v1/media/{third.id}")).status == 204
+    await uploaded(ada, file)
+
+
+async def test_a_twin_of_an_upload_is_answered_where_there_is_no_place_left(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "MOST_UNUSED", 1)
+    file = picture("PNG")
+    first, twin = [(await ada.ask("POST", "/v1/media", data=form(file), key="once")) for _ in range(2)]
+    assert first.ok(MediaRef, 201).id == twin.ok(MediaRef, 201).id

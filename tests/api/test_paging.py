@@ -92,6 +92,16 @@ async def test_links_say_the_same_as_cursors(door: Door, listing: List) -> None:
     assert said(following.body) == ["0"]
 
 
+async def test_links_are_ascii_whatever_is_in_the_path_and_the_query(ada: Person) -> None:
+    for n in range(2):
+        await ada.publish(f"{n} #größe")
+    for path in ("/v1/hashtags/größe/posts?limit=1", "/v1/search?limit=1&q=%23größe"):
+        answer = await ada.ask("GET", path)
+        assert answer.headers["Link"].isascii()
+        links = {rel: to for to, rel in re.findall(r'<([^>]+)>; rel="(\w+)"', answer.headers["Link"])}
+        assert said((await ada.ask("GET", links["next"])).body) == ["0 #größe"]
+
+
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1.5", "1&limit=2", "9" * 30, "true"])
 async def test_a_limit_is_a_number_from_1_to_100(ada: Person, limit: str) -> None:
     for path in ("/v1/feed", "/v1/users/ada/posts", "/v1/notifications"):

@@ -5,13 +5,22 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks, edges, edits, follows, mutes, posts, privacy, requests, sight, visibility
-from social.contracts.events import PostEdited, PostPublished, UserBlocked, UserUnblocked, UserUnfollowed
-from social.contracts.problems import Unavailable
+from social import blocks, comments, edges, edits, follows, mutes, posts, privacy, requests, sight, visibility
+from social.contracts.events import (
+    CommentAdded,
+    CommentDeleted,
+    CommentEdited,
+    PostEdited,
+    PostPublished,
+    UserBlocked,
+    UserUnblocked,
+    UserUnfollowed,
+)
+from social.contracts.problems import NotFound, Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
 from social.infra.inbox import Happened
-from workers import feeds
+from workers import counters, feeds
 
 # redis-py forgets a writer whose server was killed while it wrote
 pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
@@ -390,3 +399,30 @@ async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve)
     assert his.named("feed.changed") == [{"reason": "followed"}]
     await hers.event("feed.changed", 2)
     assert hers.named("feed.changed") == [{"reason": "blocked"}, {"reason": "unblocked"}]
+
+
+async def test_a_reply_is_kept_from_those_who_may_not_see_what_it_answers(world, gateway, ada, bob, eve):
+    """It would name a comment of somebody who is hidden: written, edited and deleted, live and by itself."""
+    meeting = await eve.publish()
+    wires = hers, third = await ada.connect(gateway), await eve.connect(gateway)
+    for wire in wires:
+        await wire.ask("post.watch", {"post_id": meeting})
+    said = await world.social.commit(comments.add, meeting, "hello", by=bob.id)
+    reply = await world.social.commit(comments.add, meeting, "welcome", by=eve.id, parent_id=said.id)
+    await commit(world, blocks.block, ada, by=bob)
+    await world.social.pushes.control({"visibility": [bob.id, ada.id]})
+    await until(lambda: gateway.sessions.get(hers.sid).hides(bob.id))
+    about = {"comment_id": reply.id, "post_id": meeting, "author_id": eve.id, "by": eve.id}
+    about |= {"parent_id": said.id, "parent_author_id": bob.id}
+    events = CommentAdded(**about), CommentEdited(**about), CommentDeleted(**about)
+    happened = [Happened(clock.new_id(), clock.now(), each) for each in events]
+    await counters.announce(world.social, happened)
+    await say(world, post_room(meeting), "comment.created", {"n": 9}, eve)
+    for wire in wires:
+        await wire.until(lambda wire=wire: {"n": 9} in wire.named("comment.created"))
+    for event in ("comment.created", "comment.updated", "comment.deleted"):
+        assert [each for each in hers.named(event) if each != {"n": 9}] == [], event
+        assert {each.get("id") or each.get("comment_id") for each in third.named(event)} >= {reply.id}, event
+    with pytest.raises(NotFound):
+        await comments.get(world.social.mongo, reply.id, viewer=ada.id)
+    assert (await comments.get(world.social.mongo, reply.id, viewer=eve.id)).parent_id == said.id

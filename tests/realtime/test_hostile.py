@@ -100,8 +100,11 @@ async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ad
     monkeypatch.setattr(cluster, "MOST_LINGERING", 150)
     gateway = await world.gateway(linger_s=60)
     wire = await ada.connect(gateway)
-    for block in range(10):
-        ids = {"user_ids": [f"{block:012x}{number:012x}" for number in range(100)]}
+    people = [f"{number:024x}" for number in range(1_000)]
+    rows = [{"_id": each, "username": each, "email": f"{each}@example.org"} for each in people]
+    await world.social.mongo.insert_missing("users", rows)
+    for block in range(0, 1_000, 100):
+        ids = {"user_ids": people[block : block + 100]}
         await wire.ask("presence.watch", ids)
         await wire.ask("presence.unwatch", ids)
     async with world.new_redis() as redis:

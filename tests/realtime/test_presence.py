@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from support.sockets import until
 
+from social import blocks
 from social.contracts.pushes import presence_room
-from social.infra import clock
+from social.infra import clock, remembered
 
 
 async def watch(wire, *people):
@@ -77,7 +78,7 @@ async def test_at_most_a_hundred_people_are_watched_at_once(world, gateway, ada)
     answer = await wire.ask("presence.watch", {"user_ids": [f"{number:024x}" for number in range(101)]})
     assert answer["problem"]["code"] == "validation_failed"
     answer = await wire.ask("presence.watch", {"user_ids": [f"{number:024x}" for number in range(100)]})
-    assert len(answer["data"]["people"]) == 100
+    assert answer["ok"]
 
 
 async def test_somebody_typing_is_seen_by_those_who_watch_the_post(world, gateway, ada, bob):
@@ -122,3 +123,24 @@ async def test_a_lease_from_the_future_keeps_nobody_online(world, gateway, ada, 
 async def _is_online(gateway, person):
     (found,) = await gateway.presences.look([person.id])
     return found.online
+
+
+async def test_who_is_hidden_is_answered_like_nobody(world, gateway, ada, bob):
+    hers = await ada.connect(gateway)
+    nobody = "0" * 24
+    for hide in (blocks.block, "private", "suspended", "deleted"):
+        them = await world.person(f"them_{hide if isinstance(hide, str) else 'blocks'}")
+        there = await hers.ask("presence.watch", {"user_ids": [them.id, bob.id]})
+        assert [each["user_id"] for each in there["data"]["people"]] == [them.id, bob.id]
+        await hers.ask("presence.unwatch", {"user_ids": [them.id, bob.id]})
+        if hide is blocks.block:
+            await world.social.commit(hide, ada.username, by=them.id)
+        else:
+            now = clock.now()
+            change = {"private": True} if hide == "private" else {f"{hide}_at": now}
+            await world.social.mongo.update("users", {"_id": them.id}, {"$set": change})
+        world.social.mongo.memory.forget([remembered.key("users", them.id)])
+        gateway.social.mongo.memory.forget([remembered.key("users", them.id)])
+        answers = [await hers.ask("presence.watch", {"user_ids": [each, bob.id]}) for each in (them.id, nobody)]
+        seen = [[each["user_id"] for each in answer["data"]["people"]] for answer in answers]
+        assert seen == [[bob.id], [bob.id]], hide

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from social.infra.mongo import Document, Mongo
-from social.infra.paging import Listing
+from social.infra.mongo import Document, Mongo, Where
+from social.infra.paging import Asked, Filled, Listing
 
 # By id, and by a time or a count that many share: all lists are of one of these kinds.
 LISTS = {
@@ -79,7 +79,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
         return tuple(item[field] for field in listing.key)
 
     there: list[Document] = []
-    page = await listing.page(model.mongo, where, cursor=None, limit=limit)
+    page = await listing.page(model.mongo, where, Asked("ada", None, limit))
     while True:
         assert len(page.items) <= limit
         there += page.items
@@ -87,7 +87,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
             break
         for change in next(between, []):
             await model.apply(change)
-        page = await listing.page(model.mongo, where, cursor=page.next, limit=limit)
+        page = await listing.page(model.mongo, where, Asked("ada", page.next, limit))
     keys = [key(item) for item in there]
     assert keys == sorted(set(keys), reverse=not listing._ascending), "in order, and nothing twice"
     assert model.always <= {item["_id"] for item in there}, "what was there all the time is seen"
@@ -98,10 +98,57 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
     while page.prev is not None:
         for change in next(between, []):
             await model.apply(change)
-        page = await listing.page(model.mongo, where, cursor=page.prev, limit=limit)
+        page = await listing.page(model.mongo, where, Asked("ada", page.prev, limit))
         back = page.items + back
         if not page.items:
             break
     keys = [key(item) for item in back]
     assert keys == sorted(set(keys), reverse=not listing._ascending)
     assert model.always <= {item["_id"] for item in back}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_with_hidden_rows_is_the_list_without_them(mongo: Mongo, name: str) -> None:
+    """Whatever is hidden, every page and every cursor is the same, down and up again."""
+    listing, loop = LISTS[name], asyncio.get_running_loop()
+    owners = iter(range(1_000_000, 2_000_000))
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sets(st.integers(0, 40), max_size=30), st.sets(st.integers(0, 40)), st.integers(1, 5), st.booleans())
+    def compare(there: set[int], hidden: set[int], limit: int, narrows: bool) -> None:
+        model = Model(mongo, f"{next(owners):016x}")
+        comparing = _compare(model, listing, there, hidden, limit, narrows)
+        asyncio.run_coroutine_threadsafe(comparing, loop).result(60)
+
+    await asyncio.to_thread(compare)
+
+
+async def _compare(
+    model: Model, listing: Listing, there: set[int], hidden: set[int], limit: int, narrows: bool
+) -> None:
+    for n in there:
+        await model.apply(("insert", n))
+    ids = {f"{model.owner}{n:08x}" for n in hidden}
+    where = {"owner": model.owner}
+    plainly = {**where, "_id": {"$nin": sorted(ids)}}
+
+    async def show(rows: list[Document]) -> list[Document | None]:
+        return [None if row["_id"] in ids else row for row in rows]
+
+    async def narrow(unseen: list[Document]) -> Where:
+        assert {row["_id"] for row in unseen} <= ids
+        return {"_id": {"$nin": [row["_id"] for row in unseen]}}
+
+    async def same(cursor: str | None) -> Filled[Document]:
+        asked = Asked("ada", cursor, limit)
+        page = await listing.filled(model.mongo, where, show, asked, narrow=narrow if narrows else None)
+        assert page == await listing.page(model.mongo, plainly, asked)
+        return page
+
+    page = await same(None)
+    while page.next is not None:
+        page = await same(page.next)
+    for _ in range(50):
+        if page.prev is None or not (page := await same(page.prev)).items:
+            return
+    raise AssertionError("it ends")

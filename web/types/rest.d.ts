@@ -932,8 +932,7 @@ export interface paths {
         /**
          * Your home timeline: your posts, and what the people you follow post and repost, newest first
          * @description `prev` leads to what is newer, and to what came in late: put each post where its `place` says.
-         *     Where nearly all is hidden a page may be short, or empty: `next` leads on while there is one, and `prev` while it
-         *     is another than before.
+         *     What you may not see makes no page shorter: where `next` is null, there is nothing more for you.
          */
         get: operations["get_feed"];
         put?: never;
@@ -8513,6 +8512,18 @@ export interface operations {
             };
             /** @description `body_timeout`: The body took too long to arrive */
             408: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `too_many_unused`: So many of your pictures are in no post: use some, or delete them */
+            409: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     RateLimit: components["headers"]["RateLimit"];

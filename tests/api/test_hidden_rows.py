@@ -1,0 +1,132 @@
+"""Lists tell nothing of what is hidden: every answer is byte for byte the one that would be given without it."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support.people import Person
+from support.plaza import Plaza, system
+from support.veiled import LISTS, Scene, scene
+
+from social import post_search
+from social.infra.evened import GRAIN_S
+from social.infra.mongo import Document
+
+# The moment, the request, and how often was asked: all else of an answer is compared.
+OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
+
+MIXED = "hvvhhhvvh"  # more than eleven hidden rows in a row, at both ends and in the middle
+NOTHING_SHOWN = "hhh"
+
+
+@pytest.fixture
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+    """A Plaza whose workers do nothing."""
+    async with system(mongo_url, mongo_database, roles=()) as running:
+        yield running
+
+
+class Reading:
+    """What a reader is told who walks through a list, down and up again, and asks for more at its top."""
+
+    def __init__(self, reader: Person, path: str, limit: int) -> None:
+        self.reader, self.path, self.limit = reader, path, limit
+        self.told: list[tuple[int, dict[str, str], bytes]] = []
+        self.sizes: list[int] = []
+
+    async def page(self, cursor: str | None) -> Any:
+        at = f"&cursor={cursor}" if cursor else ""
+        answer = await self.reader.ask("GET", f"{self.path}&limit={self.limit}{at}".replace("?&", "?"))
+        headers = {name: value for name, value in answer.headers.items() if name not in OF_THE_REQUEST}
+        self.told.append((answer.status, headers, answer.raw))
+        self.sizes.append(len(answer.body["items"]))
+        return answer.body
+
+    async def all(self) -> "Reading":
+        page = await self.page(None)
+        while page["next"]:
+            page = await self.page(page["next"])
+        while page["prev"]:
+            before, page = page["prev"], await self.page(page["prev"])
+            if not page["items"]:
+                assert page["prev"] == before, "the way to newer things can be asked again"
+                break
+        return self
+
+
+async def readings(made: Scene, limits: tuple[int, ...]) -> dict[tuple[str, int], Reading]:
+    return {(of, limit): await Reading(made.reader, made.path(of), limit).all() for of in LISTS for limit in limits}
+
+
+@pytest.mark.parametrize(("pattern", "limits"), [(MIXED, (1, 4)), (NOTHING_SHOWN, (1, 20))])
+async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_shown(
+    quiet: Plaza, pattern: str, limits: tuple[int, ...]
+) -> None:
+    made = await scene(quiet, pattern)
+    veiled = await readings(made, limits)
+    await made.unveil()
+    plain = await readings(made, limits)
+    for key, reading in plain.items():
+        assert veiled[key].told == reading.told, key
+        if pattern == MIXED:
+            assert all(size <= key[1] for size in reading.sizes)
+            assert sum(reading.sizes) >= 3, (key, "something is shown")
+
+
+async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Plaza) -> None:
+    made = await scene(quiet, NOTHING_SHOWN)
+    for hidden, nowhere in (
+        ("/v1/search?q=quark", "/v1/search?q=gluon"),
+        ("/v1/search?q=%23quark", "/v1/search?q=%23gluon"),
+        ("/v1/hashtags/quark/posts?", "/v1/hashtags/gluon/posts?"),
+        ("/v1/users?q=zed", "/v1/users?q=zee"),
+    ):
+        first, second = [await Reading(made.reader, path, 20).all() for path in (hidden, nowhere)]
+        assert first.told == second.told, hidden
+        assert b'"next":null,"prev":null' in first.told[0][2]
+        assert "Link" not in first.told[0][1]
+
+
+async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Plaza) -> None:
+    """An answer takes a whole number of grains; the look at a page of hidden rows fits into the first."""
+    made = await scene(quiet, NOTHING_SHOWN)
+    took: dict[str, list[float]] = {"quark": [], "gluon": []}
+    for _ in range(8):
+        for word, times in took.items():
+            began = time.perf_counter()
+            await post_search.page(quiet.social.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
+            times.append(time.perf_counter() - began)
+    assert all(each >= GRAIN_S for each in (*took["quark"], *took["gluon"]))
+
+
+async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One author's rows are left out by the store; of many people's, each look takes more than the one before."""
+    made = await scene(quiet, "vh")
+    mongo, looks = quiet.social.mongo, list[tuple[str, int]]()
+    post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
+    like = next(row for row in made.rows["likes"] if row["_id"] in made.hidden["likes"])
+    ids = [f"{2**31 + n:08x}{n:016x}" for n in range(1_500)]
+    await mongo.insert_missing("posts", [{**post, "_id": each} for each in ids])
+    await mongo.insert_missing("likes", [{**like, "_id": made.ids["post"] + each, "user_id": each} for each in ids])
+    many = mongo.many
+
+    async def counting(collection: str, *arguments: Any, **named: Any) -> list[Document]:
+        found = await many(collection, *arguments, **named)
+        looks.append((collection, len(found)))
+        return found
+
+    monkeypatch.setattr(mongo, "many", counting)
+    for path, collection, most_rows in (
+        ("/v1/search?q=quark", "posts", 40),
+        (made.path("/v1/posts/{post}/likes?"), "likes", 2_500),
+    ):
+        looks.clear()
+        reading = Reading(made.reader, path, 2)
+        page = await reading.page(None)
+        assert (len(page["items"]), page["next"]) == ((2, None) if collection == "posts" else (1, None))
+        rows = [found for of, found in looks if of == collection]
+        assert len(rows) <= 7
+        assert sum(rows) <= most_rows
