@@ -36,7 +36,7 @@ A_PERSON_HAS = {
     "edges": 110,  # an ordered pair each: 100 follows, and blocks, mutes and requests
     "posts": 20,
     "comments": 40,
-    "likes": 200,
+    "interactions": 200,  # likes of posts: what is reposted or bookmarked is mostly liked too
     "feed_entries": 800,  # of 20 posts of each of 100 people: what is kept
     "timelines": 1,
     "notifications": 60,
