@@ -36,11 +36,12 @@ def add(tx: Transaction, post_id: str, user_id: str, act: Act, *, before: Docume
 
 def remove(tx: Transaction, act: Act, *, before: Document) -> None:
     """Take an act back that stands in `before`, and the document with the last act; otherwise the verb runs anew."""
-    others = [each for each in ACTS if each != act]
-    if any(before.get(each) for each in others):
+    others: Document = {each: before.get(each) for each in ACTS if each != act}
+    where: Document = {"_id": before["_id"], **others}  # no other last act is taken back at the same moment
+    if any(others.values()):
         gone = {act: "", **({"reposted_by": ""} if act == "repost_id" else {})}
-        tx.update(COLLECTION, {"_id": before["_id"], act: before[act]}, {"$unset": gone})
-        return
-    # Without the others it has this act, or would not exist. Which repost it was, others are told.
-    same: Document = {act: before[act]} if act == "repost_id" else {}
-    tx.delete(COLLECTION, {"_id": before["_id"], **same, **dict.fromkeys(others)})
+        tx.update(COLLECTION, {**where, act: before[act]}, {"$unset": gone})
+    elif act == "repost_id":  # people are told which repost it was
+        tx.delete(COLLECTION, {**where, act: before[act]})
+    else:  # without the others it has this act, or would not exist: all such deletes are one command
+        tx.delete(COLLECTION, where)

@@ -64,6 +64,8 @@ def _key_bytes(document: dict[str, Any], index: Any) -> int:
     if any(_value(document, field) in (None, []) for field in index.document.get("partialFilterExpression", {})):
         return 0
     values = [_value(document, field) for field in index.document["key"]]
+    if index.document.get("sparse") and all(value is None for value in values):
+        return 0
     several = [each if isinstance(each, list) and each else [each] for each in values]  # an array has a key an element
     return sum(sum(len(bson.encode({"": each})) - 7 for each in key) + ROW_ID for key in itertools.product(*several))
 

@@ -8,7 +8,7 @@ import bson
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
-from social.infra import clock
+from social.infra import clock, moves
 from social.infra.inbox import REMEMBERS
 from social.infra.mongo import Mongo, reachable
 
@@ -127,7 +127,7 @@ INDEXES: dict[str, list[IndexModel]] = {
 
 
 async def migrate(mongo: Mongo) -> None:
-    """Create what is missing; safe to repeat and to run twice at once."""
+    """Create what is missing and move what an older release kept elsewhere; safe to repeat and to run twice at once."""
     async with reachable():
         there = set(await mongo.database.list_collection_names())
         for name, indexes in INDEXES.items():
@@ -135,6 +135,7 @@ async def migrate(mongo: Mongo) -> None:
                 await _create(mongo, name)
             if indexes:
                 await mongo.database[name].create_indexes(indexes)
+    await moves.interactions(mongo, there)
 
 
 async def empty(mongo: Mongo, *names: str) -> None:
