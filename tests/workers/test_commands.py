@@ -15,11 +15,8 @@ from social import likes
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
-BEFORE = {
-    "insert interactions": 1,
-    "insert outbox": 1,
-    "commitTransaction": 1,
-}  # the answer, beside what the request reads
+# The answer, beside what the request reads.
+BEFORE = {"insert interactions": 1, "insert outbox": 1, "commitTransaction": 1}
 AFTER = {
     # The consumer of notifications reads all of it at once, but for what it needs of who is named already.
     "find posts": 2,  # the second for the counts that watchers are shown, after the commit
