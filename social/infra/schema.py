@@ -130,12 +130,12 @@ async def migrate(mongo: Mongo) -> None:
     """Create what is missing and move what an older release kept elsewhere; safe to repeat and to run twice at once."""
     async with reachable():
         there = set(await mongo.database.list_collection_names())
+        await moves.interactions(mongo, there)  # first: nobody begins before the indexes are there
         for name, indexes in INDEXES.items():
             if name not in there:
                 await _create(mongo, name)
             if indexes:
                 await mongo.database[name].create_indexes(indexes)
-    await moves.interactions(mongo, there)
 
 
 async def empty(mongo: Mongo, *names: str) -> None:

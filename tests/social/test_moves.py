@@ -11,7 +11,7 @@ from support.plaza import Plaza, system
 from social.contracts.people import People
 from social.contracts.posts import Posts
 from social.infra import clock
-from social.infra.schema import migrate
+from social.infra.schema import migrate, missing
 
 
 @pytest.fixture
@@ -36,10 +36,13 @@ async def test_likes_reposts_and_bookmarks_of_before_are_moved(
     for late, n in enumerate((3, 0, 4, 1, 2)):
         await mongo.insert("bookmarks", row(posts[n].id, bob, bookmarked_at=now + timedelta(milliseconds=late)))
     repost_id = clock.new_id()
+    await mongo.database.drop_collection("interactions")
+    assert [each.partition(".")[0] for each in await missing(mongo)] == ["interactions"] * 3, "nobody starts yet"
     await mongo.insert("reposts", row(posts[0].id, bob, repost_id=repost_id, at=now))
     await eve.like(posts[0])  # by the new release, before it was moved
     for _ in range(2):
         await migrate(mongo)
+        assert await missing(mongo) == []
         for name in ("likes", "reposts", "bookmarks"):
             assert await mongo.count(name, {}, limit=1) == 0
         likers = (await bob.ask("GET", f"/v1/posts/{posts[0].id}/likes")).ok(People)
