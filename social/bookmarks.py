@@ -2,30 +2,27 @@
 
 import asyncio
 
-from social import posts, visibility
+from social import interactions, posts, visibility
 from social.contracts.posts import BookmarkState, Posts
-from social.infra import clock
 from social.infra.mongo import Mongo, Transaction
 from social.infra.paging import Asked, Listing
 
-MINE = Listing("bookmarks", "bookmarks", "bookmarked_at", "post_id")
+MINE = Listing("bookmarks", interactions.COLLECTION, "bookmark_id")
 
 
 async def bookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
     """Keep a post; a second time changes nothing. Raises NotFound."""
-    _, kept = await asyncio.gather(
-        visibility.readable(tx, post_id, viewer=by), tx.get("bookmarks", post_id + by, ("_id",))
-    )
-    if not kept:
-        row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "bookmarked_at": clock.now()}
-        tx.insert("bookmarks", row)
+    _, before = await asyncio.gather(visibility.readable(tx, post_id, viewer=by), interactions.of(tx, post_id, by))
+    if not before.get("bookmark_id"):
+        interactions.add(tx, post_id, by, "bookmark_id", before=before)
     return BookmarkState(post_id=post_id, bookmarked=True)
 
 
 async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState:
     """Keep it no longer: one's own also across a block, or where the post is gone. Raises NotFound."""
-    if await tx.get("bookmarks", post_id + by, ("_id",)):
-        tx.delete("bookmarks", {"_id": post_id + by})
+    before = await interactions.of(tx, post_id, by)
+    if before.get("bookmark_id"):
+        interactions.remove(tx, "bookmark_id", before=before)
     else:
         await visibility.readable(tx, post_id, viewer=by)
     return BookmarkState(post_id=post_id, bookmarked=False)
@@ -33,5 +30,5 @@ async def unbookmark(tx: Transaction, post_id: str, *, by: str) -> BookmarkState
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> Posts:
     """What somebody keeps, last kept first; what they may not see any more is left out."""
-    where = {"user_id": user_id}
+    where = {"user_id": user_id, "bookmark_id": interactions.DONE}
     return await posts.page(mongo, MINE, where, Asked(user_id, cursor, limit), field="post_id")

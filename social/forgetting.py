@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, likes, media, one_time, posts, preferences, users
+from social import comments, deletions, grouping, interactions, likes, media, one_time, posts, preferences, users
 from social.contracts.auth import SessionEnd
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock, remembered
@@ -25,9 +25,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
     for take_out in (
         _posts,
         _media,
-        _likes,
-        _reposts,
-        _bookmarks,
+        _interactions,
         _mentions,
         _comments,
         _comment_likes,
@@ -77,33 +75,20 @@ async def _media(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _likes(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("likes", {"user_id": user_id}, fields={"post_id": 1}, limit=CHUNK)
-    authors = await posts.authors(tx, [like["post_id"] for like in found])
-    _each(tx, "likes", found)
-    tx.record(
-        *(
-            PostUnliked(post_id=like["post_id"], author_id=authors[like["post_id"]], by=user_id)
-            for like in found
-            if like["post_id"] in authors
-        )
-    )
+async def _interactions(tx: Transaction, user_id: str) -> int:
+    """What they did to posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
+    found = await tx.many(interactions.COLLECTION, {"user_id": user_id}, limit=CHUNK)
+    authors = await posts.authors(tx, [each["post_id"] for each in found])
+    for each in found:
+        acts: Document = {act: each.get(act) for act in interactions.ACTS}
+        tx.delete(interactions.COLLECTION, {"_id": each["_id"], **acts})
+        if author := authors.get(each["post_id"]):
+            about = {"post_id": each["post_id"], "author_id": author, "by": user_id}
+            if acts["like_id"]:
+                tx.record(PostUnliked(**about))
+            if repost_id := acts["repost_id"]:
+                tx.record(PostUnreposted(**about, repost_id=repost_id))
     return len(found)
-
-
-async def _reposts(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("reposts", {"user_id": user_id}, fields={"post_id": 1, "repost_id": 1}, limit=CHUNK)
-    authors = await posts.authors(tx, [repost["post_id"] for repost in found])
-    _each(tx, "reposts", found)
-    for repost in found:
-        post_id, repost_id = repost["post_id"], repost["repost_id"]
-        if author := authors.get(post_id):
-            tx.record(PostUnreposted(post_id=post_id, author_id=author, by=user_id, repost_id=repost_id))
-    return len(found)
-
-
-async def _bookmarks(tx: Transaction, user_id: str) -> int:
-    return len(await _take(tx, "bookmarks", {"user_id": user_id}))
 
 
 async def _mentions(tx: Transaction, user_id: str) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from social import comments, people, posts, visibility
+from social import comments, interactions, people, posts, visibility
 from social.contracts.comments import CommentLikeState
 from social.contracts.events import CommentLiked, CommentUnliked, PostLiked, PostUnliked
 from social.contracts.people import People
@@ -13,28 +13,27 @@ from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.paging import Asked, Listing
 
-OF_POST = Listing("likes", "likes", "at", "user_id")
+OF_POST = Listing("likes", interactions.COLLECTION, "like_id")
 OF_COMMENT = Listing("likes of a comment", "comment_likes", "at", "user_id")
 
 
 async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Like a post; a second like changes nothing."""
-    post, liked = await asyncio.gather(
-        visibility.readable(tx, post_id, viewer=by), tx.get("likes", post_id + by, ("_id",))
-    )
-    if not liked:
-        tx.insert("likes", _like("post_id", post_id, by))
+    post, before = await asyncio.gather(visibility.readable(tx, post_id, viewer=by), interactions.of(tx, post_id, by))
+    if not before.get("like_id"):
+        interactions.add(tx, post_id, by, "like_id", before=before)
         tx.record(PostLiked(post_id=post_id, author_id=post["author_id"], by=by))
     return _state(post, liked=True)
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
     """Take a like back: one's own also across a block, or from a post gone private."""
-    if await tx.get("likes", post_id + by, ("_id",)):
+    before = await interactions.of(tx, post_id, by)
+    if before.get("like_id"):
         post = await tx.get("posts", post_id)
         if post is None:
             raise NotFound
-        tx.delete("likes", {"_id": post_id + by})
+        interactions.remove(tx, "like_id", before=before)
         tx.record(PostUnliked(post_id=post_id, author_id=post["author_id"], by=by))
     else:
         post = await visibility.readable(tx, post_id, viewer=by)
@@ -45,7 +44,8 @@ async def like_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentL
     """Like a comment; a second like changes nothing."""
     seen = await visibility.comment(tx, comment_id, viewer=by)
     if not seen.liked:
-        tx.insert("comment_likes", _like("comment_id", comment_id, by))
+        row = {"_id": comment_id + by, "comment_id": comment_id, "user_id": by, "at": clock.now()}
+        tx.insert("comment_likes", row)
         tx.record(CommentLiked(**_about(seen.comment, seen.post["author_id"], by)))
     return _comment_state(seen.comment, liked=True)
 
@@ -78,7 +78,7 @@ async def taken_back(tx: Transaction, found: Sequence[Document]) -> None:
 async def of_post(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
     """Who likes a post, newest first, as far as the viewer may see them; raises NotFound."""
     await visibility.readable(mongo, post_id, viewer=viewer)
-    where = {"post_id": post_id}
+    where = {"post_id": post_id, "like_id": interactions.DONE}
     return await people.page(mongo, OF_POST, where, "user_id", Asked(viewer, cursor, limit, post_id))
 
 
@@ -87,10 +87,6 @@ async def of_comment(mongo: Mongo, comment_id: str, *, viewer: str, cursor: str 
     await visibility.comment(mongo, comment_id, viewer=viewer)
     where = {"comment_id": comment_id}
     return await people.page(mongo, OF_COMMENT, where, "user_id", Asked(viewer, cursor, limit, comment_id))
-
-
-def _like(field: str, thing_id: str, by: str) -> Document:
-    return {"_id": thing_id + by, field: thing_id, "user_id": by, "at": clock.now()}
 
 
 def _about(comment: Document, post_author_id: str, by: str) -> Document:

@@ -13,7 +13,7 @@ CHUNK = 200  # documents of a collection taken out
 SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
 
 UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fields that name what was deleted
-    "post": tuple((each, "post_id") for each in ("comments", "likes", "reposts", "bookmarks", "post_revisions")),
+    "post": tuple((each, "post_id") for each in ("comments", "interactions", "post_revisions")),
     "comment": (("comments", "parent_id"), ("comment_likes", "comment_id")),
 }
 

@@ -49,9 +49,7 @@ async def publish(
     tx.insert("posts", post)
     tx.insert("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
-    return rendered(
-        SeenPost({**post, "pictures": pictures}, written.author, liked=False, reposted=None, bookmarked=False)
-    )
+    return rendered(SeenPost({**post, "pictures": pictures}, written.author, did={}))
 
 
 def said(text: str, written: entities.Written) -> Document:
@@ -192,7 +190,7 @@ def fields(seen: SeenPost) -> Document:
     return {
         **_public(seen.post, users.ref(seen.author)),
         "liked": seen.liked,
-        "reposted": seen.reposted is not None,
+        "reposted": seen.reposted,
         "bookmarked": seen.bookmarked,
     }
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from social import edges
+from social import edges, interactions
 from social.contracts.events import Recounted
 from social.infra import clock, metrics
 from social.infra.mongo import Document, Mongo, Reader, Transaction
@@ -32,9 +32,9 @@ class Counted(NamedTuple):
 
 COUNTERS: dict[str, dict[str, Counted]] = {
     "posts": {
-        "likes": Counted("likes", "post_id"),
+        "likes": Counted(interactions.COLLECTION, "post_id", {"like_id": interactions.DONE}),
         "comments": Counted("comments", "post_id"),
-        "reposts": Counted("reposts", "post_id"),
+        "reposts": Counted(interactions.COLLECTION, "post_id", {"repost_id": interactions.DONE}),
     },
     "comments": {"likes": Counted("comment_likes", "comment_id"), "replies": Counted("comments", "parent_id")},
     "users": {

@@ -1,10 +1,9 @@
 """Reposts: one a person and post; shown to one's own followers by the workers."""
 
-from social import posts, visibility
+from social import interactions, posts, visibility
 from social.contracts.events import PostReposted, PostUnreposted
 from social.contracts.posts import RepostState
 from social.contracts.problems import Forbidden, NotFound
-from social.infra import clock
 from social.infra.mongo import Document, Transaction
 
 
@@ -13,29 +12,29 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
     What is for somebody's followers only stays with them: Forbidden.
     """
-    post, author, _, mine, *_ = await visibility.post(tx, post_id, viewer=by)
+    seen = await visibility.post(tx, post_id, viewer=by)
+    post, author = seen.post, seen.author
     if author["_id"] != by and (author.get("private") or post.get("visibility") == "followers"):
         raise Forbidden("This post is for its author's followers")
-    if mine is None:
-        repost_id = clock.new_id()
-        row = {"_id": post_id + by, "post_id": post_id, "user_id": by, "repost_id": repost_id, "at": clock.now()}
-        tx.insert("reposts", row)
+    if not seen.reposted:
+        repost_id = interactions.add(tx, post_id, by, "repost_id", before=seen.did)
         tx.record(PostReposted(post_id=post_id, author_id=author["_id"], by=by, repost_id=repost_id))
     return _state(post, reposted=True)
 
 
 async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
-    mine = await tx.get("reposts", post_id + by, ("repost_id",))
-    if mine is None:
+    before = await interactions.of(tx, post_id, by)
+    repost_id = before.get("repost_id")
+    if repost_id is None:
         post = await visibility.readable(tx, post_id, viewer=by)
     else:
         found = await tx.get("posts", post_id)
         if found is None:
             raise NotFound
         post = found
-        tx.delete("reposts", {"_id": mine["_id"], "repost_id": mine["repost_id"]})
-        tx.record(PostUnreposted(post_id=post_id, author_id=post["author_id"], by=by, repost_id=mine["repost_id"]))
+        interactions.remove(tx, "repost_id", before=before)
+        tx.record(PostUnreposted(post_id=post_id, author_id=post["author_id"], by=by, repost_id=repost_id))
     return _state(post, reposted=False)
 
 

@@ -28,6 +28,7 @@ from social.infra.mongo import Document, Mongo, Transaction, Where
 BATCH = 200  # documents looked at, and events told, at once
 MOST_WAITING = 20_000  # rows of the outbox: far below where writes are refused
 TIMEOUT_S = 60.0  # for what walks through a collection
+TOLD_ACTS = ("like_id", "repost_id")  # nobody is told of a bookmark
 
 Read = Callable[[Mongo, list[Document]], Awaitable[list[Event]]]
 
@@ -60,8 +61,7 @@ async def tell_again(mongo: Mongo, since: datetime) -> AsyncIterator[tuple[str, 
     told: list[tuple[str, Where, Read]] = [
         ("posts", {"_id": {"$gte": first}}, _published),
         ("comments", {"_id": {"$gte": first}}, _comments),
-        ("reposts", {"repost_id": {"$gte": first}}, _reposts),
-        ("likes", {"at": {"$gte": since}}, _likes),
+        ("interactions", {"$or": [{act: {"$gte": first}} for act in TOLD_ACTS]}, partial(_acts, first=first)),
         ("comment_likes", {"at": {"$gte": since}}, _comment_likes),
         ("edges", {"follows_at": {"$gte": since}}, _follows),
         ("edges", {"requested_at": {"$gte": since}}, _requests),
@@ -124,22 +124,18 @@ async def _comments(mongo: Mongo, rows: list[Document]) -> list[Event]:
     ]
 
 
-async def _reposts(mongo: Mongo, rows: list[Document]) -> list[Event]:
+async def _acts(mongo: Mongo, rows: list[Document], *, first: str) -> list[Event]:
+    """Of interactions the acts from this id on: what was done to a post before is told already."""
     authors = await posts.authors(mongo, (each["post_id"] for each in rows))
-    return [
-        PostReposted(**_about(each, authors[each["post_id"]]), by=each["user_id"], repost_id=each["repost_id"])
-        for each in rows
-        if each["post_id"] in authors
-    ]
-
-
-async def _likes(mongo: Mongo, rows: list[Document]) -> list[Event]:
-    authors = await posts.authors(mongo, (each["post_id"] for each in rows))
-    return [
-        PostLiked(**_about(each, authors[each["post_id"]]), by=each["user_id"])
-        for each in rows
-        if each["post_id"] in authors
-    ]
+    events: list[Event] = []
+    for each in rows:
+        if each["post_id"] in authors:
+            about = {**_about(each, authors[each["post_id"]]), "by": each["user_id"]}
+            if each.get("repost_id", "") >= first:
+                events.append(PostReposted(**about, repost_id=each["repost_id"]))
+            if each.get("like_id", "") >= first:
+                events.append(PostLiked(**about))
+    return events
 
 
 async def _comment_likes(mongo: Mongo, rows: list[Document]) -> list[Event]:

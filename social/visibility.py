@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from social import edges, media_urls, users
+from social import edges, interactions, media_urls, users
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.edges import Edge
 from social.infra import remembered
@@ -25,8 +25,6 @@ POST = (
 )
 CLOCKS_DIFFER = timedelta(seconds=1)  # between processes at most; `doctor` warns of more
 
-MARKS = {"liked": "likes", "reposted": "reposts", "bookmarked": "bookmarks"}  # by a post's and a person's id
-
 
 class Standing(NamedTuple):
     """Somebody, and how a viewer and they stand to each other."""
@@ -37,14 +35,27 @@ class Standing(NamedTuple):
 
 
 class SeenPost(NamedTuple):
-    """A post with its author, for a viewer who may see it, and what the viewer did with it."""
+    """A post with its author, for a viewer who may see it, and what the viewer did to it (`interactions`)."""
 
     post: Document
     author: Document
-    liked: bool
-    reposted: Document | None
-    bookmarked: bool
+    did: Document
     follows: bool = False  # the viewer its author
+
+    @property
+    def liked(self) -> bool:
+        """Whether the viewer likes the post."""
+        return "like_id" in self.did
+
+    @property
+    def reposted(self) -> bool:
+        """Whether the viewer reposted the post."""
+        return "repost_id" in self.did
+
+    @property
+    def bookmarked(self) -> bool:
+        """Whether the post is among the viewer's bookmarks."""
+        return "bookmark_id" in self.did
 
 
 class SeenComment(NamedTuple):
@@ -159,9 +170,9 @@ async def posts(
     and counts of posts may be two seconds old; what the viewer may see is decided as it is now all the same.
     """
     asked = list(ids)
-    found, *marks = await together(
+    found, done = await together(
         reader.get_many("posts", asked, POST) if fresh else remembered.get_many(reader, "posts", asked, POST),
-        *(reader.get_many(collection, [each + viewer for each in asked]) for collection in MARKS.values()),
+        reader.get_many(interactions.COLLECTION, [each + viewer for each in asked]),
     )
     media = itertools.chain(*(each.get("media", ()) for each in found.values()))
     shown, pictures = await together(_shown(reader, found, viewer), reader.get_many("media", media, media_urls.REF))
@@ -169,8 +180,7 @@ async def posts(
     for post_id, (row, author, edge) in shown.items():
         if muted or not edge.mutes_at:
             pictured = {**row, "pictures": media_urls.attached(pictures, row)}
-            liked, reposted, bookmarked = (mark.get(post_id + viewer) for mark in marks)
-            seen.append(SeenPost(pictured, author, bool(liked), reposted, bool(bookmarked), bool(edge.follows_at)))
+            seen.append(SeenPost(pictured, author, done.get(post_id + viewer, {}), bool(edge.follows_at)))
     return seen
 
 

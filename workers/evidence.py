@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from social import edges, groups, preferences, visibility
+from social import edges, groups, interactions, preferences, visibility
 from social.contracts.events import Event, SuspensionChanged
 from social.edges import Edge
 from social.grouping import Facts, GroupChanges
 from social.groups import Cause
+from social.infra.loaders import together
 from social.infra.mongo import Document, Transaction, Where
 from workers import causes
 
@@ -21,7 +22,7 @@ POST_FIELDS = ("author_id", "mentions", "visibility")
 COMMENT_FIELDS = ("parent_id", "mentions")
 PRIVATE = ("private",)
 ID = ("_id",)
-MARKS = {("like", "post"): "likes", ("like", "comment"): "comment_likes", ("repost", "post"): "reposts"}
+ACTS = {"like": "like_id", "repost": "repost_id"}  # of a person to a post, as `interactions` keeps them
 
 
 class Verdict(NamedTuple):
@@ -106,10 +107,15 @@ class State:
     """What causes speak of, as the transaction sees it."""
 
     def __init__(
-        self, posts: Documents, comments: Documents, marks: set[str], between: Pairs, private: Collection[str]
+        self,
+        posts: Documents,
+        comments: Documents,
+        acts: set[tuple[str, str]],
+        between: Pairs,
+        private: Collection[str],
     ) -> None:
         self.between = between
-        self._posts, self._comments, self._marks = posts, comments, marks
+        self._posts, self._comments, self._acts = posts, comments, acts
         self._private = private
 
     @classmethod
@@ -121,11 +127,11 @@ class State:
         named = {cause.comment_id for cause in found} | {c.target_id for c in found if c.kind == "comment"}
         ways = {(cause.recipient, cause.actor) for cause in found}
         ways |= {(cause.actor, cause.recipient) for cause in found if cause.kind == "user"}
-        between, posts, comments, marks = await asyncio.gather(
+        between, posts, comments, acts = await asyncio.gather(
             edges.between(tx, ways),
             tx.get_many("posts", {cause.post_id for cause in found if cause.post_id}, POST_FIELDS),
             tx.get_many("comments", named - {""}, COMMENT_FIELDS),
-            _marks(tx, found),
+            _acts(tx, found),
         )
         authors = {(c.recipient, author) for c in found if (author := _author(posts, c)) not in ("", c.recipient)}
         cards: Documents = {}
@@ -135,7 +141,7 @@ class State:
             )
             between |= further
         private = {author for author, card in cards.items() if card.get("private")}
-        return cls(posts, comments, marks, between, private)
+        return cls(posts, comments, acts, between, private)
 
     def mutes(self, cause: Cause) -> bool:
         """Whether somebody does not want to hear of what somebody does."""
@@ -159,7 +165,7 @@ class State:
         comment = self._comments.get(cause.comment_id)
         match cause.type:
             case "like" | "repost":
-                return MARKS[cause.type, cause.kind] + cause.target_id + cause.actor in self._marks
+                return (cause.type, cause.target_id + cause.actor) in self._acts
             case "mention":
                 texts = self._posts if cause.kind == "post" else self._comments
                 return cause.recipient in texts[cause.target_id].get("mentions", ())
@@ -182,11 +188,14 @@ def _author(posts: Documents, cause: Cause) -> str:
     return str(posts.get(cause.post_id or "", {}).get("author_id", ""))
 
 
-async def _marks(tx: Transaction, found: Collection[Cause]) -> set[str]:
-    """What is there of what people did to things, each as collection, thing and person."""
-    ids: dict[str, set[str]] = defaultdict(set)
+async def _acts(tx: Transaction, found: Collection[Cause]) -> set[tuple[str, str]]:
+    """What stands of what people did to posts and comments: which act, and the ids of the thing and the person."""
+    acts: dict[str, set[str]] = defaultdict(set)
     for cause in found:
-        if collection := MARKS.get((cause.type, cause.kind)):
-            ids[collection].add(cause.target_id + cause.actor)
-    there = await asyncio.gather(*(tx.get_many(collection, each, ID) for collection, each in ids.items()))
-    return {collection + each for collection, marks in zip(ids, there, strict=True) for each in marks}
+        if cause.type in ACTS:
+            acts[cause.kind].add(cause.target_id + cause.actor)
+    to_posts, to_comments = await together(
+        tx.get_many(interactions.COLLECTION, acts["post"]), tx.get_many("comment_likes", acts["comment"], ID)
+    )
+    standing = {(name, each) for each, row in to_posts.items() for name, act in ACTS.items() if act in row}
+    return standing | {("like", each) for each in to_comments}

@@ -63,8 +63,11 @@ async def liked(mongo: Mongo, author: str, by: Sequence[str]) -> str:
     post_id = clock.new_id()
     await mongo.insert("posts", {"_id": post_id, "author_id": author, "likes": 0, "comments": 0, "version": 0})
     for start in range(0, len(by), 1_000):
-        rows = [{"_id": post_id + each, "post_id": post_id, "user_id": each} for each in by[start : start + 1_000]]
-        await mongo.insert_missing("likes", rows)
+        some = by[start : start + 1_000]
+        rows = [
+            {"_id": post_id + each, "post_id": post_id, "user_id": each, "like_id": clock.new_id()} for each in some
+        ]
+        await mongo.insert_missing("interactions", rows)
     return post_id
 
 

@@ -36,7 +36,7 @@ A_PERSON_HAS = {
     "edges": 110,  # an ordered pair each: 100 follows, and blocks, mutes and requests
     "posts": 20,
     "comments": 40,
-    "likes": 200,
+    "interactions": 200,  # likes of posts: what is reposted or bookmarked is mostly liked too
     "feed_entries": 800,  # of 20 posts of each of 100 people: what is kept
     "timelines": 1,
     "notifications": 60,
@@ -64,6 +64,8 @@ def _key_bytes(document: dict[str, Any], index: Any) -> int:
     if any(_value(document, field) in (None, []) for field in index.document.get("partialFilterExpression", {})):
         return 0
     values = [_value(document, field) for field in index.document["key"]]
+    if index.document.get("sparse") and all(value is None for value in values):
+        return 0
     several = [each if isinstance(each, list) and each else [each] for each in values]  # an array has a key an element
     return sum(sum(len(bson.encode({"": each})) - 7 for each in key) + ROW_ID for key in itertools.product(*several))
 

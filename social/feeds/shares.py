@@ -30,7 +30,7 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None
     After whom to go on if there may be more. The same when repeated.
     """
     row_id, repost_id = repost.post_id + repost.by, repost.id
-    stands = await mongo.one("reposts", {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
+    stands = await mongo.one("interactions", {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
     chunk, last = await followers.after(mongo, repost.by, after)
     if not stands:
         ids = [each["from"] + repost.post_id for each in chunk]

@@ -119,7 +119,7 @@ async def reposts(
         "edges",
         [
             *_following(owner, among=by),
-            join("reposts", "to", *some, key="user_id", into="repost"),
+            join("interactions", "to", *some, key="reposted_by", into="repost"),
             {"$unwind": "$repost"},
             {"$sort": {"repost.repost_id": -1}},
             {"$limit": most},

@@ -96,7 +96,11 @@ def commit(session: Any, until: float) -> None:
 
 
 def _merged(command: Command) -> list[Any]:
-    """The statements as they are sent: deletes that ask for nothing but an id are one."""
-    if command.kind == "delete" and all(each["q"].keys() == {"_id"} for each in command.statements):
-        return [{"q": {"_id": {"$in": [each["q"]["_id"] for each in command.statements]}}, "limit": 0}]
-    return command.statements
+    """The statements as they are sent: deletes that ask for the same of documents with different ids are one."""
+    if command.kind != "delete":
+        return command.statements
+    asked = [dict(each["q"]) for each in command.statements]
+    ids = [each.pop("_id") for each in asked]
+    if any(each != asked[0] for each in asked):
+        return command.statements
+    return [{"q": {**asked[0], "_id": {"$in": ids}}, "limit": 0}]

@@ -14,7 +14,12 @@ ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.M)
 def described(index: IndexModel) -> str:
     document = index.document
     keys = ", ".join(f"{field} ↓" if way == -1 else field for field, way in document["key"].items())
-    marks = [("unique", "unique"), ("partialFilterExpression", "partial"), ("expireAfterSeconds", "expires")]
+    marks = [
+        ("unique", "unique"),
+        ("sparse", "sparse"),
+        ("partialFilterExpression", "partial"),
+        ("expireAfterSeconds", "expires"),
+    ]
     says = ", ".join(word for name, word in marks if document.get(name, False) is not False)
     return f"`{document['name']}` ({keys}{'; ' + says if says else ''})"
 

@@ -68,7 +68,7 @@ async def mongo(store: Store) -> AsyncIterator[Mongo]:
 async def test_what_was_acknowledged_before_it_was_killed_is_there(store: Store, mongo: Mongo) -> None:
     """Transactions, of which never a half, and single writes, from several clients at once."""
     kept: set[str] = set()
-    for name in ("likes", "outbox", "leases"):
+    for name in ("interactions", "outbox", "leases"):
         await mongo.insert(name, {"_id": "made"})
 
     async def write(writer: int) -> None:
@@ -78,7 +78,7 @@ async def test_what_was_acknowledged_before_it_was_killed_is_there(store: Store,
             row = {"_id": f"{writer} {number}"}
 
             async def like(tx: Transaction, row: dict[str, Any] = row) -> None:
-                tx.insert("likes", row)
+                tx.insert("interactions", row)
                 tx.insert("outbox", row)
 
             try:
@@ -100,9 +100,11 @@ async def test_what_was_acknowledged_before_it_was_killed_is_there(store: Store,
         await asyncio.gather(*writers)
         assert not store.alive()
         await store.revive()
-        found = {name: {row["_id"] for row in await mongo.many(name, {})} for name in ("likes", "outbox", "leases")}
-        assert found["likes"] == found["outbox"]
-        assert kept <= found["likes"]
+        found = {
+            name: {row["_id"] for row in await mongo.many(name, {})} for name in ("interactions", "outbox", "leases")
+        }
+        assert found["interactions"] == found["outbox"]
+        assert kept <= found["interactions"]
         assert kept <= found["leases"]
         for name in found:
             await mongo.delete(name, {"_id": {"$ne": "made"}})
@@ -118,8 +120,8 @@ async def test_one_goes_on_with_the_files_of_the_other(tmp_path: Path, first: st
         try:
             assert noted_url(tmp_path) == store.url
             if program == first:
-                await mongo.insert("likes", {"_id": "1", "at": 2})
-            assert await mongo.many("likes", {}) == [{"_id": "1", "at": 2}]
+                await mongo.insert("interactions", {"_id": "1", "at": 2})
+            assert await mongo.many("interactions", {}) == [{"_id": "1", "at": 2}]
         finally:
             store.stop()
             mongo.close()

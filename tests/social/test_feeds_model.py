@@ -59,7 +59,7 @@ class World:
             if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
         }
         by = {self.people[each].id for each in told}
-        for row in await self.plaza.social.mongo.many("reposts", {}):
+        for row in await self.plaza.social.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
             if row["user_id"] in by and row["post_id"] in strangers:
                 places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
         return sorted(places, key=places.__getitem__, reverse=True)

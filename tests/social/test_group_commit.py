@@ -294,7 +294,7 @@ async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Perso
     acts = [(who, likes.like if at % 2 else likes.unlike) for at in range(50) for who in people]
     for start in range(0, len(acts), 250):
         await asyncio.gather(*(social.commit(verb, post.id, by=who) for who, verb in acts[start : start + 250]))
-    left = {row["user_id"] for row in await social.mongo.many("likes", {"post_id": post.id})}
+    left = {row["user_id"] for row in await social.mongo.many("interactions", {"post_id": post.id})}
     for who in people:
         assert events[who, PostLiked.__name__] - events[who, "PostUnliked"] == (who in left)
 

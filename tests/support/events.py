@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import workers.notifications
+from social import interactions
 from social.contracts.envelope import Envelope
 from social.contracts.events import (
     CommentAdded,
@@ -88,12 +89,12 @@ class Scene:
 
     async def like(self, post_id: str, by: Person, *, author: Person) -> None:
         """Like a post."""
-        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id}
-        await self._write("likes", row, PostLiked(post_id=post_id, author_id=author.id, by=by.id))
+        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id, "like_id": clock.new_id()}
+        await self._write("interactions", row, PostLiked(post_id=post_id, author_id=author.id, by=by.id))
 
     async def unlike(self, post_id: str, by: Person, *, author: Person) -> None:
         """Take a like back."""
-        await self._delete("likes", post_id + by.id, PostUnliked(post_id=post_id, author_id=author.id, by=by.id))
+        await self._take_back(post_id + by.id, "like_id", PostUnliked(post_id=post_id, author_id=author.id, by=by.id))
 
     async def like_comment(self, post_id: str, comment_id: str, by: Person, *, author: Person, of: Person) -> None:
         """Like somebody's comment on somebody's post."""
@@ -108,14 +109,14 @@ class Scene:
 
     async def repost(self, post_id: str, by: Person, *, author: Person) -> None:
         """Repost a post."""
-        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id, "repost_id": clock.new_id()}
-        event = PostReposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=row["repost_id"])
-        await self._write("reposts", row, event)
+        row = {"_id": post_id + by.id, "post_id": post_id, "user_id": by.id, "reposted_by": by.id}
+        event = PostReposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=clock.new_id())
+        await self._write("interactions", {**row, "repost_id": event.repost_id}, event)
 
     async def unrepost(self, post_id: str, by: Person, *, author: Person) -> None:
         """Take that back."""
         event = PostUnreposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=clock.new_id())
-        await self._delete("reposts", post_id + by.id, event)
+        await self._take_back(post_id + by.id, "repost_id", event)
 
     async def waiting(self) -> list[Happened]:
         """What happened and was not handled."""
@@ -162,6 +163,16 @@ class Scene:
     async def _change(self, collection: str, document_id: str, names: Sequence[str], event: Event) -> None:
         async def write(tx: Transaction) -> None:
             tx.touch(collection, {"_id": document_id}, {"$set": _names(names)})
+            tx.record(event)
+
+        await self.social.commit(write)
+
+    async def _take_back(self, document_id: str, act: interactions.Act, event: Event) -> None:
+        gone = {act: "", **({"reposted_by": ""} if act == "repost_id" else {})}
+
+        async def write(tx: Transaction) -> None:
+            tx.touch("interactions", {"_id": document_id}, {"$unset": gone})
+            tx.clear("interactions", {"_id": document_id, **dict.fromkeys(interactions.ACTS)})
             tx.record(event)
 
         await self.social.commit(write)

@@ -137,7 +137,7 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
             assert await told(eve) == {(kind, "bob") for kind in ("mention", "reply", "like")}
             assert await told(ada) == {("follow_request", "eve")}
             assert [each.id for each in (await bob.feed()).items] == [last.id, post.id]
-            assert await plaza.social.mongo.count("likes", {"user_id": leaver.id}, limit=1) == 0
+            assert await plaza.social.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
 
         async def counted() -> None:
             mongo = plaza.social.mongo

@@ -15,11 +15,12 @@ from social import likes
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
-BEFORE = {"insert likes": 1, "insert outbox": 1, "commitTransaction": 1}  # the answer, beside what the request reads
+# The answer, beside what the request reads.
+BEFORE = {"insert interactions": 1, "insert outbox": 1, "commitTransaction": 1}
 AFTER = {
     # The consumer of notifications reads all of it at once, but for what it needs of who is named already.
     "find posts": 2,  # the second for the counts that watchers are shown, after the commit
-    "find likes": 1,
+    "find interactions": 1,
     "find edges": 2,
     "find users": 1,  # who acts; the recipient's card and preferences were read less than two seconds ago
     "find notifications": 1,

@@ -14,7 +14,7 @@ from support.people import Door, Person
 from support.plaza import system
 
 import workers.notifications
-from social import accounts, grouping, notifications, requests, streams
+from social import accounts, grouping, interactions, notifications, requests, streams
 from social.contracts.events import UserBlocked
 from social.contracts.pushes import Push, user_room
 from social.infra import clock, remembered
@@ -483,8 +483,17 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
         expected = {
             (kind, names.count(True))
             for kind, names in (
-                ("like", [await exists(scene, "likes", post, each) for each in (bob, eve)]),
-                ("repost", [await exists(scene, "reposts", post, each) for each in (bob, eve)]),
+                (
+                    "like",
+                    [await exists(scene, "interactions", post, each, like_id=interactions.DONE) for each in (bob, eve)],
+                ),
+                (
+                    "repost",
+                    [
+                        await exists(scene, "interactions", post, each, repost_id=interactions.DONE)
+                        for each in (bob, eve)
+                    ],
+                ),
                 ("like", [await exists(scene, "comment_likes", comment, each) for each in (bob, eve)]),
                 ("follow", [bool(await mongo.one("edges", follows(each, ada))) for each in (bob, eve)]),
             )
@@ -496,8 +505,8 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
     assert len(new) == len(set(new))
 
 
-async def exists(scene: Scene, collection: str, target: str, by: Person) -> bool:
-    return bool(await scene.social.mongo.one(collection, {"_id": target + by.id}))
+async def exists(scene: Scene, collection: str, target: str, by: Person, **where: Any) -> bool:
+    return bool(await scene.social.mongo.one(collection, {"_id": target + by.id, **where}))
 
 
 def follows(one: Person, other: Person) -> Document:

@@ -82,12 +82,12 @@ async def test_what_is_under_a_deleted_post_goes_piece_by_piece(
     await bob.comment(other, "well")
     await ada.delete(post)
     assert await orphans.sweep(plaza.social) == 0, "a write may still be under way"
-    late = {"_id": post.id + ada.id, "post_id": post.id, "user_id": ada.id, "at": clock.now()}
-    await mongo.insert("likes", late)  # by a transaction that had not seen the deletion
+    late = {"_id": post.id + ada.id, "post_id": post.id, "user_id": ada.id, "like_id": clock.new_id()}
+    await mongo.insert("interactions", late)  # by a transaction that had not seen the deletion
     monkeypatch.setattr(orphans, "SETTLES", timedelta(seconds=-1))
 
     async def gone() -> None:
-        for collection in ("comments", "likes"):
+        for collection in ("comments", "interactions"):
             left = await mongo.many(collection, {}, fields={"post_id": 1})
             assert [each["post_id"] for each in left] == [other.id]
         assert await mongo.many("deletions", {}) == []
