@@ -103,4 +103,5 @@ def _merged(command: Command) -> list[Any]:
     ids = [each.pop("_id") for each in asked]
     if any(each != asked[0] for each in asked):
         return command.statements
-    return [{"q": {**asked[0], "_id": {"$in": ids}}, "limit": 0}]
+    # The ids come first: behind an equality the embedded store finds nothing by them.
+    return [{"q": {"_id": {"$in": ids}, **asked[0]}, "limit": 0}]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from support.relay import relayed
 from social import likes
 from social.contracts.events import PostLiked
 from social.contracts.problems import Unavailable
-from social.infra import group_commit
+from social.infra import clock, group_commit
 from social.infra.group_commit import GroupCommit
 from social.infra.mongo import InvalidDocument, Mongo, Transaction
 from social.infra.schema import migrate
@@ -277,6 +278,32 @@ async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_aft
         relay.answers_to_swallow(None)
         assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
         mongo.close()
+
+
+@pytest.mark.parametrize("since", [clock.at_millis(1_800_000_000_000), None])
+async def test_deletes_that_rely_on_the_same_find_their_documents(
+    mongo: Mongo, commands: Commands, since: datetime | None
+) -> None:
+    """Together they are one statement; one that finds nothing costs only its own verb another look."""
+    rows = [f"row {at}" for at in range(6)]
+    await all_of(mongo, [lambda tx, row=row: follow(tx, row, since) for row in rows])
+    commands.sent.clear()
+
+    async def unfollow(tx: Transaction, row: str) -> int:
+        if await tx.get("edges", row):
+            wrong = row == rows[0] and not tx.attempt
+            tx.delete("edges", {"_id": row, "follows_at": clock.EPOCH if wrong else since})
+        return tx.attempt
+
+    assert await all_of(mongo, [lambda tx, row=row: unfollow(tx, row) for row in rows[:1]]) == [1]
+    assert await all_of(mongo, [lambda tx, row=row: unfollow(tx, row) for row in rows[1:]]) == [0] * 5
+    assert await mongo.many("edges", {}) == []
+    assert commands.sent["delete"] <= 4
+
+
+async def follow(tx: Transaction, row: str, since: datetime | None) -> None:
+    """Insert an edge that holds since then, or nothing."""
+    tx.insert("edges", {"_id": row, "from": row, "to": row, **({"follows_at": since} if since else {})})
 
 
 async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:
