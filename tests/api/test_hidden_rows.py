@@ -10,6 +10,7 @@ from support.plaza import Plaza, system
 from support.veiled import LISTS, Scene, scene
 
 from social import post_search
+from social.feeds import timelines
 from social.infra.evened import GRAIN_S
 from social.infra.mongo import Document
 
@@ -72,6 +73,22 @@ async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_sho
         if pattern == MIXED:
             assert all(size <= key[1] for size in reading.sizes)
             assert sum(reading.sizes) >= 3, (key, "something is shown")
+
+
+@pytest.mark.parametrize("kept", ["nothing", "the newest lines"])
+async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Plaza, kept: str) -> None:
+    made = await scene(quiet, MIXED)
+    lines = sorted(row["place"] for row in made.rows["feed_entries"])
+    floor = timelines.NOTHING if kept == "nothing" else lines[len(lines) // 2]
+    await quiet.social.mongo.update("timelines", {"_id": made.reader.id}, {"$set": {"floor": floor}})
+    told = []
+    for _ in range(2):
+        told.append([(await Reading(made.reader, "/v1/feed?", limit).all()).told for limit in (1, 3)])
+        await quiet.social.redis.flushall()
+        if len(told) == 1:
+            await made.unveil()
+    assert told[0] == told[1]
+    assert len(told[0][0]) > 4
 
 
 async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Plaza) -> None:
