@@ -13,6 +13,7 @@ from social import post_search
 from social.feeds import timelines
 from social.infra.evened import GRAIN_S
 from social.infra.mongo import Document
+from social.interactions import COLLECTION
 
 # The moment, the request, and how often was asked: all else of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
@@ -124,10 +125,12 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     made = await scene(quiet, "vh")
     mongo, looks = quiet.social.mongo, list[tuple[str, int]]()
     post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
-    like = next(row for row in made.rows["likes"] if row["_id"] in made.hidden["likes"])
+    hidden = set(made.hidden[COLLECTION])
+    like = next(row for row in made.rows[COLLECTION] if "like_id" in row and row["_id"] in hidden)
     ids = [f"{2**31 + n:08x}{n:016x}" for n in range(1_500)]
     await mongo.insert_missing("posts", [{**post, "_id": each} for each in ids])
-    await mongo.insert_missing("likes", [{**like, "_id": made.ids["post"] + each, "user_id": each} for each in ids])
+    likes = [{**like, "_id": made.ids["post"] + each, "user_id": each, "like_id": each} for each in ids]
+    await mongo.insert_missing(COLLECTION, likes)
     many = mongo.many
 
     async def counting(collection: str, *arguments: Any, **named: Any) -> list[Document]:
@@ -138,7 +141,7 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     monkeypatch.setattr(mongo, "many", counting)
     for path, collection, most_rows in (
         ("/v1/search?q=quark", "posts", 40),
-        (made.path("/v1/posts/{post}/likes?"), "likes", 2_500),
+        (made.path("/v1/posts/{post}/likes?"), COLLECTION, 2_500),
     ):
         looks.clear()
         reading = Reading(made.reader, path, 2)
