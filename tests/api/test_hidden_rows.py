@@ -10,8 +10,10 @@ from support.plaza import Plaza, system
 from support.veiled import LISTS, Scene, scene
 
 from social import post_search
+from social.feeds import timelines
 from social.infra.evened import GRAIN_S
 from social.infra.mongo import Document
+from social.interactions import COLLECTION
 
 # The moment, the request, and how often was asked: all else of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
@@ -74,6 +76,22 @@ async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_sho
             assert sum(reading.sizes) >= 3, (key, "something is shown")
 
 
+@pytest.mark.parametrize("kept", ["nothing", "the newest lines"])
+async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Plaza, kept: str) -> None:
+    made = await scene(quiet, MIXED)
+    lines = sorted(row["place"] for row in made.rows["feed_entries"])
+    floor = timelines.NOTHING if kept == "nothing" else lines[len(lines) // 2]
+    await quiet.social.mongo.update("timelines", {"_id": made.reader.id}, {"$set": {"floor": floor}})
+    told = []
+    for _ in range(2):
+        told.append([(await Reading(made.reader, "/v1/feed?", limit).all()).told for limit in (1, 3)])
+        await quiet.social.redis.flushall()
+        if len(told) == 1:
+            await made.unveil()
+    assert told[0] == told[1]
+    assert len(told[0][0]) > 4
+
+
 async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Plaza) -> None:
     made = await scene(quiet, NOTHING_SHOWN)
     for hidden, nowhere in (
@@ -107,10 +125,12 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     made = await scene(quiet, "vh")
     mongo, looks = quiet.social.mongo, list[tuple[str, int]]()
     post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
-    like = next(row for row in made.rows["likes"] if row["_id"] in made.hidden["likes"])
+    hidden = set(made.hidden[COLLECTION])
+    like = next(row for row in made.rows[COLLECTION] if "like_id" in row and row["_id"] in hidden)
     ids = [f"{2**31 + n:08x}{n:016x}" for n in range(1_500)]
     await mongo.insert_missing("posts", [{**post, "_id": each} for each in ids])
-    await mongo.insert_missing("likes", [{**like, "_id": made.ids["post"] + each, "user_id": each} for each in ids])
+    likes = [{**like, "_id": made.ids["post"] + each, "user_id": each, "like_id": each} for each in ids]
+    await mongo.insert_missing(COLLECTION, likes)
     many = mongo.many
 
     async def counting(collection: str, *arguments: Any, **named: Any) -> list[Document]:
@@ -121,7 +141,7 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     monkeypatch.setattr(mongo, "many", counting)
     for path, collection, most_rows in (
         ("/v1/search?q=quark", "posts", 40),
-        (made.path("/v1/posts/{post}/likes?"), "likes", 2_500),
+        (made.path("/v1/posts/{post}/likes?"), COLLECTION, 2_500),
     ):
         looks.clear()
         reading = Reading(made.reader, path, 2)

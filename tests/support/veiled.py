@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from social import edges, names, posts
+from social import edges, interactions, names, posts
 from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Document
@@ -118,8 +118,8 @@ def _everything(made: Scene, template: Document, why: str) -> None:
     reader, veiled = made.reader.id, why != "is shown"
     post = _post(made, who, hidden=veiled, visibility="followers" if why == "writes for followers" else "public")
     if why != "is muted":
-        row = {"_id": post + reader, "post_id": post, "user_id": reader, "bookmarked_at": at}
-        made.add("bookmarks", row, hidden=veiled)
+        row = {"_id": post + reader, "post_id": post, "user_id": reader, "bookmark_id": _id(next(made.places))}
+        made.add(interactions.COLLECTION, row, hidden=veiled)
     made.add("feed_entries", {**posts.entry(reader, post, who), "arrived": at}, hidden=veiled)
 
 
@@ -127,10 +127,11 @@ def _in_lists_of_people(made: Scene, who: str, at: datetime, *, hidden: bool) ->
     hub = made.ids["hub"]
     for one, other in ((who, hub), (hub, who)):
         _edge(made, Edge(one, other, follows_at=at), hidden=hidden)
-    for collection, key in (("likes", "post"), ("comment_likes", "comment")):
-        thing = made.ids[key]
-        row = {"_id": thing + who, f"{key}_id": thing, "user_id": who, "at": at}
-        made.add(collection, row, hidden=hidden)
+    post, comment = made.ids["post"], made.ids["comment"]
+    liked = {"_id": post + who, "post_id": post, "user_id": who, "like_id": _id(next(made.places))}
+    made.add(interactions.COLLECTION, liked, hidden=hidden)
+    row = {"_id": comment + who, "comment_id": comment, "user_id": who, "at": at}
+    made.add("comment_likes", row, hidden=hidden)
     _comment(made, who, made.ids["post"], None, hidden=hidden)
     _comment(made, who, made.ids["post"], made.ids["comment"], hidden=hidden)
     _notify(made, who, at, hidden=hidden)
