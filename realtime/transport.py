@@ -13,12 +13,18 @@ from social.infra.settings import StartError
 Departed = Callable[[Departure], None]
 
 
+# Of one connection, on top of what its events may be: pongs, connects, acks, and refused events, which are answered.
+PACKETS_PER_S, PACKETS_BURST = 100, 1_000
+
+
 class _Server(Server):
     def __init__(self, settings: GatewaySettings, authorize: Authorize, departed: Departed) -> None:
         options = Options(
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
             max_payload_bytes=settings.max_message_bytes,
+            packets_per_s=PACKETS_PER_S + 4 * settings.events_per_s,
+            packets_burst=PACKETS_BURST + 4 * settings.events_burst,
             max_unsettled=settings.pending_sockets,
             max_buffered_bytes=settings.max_buffered_bytes,
             node=settings.node_name,

@@ -87,6 +87,8 @@ class Entrance(LongPolling):
                 raise Refused(FORBIDDEN, 403)
             exchange.reply(204)
             return False
+        if request.content_encoding.strip().lower() not in ("", "identity"):
+            raise Refused(BAD_REQUEST, 415, "Bodies are taken as they are, without Content-Encoding")
         words = self._last_words.pop(request.query.get("sid", ""), None) if request.method == "GET" else None
         if words is not None:
             exchange.reply(200, packets.join(words))
@@ -225,7 +227,7 @@ class Entrance(LongPolling):
 
     def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
         polling = session.polling
-        if polling is None:
+        if polling is None or not self._afford(session, len(data)):
             return
         if data == "2probe":
             wire.send(b"3probe", False)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from realtime.limits import Bucket
+
 Work = Coroutine[Any, Any, object]
 Environ = dict[str, str]
 
@@ -46,6 +48,9 @@ class Options:
     ping_timeout_s: float = 20.0
     max_payload_bytes: int = 65_536  # one message, and one polling request
     max_buffered_bytes: int = 262_144  # unread by a slow client, and unhandled from a fast one
+    packets_per_s: float = 200.0  # of one connection, of whatever kind, in the long run; who sends more is cut
+    packets_burst: int = 2_000  # and at once
+    request_timeout_s: float = 10.0  # for a connection to say what it wants, and for the body of a request
     upgrade_timeout_s: float = 10.0
     settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
     max_unsettled: int | None = None  # how many of those there may be; None: any number
@@ -111,6 +116,7 @@ class Request:
     forwarded_for: str | None = None
     content_type: str = ""
     content_length: int = 0
+    content_encoding: str = ""
     headers_wanted: str | None = None  # Access-Control-Request-Headers
 
     def environ(self) -> Environ:
@@ -191,10 +197,24 @@ class Backlog:
 class Session:
     """One Engine.IO client."""
 
-    __slots__ = ("backlog", "closed", "gone", "polling", "reason", "seen", "settled", "sid", "slot", "store", "wire")
+    __slots__ = (
+        "allowance",
+        "backlog",
+        "closed",
+        "gone",
+        "polling",
+        "reason",
+        "seen",
+        "settled",
+        "sid",
+        "slot",
+        "store",
+        "wire",
+    )
 
-    def __init__(self, sid: str) -> None:
+    def __init__(self, sid: str, allowance: Bucket) -> None:
         self.sid = sid
+        self.allowance = allowance
         self.wire: Wire | None = None
         self.polling: Polling | None = None
         self.backlog: Backlog | None = None

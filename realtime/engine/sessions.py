@@ -10,11 +10,13 @@ from typing import Any
 
 from realtime.engine.session import Backlog, Environ, Handler, Options, Session, Work
 from realtime.engine.wheel import Deadlines, Wheel
+from realtime.limits import Bucket
 
 log = logging.getLogger(__name__)
 
 TRANSPORT_CLOSE, TRANSPORT_ERROR, PING_TIMEOUT = "transport close", "transport error", "ping timeout"
 SERVER_DISCONNECT = "server disconnect"
+PACKET_BYTES = 4_096  # a packet counts once, and once more for each of these in it
 _OVERHEAD = 64  # counted per unhandled message, so that a flood of empty ones is bounded too
 
 
@@ -81,7 +83,7 @@ class Sessions(ABC):
     def _ping(self, slot: int) -> None: ...
 
     def _begin(self) -> Session:
-        session = Session(self._new_sid())
+        session = Session(self._new_sid(), Bucket(self.options.packets_per_s, self.options.packets_burst))
         self.sessions[session.sid] = session
         self.unsettled += 1
         self._wheel.place(session)
@@ -101,7 +103,17 @@ class Sessions(ABC):
         if session.settled <= 0 and not session.closed:
             self._end(session, SERVER_DISCONNECT, orderly=True)
 
+    def _afford(self, session: Session, size: int) -> bool:
+        """Count a packet of whatever kind against its connection; False when that ends, which sends too many."""
+        if session.allowance.take(1 + size // PACKET_BYTES):
+            return True
+        log.info("session %s ends: it sends more packets than anybody needs", session.sid)
+        self._end(session, TRANSPORT_ERROR)
+        return False
+
     def _packet(self, session: Session, kind: str, content: str | bytes) -> None:
+        if not self._afford(session, len(content)):
+            return
         session.seen = self._wheel.serial
         if kind == "4":
             self._message(session, content)
