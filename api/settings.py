@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from social.infra.blobs import MediaSettings
 from social.infra.limits import Rate
-from social.infra.settings import Connections, Origins, listed
+from social.infra.settings import Connections, Networks, Origins, listed
 
 
 def _rate(value: object) -> object:
@@ -40,7 +40,7 @@ class RestSettings(MediaSettings):
         default=SERVICES, description=f"which services to serve, of {','.join(SERVICES)}"
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)] = Field(
+    trusted_proxies: Networks = Field(
         default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
     )
 

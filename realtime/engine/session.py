@@ -4,7 +4,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -39,6 +39,11 @@ class Refused(Exception):
         return json.dumps({"code": self.code, "message": str(self)}, separators=(",", ":")).encode()
 
 
+def peer(remote: str, _forwarded_for: str | None) -> str:
+    """Whom a connection counts for where nothing is known of proxies."""
+    return remote
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The engine's limits and times."""
@@ -53,7 +58,9 @@ class Options:
     request_timeout_s: float = 10.0  # for a connection to say what it wants, and for the body of a request
     upgrade_timeout_s: float = 10.0
     settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
-    max_unsettled: int | None = None  # how many of those there may be; None: any number
+    max_unsettled: int | None = None  # how many of those there may be, the oldest goes; None: any number
+    max_unsettled_of_one: int | None = None  # of them from one origin
+    origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
     origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
@@ -202,6 +209,7 @@ class Session:
         "backlog",
         "closed",
         "gone",
+        "origin",
         "polling",
         "reason",
         "seen",
@@ -212,8 +220,9 @@ class Session:
         "wire",
     )
 
-    def __init__(self, sid: str, allowance: Bucket) -> None:
+    def __init__(self, sid: str, allowance: Bucket, origin: str = "") -> None:
         self.sid = sid
+        self.origin = origin  # where it comes from
         self.allowance = allowance
         self.wire: Wire | None = None
         self.polling: Polling | None = None
