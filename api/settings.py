@@ -8,20 +8,8 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from social.infra.blobs import MediaSettings
-from social.infra.limits import Rate
+from social.infra.limits import PER_PERSON, Limit, Rate
 from social.infra.settings import Connections, Networks, Origins, listed
-
-
-def _rate(value: object) -> object:
-    if isinstance(value, Rate):
-        return value
-    quota, _, window_s = value.partition("/") if isinstance(value, str) else ("", "", "")
-    if not (quota.isdecimal() and window_s.isdecimal() and int(quota) and int(window_s)):
-        raise ValueError("so many requests in so many seconds, e.g. 600/60")
-    return Rate(int(quota), int(window_s))
-
-
-Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 SERVICES = (
     *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),
@@ -49,7 +37,8 @@ class RestSettings(MediaSettings):
         description="origins of the web pages that may read answers, comma-separated; if not given, this port's own",
     )
     rate_user: Limit = Field(
-        default=Rate(1_200, 60), description="requests a person may make, in seconds: all at once or one by one"
+        default=PER_PERSON,
+        description="requests and messages over sockets a person may make, in seconds: all at once or one by one",
     )
     rate_ip: Limit = Field(default=Rate(1_200, 60), description="requests without a token, from one address")
     rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from social.infra.limits import PER_PERSON, Limit
 from social.infra.settings import Connections, Networks, Origins
 
 PID_KEY_CHARACTERS = 32
@@ -59,6 +60,10 @@ class GatewaySettings(BaseSettings):
         default=20, gt=0, description="messages one socket may send per second, in the long run"
     )
     events_burst: int = Field(default=60, ge=1, description="messages one socket may send at once")
+    rate_user: Limit = Field(
+        default=PER_PERSON,
+        description="requests and messages over sockets a person may make, in seconds: all at once or one by one",
+    )
     watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
     watched_people: int = Field(default=500, ge=100, description="people whose presence one socket may watch")
     typing_every_s: float = Field(default=2, ge=0, description="seconds between two words that somebody is typing")

@@ -13,6 +13,7 @@ from realtime.app import Gateway
 from social import auth
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import user_room
+from social.infra.limits import Limiter, Rate
 from social.infra.tokens import Signer, new_private_key
 
 
@@ -43,6 +44,25 @@ async def test_who_goes_on_asking_beyond_their_rate_is_cut_and_may_return(world,
     assert 100 < len(refused) < 500
     assert (await his.ask("sync", {"after": "x"}))["ok"]
     assert (await (await ada.connect(gateway)).ask("sync", {"after": "x"}))["ok"]
+
+
+async def test_a_person_has_one_rate_over_all_their_sockets_and_rest(world, ada, bob):
+    rate = Rate(30, 3_600)
+    gateways = [await world.gateway(rate_user=rate) for _ in range(2)]
+    wires = [await ada.connect(gateway) for gateway in gateways for _ in range(3)]
+    answers = []
+    for _ in range(10):
+        answers += [await wire.ask("sync", {"after": "x"}) for wire in wires]
+        await asyncio.sleep(0.06)  # after which they know of each other
+    accepted = [each for each in answers if each["ok"]]
+    assert 30 <= len(accepted) <= 36
+    refused = next(each["problem"] for each in answers if not each["ok"])
+    assert refused["code"] == "rate_limited"
+    async with world.new_redis() as redis:
+        limiter = Limiter(redis)
+        assert not (await limiter.take_exactly("user", ada.id, rate)).allowed  # as REST asks
+        await limiter.close()
+    assert (await (await bob.connect(gateways[0])).ask("sync", {"after": "x"}))["ok"]
 
 
 async def test_an_answer_does_not_outgrow_its_question(world, gateway, ada):
