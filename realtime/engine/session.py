@@ -26,6 +26,9 @@ _REFUSALS = (
 )
 
 
+MOST_KEPT = 512  # characters of a header, for as long as its session lives: thousands may wait for a login
+
+
 class Refused(Exception):
     """A request that is turned away, with the reference server's code and message."""
 
@@ -132,9 +135,9 @@ class Request:
             "REMOTE_ADDR": self.remote,
             "HTTP_ORIGIN": self.origin,
             "HTTP_USER_AGENT": self.user_agent,
-            "HTTP_X_FORWARDED_FOR": self.forwarded_for,
+            "HTTP_X_FORWARDED_FOR": self.forwarded_for and self.forwarded_for[-MOST_KEPT:],  # what proxies said is last
         }
-        return {name: sys.intern(value) for name, value in kept.items() if value is not None}
+        return {name: sys.intern(value[:MOST_KEPT]) for name, value in kept.items() if value is not None}
 
 
 def parse_query(query: str) -> dict[str, str]:

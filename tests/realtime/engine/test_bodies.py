@@ -83,3 +83,12 @@ async def test_who_says_nothing_or_half_is_cut(start, echo, engine_class, half):
     took_s, _ = await closed_in_s(reader, 5)
     writer.close()
     assert took_s < 3
+
+
+async def test_of_long_headers_little_is_kept(start, echo):
+    client = await start(echo)
+    headers = {"User-Agent": "x" * 3_000, "X-Forwarded-For": "y" * 900 + ", 192.0.2.1"}
+    await client.request("GET", EIO="4", transport="polling", headers=headers)
+    (environ,) = echo.opened_with.values()
+    assert max(map(len, environ.values())) <= 512
+    assert environ["HTTP_X_FORWARDED_FOR"].endswith("y, 192.0.2.1")
