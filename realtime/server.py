@@ -18,6 +18,7 @@ __all__ = ["Admission", "Authorize", "ConnectionRefused", "Departure", "Rooms", 
 
 log = logging.getLogger(__name__)
 
+MOST_REFUSALS = 32  # of CONNECTs on one connection: each costs the check of a signature, and its clients give up sooner
 MOST_STRAY_ACKS = 10  # of one connection: a client may answer what it was asked on an earlier one
 CLIENT_DISCONNECT, SERVER_DISCONNECT = "client disconnect", "server disconnect"
 
@@ -104,6 +105,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     ) -> None:
         self.engine = engine
         self.events_received = 0
+        self._refusals: dict[str, int] = {}  # CONNECTs that were refused, by connection
         self._strays: dict[str, int] = {}  # acks nobody asked for, by connection
         self._authorize = authorize
         super().__init__(client_manager=rooms or Rooms(), serializer=Packet, logger=log, namespaces=namespaces)
@@ -228,6 +230,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """The connection has ended, and with it every namespace it was in."""
         self._binary_packet.pop(sid, None)
         self._strays.pop(sid, None)
+        self._refusals.pop(sid, None)
         self.environ.pop(sid, None)
         for member in self.manager.of_connection(sid):
             if member.connected:
@@ -255,6 +258,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return
         if not self._serves(namespace):
             self._write(eio_sid, encode(CONNECT_ERROR, {"message": "Invalid namespace"}, namespace))
+            self._count_refusal(eio_sid)
             return
         self.engine.settle(eio_sid)
         try:
@@ -280,6 +284,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             self.manager.basic_disconnect(sid, namespace)
         self._write(eio_sid, encode(CONNECT_ERROR, problem, namespace))
         self.engine.unsettle(eio_sid)
+        self._count_refusal(eio_sid)
+
+    def _count_refusal(self, eio_sid: str) -> None:
+        if not self.engine.is_open(eio_sid):
+            return
+        self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
+        if self._refusals[eio_sid] >= MOST_REFUSALS:
+            self.engine.close(eio_sid, "transport error")
 
     def _admit(self, eio_sid: str, namespace: str, admission: Admission) -> None:
         if not self.engine.is_open(eio_sid):

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 TRANSPORT_CLOSE, TRANSPORT_ERROR, PING_TIMEOUT = "transport close", "transport error", "ping timeout"
 SERVER_DISCONNECT = "server disconnect"
+TURN_EVERY = 16  # messages of one client: work that waits for nothing comes without a turn of the loop
 PACKET_BYTES = 4_096  # a packet counts once, and once more for each of these in it
 _OVERHEAD = 64  # counted per unhandled message, so that a flood of empty ones is bounded too
 
@@ -165,12 +166,16 @@ class Sessions(ABC):
             self._end(session, TRANSPORT_ERROR)
 
     async def _work_off(self, session: Session, backlog: Backlog) -> None:
+        done = 0
         while backlog.works:
             try:
                 await backlog.pop()
             except Exception:
                 log.exception("a message handler failed")
                 self._end(session, TRANSPORT_ERROR)
+            done += 1
+            if done % TURN_EVERY == 0:
+                await asyncio.sleep(0)
         session.backlog = None
         if session.closed:
             self._gone(session)

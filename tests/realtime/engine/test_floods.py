@@ -8,7 +8,7 @@ import psutil
 import pytest
 from support.loops import held
 
-from realtime.server import MOST_STRAY_ACKS
+from realtime.server import MOST_REFUSALS, MOST_STRAY_ACKS
 
 MOST_HELD_S = 0.3  # of computing between two turns
 FLOOD = 1024 * 1024
@@ -182,3 +182,21 @@ async def test_attachments_are_bounded_and_nobody_sends_any_before_they_are_in(s
     for _ in range(9):
         await ws.send_bytes(bytes(60_000))
     assert await sio.client.closed(ws, 2)
+
+
+async def test_who_is_refused_again_and_again_is_closed(sio):
+    asked = 0
+
+    async def connect(sid, environ, auth):
+        nonlocal asked
+        asked += 1
+        return False
+
+    sio.on("connect", connect)
+    ws, _ = await sio.client.open()
+    for _ in range(500):
+        await ws.send_str('40{"token":"forged"}')
+    assert await sio.client.closed(ws, 3)
+    assert asked == MOST_REFUSALS
+    await sio.client.until(lambda: not sio.engine.sessions)
+    assert sio._refusals == {}
