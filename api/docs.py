@@ -1,6 +1,8 @@
 """`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.resources import files
@@ -32,15 +34,28 @@ PAGE = """<!doctype html>
 <div id="swagger-ui"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
 <script src="/docs/assets/swagger-ui-standalone-preset.js"></script>
-<script>
-  SwaggerUIBundle({{
-    url: "{document}", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
-    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
-  }});
-</script>
+<script>{script}</script>
 </body>
 </html>
 """
+
+# A token that is typed in here is forgotten with the page, and so is one that an earlier page kept.
+SCRIPT = """
+  localStorage.removeItem("authorized");
+  SwaggerUIBundle({{
+    url: "{document}", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false, validatorUrl: null,
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+  }});
+"""
+
+# Swagger UI writes style attributes, and has its icons in its style sheet; it asks this origin alone.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+STATIC_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def add_docs(app: web.Application, services: Sequence[Service]) -> None:
@@ -51,7 +66,8 @@ def add_docs(app: web.Application, services: Sequence[Service]) -> None:
     app.router.add_get("/openapi.json", _page(lambda: encode(document(services)), JSON))
     app.router.add_get("/docs", _swagger("all services", "/openapi.json"))
     app.router.add_get("/asyncapi.json", _page(lambda: encode(asyncapi.document()), JSON))
-    app.router.add_get("/docs/events", _page(lambda: event_pages.page(asyncapi.document()).encode(), HTML))
+    events = _page(lambda: event_pages.page(asyncapi.document()).encode(), HTML, policy=STATIC_POLICY)
+    app.router.add_get("/docs/events", events)
     for service in services:
         path = f"/openapi/{service.name}.json"
         app.router.add_get(path, _page(partial(_document_of, service), JSON))
@@ -64,10 +80,13 @@ def _document_of(service: Service) -> bytes:
 
 
 def _swagger(title: str, path: str) -> _Handler:
-    return _page(PAGE.format(title=title, document=path).encode, HTML)
+    script = SCRIPT.format(document=path)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = PAGE.format(title=title, script=script).encode()
+    return _page(lambda: page, HTML, policy=POLICY.format(digest=digest))
 
 
-def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0) -> _Handler:
+def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0, policy: str | None = None) -> _Handler:
     making: asyncio.Future[tuple[bytes, bytes, str]] | None = None
 
     def made() -> tuple[bytes, bytes, str]:
@@ -85,6 +104,8 @@ def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0) -> _Hand
             "ETag": tag,
             "Vary": "Accept-Encoding",
         }
+        if policy:
+            headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
         if conditional.not_modified(request, tag):
             return web.Response(status=304, headers=headers)
         headers["Content-Type"] = content_type

@@ -1,12 +1,13 @@
 """A form with a file in it (RFC 7578), read as it arrives: counted, paced, and given up at the first thing wrong."""
 
 import asyncio
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
-from aiohttp import BodyPartReader, ClientError, MultipartReader, StreamReader, http_exceptions, web
+from aiohttp import BodyPartReader, ClientError, MultipartReader, StreamReader, http_exceptions, multipart, web
 from pydantic import TypeAdapter, ValidationError
 
 from api.http import DEADLINE
@@ -33,10 +34,19 @@ GRACE_S = 10.0  # before the pace is looked at
 SLOWEST = 32 * 1024  # bytes a second
 DONE_WITHIN_S = 60.0  # after the last byte: a place, a decoder, a store
 PIECE = 64 * 1024
+MOST_LINES = (
+    64  # around the parts: two of them, each with a few headers; every line costs 10 µs and gives way to nobody
+)
+LONGEST_LINE = 8_190  # as of the headers of a request
+AS_IT_IS = ("", "7bit", "8bit", "binary")  # all else is walked through byte by byte, and RFC 7578 gave it up
 
 ALT: TypeAdapter[str] = TypeAdapter(Alt)
 
-# What aiohttp raises for forms that are none; warnings, where they are errors, are what it says of odd headers.
+# Of odd headers aiohttp warns, and Python would remember every text it ever warned with.
+for _odd in (multipart.BadContentDispositionHeader, multipart.BadContentDispositionParam):
+    warnings.filterwarnings("error", category=_odd)
+
+# What aiohttp raises for forms that are none.
 BROKEN = (
     ValueError,
     RuntimeError,
@@ -128,10 +138,15 @@ async def received(raw: web.Request, user_id: str) -> AsyncIterator[Form]:
 
 
 class _Paced:
-    """A body that may take as long as a slow line takes, and no longer, and may be so large, and no larger."""
+    """A body that may take as long as a slow line takes, and no longer, and may be so large, and no larger.
+
+    It has few lines: aiohttp looks for the first boundary line by line, and lines that are there already come without
+    a turn of the loop.
+    """
 
     def __init__(self, body: StreamReader) -> None:
         self._body = body
+        self._lines = 0
         self._started = asyncio.get_running_loop().time()
         self.at_eof = body.at_eof
         self.unread_data = body.unread_data
@@ -142,9 +157,12 @@ class _Paced:
             return await self._body.read(size)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        """One line."""
+        """One line; raises ValueError for one too many."""
+        self._lines += 1
+        if self._lines > MOST_LINES:
+            raise ValueError(f"more than {MOST_LINES} lines around its parts")
         async with self._in_time():
-            return await self._body.readline(max_line_length=max_line_length)
+            return await self._body.readline(max_line_length=max_line_length or LONGEST_LINE)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -162,6 +180,8 @@ async def _read(reader: MultipartReader, share: Share) -> Form:
     alt: str | None = None
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
+            raise MalformedForm
+        if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in AS_IT_IS:
             raise MalformedForm
         match part.name:
             case "file" if file is None:
@@ -181,6 +201,7 @@ async def _file(part: BodyPartReader, share: Share) -> bytearray:
     file, known = bytearray(), False
     while not part.at_eof():
         piece = await part.read_chunk(PIECE)
+        await asyncio.sleep(0)  # what is there already comes without a turn of the loop
         if len(file) + len(piece) > MOST_FILE:
             raise _too_large()
         share.add(len(piece))

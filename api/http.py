@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from social.auth import Checks, Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
 from social.contracts.problems import (
+    MOST_ERRORS,
     BodyTimeout,
     FieldProblem,
     MalformedJson,
@@ -29,6 +31,7 @@ from social.contracts.problems import (
     Problem,
     TooLarge,
     Unavailable,
+    UnsupportedContentEncoding,
     ValidationFailed,
     wrong_fields,
 )
@@ -43,6 +46,7 @@ from social.media import Studio
 log = logs.get("http")
 
 MAX_BODY = 1024 * 1024
+MOST_NESTED = 10_000  # lists and objects in a body: JSON is read in one go, and a MiB of brackets takes 0.2 s
 DEADLINE_S = 10.0
 BODY_S = 8.0  # of these, for a body to arrive
 
@@ -132,6 +136,8 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         access = await _admit(route, raw)
         if access:
             raw[USER_ID] = access.user_id
+        if ",".join(raw.headers.getall("Content-Encoding", ())).strip().lower() not in ("", "identity"):
+            raise UnsupportedContentEncoding
         arguments = _in_path(route, raw)
         wrong: list[FieldProblem] = []
         arguments |= _query(route, raw, wrong)
@@ -152,13 +158,16 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def _admit(route: Route, raw: web.Request) -> Access | None:
-    """Who asks, within what they may ask for: a token that is none counts as none."""
+    """Who asks, within what they may ask for: a token that is none counts as none, however it fails to be one."""
     try:
         signed = route.signed and "signature" in raw.query
         access = authenticate(raw) if route.auth and not signed else None
-    except NotAuthenticated:
+    except Exception as error:
         await limits.admit(raw, route, None)
-        raise
+        if isinstance(error, Problem):
+            raise
+        log.error("a token could not be looked at", route=raw[ROUTE], exc_info=error)
+        raise NotAuthenticated from error
     await limits.admit(raw, route, access.user_id if access else None)
     return access
 
@@ -282,7 +291,7 @@ def _in_path(route: Route, raw: web.Request) -> dict[str, Any]:
 
 def _query(route: Route, raw: web.Request, wrong: list[FieldProblem]) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    for name in raw.query:
+    for name in islice(dict.fromkeys(raw.query), MOST_ERRORS):
         values = raw.query.getall(name)
         given[name] = values[0] if len(values) == 1 else values
     if route.query is None:
@@ -301,10 +310,12 @@ async def _json(raw: web.Request) -> Any:
     try:
         async with asyncio.timeout(BODY_S):
             body = await raw.read()
+        if body.count(b"[") + body.count(b"{") > MOST_NESTED:
+            raise MalformedJson("It has more lists and objects than any question")
         return decode(body)
     except TimeoutError:
         raise BodyTimeout from None
-    except (ValueError, web.RequestPayloadError):  # not JSON, or not packed as its Content-Encoding says
+    except (ValueError, web.RequestPayloadError):  # not JSON, or chunks that are none
         raise MalformedJson from None
 
 

@@ -23,6 +23,7 @@ from social.contracts.problems import (
     TokenExpired,
     TooLarge,
     Unavailable,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -147,9 +148,9 @@ def _problems(route: Route) -> list[type[Problem]]:
     if route.auth:
         found += [NotAuthenticated, TokenExpired, SessionRevoked]
     if route.body is not None:
-        found += [MalformedJson, BodyTimeout, TooLarge]
+        found += [MalformedJson, BodyTimeout, TooLarge, UnsupportedContentEncoding]
     if route.form is not None:
-        found += [MalformedForm, BodyTimeout, TooLarge, UnsupportedMediaType]
+        found += [MalformedForm, BodyTimeout, TooLarge, UnsupportedMediaType, UnsupportedContentEncoding]
     found.append(ValidationFailed)
     if route.once:
         found.append(IdempotencyMismatch)

@@ -3,25 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from social.infra.blobs import MediaSettings
-from social.infra.limits import Rate
-from social.infra.settings import Connections, Origins, listed
-
-
-def _rate(value: object) -> object:
-    if isinstance(value, Rate):
-        return value
-    quota, _, window_s = value.partition("/") if isinstance(value, str) else ("", "", "")
-    if not (quota.isdecimal() and window_s.isdecimal() and int(quota) and int(window_s)):
-        raise ValueError("so many requests in so many seconds, e.g. 600/60")
-    return Rate(int(quota), int(window_s))
-
-
-Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
+from social.infra.limits import PER_PERSON, Limit, Rate
+from social.infra.settings import Connections, Networks, Origins, listed
 
 SERVICES = (
     *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),
@@ -40,7 +28,7 @@ class RestSettings(MediaSettings):
         default=SERVICES, description=f"which services to serve, of {','.join(SERVICES)}"
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)] = Field(
+    trusted_proxies: Networks = Field(
         default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
     )
 
@@ -49,7 +37,8 @@ class RestSettings(MediaSettings):
         description="origins of the web pages that may read answers, comma-separated; if not given, this port's own",
     )
     rate_user: Limit = Field(
-        default=Rate(1_200, 60), description="requests a person may make, in seconds: all at once or one by one"
+        default=PER_PERSON,
+        description="requests and messages over sockets a person may make, in seconds: all at once or one by one",
     )
     rate_ip: Limit = Field(default=Rate(1_200, 60), description="requests without a token, from one address")
     rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")

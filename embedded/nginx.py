@@ -87,7 +87,7 @@ def render(topology: Topology) -> str:
     upstreams = {service: list(topology.services[service]) for service in SERVICES}
     upstreams[DOCS] = upstreams[SERVICES[0]]
     parts = [WRITTEN, _resolver(topology), _exempt(topology), f"access_log {topology.access_log} access;\n"]
-    parts += [_upstream(name, servers, topology, kept_s=30) for name, servers in upstreams.items()]
+    parts += [_upstream(name, servers, topology, kept_s=10) for name, servers in upstreams.items()]
     parts.append(_upstream(ANY, list(topology.nodes.values()), topology, kept_s=5))
     parts += [_upstream(_node(name), [server], topology, kept_s=5) for name, server in topology.nodes.items()]
     return "".join([*parts, _sticky(topology), _server(topology)])
@@ -106,7 +106,7 @@ def _exempt(topology: Topology) -> str:
 
 
 def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
-    """`kept_s` stays below what the servers keep: aiohttp an hour, uWebSockets 10 s.
+    """`kept_s` stays below what the servers keep: aiohttp 15 s (`PATIENCE_S`), uWebSockets 10 s.
 
     No server is given up for a while after it failed: whoever found out how to make one fail could take them all out of
     the rotation. One that is away refuses at once; of one that hangs, `least_conn` asks less and less.

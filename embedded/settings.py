@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.settings import Limit, RestSettings
+from api.settings import RestSettings
 from embedded.store_programs import EmbeddedStore
 from social.feeds import FANOUT_LIMIT
-from social.infra.limits import Rate
+from social.infra.limits import Limit, Rate
 from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl, TraceSettings
 
 

@@ -28,6 +28,7 @@ from social.contracts.pushes import Drain, SessionEnded, frame, user_room
 from social.infra import clock, logs, metrics
 from social.infra.admission import Admission
 from social.infra.health import Health
+from social.infra.limits import Limiter
 from social.infra.process import Tasks
 from social.infra.tokens import LEEWAY, Verifier
 from social.infra.wiring import Social
@@ -50,6 +51,7 @@ class Gateway:
         self._tasks = tasks
         self.background = Background()
         self.admission = Admission()
+        self.limiter = Limiter(social.redis)
         self.sessions = Sessions()
         self.health = Health({"mongo": social.mongo.ping})
         self._connecting = Connecting(self)
@@ -141,6 +143,7 @@ class Gateway:
         await self.presences.leave_all()
         await self.transport.stop()
         await self.background.cancel()
+        await self.limiter.close()
 
     # ---- sockets
 

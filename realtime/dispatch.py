@@ -77,14 +77,21 @@ async def _answer(
 
 
 def _admit(session: Session) -> None:
+    """Count a message against its socket, and against its person, as a request over REST is; raises RateLimited."""
+    wait_s = 1
     if session.bucket.take():
-        session.refused = max(0, session.refused - FORGIVEN)
-        return
+        gateway = session.gateway
+        verdict = gateway.limiter.take("user", session.user_id, gateway.settings.rate_user)
+        if verdict.allowed:
+            session.refused = max(0, session.refused - FORGIVEN)
+            return
+        metrics.RATE_LIMITED.labels(policy="user").inc()
+        wait_s = verdict.retry_after_s
     session.refused += 1
     if session.refused > MOST_REFUSED:
         log.info("socket cut: it does not heed its rate", user_id=session.user_id)
         session.gateway.cut(session)
-    raise RateLimited
+    raise RateLimited(retry_after_s=wait_s)
 
 
 def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:

@@ -12,12 +12,14 @@ from socketio.packet import ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT
 
 from realtime.engine import Engine, Environ, Work
 from realtime.engine.rooms import Member, Rooms
-from realtime.engine.sio_packets import Frame, Packet, arguments, decode, encode
+from realtime.engine.sio_packets import AckHead, Frame, Packet, ack_of, arguments, decode, encode
 
 __all__ = ["Admission", "Authorize", "ConnectionRefused", "Departure", "Rooms", "Server"]
 
 log = logging.getLogger(__name__)
 
+MOST_REFUSALS = 32  # of CONNECTs on one connection: each costs the check of a signature, and its clients give up sooner
+MOST_STRAY_ACKS = 10  # of one connection: a client may answer what it was asked on an earlier one
 CLIENT_DISCONNECT, SERVER_DISCONNECT = "client disconnect", "server disconnect"
 
 
@@ -103,6 +105,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     ) -> None:
         self.engine = engine
         self.events_received = 0
+        self._refusals: dict[str, int] = {}  # CONNECTs that were refused, by connection
+        self._strays: dict[str, int] = {}  # acks nobody asked for, by connection
         self._authorize = authorize
         super().__init__(client_manager=rooms or Rooms(), serializer=Packet, logger=log, namespaces=namespaces)
         engine.handler = self
@@ -188,12 +192,19 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if isinstance(data, str):
             if waiting is not None:
                 raise ValueError("text in place of an attachment")
+            if (ack := ack_of(data)) is not None and not self._asked(sid, ack):
+                self._stray(sid, ack)
+                return None
             packet = decode(data)
             if packet.attachment_count:
+                if not self.manager.of_connection(sid):
+                    raise ValueError("attachments from somebody who is not in")
                 self._binary_packet[sid] = packet
                 return None
         elif waiting is None:
             raise ValueError("an attachment without its packet")
+        elif sum(map(len, waiting.attachments)) + len(data) > self.engine.options.max_buffered_bytes:
+            raise ValueError("attachments larger than a client may have waiting")
         elif waiting.add_attachment(data):
             packet = waiting
             del self._binary_packet[sid]
@@ -205,9 +216,21 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return None
         return self._handle(sid, packet)
 
+    def _asked(self, sid: str, ack: AckHead) -> bool:
+        member = self.manager.member(self.manager.sid_from_eio_sid(sid, ack.namespace), ack.namespace)
+        return member is not None and member.callbacks is not None and ack.id in member.callbacks
+
+    def _stray(self, sid: str, ack: AckHead) -> None:
+        """An ack that nobody asked for is not even decoded; raises for one too many."""
+        self._strays[sid] = self._strays.get(sid, 0) + 1
+        if ack.binary or self._strays[sid] > MOST_STRAY_ACKS:
+            raise ValueError("it acknowledges what nobody asked")
+
     def closed(self, sid: str, reason: str) -> None:
         """The connection has ended, and with it every namespace it was in."""
         self._binary_packet.pop(sid, None)
+        self._strays.pop(sid, None)
+        self._refusals.pop(sid, None)
         self.environ.pop(sid, None)
         for member in self.manager.of_connection(sid):
             if member.connected:
@@ -235,6 +258,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return
         if not self._serves(namespace):
             self._write(eio_sid, encode(CONNECT_ERROR, {"message": "Invalid namespace"}, namespace))
+            self._count_refusal(eio_sid)
             return
         self.engine.settle(eio_sid)
         try:
@@ -260,6 +284,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             self.manager.basic_disconnect(sid, namespace)
         self._write(eio_sid, encode(CONNECT_ERROR, problem, namespace))
         self.engine.unsettle(eio_sid)
+        self._count_refusal(eio_sid)
+
+    def _count_refusal(self, eio_sid: str) -> None:
+        if not self.engine.is_open(eio_sid):
+            return
+        self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
+        if self._refusals[eio_sid] >= MOST_REFUSALS:
+            self.engine.close(eio_sid, "transport error")
 
     def _admit(self, eio_sid: str, namespace: str, admission: Admission) -> None:
         if not self.engine.is_open(eio_sid):

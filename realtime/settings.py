@@ -7,7 +7,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from social.infra.settings import Connections, Origins
+from social.infra.limits import PER_PERSON, Limit
+from social.infra.settings import Connections, Networks, Origins
 
 PID_KEY_CHARACTERS = 32
 
@@ -42,8 +43,16 @@ class GatewaySettings(BaseSettings):
     ping_timeout_s: float = Field(default=20, gt=0, description="seconds a client may take to answer one")
     max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
     max_buffered_bytes: int = Field(default=262_144, ge=16_384, description="unread bytes at which a socket is closed")
+    trusted_proxies: Networks = Field(
+        default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
+    )
     pending_sockets: int = Field(
-        default=10_000, ge=1, description="connections that may be open at once without a login; each has 10 s for it"
+        default=10_000,
+        ge=1,
+        description="connections that may be open at once without a login; each has 10 s for it, and the oldest goes",
+    )
+    pending_per_address: int = Field(
+        default=1_000, ge=1, description="of these from one address, or one IPv6 network of 64 bits"
     )
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
@@ -51,6 +60,10 @@ class GatewaySettings(BaseSettings):
         default=20, gt=0, description="messages one socket may send per second, in the long run"
     )
     events_burst: int = Field(default=60, ge=1, description="messages one socket may send at once")
+    rate_user: Limit = Field(
+        default=PER_PERSON,
+        description="requests and messages over sockets a person may make, in seconds: all at once or one by one",
+    )
     watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
     watched_people: int = Field(default=500, ge=100, description="people whose presence one socket may watch")
     typing_every_s: float = Field(default=2, ge=0, description="seconds between two words that somebody is typing")

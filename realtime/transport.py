@@ -8,9 +8,15 @@ from realtime.server import Authorize, Departure, Server
 from realtime.settings import GatewaySettings
 from social.infra import metrics
 from social.infra.health import Health
+from social.infra.limits import origin
+from social.infra.proxies import Proxies
 from social.infra.settings import StartError
 
 Departed = Callable[[Departure], None]
+
+
+# Of one connection, on top of what its events may be: pongs, connects, acks, and refused events, which are answered.
+PACKETS_PER_S, PACKETS_BURST = 100, 1_000
 
 
 class _Server(Server):
@@ -19,7 +25,11 @@ class _Server(Server):
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
             max_payload_bytes=settings.max_message_bytes,
+            packets_per_s=PACKETS_PER_S + 4 * settings.events_per_s,
+            packets_burst=PACKETS_BURST + 4 * settings.events_burst,
             max_unsettled=settings.pending_sockets,
+            max_unsettled_of_one=settings.pending_per_address,
+            origin=_origin(Proxies(settings.trusted_proxies)),
             max_buffered_bytes=settings.max_buffered_bytes,
             node=settings.node_name,
             origins=None if "*" in settings.origins else frozenset(settings.origins),
@@ -29,6 +39,13 @@ class _Server(Server):
 
     async def departed(self, departure: Departure) -> None:
         self._departed(departure)
+
+
+def _origin(proxies: Proxies) -> Callable[[str, str | None], str]:
+    def of(remote: str, forwarded_for: str | None) -> str:
+        return origin(proxies.client_ip(remote, [forwarded_for] if forwarded_for else ()))
+
+    return of
 
 
 class Transport:

@@ -86,7 +86,7 @@ async def upload(
 
     Raises ValidationFailed when it is no picture, RateLimited when too many wait, TooManyUnused, Unavailable.
     """
-    picture = await studio.decoders.decode(file)
+    picture = await studio.decoders.decode(file, by)
     said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
     begun = await social.commit_once(once, begin, said, alt, by=by)
     if await social.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):

@@ -87,6 +87,8 @@ class Entrance(LongPolling):
                 raise Refused(FORBIDDEN, 403)
             exchange.reply(204)
             return False
+        if request.content_encoding.strip().lower() not in ("", "identity"):
+            raise Refused(BAD_REQUEST, 415, "Bodies are taken as they are, without Content-Encoding")
         words = self._last_words.pop(request.query.get("sid", ""), None) if request.method == "GET" else None
         if words is not None:
             exchange.reply(200, packets.join(words))
@@ -146,15 +148,14 @@ class Entrance(LongPolling):
             raise Refused(BAD_VERSION)
         if self.draining:
             raise Refused(FORBIDDEN, 503, "Draining")
-        if self.options.max_unsettled is not None and self.unsettled >= self.options.max_unsettled:
-            raise Refused(FORBIDDEN, 429, "Too many connections without a login")
         return None
 
     def _handshake(self, request: Request, exchange: Exchange) -> None:
-        session = self._begin()
+        environ = request.environ()
+        session = self._begin(environ)
         session.polling = Polling()
         self._join(session, session.polling, slot_topic(session.slot))
-        self._tell_opened(session, request.environ())
+        self._tell_opened(session, environ)
         exchange.reply(200, self._open_packet(session, b'["websocket"]'))
 
     def _tell_opened(self, session: Session, environ: Environ) -> None:
@@ -165,7 +166,7 @@ class Entrance(LongPolling):
         return b'0{"sid":"%s","upgrades":%s,%s}' % (session.sid.encode(), upgrades, self._rules)
 
     def _count(self, refusal: Refused) -> None:
-        self.handshakes[{403: "forbidden", 503: "draining", 429: "limited"}.get(refusal.status, "refused")] += 1
+        self.handshakes[{403: "forbidden", 503: "draining"}.get(refusal.status, "refused")] += 1
 
     def may_upgrade(self, request: Request) -> str | None:
         """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be."""
@@ -183,7 +184,7 @@ class Entrance(LongPolling):
         if upgrading is not None:
             self._probe_opened(self.sessions.get(upgrading), wire)
             return
-        session = self._begin()
+        session = self._begin(environ)
         session.wire, wire.session = wire, session
         self._tell_opened(session, environ)
         if not session.closed:
@@ -225,7 +226,7 @@ class Entrance(LongPolling):
 
     def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
         polling = session.polling
-        if polling is None:
+        if polling is None or not self._afford(session, len(data)):
             return
         if data == "2probe":
             wire.send(b"3probe", False)

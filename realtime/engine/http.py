@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from itertools import count
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from realtime.engine.flushing import FlushRule
 from realtime.engine.http_wire import Batch, PortableWire, frame
@@ -12,6 +13,9 @@ from realtime.engine.protocol import Engine
 from realtime.engine.session import Exchange, Handler, Options, Refused, Request, parse_query
 
 log = logging.getLogger(__name__)
+
+LINGER_S = 1.0  # that a refused body is still read and dropped, or its sender would see a reset instead of the answer
+TURN_EVERY = 64  # messages of one websocket: those that are there already come without a turn of the loop
 
 
 class PortableExchange(Exchange):
@@ -50,7 +54,15 @@ class PortableEngine(Engine):
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.handle)
         # Without cancellation nobody would notice that the client of a held poll has gone.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.1,
+            auto_decompress=False,
+            keepalive_timeout=self.options.request_timeout_s,
+            lingering_time=LINGER_S,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=512)
         try:
@@ -133,11 +145,15 @@ class PortableEngine(Engine):
 
     async def _read_body(self, request: web.Request, exchange: PortableExchange) -> None:
         body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > self.options.max_payload_bytes:
-                self.too_large(exchange)
-                return
+        try:
+            async with asyncio.timeout(self.options.request_timeout_s):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > self.options.max_payload_bytes:
+                        self.too_large(exchange)
+                        return
+        except TimeoutError as error:
+            raise ConnectionResetError("the body of a request did not arrive") from error
         self.body(exchange, bytes(body))
 
     async def _websocket(self, request: web.Request, asked: Request) -> web.StreamResponse:
@@ -148,7 +164,9 @@ class PortableEngine(Engine):
             return web.Response(
                 status=refusal.status, body=refusal.body(), headers=headers, content_type="application/json"
             )
-        ws = web.WebSocketResponse(compress=False, max_msg_size=self.options.max_payload_bytes, autoclose=False)
+        ws = web.WebSocketResponse(
+            compress=False, max_msg_size=self.options.max_payload_bytes, autoclose=False, autoping=False
+        )
         await ws.prepare(request)
         if request.transport is None:
             return ws
@@ -167,14 +185,24 @@ class PortableEngine(Engine):
         return ws
 
     async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> None:
-        while True:
+        for number in count(1):
             message = await ws.receive()
+            if number % TURN_EVERY == 0:
+                await asyncio.sleep(0)
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self.wire_received(wire, message.data)
+            elif message.type in (WSMsgType.PING, WSMsgType.PONG):
+                self._control_frame(wire, message)
             else:
                 if message.type is WSMsgType.CLOSE:
                     wire.answer_close()
                 return
+
+    def _control_frame(self, wire: PortableWire, message: WSMessage) -> None:
+        """Count a ping or pong of the websocket like any packet, and answer a ping."""
+        session = wire.session
+        if session is not None and self._afford(session, len(message.data)) and message.type is WSMsgType.PING:
+            wire.answer_ping(message.data)
 
 
 def _read_request(request: web.Request) -> Request:
@@ -189,5 +217,6 @@ def _read_request(request: web.Request) -> Request:
         forwarded_for=headers.get("X-Forwarded-For"),
         content_type=headers.get("Content-Type", ""),
         content_length=request.content_length or 0,
+        content_encoding=",".join(headers.getall("Content-Encoding", ())),
         headers_wanted=headers.get("Access-Control-Request-Headers"),
     )

@@ -8,6 +8,7 @@ from realtime.engine.session import Wire
 if TYPE_CHECKING:
     from realtime.engine.http import PortableEngine
 
+_PONG = b"\x8a"
 _CLOSE_FRAME = b"\x88\x02\x03\xe8"  # 1000
 
 
@@ -105,6 +106,11 @@ class PortableWire(Wire):
         """Return the close frame of a client that ends the websocket."""
         self.flush()
         self.write(_CLOSE_FRAME)
+
+    def answer_ping(self, payload: bytes) -> None:
+        """Return what a ping of the websocket itself holds, at most 125 bytes."""
+        if self.flush():
+            self.write(_PONG + bytes((len(payload),)) + payload)
 
     def cut(self) -> None:
         transport = self.let_go()

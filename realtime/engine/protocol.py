@@ -97,13 +97,14 @@ class Engine(Entrance):
         """One more owner stands for the session: it may stay open without a deadline."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled += 1
-            self.unsettled -= session.settled == 1
+            self._strangers.remove(session)
 
     def unsettle(self, sid: str) -> None:
         """One owner less; with none left the session has `settle_timeout_s` to find another."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled -= 1
-            self.unsettled += session.settled == 0
+            if session.settled == 0 and not session.gone:
+                self._is_stranger(session, again=True)
             self._expect(session)
 
     def store(self, sid: str) -> dict[str, Any]:

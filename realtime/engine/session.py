@@ -4,10 +4,12 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+
+from realtime.limits import Bucket
 
 Work = Coroutine[Any, Any, object]
 Environ = dict[str, str]
@@ -24,6 +26,9 @@ _REFUSALS = (
 )
 
 
+MOST_KEPT = 512  # characters of a header, for as long as its session lives: thousands may wait for a login
+
+
 class Refused(Exception):
     """A request that is turned away, with the reference server's code and message."""
 
@@ -37,6 +42,11 @@ class Refused(Exception):
         return json.dumps({"code": self.code, "message": str(self)}, separators=(",", ":")).encode()
 
 
+def peer(remote: str, _forwarded_for: str | None) -> str:
+    """Whom a connection counts for where nothing is known of proxies."""
+    return remote
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The engine's limits and times."""
@@ -46,9 +56,14 @@ class Options:
     ping_timeout_s: float = 20.0
     max_payload_bytes: int = 65_536  # one message, and one polling request
     max_buffered_bytes: int = 262_144  # unread by a slow client, and unhandled from a fast one
+    packets_per_s: float = 200.0  # of one connection, of whatever kind, in the long run; who sends more is cut
+    packets_burst: int = 2_000  # and at once
+    request_timeout_s: float = 10.0  # for a connection to say what it wants, and for the body of a request
     upgrade_timeout_s: float = 10.0
     settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
-    max_unsettled: int | None = None  # how many of those there may be; None: any number
+    max_unsettled: int | None = None  # how many of those there may be, the oldest goes; None: any number
+    max_unsettled_of_one: int | None = None  # of them from one origin
+    origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
     origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
@@ -111,6 +126,7 @@ class Request:
     forwarded_for: str | None = None
     content_type: str = ""
     content_length: int = 0
+    content_encoding: str = ""
     headers_wanted: str | None = None  # Access-Control-Request-Headers
 
     def environ(self) -> Environ:
@@ -119,9 +135,9 @@ class Request:
             "REMOTE_ADDR": self.remote,
             "HTTP_ORIGIN": self.origin,
             "HTTP_USER_AGENT": self.user_agent,
-            "HTTP_X_FORWARDED_FOR": self.forwarded_for,
+            "HTTP_X_FORWARDED_FOR": self.forwarded_for and self.forwarded_for[-MOST_KEPT:],  # what proxies said is last
         }
-        return {name: sys.intern(value) for name, value in kept.items() if value is not None}
+        return {name: sys.intern(value[:MOST_KEPT]) for name, value in kept.items() if value is not None}
 
 
 def parse_query(query: str) -> dict[str, str]:
@@ -191,10 +207,26 @@ class Backlog:
 class Session:
     """One Engine.IO client."""
 
-    __slots__ = ("backlog", "closed", "gone", "polling", "reason", "seen", "settled", "sid", "slot", "store", "wire")
+    __slots__ = (
+        "allowance",
+        "backlog",
+        "closed",
+        "gone",
+        "origin",
+        "polling",
+        "reason",
+        "seen",
+        "settled",
+        "sid",
+        "slot",
+        "store",
+        "wire",
+    )
 
-    def __init__(self, sid: str) -> None:
+    def __init__(self, sid: str, allowance: Bucket, origin: str = "") -> None:
         self.sid = sid
+        self.origin = origin  # where it comes from
+        self.allowance = allowance
         self.wire: Wire | None = None
         self.polling: Polling | None = None
         self.backlog: Backlog | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
@@ -9,12 +10,16 @@ from secrets import token_urlsafe
 from typing import Any
 
 from realtime.engine.session import Backlog, Environ, Handler, Options, Session, Work
+from realtime.engine.strangers import Strangers
 from realtime.engine.wheel import Deadlines, Wheel
+from realtime.limits import Bucket
 
 log = logging.getLogger(__name__)
 
 TRANSPORT_CLOSE, TRANSPORT_ERROR, PING_TIMEOUT = "transport close", "transport error", "ping timeout"
 SERVER_DISCONNECT = "server disconnect"
+TURN_EVERY = 16  # messages of one client: work that waits for nothing comes without a turn of the loop
+PACKET_BYTES = 4_096  # a packet counts once, and once more for each of these in it
 _OVERHEAD = 64  # counted per unhandled message, so that a flood of empty ones is bounded too
 
 
@@ -35,8 +40,9 @@ class Sessions(ABC):
         self.options = options or Options()
         self.handler: Handler = handler or Nobody()
         self.sessions: dict[str, Session] = {}
-        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining, limited
-        self.unsettled = 0  # sessions that nobody stands for
+        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining
+        self._strangers = Strangers(self.options.max_unsettled, self.options.max_unsettled_of_one)
+        self.strangers_cut = 0  # to make room for others
         self.slow_closed = 0
         self.received_count = 0
         self.sent_count = 0
@@ -80,10 +86,17 @@ class Sessions(ABC):
     @abstractmethod
     def _ping(self, slot: int) -> None: ...
 
-    def _begin(self) -> Session:
-        session = Session(self._new_sid())
+    @property
+    def unsettled(self) -> int:
+        """Sessions that nobody stands for."""
+        return len(self._strangers)
+
+    def _begin(self, environ: Environ) -> Session:
+        allowance = Bucket(self.options.packets_per_s, self.options.packets_burst)
+        origin = self.options.origin(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"))
+        session = Session(self._new_sid(), allowance, sys.intern(origin))
         self.sessions[session.sid] = session
-        self.unsettled += 1
+        self._is_stranger(session)
         self._wheel.place(session)
         self._expect(session)
         return session
@@ -97,11 +110,31 @@ class Sessions(ABC):
         if self.options.settle_timeout_s is not None and session.settled <= 0 and not session.closed:
             self.after(self.options.settle_timeout_s, self._unsettled, session)
 
+    def _is_stranger(self, session: Session, *, again: bool = False) -> None:
+        oldest = self._strangers.add(session, again=again)
+        if oldest is not None:
+            self.strangers_cut += 1
+            self._loop.call_soon(self._make_room, oldest)  # not within the callback of another socket
+
+    def _make_room(self, oldest: Session) -> None:
+        if oldest.settled <= 0:
+            self._end(oldest, TRANSPORT_ERROR)
+
     def _unsettled(self, session: Session) -> None:
         if session.settled <= 0 and not session.closed:
             self._end(session, SERVER_DISCONNECT, orderly=True)
 
+    def _afford(self, session: Session, size: int) -> bool:
+        """Count a packet of whatever kind against its connection; False when that ends, which sends too many."""
+        if session.allowance.take(1 + size // PACKET_BYTES):
+            return True
+        log.info("session %s ends: it sends more packets than anybody needs", session.sid)
+        self._end(session, TRANSPORT_ERROR)
+        return False
+
     def _packet(self, session: Session, kind: str, content: str | bytes) -> None:
+        if not self._afford(session, len(content)):
+            return
         session.seen = self._wheel.serial
         if kind == "4":
             self._message(session, content)
@@ -133,12 +166,16 @@ class Sessions(ABC):
             self._end(session, TRANSPORT_ERROR)
 
     async def _work_off(self, session: Session, backlog: Backlog) -> None:
+        done = 0
         while backlog.works:
             try:
                 await backlog.pop()
             except Exception:
                 log.exception("a message handler failed")
                 self._end(session, TRANSPORT_ERROR)
+            done += 1
+            if done % TURN_EVERY == 0:
+                await asyncio.sleep(0)
         session.backlog = None
         if session.closed:
             self._gone(session)
@@ -187,4 +224,4 @@ class Sessions(ABC):
         except Exception:
             log.exception("a close handler failed")
         del self.sessions[session.sid]
-        self.unsettled -= session.settled <= 0
+        self._strangers.remove(session)

@@ -1,6 +1,7 @@
 """Socket.IO 5 packets: strict decoding of what clients send, and frames encoded once for everyone."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from socketio import packet as upstream
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT
@@ -11,6 +12,17 @@ Frame = tuple[bytes, bool]  # what goes on the wire, with Engine.IO's `4` in fro
 
 MAX_ATTACHMENTS = 10  # the reference parser's limit
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+
+
+_ACK = re.compile(r"(?:3|(6)[0-9]{1,2}-)(?:(/[^,]*),)?([0-9]{1,18})\[")
+
+
+class AckHead(NamedTuple):
+    """What an ack says before its data."""
+
+    binary: bool
+    namespace: str
+    id: int
 
 
 class BadPacket(ValueError):
@@ -42,6 +54,12 @@ class Packet(upstream.Packet):  # type: ignore[misc]
                 raise BadPacket("illegal attachments")
             return attachments[number]
         return super()._reconstruct_binary_internal(data, attachments)
+
+
+def ack_of(text: str) -> AckHead | None:
+    """The head of an ack, whose data is not looked at; None for every other packet, a malformed ack too."""
+    match = _ACK.match(text) if text.startswith(("3", "6")) else None
+    return AckHead(match[1] is not None, match[2] or "/", int(match[3])) if match else None
 
 
 def decode(text: str) -> Packet:

@@ -90,13 +90,14 @@ class Opening:
 class NativeExchange(Exchange):
     """One HTTP request. The native response is the connection itself, so it is let go before it is answered."""
 
-    __slots__ = ("_number", "_res", "chunks", "engine", "size")
+    __slots__ = ("_number", "_res", "chunks", "engine", "size", "whole")
 
     def __init__(self, engine: "NativeEngine", res: Any) -> None:
         super().__init__(_UNREAD)
         self.engine = engine
         self.chunks: list[bytes] = []
         self.size = 0
+        self.whole = False  # the body was read to its end
         self._res = res
         self._number = remember(self)
         # First of all: a handler that returns without an answer and without this ends the process.
@@ -117,7 +118,9 @@ class NativeExchange(Exchange):
         headers = "".join(f"\r\n{name}: {value}" for name, value in self.engine.cors(self.request))
         line = f"{content_type}\r\nCache-Control: no-store{headers}".encode("latin-1", "replace")
         content = ffi.NULL if status == 204 else body  # a 204 must not carry a length
-        lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), self.engine.draining)
+        # Whose body was not wanted may go on sending it, as slowly as uWebSockets lets them.
+        close = self.engine.draining or (status >= 400 and not self.whole and self.request.method != "GET")
+        lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), close)
         pump.touch()
 
     def gone(self) -> None:
@@ -262,6 +265,7 @@ class NativeEngine(Engine):
             return
         exchange.chunks.append(chunk)
         if last:
+            exchange.whole = True
             self.body(exchange, b"".join(exchange.chunks))
 
 
@@ -284,6 +288,7 @@ def _read_request(res: Any, req: Any) -> Request:
         user_agent=_header(req, b"user-agent"),
         forwarded_for=_header(req, b"x-forwarded-for"),
         content_type=_header(req, b"content-type") or "",
+        content_encoding=_header(req, b"content-encoding") or "",
         content_length=int(length) if length.isdecimal() and len(length) < 16 else 0,
         headers_wanted=_header(req, b"access-control-request-headers"),
     )

@@ -172,6 +172,15 @@ class UnsupportedMediaType(Problem):
     status, code, title = 415, "unsupported_media_type", "This takes multipart/form-data"
 
 
+class UnsupportedContentEncoding(Problem):
+    """Names what would do, as RFC 9110 wants it."""
+
+    status, code, title = 415, "unsupported_content_encoding", "Bodies are taken as they are, without Content-Encoding"
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Accept-Encoding": "identity"}
+
+
 class RangeNotSatisfiable(Problem):
     """Nothing is at these bytes; carries how many there are."""
 

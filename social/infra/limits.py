@@ -7,7 +7,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Network, ip_address
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
 
 from social.infra import logs
 from social.infra.redis import AWAY, Redis
@@ -59,6 +62,19 @@ class Rate(NamedTuple):
     def most_us(self) -> int:
         """What may be owed."""
         return self.cost_us * self.quota
+
+
+def _rate(value: object) -> object:
+    if isinstance(value, Rate):
+        return value
+    quota, _, window_s = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not (quota.isdecimal() and window_s.isdecimal() and int(quota) and int(window_s)):
+        raise ValueError("so many requests in so many seconds, e.g. 600/60")
+    return Rate(int(quota), int(window_s))
+
+
+Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]  # a setting
+PER_PERSON = Rate(1_200, 60)  # requests and messages, over REST and all sockets together, unless a setting says else
 
 
 @dataclass(frozen=True, slots=True)

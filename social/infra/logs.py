@@ -5,11 +5,13 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -19,6 +21,9 @@ from social.infra.settings import LogSettings, StartError
 
 # A request id, and where the request is traced, `/` and the rest of its W3C traceparent.
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
+
+KIND_EVERY_S = 1.0  # a traceback has 2 KB, and whoever finds out how to cause one can cause thousands a second
+MOST_KINDS = 1_000
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -44,6 +49,7 @@ class _Outputs:
 
     def __init__(self, process: str, lines: "_Lines | None", *, console: bool) -> None:
         self._process, self._lines = process, lines
+        self._kinds = _Kinds()
         self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
         self._console = (
             structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=_write_traceback)
@@ -52,6 +58,8 @@ class _Outputs:
         )
 
     def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+        if "exc_info" in event:
+            self._kinds.pass_on(event)
         event = {**structlog.contextvars.get_contextvars(), **event, "process": self._process, "level": method}
         if trace := current_trace():
             event["request_id"], _, parent = trace.partition("/")
@@ -69,6 +77,41 @@ class _Outputs:
         shown = {name: _visible(value) if isinstance(value, str) else value for name, value in event.items()}
         assert self._console is not None
         return str(self._console(logger, method, shown))
+
+
+class _Kinds:
+    """What fails with a traceback is logged once a second for each kind: where it was raised, and what it is."""
+
+    def __init__(self) -> None:
+        self._next_at: dict[tuple[Any, ...], float] = {}
+        self._left_out: dict[tuple[Any, ...], int] = {}
+
+    def pass_on(self, event: structlog.typing.EventDict) -> None:
+        """Adds how many of its kind were left out before it; raises structlog.DropEvent for one that is left out."""
+        error, at = _raised(event["exc_info"])
+        if error is None:
+            return
+        kind, now = (event.get("part"), error, at), time.monotonic()
+        if now < self._next_at.get(kind, 0.0):
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            raise structlog.DropEvent
+        if len(self._next_at) >= MOST_KINDS:
+            self._next_at.clear()
+            self._left_out.clear()
+        self._next_at[kind] = now + KIND_EVERY_S
+        if left_out := self._left_out.pop(kind, 0):
+            event["left_out"] = left_out
+
+
+def _raised(exc_info: Any) -> tuple[type[BaseException] | None, tuple[str, int] | None]:
+    """The kind of an exception and the line that raised it."""
+    error = exc_info if isinstance(exc_info, BaseException) else (sys.exc_info() if exc_info is True else exc_info)[1]
+    if not isinstance(error, BaseException):
+        return None, None
+    last: TracebackType | None = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return type(error), (last.tb_frame.f_code.co_filename, last.tb_lineno) if last else None
 
 
 def _json(event: structlog.typing.EventDict) -> str:

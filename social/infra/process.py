@@ -20,6 +20,9 @@ from social.infra.settings import StartError
 
 log = logs.get("process")
 
+PATIENCE_S = 15.0  # for a request to begin and its head to be complete; nginx keeps idle connections for less
+LINGER_S = 1.0  # that a refused body is still read and dropped, or its sender would see a reset instead of the answer
+
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -97,8 +100,13 @@ class Tasks:
 
 
 async def listen(app: web.Application, host: str, port: int, **runner_options: Any) -> web.AppRunner:
-    """Serve an application; raises StartError when the port is taken."""
-    runner = web.AppRunner(app, access_log=None, **runner_options)
+    """Serve an application; raises StartError when the port is taken.
+
+    A connection that stays silent or stops within the head of a request is closed after `PATIENCE_S`. Bodies are never
+    unpacked: what is small on the wire can be of any size, and would be unpacked after it was refused too.
+    """
+    bounds: dict[str, Any] = {"keepalive_timeout": PATIENCE_S, "lingering_time": LINGER_S, "auto_decompress": False}
+    runner = web.AppRunner(app, access_log=None, **bounds, **runner_options)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

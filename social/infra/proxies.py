@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+MOST_PROXIES = 16  # in a row: the header may have 8 KB, and who is on a trusted network could fill it
+
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 Network = IPv4Network | IPv6Network
@@ -24,7 +26,8 @@ class Proxies:
         client = _address(peer)
         if client is None:
             return peer
-        for said in reversed(",".join(forwarded_for).split(",") if forwarded_for and self._trusted else ()):
+        hops = ",".join(forwarded_for).rsplit(",", MOST_PROXIES)[-MOST_PROXIES:] if forwarded_for else []
+        for said in reversed(hops if self._trusted else []):
             before = _address(said) if self._trusts(client) else None
             if before is None:
                 break

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
@@ -19,6 +19,7 @@ def listed(value: object) -> object:
 
 Origin = Annotated[str, Field(pattern=r"^(https?://[^/\s]+|\*)$")]
 Origins = Annotated[list[Origin], NoDecode, BeforeValidator(listed), Field(min_length=1)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)]
 
 
 class LogSettings(BaseSettings):

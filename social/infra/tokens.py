@@ -246,11 +246,11 @@ class Verifier:
                 leeway=LEEWAY,
                 options={"require": ["exp", "iat", "sub", "sid", "jti", "iss", "aud"]},
             )
+            access = Access(str(claims["sub"]), str(claims["sid"]), float(claims["exp"]), _generation(claims))
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
-        except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
+        except Exception:  # RecursionError, OverflowError and what else a payload may be made to raise
             raise NotAuthenticated from None
-        access = Access(str(claims["sub"]), str(claims["sid"]), float(claims["exp"]), _generation(claims))
         if len(self._seen) >= REMEMBERED:
             del self._seen[next(iter(self._seen))]
         self._seen[token] = access

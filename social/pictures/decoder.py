@@ -2,7 +2,7 @@
 
 In: the bytes of a file. Out: the length of a JSON object in four bytes, the object, then the picture and its thumbnail,
 `sizes` long. `{"refused": code}` instead names what is wrong: not_a_picture, more_than_a_picture, too_many_pixels,
-too_many_frames, broken.
+too_many_frames, too_much_work, broken.
 What is written is made of pixels alone: no EXIF, no place, no comments, no profile, no bytes before or after.
 """
 
@@ -33,9 +33,12 @@ from PIL import (
 EARLY = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin, copy)
 
 MEMORY = 768 * 1024 * 1024  # bytes of address space; measured: no 25 megapixels need 640 MiB, some more than 512
-CPU_S = 20
+CPU_S = 10  # measured: no 25 megapixels take more than 5
 MOST_PIXELS = 25_000_000  # of all frames together
 MOST_FRAMES = 250
+MOST_SCANS = 100  # of a JPEG: progressive ones have about ten, and each is a walk over all pixels
+MOST_SCANNED = 20 * MOST_PIXELS  # pixels of all scans together
+MOST_PARTS = 20_000  # segments, chunks or blocks of a file: Pillow takes a few µs for each, however small it is
 MOST_BYTES = 12 * 1024 * 1024  # of a PNG: what is larger becomes a WebP
 LONGEST_SIDE = 16_383  # what WebP can hold
 THUMBNAIL = (400, 400)
@@ -44,6 +47,7 @@ TINY = (32, 32)  # what a blurhash is made of: it shows no more
 PAGE = re.compile(rb"<(?:script|!doctype\s|(?:html|\?php)[\s>]|svg\s[^<>]{0,200}xmlns)", re.IGNORECASE)
 ARCHIVE_END, ARCHIVE_ENTRY = b"PK\5\6", b"PK\1\2"  # PKWARE APPNOTE 4.3.12, 4.3.16
 LONGEST_ARCHIVE_END = 22 + 65_535
+MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG; the others are part of its pixels
 SRGB = ImageCms.createProfile("sRGB")
 
 SAVED: dict[str, dict[str, Any]] = {
@@ -100,11 +104,76 @@ def _more_than_a_picture(data: bytes) -> bool:
     return at >= 0 and directory >= 0 and data.startswith(ARCHIVE_ENTRY, directory)
 
 
+def _scans(data: bytes) -> int:
+    """The scans of a JPEG, as far as they are counted; what is between its segments is skipped, as libjpeg does."""
+    at, scans, pixels = 2, 0, False
+    for _ in range(MOST_PARTS):
+        marker = MARKER.search(data, at)
+        if marker is None or marker[0] == b"\xff\xd9" or scans > MOST_SCANS:
+            return scans
+        if not pixels and marker.start() - at > MOST_PARTS:
+            break
+        at, kind = marker.end(), marker[0][1]
+        pixels = kind == 0xDA
+        scans += pixels
+        if kind not in (0x01, 0xD8):  # these stand alone
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    raise Refused("too_much_work")
+
+
+def _frames(data: bytes) -> int:
+    """The frames of a GIF, as far as they are counted."""
+    at, frames = 13 + _colours(data, 10), 0
+    for _ in range(MOST_PARTS):
+        kind = data[at : at + 1]
+        if kind == b",":
+            frames += 1
+            at += 11 + _colours(data, at + 9)
+        elif kind == b"!":
+            at += 2
+        else:
+            return frames
+        if frames > MOST_FRAMES:
+            return frames
+        while size := data[at] if at < len(data) else 0:
+            at += 1 + size
+        at += 1
+    raise Refused("too_much_work")
+
+
+def _colours(data: bytes, at: int) -> int:
+    """The bytes of a table of colours that the flags at this place announce."""
+    flags = data[at] if at < len(data) else 0
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _look_ahead(data: bytes) -> int:
+    """How many scans it has, one where that means nothing; Refused for what would be work without an end."""
+    if data.startswith(b"\xff\xd8"):
+        scans = _scans(data)
+        if scans > MOST_SCANS:
+            raise Refused("too_much_work")
+        return scans
+    if data.startswith(b"GIF") and _frames(data) > MOST_FRAMES:
+        raise Refused("too_many_frames")
+    if data.startswith(b"\x89PNG"):
+        at = 8
+        for _ in range(MOST_PARTS):
+            if at >= len(data):
+                return 1
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        raise Refused("too_much_work")
+    return 1
+
+
 def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    scans = _look_ahead(data)
     with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP", "GIF")) as image:
         width, height = image.size
         if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
             raise Refused("too_many_pixels")
+        if scans * width * height > MOST_SCANNED:
+            raise Refused("too_much_work")
         kind = "JPEG" if image.format == "MPO" else image.format  # of two lenses the first
         frames = 1 if kind == "JPEG" else getattr(image, "n_frames", 1)
         if frames > MOST_FRAMES:

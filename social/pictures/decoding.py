@@ -5,8 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,8 @@ from social.infra import logs
 log = logs.get("decoding")
 
 CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
-AT_ONCE = max(1, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
+AT_ONCE = max(2, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
+SHARE = max(1, AT_ONCE // 2)  # of one person: others always find a decoder that ends within a picture of theirs
 MOST_WAITING = 16
 WAITS_S = 20.0  # for a place
 WITHIN_S = 30.0  # for one picture, by the clock on the wall
@@ -33,7 +33,7 @@ SAYS = {
     "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
     "too_many_frames": "has more than 250 frames",
     "broken": "cannot be read as a picture",
-    "too_much_work": "takes too long to read",
+    "too_much_work": "takes too long to read, as a JPEG of more than 100 scans does",
 }
 
 
@@ -48,12 +48,20 @@ class Picture(NamedTuple):
     thumbnail: bytes
 
 
+class _Waiting(NamedTuple):
+    """A picture that waits for a place, and whose it is."""
+
+    by: str | None
+    size: int
+    turn: asyncio.Future[None]
+
+
 class Decoders:
-    """The processes that pictures are decoded in."""
+    """The processes that pictures are decoded in; nobody has more than a share of them while others wait."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._waiting: list[_Waiting] = []
+        self._at_work: Counter[str | None] = Counter()  # places taken, by whom
         self._running: set[asyncio.subprocess.Process] = set()
 
     @property
@@ -61,32 +69,60 @@ class Decoders:
         """Those at work."""
         return [each.pid for each in self._running]
 
-    async def decode(self, data: bytes | bytearray) -> Picture:
-        """The picture in a file, written anew.
+    async def decode(self, data: bytes | bytearray, by: str | None = None) -> Picture:
+        """The picture in a file, written anew; `by` is whose share of the decoders it takes, None: nobody's.
 
         Raises ValidationFailed for what is none, RateLimited when too many wait, Unavailable when the decoder was
         killed or the machine is too busy for it.
         """
-        if self._waiting >= MOST_WAITING:
-            raise RateLimited("Too many pictures at this moment", retry_after_s=2)
-        with self._counted():
-            try:
-                async with asyncio.timeout(WAITS_S):
-                    await self._places.acquire()
-            except TimeoutError:
-                raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
+        await self._place(by, len(data))
         try:
             return await self._decode(data)
         finally:
-            self._places.release()
+            self._at_work[by] -= 1
+            if not self._at_work[by]:
+                del self._at_work[by]
+            self._next()
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._waiting += 1
+    async def _place(self, by: str | None, size: int) -> None:
+        waiting = _Waiting(by, size, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._next()
+        if len(self._waiting) > MOST_WAITING:
+            self._turn_away()
         try:
-            yield
-        finally:
-            self._waiting -= 1
+            async with asyncio.timeout(WAITS_S):
+                await waiting.turn
+        except BaseException as error:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
+                self._at_work[by] -= 1  # the place came at the same moment
+                self._next()
+            if isinstance(error, TimeoutError):
+                raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
+            raise
+
+    def _next(self) -> None:
+        """Give each free place to who has the fewest, and of theirs to the smallest."""
+        while self._waiting and self._at_work.total() < AT_ONCE:
+            may = [each for each in self._waiting if each.by is None or self._at_work[each.by] < SHARE]
+            if not may:
+                return
+            first = min(may, key=lambda each: (self._at_work[each.by], each.size))
+            self._waiting.remove(first)
+            if not first.turn.done():
+                self._at_work[first.by] += 1
+                first.turn.set_result(None)
+
+    def _turn_away(self) -> None:
+        """Refuse the last picture of who has the most waiting."""
+        of = Counter(each.by for each in self._waiting)
+        most = max(of.values())
+        last = [each for each in self._waiting if of[each.by] == most][-1]
+        self._waiting.remove(last)
+        if not last.turn.done():
+            last.turn.set_exception(RateLimited("Too many pictures at this moment", retry_after_s=2))
 
     async def _decode(self, data: bytes | bytearray) -> Picture:
         process = await asyncio.create_subprocess_exec(

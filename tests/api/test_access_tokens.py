@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.forging import KINDS, b64, forgeries
 from support.people import Answer, Door, Person
-from support.plaza import Plaza, secrets
+from support.plaza import Plaza, secrets, serving
 
 from social.contracts.codec import encode
 from social.infra import clock
@@ -75,6 +75,23 @@ async def test_a_token_that_was_good_is_refused_once_it_is_over(
     later = clock.now() + timedelta(minutes=11)
     monkeypatch.setattr("social.infra.tokens.clock.now", lambda: later)
     refused(await door.ask("GET", "/v1/users/me", token=token), "token_expired")
+
+
+async def test_a_token_that_cannot_be_looked_at_is_counted_as_none(
+    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nested = forgeries(secrets()[0], ada.tokens.access_token)["claims nested too deep"]
+    async with serving(plaza.social, plaza.keys, rate_ip="3/3600") as limited:
+        answers = [await limited.ask("GET", "/v1/users/me", token=nested) for _ in range(5)]
+    assert [each.status for each in answers] == [401] * 3 + [429] * 2
+    assert "Traceback" not in capsys.readouterr().out
+
+    def broken(_token: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(plaza.keys.verifier, "verify", broken)
+    async with serving(plaza.social, plaza.keys) as limited:
+        refused(await limited.ask("GET", "/v1/users/me", token="x"))
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YWRhOmFkYQ==", "Token x", "x"])

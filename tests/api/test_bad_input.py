@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import re
-import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -178,22 +177,6 @@ async def test_a_body_of_just_one_mebibyte_is_read(ada: Person) -> None:
     data = json.dumps({"text": "hello"}).encode().ljust(MIB)
     assert (await ada.ask("POST", "/v1/posts", data=io.BytesIO(data))).status == 201
     assert (await ada.ask("POST", "/v1/posts", data=chunks(data))).status == 201
-
-
-async def test_a_body_that_unpacks_to_more_than_it_may_is_too_large(ada: Person) -> None:
-    bomb = zlib.compress(b'{"text": "' + b"x" * (20 * MIB) + b'"}')
-    assert len(bomb) < MIB
-    answer = await ada.ask("POST", "/v1/posts", data=bomb, headers={"Content-Encoding": "deflate"})
-    answer.refused(413, "too_large")
-
-
-async def test_a_body_that_does_not_unpack_is_malformed(ada: Person) -> None:
-    for encoding in ("gzip", "deflate"):
-        answer = await ada.ask(
-            "POST", "/v1/posts", data=b"not packed", headers={"Content-Encoding": encoding, "Connection": "close"}
-        )
-        answer.refused(400, "malformed_json")
-    assert (await ada.publish("still here")).text == "still here"
 
 
 async def chunks(data: bytes) -> AsyncIterator[bytes]:

@@ -1,5 +1,7 @@
 """What tells a newcomer, and a machine, how this API is used."""
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -49,6 +51,29 @@ async def test_swagger_ui_needs_nobody_elses_server(door: Door) -> None:
         assert answer.status == 200
         assert len(answer.raw) > 10_000
     assert (await door.ask("GET", "/")).headers["Location"] == "/docs"
+
+
+async def test_a_page_runs_its_own_scripts_alone_and_keeps_no_token(door: Door) -> None:
+    for path in ("/docs", *(f"/docs/{each}" for each in SERVICES)):
+        page = await door.ask("GET", path)
+        text = page.raw.decode()
+        (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+        policy = dict(each.strip().split(" ", 1) for each in page.headers["Content-Security-Policy"].split(";"))
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert policy["script-src"] == f"'self' 'sha256-{digest}'"
+        assert policy["connect-src"] == "'self'"
+        for name in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+            assert policy[name] == "'none'"
+        assert "persistAuthorization: true" not in text
+        assert 'localStorage.removeItem("authorized")' in script
+        assert not re.search(r"\son\w+=|javascript:", text)
+        again = await door.ask("GET", path, headers={"If-None-Match": page.headers["ETag"]})
+        assert (again.status, again.headers["Content-Security-Policy"]) == (
+            304,
+            page.headers["Content-Security-Policy"],
+        )
+    events = await door.ask("GET", "/docs/events")
+    assert events.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
 async def test_the_events_page_tells_of_every_event_and_needs_no_other_file(door: Door) -> None:

@@ -80,6 +80,8 @@ def processes(
         "PID_KEY": "k" * 32,
         "EVENTS_PER_S": 10_000,
         "EVENTS_BURST": 10_000,
+        "RATE_USER": PLENTY["rate_user"],
+        "TRUSTED_PROXIES": "127.0.0.1/32",
     }
     api = {"JWT_PRIVATE_KEY_FILE": folder / "keys/jwt.pem", "REFRESH_KEY_FILE": folder / "keys/refresh.key"}
     api |= {policy.upper(): rate for policy, rate in PLENTY.items()}

@@ -13,6 +13,7 @@ from realtime.app import Gateway
 from social import auth
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import user_room
+from social.infra.limits import Limiter, Rate
 from social.infra.tokens import Signer, new_private_key
 
 
@@ -43,6 +44,25 @@ async def test_who_goes_on_asking_beyond_their_rate_is_cut_and_may_return(world,
     assert 100 < len(refused) < 500
     assert (await his.ask("sync", {"after": "x"}))["ok"]
     assert (await (await ada.connect(gateway)).ask("sync", {"after": "x"}))["ok"]
+
+
+async def test_a_person_has_one_rate_over_all_their_sockets_and_rest(world, ada, bob):
+    rate = Rate(30, 3_600)
+    gateways = [await world.gateway(rate_user=rate) for _ in range(2)]
+    wires = [await ada.connect(gateway) for gateway in gateways for _ in range(3)]
+    answers = []
+    for _ in range(10):
+        answers += [await wire.ask("sync", {"after": "x"}) for wire in wires]
+        await asyncio.sleep(0.06)  # after which they know of each other
+    accepted = [each for each in answers if each["ok"]]
+    assert 30 <= len(accepted) <= 36
+    refused = next(each["problem"] for each in answers if not each["ok"])
+    assert refused["code"] == "rate_limited"
+    async with world.new_redis() as redis:
+        limiter = Limiter(redis)
+        assert not (await limiter.take_exactly("user", ada.id, rate)).allowed  # as REST asks
+        await limiter.close()
+    assert (await (await bob.connect(gateways[0])).ask("sync", {"after": "x"}))["ok"]
 
 
 async def test_an_answer_does_not_outgrow_its_question(world, gateway, ada):
@@ -191,32 +211,41 @@ async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, r
         await redis_server.start()
 
 
-async def test_connections_without_a_login_are_no_more_than_a_gateway_can_carry(world, ada, http):
+async def test_strangers_make_room_for_each_other_and_nobody_waits_for_them(world, ada, http):
     gateway = await world.gateway(pending_sockets=3)
     wire = await ada.connect(gateway)
     idle = [await raw(http, gateway) for _ in range(3)]
-    for path in ("transport=polling", "transport=websocket"):
-        answer = await http.get(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&{path}", headers=UPGRADE[path])
-        assert answer.status == 429
+    for _ in range(30):  # 10,500 of these locked everybody out for 10 s
+        answer = await http.get(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling")
+        assert answer.status == 200
     assert (await wire.ask("sync", {"after": "x"}))["ok"]
-    await idle[0].close()
-    await until(lambda: gateway.server.engine.unsettled == 2)
-    again = await ada.connect(gateway)
-    assert again.sid
-    await again.close()
-    await until(lambda: gateway.server.engine.unsettled == 2)
-    for each in idle[1:]:
-        await each.close()
-    await wire.close()
-    await until(lambda: (gateway.server.engine.unsettled, len(gateway.sessions)) == (0, 0))
+    assert (await ada.connect(gateway)).sid
+    assert gateway.server.engine.unsettled <= 3
+    for each in idle:
+        assert "0" in (await ended(each))[0]
+    assert gateway.server.engine.strangers_cut >= 30
 
 
-UPGRADE: dict[str, dict[str, str]] = {
-    "transport=polling": {},
-    "transport=websocket": {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    },
-}
+async def test_each_address_has_a_share_of_what_strangers_may_hold(world, ada, http):
+    gateway = await world.gateway(pending_sockets=100, pending_per_address=2, trusted_proxies="127.0.0.0/8")
+    url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+
+    async def come(address: str) -> None:
+        async with http.get(url, headers={"X-Forwarded-For": address}) as answer:
+            assert answer.status == 200
+
+    for number in range(10):
+        await come(f"2001:db8::{number}")  # one customer's
+        await come("192.0.2.1")
+        await come(f"198.51.100.{number}")
+    await until(lambda: gateway.server.engine.unsettled == 2 + 2 + 10)
+    assert (await ada.connect(gateway)).sid
+
+
+async def test_what_a_stranger_says_of_where_they_come_from_is_not_believed(world, http):
+    gateway = await world.gateway(pending_per_address=2)
+    url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    for number in range(10):
+        async with http.get(url, headers={"X-Forwarded-For": f"198.51.100.{number}"}) as answer:
+            assert answer.status == 200
+    await until(lambda: gateway.server.engine.unsettled == 2)

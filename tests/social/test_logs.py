@@ -99,6 +99,43 @@ def test_nobody_writes_lines_of_their_own_or_moves_the_cursor(
     assert "test" in first or "some.library" in first
 
 
+def test_what_fails_the_same_way_is_logged_once_a_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    now = [1_000.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+
+    def fail(kind: type[Exception], times: int) -> None:
+        for number in range(times):
+            try:
+                raise kind(number)
+            except Exception:
+                logs.get("test").exception("failed", number=number)
+
+    def said() -> list[dict[str, object]]:
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    fail(RuntimeError, 500)
+    fail(ValueError, 500)
+    logs.get("test").error("failed")  # not with a traceback
+    assert [each.get("number") for each in said()] == [0, 0, None]
+    now[0] += logs.KIND_EVERY_S
+    fail(RuntimeError, 2)
+    (again,) = said()
+    assert again["left_out"] == 499
+
+
+def test_kinds_of_failures_are_not_kept_without_end(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    for number in range(logs.MOST_KINDS + 10):
+        try:
+            exec(compile("\n" * number + "raise RuntimeError", "somewhere", "exec"))
+        except RuntimeError:
+            logs.get("test").exception("failed")
+    assert len(capsys.readouterr().out.splitlines()) == logs.MOST_KINDS + 10
+
+
 def test_what_libraries_say_is_an_event_too(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
     logs.bind_trace("r1/0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

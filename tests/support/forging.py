@@ -78,6 +78,12 @@ def forgeries(pem: bytes, good: str) -> dict[str, str]:
         "another's signature": f"{head}.{b64(encode({**claims, 'sub': 'f' * 24}))}.{signature}",
         "no signature": f"{head}.{body}.",
         "a part more": f"{good}.{signature}",
+        "claims nested too deep": raw(encode(header), b"[" * 1_400 + b"]" * 1_400),
+        "a claim nested too deep": raw(
+            encode(header), encode(claims)[:-1] + b',"x":' + b'{"x":' * 400 + b"1" + b"}" * 401
+        ),
+        "a header nested too deep": raw(b"[" * 1_400 + b"]" * 1_400, encode(claims)),
+        "over at no time": raw(encode(header), encode(claims)[:-1].replace(b'"exp":', b'"exp":1e999,"was":') + b"}"),
         "5 KB": signed(more="x" * 5_000),
     }
 

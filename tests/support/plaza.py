@@ -10,7 +10,6 @@ from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
-from aiohttp import web
 from fakeredis import FakeAsyncRedis
 from passlib.hash import argon2
 
@@ -125,10 +124,8 @@ async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[
     """The API alone, on a free port."""
     health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
     app = api.app.create(social, keys, health, RestSettings(**PLENTY | settings))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
+    runner = await process.listen(app, "127.0.0.1", 0, shutdown_timeout=1)
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
         async with knocking(f"http://127.0.0.1:{runner.addresses[0][1]}") as door:
             yield door
     finally:

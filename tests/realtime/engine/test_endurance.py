@@ -266,16 +266,42 @@ async def test_several_engines_share_a_process(start, echo, engine_class):
 
 async def test_connections_nobody_stands_for_are_bounded(start, echo):
     client = await start(echo, max_unsettled=2)
-    ws, _ = await client.open()
+    ws, first = await client.open()
     held = await client.handshake()
-    answer = await client.request("GET", EIO="4", transport="polling")
-    assert (answer.status, answer.text) == (429, '{"code":4,"message":"Too many connections without a login"}')
-    with pytest.raises(aiohttp.WSServerHandshakeError):
-        await client.http.ws_connect(client.url(EIO="4", transport="websocket"))
     echo.engine.settle(held)
-    await client.handshake()
-    assert echo.engine.handshakes == {"limited": 2, "ok": 3}
-    await ws.close()
+    second = await client.handshake()
+    third = await client.handshake()
+    assert await client.closed(ws)
+    assert echo.ended == {first: "transport error"}
+    last, fourth = await client.open()
+    await client.until(lambda: set(echo.engine.sessions) == {held, third, fourth})
+    assert second in echo.ended
+    echo.engine.unsettle(held)  # who was in before goes first
+    await client.until(lambda: set(echo.engine.sessions) == {third, fourth})
+    assert (echo.engine.unsettled, echo.engine.strangers_cut) == (2, 3)
+    assert echo.engine.handshakes == {"ok": 5}
+    await last.close()
+
+
+async def test_those_of_one_origin_make_room_for_each_other(start, echo):
+    def by_name(_remote, forwarded_for):
+        return forwarded_for or ""
+
+    client = await start(echo, max_unsettled=100, max_unsettled_of_one=2, origin=by_name)
+
+    async def come(origin):
+        headers = {"X-Forwarded-For": origin}
+        answer = await client.request("GET", EIO="4", transport="polling", headers=headers)
+        assert answer.status == 200
+        return answer.text.partition('"sid":"')[2].partition('"')[0]
+
+    alone = await come("b")
+    crowd = [await come("a") for _ in range(20)]
+    await client.until(lambda: set(echo.engine.sessions) == {alone, *crowd[-2:]})
+    for each in list(echo.engine.sessions):
+        echo.engine.cut(each)
+    assert echo.engine.unsettled == 0
+    assert echo.engine._strangers._of == {}
 
 
 async def test_sockets_are_counted_by_transport(start, echo):

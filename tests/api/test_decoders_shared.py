@@ -1,0 +1,160 @@
+"""Pictures that are work without an end, and people who upload nothing else: refused at once, and others go first."""
+
+import asyncio
+import re
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support.people import Person
+from support.pictures import gif, noise, picture, saved, upload, uploaded
+
+from social.contracts.problems import RateLimited
+from social.pictures import decoder, decoding
+from social.pictures.decoding import AT_ONCE, SHARE, Decoders
+
+
+def segment(kind: int, content: bytes = b"") -> bytes:
+    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG that goes over its pixels again and again, in 14 bytes each."""
+    whole = saved(Image.effect_noise((64, 64), 80).resize((2_000, 2_000)), "JPEG", progressive=True, quality=30)
+    starts = [found.start() for found in re.finditer(rb"\xff\xda", whole)]
+    ends = [re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]").search(whole, at + 2) for at in starts]
+    parts = [whole[at : end.start()] for at, end in zip(starts, ends, strict=True) if end]
+    return whole[:-2] + min(parts, key=len) * count + b"\xff\xd9"
+
+
+def chunk(name: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+ENDLESS = {
+    "a JPEG of 12,000 scans": (scans(12_000), "too_much_work"),
+    "scans with garbage between them": (scans(12_000).replace(b"\xff\xda", b"abc\xff\xff\xda"), "too_much_work"),
+    "a JPEG of a million segments": (b"\xff\xd8" + segment(0xFE) * 1_000_000 + picture("JPEG")[2:], "too_much_work"),
+    "a JPEG of fillers": (b"\xff\xd8" + b"\xff" * 5_000_000 + picture("JPEG")[2:], "too_much_work"),
+    "a PNG of 400,000 chunks": (picture()[:33] + chunk(b"tEXt", b"a\0") * 400_000 + picture()[33:], "too_much_work"),
+    "a GIF of 300,000 frames": (gif(300_000, 2), "too_many_frames"),
+    "a GIF of a million extensions": (picture("GIF")[:-1] + b"!\xfe\0" * 1_000_000 + b";", "too_much_work"),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_work_without_an_end_is_refused_before_it_begins(ada: Person, name: str) -> None:
+    file, code = ENDLESS[name]
+    if name == "a GIF of a million extensions":
+        file = file.replace(b",", b"!\xfe\0" * 1_000_000 + b",", 1)
+    began = time.process_time(), time.monotonic()
+    answer = await upload(ada, file)
+    assert answer.wrong_fields() == {"/file": code}
+    assert time.monotonic() - began[1] < 3
+    with pytest.raises(decoder.Refused):
+        decoder._look_ahead(file)
+    cpu = time.process_time()
+    with pytest.raises(decoder.Refused):
+        decoder._look_ahead(file)
+    assert time.process_time() - cpu < 0.2
+
+
+async def test_few_scans_of_very_many_pixels_are_bounded_together(
+    ada: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "decoder.py"
+    program.write_text(decoding.PROGRAM.read_text().replace("20 * MOST_PIXELS", "2_000 * 2_000 * 20"))
+    monkeypatch.setattr(decoding, "PROGRAM", program)
+    assert (await upload(ada, scans(30))).wrong_fields() == {"/file": "too_much_work"}
+
+
+async def test_what_cameras_and_programs_write_is_no_endless_work(ada: Person) -> None:
+    for file in (
+        noise((400, 300), "JPEG", progressive=True),
+        noise((400, 300), "JPEG", restart_marker_rows=1),
+        noise((400, 300), "JPEG", icc_profile=b"\xff\xda" * 40_000),
+        noise((400, 300), "JPEG", optimize=True, comment=b"\xff\xda\xff\xd9"),
+        noise((400, 300), "PNG"),
+        gif(200, 8),
+    ):
+        await uploaded(ada, file)
+
+
+# ---- a share of the decoders
+
+SLOW = """
+import sys, time, json
+data = sys.stdin.buffer.read()
+time.sleep(float(data[:4]))
+header = json.dumps({"mime": "image/png", "width": 1, "height": 1, "blurhash": "x", "sizes": [1, 1]}).encode()
+sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header + b"ab")
+"""
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Decoders:
+    """Decoders whose work takes as many seconds as a file begins with."""
+    program = tmp_path / "decoder.py"
+    program.write_text(SLOW)
+    monkeypatch.setattr(decoding, "PROGRAM", program)
+    return Decoders()
+
+
+async def order(work: dict[str, asyncio.Future[object]]) -> list[str]:
+    done: list[str] = []
+    for name, each in work.items():
+        each.add_done_callback(lambda _, name=name: done.append(name))  # type: ignore[misc]
+    await asyncio.gather(*work.values(), return_exceptions=True)
+    await asyncio.sleep(0)
+    return done
+
+
+async def test_who_holds_all_they_may_waits_for_nobody_else_to_be_served(slow: Decoders) -> None:
+    assert SHARE < AT_ONCE
+    work = {f"eve {n}": asyncio.ensure_future(slow.decode(b"1.00", "eve")) for n in range(AT_ONCE + 2)}
+    await asyncio.sleep(0.1)
+    assert len(slow.pids) == SHARE
+    work["ada"] = asyncio.ensure_future(slow.decode(b"0.00", "ada"))
+    assert (await order(work))[0] == "ada"  # type: ignore[arg-type]
+
+
+async def test_small_pictures_of_others_go_first(slow: Decoders) -> None:
+    first = {f"first {n}": asyncio.ensure_future(slow.decode(b"0.50", f"first {n}")) for n in range(AT_ONCE)}
+    await asyncio.sleep(0)
+    work = {
+        "large": asyncio.ensure_future(slow.decode(b"0.00" + bytes(1_000_000), "bob")),
+        "eve's": asyncio.ensure_future(slow.decode(b"0.30" + bytes(10_000), "eve")),
+        "eve's next": asyncio.ensure_future(slow.decode(b"0.00" + bytes(10), "eve")),
+        "small": asyncio.ensure_future(slow.decode(b"0.00" + bytes(100), "ada")),
+    }
+    done = await order({**first, **work})  # type: ignore[dict-item]
+    assert done.index("small") < done.index("large")
+    assert slow._at_work.total() == 0
+    assert slow._waiting == []
+
+
+async def test_who_waits_with_many_makes_room_for_who_waits_with_one(
+    slow: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MOST_WAITING", 4)
+    eves = [asyncio.ensure_future(slow.decode(b"0.20", "eve")) for _ in range(SHARE + 4)]
+    mals = [asyncio.ensure_future(slow.decode(b"0.20", "mal")) for _ in range(AT_ONCE - SHARE)]
+    await asyncio.sleep(0)
+    assert (await slow.decode(b"0.00", "ada")).width == 1
+    answers = await asyncio.gather(*eves, return_exceptions=True)
+    assert [isinstance(each, RateLimited) for each in answers].count(True) >= 1
+    await asyncio.gather(*mals)
+
+
+async def test_who_goes_away_while_they_wait_leaves_no_place_taken(slow: Decoders) -> None:
+    work = [asyncio.ensure_future(slow.decode(b"0.10", f"p{n}")) for n in range(AT_ONCE + 3)]
+    await asyncio.sleep(0)
+    for each in work[:-1:2]:
+        each.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    assert slow._waiting == []
+    assert slow._at_work.total() == 0
+    assert (await slow.decode(b"0.00", "ada")).width == 1
