@@ -84,6 +84,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         try:
             if store:
                 tasks.keep("store", store.keep)
+                tasks.keep("store health", store.watch)
             yield social
         finally:
             await broker.close()

@@ -12,10 +12,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from pymongo.errors import OperationFailure
-
 from embedded import store_programs
-from embedded.store_check import frees_unique_values
+from embedded.store_check import answers_errors, frees_unique_values
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
 from social.infra import logs
@@ -45,8 +43,6 @@ class Store:
         self._note = folder / NOTE
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
-        self._probe_at = 0.0
-        self._refused = 0
         self.url = ""
 
     async def start(self) -> str:
@@ -98,43 +94,35 @@ class Store:
         Nothing ends for it: where its disk is full it dies until there is room, and then all goes on.
         """
         pause_s = WATCH_EVERY_S
-        mongo = Mongo(self.url, "admin", timeout_s=2)
-        try:
-            while True:
-                await asyncio.sleep(pause_s)
-                if self._child is None or (self.alive() and await self._is_well(mongo)):  # None: it is being stopped
-                    pause_s = WATCH_EVERY_S
-                    continue
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                log.error("the document store ended; starting it again", why=self.last_words())
-                try:
-                    await self.revive()
-                except (StartError, OSError) as error:
-                    log.error("the document store does not start", why=str(error), again_in_s=pause_s)
-        finally:
-            mongo.close()
+        while True:
+            await asyncio.sleep(pause_s)
+            if self._child is None or self.alive():  # None: it is being stopped
+                pause_s = WATCH_EVERY_S
+                continue
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            log.error("the document store ended; starting it again", why=self.last_words())
+            try:
+                await self.revive()
+            except (StartError, OSError) as error:
+                log.error("the document store does not start", why=str(error), again_in_s=pause_s)
 
-    async def _is_well(self, mongo: Mongo) -> bool:
-        """Whether it does more than answer: after a write that found no room it lives, and refuses all for ever.
+    async def watch(self) -> None:
+        """Kill it where it answers every read with an error, so that whoever keeps it starts it again.
 
-        Where it answered errors several times in a row, it is killed. One that is slow, or silent, is left alone.
+        After a write that found no room it lives on, answers pings, and refuses all else for ever. One that is slow, or
+        silent, is left alone.
         """
-        if time.monotonic() < self._probe_at:
-            return True
-        self._probe_at = time.monotonic() + PROBE_EVERY_S
-        try:
-            await mongo.one("probe", {"_id": "probe"})
-        except Unavailable as error:
-            self._refused = self._refused + 1 if isinstance(error.__cause__, OperationFailure) else 0
-        else:
-            self._refused = 0
-        child = self._child
-        if self._refused < MOST_REFUSED or child is None:
-            return True
-        self._refused = 0
-        child.kill()
-        await asyncio.to_thread(child.wait)
-        return False
+        refused = 0
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            child = self._child
+            if child is None or not self.alive():
+                refused = 0
+                continue
+            refused = refused + 1 if await asyncio.to_thread(answers_errors, self._port) else 0
+            if refused == MOST_REFUSED:
+                log.error("the document store refuses everything and is killed", why=self.last_words())
+                child.kill()
 
     async def revive(self) -> None:
         """Start it again, on the same port, and wait until it answers; raises StartError."""

@@ -1,10 +1,17 @@
-"""A check at the start: whether the document store keeps promises that one version of one program breaks."""
+"""Checks of an embedded store: promises that one version of one program breaks, and whether it does more than live."""
 
+import socket
+import struct
+
+import bson
 from pymongo.errors import DuplicateKeyError
 
 from social.infra.mongo import Mongo
 
 DATABASE = "plaza_store_check"
+PROBE_S = 2.0
+HEAD = 16
+OP_MSG = 2013
 
 
 async def frees_unique_values(url: str) -> bool:
@@ -23,3 +30,20 @@ async def frees_unique_values(url: str) -> bool:
         await mongo.database.client.drop_database(DATABASE)
         mongo.close()
     return True
+
+
+def answers_errors(port: int) -> bool:
+    """Whether a store refuses to read. Without the driver, whose clients do not survive that a process is forked.
+
+    OP_MSG on the wire: four numbers (length, id, the id that it answers, kind), flags, and a section of one document.
+    """
+    find = bson.encode({"find": "probe", "filter": {"_id": "probe"}, "limit": 1, "$db": "admin"})
+    body = struct.pack("<Ib", 0, 0) + find
+    try:
+        with socket.create_connection(("127.0.0.1", port), PROBE_S) as connection:
+            connection.sendall(struct.pack("<iiii", HEAD + len(body), 1, 0, OP_MSG) + body)
+            with connection.makefile("rb") as answer:
+                (length,) = struct.unpack_from("<i", answer.read(HEAD))
+                return not bson.decode(answer.read(length - HEAD)[5:])["ok"]
+    except (OSError, struct.error, bson.errors.InvalidBSON, KeyError):  # it is away, or silent
+        return False

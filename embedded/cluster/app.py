@@ -109,6 +109,7 @@ class Cluster:
         if not urls["MONGO_URL"]:
             started["MONGO_URL"] = documents = Documents(self._folder, self._settings.embedded_store)
             self._store.append(documents)
+            self._tasks.keep("documents health", documents.watch)
         if not urls["REDIS_URL"]:
             started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)
             self._servers.append(redis)

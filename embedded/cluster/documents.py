@@ -41,6 +41,10 @@ class Documents:
         else:
             await self._store.start()
 
+    async def watch(self) -> None:
+        """Kill it where it refuses everything, as long as the cluster runs: it is started again then."""
+        await self._store.watch()
+
     async def stop(self) -> None:
         """Ask it to end, and wait for that."""
         await asyncio.to_thread(self._store.stop)

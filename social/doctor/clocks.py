@@ -1,4 +1,4 @@
-"""How far clocks are apart: leases, tokens and what is due all compare times of several machines."""
+"""How far clocks are apart: tokens, and what is due, compare times of several machines."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from social.doctor.findings import Finding, ok, problem, warning
 from social.infra import clock
 
 NOTICED = timedelta(seconds=1)
-HARMFUL = timedelta(seconds=10)  # as long as leases last; tokens have a leeway of 30 s
+HARMFUL = timedelta(seconds=10)  # two machines of which each is so far off are beyond what is allowed, 15 s
 MEND = "have both machines keep time by NTP (chrony, systemd-timesyncd)"
 
 

@@ -197,8 +197,8 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
     keeping = asyncio.create_task(store.keep())
     await mongo.insert("likes", {"_id": "kept"})
     for _ in range(4):
-        assert store.pid is not None
-        os.kill(store.pid, signal.SIGKILL)
+        assert (killed := store.pid) is not None
+        os.kill(killed, signal.SIGKILL)
 
         async def there() -> None:
             try:
@@ -206,11 +206,13 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
             except Unavailable as error:
                 raise AssertionError from error
 
-        while store.alive():
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while store.pid == killed:
+                await asyncio.sleep(0.01)
         await eventually(there, timeout_s=30)
     assert not keeping.done()
     keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 @contextmanager
@@ -232,7 +234,7 @@ async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(
     with small_disk(tmp_path / "disk", 48) as disk:
         store = Store(disk)
         mongo = Mongo(await store.start(), "plaza", timeout_s=2)
-        keeping = asyncio.create_task(store.keep())
+        keeping = [asyncio.create_task(store.keep()), asyncio.create_task(store.watch())]
         kept: list[str] = []
 
         async def write(size: int) -> None:
@@ -265,9 +267,11 @@ async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(
             await eventually(goes_on, timeout_s=40)
             found = {row["_id"] for row in await mongo.many("likes", {}, fields={"_id": 1})}
             assert set(kept) <= found
-            assert not keeping.done()
+            assert not any(each.done() for each in keeping)
         finally:
-            keeping.cancel()
+            for each in keeping:
+                each.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
             mongo.close()
             store.stop()
 
