@@ -197,7 +197,8 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
     keeping = asyncio.create_task(store.keep())
     await mongo.insert("likes", {"_id": "kept"})
     for _ in range(4):
-        assert (killed := store.pid) is not None
+        killed = store.pid
+        assert killed is not None
         os.kill(killed, signal.SIGKILL)
 
         async def there() -> None:
