@@ -91,7 +91,8 @@ async def announce_all(social: Social, user_id: str) -> None:
 async def sweep(mongo: Mongo) -> int:
     """Bring some rows in line with the marks of their accounts; how many."""
     fields = {MARK: 1}
-    users = await mongo.many("users", {f"{MARK}.rows": True}, fields=fields, limit=ACCOUNTS_AT_ONCE)
+    left = {f"{MARK}.rows": True, "deleted_at": None}  # what a deleted account left is taken out as a whole
+    users = await mongo.many("users", left, fields=fields, limit=ACCOUNTS_AT_ONCE)
     swept = 0
     for user in users:
         mark = mark_of(user)
