@@ -295,7 +295,7 @@ async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, 
     try:
         while answers:
             url = f"http://127.0.0.1:{port}"
-            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], "plaza", url)]
+            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], Topology("plaza"), url)]
             says(findings, Level.WARNING, "bindings", "is not RabbitMQ's management plugin", "AMQP_MANAGEMENT_URL")
             says(findings, Level.OK, "rabbitmq", "takes a message")
             answers.pop(0)
