@@ -76,7 +76,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         outbox = Outbox(mongo)
         broker: Broker
         if settings.amqp_url:
-            broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox)
+            broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
         else:
             broker = local = LocalBroker(mongo, outbox)
             await local.recover()

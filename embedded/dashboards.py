@@ -158,6 +158,7 @@ PIPELINE = (
     Panel("Parked messages", {"": "max(plaza_parked_messages)"}, says="python -m social parked list"),
     Panel("Pushes handed to Redis", {"{{event}}": rate("plaza_pushes_total", "event")}, "ops"),
     Panel("Pushes that Redis did not take", {"": rate("plaza_pushes_unsent_total")}, "ops"),
+    Panel("Partitions of each worker", {"{{group}} {{instance}}": 'plaza_partitions{job="workers"}'}),
     Panel("Who has a lease", {"{{lease}} {{instance}}": 'plaza_lease_held{job="workers"}'}),
     Panel("Sweeps", {"{{sweep}} {{outcome}}": rate("plaza_sweeps_total", "sweep, outcome")}, "ops"),
     Panel(

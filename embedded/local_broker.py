@@ -13,6 +13,7 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.infra import clock, logs
 from social.infra.broker import RETRY_DELAYS_S, Deliveries, Delivery
+from social.infra.members import Members
 from social.infra.mongo import Mongo
 from social.infra.outbox import Outbox
 
@@ -98,8 +99,11 @@ class LocalBroker:
         self._deliver(LocalDelivery(self, delivery.group, delivery.event, attempt), delay_s)
 
     @asynccontextmanager
-    async def consume(self, group: Group, ahead: int) -> AsyncIterator[Deliveries]:
-        """Take from a group's queue, which is here; what was taken and not given away is there again afterwards."""
+    async def consume(self, group: Group, ahead: int, members: Members) -> AsyncIterator[Deliveries]:
+        """Take from a group's queue, which is here and holds all of its partitions.
+
+        What was taken and not given away is there again afterwards.
+        """
         deliveries = _Deliveries(self._queues[group])
         try:
             yield deliveries

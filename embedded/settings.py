@@ -9,7 +9,15 @@ from api.settings import RestSettings
 from embedded.store_programs import EmbeddedStore
 from social.feeds import FANOUT_LIMIT
 from social.infra.limits import Limit, Rate
-from social.infra.settings import AmqpUrl, LogSettings, MongoUrl, RedisUrl, TraceSettings
+from social.infra.settings import (
+    PARTITIONS,
+    AmqpUrl,
+    LogSettings,
+    MongoUrl,
+    Partitions,
+    RedisUrl,
+    TraceSettings,
+)
 
 
 class EmbeddedSettings(LogSettings, TraceSettings):
@@ -27,6 +35,7 @@ class EmbeddedSettings(LogSettings, TraceSettings):
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
     amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    worker_partitions: Partitions = Field(default=PARTITIONS, description="queues of each consumer group there")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
     fanout_limit: int = Field(
         default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"

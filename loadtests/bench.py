@@ -67,6 +67,7 @@ BENCHMARKS = {
     "streams": Benchmark(script("streams"), tables.of_streams),
     "timelines": Benchmark(script("timelines"), tables.of_timelines),
     "notifications": Benchmark(script("notifications"), tables.of_notifications),
+    "workers": Benchmark(script("workers"), tables.of_workers),
     "observing": Benchmark(script("observing"), tables.of_observing),
     "stores": Benchmark(script("stores"), tables.of_stores),
     "storage": Benchmark(script("storage"), tables.of_storage),

@@ -131,6 +131,17 @@ def of_streams(figures: Figures) -> Rows:
     ]
 
 
+def of_workers(figures: Figures) -> Rows:
+    """One worker process, and two that share the partitions."""
+    rows = [
+        [f"{figures['events']:,} likes, {figures['rounds']} rounds", "events/s", "workers' CPU per event", "busy cores"]
+    ]
+    for name in ("one", "two"):
+        found = figures[name]
+        rows.append([f"{name} of them", f"{found['events_s']:,}", f"{found['cpu_us']:,} µs", f"{found['cores']}"])
+    return [*rows, ["two to one", f"{figures['ratio']}×", "", ""]]
+
+
 OF_STORES = {
     "ids_1": "a post by its id",
     "ids_16": "16 posts by their ids",

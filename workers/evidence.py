@@ -39,16 +39,24 @@ class Verdict(NamedTuple):
 
 
 async def weigh(
-    tx: Transaction, changes: GroupChanges, events: Sequence[Event], traces: Mapping[int, str | None]
+    tx: Transaction,
+    changes: GroupChanges,
+    events: Sequence[Event],
+    traces: Mapping[int, str | None],
+    *,
+    again: bool = False,
 ) -> Verdict:
-    """What these events come to, by the state that they left; `traces`: the requests they come from, by `id(event)`."""
+    """What these events come to, by the state that they left; `traces`: the requests they come from, by `id(event)`.
+
+    `again`: some of them may have taken effect, so that no fact is held to be new.
+    """
     found = {c.fact_id: c._replace(trace=traces.get(id(event))) for event in events for c in causes.of(event)}
     former = {cause.fact_id: cause for cause in await causes.former(tx, events)}
     if not found and not former:
         return Verdict({}, [], set(), {}, set())
     telling = {each.fact_id for event in events if not isinstance(event, causes.UNDOING) for each in causes.of(event)}
     looked_at = former | found
-    new = causes.surely_new(events) if not tx.attempt else set()
+    new = set[str]() if tx.attempt or again else causes.surely_new(events)
     known, state, off = await asyncio.gather(
         changes.facts(looked_at.values(), new=new),
         State.of(tx, looked_at.values()),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from social import grouping, notifications, streams, users
+from social import edges, grouping, notifications, streams, users
 from social.contracts.events import (
     Event,
     Group,
@@ -42,11 +42,15 @@ Shown = dict[str, Notification | None]  # by group; what cannot be rendered is m
 
 
 class Recorded(NamedTuple):
-    """What a batch came to: what to push, whom to push the newest to again, and when something of it is due."""
+    """What a batch came to: what to push, whom to push the newest to again, and when something of it is due.
+
+    `between`: the edges that it went by.
+    """
 
     numbered: list[Numbered]
     again: set[str]
     due_s: float | None
+    between: Pairs
 
 
 async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
@@ -56,12 +60,28 @@ async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if not concerning:
         return None
-    done, tx = await social.mongo.transact(partial(record, happened=concerning), timeout_s=inbox.TIMEOUT_S)
-    social.publisher.offer(tx.recorded)
+    done = await _recorded(social, concerning)
+    if not social.members.alone(Group.NOTIFICATIONS) and await _overtaken(social, done.between):
+        done = await _recorded(social, [each._replace(again=True) for each in concerning])
     await news.push(social, done.numbered)
     if again := done.again - {each.news.recipient for each in done.numbered}:
         await news.push_again(social, again)
     return done.due_s
+
+
+async def _recorded(social: Social, happened: Sequence[Happened]) -> Recorded:
+    done, tx = await social.mongo.transact(partial(record, happened=happened), timeout_s=inbox.TIMEOUT_S)
+    social.publisher.offer(tx.recorded)
+    return done
+
+
+async def _overtaken(social: Social, between: Pairs) -> bool:
+    """Whether a block came after the edges were read, whose event another worker may have handled before this commit.
+
+    It took back what it found: what was committed since then is looked at again here.
+    """
+    now = await edges.between(social.mongo, [pair for pair, edge in between.items() if not edge.apart])
+    return any(edge.apart for edge in now.values())
 
 
 async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
@@ -90,7 +110,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
     told = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
     later = {group["_id"]: resting.get(group["recipient"], now + LATER) for group in changed}
     changes.write(changed, at, {group_id: each is not None for group_id, each in shown.items()}, later)
-    return Recorded(news.number(tx, heads, told), again, _due_s(happened, changed, now))
+    return Recorded(news.number(tx, heads, told), again, _due_s(happened, changed, now), between)
 
 
 def _readings(happened: Sequence[Happened]) -> list[tuple[Happened, NotificationsRead]]:
@@ -114,7 +134,8 @@ async def _change(
         left -= await changes.withdraw(where, most=left) if left else 0
         if not left:
             more.append((of[id(event)], causes.further(event)))
-    verdict = await evidence.weigh(tx, changes, events, {id(each.event): each.trace for each in happened})
+    traces, again = {id(each.event): each.trace for each in happened}, any(each.again for each in happened)
+    verdict = await evidence.weigh(tx, changes, events, traces, again=again)
     await changes.change(verdict.known, told=verdict.told, untold=verdict.untold)
     for each in happened:
         gone = causes.gone(each.event)

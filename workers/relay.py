@@ -1,18 +1,20 @@
-"""The relay: whoever holds its lease hands the outbox rows that the fast path left behind to the broker."""
+"""The relay: hands the outbox rows that the fast path left behind to the broker, in shards by the key of the event."""
 
 import asyncio
-import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
 
 from social import parked
 from social.contracts.problems import Unavailable
 from social.infra import logs, metrics, tracing
 from social.infra.broker import BrokerAway
-from social.infra.leases import Lease
+from social.infra.leases import Lease, shared
+from social.infra.topology import partition
 from social.infra.wiring import Social
 
 log = logs.get("relay")
 
+SHARDS = 4  # each has one relay, so that what happens to one thing is published in its order
 LEASE = timedelta(seconds=10)
 LEFT_BEHIND = timedelta(seconds=2)
 SWEEP_EVERY_S = 1.0
@@ -20,40 +22,37 @@ BATCH = 500
 
 
 async def run(social: Social) -> None:
-    """Sweep each second, as the only one in the cluster, as long as the process lives."""
-    lease = Lease(social.mongo, "relay", LEASE)
-    try:
+    """Sweep each second the shards that are this process's, as long as it lives."""
+    leases = [Lease(social.mongo, f"relay {shard}" if shard else "relay", LEASE) for shard in range(SHARDS)]
+    async with shared(social.members, "relay", leases) as parts:
         while True:
             try:
-                if await lease.take():
-                    await sweep(social, lease)
+                if held := await parts.take():
+                    await sweep(social, held)
             except (Unavailable, BrokerAway) as error:
                 log.warning("waiting", error=repr(error))
             await asyncio.sleep(SWEEP_EVERY_S)
-    finally:
-        with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
-            async with asyncio.timeout(1):
-                await lease.give_up()
 
 
-async def sweep(social: Social, lease: Lease) -> None:
-    """Publish all rows older than 2 s, in batches; raises BrokerAway, Unavailable.
+async def sweep(social: Social, held: Mapping[int, Lease]) -> None:
+    """Publish the rows of these shards that are older than 2 s, in batches; raises BrokerAway, Unavailable.
 
     What this release knows no consumer of is parked: left here it would grow too old, and writes be refused for it.
     """
     after = ""
-    while rows := await social.outbox.due(LEFT_BEHIND, BATCH, after):
+    while found := await social.outbox.due(LEFT_BEHIND, BATCH, after):
+        rows = [row for row in found if partition(row.key, SHARDS) in held]
         unknown = [row for row in rows if not row.groups()]
         for row in unknown:
             with logs.working_for(row.trace):
                 log.error("event parked", type=row.type, event_id=row.id)
                 await parked.park_unrouted(social.mongo, row)
         await social.outbox.forget([row.id for row in unknown])
-        known = [row for row in rows if row.groups()]
-        with tracing.parts("producer", [(f"relay {row.type}", row.trace) for row in known]):
-            await social.broker.publish(known)
-        metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
-        log.info("events published", events=len(known), **logs.about(row.trace for row in known))
-        after = rows[-1].id
-        if len(rows) < BATCH or not await lease.take():
+        if known := [row for row in rows if row.groups()]:
+            with tracing.parts("producer", [(f"relay {row.type}", row.trace) for row in known]):
+                await social.broker.publish(known)
+            metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
+            log.info("events published", events=len(known), **logs.about(row.trace for row in known))
+        after = found[-1].id
+        if len(found) < BATCH or not all([await lease.take() for lease in held.values()]):
             return

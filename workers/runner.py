@@ -33,7 +33,7 @@ class Consumer:
 
     `due` does what has its own time, beside the events, and says in how many seconds to look again; where `handle`
     left something to be done earlier than that, it says in how many seconds.
-    `ahead` is how many messages it holds, so that others need not wait behind a thing to which much happens at once.
+    `ahead` is about how many messages it holds, so that others need not wait behind a thing to which much happens.
     """
 
     group: Group
@@ -73,6 +73,7 @@ class Lanes:
         self._quiet: list[Delivery] = []
         self._busy: list[Delivery] = []
         self._lately: Counter[str] = Counter()  # how many wait about each thing
+        self._in_busy: Counter[str] = Counter()  # and how many of them in the busy lane
         self._turn, self._busy_turn = False, False
         self._piece = MOST_AT_ONCE
 
@@ -82,11 +83,23 @@ class Lanes:
         return bool(self._quiet or self._busy)
 
     def put(self, taken: Sequence[Delivery]) -> None:
-        """Let these wait."""
+        """Let these wait; all about one thing in one lane, so that they keep their order."""
         keys = [_key(each) for each in taken]
         self._lately.update(keys)
+        self._make_busy({key for key in keys if self._lately[key] > BUSY and not self._in_busy[key]})
         for each, key in zip(taken, keys, strict=True):
-            (self._busy if self._lately[key] > BUSY else self._quiet).append(each)
+            if self._lately[key] > BUSY or self._in_busy[key]:
+                self._busy.append(each)
+                self._in_busy[key] += 1
+            else:
+                self._quiet.append(each)
+
+    def _make_busy(self, keys: set[str]) -> None:
+        if keys and self._quiet:
+            moved = [each for each in self._quiet if _key(each) in keys]
+            self._in_busy.update(map(_key, moved))
+            self._busy += moved
+            self._quiet = [each for each in self._quiet if _key(each) not in keys]
 
     def next(self) -> list[Delivery]:
         """What to handle next: a piece of the busy lane only after all that waits in the other, which then goes on."""
@@ -94,9 +107,11 @@ class Lanes:
         self._busy_turn = bool(self._busy) and not (self._turn and self._quiet)
         lane, most = (self._busy, self._piece) if self._busy_turn else (self._quiet, MOST_AT_ONCE)
         batch, lane[:] = lane[:most], lane[most:]
-        self._lately.subtract(_key(each) for each in batch)
-        self._lately += Counter()  # forget what is not there
-        return batch
+        keys = [_key(each) for each in batch]
+        for waiting in (self._lately, self._in_busy) if self._busy_turn else (self._lately,):
+            waiting.subtract(keys)
+            waiting += Counter()  # forget what is not there
+        return [each for each in batch if each.held]  # the others' partition went to another worker meanwhile
 
     @contextmanager
     def handling(self, count: int) -> Iterator[None]:
@@ -122,7 +137,7 @@ async def consume(social: Social, consumer: Consumer) -> None:
     try:
         while True:
             try:
-                async with social.broker.consume(consumer.group, consumer.ahead) as deliveries:
+                async with social.broker.consume(consumer.group, consumer.ahead, social.members) as deliveries:
                     told, lanes = False, Lanes()
                     while True:
                         lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
@@ -156,16 +171,23 @@ async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[f
 async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> float:
     """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along.
 
+    What is fresh but about the same as something that comes again has to wait for that: it is newer.
     In how many seconds what they left is due, or infinity.
     """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
-    fresh = [each for each in taken if not each.redelivered and not each.attempt]
+    earlier = {_key(each) for each in again}
+    fresh: list[Delivery] = []
+    behind: list[Delivery] = []
+    for each in taken:
+        if not each.redelivered and not each.attempt:
+            (behind if earlier and _key(each) in earlier else fresh).append(each)
     due_s = math.inf
-    for batch in [*([fresh] if fresh else []), *_growing(again), *([each] for each in tries)]:
+    for batch in filter(None, [fresh, *_growing(again), behind, *([each] for each in tries)]):
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
         with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
-            due_s = min(due_s, await _batch(social, consumer, batch, again=bool(batch is not fresh)))
+            anew = batch is fresh or batch is behind
+            due_s = min(due_s, await _batch(social, consumer, batch, again=not anew))
     return due_s
 
 

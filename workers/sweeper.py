@@ -1,7 +1,6 @@
-"""The sweeper: whoever holds its lease does, one after another, the small jobs that no event asks for."""
+"""The sweeper: small jobs that no event asks for; each has a lease, and the workers share them."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from social.contracts.problems import Unavailable
 from social.feeds import timelines
 from social.infra import logs, metrics
 from social.infra.blobs import Blobs
-from social.infra.leases import Lease
+from social.infra.leases import Lease, shared
 from social.infra.wiring import Social
 
 log = logs.get("sweeper")
@@ -36,7 +35,7 @@ class Job:
 
 
 def jobs(blobs: Blobs) -> list[Job]:
-    """All of them, to be run at once by whoever gets the lease."""
+    """All of them, to be run at once by whoever gets their lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
         Job("sessions", lambda social: session_ends.sweep(social.mongo), every_s=5),
@@ -48,16 +47,17 @@ def jobs(blobs: Blobs) -> list[Job]:
 
 
 async def run(social: Social, blobs: Blobs) -> None:
-    """Look each second which jobs are due, as the only one in the cluster, as long as the process lives."""
-    lease, todo = Lease(social.mongo, "sweeper", LEASE), jobs(blobs)
-    try:
+    """Look each second which of this process's jobs are due, as long as it lives."""
+    todo = jobs(blobs)
+    leases = [Lease(social.mongo, f"sweeper {job.name}" if part else "sweeper", LEASE) for part, job in enumerate(todo)]
+    async with shared(social.members, "sweeper", leases) as parts:
         while True:
-            await sweep(social, lease, todo)
+            try:
+                for part, lease in (await parts.take()).items():
+                    await sweep(social, lease, [todo[part]])
+            except Unavailable as error:
+                log.warning("waiting", error=repr(error))
             await asyncio.sleep(LOOK_EVERY_S)
-    finally:
-        with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
-            async with asyncio.timeout(1):
-                await lease.give_up()
 
 
 async def sweep(social: Social, lease: Lease, todo: Sequence[Job]) -> None:

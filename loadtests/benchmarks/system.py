@@ -94,8 +94,22 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
 
 @contextlib.asynccontextmanager
 async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
-    """A Redis, a RabbitMQ, the document store that STORE names, one `python -m workers` over them,
-    and a connection to them that publishes what is committed; and RabbitMQ's URL."""
+    """The servers of `over_servers` with one `python -m workers` over them; and RabbitMQ's URL."""
+    async with over_servers() as (social, environment), worker(environment, roles):
+        yield social, environment["AMQP_URL"]
+
+
+def worker(
+    environment: Mapping[str, str], roles: str
+) -> contextlib.AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """A process of workers with these roles, on no port in particular."""
+    return _running("workers", {**environment, "WORKER_ROLES": roles, "WORKERS_PORT": "0"})
+
+
+@contextlib.asynccontextmanager
+async def over_servers() -> AsyncIterator[tuple[Social, Mapping[str, str]]]:
+    """A Redis, a RabbitMQ and the document store that STORE names, a connection to them that publishes what is
+    committed, and the environment of processes over them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with contextlib.AsyncExitStack() as stop:
@@ -113,10 +127,7 @@ async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
             social.start(tasks)
             stop.push_async_callback(social.close)
             stop.push_async_callback(tasks.cancel)
-            servers = {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
-            more = {"WORKER_ROLES": roles, "WORKERS_PORT": "0"}
-            await stop.enter_async_context(_running("workers", os.environ | servers | more))
-            yield social, rabbit.url
+            yield social, os.environ | {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from social.contracts.base import Contract, Id
 
 
 class Group(StrEnum):
-    """A consumer group: one durable queue, one active consumer."""
+    """A consumer group: durable queues by the key of events, each with one active consumer."""
 
     NOTIFICATIONS = "notifications"
     FEEDS = "feeds"

@@ -12,6 +12,7 @@ from social.doctor.findings import Finding, Level, passwords, problem, why, with
 from social.doctor.settings import Examined, read
 from social.infra.mongo import Mongo
 from social.infra.settings import StartError
+from social.infra.topology import Topology
 
 __all__ = ["Finding", "Level", "examine", "examine_named", "settled"]
 
@@ -39,8 +40,11 @@ async def examine_named(process: str) -> list[Finding]:
     if redis_url := settings.redis_url:
         parts.append(settled("redis", lambda: redis.examine(redis_url)))
     if amqp_url := settings.amqp_url:
-        prefix, management_url = settings.amqp_prefix, settings.amqp_management_url
-        parts.append(settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, prefix, management_url)))
+        topology, management_url = (
+            Topology(settings.amqp_prefix, settings.worker_partitions),
+            settings.amqp_management_url,
+        )
+        parts.append(settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, topology, management_url)))
     findings += chain(*await asyncio.gather(*parts))
     urls = [url for name in URLS if (url := getattr(settings, name))]
     secrets = set().union(*map(passwords, urls))

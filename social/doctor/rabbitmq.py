@@ -33,9 +33,9 @@ DECLARED = "restart any process: each declares what is missing at its start"
 LET = "let its user configure, write and read everything in its virtual host: rabbitmqctl set_permissions"
 
 
-async def examine(url: str, prefix: str, management_url: str | None) -> AsyncIterator[Finding]:
+async def examine(url: str, topology: Topology, management_url: str | None) -> AsyncIterator[Finding]:
     """From whether it is there to whether every binding is."""
-    topology, missing = Topology(prefix), False
+    missing = False
     try:
         connection = await aio_pika.connect(url, timeout=WITHIN_S)
     except (*REFUSED, *NOT_LET_IN, *AWAY, OSError, ValueError) as error:
@@ -111,16 +111,17 @@ async def _queues(connection: Any, topology: Topology) -> AsyncIterator[Finding]
         except ChannelAccessRefused:
             refused.append(name)
         if there is not None:
-            for finding in _waiting(name, there.declaration_result):
+            for finding in _waiting(topology, name, there.declaration_result):
                 yield finding
     if refused:
         some = refused[0] + (f" and {len(refused) - 1} more" if len(refused) > 1 else "")
         yield problem("rabbitmq", f"its user may not declare {some}, as each process does at its start", LET)
 
 
-def _waiting(name: str, queue: Any) -> Iterator[Finding]:
-    if not queue.consumer_count and ".retry." not in name:
-        says, role = f"nobody consumes {name}, where {queue.message_count} messages wait", name.rpartition(".")[2]
+def _waiting(topology: Topology, name: str, queue: Any) -> Iterator[Finding]:
+    role = topology.group_of(name)
+    if role and not queue.consumer_count:
+        says = f"nobody consumes {name}, where {queue.message_count} messages wait"
         yield warning("workers", says, f"start workers with the role {role}")
     elif queue.message_count > MANY:
         yield warning(
@@ -166,7 +167,7 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
     there = {(row["source"], row["destination"], row["routing_key"]) for row in rows}
     missing = sorted(each for each in topology.bindings() if tuple(each) not in there)
     for each in missing:
-        says = f"{each.queue} is not bound to {each.exchange} for {each.routing_key}: it would miss that"
+        says = f"{each.taker} is not bound to {each.exchange} for {each.routing_key}: it would miss that"
         yield problem("bindings", says, DECLARED)
     if not missing:
         yield ok("bindings", f"all {len(topology.bindings())} are there")

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.doctor.findings import Finding, problem
-from social.infra.settings import AmqpUrl, Connections, MongoUrl, RedisUrl
+from social.infra.settings import PARTITIONS, AmqpUrl, Connections, MongoUrl, Partitions, RedisUrl
 
 OWN = "amqp_management_url"  # no process reads it
 
@@ -21,6 +21,7 @@ class Examined(BaseSettings):
     redis_url: RedisUrl | None = Field(default=None, description=Connections.model_fields["redis_url"].description)
     amqp_url: AmqpUrl | None = Field(default=None, description=Connections.model_fields["amqp_url"].description)
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    worker_partitions: Partitions = Field(default=PARTITIONS, description="queues of each consumer group")
     amqp_management_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s]+(/\S*)?$",

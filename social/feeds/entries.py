@@ -103,11 +103,20 @@ async def _bring_posts(mongo: Mongo, owner: str, author_id: str, floor: str) -> 
 async def build(mongo: Mongo, owner: str) -> None:
     """Build the timeline of somebody who was away, from what those they follow have posted. The same when repeated.
 
-    Posts that are fanned out meanwhile wait behind this; one's own may come in, and stay.
+    What another worker fans out meanwhile passes by a timeline without a floor: so it is looked for once more.
     """
     timeline = await timelines.of(mongo, owner)
-    if timeline is None or timeline.floor != timelines.NOTHING:
-        return
+    if timeline is not None and timeline.floor == timelines.NOTHING:
+        await _build(mongo, owner)
+        timeline = await timelines.of(mongo, owner)
+    if timeline is not None:
+        found = await sources.followed(mongo, owner, Span(TOP, older=True, most=timelines.CAP))
+        missing = [each for each in found.lines if each.post_id >= timeline.floor]
+        await _insert(mongo, [posts.entry(owner, each.post_id, each.author_id) for each in missing])
+
+
+async def _build(mongo: Mongo, owner: str) -> None:
+    """Entries first, then the floor, from which on posts are fanned out to it; one's own may come in before."""
     before = await mongo.many("feed_entries", {"owner": owner}, fields={"_id": 1})
     newest = Span(TOP, older=True, most=timelines.CAP + 1)
     famous, found = await asyncio.gather(sources.merged_among(mongo, owner), sources.followed(mongo, owner, newest))
@@ -118,7 +127,7 @@ async def build(mongo: Mongo, owner: str) -> None:
     await _insert(mongo, entries)
     floor = entries[-1]["place"] if len(found.lines) > timelines.CAP else timelines.ALL
     unbuilt = {"_id": owner, "floor": timelines.NOTHING}
-    await mongo.update("timelines", unbuilt, {"$set": {"floor": floor, "merged": famous}})
+    await mongo.update("timelines", unbuilt, {"$set": {"floor": floor}, "$addToSet": {"merged": {"$each": famous}}})
     await shares.bring_reposts(mongo, owner)
 
 

@@ -3,10 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
+
+if TYPE_CHECKING:
+    from social.infra.members import Members
 
 RETRY_DELAYS_S = (5, 30, 120, 600)  # after the last one a message is parked
 
@@ -24,6 +27,11 @@ class Delivery(ABC):
 
     attempt: int  # earlier attempts that failed
     redelivered: bool
+
+    @property
+    def held(self) -> bool:
+        """Whether it is still this consumer's; one that is not comes again, here or elsewhere, and its ack is void."""
+        return True
 
     @abstractmethod
     def envelope(self) -> Envelope:
@@ -51,14 +59,20 @@ class Deliveries(Protocol):
 
 
 class Broker(Protocol):
-    """Durable hand-over from the outbox to consumer groups: at least once, in no promised order."""
+    """Durable hand-over from the outbox to consumer groups: at least once.
+
+    Events with one key are handled one after another, and in their order, but for those that are tried again.
+    """
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Take responsibility for events and, once they are safe, forget their outbox rows; raises BrokerAway."""
         ...
 
-    def consume(self, group: Group, ahead: int) -> AbstractAsyncContextManager[Deliveries]:
-        """Be a consumer of a group, of which one is active at a time; holds so many messages that are not acked."""
+    def consume(self, group: Group, ahead: int, members: "Members") -> AbstractAsyncContextManager[Deliveries]:
+        """Be a consumer of a group, whose partitions are shared among all there are; each has one that is active.
+
+        Holds about so many messages that are not acked.
+        """
         ...
 
     async def ping(self) -> None:

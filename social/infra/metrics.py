@@ -18,7 +18,7 @@ LABELS: Mapping[str, str] = {
     "sweep": "the jobs of the sweeper",
     "kind": "`stream` or `hint`",
     "method": "the HTTP methods; `other` for any other",
-    "lease": "`relay` or `sweeper`",
+    "lease": "`relay` and `sweeper`, of the first part; of the others with a number, or with the job's name",
     "outcome": "of events `done`, `retried`, `parked`; of jobs `done`, `failed`; of resumes `fresh`, `foreign`, "
     "`recovered`, `outside_window`; of messages `ok` or a problem's code",
     "path": "`fast` or `relay`",
@@ -59,13 +59,14 @@ STORE_FAILURES = Counter("plaza_store_command_failures_total", "Commands that Mo
 STORE_CONNECTIONS = Gauge("plaza_store_connections", "Connections to MongoDB")
 STORE_IN_USE = Gauge("plaza_store_connections_in_use", "Those that a command is using")
 SERVER_UP = Gauge("plaza_server_up", "1 while the server answers this process; asked every 5 s", ["server"])
-LEASE_HELD = Gauge("plaza_lease_held", "1 while this process is the one in the cluster that does it", ["lease"])
+LEASE_HELD = Gauge("plaza_lease_held", "1 while this process is the one that does this part", ["lease"])
 OUTBOX_ROWS = Gauge("plaza_outbox_rows", "Events that the broker has not taken over")
 OUTBOX_OLDEST_S = Gauge("plaza_outbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
 PARKED = Gauge("plaza_parked_messages", "Messages that failed for good and wait for a person")
 EVENTS_PUBLISHED = Counter("plaza_events_published_total", "Events handed to the broker", ["path"])
 FAST_PATH_SKIPPED = Counter("plaza_events_fast_path_skipped_total", "Events left to the relay because too many waited")
 EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries by outcome", ["group", "outcome"])
+PARTITIONS = Gauge("plaza_partitions", "Partitions that are this process's share, as far as it knows", ["group"])
 BATCH_SIZE = Histogram(
     "plaza_consumer_batch_size", "Deliveries handled together", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )

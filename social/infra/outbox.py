@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from social.contracts.envelope import Envelope
 from social.contracts.problems import Unavailable
-from social.infra import clock, logs, metrics
+from social.infra import clock, logs, members, metrics
 from social.infra.mongo import Mongo, reachable
 
 log = logs.get("outbox")
@@ -97,6 +97,10 @@ class Outbox:
         finally:
             if not gone.done():
                 gone.set_result(None)
+
+    async def publishes_to(self, partitions: int) -> None:
+        """Let all workers know up to which partition this process publishes; raises Unavailable."""
+        await members.publishes_to(self._mongo, partitions)
 
     def admit(self) -> None:
         """Raises Unavailable while too much waits to be told."""

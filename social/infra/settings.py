@@ -11,6 +11,10 @@ MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
 RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
 AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
 
+PARTITIONS = 4  # of each consumer group
+MOST_PARTITIONS = 64
+Partitions = Annotated[int, Field(ge=1, le=MOST_PARTITIONS)]
+
 
 def listed(value: object) -> object:
     """A comma-separated setting as a list."""
@@ -66,6 +70,9 @@ class Connections(StoreSettings, LogSettings, TraceSettings):
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")
     amqp_url: AmqpUrl = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    worker_partitions: Partitions = Field(
+        default=PARTITIONS, description="queues of each consumer group, so many workers can share it; one everywhere"
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -16,6 +16,7 @@ from social.infra import clock, logs, metrics, tracing, watching
 from social.infra.broker import Broker
 from social.infra.cards import watch_cards
 from social.infra.delays import Delays
+from social.infra.members import Members
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.outbox import Outbox
 from social.infra.process import Tasks
@@ -61,20 +62,22 @@ class Social:
     revocations: Revocations
     delays: Delays
     cache: Impatient  # for what can be made again
+    members: Members
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
         """The system over these servers."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
         cache = Impatient(redis_client, "what it keeps is made again")
-        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, Delays(redis_client), cache)
+        delays, members = Delays(redis_client), Members(mongo)
+        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, members)
 
     @classmethod
     def connect(cls, settings: Connections) -> "Social":
         """The system over real servers; nothing is contacted before it is used."""
         mongo = Mongo(settings.mongo_url, settings.mongo_database)
         outbox = Outbox(mongo)
-        broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox)
+        broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
         return cls.over(mongo, connect(settings.redis_url), broker, outbox)
 
     async def commit(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
@@ -140,6 +143,7 @@ class Social:
         tasks.keep("clocks", lambda: watching.watch_clocks(self.mongo, self.redis))
         tasks.keep("loop lag", watching.watch_loop)
         tasks.keep("revocations", self.revocations.run)
+        tasks.keep("members", self.members.run)
         tasks.keep("cards", lambda: watch_cards(self.redis, self.mongo.memory))
 
     async def close(self) -> None:

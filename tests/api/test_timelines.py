@@ -18,11 +18,11 @@ from social import accounts, posts, reposts, visibility
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
-from social.feeds import cursors, timelines
+from social.feeds import cursors, sources, timelines
 from social.feeds.cursors import Newer
 from social.infra import clock, remembered
 from social.infra.inbox import Happened
-from social.infra.mongo import Reader, Transaction
+from social.infra.mongo import Mongo, Reader, Transaction
 from social.visibility import SeenPost
 
 
@@ -427,3 +427,33 @@ async def shown(person: Person) -> list[tuple[str, str | None]]:
     """What each post says, and who brought it."""
     items = (await person.feed()).items
     return [(each.text, each.reposted_by.username if each.reposted_by else None) for each in items]
+
+
+async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_in_it(
+    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = await people(quiet, "ada", "bob")
+    await ada.follow(bob)
+    await bob.publish("before")
+    await work(quiet)
+    await away(quiet, ada)
+    await ada.feed()
+    followed, told = sources.followed, []
+
+    async def then_another_is_published(mongo: Mongo, owner: str, span: sources.Span) -> sources.Found:
+        found = await followed(mongo, owner, span)
+        if not told:
+            told.append(await bob.publish("meanwhile"))
+            (row,) = await quiet.social.mongo.many("outbox", {"type": "PostPublished"})
+            envelope = Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"})
+            happened = Happened(envelope.id, envelope.at, envelope.event())
+            await workers.feeds.handle(quiet.social, [happened], fanout_limit=10)
+            await quiet.social.outbox.forget([envelope.id])
+        return found
+
+    monkeypatch.setattr(sources, "followed", then_another_is_published)
+    await work(quiet)
+    assert told
+    rows = await quiet.social.mongo.many("feed_entries", {"owner": ada.id}, sort=[("place", -1)])
+    assert [row["post_id"] for row in rows][:1] == [told[0].id]
+    assert texts(await ada.feed()) == ["meanwhile", "before"]

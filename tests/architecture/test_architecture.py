@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import aio_pika
@@ -17,6 +18,7 @@ from embedded.documents import DOCS, documents, text
 from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
 from social.infra.mailer import FileMailer
+from social.infra.settings import PARTITIONS
 from social.infra.topology import Topology
 from workers.app import consumers
 from workers.mail import Post
@@ -79,14 +81,17 @@ async def test_every_binding_exists_once_the_topology_is_declared(amqp_url: str)
         for _ in range(2):
             await topology.declare(channel)
         exchange = await channel.get_exchange(topology.events)
-        for event in EVENTS.values():
-            await exchange.publish(aio_pika.Message(event.__name__.encode()), event.routing_key, mandatory=True)
-        for group in Group:
-            queue, got = await channel.get_queue(topology.queue(group)), set[str]()
-            expected = {name for name, event in EVENTS.items() if group in event.groups}
+        for event, number in product(EVENTS.values(), range(PARTITIONS)):
+            message, routing_key = aio_pika.Message(event.__name__.encode()), f"{event.routing_key}.{number}"
+            await exchange.publish(message, routing_key, mandatory=True)
+        for group, number in product(Group, range(PARTITIONS)):
+            queue, got = await channel.get_queue(topology.queue(group, number)), list[str]()
+            expected = sorted(name for name, event in EVENTS.items() if group in event.groups)
             async with asyncio.timeout(10), queue.iterator(no_ack=True) as messages:
-                while got != expected:
-                    got.add((await anext(messages)).body.decode())
+                while len(got) < len(expected):
+                    got.append((await anext(messages)).body.decode())
+            assert sorted(got) == expected
+            assert (await queue.declare()).message_count == 0
         with pytest.raises(aio_pika.exceptions.DeliveryError):
             await exchange.publish(aio_pika.Message(b"x"), "nobody.listens", mandatory=True)
 

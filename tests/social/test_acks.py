@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from social.infra.rabbit import RabbitDeliveries
+from social.contracts.events import Group
+from social.infra.rabbit_deliveries import RabbitDeliveries
 
 
 class Channel:
@@ -15,6 +16,14 @@ class Channel:
     def __init__(self) -> None:
         self.acked: set[int] = set()
         self.words = 0
+
+
+def consuming(*channels: Channel) -> RabbitDeliveries:
+    """Deliveries of these channels, without a RabbitMQ."""
+    deliveries = RabbitDeliveries(None, Group.FEEDS, 1)  # type: ignore[arg-type]
+    for each in channels:
+        deliveries.opened(each)
+    return deliveries
 
 
 class Message:
@@ -33,7 +42,7 @@ class Message:
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.randoms())
 def test_what_is_acked_is_what_was_handled(sizes: list[int], dice: Any) -> None:
     async def run() -> None:
-        deliveries, channel = RabbitDeliveries(None, "queue", None), Channel()  # type: ignore[arg-type]
+        deliveries = consuming(channel := Channel())
         for tag in range(1, sum(sizes) + 1):
             await deliveries.arrived(Message(channel, tag))  # type: ignore[arg-type]
         taken = await deliveries.take(1_000)
@@ -49,7 +58,7 @@ def test_what_is_acked_is_what_was_handled(sizes: list[int], dice: Any) -> None:
 
 
 async def test_what_came_in_order_is_acked_by_one_word() -> None:
-    deliveries, channel = RabbitDeliveries(None, "queue", None), Channel()  # type: ignore[arg-type]
+    deliveries = consuming(channel := Channel())
     for tag in range(1, 101):
         await deliveries.arrived(Message(channel, tag))  # type: ignore[arg-type]
     first, *others = await deliveries.take(60)
@@ -57,13 +66,29 @@ async def test_what_came_in_order_is_acked_by_one_word() -> None:
     assert (len(channel.acked), channel.words) == (60, 1)
 
 
-async def test_after_a_reconnect_tags_begin_anew() -> None:
-    deliveries, before, after = RabbitDeliveries(None, "queue", None), Channel(), Channel()  # type: ignore[arg-type]
-    for channel in (before, after):
-        for tag in (1, 2, 3):
+async def test_what_came_by_several_channels_is_acked_on_each_its_own() -> None:
+    deliveries = consuming(one := Channel(), other := Channel())
+    for tag in (1, 2, 3):
+        for channel in (one, other):
             await deliveries.arrived(Message(channel, tag))  # type: ignore[arg-type]
     taken = await deliveries.take(6)
     await taken[0].ack(*taken[1:3])
+    assert (one.acked, other.acked, one.words, other.words) == ({1, 2}, {1}, 1, 1)
+
+
+async def test_what_a_channel_had_that_is_lost_is_neither_taken_nor_acked() -> None:
+    deliveries = consuming(before := Channel())
+    for tag in (1, 2, 3):
+        await deliveries.arrived(Message(before, tag))  # type: ignore[arg-type]
+    taken = await deliveries.take(2)
+    deliveries.lost(before)
+    deliveries.opened(after := Channel())
+    for tag in (1, 2, 3):
+        await deliveries.arrived(Message(after, tag))  # type: ignore[arg-type]
+    assert not any(each.held for each in taken)
+    await taken[0].ack(*taken[1:])
     assert (before.acked, after.acked) == (set(), set()), "they come again on the new channel"
-    await taken[4].ack()
-    assert after.acked == {2}
+    again = await deliveries.take(6)
+    assert [each.message.delivery_tag for each in again] == [1, 2, 3]  # type: ignore[attr-defined]
+    await again[0].ack()
+    assert after.acked == {1}

@@ -29,6 +29,7 @@ from social.infra.outbox import Outbox
 from social.infra.passwords import Passwords
 from social.infra.rabbit import RabbitBroker
 from social.infra.redis import Redis, connect
+from social.infra.settings import PARTITIONS
 from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
 from social.infra.wiring import Social
 from support.databases import prepare
@@ -83,6 +84,7 @@ async def system(
     timeout_s: float = 5.0,
     mailer: Mailer | None = None,
     fanout_limit: int = FANOUT_LIMIT,
+    partitions: int = PARTITIONS,
     **settings: Any,
 ) -> AsyncIterator[Plaza]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
@@ -91,7 +93,7 @@ async def system(
     outbox = Outbox(mongo)
     broker: Broker
     if amqp_url:
-        broker = RabbitBroker(amqp_url, "plaza", outbox)
+        broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
     else:
         broker = local = LocalBroker(mongo, outbox)
         await local.recover()

@@ -38,7 +38,7 @@ class Nowhere:
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None: ...
 
-    def consume(self, group: Group, ahead: int) -> Any:
+    def consume(self, group: Group, ahead: int, members: Any) -> Any:
         raise NotImplementedError
 
     async def ping(self) -> None: ...

@@ -266,9 +266,12 @@ async def test_an_index_that_is_gone_and_one_that_is_different_are_named(look: L
 
 
 async def test_a_missing_binding_is_named(look: Look, channel: Any) -> None:
-    queue = await channel.get_queue("plaza.counters")
-    await queue.unbind("plaza.events", "post.liked")
-    says(await look(), Level.PROBLEM, "bindings", "plaza.counters is not bound to plaza.events for post.liked")
+    group = await channel.get_exchange("plaza.counters")
+    await group.unbind("plaza.events", "post.liked.*")
+    says(await look(), Level.PROBLEM, "bindings", "plaza.counters is not bound to plaza.events for post.liked.*")
+    queue = await channel.get_queue("plaza.counters.3")
+    await queue.unbind("plaza.counters", "#.3")
+    says(await look(), Level.PROBLEM, "bindings", "plaza.counters.3 is not bound to plaza.counters for #.3")
     await Topology("plaza").declare(channel)
     assert "bindings" not in {each.about for each in await look()}
 
@@ -292,7 +295,7 @@ async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, 
     try:
         while answers:
             url = f"http://127.0.0.1:{port}"
-            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], "plaza", url)]
+            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], Topology("plaza"), url)]
             says(findings, Level.WARNING, "bindings", "is not RabbitMQ's management plugin", "AMQP_MANAGEMENT_URL")
             says(findings, Level.OK, "rabbitmq", "takes a message")
             answers.pop(0)
@@ -316,7 +319,7 @@ async def test_a_rabbitmq_that_dies_meanwhile_is_said_to(given: Given, channel: 
     findings: list[Finding] = []
     async with tunnel([rabbit.port], random.Random(1)) as way:
         url = given["AMQP_URL"].replace(f":{rabbit.port}/", f":{way.port}/")
-        async for each in rabbitmq.examine(url, "plaza", given["AMQP_MANAGEMENT_URL"]):
+        async for each in rabbitmq.examine(url, Topology("plaza"), given["AMQP_MANAGEMENT_URL"]):
             findings.append(each)
             way.close()
     says(findings, Level.PROBLEM, "rabbitmq", "stopped answering")

@@ -72,6 +72,8 @@ def _name(command: Command) -> str:
 def _watching(command: Command) -> bool:
     if command.name in ("ping", "hello") or "due_at" in command.document.get("filter", {}):
         return True
+    if command.collection == "workers":
+        return True
     return command.name in ("find", "count", "aggregate") and command.collection in ("outbox", "sessions", "parked")
 
 

@@ -8,6 +8,8 @@ from workers.runner import BUSY, MOST_AT_ONCE, Lanes
 class Message:
     """A delivery, as lanes see it."""
 
+    held = True
+
     def __init__(self, key: str) -> None:
         self.key = key
 

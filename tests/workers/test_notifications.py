@@ -19,6 +19,7 @@ from social.contracts.events import UserBlocked
 from social.contracts.pushes import Push, user_room
 from social.infra import clock, remembered
 from social.infra.mongo import Document
+from workers import evidence
 
 
 @pytest.fixture
@@ -687,3 +688,29 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
     await scene.social.mongo.update("notifications", {"recipient": ada.id}, {"$set": {"due_at": clock.now()}})
     await workers.notifications.due(scene.social)
     assert await scene.moves(ada) == 1
+
+
+async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_being_told(
+    scene: Scene, plaza: Any, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await scene.post(ada)
+    await scene.work()
+    await scene.like(post, bob, author=ada)
+    like = await scene.waiting()
+    weigh, blocked = evidence.weigh, list[bool]()
+
+    async def then_a_block_is_handled(*args: Any, **options: Any) -> Any:
+        verdict = await weigh(*args, **options)
+        if not blocked:
+            blocked.append(True)
+            await ada.block(bob)
+            await scene.handle([each for each in await scene.waiting() if isinstance(each.event, UserBlocked)])
+        return verdict
+
+    monkeypatch.setattr(plaza.social.members, "alone", lambda work: False)
+    monkeypatch.setattr(evidence, "weigh", then_a_block_is_handled)
+    await scene.handle(like)
+    assert blocked
+    assert await scene.told(ada) == []
+    assert await plaza.social.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
+    await consistent(scene)

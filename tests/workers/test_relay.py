@@ -1,4 +1,4 @@
-"""The relay: one at a time sweeps up what the fast path left behind."""
+"""The relay: one for each shard sweeps up what the fast path left behind."""
 
 import asyncio
 from typing import Any
@@ -12,43 +12,68 @@ from support.plaza import Plaza, system
 from support.servers import RedisServer
 
 from social.contracts.problems import Unavailable
+from social.infra import members
 from social.infra.broker import BrokerAway
+from social.infra.topology import partition
 from workers import relay
 
 
-async def test_of_two_relays_one_sweeps_and_the_other_takes_over(
+async def test_two_relays_share_the_shards_and_who_is_left_takes_them_all(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.02)
-    sweeps: list[Any] = []
+    monkeypatch.setattr(members, "EVERY_S", 0.05)
+    swept: dict[int, set[int]] = {}
 
-    async def swept(social: Any, _lease: Any) -> None:
-        sweeps.append(social)
+    async def sweep(social: Any, held: dict[int, relay.Lease]) -> None:
+        swept[id(social)] = set(held)
 
-    monkeypatch.setattr(relay, "sweep", swept)
+    monkeypatch.setattr(relay, "sweep", sweep)
     async with (
         system(mongo_url, mongo_database, roles=()) as first,
         system(mongo_url, mongo_database, roles=()) as second,
     ):
         one = asyncio.create_task(relay.run(first.social))
-        await until(sweeps, 5)
+
+        async def all_are(*whose: Plaza) -> None:
+            assert [len(swept.get(id(each.social), ())) for each in whose] == [relay.SHARDS // len(whose)] * len(whose)
+            assert set().union(*(swept[id(each.social)] for each in whose)) == set(range(relay.SHARDS))
+
+        await eventually(lambda: all_are(first))
         other = asyncio.create_task(relay.run(second.social))
-        await until(sweeps, 30)
-        assert {id(each) for each in sweeps} == {id(first.social)}
+        await eventually(lambda: all_are(first, second))
         one.cancel()
         await asyncio.gather(one, return_exceptions=True)
-        sweeps.clear()
-        await until(sweeps, 5)
-        assert {id(each) for each in sweeps} == {id(second.social)}
+        del swept[id(first.social)]
+        await eventually(lambda: all_are(second))
         other.cancel()
         await asyncio.gather(other, return_exceptions=True)
 
 
-async def until(sweeps: list[Any], count: int) -> None:
-    async def look() -> None:
-        assert len(sweeps) >= count
+@pytest.mark.parametrize("broker", ["local"])
+async def test_a_relay_publishes_the_rows_of_its_shards_in_their_order(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 3)
+    async with system(mongo_url, mongo_database, roles=()) as plaza:
+        monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
+        ada = await plaza.door.register("ada")
+        for n in range(12):
+            await ada.publish(str(n))
+        rows = await plaza.social.outbox.due(relay.timedelta(0), 100)
+        monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(0))
+        published: list[str] = []
 
-    await eventually(look)
+        async def publish(envelopes: Any) -> None:
+            published.extend(each.id for each in envelopes)
+
+        monkeypatch.setattr(plaza.social.broker, "publish", publish)
+        lease = relay.Lease(plaza.social.mongo, "relay of this test", relay.LEASE)
+        assert await lease.take()
+        await relay.sweep(plaza.social, {1: lease, 2: lease})
+    expected = [row.id for row in rows if partition(row.key, relay.SHARDS) in (1, 2)]
+    assert 0 < len(expected) < len(rows)
+    assert published == expected
 
 
 async def test_a_relay_whose_holder_died_is_followed_by_another(

@@ -1,0 +1,153 @@
+"""Workers of a test that share the partitions of a group: what each handled, in which order."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fakeredis import FakeAsyncRedis
+
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group, PostLiked
+from social.infra import clock
+from social.infra.inbox import Happened
+from social.infra.mongo import Mongo, Transaction
+from social.infra.outbox import Outbox
+from social.infra.rabbit import RabbitBroker
+from social.infra.wiring import Social
+from workers import counters, runner
+from workers.runner import Consumer
+
+GROUP = Group.COUNTERS
+
+
+class Handled:
+    """What was handled of each key, by whom, in the order of the beginnings and ends of it all."""
+
+    def __init__(self) -> None:
+        self.by: dict[str, list[str]] = defaultdict(list)  # of each key, the workers
+        self.numbers: dict[str, list[int]] = defaultdict(list)
+        self.now: dict[str, str] = {}  # who handles a key at this moment
+        self.together: set[str] = set()  # keys that two handled at once
+
+    def first(self, key: str) -> list[int]:
+        """The numbers of a key in the order in which each was handled first."""
+        return list(dict.fromkeys(self.numbers[key]))
+
+    @property
+    def count(self) -> int:
+        """How many different events were handled."""
+        return sum(len(set(each)) for each in self.numbers.values())
+
+
+class Worker:
+    """A process that consumes the group, as far as the others are concerned."""
+
+    def __init__(
+        self, name: str, mongo_url: str, database: str, amqp_url: str, handled: Handled, partitions: int
+    ) -> None:
+        mongo = Mongo(mongo_url, database)
+        outbox = Outbox(mongo)
+        self.name, self.handled, self.pause_s = name, handled, 0.005
+        self.poison: str | None = None
+        self.counts = False  # likes, into their posts, as the consumer of counters does
+        self.batches: list[list[str]] = []  # the keys in each
+        self.broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
+        self.social = Social.over(mongo, FakeAsyncRedis(), self.broker, outbox)
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        consuming = runner.consume(self.social, Consumer(GROUP, self.handle))
+        self.tasks = [asyncio.create_task(each) for each in (self.social.members.run(), consuming)]
+
+    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+        events = [each.event for each in happened]
+        keys = {event.key for event in events}
+        if self.poison in keys:
+            raise RuntimeError("poison")
+        self.batches.append([event.key for event in events])
+        for key in keys:
+            if self.handled.now.setdefault(key, self.name) != self.name:
+                self.handled.together.add(key)
+        for event in events:
+            assert isinstance(event, PostLiked)
+            self.handled.by[event.key].append(self.name)
+            self.handled.numbers[event.key].append(int(event.by))
+        try:
+            await asyncio.sleep(self.pause_s)
+            if self.counts:
+                await counters.handle(social, happened)
+        finally:
+            for key in keys:
+                if self.handled.now.get(key) == self.name:
+                    del self.handled.now[key]
+
+    def kill(self) -> None:
+        """End without a word to the others."""
+        self.social.members._told = False
+        for task in self.tasks:
+            task.cancel()
+        self.tasks = []
+
+    async def stop(self) -> None:
+        """End in order; raises what ended its work before."""
+        ended = [task for task in self.tasks if task.done()]
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks = []
+        await self.social.close()
+        for task in ended:
+            task.result()
+
+
+class Company:
+    """Workers, and events for them."""
+
+    def __init__(self, mongo_url: str, database: str, amqp_url: str) -> None:
+        self.places = (mongo_url, database, amqp_url)
+        self.handled = Handled()
+        self.workers: list[Worker] = []
+        self.posts = [clock.new_id() for _ in range(16)]
+        self.sent = 0
+
+    def worker(self, name: str, *, partitions: int = 4, amqp_url: str | None = None) -> Worker:
+        """One more, at work."""
+        mongo_url, database, url = self.places
+        made = Worker(name, mongo_url, database, amqp_url or url, self.handled, partitions)
+        self.workers.append(made)
+        made.start()
+        return made
+
+    def events(self, count: int, posts: Sequence[str] = ()) -> list[Envelope]:
+        """The next likes of each of the posts in turn, numbered."""
+        posts, recorded = posts or self.posts, Transaction(self.workers[0].social.mongo)
+        for _ in range(count):
+            for post in posts:
+                recorded.record(PostLiked(post_id=post, author_id=post, by=f"{self.sent:024}"))
+                self.sent += 1
+        return recorded.recorded
+
+    def owners(self) -> dict[str, str]:
+        """Who handled each key last."""
+        return {key: by[-1] for key, by in self.handled.by.items()}
+
+    async def settled(self) -> None:
+        """Until the workers know of each other, twice over: who has to step back has done so."""
+        for _ in range(2):
+            for each in self.workers:
+                if each.tasks:
+                    await each.social.members.look()
+            await asyncio.sleep(0.3)
+
+
+@asynccontextmanager
+async def company(mongo_url: str, database: str, amqp_url: str) -> AsyncIterator[Company]:
+    """Workers that are stopped at the end."""
+    made = Company(mongo_url, database, amqp_url)
+    try:
+        yield made
+    finally:
+        for each in made.workers:
+            await each.stop()
