@@ -70,7 +70,9 @@ def _name(command: Command) -> str:
 
 
 def _watching(command: Command) -> bool:
-    if command.name in ("ping", "hello") or "due_at" in command.document.get("filter", {}):
+    if command.name in ("ping", "hello"):
+        return True
+    if any(name.startswith(("due_at", "sessions_ended")) for name in command.document.get("filter", {})):
         return True
     if command.collection == "workers":
         return True
