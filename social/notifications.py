@@ -106,17 +106,18 @@ async def read(social: Social, ask: Read, *, by: str) -> Unread:
 async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
     """Mark some as read, and whether there are more; the reader's other devices hear of the first and the last."""
     ids = ask.ids
-    which: Document = {"_id": {"$in": ids}} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
+    which: Document = {"_id": {"$in": ids}} if ids is not None else {}
+    unread: Document = {"recipient": by, "open": True}
+    unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
-    now_read = {"recipient": by, "open": True, **which}
     found, left = await asyncio.gather(
-        tx.many("notifications", now_read, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
+        tx.many("notifications", which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
         tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
     )
     some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
     if some:
         read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
-        tx.touch_all("notifications", {**now_read, "_id": {"$in": some}}, read_at)
+        tx.touch_all("notifications", {"_id": {"$in": some}} | unread, read_at)
         if first or not more:
             tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
     return Unread(unread=left), more
