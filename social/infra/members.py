@@ -118,7 +118,7 @@ class Members:
         row = {"beat": self._beat, "works": works, "at": clock.now()}
         await self._mongo.update("workers", {"_id": self._id}, {"$set": row}, upsert=True)
         self._told = bool(works)
-        rows = {row["_id"]: row for row in await self._mongo.many("workers", {})}
+        rows = {row["_id"]: row for row in await self._mongo.many("workers", {"_id": {"$gt": ""}})}
         self._published = rows.pop(PARTITIONS, {}).get("most", 0)
         rows.pop(self._id, None)
         self._see(rows)

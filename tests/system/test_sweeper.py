@@ -1,4 +1,4 @@
-"""Two worker processes with the sweeper's role: one of them sweeps, and the other when that one is killed."""
+"""Two worker processes with the sweeper's role share its jobs, and one has all of them when the other is killed."""
 
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +11,9 @@ from support.ports import free_ports
 from support.processes import Program
 
 
+JOBS = 6
+
+
 class Sweeper:
     """A process, and how often it swept."""
 
@@ -19,10 +22,17 @@ class Sweeper:
         self.url = f"http://127.0.0.1:{port}"
         self.program = Program("workers", folder=folder / name, WORKERS_PORT=port, **settings)
 
-    async def sweeps(self) -> int:
+    async def held(self) -> set[str]:
+        """The leases of jobs that it has, as it says."""
+        return set(re.findall(r'^plaza_lease_held{lease="(sweeper[^"]*)"} 1.0$', await self._metrics(), re.M))
+
+    async def swept(self) -> set[str]:
+        """The jobs that it did."""
+        return set(re.findall(r'^plaza_sweeps_total{outcome="done",sweep="([^"]+)"} ', await self._metrics(), re.M))
+
+    async def _metrics(self) -> str:
         async with knocking(self.url) as door:
-            text = (await door.ask("GET", "/metrics")).raw.decode()
-        return sum(int(float(each)) for each in re.findall(r"^plaza_sweeps_total{[^}]*} (\S+)$", text, re.M))
+            return (await door.ask("GET", "/metrics")).raw.decode()
 
 
 @pytest.fixture
@@ -47,17 +57,26 @@ async def sweepers(
             await each.program.kill()
 
 
-async def test_one_of_two_sweeps_and_the_other_follows_when_it_is_killed(sweepers: list[Sweeper]) -> None:
+async def test_two_share_the_jobs_and_one_has_all_when_the_other_is_killed(sweepers: list[Sweeper]) -> None:
     first, second = sweepers
     await first.program.start().answering(f"{first.url}/readyz")
 
-    async def swept(which: Sweeper, times: int) -> None:
-        assert await which.sweeps() >= times
+    async def has_all(which: Sweeper) -> None:
+        assert len(await which.held()) == JOBS
 
-    await eventually(lambda: swept(first, 1))
+    await eventually(lambda: has_all(first), timeout_s=30)
     await second.program.start().answering(f"{second.url}/readyz")
-    before = await first.sweeps()
-    await eventually(lambda: swept(first, before + 2), timeout_s=30)
-    assert await second.sweeps() == 0
+
+    async def shared() -> None:
+        ours, theirs = await first.held(), await second.held()
+        assert len(ours) == len(theirs) == JOBS // 2
+        assert not ours & theirs
+
+    await eventually(shared, timeout_s=30)
     await first.program.kill()
-    await eventually(lambda: swept(second, 1), timeout_s=30)  # the lease of the dead lasts ten seconds
+    await eventually(lambda: has_all(second), timeout_s=30)  # a lease of the dead lasts ten seconds
+
+    async def swept() -> None:
+        assert {"orphans", "sessions", "media"} <= await second.swept()
+
+    await eventually(swept, timeout_s=30)
