@@ -10,7 +10,6 @@ from support.people import knocking
 from support.ports import free_ports
 from support.processes import Program
 
-
 JOBS = 6
 
 
