@@ -35,7 +35,7 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import clock, logs, metrics, paging, tracing
+from social.infra import clock, evened, logs, metrics, paging, tracing
 from social.infra.admission import OVERLOADED, Admission
 from social.infra.revisions import Expected
 from social.infra.settings import StartError
@@ -150,7 +150,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         once = _once(raw, access, wrong) if route.once and access else None
         if wrong:
             raise ValidationFailed(errors=wrong)
-        with nullcontext() if outside else admission.work(priority):
+        with nullcontext() if outside else admission.work(priority, access.user_id if access else ""):
             answer = await route.handler(Request(raw, access, once), **arguments)
         return _respond(route, raw, answer)
 
@@ -218,7 +218,7 @@ def _method(request: web.Request) -> str:
 async def _answer(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    unmet = request.match_info.http_exception
+    unmet, began = request.match_info.http_exception, time.perf_counter()
     try:
         async with asyncio.timeout(DEADLINE_S) as request[DEADLINE]:
             if request.method == "OPTIONS" and isinstance(unmet, web.HTTPMethodNotAllowed):
@@ -227,6 +227,8 @@ async def _answer(
     except web.HTTPMove as redirection:
         return web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
+        if isinstance(error, NotFound) and USER_ID in request:  # whether it is hidden, or was never there
+            await evened.up_to(evened.FINE_S, began)
         return _problem(request, _refusal(request, error))
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from realtime.session import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
-from social.infra import clock, logs, metrics, tracing
+from social.infra import clock, evened, logs, metrics, tracing
 from social.infra.admission import Priority
 from social.infra.settings import StartError
 from social.infra.wiring import Once
@@ -61,16 +61,19 @@ async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], tim
 async def _answer(
     session: Session, event: str, arguments: tuple[Any, ...], name: str, timeout_s: float
 ) -> tuple[Ack, str]:
+    began = time.perf_counter()
     try:
         _admit(session)
         if event not in HANDLERS:
             raise NotFound(f"There is no event {event[:50]!r}")
         message = _read(CLIENT_MESSAGES[event], arguments)
         priority = Priority.ESSENTIAL if event in ESSENTIAL else Priority.USUAL
-        with session.gateway.admission.work(priority):
+        with session.gateway.admission.work(priority, session.user_id):
             async with asyncio.timeout(timeout_s):
                 data = await HANDLERS[event](session, message)
     except Exception as error:
+        if isinstance(error, NotFound):  # whether it is hidden, or was never there
+            await evened.up_to(evened.FINE_S, began)
         problem = _problem(error, name)
         return {"ok": False, "problem": problem.body(logs.request_id())}, problem.code
     return {"ok": True, "data": data}, "ok"

@@ -6,11 +6,13 @@ settles at what is answered a second times the time aimed at.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 
-from social.contracts.problems import Unavailable
+from social.contracts.problems import RateLimited, Unavailable
 from social.infra import logs, metrics
 
 log = logs.get("admission")
@@ -21,6 +23,7 @@ LOOK_EVERY_S = 0.1
 ENOUGH = 8  # requests of a window, to judge it by
 LESS = 0.8  # of the limit, after a window that was too slow
 SAY_EVERY_S = 5.0
+MOST_OF_ONE = 0.25  # of the limit, or 16: whoever opens connections without end leaves room for others
 
 
 class Priority(IntEnum):
@@ -39,12 +42,16 @@ SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
 OVERLOADED = "There is as much to do as can be done; try again in a moment"
 
 
+_door: ContextVar["Admission | None"] = ContextVar("door", default=None)  # that the present request went through
+
+
 class Admission:
     """The door of one process."""
 
     def __init__(self) -> None:
         self._limit = float(START)
         self._here = 0
+        self._of: Counter[str] = Counter()  # of each person
         self._most_here = 0
         self._took_s = 0.0
         self._count = 0
@@ -62,26 +69,48 @@ class Admission:
             self._refuse()
 
     @contextmanager
-    def work(self, priority: Priority) -> Iterator[None]:
-        """Work on a request; raises Unavailable where too many are worked on for one of this priority.
+    def work(self, priority: Priority, who: str = "") -> Iterator[None]:
+        """Work on a request of this person; raises Unavailable where too many are worked on for one of this priority.
 
+        Raises RateLimited for a person who has more than their share.
         What waits for something else than this process and its servers (a body that arrives slowly, the hash of a
         password) stays outside: it would make slow clients look like overload.
         """
         self.check(priority)
+        if who and self._of[who] >= max(LEAST / 2, self._limit * MOST_OF_ONE):
+            raise RateLimited("So many requests of one person are under way that others would wait")
         self._here += 1
+        self._of[who] += 1
+        token = _door.set(self)
         self._most_here = max(self._most_here, self._here)
         now = asyncio.get_running_loop().time
         began = now()
         try:
             yield
         finally:
+            _door.reset(token)
             self._here -= 1
+            self._of[who] -= 1
+            if not self._of[who]:
+                del self._of[who]
             ended = now()
             self._took_s += ended - began
             self._count += 1
             if ended - self._looked_at >= LOOK_EVERY_S and self._count >= ENOUGH:
                 self._adapt(ended)
+
+    @staticmethod
+    @contextmanager
+    def aside() -> Iterator[None]:
+        """The present request only waits in here, and keeps nobody out meanwhile."""
+        door = _door.get()
+        if door is not None:
+            door._here -= 1
+        try:
+            yield
+        finally:
+            if door is not None:
+                door._here += 1
 
     def _adapt(self, now: float) -> None:
         if self._took_s / self._count > AIM_S:

@@ -5,7 +5,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from social.infra.admission import Admission
+
 GRAIN_S = 0.05  # longer than it takes to look at a page of rows that are then not shown
+FINE_S = 0.02  # longer than it takes to look for one thing that is then not shown
 
 
 @asynccontextmanager
@@ -21,4 +24,10 @@ async def evened() -> AsyncIterator[None]:
 
 
 async def _wait(began: float) -> None:
-    await asyncio.sleep(GRAIN_S - (time.perf_counter() - began) % GRAIN_S)
+    with Admission.aside():
+        await up_to(GRAIN_S, began)
+
+
+async def up_to(grain_s: float, began: float) -> None:
+    """Wait until a multiple of the grain has passed since `began`, by `time.perf_counter`."""
+    await asyncio.sleep(grain_s - (time.perf_counter() - began) % grain_s)

@@ -1,5 +1,6 @@
 """What people tell the operator of each other."""
 
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from support.plaza import Plaza
 
 from social import reports
 from social.contracts.reports import Report
+from social.infra.evened import FINE_S
 
 
 async def say(person: Person, kind: str, target: str, **more: Any) -> Any:
@@ -46,6 +48,26 @@ async def test_what_is_not_there_or_ones_own_cannot_be_reported(ada: Person) -> 
     post = await ada.publish("mine")
     for kind, target in (("user", ada.id), ("post", post.id)):
         assert (await say(ada, kind, target)).wrong_fields() == {"/target": "oneself"}
+
+
+async def test_what_is_hidden_cannot_be_told_from_nothing_by_a_report(ada: Person, bob: Person, eve: Person) -> None:
+    post = await ada.publish("hello")
+    comment = await ada.comment(post, "yes")
+    closed = (await eve.ask("POST", "/v1/posts", {"text": "for friends", "visibility": "followers"})).body["id"]
+    await ada.ask("PUT", "/v1/users/bob/block")
+    for kind, target in (("post", post.id), ("comment", comment.id), ("post", closed)):
+        hidden, nothing = await say(bob, kind, target), await say(bob, kind, "0" * 24)
+        hidden.refused(404, "not_found")
+        assert (hidden.status, hidden.body["code"]) == (nothing.status, nothing.body["code"])
+
+
+async def test_what_is_hidden_takes_as_long_as_nothing(ada: Person, bob: Person) -> None:
+    post = await ada.publish("hello")
+    await ada.ask("PUT", "/v1/users/bob/block")
+    for path in (f"/v1/posts/{post.id}", f"/v1/posts/{'0' * 24}", "/v1/users/ada", "/v1/users/nobody_at_all"):
+        began = time.perf_counter()
+        (await bob.ask("GET", path)).refused(404, "not_found")
+        assert time.perf_counter() - began >= FINE_S, path
 
 
 async def test_a_report_says_what_it_is_about(ada: Person, bob: Person) -> None:
