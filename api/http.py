@@ -269,6 +269,8 @@ def _refusal(raw: web.Request, error: Exception) -> Problem:
             return MethodNotAllowed(sorted(error.allowed_methods))
         case web.HTTPRequestEntityTooLarge():
             return TooLarge(f"A body can have {MAX_BODY} bytes")
+        case ConnectionResetError() if raw.transport is None:  # the client went in the middle of its body
+            return BodyTimeout()
         case TimeoutError() | StartError():  # the store refuses us: only a start ends with that
             return Unavailable()
     log.exception("request failed", route=raw[ROUTE])

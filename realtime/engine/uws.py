@@ -162,9 +162,15 @@ class NativeEngine(Engine):
         behavior.sendPingsAutomatically = False
         behavior.upgrade, behavior.open = _on_upgrade, _on_open
         behavior.message, behavior.close = _on_message, _on_close
+        behavior.ping = behavior.pong = _on_control_frame  # uWebSockets itself answers a ping
         for path in {self.options.path, self.options.path.rstrip("/")}:
             lib.uws_ws(0, self._app, path.encode(), behavior[0], me)
         lib.uws_app_any(0, self._app, b"/*", _on_request, me)  # a missing route would close the connection
+
+    def control_frame(self, wire: "NativeWire", size: int) -> None:
+        """Count a ping or pong of the websocket like any packet."""
+        if wire.session is not None:
+            self._afford(wire.session, size)
 
     async def _listen(self, host: str, port: int) -> int:
         _raise_descriptor_limit()
@@ -355,6 +361,13 @@ def _on_message(ws: Any, message: Any, size: int, opcode: int, _me: Any) -> None
     if wire is not None:
         data = bytes(ffi.buffer(message, size)) if size else b""
         wire.engine.wire_received(wire, data if opcode == _BINARY else data.decode())
+
+
+@ffi.callback("void(uws_websocket_t *, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
+def _on_control_frame(ws: Any, _message: Any, size: int, _me: Any) -> None:
+    wire = call(lib.uws_ws_get_user_data(0, ws))
+    if wire is not None:
+        wire.engine.control_frame(wire, size)
 
 
 @ffi.callback("void(uws_websocket_t *, int, const char *, size_t, void *)")  # type: ignore[untyped-decorator]

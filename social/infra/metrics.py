@@ -1,5 +1,6 @@
 """Every process's metrics, by the names the field uses; labels are few and bounded. docs/metrics.md is made of this."""
 
+import time
 from collections.abc import Mapping
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
@@ -119,6 +120,20 @@ REVOCATIONS_LAG_S = Gauge("plaza_revocations_lag_seconds", "Since the revoked se
 LISTENER_UP = Gauge("plaza_listener_up", "1 while the Redis listener is confirmed")
 
 
-def exposition() -> bytes:
-    """The Prometheus text of this process."""
-    return generate_latest(REGISTRY)
+class _Exposition:
+    """The Prometheus text of this process: that of a moment ago, where else much of its time went into writing it."""
+
+    def __init__(self) -> None:
+        self._text, self._until = b"", float("-inf")
+
+    def __call__(self) -> bytes:
+        began = time.monotonic()
+        if began >= self._until:
+            self._text = generate_latest(REGISTRY)
+            ended = time.monotonic()
+            self._until = ended + RESTS * (ended - began)
+        return self._text
+
+
+RESTS = 10  # times as long as it took to write
+exposition = _Exposition()

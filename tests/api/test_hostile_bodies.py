@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support.eventually import eventually
 from support.loops import held
 from support.people import Door, Person
 from support.pictures import picture, uploaded
@@ -238,3 +239,29 @@ async def test_half_a_request_that_drips_is_cut(plaza: Any, monkeypatch: pytest.
 
 def test_forms_have_fewer_lines_than_would_hold_anybody_up() -> None:
     assert forms.MOST_LINES * forms.LONGEST_LINE <= MIB
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/login", "/v1/media"])
+async def test_who_goes_in_the_middle_of_a_body_is_no_error_of_ours(
+    ada: Person, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    url = urlsplit(ada.door.url)
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n"
+        f"Authorization: Bearer {ada.tokens.access_token}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode()
+    )
+    writer.write(HEAD + b"x" * 50_000)
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.transport.abort()
+    said = ""
+
+    async def told() -> None:
+        nonlocal said
+        said += capsys.readouterr().out
+        assert f"route={path} status=408" in said
+
+    await eventually(told)
+    assert "failed" not in said

@@ -122,7 +122,7 @@ async def test_frames_that_only_the_websocket_knows_hold_nobody_up(sio):
             flooding = asyncio.create_task(raw.flood(control(opcode)))
             await bystander.send_str('421["echo",7]')
             assert await sio.client.text(bystander) == "431[7]"
-            await flooding
+            assert await flooding
         raw.writer.transport.abort()
         assert loop.longest_s < MOST_HELD_S
     await bystander.close()
