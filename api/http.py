@@ -227,6 +227,8 @@ async def _answer(
     except web.HTTPMove as redirection:
         return web.Response(status=redirection.status, headers={"Location": str(redirection.location)})
     except Exception as error:
+        if isinstance(error, ConnectionResetError) and request.transport is None:
+            error = BodyTimeout()  # the client went in the middle of it
         if isinstance(error, NotFound) and USER_ID in request:  # whether it is hidden, or was never there
             await evened.up_to(evened.FINE_S, began)
         return _problem(request, _refusal(request, error))
@@ -269,8 +271,6 @@ def _refusal(raw: web.Request, error: Exception) -> Problem:
             return MethodNotAllowed(sorted(error.allowed_methods))
         case web.HTTPRequestEntityTooLarge():
             return TooLarge(f"A body can have {MAX_BODY} bytes")
-        case ConnectionResetError() if raw.transport is None:  # the client went in the middle of its body
-            return BodyTimeout()
         case TimeoutError() | StartError():  # the store refuses us: only a start ends with that
             return Unavailable()
     log.exception("request failed", route=raw[ROUTE])
