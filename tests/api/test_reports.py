@@ -50,17 +50,6 @@ async def test_what_is_not_there_or_ones_own_cannot_be_reported(ada: Person) -> 
         assert (await say(ada, kind, target)).wrong_fields() == {"/target": "oneself"}
 
 
-async def test_what_is_hidden_cannot_be_told_from_nothing_by_a_report(ada: Person, bob: Person, eve: Person) -> None:
-    post = await ada.publish("hello")
-    comment = await ada.comment(post, "yes")
-    closed = (await eve.ask("POST", "/v1/posts", {"text": "for friends", "visibility": "followers"})).body["id"]
-    await ada.ask("PUT", "/v1/users/bob/block")
-    for kind, target in (("post", post.id), ("comment", comment.id), ("post", closed)):
-        hidden, nothing = await say(bob, kind, target), await say(bob, kind, "0" * 24)
-        hidden.refused(404, "not_found")
-        assert (hidden.status, hidden.body["code"]) == (nothing.status, nothing.body["code"])
-
-
 async def test_what_is_hidden_takes_as_long_as_nothing(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await ada.ask("PUT", "/v1/users/bob/block")
