@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
@@ -127,9 +128,9 @@ async def test_one_person_with_many_connections_leaves_room_for_others(people: l
     await others.come(people[1:], 0.2 * CAPACITY, 1.0)
     await flooding
     assert not others.refusals
-    for answer in flood.refusals:
-        answer.refused(429, "rate_limited")
-    assert flood.refusals
+    told = Counter(answer.status for answer in flood.refusals)
+    assert set(told) <= {429, 503}  # on a slow machine there may be no room for anybody for a moment
+    assert told[429] > 10 * told[503]
 
 
 async def test_who_only_waits_until_an_answer_may_be_given_takes_nobodys_place() -> None:
