@@ -131,9 +131,10 @@ class _Exposition:
         if began >= self._until:
             self._text = generate_latest(REGISTRY)
             ended = time.monotonic()
-            self._until = ended + RESTS * (ended - began)
+            self._until = ended + min(OLDEST_S, RESTS * (ended - began))
         return self._text
 
 
 RESTS = 10  # times as long as it took to write
+OLDEST_S = 1.0
 exposition = _Exposition()

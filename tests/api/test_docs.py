@@ -15,6 +15,7 @@ from social import asyncapi
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
 from social.contracts.pushes import SERVER_EVENTS
+from social.infra import metrics
 
 SERVICES = [service.name for service in ALL]
 
@@ -113,20 +114,28 @@ async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: 
     assert all(re.fullmatch(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"', each) for each in times)
 
 
+@pytest.fixture
+def nobody_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test's text of the metrics is not remembered."""
+    monkeypatch.setattr(metrics, "exposition", type(metrics.exposition)())
+
+
+@pytest.mark.usefixtures("nobody_asked_yet")
 async def test_health_and_metrics_need_no_token(door: Door) -> None:
     await door.ask("GET", "/v1/users/me")
     assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
     assert (await door.ask("GET", "/readyz")).body == {"status": "ready", "checks": {"mongo": "ok", "broker": "ok"}}
-    metrics = (await door.ask("GET", "/metrics")).raw.decode()
-    assert 'plaza_http_requests_total{method="GET",route="/v1/users/me",status="401"}' in metrics
+    text = (await door.ask("GET", "/metrics")).raw.decode()
+    assert 'plaza_http_requests_total{method="GET",route="/v1/users/me",status="401"}' in text
 
 
+@pytest.mark.usefixtures("nobody_asked_yet")
 async def test_metrics_of_nonsense_paths_are_one_series(door: Door) -> None:
     for n in range(5):
         await door.ask("GET", f"/nonsense/{n}")
-    metrics = (await door.ask("GET", "/metrics")).raw.decode()
-    assert "/nonsense" not in metrics
-    assert 'route="-",status="404"' in metrics
+    text = (await door.ask("GET", "/metrics")).raw.decode()
+    assert "/nonsense" not in text
+    assert 'route="-",status="404"' in text
 
 
 def problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
