@@ -157,7 +157,7 @@ class _Paced:
             return await self._body.read(size)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        """One line; raises ValueError for one too many."""
+        """Read one line around the parts; raises ValueError beyond `MOST_LINES` of them."""
         self._lines += 1
         if self._lines > MOST_LINES:
             raise ValueError(f"more than {MOST_LINES} lines around its parts")

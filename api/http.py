@@ -158,7 +158,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def _admit(route: Route, raw: web.Request) -> Access | None:
-    """Who asks, within what they may ask for: a token that is none counts as none, however it fails to be one."""
+    """Return who asks, and count the request; one with an unreadable token counts against its address."""
     try:
         signed = route.signed and "signature" in raw.query
         access = authenticate(raw) if route.auth and not signed else None

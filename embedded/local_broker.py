@@ -170,5 +170,5 @@ class _Deliveries:
         return [*taken]
 
     def left(self) -> list[LocalDelivery]:
-        """What was taken, and neither acked nor put off."""
+        """The deliveries that were taken and are neither acked nor retried."""
         return [each for each in self._taken if not each.given_away]

@@ -132,7 +132,7 @@ def of_streams(figures: Figures) -> Rows:
 
 
 def of_workers(figures: Figures) -> Rows:
-    """One worker process, and two that share the partitions."""
+    """Rows that compare one worker process with two that share the partitions."""
     rows = [
         [f"{figures['events']:,} likes, {figures['rounds']} rounds", "events/s", "workers' CPU per event", "busy cores"]
     ]

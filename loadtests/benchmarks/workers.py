@@ -85,7 +85,7 @@ async def done(mongo: Mongo, posts: Sequence[str], each: int) -> None:
 
 
 async def measure(social: Social, environment: Mapping[str, str], count: int, each: int) -> Round:
-    """One round with so many workers; `each`: likes of a post."""
+    """Measure one round with this many workers and `each` likes of every post."""
     mongo = social.mongo
     authors, fans = await people(mongo, POSTS), await people(mongo, each)
     posts = [await liked(mongo, author, fans) for author in authors]

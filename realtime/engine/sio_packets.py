@@ -18,7 +18,7 @@ _ACK = re.compile(r"(?:3|(6)[0-9]{1,2}-)(?:(/[^,]*),)?([0-9]{1,18})\[")
 
 
 class AckHead(NamedTuple):
-    """What an ack says before its data."""
+    """The head of an ack packet: everything before its data."""
 
     binary: bool
     namespace: str

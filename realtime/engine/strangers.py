@@ -38,7 +38,7 @@ class Strangers:
         return oldest
 
     def remove(self, session: "Session") -> None:
-        """It has an owner now, or is gone."""
+        """Stop counting a connection that has logged in or closed."""
         if session not in self._all:
             return
         del self._all[session]

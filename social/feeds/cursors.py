@@ -46,7 +46,7 @@ def fingerprint(place: str) -> int:
 
 
 def pack(at: Older | Newer) -> bytes:
-    """What is sealed of a place."""
+    """Return the bytes of a place that a cursor seals."""
     if isinstance(at, Older):
         return _PLACE.pack(_OLDER, bytes.fromhex(at.place), at.beyond, bytes.fromhex(at.near[:8] or "0" * 8))
     seen = b"".join(each.to_bytes(3, "big") for each in sorted(at.seen))

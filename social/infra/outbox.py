@@ -63,8 +63,11 @@ class Outbox:
     async def finish(self, timeout_s: float) -> None:
         """Delete now what was to be deleted soon; what is left is sent twice."""
         if self._gone is not None:
-            gone = self._delete_at(0.0, ())
-            await asyncio.wait([gone], timeout=timeout_s)
+            self._delete_at(0.0, ())
+            await asyncio.sleep(0)  # until that has begun
+        waiting = [*self._deleting, *([self._gone] if self._gone else [])]
+        if waiting:
+            await asyncio.wait(waiting, timeout=timeout_s)
 
     def _delete_at(self, at: float, ids: Sequence[str]) -> "asyncio.Future[None]":
         loop = asyncio.get_running_loop()

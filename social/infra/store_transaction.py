@@ -1,8 +1,8 @@
 """One store transaction, from its start to its commit, as one job of a thread.
 
 Each command that the event loop awaits costs this process two changes of threads and the driver's bookkeeping around
-them; a transaction as one job costs that once. The commands are bare ones, since the driver's bulk API
-builds the same at a higher price.
+them; a transaction as one job costs that once. The commands are bare
+ones, since the driver's bulk API builds the same at a higher price.
 """
 
 import contextlib
