@@ -36,7 +36,7 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, evened, logs, metrics, paging, tracing
-from social.infra.admission import OVERLOADED, Admission
+from social.infra.admission import Admission, Overloaded
 from social.infra.revisions import Expected
 from social.infra.settings import StartError
 from social.infra.tokens import Access
@@ -245,9 +245,7 @@ def _tell(request: web.Request, status: int, took_s: float) -> None:
         outcome["user_id"] = user_id
     if problem := request.get(PROBLEM):
         outcome["code"] = problem.code
-    if route in WATCHING or (
-        problem and problem.detail == OVERLOADED
-    ):  # the door itself says now and then how many it refuses
+    if route in WATCHING or isinstance(problem, Overloaded):  # the door itself says now and then how many it refuses
         log.debug("request", **outcome)
     elif problem and status >= 500:
         log.warning("request", **outcome, cause=repr(problem.__cause__))

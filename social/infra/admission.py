@@ -39,7 +39,12 @@ class Priority(IntEnum):
 
 SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
 
-OVERLOADED = "There is as much to do as can be done; try again in a moment"
+
+class Overloaded(Unavailable):
+    """A request that was refused before any work was done for it."""
+
+    def __init__(self) -> None:
+        super().__init__("There is as much to do as can be done; try again in a moment")
 
 
 _door: ContextVar["Admission | None"] = ContextVar("door", default=None)  # that the present request went through
@@ -64,13 +69,13 @@ class Admission:
         return int(self._limit)
 
     def check(self, priority: Priority) -> None:
-        """Raises Unavailable where a request of this priority would be refused now."""
+        """Raises Overloaded where a request of this priority would be refused now."""
         if self._here >= self._limit * SHARES[priority]:
             self._refuse()
 
     @contextmanager
     def work(self, priority: Priority, who: str = "") -> Iterator[None]:
-        """Work on a request of this person; raises Unavailable where too many are worked on for one of this priority.
+        """Work on a request of this person; raises Overloaded where too many are worked on for one of this priority.
 
         Raises RateLimited for a person who has more than their share.
         What waits for something else than this process and its servers (a body that arrives slowly, the hash of a
@@ -127,4 +132,4 @@ class Admission:
         if now - self._said_at >= SAY_EVERY_S:
             log.warning("overloaded: requests are refused", refused=self._refused, limit=self.limit)
             self._said_at, self._refused = now, 0
-        raise Unavailable(OVERLOADED)
+        raise Overloaded
