@@ -9,8 +9,9 @@ from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction, reachable
 
 WINDOW = 256  # items kept; a client that missed more fetches again
-EVERY = timedelta(milliseconds=300)  # what happens to one person more often than this is told together,
-AT_ONCE = 3 * EVERY  # after a few times at once
+EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is told together,
+EVERY_WHEN_BUSY = timedelta(milliseconds=300)  # and while events wait for the consumer more often than this,
+AT_ONCE = timedelta(milliseconds=900)  # after a few times at once
 FURTHEST = timedelta(seconds=20)  # that pace can be ahead: with much at once, by a clock that is 15 s ahead
 HEAD = ("epoch", "seq", "paced_until")
 
@@ -68,7 +69,8 @@ class Head(NamedTuple):
     def rests_until(self, now: datetime) -> datetime | None:
         """Until when to tell nothing more, of a stream that moved much lately; None where it may move.
 
-        A token bucket as one time (GCRA): each append moves it on by 300 ms, and it may be 900 ms ahead.
+        A token bucket as one time (GCRA): each append moves it on by 100 ms, by 300 ms while the consumer is busy, and
+        it may be 900 ms ahead.
         """
         until = clock.believed(self.paced_until, now, FURTHEST)
         return until - AT_ONCE if until > now + AT_ONCE else None
@@ -88,8 +90,12 @@ async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = Fals
     }
 
 
-def number(tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry]) -> list[Item]:
+def number(
+    tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry], *, every: timedelta = EVERY_WHEN_BUSY
+) -> list[Item]:
     """Hand over entries to be appended, in one step; the items they are then, each with its seq.
+
+    `every`: how often the stream may move from now on.
 
     Where the stream moved since `head` was read, the verb runs anew. A revision among the items of `head` keeps the
     number it has, and one that a later revision superseded is left out: the stream stays contiguous and never goes
@@ -109,7 +115,7 @@ def number(tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry]) 
     if new:
         newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
         now = clock.now()
-        paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + EVERY
+        paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + every
         moved = {"seq": new[-1].s, "paced_until": paced}
         unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
         tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from social import replay, streams
@@ -15,6 +15,8 @@ from social.infra.inbox import Happened
 from social.infra.mongo import Document, Transaction
 from social.infra.wiring import Social
 from social.streams import Head
+
+PROMPT = timedelta(milliseconds=150)  # from an event to the consumer that is not busy
 
 
 class News(NamedTuple):
@@ -54,8 +56,15 @@ async def of_reading(tx: Transaction, happened: Happened, event: NotificationsRe
     return News(event.user_id, item.k, item.rev, item.e, happened.at, told.data, happened.trace)
 
 
-def number(tx: Transaction, heads: Mapping[str, Head], all_news: Sequence[News]) -> list[Numbered]:
-    """Hand over the news of each person to be appended to their stream, in one step; those who are gone miss it."""
+def number(
+    tx: Transaction, heads: Mapping[str, Head], all_news: Sequence[News], happened_at: datetime
+) -> list[Numbered]:
+    """Hand over the news of each person to be appended to their stream, in one step; those who are gone miss it.
+
+    `happened_at`: when the first of it happened, or was due. Where that is long ago the consumer is busy, and from now
+    on tells each person of more at once.
+    """
+    every = streams.EVERY_WHEN_BUSY if clock.now() - happened_at > PROMPT else streams.EVERY
     by_recipient: dict[str, dict[str, News]] = defaultdict(dict)
     for news in all_news:
         by_recipient[news.recipient][news.k] = news
@@ -63,7 +72,7 @@ def number(tx: Transaction, heads: Mapping[str, Head], all_news: Sequence[News])
     for recipient, by_key in by_recipient.items():
         if head := heads.get(recipient):
             entries = [streams.Entry(news.k, news.rev, news.e) for news in by_key.values()]
-            items = streams.number(tx, recipient, head, entries)
+            items = streams.number(tx, recipient, head, entries, every=every)
             numbered += [Numbered(by_key[item.k], head.epoch, item.s) for item in items]
     return numbered
 

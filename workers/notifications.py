@@ -110,7 +110,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
     told = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
     later = {group["_id"]: resting.get(group["recipient"], now + LATER) for group in changed}
     changes.write(changed, at, {group_id: each is not None for group_id, each in shown.items()}, later)
-    return Recorded(news.number(tx, heads, told), again, _due_s(happened, changed, now), between)
+    return Recorded(news.number(tx, heads, told, at), again, _due_s(happened, changed, now), between)
 
 
 def _readings(happened: Sequence[Happened]) -> list[tuple[Happened, NotificationsRead]]:
@@ -191,6 +191,7 @@ async def due(social: Social) -> float:
 
 async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
     """Tell of groups that are due: number them and write down that they were told, then push."""
+    due_at = min(group["due_at"] for group in groups)
 
     async def tell(tx: Transaction) -> list[Numbered]:
         due = groups
@@ -205,7 +206,7 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
                 notifications.told(tx, group, shown=shown[group["_id"]] is not None)
             else:
                 notifications.postpone(tx, group, LATER)
-        return news.number(tx, heads, told)
+        return news.number(tx, heads, told, due_at)
 
     numbered, _ = await social.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)
     await news.push(social, numbered)

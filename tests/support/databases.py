@@ -35,16 +35,21 @@ class Databases:
 
     def __init__(self) -> None:
         self._free: deque[str] = deque()
+        self._clients: dict[str, pymongo.MongoClient[dict[str, Any]]] = {}  # by the URL of the store
+
+    def _client(self, url: str) -> pymongo.MongoClient[dict[str, Any]]:
+        if url not in self._clients:
+            self._clients[url] = pymongo.MongoClient(url)
+        return self._clients[url]
 
     async def take(self, url: str) -> str:
         """An empty one, to be given back."""
-        with pymongo.MongoClient[dict[str, Any]](url) as client:
-            while len(self._free) >= KEPT:
-                name = self._free.popleft()
-                if emptied(client[name]):
-                    return name
-                client.drop_database(name)
-                made.discard(name)
+        while len(self._free) >= KEPT:
+            name = self._free.popleft()
+            if emptied(self._client(url)[name]):
+                return name
+            self._client(url).drop_database(name)
+            made.discard(name)
         mongo = Mongo(url, name := a_name())
         try:
             await migrate(mongo)
@@ -65,9 +70,10 @@ class Databases:
             found[name] = await wrong(mongo)
             mongo.close()
             made.discard(name)
-        with pymongo.MongoClient[dict[str, Any]](url) as client:
-            for name in self._free:
-                client.drop_database(name)
+        for name in self._free:
+            self._client(url).drop_database(name)
+        for client in self._clients.values():
+            client.close()
         self._free.clear()
         assert not any(found.values()), found
 
@@ -75,11 +81,22 @@ class Databases:
 def emptied(database: Database[dict[str, Any]]) -> bool:
     """Whether it could be emptied, quickly, and has its collections."""
     there = set(database.list_collection_names())
-    if not there.issuperset(INDEXES) or database.command("dbStats")["objects"] > MANY:
+    if not there.issuperset(INDEXES):
         return False
-    for name in there:
-        if name in INDEXES:
-            database[name].delete_many({})
-        else:
-            database.drop_collection(name)
+    for name in there.difference(INDEXES):
+        database.drop_collection(name)
+    filled = _filled(database)
+    if sum(filled.values()) > MANY:
+        return False
+    for name in filled:
+        database[name].delete_many({})
     return True
+
+
+def _filled(database: Database[dict[str, Any]]) -> dict[str, int]:
+    """The collections that are not empty, all asked for at once, and how many documents each has, up to so many."""
+    first, *others = (
+        (name, [{"$limit": MANY + 1}, {"$group": {"_id": name, "documents": {"$sum": 1}}}]) for name in sorted(INDEXES)
+    )
+    unions = [{"$unionWith": {"coll": name, "pipeline": pipeline}} for name, pipeline in others]
+    return {each["_id"]: each["documents"] for each in database[first[0]].aggregate([*first[1], *unions])}

@@ -530,7 +530,8 @@ async def later(scene: Scene) -> None:
 async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
     scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "EVERY", timedelta(seconds=2))
+    for pace in ("EVERY", "EVERY_WHEN_BUSY"):
+        monkeypatch.setattr(streams, pace, timedelta(seconds=2))
     monkeypatch.setattr(streams, "AT_ONCE", timedelta(seconds=6))
     fans = [await door.register(f"fan{n}") for n in range(12)]
     viral, other = await scene.post(ada), await scene.post(bob)
@@ -547,6 +548,28 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
     (like,) = await ada.notifications()
     assert (last["k"], last["rev"]) == (like.id, like.rev)
     await consistent(scene)
+
+
+async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldom(
+    scene: Scene, ada: Person, bob: Person, door: Door
+) -> None:
+    posts = {person.id: await scene.post(person) for person in (ada, bob)}
+    fan = await door.register("fan")
+
+    async def rests_s(person: Person, waited: timedelta) -> float:
+        """For how long a stream rests after the news of an event that waited so long."""
+        await scene.like(posts[person.id], fan, author=person)
+        happened = await scene.waiting()
+        await scene.social.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
+        before = clock.now()
+        await scene.handle([each._replace(at=before - waited) for each in happened])
+        row = await scene.social.mongo.one("streams", {"_id": person.id})
+        assert row is not None
+        return (row["paced_until"] - before).total_seconds()
+
+    swift, busy = await rests_s(ada, timedelta(seconds=-60)), await rests_s(bob, timedelta(seconds=1))
+    assert busy > streams.EVERY_WHEN_BUSY.total_seconds() - 0.01
+    assert swift < busy - 0.1
 
 
 async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
@@ -614,7 +637,8 @@ async def test_what_is_delivered_again_is_pushed_again_under_the_same_number(
     scene: Scene, ada: Person, bob: Person, eve: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever handled it may have died before its push; what no gateway missed, they drop."""
-    monkeypatch.setattr(streams, "EVERY", timedelta(0))  # all is told at once
+    for pace in ("EVERY", "EVERY_WHEN_BUSY"):
+        monkeypatch.setattr(streams, pace, timedelta(0))  # all is told at once
     monkeypatch.setattr(streams, "AT_ONCE", timedelta(0))
     post = await scene.post(ada)
     comment = await scene.comment(post, bob, author=ada)
