@@ -30,7 +30,6 @@ async def held() -> AsyncIterator[Held]:
 
     What hundreds of tests before left in this process is not looked through by the garbage collector meanwhile.
     """
-    gc.collect()
     gc.freeze()
     seen = Held()
     watching = asyncio.create_task(seen.watch())
