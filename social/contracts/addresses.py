@@ -1,10 +1,10 @@
 """E-mail addresses: one spelling for each, with the domain as DNS and mail servers write it (A-labels, RFC 5890)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import idna
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 LONGEST = 254  # RFC 5321, with its domain in A-labels
@@ -33,27 +33,20 @@ def _mailable(address: str) -> str:
     return f"{checked.ascii_local_part}@{checked.ascii_domain}".lower()
 
 
-def _shape(says: str) -> dict[str, Any]:
-    return {
-        "type": "string",
-        "format": "idn-email",
-        "maxLength": LONGEST,
-        "description": f"{says}; spaces around it are taken off, and it is kept in lower case, its domain in A-labels",
-        "examples": ["ada@example.org"],
-    }
-
-
-_Spelled = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST, pattern="^[^@]+@[^@]+$")]
+KEPT = "spaces around it are taken off, and it is kept in lower case, its domain in A-labels"
+_Spelled = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=LONGEST, pattern=r"^[^@\x00]+@[^@\x00]+$")
+]
 Email = Annotated[
     _Spelled,
     AfterValidator(_mailable),
-    WithJsonSchema(
-        _shape(
-            "an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since few"
-            " mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA)"
-        )
+    Field(
+        description="an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since"
+        f" few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); {KEPT}",
+        examples=["ada@example.org"],
+        json_schema_extra={"format": "idn-email"},
     ),
 ]
 GivenEmail = Annotated[  # of an account that may be older than the rules for new ones
-    _Spelled, StringConstraints(pattern=r"^[^\x00]*$"), AfterValidator(normal), WithJsonSchema(_shape("an address"))
+    _Spelled, AfterValidator(normal), Field(description=f"an address; {KEPT}", examples=["ada@example.org"])
 ]

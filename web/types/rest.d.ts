@@ -1741,7 +1741,6 @@ export interface components {
         /** @description Whose password is forgotten. */
         RequestPasswordReset: {
             /**
-             * Format: idn-email
              * @description an address; spaces around it are taken off, and it is kept in lower case, its domain in A-labels
              * @example ada@example.org
              */
