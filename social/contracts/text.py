@@ -20,11 +20,9 @@ _CHARACTER = regex.compile(r"\p{RI}{2}[\p{GCB=Extend}\p{GCB=ZWJ}]*+|\X")
 _DIRECTION_MARKS = regex.compile(r"\p{Bidi_Control}+")
 _SPACES = regex.compile(r"\p{Zs}+")
 # Blanks that Unicode calls symbols and letters: a Braille cell, a note's head, two hieroglyphs.
-_BLANK = regex.compile(r"[\u2800\U0001d159\U00013441\U00013442]")
-_SEEN = regex.compile(
-    r"[\p{L}\p{N}\p{P}\p{S}\p{Co}\p{Cn}--[\p{Default_Ignorable_Code_Point}\p{NChar}\u2800\U0001d159\U00013441\U00013442]]",
-    regex.V1,
-)
+_BLANKS = r"\u2800\U0001d159\U00013441\U00013442"
+_BLANK = regex.compile(rf"[{_BLANKS}]")
+_SEEN = regex.compile(rf"[\p{{L}}\p{{N}}\p{{P}}\p{{S}}\p{{Co}}\p{{Cn}}--[\p{{DI}}\p{{NChar}}{_BLANKS}]]", regex.V1)
 _TOO_MANY_MARKS = regex.compile(rf"\p{{M}}{{{MOST_MARKS + 1}}}")
 _UNSAFE_STREAM = regex.compile(rf"\p{{M}}{{{STREAM_SAFE + 1}}}")
 
@@ -44,7 +42,7 @@ _freeform = get_profile("FreeFormClass", unicodedata=unicodedata2)  # each Pytho
 
 def characters(text: str) -> int:
     """How many characters people count: grapheme clusters of UAX 29."""
-    return sum(1 for _ in _CHARACTER.finditer(text))
+    return len(_CHARACTER.findall(text))
 
 
 def _line(text: str) -> str:
@@ -52,13 +50,18 @@ def _line(text: str) -> str:
     if _TOO_MANY_MARKS.search(text):
         raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": MOST_MARKS})
     name = str(_SPACES.sub(" ", unicodedata2.normalize("NFC", text)))
-    masked = _BLANK.sub("\u2063", _WHOLE.sub("*", name))
+    if blank := _BLANK.search(name):
+        raise _not_allowed(blank[0])
+    masked = _WHOLE.sub("*", name)
     try:
         _freeform.enforce(masked)
     except UnicodeEncodeError as refused:
-        code = f"U+{ord(masked[refused.start]):04X}"
-        raise PydanticCustomError("text_not_allowed", "Must not have {code} there", {"code": code}) from None
+        raise _not_allowed(masked[refused.start]) from None
     return name
+
+
+def _not_allowed(letter: str) -> PydanticCustomError:
+    return PydanticCustomError("text_not_allowed", "Must not have {code} there", {"code": f"U+{ord(letter):04X}"})
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ class Words:
         self._fits(text)
         if not text.isascii() and _UNSAFE_STREAM.search(text):
             raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": STREAM_SAFE})
-        text = self.clean(text)
-        self._fits(text)  # normalised, it may have become longer
+        given, text = text, self.clean(text)
+        if text is not given:
+            self._fits(text)  # normalised, it may have become longer
         if not text and not self.may_be_empty:
             raise PydanticKnownError("string_too_short", {"min_length": 1})
         if text and not _SEEN.search(text):
