@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from social.contracts.addresses import Email
 from social.contracts.base import Ask, Contract, Id, NoNul, Page, Time
-from social.contracts.text import HttpsUrl, Line, Prose
+from social.contracts.text import HttpsUrl, Line, Prose, can_be_seen, without_direction_marks
 
 # Of pages and routes, and of those whom people would take for the operator; compared without underscores.
 _RESERVED = """
@@ -41,9 +41,14 @@ Password = Annotated[
 GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
+JOINERS = "\u200c\u200d"  # of scripts and of emoji
+
+
 def clean_device(device: str) -> str:
-    """Printable text only: what a client calls itself is shown to its owner, and may not disguise itself there."""
-    return " ".join("".join(each if each.isprintable() else " " for each in device).split())
+    """Printable text and joiners: what a client calls itself is shown to its owner, and may disguise nothing there."""
+    shown = (each if each.isprintable() or each in JOINERS else " " for each in without_direction_marks(device))
+    name = " ".join("".join(shown).split())
+    return name if can_be_seen(name) else ""
 
 
 Device = Annotated[

@@ -45,6 +45,16 @@ def characters(text: str) -> int:
     return len(_CHARACTER.findall(text))
 
 
+def without_direction_marks(text: str) -> str:
+    """A text without the marks that turn what follows them; phones put them around names that are copied."""
+    return str(_DIRECTION_MARKS.sub("", text))
+
+
+def can_be_seen(text: str) -> bool:
+    """Whether anything of a text leaves a trace on a screen."""
+    return _SEEN.search(text) is not None
+
+
 def _line(text: str) -> str:
     """A name as people read it: NFC, with single plain spaces (RFC 8266, 2.1), and nothing that is invisible."""
     if _TOO_MANY_MARKS.search(text):
@@ -75,7 +85,7 @@ class Words:
     most_bytes: int
     says: str
     may_be_empty: bool = False
-    keeps_marks: bool = False  # of direction: phones put them around names that are copied, and they turn what follows
+    keeps_marks: bool = False  # of direction
     clean: Callable[[str], str] = str.strip
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -97,7 +107,7 @@ class Words:
 
     def check(self, text: str) -> str:
         """The text as it is kept; raises what pydantic tells the client. Takes time in proportion to the bytes."""
-        text = (text if self.keeps_marks else _DIRECTION_MARKS.sub("", text)).strip()
+        text = (text if self.keeps_marks else without_direction_marks(text)).strip()
         self._fits(text)
         if not text.isascii() and _UNSAFE_STREAM.search(text):
             raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": STREAM_SAFE})
@@ -106,7 +116,7 @@ class Words:
             self._fits(text)  # normalised, it may have become longer
         if not text and not self.may_be_empty:
             raise PydanticKnownError("string_too_short", {"min_length": 1})
-        if text and not _SEEN.search(text):
+        if text and not can_be_seen(text):
             raise PydanticCustomError("text_invisible", "Must have something that can be seen")
         return text
 
