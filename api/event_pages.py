@@ -135,7 +135,8 @@ def _text(schema: Schema) -> str:
         return "id"
     if schema.get("format") == "date-time":
         return "time"
-    return f"text, at most {schema['maxLength']:,} characters" if "maxLength" in schema else "text"
+    most = schema.get("x-maxCharacters", schema.get("maxLength"))
+    return f"text, at most {most:,} characters" if most else "text"
 
 
 def _named(messages: Schema, schemas: dict[str, Schema]) -> set[str]:

@@ -27,7 +27,7 @@ from social.pictures.decoding import is_picture, refused
 
 MOST_FILE = 10 * 1024 * 1024
 MOST_BODY = MOST_FILE + 64 * 1024  # with what is around the file
-MOST_ALT = 8 * 1024  # bytes: more than 1,000 characters can have
+MOST_ALT = 8 * 1024  # bytes: more than an `Alt` can have
 MOST_HELD = 64 * 1024 * 1024  # bytes of all files that this process has in its hands
 MOST_OF_ONE = 4  # files of one person at once
 GRACE_S = 10.0  # before the pace is looked at
@@ -218,7 +218,7 @@ async def _alt(part: BodyPartReader) -> str:
     while not part.at_eof():
         text += await part.read_chunk(PIECE)
         if len(text) > MOST_ALT:
-            raise _wrong("alt", "string_too_long", "has more than 1,000 characters")
+            raise _wrong("alt", "string_too_long", f"has more than {MOST_ALT:,} bytes")
     try:
         return ALT.validate_python(text.decode())
     except UnicodeDecodeError:

@@ -236,7 +236,7 @@ async def _restored(mongo: Mongo, arguments: argparse.Namespace) -> None:
 
 
 async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:
-    username = arguments.username.lower()
+    username = arguments.username.strip().lower()
     if arguments.lift:
         await accounts.lift(mongo, username)
         show(f"{username} can log in again")

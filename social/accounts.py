@@ -1,6 +1,6 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import auth, names, one_time, session_ends, sight, users
+from social import addresses, auth, names, one_time, session_ends, sight, users
 from social.auth import Checks
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted, SuspensionChanged
@@ -30,7 +30,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> None:
     if user is None:
         raise NotFound  # another device was faster, or changed the password
     names.move(tx, user, {**user, "words": []})
-    blank = {**users.new_profile(user["username"]), "email": f"@{user_id}", "password": None, "words": []}
+    blank = {**users.new_profile(user["username"]), "email": addresses.none(user_id), "password": None, "words": []}
     unchanged = {**here, "rev": user.get("rev")}
     tx.update("users", unchanged, {"$set": {**blank, "deleted_at": clock.now()}})
     one_time.forget_all(tx, user_id)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from social import names, session_ends, streams, users
+from social import addresses, names, session_ends, streams, users
+from social.contracts.addresses import normal
 from social.contracts.auth import SessionEnd
 from social.contracts.events import EmailVerificationRequested
 from social.contracts.people import Login, Register, Tokens
 from social.contracts.problems import (
     AccountSuspended,
-    EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     Problem,
@@ -74,8 +74,7 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
     Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
     RateLimited after many failures.
     """
-    field = "email" if "@" in ask.username else "username"
-    user = await _known(social, keys, _login(ask.username), {field: ask.username}, ask.password)
+    user = await _known(social, keys, _login(ask.username), ask.password, *_named(ask.username))
     if user is None:
         raise InvalidCredentials
     if user.get("suspended_at"):
@@ -138,7 +137,7 @@ async def _log_out_everywhere(tx: Transaction, user_id: str) -> None:
 
 async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
     """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
-    user = await _known(social, keys, _account(user_id), {"_id": user_id}, password)
+    user = await _known(social, keys, _account(user_id), password, {"_id": user_id})
     if user is None:
         raise WrongPassword
     return str(user["password"])
@@ -152,18 +151,28 @@ async def forgive(social: Social, user: Document) -> None:
 
 def _login(name: str) -> str:
     """What guesses are counted by; a username may look like somebody's id, and has nothing to do with that."""
-    return f"login {name}"
+    return f"login {normal(name)}"
+
+
+def _named(name: str) -> list[Where]:
+    """Where an account with this username or address is: an older release may have stored another spelling of it."""
+    if "@" not in name:
+        return [{"username": name}]
+    return [{"email": each} for each in addresses.spellings(name)]
 
 
 def _account(user_id: str) -> str:
     return f"account {user_id}"
 
 
-async def _known(social: Social, keys: Checks, name: str, where: Where, password: str) -> Document | None:
-    """Whose password it is; a failure counts, and takes the same work, whether or not anybody has the name."""
+async def _known(social: Social, keys: Checks, name: str, password: str, *places: Where) -> Document | None:
+    """Whose password it is, of the first account at these places; a failure counts, and takes the same work, whether
+    or not anybody has the name."""
     await social.delays.attempt(name)
     try:
-        user = await social.mongo.one("users", where, LOGIN_FIELDS)
+        user = None
+        for where in places:
+            user = user or await social.mongo.one("users", where, LOGIN_FIELDS)
         known = await keys.passwords.verify(password, user["password"] if user else None)
     except Problem:
         await social.delays.undo(name)  # the store is away, or too many wait: nobody failed
@@ -199,8 +208,10 @@ async def _open_session(mongo: Mongo, user: Document, session: Document) -> None
 
 
 async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
-    if tx.conflict:
-        raise EmailTaken if "email" in tx.conflict else UsernameTaken
+    if "email" in (tx.conflict or ""):
+        await addresses.take(tx, user["email"])
+    elif tx.conflict:
+        raise UsernameTaken
     tx.insert("users", user)
     names.enter(tx, user)
     tx.insert("streams", streams.new(user["_id"]))

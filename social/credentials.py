@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from social import auth, one_time, session_ends
+from social import addresses, auth, one_time, session_ends
 from social.auth import Keys
 from social.contracts.auth import ChangeEmail, ChangePassword, ResetPassword, SessionEnd
 from social.contracts.events import (
@@ -12,7 +12,7 @@ from social.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
 )
-from social.contracts.problems import EmailTaken, InvalidOneTimeToken, NotFound, WrongPassword
+from social.contracts.problems import InvalidOneTimeToken, NotFound, WrongPassword
 from social.infra import clock
 from social.infra.mongo import Document, Transaction, Where
 from social.infra.wiring import Social
@@ -54,17 +54,18 @@ async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None
 async def _reset_password(tx: Transaction, token: str, password: str) -> Document:
     spent = await one_time.spend(tx, Purpose.PASSWORD, token)
     where = {"_id": spent.user_id, "email": spent.email}
-    user = await tx.one("users", where, {"username": 1, "email": 1})
+    user = await tx.one("users", where, {"username": 1, "email": 1, "email_verified_at": 1})
     if user is None:
         raise InvalidOneTimeToken
-    _set_password(tx, where, password)
+    proven = user.get("email_verified_at") or clock.now()  # only its owner could read the mail
+    _set_password(tx, where, password, email_verified_at=proven)
     session_ends.end_all(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
     return user
 
 
-def _set_password(tx: Transaction, where: Where, password: str) -> None:
+def _set_password(tx: Transaction, where: Where, password: str, **more: datetime) -> None:
     """What a thief asked for with the old password, such as another address, is void from here on."""
-    tx.update("users", where, {"$set": {"password": password, "password_changed_at": clock.now()}})
+    tx.update("users", where, {"$set": {"password": password, "password_changed_at": clock.now(), **more}})
     one_time.forget_all(tx, where["_id"])
     tx.record(PasswordChanged(user_id=where["_id"]))
 
@@ -79,11 +80,11 @@ def outdated(user: Document, asked_at: datetime) -> bool:
 
 
 async def request_verification(tx: Transaction, *, by: str) -> None:
-    """Mail a token to one's own address, unless it is proven already."""
-    user = await tx.one("users", {"_id": by}, {"email_verified_at": 1})
+    """Mail a token to one's own address, unless there is none or it is proven already."""
+    user = await tx.one("users", {"_id": by}, {"email": 1, "email_verified_at": 1})
     if user is None:
         raise NotFound
-    if not user.get("email_verified_at"):
+    if addresses.of(user) and not user.get("email_verified_at"):
         tx.record(EmailVerificationRequested(user_id=by))
 
 
@@ -104,15 +105,16 @@ async def _request_change(tx: Transaction, user_id: str, password: str, email: s
 
 async def verify_email(tx: Transaction, token: str) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
-    if "email" in (tx.conflict or ""):
-        raise EmailTaken
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
     user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1, "password_changed_at": 1})
     if user is None or (user["email"] != spent.email and outdated(user, spent.asked_at)):
         raise InvalidOneTimeToken  # the mailer may make a token just after a change of the password voided the others
+    if "email" in (tx.conflict or ""):
+        await addresses.take(tx, spent.email)
     proven = {"$set": {"email": spent.email, "email_verified_at": clock.now()}}
     unchanged = {"_id": spent.user_id, "email": user["email"], "password_changed_at": user.get("password_changed_at")}
     tx.update("users", unchanged, proven)
     if user["email"] != spent.email:
         one_time.forget_all(tx, spent.user_id)  # what was mailed to the old address proves nothing any more
-        tx.record(EmailChanged(user_id=spent.user_id, old_email=user["email"]))
+        if old := addresses.of(user):
+            tx.record(EmailChanged(user_id=spent.user_id, old_email=old))

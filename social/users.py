@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from social import addresses
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
@@ -68,7 +69,9 @@ async def me(mongo: Mongo, user_id: str) -> Me:
 
 def own(user: Document) -> Me:
     """One's own profile, of one's document."""
-    return Me.model_construct(**public(user), email=user["email"], email_verified=bool(user.get("email_verified_at")))
+    return Me.model_construct(
+        **public(user), email=addresses.of(user), email_verified=bool(user.get("email_verified_at"))
+    )
 
 
 def new_profile(username: str) -> Document:

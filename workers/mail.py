@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from social import credentials, one_time
+from social import addresses, credentials, one_time
 from social.contracts.events import (
     EmailChanged,
     EmailChangeRequested,
@@ -96,8 +96,8 @@ class Post:
         match happened.event:
             case EmailVerificationRequested(user_id=user_id):
                 user = await _account(social, {"_id": user_id})
-                if user and not user.get("email_verified_at"):
-                    await self._token(social, Purpose.EMAIL, user, user["email"], happened.at)
+                if user and (email := addresses.of(user)) and not user.get("email_verified_at"):
+                    await self._token(social, Purpose.EMAIL, user, email, happened.at)
             case EmailChangeRequested(user_id=user_id, email=email):
                 user = await _account(social, {"_id": user_id})
                 if user and not credentials.outdated(user, happened.at):
@@ -106,9 +106,10 @@ class Post:
                 if user := await _account(social, {"email": email}):
                     await self._token(social, Purpose.PASSWORD, user, email, happened.at)
             case PasswordChanged(user_id=user_id):
-                if user := await _account(social, {"_id": user_id}):
+                user = await _account(social, {"_id": user_id})
+                if user and (email := addresses.of(user)):
                     text = CHANGED.format(username=user["username"])
-                    await self._hand_over(Mail(user["email"], "Your password was changed", text))
+                    await self._hand_over(Mail(email, "Your password was changed", text))
             case EmailChanged(user_id=user_id, old_email=old):
                 if user := await _account(social, {"_id": user_id}):
                     text = MOVED.format(username=user["username"])

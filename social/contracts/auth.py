@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from social.contracts.addresses import Email, GivenEmail
 from social.contracts.base import Ask, Contract, Id, Page, Time
-from social.contracts.people import Email, GivenPassword, Password
+from social.contracts.people import GivenPassword, Password
 
 OneTimeToken = Annotated[
     str,
@@ -68,7 +69,7 @@ class VerifyEmail(Ask):
 class RequestPasswordReset(Ask):
     """Whose password is forgotten."""
 
-    email: Email
+    email: GivenEmail
 
 
 class ResetPassword(Ask):

@@ -13,17 +13,7 @@ MOST_FIELDS = 100  # each unknown one is named in the refusal: 100,000 of them w
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples=["66f2a1c4e3b0a1d2c3f4a5b6"])]
 Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
-
-
 NoNul = StringConstraints(pattern=r"^[^\x00]*$")
-_SEEN = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-PostText = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=rf"^[^\x00]*{_SEEN}[^\x00]*$"),
-]
-Caption = Annotated[  # of a post with pictures: it may be empty
-    str, StringConstraints(strip_whitespace=True, max_length=2_000, pattern=rf"^([^\x00]*{_SEEN}[^\x00]*)?$")
-]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 

@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from social.contracts.base import Ask, Contract, Id, Page, PostText, Time
+from social.contracts.base import Ask, Contract, Id, Page, Time
 from social.contracts.entities import Entity
 from social.contracts.people import UserRef
+from social.contracts.text import PostText
 
 Sort = Literal["oldest", "newest", "top"]
 

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from social.contracts.base import Ask, Contract, Id, NoNul
+from social.contracts.text import Words
 
 Mime = Literal["image/jpeg", "image/png", "image/webp"]  # of what is served: what moves is WebP
 Alt = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=1_000),
     NoNul,
-    Field(description="what the picture shows, for who does not see it; empty: it says nothing"),
+    Words(1_000, 8_000, "what the picture shows, for who does not see it; empty: it says nothing", may_be_empty=True),
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from social.contracts.base import Ask, Contract, Id, IdempotencyKey, PostText, Time
+from social.contracts.base import Ask, Contract, Id, IdempotencyKey, Time
 from social.contracts.comments import Comment, CommentLikeState
 from social.contracts.notifications import Read, Unread
 from social.contracts.people import FollowState, Username
@@ -18,6 +18,7 @@ from social.contracts.posts import (
     RepostState,
 )
 from social.contracts.pushes import Presence
+from social.contracts.text import PostText
 
 
 class Message(Ask):

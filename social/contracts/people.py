@@ -3,43 +3,52 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
+from social.contracts.addresses import Email
 from social.contracts.base import Ask, Contract, Id, NoNul, Page, Time
-from social.contracts.text import HttpsUrl, Line, Prose
+from social.contracts.text import HttpsUrl, Line, Prose, can_be_seen, without_direction_marks
 
-RESERVED_USERNAMES = frozenset({"me", "docs", "search", "admin"})
+# Of pages and routes, and of those whom people would take for the operator; compared without underscores.
+_RESERVED = """
+    me docs search api www web app static assets media login logout register signup signin settings account accounts
+    admin admins administrator administrators moderator moderators mod mods owner operator operators staff team official
+    support help helpdesk contact info service security abuse legal privacy trust safety billing payments press news
+    root sysadmin system sys daemon postmaster hostmaster webmaster mail mailer mailerdaemon noreply donotreply bot
+    plaza everyone everybody all here channel anonymous nobody guest deleted unknown null undefined none
+"""
+RESERVED_USERNAMES = frozenset(_RESERVED.split())
 
 
 def _free(username: str) -> str:
-    if username in RESERVED_USERNAMES:
-        raise ValueError("this username is reserved")
+    if username.replace("_", "") in RESERVED_USERNAMES:
+        raise PydanticCustomError("username_reserved", "This username is reserved")
     return username
 
 
 Username = Annotated[
     str,
-    StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9_]{3,30}$"),
-    Field(examples=["ada"], description="3 to 30 of a-z, 0-9 and _; lower-cased; never changes"),
+    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_]{3,30}$"),
+    Field(
+        examples=["ada"],
+        description="3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes",
+    ),
 ]
 NewUsername = Annotated[Username, AfterValidator(_free)]
-Email = Annotated[
-    str,
-    StringConstraints(
-        to_lower=True,
-        max_length=254,  # control characters are named: what else \s stands for differs between engines
-        pattern=r"^[^\s@\x00-\x1f\x7f-\x9f]{1,64}@[^\s@\x00-\x1f\x7f-\x9f]+\.[^\s@.\x00-\x1f\x7f-\x9f]+$",
-    ),
-    Field(examples=["ada@example.org"]),
-]
 Password = Annotated[
     str, StringConstraints(min_length=8, max_length=128), NoNul, Field(examples=["correct horse battery"])
 ]
 GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
+JOINERS = "\u200c\u200d"  # of scripts and of emoji
+
+
 def clean_device(device: str) -> str:
-    """Printable text only: what a client calls itself is shown to its owner, and may not disguise itself there."""
-    return " ".join("".join(each if each.isprintable() else " " for each in device).split())
+    """Printable text and joiners: what a client calls itself is shown to its owner, and may disguise nothing there."""
+    shown = (each if each.isprintable() or each in JOINERS else " " for each in without_direction_marks(device))
+    name = " ".join("".join(shown).split())
+    return name if can_be_seen(name) else ""
 
 
 Device = Annotated[
@@ -100,7 +109,7 @@ class Profile(ProfilePublic):
 class Me(ProfilePublic):
     """One's own profile, with what only oneself may see."""
 
-    email: str
+    email: str | None = Field(description="null: it was not proven within a week, and somebody else registered with it")
     email_verified: bool = Field(description="a mail to it was answered")
 
 
@@ -117,7 +126,7 @@ class EditProfile(Ask):
 class DeleteAccount(Ask):
     """Delete one's account, for good."""
 
-    password: Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
+    password: GivenPassword
 
 
 class FollowState(Contract):
@@ -142,10 +151,15 @@ class Register(Ask):
     device: Device | None = None
 
 
+GivenName = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254), NoNul]
+
+
 class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 
-    username: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=254), NoNul]
+    username: Annotated[
+        str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254), NoNul
+    ]
     password: GivenPassword
     device: Device | None = None
 

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from social.contracts.base import Ask, Caption, Contract, Id, Page, PostText, Time
+from social.contracts.base import Ask, Contract, Id, Page, Time
 from social.contracts.entities import Entity
 from social.contracts.media import MediaRef
 from social.contracts.people import UserRef
+from social.contracts.text import CAPTION, POST, Caption, PostText
 
 Visibility = Literal["public", "followers"]
 
@@ -117,7 +118,7 @@ class NewPost(Ask):
     """A post to publish."""
 
     media: list[Id] = Field(default=[], max_length=4, description="pictures of mine that no post shows yet, in order")
-    text: PostText = Field(description="with pictures it may be empty")
+    text: PostText = Field(description=f"{POST.described}; with pictures it may be empty")
     visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
 
     @field_validator("text", mode="wrap")
@@ -131,4 +132,4 @@ class NewPost(Ask):
 class EditPost(Ask):
     """What a post says from now on; its pictures, and for whom it is, stay as they are."""
 
-    text: Caption = Field(description="with pictures it may be empty")
+    text: Caption = Field(description=f"{CAPTION.described}; with pictures it may be empty")

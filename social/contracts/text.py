@@ -1,60 +1,148 @@
-"""Text that people show to others: what is invisible, or turns the text around it, is refused."""
+"""Text that people show to others: how long it may be as people count, and what of it can be seen."""
 
-import unicodedata
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+import regex
+import unicodedata2
+from precis_i18n import get_profile
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-MOST_MARKS = 4  # in a row: Vietnamese and Hebrew need fewer, and a tower of them hides the lines around it
+from social.contracts.base import NoNul
 
+MOST_MARKS = 4  # in a row, of a name: Vietnamese and Hebrew need fewer, and a tower of them hides the lines around it
+STREAM_SAFE = 30  # in a row, of any text (UAX 15): normalising a longer run takes the square of its length
 
-def _ranges(*bounds: int | tuple[int, int]) -> str:
-    """Inside of a character class; plain characters above U+FFFF, for which engines know no common escape."""
+# Pairs of regional indicators first: `\X` looks back over the whole run for each of them.
+_CHARACTER = regex.compile(r"\p{RI}{2}[\p{GCB=Extend}\p{GCB=ZWJ}]*+|\X")
+_DIRECTION_MARKS = regex.compile(r"\p{Bidi_Control}+")
+_SPACES = regex.compile(r"\p{Zs}+")
+# Blanks that Unicode calls symbols and letters: a Braille cell, a note's head, two hieroglyphs.
+_BLANKS = r"\u2800\U0001d159\U00013441\U00013442"
+_BLANK = regex.compile(rf"[{_BLANKS}]")
+_SEEN = regex.compile(rf"[\p{{L}}\p{{N}}\p{{P}}\p{{S}}\p{{Co}}\p{{Cn}}--[\p{{DI}}\p{{NChar}}{_BLANKS}]]", regex.V1)
+_TOO_MANY_MARKS = regex.compile(rf"\p{{M}}{{{MOST_MARKS + 1}}}")
+_UNSAFE_STREAM = regex.compile(rf"\p{{M}}{{{STREAM_SAFE + 1}}}")
 
-    def one(code: int) -> str:
-        return f"\\u{code:04x}" if code <= 0xFFFF else chr(code)
-
-    return "".join(one(each) if isinstance(each, int) else f"{one(each[0])}-{one(each[1])}" for each in bounds)
-
-
-_JOINER, _AS_EMOJI = 0x200D, 0xFE0F  # mean something inside an emoji and are invisible anywhere else
-_SIGNS = (0x00A9, 0x00AE, 0x203C, 0x2049, 0x2122, 0x2139, 0x3030, 0x303D, 0x3297, 0x3299)
-_EMOJI = _ranges(*_SIGNS, (0x2190, 0x27FF), (0x2900, 0x2BFF), (0x1F000, 0x1FAFF))
-_INVISIBLE = (
-    *(0x00AD, 0x034F, 0x061C, (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), 0x2800, 0x3164, 0xFFA0),
-    *((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F)),  # zero width, line ends, bidi controls
-    *((0xE000, 0xF8FF), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F), 0xFEFF, (0xFFF0, 0xFFFF)),
-    *((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0x10FFFF)),
+# What PRECIS refuses letter by letter and Unicode defines as a whole (UTS 51, UTS 37, chapter 13.5), and the letters
+# that identifiers take only beside certain others (RFC 5892, A.3 to A.9), which names take anywhere.
+_EMOJI = r"\p{ExtPict}(?:\ufe0e|\ufe0f|\p{EMod})?"
+_WHOLE = regex.compile(
+    r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # flags of regions
+    rf"|{_EMOJI}(?:\u200d{_EMOJI})*+"
+    r"|[0-9#*]\ufe0f\u20e3?"
+    r"|\p{Ideographic}[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+    r"|[\u1820-\u18aa][\u180b-\u180d\u180f]"  # Mongolian letters
+    r"|[\u00b7\u0375\u05f3\u05f4\u30fb\u0660-\u0669\u06f0-\u06f9]"
 )
-_FORBIDDEN = _ranges((0, 0x1F), (0x7F, 0x9F), *_INVISIBLE)
-_KEYCAPS = "0-9#*"
-_VARIANT = f"{_ranges(_AS_EMOJI)}?"
-_SEQUENCE = f"[{_EMOJI}{_KEYCAPS}]{_VARIANT}(?:{_ranges(_JOINER)}[{_EMOJI}]{_VARIANT})*"
-_LINE = f"^(?:{_SEQUENCE}|[^{_FORBIDDEN}{_EMOJI}{_KEYCAPS}])+$"  # one way to match: no engine backtracks
-
-_BIDI = _ranges(0x061C, (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069))
-_PROSE = f"^[^{_ranges((0, 0x08), (0x0B, 0x1F), (0x7F, 0x9F))}{_BIDI}]*$"
+_freeform = get_profile("FreeFormClass", unicodedata=unicodedata2)  # each Python has tables of another year
 
 
-def _readable(text: str) -> str:
-    marks = 0
-    for each in text:
-        marks = marks + 1 if unicodedata.category(each).startswith("M") else 0
-        if marks > MOST_MARKS:
-            raise ValueError(f"must not stack more than {MOST_MARKS} marks on a letter")
-    if not any(unicodedata.category(each)[0] in "LNPS" for each in text):
-        raise ValueError("must have a letter, a digit or a sign that can be seen")
-    return text
+def characters(text: str) -> int:
+    """How many characters people count: grapheme clusters of UAX 29."""
+    return len(_CHARACTER.findall(text))
 
 
-Line = Annotated[  # one line that names something
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=_LINE),
-    AfterValidator(_readable),
-]
-Prose = Annotated[  # several lines; joiners are letters of some languages
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_PROSE)
-]
+def without_direction_marks(text: str) -> str:
+    """A text without the marks that turn what follows them; phones put them around names that are copied."""
+    return str(_DIRECTION_MARKS.sub("", text))
+
+
+def can_be_seen(text: str) -> bool:
+    """Whether anything of a text leaves a trace on a screen."""
+    return _SEEN.search(text) is not None
+
+
+def _line(text: str) -> str:
+    """A name as people read it: NFC, with single plain spaces (RFC 8266, 2.1), and nothing that is invisible."""
+    if _TOO_MANY_MARKS.search(text):
+        raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": MOST_MARKS})
+    name = str(_SPACES.sub(" ", unicodedata2.normalize("NFC", text)))
+    if blank := _BLANK.search(name):
+        raise _not_allowed(blank[0])
+    masked = _WHOLE.sub("*", name)
+    try:
+        _freeform.enforce(masked)
+    except UnicodeEncodeError as refused:
+        raise _not_allowed(masked[refused.start]) from None
+    return name
+
+
+def _not_allowed(letter: str) -> PydanticCustomError:
+    return PydanticCustomError("text_not_allowed", "Must not have {code} there", {"code": f"U+{ord(letter):04X}"})
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text of at most `most` characters as people count them, and `most_bytes` of UTF-8, of which some are seen.
+
+    The document's `maxLength` is the number of bytes: no text that is allowed has more code points.
+    """
+
+    most: int
+    most_bytes: int
+    says: str
+    may_be_empty: bool = False
+    keeps_marks: bool = False  # of direction
+    clean: Callable[[str], str] = str.strip
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        shape = handler(schema)
+        bounds = {"maxLength": self.most_bytes, "x-maxCharacters": self.most, "description": self.described}
+        return {**shape, **({} if self.may_be_empty else {"minLength": 1}), **bounds}
+
+    @property
+    def described(self) -> str:
+        """The rules, in words."""
+        return (
+            f"{self.says}; at most {self.most:,} characters as people count them (UAX 29), {self.most_bytes:,} bytes;"
+            f" spaces around it{'' if self.keeps_marks else ' and direction marks'} are taken off;"
+            " refused where nothing of it can be seen"
+        )
+
+    def check(self, text: str) -> str:
+        """The text as it is kept; raises what pydantic tells the client. Takes time in proportion to the bytes."""
+        text = (text if self.keeps_marks else without_direction_marks(text)).strip()
+        self._fits(text)
+        if not text.isascii() and _UNSAFE_STREAM.search(text):
+            raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": STREAM_SAFE})
+        given, text = text, self.clean(text)
+        if text is not given:
+            self._fits(text)  # normalised, it may have become longer
+        if not text and not self.may_be_empty:
+            raise PydanticKnownError("string_too_short", {"min_length": 1})
+        if text and not can_be_seen(text):
+            raise PydanticCustomError("text_invisible", "Must have something that can be seen")
+        return text
+
+    def _fits(self, text: str) -> None:
+        if len(text) > self.most_bytes or len(text.encode()) > self.most_bytes:
+            most = {"most": self.most_bytes}
+            raise PydanticCustomError("string_too_long", "String should have at most {most} bytes", most)
+        if len(text) > self.most and characters(text) > self.most:
+            raise PydanticKnownError("string_too_long", {"max_length": self.most})
+
+
+NAME = Words(
+    50,
+    500,
+    "one line that names something: what PRECIS takes in a nickname (RFC 8264, FreeformClass), emoji, flags and"
+    f" variants of ideographs; kept in NFC with single spaces, no more than {MOST_MARKS} marks on a letter",
+    clean=_line,
+)
+PROSE = Words(500, 4_000, "lines of text")
+POST = Words(2_000, 16_000, "lines of text", keeps_marks=True)
+CAPTION = Words(2_000, 16_000, "lines of text", may_be_empty=True, keeps_marks=True)
+
+Line = Annotated[str, NAME]
+Prose = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"), PROSE]
+PostText = Annotated[str, NoNul, POST]
+Caption = Annotated[str, NoNul, CAPTION]  # of a post with pictures
 HttpsUrl = Annotated[
     str,
     StringConstraints(

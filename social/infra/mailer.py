@@ -14,6 +14,7 @@ import aiosmtplib
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from social.contracts.addresses import normal
 from social.infra import clock
 
 TIMEOUT_S = 15.0
@@ -129,14 +130,10 @@ class SmtpMailer:
         made = message(mail, self._sender)
         try:
             async with asyncio.timeout(TIMEOUT_S), self._server() as server:
-                await server.send_message(made, sender=self._sender, recipients=[mail.to])
+                await server.send_message(made, sender=self._sender, recipients=[_recipient(mail)])
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(each.code >= 500 for each in refused.recipients):
                 raise MailRefused(f"refused with {refused.recipients[0].code}") from None
-            raise
-        except aiosmtplib.SMTPNotSupported as unsupported:
-            if "SMTPUTF8" in str(unsupported) and not mail.to.isascii():
-                raise MailRefused("the server takes only ASCII addresses") from None
             raise
 
     async def greet(self) -> None:
@@ -157,11 +154,19 @@ class SmtpMailer:
         )
 
 
+def _recipient(mail: Mail) -> str:
+    """Where a mail goes, the domain as every server understands it; raises MailRefused where that is not ASCII."""
+    address = normal(mail.to)
+    if not address.isascii():
+        raise MailRefused("few servers take an address that is not ASCII")
+    return address
+
+
 def message(mail: Mail, sender: str) -> EmailMessage:
     """The mail as it travels; raises MailRefused for an address that cannot be written in a header."""
     made = EmailMessage()
     try:
-        made["To"] = Address(addr_spec=mail.to)
+        made["To"] = Address(addr_spec=_recipient(mail))
     except (ValueError, IndexError, AttributeError, MessageError):  # its parser raises all of these
         raise MailRefused("not an address") from None
     made["From"] = Address("Plaza", addr_spec=sender)

@@ -4,13 +4,17 @@ from collections.abc import Collection
 from datetime import datetime
 
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from social.infra import clock
+from social.contracts.addresses import normal
+from social.infra import clock, logs
 from social.infra.mongo import Document, Mongo
 from social.infra.store_errors import DUPLICATE_KEY, reachable, write_errors
 
+log = logs.get("moves")
+
 BATCH = 500
+EMAILS = 5_000  # of one read
 # A collection each, of a post's and a person's id. Nobody drops them: an older process may write there meanwhile.
 FORMERLY = ("likes", "reposts", "bookmarks")
 
@@ -23,6 +27,36 @@ async def interactions(mongo: Mongo, there: Collection[str]) -> None:
         while rows := await mongo.many(name, {}, limit=BATCH):
             await _add(mongo, [_moved(name, row) for row in rows])
             await mongo.delete(name, {"_id": {"$in": [row["_id"] for row in rows]}})
+
+
+async def email_domains(mongo: Mongo, there: Collection[str]) -> None:
+    """Spell the domain of every stored address as DNS does; an address that another account has so stays as it is.
+
+    Nobody's is lost: a login takes both spellings, and mail goes to one mailbox either way.
+    """
+    last = ""
+    while "users" in there and (rows := await _emails(mongo, after=last)):
+        last = rows[-1]["email"]
+        for old in (row["email"] for row in rows if not row["email"].isascii()):
+            if (new := normal(old)) != old:
+                await _respell(mongo, old, new)
+
+
+async def _emails(mongo: Mongo, after: str) -> list[Document]:
+    """The next addresses, read from their index alone."""
+    return await mongo.many(
+        "users", {"email": {"$gt": after}}, fields={"_id": 0, "email": 1}, sort=[("email", 1)], limit=EMAILS
+    )
+
+
+async def _respell(mongo: Mongo, old: str, new: str) -> None:
+    try:
+        async with reachable():
+            await mongo.database.users.update_one({"email": old}, {"$set": {"email": new}})
+            await mongo.database.one_time_tokens.update_many({"email": old}, {"$set": {"email": new}})
+    except DuplicateKeyError:
+        user = await mongo.one("users", {"email": old}, {"_id": 1})
+        log.warning("another account has this one's address", user_id=user and user["_id"])
 
 
 async def _add(mongo: Mongo, writes: list[UpdateOne]) -> None:

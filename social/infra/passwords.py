@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -54,13 +55,19 @@ class Passwords:
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        """A salted hash to store; raises RateLimited when too many wait."""
-        return str(await self._run(_hasher.hash, password))
+        """A salted hash to store, of the password in NFC; raises RateLimited when too many wait."""
+        return str(await self._run(_hasher.hash, unicodedata.normalize("NFC", password)))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Whether it is the one; the same work for nobody's password. Raises RateLimited."""
-        matches = bool(await self._run(_hasher.verify, password, stored or _nobody))
-        return matches and stored is not None
+        """Whether it is the one; the same work for nobody's password. Raises RateLimited.
+
+        Keyboards differ in how they compose an é: it is compared in NFC, and as it was typed for hashes that an older
+        release made of that.
+        """
+        for spelling in dict.fromkeys((unicodedata.normalize("NFC", password), password)):
+            if await self._run(_hasher.verify, spelling, stored or _nobody):
+                return stored is not None
+        return False
 
     async def _run(self, work: Callable[..., object], *args: str) -> object:
         if self._waiting >= MOST_WAITING:

@@ -146,6 +146,7 @@ async def migrate(mongo: Mongo) -> None:
                 await _create(mongo, name)
             if indexes:
                 await mongo.database[name].create_indexes(indexes)
+        await moves.email_domains(mongo, there)
 
 
 async def empty(mongo: Mongo, *names: str) -> None:

@@ -60,7 +60,7 @@ async def test_what_is_hidden_takes_as_long_as_nothing(ada: Person, bob: Person)
 
 
 async def test_a_report_says_what_it_is_about(ada: Person, bob: Person) -> None:
-    answer = await say(bob, "server", "x", reason="dislike", text="a\u202eb", urgent=True)
+    answer = await say(bob, "server", "x", reason="dislike", text="a\x07b", urgent=True)
     assert answer.wrong_fields() == {
         "/target/kind": "literal_error",
         "/target/id": "string_pattern_mismatch",

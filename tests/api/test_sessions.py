@@ -62,8 +62,9 @@ async def test_the_list_comes_in_pages(door: Door, ada: Person) -> None:
     [
         ("", None),
         ("x" * 5_000, "x" * 200),
-        ("a\u202eb\u200bc  d\t", "a b c d"),
+        ("a\u202eb\u200bc  d\t", "ab c d"),
         ("\u200f", None),
+        ("\u200d\u200c", None),
     ],
 )
 async def test_a_user_agent_is_shown_without_what_could_disguise_it(
@@ -76,6 +77,8 @@ async def test_a_user_agent_is_shown_without_what_could_disguise_it(
 async def test_a_device_is_named_as_text_that_can_be_read(door: Door, ada: Person) -> None:
     await log_in(door, device="  \u202ephone\u0000 of\nAda ")
     assert (await sessions(ada))[0].device == "phone of Ada"
+    await log_in(door, device="\u2068Ada\u2069's 👩\u200d💻")
+    assert (await sessions(ada))[0].device == "Ada's 👩\u200d💻"
     answer = await door.ask("POST", "/v1/auth/login", {"username": "ada", "password": PASSWORD, "device": "x" * 201})
     assert answer.wrong_fields() == {"/device": "string_too_long"}
 

@@ -43,6 +43,26 @@ async def test_a_password_is_verified_and_nobodys_never_is():
     passwords.close()
 
 
+async def test_a_password_is_one_however_a_keyboard_composes_it():
+    passwords = Passwords()
+    composed, apart = "caf\u00e9 au lait", "cafe\u0301 au lait"
+    for typed in (composed, apart):
+        stored = await passwords.hash(typed)
+        assert await passwords.verify(composed, stored)
+        assert await passwords.verify(apart, stored)
+        assert not await passwords.verify("cafe au lait", stored)
+        assert not await passwords.verify(apart, None)
+    passwords.close()
+
+
+async def test_a_hash_that_an_older_release_made_of_what_was_typed_still_opens():
+    passwords, apart = Passwords(), "cafe\u0301 au lait"
+    stored = str(infra._hasher.hash(apart))
+    assert await passwords.verify(apart, stored)
+    assert not await passwords.verify("cafe au lait", stored)
+    passwords.close()
+
+
 class Slow:
     """A hash that takes as long as the test wants."""
 

@@ -125,6 +125,7 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
             text: string;
             /** @default null */
             parent_id?: string | null;
@@ -137,7 +138,7 @@ export interface components {
              * @default []
              */
             media?: string[];
-            /** @description with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
             text: string;
             /**
              * @description for everybody, or for those who follow me
@@ -167,6 +168,7 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             comment_id: string;
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
             text: string;
             /** @default null */
             rev?: number | null;
@@ -176,7 +178,7 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
-            /** @description with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
             text: string;
             /** @default null */
             rev?: number | null;
@@ -230,7 +232,7 @@ export interface components {
             /** @default null */
             idempotency_key?: string | null;
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
              * @example ada
              */
             username: string;
@@ -524,7 +526,7 @@ export interface components {
             /** @default null */
             idempotency_key?: string | null;
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
              * @example ada
              */
             username: string;

@@ -1150,7 +1150,11 @@ export interface components {
         /** @description A new address; it counts once a mail to it was answered. */
         ChangeEmail: {
             password: string;
-            /** @example ada@example.org */
+            /**
+             * Format: idn-email
+             * @description an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @example ada@example.org
+             */
             email: string;
         };
         /** @description A new password, by who knows the old one. */
@@ -1223,16 +1227,17 @@ export interface components {
         };
         /** @description What a comment says from now on. */
         EditComment: {
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
             text: string;
         };
         /** @description What to change of a picture. */
         EditMedia: {
-            /** @description what the picture shows, for who does not see it; empty: it says nothing */
+            /** @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen */
             alt: string;
         };
         /** @description What a post says from now on; its pictures, and for whom it is, stay as they are. */
         EditPost: {
-            /** @description with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
             text: string;
         };
         /** @description Which types to be told of from now on (RFC 7396): absent is unchanged, null is as when the account was new. */
@@ -1395,6 +1400,7 @@ export interface components {
         };
         /** @description A page of somebody's elsewhere. */
         Link: {
+            /** @description one line that names something: what PRECIS takes in a nickname (RFC 8264, FreeformClass), emoji, flags and variants of ideographs; kept in NFC with single spaces, no more than 4 marks on a letter; at most 50 characters as people count them (UAX 29), 500 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen */
             title: string;
             /** @example https://example.org/ada */
             url: string;
@@ -1428,7 +1434,8 @@ export interface components {
             following: number;
             posts: number;
             version: number;
-            email: string;
+            /** @description null: it was not proven within a week, and somebody else registered with it */
+            email: string | null;
             /** @description a mail to it was answered */
             email_verified: boolean;
         };
@@ -1453,6 +1460,7 @@ export interface components {
         };
         /** @description A comment to add, or a reply to one. */
         NewComment: {
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
             text: string;
             /**
              * @description the comment under the same post that this answers
@@ -1468,7 +1476,7 @@ export interface components {
              */
             file: string;
             /**
-             * @description what the picture shows, for who does not see it; empty: it says nothing
+             * @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen
              * @default
              */
             alt?: string;
@@ -1480,7 +1488,7 @@ export interface components {
              * @default []
              */
             media?: string[];
-            /** @description with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
             text: string;
             /**
              * @description for everybody, or for those who follow me
@@ -1673,11 +1681,15 @@ export interface components {
         /** @description A new account. */
         Register: {
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
              * @example ada
              */
             username: string;
-            /** @example ada@example.org */
+            /**
+             * Format: idn-email
+             * @description an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @example ada@example.org
+             */
             email: string;
             /** @example correct horse battery */
             password: string;
@@ -1728,7 +1740,10 @@ export interface components {
         };
         /** @description Whose password is forgotten. */
         RequestPasswordReset: {
-            /** @example ada@example.org */
+            /**
+             * @description an address; spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @example ada@example.org
+             */
             email: string;
         };
         /** @description A new password, by who could read the mail. */
