@@ -19,8 +19,6 @@ test: packages-dev node-modules ## lint, types, import rules and every test, the
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	$(VENV_PYTHON) -m mypy
-	$(VENV_PYTHON) .venv/bin/lint-imports
 	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
 IN_PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder # on two cores: while one of the three waits, others compute
 
