@@ -29,7 +29,7 @@ from api.settings import SERVICES, ApiSettings, RestSettings
 from social.auth import Checks, Keys
 from social.contracts.problems import Unavailable
 from social.infra import logs, process, tracing
-from social.infra.admission import Admission
+from social.infra.admission import Admission, Insistent
 from social.infra.blobs import blobs, check_store
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
@@ -56,6 +56,7 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
     """The application, over a system that is already connected."""
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.ADMISSION] = Admission()
+    app[http.INSISTENT] = Insistent()
     app[http.SOCIAL] = social
     app[http.CHECKS] = keys
     if isinstance(keys, Keys):

@@ -36,7 +36,7 @@ from social.contracts.problems import (
     wrong_fields,
 )
 from social.infra import clock, evened, logs, metrics, paging, tracing
-from social.infra.admission import Admission, Overloaded
+from social.infra.admission import Admission, Insistent, Overloaded
 from social.infra.revisions import Expected
 from social.infra.settings import StartError
 from social.infra.tokens import Access
@@ -61,6 +61,7 @@ WATCHING = frozenset(("/livez", "/readyz", "/metrics"))  # asked every few secon
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 ADMISSION = web.AppKey("admission", Admission)
+INSISTENT = web.AppKey("insistent", Insistent)
 SOCIAL = web.AppKey("social", Social)
 KEYS = web.AppKey("keys", Keys)
 CHECKS = web.AppKey("checks", Checks)
@@ -133,6 +134,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(raw: web.Request) -> web.Response:
         admission = raw.app[ADMISSION]
         admission.check(priority)
+        raw.app[INSISTENT].let_in(raw.transport)
         access = await _admit(route, raw)
         if access:
             raw[USER_ID] = access.user_id
@@ -229,6 +231,8 @@ async def _answer(
     except Exception as error:
         if isinstance(error, ConnectionResetError) and request.transport is None:
             error = BodyTimeout()  # the client went in the middle of it
+        if isinstance(error, Overloaded):
+            await request.app[INSISTENT].refused(request.transport)
         if isinstance(error, NotFound) and USER_ID in request:  # whether it is hidden, or was never there
             await evened.up_to(evened.FINE_S, began)
         return _problem(request, _refusal(request, error))

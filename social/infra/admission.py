@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
+from weakref import WeakKeyDictionary
 
 from social.contracts.problems import RateLimited, Unavailable
 from social.infra import logs, metrics
@@ -37,6 +38,9 @@ class Priority(IntEnum):
     BULK = 2
 
 
+MOST_AT_ONCE = 8  # refusals of a connection in a row that are told at once,
+HELD_BACK_S = 0.25  # and how long each further one is held back
+
 SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
 
 
@@ -45,6 +49,30 @@ class Overloaded(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("There is as much to do as can be done; try again in a moment")
+
+
+class Insistent:
+    """The connections that ask again and again while they are refused, without the pause that each refusal names.
+
+    To refuse costs as much processor time as an answer does in small: those who do nothing else would leave too little
+    of it for what was let in.
+    """
+
+    def __init__(self) -> None:
+        self._refused: WeakKeyDictionary[object, int] = WeakKeyDictionary()  # how often in a row, by connection
+
+    async def refused(self, connection: object | None) -> None:
+        """Hold the refusal back, where this connection was told several times; what waits here costs nothing."""
+        if connection is None:
+            return
+        count = self._refused[connection] = self._refused.get(connection, 0) + 1
+        if count > MOST_AT_ONCE:
+            await asyncio.sleep(HELD_BACK_S)
+
+    def let_in(self, connection: object | None) -> None:
+        """It begins anew."""
+        if self._refused and connection is not None:
+            self._refused.pop(connection, None)
 
 
 _door: ContextVar["Admission | None"] = ContextVar("door", default=None)  # that the present request went through

@@ -18,7 +18,7 @@ from api.http import Request
 from api.routing import Service
 from social.contracts.base import Contract
 from social.contracts.problems import Unavailable
-from social.infra.admission import AIM_S, LEAST, START, Admission, Priority
+from social.infra.admission import AIM_S, HELD_BACK_S, LEAST, MOST_AT_ONCE, START, Admission, Insistent, Priority
 from social.infra.evened import evened
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))
@@ -135,6 +135,40 @@ async def test_one_person_with_many_connections_leaves_room_for_others(people: l
     assert others.took_s
     assert not others.refusals
     assert {answer.status for answer in flood.refusals} == {429}
+
+
+async def test_who_asks_again_without_a_pause_keeps_nobody_from_working(people: list[Person]) -> None:
+    done.clear()
+    crowd, until_s, each_s = Crowd(), time.monotonic() + LASTS_S, LASTS_S / HELD_BACK_S
+
+    async def insist(person: Person) -> None:
+        while time.monotonic() < until_s:
+            await crowd.ask(person)
+
+    insisting = [person for person in people for _ in range(40)]
+    await asyncio.gather(*map(insist, insisting))
+    assert sum(ended - began for began, ended in done) >= GOODPUT * AT_ONCE * (done[-1][1] - done[0][0])
+    assert 0 < len(crowd.refusals) <= len(insisting) * (MOST_AT_ONCE + each_s + 1)
+
+
+async def test_a_refusal_is_held_back_only_from_a_connection_that_had_several_in_a_row() -> None:
+    insistent, connection, other = Insistent(), Anything(), Anything()
+
+    async def took_s(who: object) -> float:
+        began = time.monotonic()
+        await insistent.refused(who)
+        return time.monotonic() - began
+
+    for _ in range(MOST_AT_ONCE):
+        assert await took_s(connection) < HELD_BACK_S / 2
+    assert await took_s(connection) >= HELD_BACK_S - 0.01
+    assert await took_s(other) < HELD_BACK_S / 2
+    insistent.let_in(connection)
+    assert await took_s(connection) < HELD_BACK_S / 2
+
+
+class Anything:
+    """Stands for a connection."""
 
 
 async def test_who_only_waits_until_an_answer_may_be_given_takes_nobodys_place() -> None:
