@@ -19,6 +19,13 @@ from social.infra.settings import (
     TraceSettings,
 )
 
+DEVELOPMENT_PORTS = (3000, 4173, 4200, 5173, 5174, 8000, 8100, 19006)  # Next and React, Vite, Angular, Ionic, Expo
+
+
+def local_origins(port: int) -> list[str]:
+    """The pages of this machine that may use the system on `port`: its own, and those of usual development servers."""
+    return [f"http://{host}:{each}" for each in (port, *DEVELOPMENT_PORTS) for host in ("localhost", "127.0.0.1")]
+
 
 class EmbeddedSettings(LogSettings, TraceSettings):
     """What `python -m embedded` can be told."""
@@ -48,3 +55,8 @@ class EmbeddedRest(RestSettings):
 
     rate_login: Limit = Field(default=Rate(1_000, 60), description="logins tried from one address")
     rate_register: Limit = Field(default=Rate(1_000, 60), description="accounts opened from one address")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Pages of our own port and of development servers on this machine, unless others are named."""
+        return self.origins or local_origins(self.api_port)

@@ -66,7 +66,7 @@ class Entrance(LongPolling):
 
     def cors(self, request: Request) -> list[tuple[str, str]]:
         """The headers that let an allowed page read the answer."""
-        if request.origin is None or not self._origin_allowed(request):
+        if not request.origin or not self._origin_allowed(request):
             return []
         headers = [
             ("Access-Control-Allow-Origin", request.origin),
@@ -124,8 +124,7 @@ class Entrance(LongPolling):
         exchange.reply(status, body, content_type)
 
     def _origin_allowed(self, request: Request) -> bool:
-        allowed = self.options.origins
-        return request.origin is None or allowed is None or request.origin in allowed
+        return not request.origin or self.options.allow is None or self.options.allow(request)
 
     def _verify(self, request: Request, upgrade: bool) -> Session | None:
         transport, sid = request.query.get("transport"), request.query.get("sid")

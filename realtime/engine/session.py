@@ -4,7 +4,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -66,7 +66,7 @@ class Options:
     origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
-    origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
+    allow: "Callable[[Request], bool] | None" = None  # whether a page may use the engine, by its Origin; None: any
 
 
 class Handler(Protocol):
@@ -122,6 +122,9 @@ class Request:
     query: dict[str, str]
     remote: str
     origin: str | None = None
+    host: str | None = None
+    forwarded_host: str | None = None
+    forwarded_proto: str | None = None
     user_agent: str | None = None
     forwarded_for: str | None = None
     content_type: str = ""

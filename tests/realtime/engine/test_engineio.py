@@ -593,8 +593,12 @@ async def test_publishes_and_sends_keep_their_order(start, echo):
     await ws.close()
 
 
+def good(request):
+    return request.origin == "http://good"
+
+
 async def test_an_origin_that_is_not_listed_is_refused(start, echo):
-    client = await start(echo, origins=["http://good"])
+    client = await start(echo, allow=good)
     await bad(
         await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://evil"}),
         4,
@@ -609,7 +613,7 @@ async def test_an_origin_that_is_not_listed_is_refused(start, echo):
 
 
 async def test_a_listed_origin_and_none_at_all_are_welcome(start, echo):
-    client = await start(echo, origins=["http://good"])
+    client = await start(echo, allow=good)
     await client.handshake()
     answer = await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://good"})
     assert answer.headers["Access-Control-Allow-Origin"] == "http://good"
@@ -619,6 +623,21 @@ async def test_a_listed_origin_and_none_at_all_are_welcome(start, echo):
     await ws.close()
     error = await client.request("GET", EIO="4", transport="x", headers={"Origin": "http://good"})
     assert error.headers["Access-Control-Allow-Origin"] == "http://good"
+
+
+async def test_what_tells_the_own_origin_is_read(start, echo):
+    asked = []
+    client = await start(echo, allow=lambda request: not asked.append(request))
+    told = {"Origin": "http://A", "Host": "b:1", "X-Forwarded-Host": "c:2", "X-Forwarded-Proto": "https"}
+    await client.handshake(told)
+    ws = await client.http.ws_connect(client.url(EIO="4", transport="websocket"), headers=told)
+    await ws.close()
+    assert {(each.origin, each.host, each.forwarded_host, each.forwarded_proto, each.remote) for each in asked} == {
+        ("http://A", "b:1", "c:2", "https", "127.0.0.1")
+    }
+    assert len(asked) >= 3
+    await client.handshake({"Origin": ""})
+    assert all(each.origin for each in asked), "an empty header says nothing"
 
 
 async def test_a_preflight_is_answered(start, echo):
