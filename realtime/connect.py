@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from realtime import resume
+from realtime.engine.sio_packets import UNREADABLE
 from realtime.limits import Bucket
 from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
 from social.contracts.auth import SessionEnd
-from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
+from social.contracts.problems import MalformedJson, NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
 from social.infra.redis import AWAY
@@ -82,6 +83,8 @@ class Connecting:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
+        if auth is UNREADABLE:
+            raise MalformedJson("auth is nested too deeply")
         try:
             asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
         except ValidationError:

@@ -26,6 +26,7 @@ _REFUSALS = (
 )
 
 
+BASE64 = "b64=1"  # in the query of clients that want binary packets as text on a websocket too
 MOST_KEPT = 512  # characters of a header, for as long as its session lives: thousands may wait for a login
 
 
@@ -140,6 +141,8 @@ class Request:
             "HTTP_USER_AGENT": self.user_agent,
             "HTTP_X_FORWARDED_FOR": self.forwarded_for and self.forwarded_for[-MOST_KEPT:],  # what proxies said is last
         }
+        if self.query.get("b64"):
+            kept["QUERY_STRING"] = BASE64
         return {name: sys.intern(value[:MOST_KEPT]) for name, value in kept.items() if value is not None}
 
 
@@ -213,6 +216,7 @@ class Session:
     __slots__ = (
         "allowance",
         "backlog",
+        "base64",
         "closed",
         "gone",
         "origin",
@@ -230,6 +234,7 @@ class Session:
         self.sid = sid
         self.origin = origin  # where it comes from
         self.allowance = allowance
+        self.base64 = False  # binary packets go out as text on a websocket too
         self.wire: Wire | None = None
         self.polling: Polling | None = None
         self.backlog: Backlog | None = None

@@ -258,6 +258,43 @@ async def test_a_websocket_carries_text_and_binary(start, echo):
     await ws.close()
 
 
+@pytest.mark.parametrize("asked", [{}, {"b64": "1"}])
+async def test_binary_as_text_is_read_on_a_websocket_and_answered_as_it_was_asked_for(start, echo, asked):
+    client = await start(echo)
+    ws = await client.websocket(**asked)
+    sid = json.loads((await client.text(ws))[1:])["sid"]
+    await ws.send_str("bAQIABA==")
+    answer = await ws.receive()
+    assert echo.got == [b"\1\2\0\4"]
+    assert answer.data == ("bAQIABA==" if asked else b"\1\2\0\4")
+    for topic in ("t", "u"):
+        echo.engine.subscribe(sid, topic)
+    echo.engine.unsubscribe(sid, "u")
+    for frame, binary in ((b"4a", False), (b"\1", True), (b"4b", False)):
+        echo.engine.publish("u", frame, binary)
+        echo.engine.publish("t", frame, binary)
+    assert [(await ws.receive()).data for _ in range(3)] == ["4a", "bAQ==" if asked else b"\1", "4b"]
+    await ws.close()
+    await client.until(lambda: echo.ended)
+    assert not echo.engine.rewritten
+
+
+async def test_a_session_that_wants_binary_as_text_keeps_its_topics_when_it_upgrades(start, echo):
+    client = await start(echo)
+    answer = await client.request("GET", EIO="4", transport="polling", b64="1")
+    sid = json.loads(answer.text[1:])["sid"]
+    echo.engine.subscribe(sid, "t")
+    ws = await client.websocket(sid=sid, b64="1")
+    await ws.send_str("2probe")
+    assert await client.text(ws) == "3probe"
+    echo.engine.send(sid, b"\1", True)
+    await ws.send_str("5")
+    assert await client.text(ws) == "bAQ=="
+    echo.engine.publish("t", b"\2", True)
+    assert await client.text(ws) == "bAg=="
+    await ws.close()
+
+
 @pytest.mark.parametrize("message", ["abc", "", "7", "b AQ"])
 async def test_a_bad_websocket_packet_ends_the_session(start, echo, message):
     client = await start(echo)
