@@ -21,6 +21,7 @@ const commands = {
   transport: () => say({ transport: socket.io.engine.transport.name }),
   url: (url) => (socket.io.uri = url),
   auth: (auth) => (socket.auth = auth),
+  disconnect: () => socket.disconnect(),
   reconnect: () => socket.connect(),
 };
 
