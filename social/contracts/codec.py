@@ -9,6 +9,9 @@ from pydantic import BaseModel
 MOST_NESTED = 500  # lists and objects of a text that orjson refuses: the standard library reads them by recursion
 
 
+_LONG = 20  # digits: a number beyond 64 bits is a double, as orjson reads it
+
+
 class Unreadable(ValueError):
     """JSON of a shape that is read elsewhere but not here: nested more deeply than any question is."""
 
@@ -48,9 +51,13 @@ def decode_foreign(text: str) -> Any:
         if text.count("[") + text.count("{") > MOST_NESTED:
             raise Unreadable("too many lists and objects") from None
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_int=_integer, parse_constant=_refuse)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _LONG else float(digits)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b64encode, urlsafe_b64encode
 from contextlib import suppress
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_packet_survives_the_way_through_the_polling_queue(frame):
 
 
 @given(st.binary())
+def test_base64_is_read_without_padding_and_in_its_other_alphabet(data):
+    for text in (b64encode(data), urlsafe_b64encode(data)):
+        assert packets.decode(f"b{text.decode()}") == ("4", data)
+        assert packets.decode(f"b{text.decode().rstrip('=')}") == ("4", data)
+
+
+@given(st.binary())
 def test_any_body_is_packets_or_refused(body):
     try:
         for packet in packets.split(body):
@@ -89,6 +97,7 @@ def test_nearly_right_text_is_a_socketio_packet_or_refused(text):
         ("2[7]", ["7"]),
         ("2[-1.5,2]", ["-1.5", 2]),
         ('2["x",1e400]', ["x", float("inf")]),
+        ('2["x",' + "9" * 5_000 + "]", ["x", float("inf")]),
         ('2["x",' + "[" * 1_500 + "]" * 1_500 + "]", ["x", sio_packets.UNREADABLE]),
         ('2["x\\ud83d\\"",' + "[" * 20_000 + "]" * 20_000 + "]", ['x\ud83d"', sio_packets.UNREADABLE]),
         ('2[ "x" , "\\ud83d",' + '{"a":' * 600 + "1" + "}" * 600 + "]", ["x", sio_packets.UNREADABLE]),
