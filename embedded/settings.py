@@ -19,12 +19,8 @@ from social.infra.settings import (
     TraceSettings,
 )
 
-DEVELOPMENT_PORTS = (3000, 4173, 4200, 5173, 5174, 8000, 8100, 19006)  # Next and React, Vite, Angular, Ionic, Expo
-
-
-def local_origins(port: int) -> list[str]:
-    """The pages of this machine that may use the system on `port`: its own, and those of usual development servers."""
-    return [f"http://{host}:{each}" for each in (port, *DEVELOPMENT_PORTS) for host in ("localhost", "127.0.0.1")]
+# Pages of this machine: the system's own, and those of development servers (Vite, Next, …), whatever their port.
+LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]
 
 
 class EmbeddedSettings(LogSettings, TraceSettings):
@@ -58,5 +54,5 @@ class EmbeddedRest(RestSettings):
 
     @property
     def allowed_origins(self) -> list[str]:
-        """Pages of our own port and of development servers on this machine, unless others are named."""
-        return self.origins or local_origins(self.api_port)
+        """All pages of this machine, unless others are named."""
+        return self.origins or LOCAL_ORIGINS

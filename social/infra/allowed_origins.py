@@ -42,16 +42,18 @@ class AllowedOrigins:
 
     def allow(self, asked: Asked) -> bool:
         """Whether a request may come from this page. Clients that are no page send no Origin, and always may."""
-        if not asked.origin or self.any or self._lists(asked.origin):
+        if not asked.origin or self.any:
+            return True
+        if asked.origin == OPAQUE and OPAQUE in self._listed:
             return True
         origin = Origin.parse(asked.origin)
-        if origin is not None and self._is_own(origin, asked):
+        if origin is not None and (self._lists(origin) or self._is_own(origin, asked)):
             return True
         self._log(asked.origin, origin)
         return False
 
-    def _lists(self, said: str) -> bool:
-        return (said if said == OPAQUE else str(Origin.parse(said))) in self._listed
+    def _lists(self, origin: Origin) -> bool:
+        return str(origin) in self._listed or origin.on_any_port in self._listed
 
     def _is_own(self, origin: Origin, asked: Asked) -> bool:
         """Whether the page is of the server that was asked, by its name in front of trusted proxies too."""

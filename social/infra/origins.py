@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 ANY, OPAQUE = "*", "null"  # every page; pages without an origin: sandboxed frames, local files, `data:` URLs
+_ANY_PORT = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\]):\*", re.IGNORECASE)
 LONGEST = 300  # a host name has at most 253 characters
 _AS_WEB = {"ws": "http", "wss": "https"}  # what some clients of websockets write, Swift's for one
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -33,6 +34,11 @@ class Origin(NamedTuple):
             return False
         return Origin.parse(f"{self.scheme}://{host}") == self
 
+    @property
+    def on_any_port(self) -> str:
+        """How a list names this host with any port, which only the machine's own names may have."""
+        return f"{self._replace(port=None)}:*"
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port is not None else "")
@@ -56,9 +62,14 @@ def _parse(text: str) -> Origin | None:
 
 
 def canonical(text: str) -> str:
-    """One origin of a list in its one form, or a word (`*`, `null`); raises ValueError for anything else."""
+    """One origin of a list in its one form, or a word (`*`, `null`); raises ValueError for anything else.
+
+    Development servers take whichever port is free, so `http://localhost:*` is any of this machine's.
+    """
     if text in (ANY, OPAQUE):
         return text
+    if _ANY_PORT.fullmatch(text):
+        return text.lower()
     origin = Origin.parse(text)
     if origin is None:
         raise ValueError(f"{text!r} is no origin, which is scheme://host[:port] without a path, nor null, nor *")

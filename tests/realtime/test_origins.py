@@ -8,7 +8,6 @@ from structlog.testing import capture_logs
 from support.browser import page
 
 from embedded.settings import EmbeddedRest
-from realtime.settings import GatewaySettings
 
 OURS = "http://localhost:8080"
 ENGINES = pytest.mark.parametrize("engine", ["native", "portable"])
@@ -97,8 +96,14 @@ async def test_apps_come_in_where_they_are_listed(world, http, engine):
         assert (await opened(http, gateway, "polling", {"Origin": origin}))[0] == 403
 
 
-def test_development_servers_of_this_machine_are_let_in_here_and_nowhere_else():
-    for origin in ("http://localhost:5173", "http://127.0.0.1:5173", "http://localhost:3000", "http://localhost:9000"):
-        assert origin in EmbeddedRest(api_port=9000).allowed_origins
+@ENGINES
+async def test_development_servers_of_this_machine_are_let_in_by_the_embedded_system_alone(world, http, engine):
+    here = await world.gateway(realtime_engine=engine, origins=EmbeddedRest().allowed_origins)
+    elsewhere = await world.gateway(realtime_engine=engine)
+    for origin in ("http://localhost:5173", "http://127.0.0.1:5173", "https://localhost:3000"):
+        assert await opened(http, here, "polling", {"Origin": origin}) == (200, origin)
+        assert (await opened(http, here, "websocket", {"Origin": origin}))[0] == 101
+        assert (await opened(http, elsewhere, "polling", {"Origin": origin}))[0] == 403
+    for origin in ("http://evil.example:5173", "http://localhost.evil.example:5173"):
+        assert (await opened(http, here, "polling", {"Origin": origin}))[0] == 403
     assert EmbeddedRest(origins="https://plaza.example").allowed_origins == ["https://plaza.example"]
-    assert not any(":5173" in each for each in GatewaySettings().origins)

@@ -32,6 +32,8 @@ PEER, PROXY = "203.0.113.7", "10.0.0.1"
         ("tauri://localhost", "tauri://localhost"),
         ("http://tauri.localhost", "http://tauri.localhost"),
         ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ("http://LocalHost:*", "http://localhost:*"),
+        ("https://127.0.0.1:*", "https://127.0.0.1:*"),
         ("null", "null"),
         ("*", "*"),
     ],
@@ -46,7 +48,8 @@ def test_an_origin_has_one_form(text: str, one_form: str) -> None:
     [
         *("", "localhost:8080", "http://", "http://x/", "http://x/y", "http://x?y", "http://x#y", "//x", "ftp://x"),
         *("http://u:p@x", "http://x y", "http://x:99999", "http://x:y", "http://[::1", "http://a,http://b", "NULL"),
-        *("http://a http://b", "http://*.x", "http://" + "x" * 300, "file://"),
+        *("http://a http://b", "http://*.x", "http://x:*", "capacitor://localhost:*", "http://localhost:8*", "file://"),
+        "http://" + "x" * 300,
     ],
 )
 def test_what_is_no_origin_is_refused(text: str) -> None:
@@ -114,6 +117,15 @@ def test_apps_and_pages_without_an_origin_are_let_in_by_name_only() -> None:
         assert AllowedOrigins(["http://x", app]).allow(Asked(app, PEER, "localhost"))
     assert AllowedOrigins(["*"]).allow(Asked("null", PEER))
     assert AllowedOrigins(["http://x"]).allow(Asked(None, PEER))
+
+
+def test_any_port_of_this_machine_is_no_port_of_another() -> None:
+    origins = AllowedOrigins(["http://localhost:*", "http://[::1]:*"])
+    for said in ("http://localhost", "http://localhost:5173", "HTTP://LocalHost:1", "http://[::1]:3000"):
+        assert origins.allow(Asked(said, PEER, "x")), said
+    others = ("https://localhost:5173", "http://127.0.0.1:5173", "http://localhost.evil.example:5173")
+    for said in (*others, "http://evil.localhost:5173", "http://localhost:*", "null"):
+        assert not origins.allow(Asked(said, PEER, "x")), said
 
 
 def test_a_refused_origin_is_one_line_that_says_what_lets_it_in(monkeypatch: pytest.MonkeyPatch) -> None:
