@@ -59,7 +59,8 @@ class AllowedOrigins:
         """Whether the page is of the server that was asked, by its name in front of trusted proxies too."""
         hosts, schemes = [asked.host or ""], list[str]()
         if (asked.forwarded_host or asked.forwarded_proto) and self._proxies.trusts(asked.peer):
-            hosts += (asked.forwarded_host or "").split(",")
+            if asked.forwarded_host:  # the Host that a proxy passes on may lack the port, or be its own
+                hosts = asked.forwarded_host.split(",")
             schemes = [each.strip().lower() for each in (asked.forwarded_proto or "").split(",")]
         if "https" in schemes and origin.scheme == "http":
             return False  # a page that came without TLS is not the same as the site with it

@@ -105,6 +105,9 @@ def test_the_name_in_front_of_a_proxy_counts_when_that_proxy_is_trusted() -> Non
     assert AllowedOrigins(["http://x"], FRONT).allow(asked)
     assert AllowedOrigins(["http://x"], FRONT).allow(asked._replace(forwarded_host="cdn.example, plaza.example:8443"))
     assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "a stranger's word"
+    portless = asked._replace(origin="https://plaza.example", host="plaza.example")
+    assert not AllowedOrigins(["http://x"], FRONT).allow(portless), "another port"
+    assert AllowedOrigins(["http://x"], FRONT).allow(portless._replace(forwarded_host=None))
     assert not AllowedOrigins(["http://x"]).allow(asked), "no proxy is trusted"
     insecure = Asked("http://plaza.example", PROXY, "plaza.example", "plaza.example", "https")
     assert not AllowedOrigins(["http://x"], FRONT).allow(insecure), "a page without TLS is not the site with it"
