@@ -30,6 +30,7 @@ from social.auth import Checks, Keys
 from social.contracts.problems import Unavailable
 from social.infra import logs, process, tracing
 from social.infra.admission import Admission, Insistent
+from social.infra.allowed_origins import AllowedOrigins
 from social.infra.blobs import blobs, check_store
 from social.infra.health import Health
 from social.infra.keyfiles import JWKS
@@ -61,8 +62,8 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
     app[http.CHECKS] = keys
     if isinstance(keys, Keys):
         app[http.KEYS] = keys
-    app[PROXIES] = Proxies(settings.trusted_proxies)
-    app[cors.ORIGINS] = frozenset(origin.lower() for origin in settings.allowed_origins)
+    proxies = app[PROXIES] = Proxies(settings.trusted_proxies)
+    app[cors.ORIGINS] = AllowedOrigins(settings.allowed_origins, proxies)
     limits.add(app, social.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:

@@ -5,24 +5,40 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from api.compression import vary
+from social.infra.allowed_origins import AllowedOrigins, Asked
 
-ORIGINS = web.AppKey("origins", frozenset[str])
-ASKED = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
-TOLD = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-ID"
+ORIGINS = web.AppKey("origins", AllowedOrigins)
+# Beside those that every page may send and read.
+ASKED = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, X-Request-ID"
+TOLD = (
+    "Accept-Ranges, Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    "X-Request-ID"
+)
 MAX_AGE_S = 7_200  # the longest that Chrome remembers a preflight
 
 
 def tell(raw: web.Request, response: web.StreamResponse) -> None:
     """Let a listed page read this answer. Never with credentials: whoever asks brings a token, not a cookie."""
-    listed, origin = raw.app[ORIGINS], raw.headers.get("Origin")
-    if "*" in listed:
+    origins, origin = raw.app[ORIGINS], raw.headers.get("Origin")
+    if origins.any:
         response.headers["Access-Control-Allow-Origin"] = "*"
     else:
         vary(response, "Origin")
-        if origin is None or origin.lower() not in listed:
+        if not origin or not origins.allow(_asked(raw, origin)):
             return
         response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Access-Control-Expose-Headers"] = TOLD
+
+
+def _asked(raw: web.Request, origin: str) -> Asked:
+    headers = raw.headers
+    return Asked(
+        origin=origin,
+        peer=raw.remote or "",
+        host=headers.get("Host"),
+        forwarded_host=headers.get("X-Forwarded-Host"),
+        forwarded_proto=headers.get("X-Forwarded-Proto"),
+    )
 
 
 def options(raw: web.Request, methods: Iterable[str]) -> web.Response:

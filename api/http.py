@@ -39,7 +39,7 @@ from social.infra import clock, evened, logs, metrics, paging, tracing
 from social.infra.admission import Admission, Insistent, Overloaded
 from social.infra.revisions import Expected
 from social.infra.settings import StartError
-from social.infra.tokens import Access
+from social.infra.tokens import Access, mistake
 from social.infra.wiring import Once, Social
 from social.media import Studio
 
@@ -178,7 +178,9 @@ def authenticate(raw: web.Request) -> Access:
     """Who a request's Bearer token speaks for; raises NotAuthenticated, TokenExpired, SessionRevoked."""
     scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise NotAuthenticated
+        raise NotAuthenticated("Send it as `Authorization: Bearer <access token>`")
+    if (wrong := mistake(token.strip())) is not None:
+        raise NotAuthenticated(wrong.detail)
     access = raw.app[CHECKS].verifier.verify(token.strip())
     raw.app[SOCIAL].revocations.check(access)
     return access

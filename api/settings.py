@@ -34,7 +34,8 @@ class RestSettings(MediaSettings):
 
     origins: Origins | None = Field(
         default=None,
-        description="origins of the web pages that may read answers, comma-separated; if not given, this port's own",
+        description="origins whose pages and apps may read answers, comma-separated, e.g. capacitor://localhost; if "
+        "not given, this port's own",
     )
     rate_user: Limit = Field(
         default=PER_PERSON,

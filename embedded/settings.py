@@ -19,6 +19,9 @@ from social.infra.settings import (
     TraceSettings,
 )
 
+# Pages of this machine: the system's own, and those of development servers (Vite, Next, …), whatever their port.
+LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]
+
 
 class EmbeddedSettings(LogSettings, TraceSettings):
     """What `python -m embedded` can be told."""
@@ -48,3 +51,8 @@ class EmbeddedRest(RestSettings):
 
     rate_login: Limit = Field(default=Rate(1_000, 60), description="logins tried from one address")
     rate_register: Limit = Field(default=Rate(1_000, 60), description="accounts opened from one address")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """All pages of this machine, unless others are named."""
+        return self.origins or LOCAL_ORIGINS

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import realtime.events  # noqa: F401 - registers what clients may send
+from realtime import resume
 from realtime.background import Background
 from realtime.cluster import Cluster
 from realtime.connect import Connecting
@@ -14,8 +15,8 @@ from realtime.delivery import Delivery
 from realtime.dispatch import Ack, dispatch
 from realtime.doors import Doors
 from realtime.presence import Presences
-from realtime.resume import Pids
-from realtime.server import Departure
+from realtime.resume import Left, Pids
+from realtime.server import CLIENT_DISCONNECT, SERVER_DISCONNECT, Departure
 from realtime.session import Session, Sessions
 from realtime.settings import GatewaySettings
 from realtime.sight import Sight
@@ -30,6 +31,7 @@ from social.infra.admission import Admission
 from social.infra.health import Health
 from social.infra.limits import Limiter
 from social.infra.process import Tasks
+from social.infra.redis import AWAY
 from social.infra.tokens import LEEWAY, Verifier
 from social.infra.wiring import Social
 
@@ -38,6 +40,7 @@ log = logs.get("gateway")
 TICK_S = 1.0
 IN_FLIGHT_S = 0.5  # a push that takes longer from its append to us counts as lost
 SWEEP_WITHOUT_LISTENER_S = 5.0
+FOR_GOOD = (CLIENT_DISCONNECT, SERVER_DISCONNECT)  # reasons after which a socket is not recovered, as Socket.IO has it
 
 
 class Gateway:
@@ -105,6 +108,7 @@ class Gateway:
             max_bytes=settings.max_message_bytes,
         )
         self.pids = Pids(_pid_key(settings))
+        self.left = Left()
 
     # ---- life
 
@@ -159,6 +163,15 @@ class Gateway:
         log.info("socket left", reason=departure.reason, user_id=session.user_id if session else None)
         if session is not None and session.eio_sid == departure.eio_sid:
             self._forget(session)
+            if departure.reason in FOR_GOOD:
+                self.left.add(session.sid)
+                self.background.spawn("leave", self._leave(session.sid))
+
+    async def _leave(self, sid: str) -> None:
+        try:
+            await resume.leave(self.social.redis, sid)
+        except AWAY as error:
+            log.debug("other gateways do not know that a socket left", error=str(error))
 
     def cut(self, session: Session) -> None:
         """Drop a socket's connection; its client comes back by itself, and finds nothing of it here."""

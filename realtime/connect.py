@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from realtime import resume
+from realtime.engine.sio_packets import UNREADABLE
 from realtime.limits import Bucket
 from realtime.resume import Pid
 from realtime.server import Admission, ConnectionRefused
 from realtime.session import Session
 from social import replay, streams
 from social.contracts.auth import SessionEnd
-from social.contracts.problems import NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
+from social.contracts.problems import MalformedJson, NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
 from social.infra import clock, logs, metrics
 from social.infra.redis import AWAY
 from social.infra.settings import StartError
+from social.infra.tokens import mistake, refusal
 
 if TYPE_CHECKING:
     from realtime.app import Gateway
@@ -57,7 +59,7 @@ class Connecting:
             raise self._later(eio_sid, problem) from None
         except Problem as problem:
             self._refused(problem)
-            raise ConnectionRefused(problem.title, problem.body()) from None
+            raise ConnectionRefused(str(problem), problem.body()) from None
         except StartError as error:  # the store refuses us: only a start ends with that
             log.error("connect failed", error=str(error))
             raise self._later(eio_sid, Unavailable()) from None
@@ -82,8 +84,13 @@ class Connecting:
         gateway = self._gateway
         if gateway.health.stopping:
             raise Unavailable("This gateway stops")
+        if auth is UNREADABLE:
+            raise MalformedJson("auth is nested too deeply")
+        fields = auth if isinstance(auth, dict) else {}
+        if (wrong := mistake(fields.get("token"))) is not None:
+            raise refusal(wrong._replace(detail=f"{wrong.detail}; connect with auth: {{token}}"))
         try:
-            asked = ConnectAuth.model_validate(auth if isinstance(auth, dict) else {}, strict=True)
+            asked = ConnectAuth.model_validate(fields, strict=True)
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
         access = gateway.verifier.verify(asked.token)
@@ -131,18 +138,27 @@ class Connecting:
             await gateway.cluster.confirmed(room, gateway.settings.confirm_s)
             metrics.RESUMES.labels(outcome="fresh" if asked.pid is None else "foreign").inc()
             return await self._fresh(session)
+        if pid.sid in gateway.left:
+            metrics.RESUMES.labels(outcome="left").inc()
+            return await self._fresh(session)
         self._take(session, pid.sid)
         rooms, _ = await asyncio.gather(
             self._claim(session, pid), gateway.cluster.confirmed(room, gateway.settings.confirm_s)
         )
+        if rooms is None:
+            return await self._anew(session, pid, "left")
         missed = await replay.since(gateway.social.mongo, session.user_id, resume.position(pid, asked.offset))
         if not missed.recovered:
-            metrics.RESUMES.labels(outcome="outside_window").inc()
-            if self._by_sid.get(pid.sid) is session:
-                del self._by_sid[pid.sid]
-            return await self._fresh(session)
+            return await self._anew(session, pid, "outside_window")
         metrics.RESUMES.labels(outcome="recovered").inc()
         return Start(pid, str(asked.pid), missed.position, missed, rooms)
+
+    async def _anew(self, session: Session, pid: Pid, outcome: str) -> Start:
+        """Start afresh after all, and give up the claim of the sid here."""
+        metrics.RESUMES.labels(outcome=outcome).inc()
+        if self._by_sid.get(pid.sid) is session:
+            del self._by_sid[pid.sid]
+        return await self._fresh(session)
 
     async def _fresh(self, session: Session) -> Start:
         position = await streams.position(self._gateway.social.mongo, session.user_id)
@@ -172,8 +188,11 @@ class Connecting:
             metrics.EVICTED.inc()
             gateway.cut(holder)
 
-    async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...]:
-        """Claim the sid in the cluster, after those who claimed it here before; without Redis the old one times out."""
+    async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...] | None:
+        """Claim the sid in the cluster, after those who claimed it here before; without Redis the old one times out.
+
+        The answer is the rooms it was in, None when its client had left for good.
+        """
         session.gen = None
         earlier = self._claims.get(pid.sid)
         done = self._claims[pid.sid] = asyncio.Event()
@@ -190,7 +209,7 @@ class Connecting:
         session.ended = session.ended or session.outrun > (session.gen or 0)
         return rooms
 
-    async def _claim_now(self, session: Session, pid: Pid) -> tuple[str, ...]:
+    async def _claim_now(self, session: Session, pid: Pid) -> tuple[str, ...] | None:
         gateway = self._gateway
         try:
             async with asyncio.timeout(CLAIM_S):
@@ -200,6 +219,8 @@ class Connecting:
             session.gen = clock.millis(clock.now())
             return ()
         session.gen = claimed.gen
+        if claimed.left:
+            return None
         holder = claimed.held_by or pid.node
         if holder != gateway.cluster.node:
             await gateway.cluster.tell(holder, {"evict": pid.sid, "gen": claimed.gen})

@@ -7,9 +7,18 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from realtime.engine.sio_packets import UNREADABLE
 from realtime.session import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
-from social.contracts.problems import NotFound, Problem, RateLimited, Unavailable, unexpected, wrong_fields
+from social.contracts.problems import (
+    MalformedJson,
+    NotFound,
+    Problem,
+    RateLimited,
+    Unavailable,
+    unexpected,
+    wrong_fields,
+)
 from social.infra import clock, evened, logs, metrics, tracing
 from social.infra.admission import Priority
 from social.infra.settings import StartError
@@ -98,6 +107,8 @@ def _admit(session: Session) -> None:
 
 
 def _read(kind: type[Message], arguments: tuple[Any, ...]) -> Message:
+    if arguments and arguments[0] is UNREADABLE:
+        raise MalformedJson("It is nested too deeply")
     try:
         return kind.model_validate(arguments[0] if arguments else {})
     except ValidationError as error:

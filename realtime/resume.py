@@ -3,6 +3,7 @@
 import base64
 import hmac
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,14 +14,15 @@ from social.infra.redis import Redis
 
 PID_LIVES_S = 7 * 24 * 3600
 LONGEST_PID = 512
+MOST_LEFT = 20_000  # socket ids that a gateway remembers as left; Redis has them all
 
-# The newer claim has the greater gen, also after Redis forgot; {who held it, gen, rooms it was in}.
+# The newer claim has the greater gen, also after Redis forgot; {who held it, gen, its rooms, whether it was left}.
 CLAIM = """
 local gen = math.max(tonumber(redis.call('HGET', KEYS[1], 'gen') or '0') + 1, tonumber(ARGV[2]))
 local held = redis.call('HGET', KEYS[1], 'node')
 redis.call('HSET', KEYS[1], 'node', ARGV[1], 'gen', string.format('%.0f', gen))
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-return {held, string.format('%.0f', gen), redis.call('SMEMBERS', KEYS[2])}
+return {held, string.format('%.0f', gen), redis.call('SMEMBERS', KEYS[2]), redis.call('HEXISTS', KEYS[1], 'left')}
 """
 
 
@@ -81,6 +83,7 @@ class Claim(NamedTuple):
     gen: int
     held_by: str | None
     rooms: list[str]
+    left: bool  # its client said goodbye, or was disconnected: it does not come back
 
 
 def _socket(sid: str) -> str:
@@ -95,8 +98,33 @@ async def claim(redis: Redis, sid: str, node: str) -> Claim:
     """Take a socket id over; raises what Redis raises."""
     now = clock.millis(clock.now())
     answer: Any = await redis.eval(CLAIM, 2, _socket(sid), _rooms(sid), node, str(now), str(PID_LIVES_S))
-    held, gen, rooms = answer
-    return Claim(int(gen), held.decode() if held else None, [room.decode() for room in rooms])
+    held, gen, rooms, left = answer
+    return Claim(int(gen), held.decode() if held else None, [room.decode() for room in rooms], bool(left))
+
+
+async def leave(redis: Redis, sid: str) -> None:
+    """Mark a socket id as left for good, for all gateways; raises what Redis raises."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.hset(_socket(sid), "left", "1")
+        pipeline.expire(_socket(sid), PID_LIVES_S)
+        pipeline.delete(_rooms(sid))
+        await pipeline.execute()
+
+
+class Left:
+    """The socket ids that were left for good on this gateway, the last of them: known here before Redis is told."""
+
+    def __init__(self) -> None:
+        self._sids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, sid: str) -> None:
+        """Remember a socket id."""
+        self._sids[sid] = None
+        while len(self._sids) > MOST_LEFT:
+            self._sids.popitem(last=False)
+
+    def __contains__(self, sid: str) -> bool:
+        return sid in self._sids
 
 
 async def remember(redis: Redis, sid: str, *, entered: Sequence[str], left: Sequence[str]) -> None:

@@ -30,7 +30,8 @@ class GatewaySettings(BaseSettings):
     )
     origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
-        description="web origins that may connect, comma-separated; clients that send no Origin always may",
+        description="origins whose pages and apps may connect, comma-separated, e.g. capacitor://localhost; the "
+        "gateway's own may, and clients that send no Origin",
     )
     pid_key: SecretStr | None = Field(
         default=None,

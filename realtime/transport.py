@@ -3,10 +3,11 @@
 import os
 from collections.abc import Awaitable, Callable
 
-from realtime.engine import Options, Page, choose
+from realtime.engine import Options, Page, Request, choose
 from realtime.server import Authorize, Departure, Server
 from realtime.settings import GatewaySettings
 from social.infra import metrics
+from social.infra.allowed_origins import AllowedOrigins, Asked
 from social.infra.health import Health
 from social.infra.limits import origin
 from social.infra.proxies import Proxies
@@ -21,6 +22,7 @@ PACKETS_PER_S, PACKETS_BURST = 100, 1_000
 
 class _Server(Server):
     def __init__(self, settings: GatewaySettings, authorize: Authorize, departed: Departed) -> None:
+        proxies = Proxies(settings.trusted_proxies)
         options = Options(
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
@@ -29,10 +31,10 @@ class _Server(Server):
             packets_burst=PACKETS_BURST + 4 * settings.events_burst,
             max_unsettled=settings.pending_sockets,
             max_unsettled_of_one=settings.pending_per_address,
-            origin=_origin(Proxies(settings.trusted_proxies)),
+            origin=_origin(proxies),
             max_buffered_bytes=settings.max_buffered_bytes,
             node=settings.node_name,
-            origins=None if "*" in settings.origins else frozenset(settings.origins),
+            allow=_allow(AllowedOrigins(settings.origins, proxies)),
         )
         super().__init__(choose(settings.realtime_engine)(options), authorize=authorize)
         self._departed = departed
@@ -46,6 +48,21 @@ def _origin(proxies: Proxies) -> Callable[[str, str | None], str]:
         return origin(proxies.client_ip(remote, [forwarded_for] if forwarded_for else ()))
 
     return of
+
+
+def _allow(origins: AllowedOrigins) -> Callable[[Request], bool]:
+    def may(request: Request) -> bool:
+        return origins.allow(
+            Asked(
+                origin=request.origin,
+                peer=request.remote,
+                host=request.host,
+                forwarded_host=request.forwarded_host,
+                forwarded_proto=request.forwarded_proto,
+            )
+        )
+
+    return may
 
 
 class Transport:

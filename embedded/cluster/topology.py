@@ -9,7 +9,7 @@ from pathlib import Path
 from api.settings import SERVICES
 from embedded.cluster.ports import free_ports
 from embedded.cluster.settings import ClusterSettings
-from embedded.settings import EmbeddedRest
+from embedded.settings import LOCAL_ORIGINS, EmbeddedRest
 from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY
 
 LOOPBACK = "127.0.0.1"
@@ -78,7 +78,7 @@ def _shared(settings: ClusterSettings, folder: Path) -> dict[str, str]:
         "MEDIA_URL": f"file:{folder / 'media'}",
         "MAILER_URL": f"file:{folder / 'mail'}",
         "MAIL_LINKS": here,
-        "ORIGINS": f"{here},http://127.0.0.1:{settings.port}",
+        "ORIGINS": ",".join(LOCAL_ORIGINS),
         **{name.upper(): f"{rate.quota}/{rate.window_s}" for name, rate in rates.items()},
     }
     return {

@@ -23,6 +23,7 @@ from realtime.engine.session import (
     Wire,
 )
 from realtime.engine.sessions import TRANSPORT_CLOSE, TRANSPORT_ERROR
+from realtime.engine.topics import Topics
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Entrance(LongPolling):
         super().__init__(options, handler)
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
         self.draining = False
+        self.rewritten = Topics()  # of websockets that hear binary as text
         interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
         self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
             interval_ms,
@@ -66,7 +68,7 @@ class Entrance(LongPolling):
 
     def cors(self, request: Request) -> list[tuple[str, str]]:
         """The headers that let an allowed page read the answer."""
-        if request.origin is None or not self._origin_allowed(request):
+        if not request.origin or not self._origin_allowed(request):
             return []
         headers = [
             ("Access-Control-Allow-Origin", request.origin),
@@ -124,8 +126,7 @@ class Entrance(LongPolling):
         exchange.reply(status, body, content_type)
 
     def _origin_allowed(self, request: Request) -> bool:
-        allowed = self.options.origins
-        return request.origin is None or allowed is None or request.origin in allowed
+        return not request.origin or self.options.allow is None or self.options.allow(request)
 
     def _verify(self, request: Request, upgrade: bool) -> Session | None:
         transport, sid = request.query.get("transport"), request.query.get("sid")
@@ -202,8 +203,18 @@ class Entrance(LongPolling):
             self._packet(session, "4", data)
         elif data[:1] in packets.TYPES:
             self._packet(session, data[0], data[1:])
+        elif data[:1] == "b":
+            self._received_base64(session, data)
         else:
             self._end(session, TRANSPORT_ERROR, patient=True)
+
+    def _received_base64(self, session: Session, data: str) -> None:
+        try:
+            kind, content = packets.decode(data)
+        except packets.BadPacket:
+            self._end(session, TRANSPORT_ERROR, patient=True)
+        else:
+            self._packet(session, kind, content)
 
     def wire_closed(self, wire: Wire, slow: bool = False) -> None:
         """A websocket ended from the other side, or because its client was too slow."""
@@ -242,9 +253,17 @@ class Entrance(LongPolling):
         if polling.poll is not None:
             polling.poll.reply(200, packets.NOOP)
         for packet in polling.queue:
-            wire.send(*packets.framed(packet))
+            frame = (packet, False) if session.base64 else packets.framed(packet)
+            wire.send(*frame)
         for topic in list(polling.topics):  # only behind the queue: order
             self._leave(session, polling, topic)
+            self._tune_in(session, wire, topic)
+
+    def _tune_in(self, session: Session, wire: Wire, topic: str) -> None:
+        """Have a websocket hear a topic: by its engine, or by us where binary must be rewritten for it."""
+        if session.base64:
+            self.rewritten.subscribe(session, topic)
+        else:
             wire.subscribe(topic.encode())
 
     def _probe_expired(self, probe: tuple[Session, Wire]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from realtime.engine import packets
 from realtime.engine.entrance import Entrance, slot_topic
+from realtime.engine.session import Session, Wire
 from realtime.engine.sessions import SERVER_DISCONNECT, TRANSPORT_CLOSE
 
 
@@ -53,8 +54,14 @@ class Engine(Entrance):
             return False
         self.sent_count += 1
         if session.wire is not None:
-            return session.wire.send(frame, binary)
+            return self._write(session, session.wire, frame, binary)
         return self._queue(session, packets.pollable(frame, binary))
+
+    @staticmethod
+    def _write(session: Session, wire: Wire, frame: bytes, binary: bool) -> bool:
+        if binary and session.base64:
+            return wire.send(packets.pollable(frame, True), False)
+        return wire.send(frame, binary)
 
     def publish(self, topic: str, frame: bytes, binary: bool = False) -> None:
         """Write one frame to every session subscribed to the topic."""
@@ -62,6 +69,10 @@ class Engine(Entrance):
         self._publish(topic.encode(), frame, binary)
         if self._pollers:
             self._publish_to_pollers(topic, frame, binary)
+        if self.rewritten:
+            for session in self.rewritten.sessions(topic):
+                if session.wire is not None:
+                    self._write(session, session.wire, frame, binary)
 
     def subscribe(self, sid: str, topic: str) -> None:
         """From now on the session gets what is published to the topic."""
@@ -69,7 +80,7 @@ class Engine(Entrance):
         if session is None:
             return
         if session.wire is not None:
-            session.wire.subscribe(topic.encode())
+            self._tune_in(session, session.wire, topic)
         elif session.polling is not None:
             self._join(session, session.polling, topic)
 
@@ -79,7 +90,10 @@ class Engine(Entrance):
         if session is None:
             return
         if session.wire is not None:
-            session.wire.unsubscribe(topic.encode())
+            if session.base64:
+                self.rewritten.unsubscribe(session, topic)
+            else:
+                session.wire.unsubscribe(topic.encode())
         elif session.polling is not None:
             self._leave(session, session.polling, topic)
 
@@ -140,6 +154,10 @@ class Engine(Entrance):
     def backpressure_bytes(self) -> int:
         """What all clients together have not taken; walks every session."""
         return sum(self.buffered(sid) for sid in self.sessions)
+
+    def _gone(self, session: Session) -> None:
+        self.rewritten.forget(session)
+        super()._gone(session)
 
     def _ping(self, slot: int) -> None:
         topic = slot_topic(slot)

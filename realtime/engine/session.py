@@ -4,7 +4,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ _REFUSALS = (
 )
 
 
+BASE64 = "b64=1"  # in the query of clients that want binary packets as text on a websocket too
 MOST_KEPT = 512  # characters of a header, for as long as its session lives: thousands may wait for a login
 
 
@@ -66,7 +67,7 @@ class Options:
     origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
-    origins: Collection[str] | None = None  # None: any; a request without an Origin is always allowed
+    allow: "Callable[[Request], bool] | None" = None  # whether a page may use the engine, by its Origin; None: any
 
 
 class Handler(Protocol):
@@ -122,6 +123,9 @@ class Request:
     query: dict[str, str]
     remote: str
     origin: str | None = None
+    host: str | None = None
+    forwarded_host: str | None = None
+    forwarded_proto: str | None = None
     user_agent: str | None = None
     forwarded_for: str | None = None
     content_type: str = ""
@@ -137,6 +141,8 @@ class Request:
             "HTTP_USER_AGENT": self.user_agent,
             "HTTP_X_FORWARDED_FOR": self.forwarded_for and self.forwarded_for[-MOST_KEPT:],  # what proxies said is last
         }
+        if self.query.get("b64"):
+            kept["QUERY_STRING"] = BASE64
         return {name: sys.intern(value[:MOST_KEPT]) for name, value in kept.items() if value is not None}
 
 
@@ -210,6 +216,7 @@ class Session:
     __slots__ = (
         "allowance",
         "backlog",
+        "base64",
         "closed",
         "gone",
         "origin",
@@ -227,6 +234,7 @@ class Session:
         self.sid = sid
         self.origin = origin  # where it comes from
         self.allowance = allowance
+        self.base64 = False  # binary packets go out as text on a websocket too
         self.wire: Wire | None = None
         self.polling: Polling | None = None
         self.backlog: Backlog | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
 
-from realtime.engine.session import Backlog, Environ, Handler, Options, Session, Work
+from realtime.engine.session import BASE64, Backlog, Environ, Handler, Options, Session, Work
 from realtime.engine.strangers import Strangers
 from realtime.engine.wheel import Deadlines, Wheel
 from realtime.limits import Bucket
@@ -95,6 +95,7 @@ class Sessions(ABC):
         allowance = Bucket(self.options.packets_per_s, self.options.packets_burst)
         origin = self.options.origin(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"))
         session = Session(self._new_sid(), allowance, sys.intern(origin))
+        session.base64 = environ.get("QUERY_STRING") == BASE64
         self.sessions[session.sid] = session
         self._is_stranger(session)
         self._wheel.place(session)

@@ -1,7 +1,8 @@
 """Socket.IO 5 packets: strict decoding of what clients send, and frames encoded once for everyone."""
 
+import json
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from socketio import packet as upstream
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT
@@ -14,6 +15,16 @@ MAX_ATTACHMENTS = 10  # the reference parser's limit
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 
 
+class _Unread:
+    """The type of `UNREADABLE`."""
+
+    def __repr__(self) -> str:
+        return "UNREADABLE"
+
+
+UNREADABLE: Final = _Unread()  # stands for the arguments of a packet, or its `auth`, that are nested too deeply
+
+_NAME = re.compile(r'[^\["]*+\[[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|-?[0-9][0-9.eE+-]*)[ \t\r\n]*[],]')
 _ACK = re.compile(r"(?:3|(6)[0-9]{1,2}-)(?:(/[^,]*),)?([0-9]{1,18})\[")
 
 
@@ -34,17 +45,31 @@ class Json:
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
-        return codec.encode(value).decode()
+        try:
+            return codec.encode(value).decode()
+        except TypeError:  # half a character, for one: it goes out as it came in
+            return json.dumps(value, separators=(",", ":"))
 
     @staticmethod
     def loads(text: str | bytes, **_: Any) -> Any:
-        return codec.decode(text)
+        try:
+            return codec.decode_foreign(str(text))
+        except codec.Unreadable:
+            return UNREADABLE
 
 
 class Packet(upstream.Packet):  # type: ignore[misc]
     """A packet whose placeholders must name an attachment, where the stock one takes negative numbers too."""
 
     json = Json
+    data: Any
+
+    def add_attachment(self, attachment: bytes) -> bool:
+        try:
+            return bool(super().add_attachment(attachment))
+        except RecursionError:
+            self.data = [*self.data[:1], UNREADABLE] if self.packet_type == BINARY_EVENT else [UNREADABLE]
+            return True
 
     @classmethod
     def _reconstruct_binary_internal(cls, data: Any, attachments: list[bytes]) -> Any:
@@ -63,14 +88,38 @@ def ack_of(text: str) -> AckHead | None:
 
 
 def decode(text: str) -> Packet:
-    """A packet as a client may send it; with `attachment_count` above 0 it waits for that many binary messages."""
+    """A packet as a client may send it; with `attachment_count` above 0 it waits for that many binary messages.
+
+    What the reference parser reads is no BadPacket: a number as an event's name is its text, and arguments that are
+    nested too deeply for us are `UNREADABLE`.
+    """
     try:
         packet = Packet(encoded_packet=text)
+        if packet.data is UNREADABLE:
+            packet.data = _unreadable(packet.packet_type, text)
     except ValueError as error:
         raise BadPacket(str(error)) from error
+    if packet.packet_type in (EVENT, BINARY_EVENT):
+        _name_by_text(packet.data)
     if not text or not _well_formed(packet):
         raise BadPacket("invalid payload")
     return packet
+
+
+def _unreadable(kind: int, text: str) -> Any:
+    if kind == CONNECT:
+        return UNREADABLE
+    if kind in (ACK, BINARY_ACK):
+        return [UNREADABLE]
+    name = _NAME.match(text)
+    if name is None:
+        raise BadPacket("invalid payload")
+    return [codec.decode_foreign(name[1]), UNREADABLE]
+
+
+def _name_by_text(data: Any) -> None:
+    if isinstance(data, list) and data and isinstance(data[0], int | float) and not isinstance(data[0], bool):
+        data[0] = str(data[0])
 
 
 def _well_formed(packet: Packet) -> bool:
@@ -81,7 +130,7 @@ def _well_formed(packet: Packet) -> bool:
     elif packet.attachment_count:
         return False
     if kind == CONNECT:
-        return data is None or isinstance(data, dict)
+        return data is None or data is UNREADABLE or isinstance(data, dict)
     if kind == DISCONNECT:
         return data is None
     if kind in (EVENT, BINARY_EVENT):

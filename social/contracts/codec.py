@@ -1,9 +1,19 @@
 """The one JSON codec: orjson, straight from models."""
 
-from typing import Any
+import json
+from typing import Any, NoReturn
 
 import orjson
 from pydantic import BaseModel
+
+MOST_NESTED = 500  # lists and objects of a text that orjson refuses: the standard library reads them by recursion
+
+
+_LONG = 20  # digits: a number beyond 64 bits is a double, as orjson reads it
+
+
+class Unreadable(ValueError):
+    """JSON of a shape that is read elsewhere but not here: nested more deeply than any question is."""
 
 
 def _plain(value: Any) -> Any:
@@ -27,3 +37,28 @@ def encode_sorted(value: Any) -> bytes:
 def decode(data: bytes | str) -> Any:
     """Plain values of JSON text; raises ValueError for anything that is not JSON (NaN and lone surrogates too)."""
     return orjson.loads(data)
+
+
+def decode_foreign(text: str) -> Any:
+    """Plain values of JSON text as JavaScript reads it: lone surrogates stay as they are in strings.
+
+    Strings with such halves of characters are no text: pydantic refuses them wherever it checks a string, and `encode`
+    raises TypeError. Raises Unreadable, and ValueError for what JavaScript does not read either.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        if text.count("[") + text.count("{") > MOST_NESTED:
+            raise Unreadable("too many lists and objects") from None
+    try:
+        return json.loads(text, parse_int=_integer, parse_constant=_refuse)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _LONG else float(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

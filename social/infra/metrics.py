@@ -21,7 +21,7 @@ LABELS: Mapping[str, str] = {
     "method": "the HTTP methods; `other` for any other",
     "lease": "`relay` and `sweeper`, of the first part; of the others with a number, or with the job's name",
     "outcome": "of events `done`, `retried`, `parked`; of jobs `done`, `failed`; of resumes `fresh`, `foreign`, "
-    "`recovered`, `outside_window`; of messages `ok` or a problem's code",
+    "`recovered`, `outside_window`, `left`; of messages `ok` or a problem's code",
     "path": "`fast` or `relay`",
     "policy": "the rate limits",
     "reason": "`client disconnect`, `server disconnect`, `ping timeout`, `transport close` or `transport error`",

@@ -36,8 +36,12 @@ class Proxies:
 
     def prefix(self, peer: str, said: str) -> str:
         """The path under which a trusted proxy shows us, by its X-Forwarded-Prefix: links begin with it."""
+        return said if self.trusts(peer) and _PREFIX.fullmatch(said) else ""
+
+    def trusts(self, peer: str) -> bool:
+        """Whether the address of a connection is a trusted proxy's."""
         address = _address(peer)
-        return said if address and self._trusts(address) and _PREFIX.fullmatch(said) else ""
+        return address is not None and self._trusts(address)
 
     def _trusts(self, address: str) -> bool:
         parsed = ip_address(address)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from social.contracts.codec import decode
-from social.contracts.problems import NotAuthenticated, TokenExpired
+from social.contracts.problems import FieldProblem, NotAuthenticated, TokenExpired
 from social.infra import clock, logs
 
 log = logs.get("tokens")
@@ -52,6 +52,31 @@ def new_private_key() -> bytes:
 
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Mistake(NamedTuple):
+    """What a developer got wrong about a token, before anybody looks at what is signed in it."""
+
+    code: str
+    detail: str
+
+
+def mistake(token: object) -> Mistake | None:
+    """Why this cannot be an access token; None for one that is worth a look."""
+    if token is None or token == "":
+        return Mistake("missing", "No access token was sent")
+    if not isinstance(token, str):
+        return Mistake("string_type", "An access token is a string")
+    if token[:7].lower() == "bearer ":
+        return Mistake("bearer_prefix", "`Bearer ` is no part of an access token: send what stands behind it")
+    if len(token) > LONGEST_TOKEN:
+        return Mistake("string_too_long", f"An access token has at most {LONGEST_TOKEN} characters")
+    return None
+
+
+def refusal(wrong: Mistake) -> NotAuthenticated:
+    """The refusal of a message whose `token` is no access token."""
+    return NotAuthenticated(wrong.detail, errors=[FieldProblem(pointer="/token", code=wrong.code, detail=wrong.detail)])
 
 
 class Watched:
@@ -231,8 +256,8 @@ class Verifier:
         return key
 
     def _verify(self, token: str) -> Access:
-        if len(token) > LONGEST_TOKEN:
-            raise NotAuthenticated
+        if (wrong := mistake(token)) is not None:
+            raise refusal(wrong)
         try:
             header = jwt.get_unverified_header(token)
             if header.get("typ") != "at+jwt" or not _is_unambiguous(token):

@@ -194,3 +194,23 @@ async def test_a_token_of_a_hundred_kilobytes_is_refused_before_it_is_read(door:
     answer = await door.ask("GET", "/v1/users/me", token=ada.tokens.access_token + "x" * 100_000)
     assert answer.status == 400, "longer than a header may be"
     assert (await ada.me()).id == ada.id
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        (None, "Send it as `Authorization: Bearer <access token>`"),
+        ("{token}", "Send it as `Authorization: Bearer <access token>`"),
+        ("Basic {token}", "Send it as `Authorization: Bearer <access token>`"),
+        ("Bearer Bearer {token}", "`Bearer ` is no part of an access token: send what stands behind it"),
+        ("Bearer " + "x" * 5_000, "An access token has at most 4096 characters"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_a_developer_sees_what_is_wrong_with_the_header(
+    door: Door, ada: Person, header: str | None, detail: str
+) -> None:
+    headers = {"Authorization": header.format(token=ada.tokens.access_token)} if header else {}
+    answer = await door.ask("GET", "/v1/users/me", headers=headers)
+    refused(answer)
+    assert answer.body["detail"] == detail

@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from structlog.testing import capture_logs
 from support.people import Door, Person
 from support.plaza import Plaza, serving
 
@@ -24,6 +25,7 @@ async def test_a_page_of_ours_may_read_every_answer_and_no_other_page(ada: Perso
             assert answer.headers["Access-Control-Allow-Origin"] == origin
             exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
             assert {"Link", "ETag", "RateLimit", "X-Request-ID", "Location", "Retry-After"} <= set(exposed)
+            assert {"RateLimit-Policy", "Accept-Ranges", "Content-Range", "WWW-Authenticate"} <= set(exposed)
         others = (
             "http://localhost:8081",
             "https://localhost:8080",
@@ -46,9 +48,36 @@ async def test_a_preflight_says_what_a_page_may_send_and_for_how_long(door: Door
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert {"authorization", "content-type", "idempotency-key", "if-match", "if-none-match"} <= set(allowed)
+    assert {"range", "if-range", "x-request-id"} <= set(allowed)
     assert int(answer.headers["Access-Control-Max-Age"]) > 0
     foreign = await door.ask("OPTIONS", "/v1/posts", headers={"Origin": "http://evil.example", **PREFLIGHT})
     assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+async def test_a_page_of_the_server_that_was_asked_may_read(plaza: Plaza, door: Door) -> None:
+    for origin in (door.url, door.url.replace("http", "ws"), door.url.upper(), "http://LOCALHOST:8080"):
+        answer = await door.ask("GET", "/livez", headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    forwarded = {"Origin": "https://plaza.example", "X-Forwarded-Host": "plaza.example", "X-Forwarded-Proto": "https"}
+    assert "Access-Control-Allow-Origin" not in (await door.ask("GET", "/livez", headers=forwarded)).headers
+    async with serving(plaza.social, plaza.keys, trusted_proxies="127.0.0.1") as behind:
+        answer = await behind.ask("GET", "/livez", headers=forwarded)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://plaza.example"
+        insecure = {**forwarded, "Origin": "http://plaza.example"}
+        assert "Access-Control-Allow-Origin" not in (await behind.ask("GET", "/livez", headers=insecure)).headers
+
+
+async def test_apps_read_where_they_are_listed_and_the_log_says_how_the_others_would(plaza: Plaza) -> None:
+    async with serving(plaza.social, plaza.keys, origins="capacitor://localhost,null") as door:
+        for origin in ("capacitor://localhost", "null"):
+            answer = await door.ask("GET", "/livez", headers={"Origin": origin})
+            assert answer.headers["Access-Control-Allow-Origin"] == origin
+        with capture_logs() as logged:
+            for _ in range(3):
+                answer = await door.ask("GET", "/livez", headers={"Origin": "http://localhost:5173"})
+                assert "Access-Control-Allow-Origin" not in answer.headers
+        lines = [each["set"] for each in logged if each["event"].startswith("origin refused")]
+        assert lines == ["ORIGINS=capacitor://localhost,null,http://localhost:5173"]
 
 
 async def test_every_path_says_what_it_takes(door: Door) -> None:
@@ -75,7 +104,7 @@ def test_pages_of_the_port_we_listen_on_are_ours_by_default() -> None:
     assert RestSettings(api_port=9000).allowed_origins == ["http://localhost:9000", "http://127.0.0.1:9000"]
 
 
-@pytest.mark.parametrize("origins", [",", " ", "localhost:8080", "http://localhost:8080/", "ftp://x"])
+@pytest.mark.parametrize("origins", [",", " ", "localhost:8080", "http://localhost:8080/", "ftp://x", "http://*.x"])
 def test_a_list_of_origins_that_is_empty_or_wrong_stops_the_start(
     origins: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

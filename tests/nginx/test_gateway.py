@@ -131,7 +131,9 @@ async def test_a_session_id_leads_to_its_node_and_an_unknown_one_to_any(
         assert by == set(NODES), sid
 
 
-async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(door: Door, api: Listener) -> None:
+async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(
+    door: Door, api: Listener, nginx: Nginx
+) -> None:
     forged = {
         "X-Forwarded-For": "6.6.6.6",
         "X-Forwarded-Proto": "https",
@@ -147,7 +149,7 @@ async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(door: Do
     (heard,) = api.heard
     assert heard.header("X-Forwarded-For") == ["127.0.0.1"]
     assert heard.header("X-Forwarded-Proto") == ["http"]
-    assert heard.header("X-Forwarded-Host") == ["127.0.0.1"]
+    assert heard.header("X-Forwarded-Host") == [f"127.0.0.1:{nginx.port}"]
     for name in ("X-Forwarded-Prefix", "X-Real-IP", "Forwarded", "Cookie", "Upgrade", "Connection"):
         assert heard.header(name) == [], name
     assert heard.header("X-Request-ID") == ["my-own.name_1"]

@@ -175,6 +175,26 @@ async def test_a_picture_is_refused_before_it_has_arrived_and_the_reason_comes_t
     assert (await ada.ask("GET", "/v1/users/me")).status == 200
 
 
+async def test_a_page_that_nginx_serves_is_of_our_own_origin(running: Running, ada: Person) -> None:
+    for own in (running.nginx.url, running.nginx.url.replace("http", "ws"), running.nginx.url.upper()):
+        answer = await ada.ask("GET", "/v1/users/me", headers={"Origin": own})
+        assert answer.headers["Access-Control-Allow-Origin"] == own
+    for other in ("http://127.0.0.1", f"http://127.0.0.1:{running.nginx.port + 1}"):
+        forged = {"Origin": other, "X-Forwarded-Host": other.removeprefix("http://")}
+        assert "Access-Control-Allow-Origin" not in (await ada.ask("GET", "/v1/users/me", headers=forged)).headers
+        assert (await ada.ask("GET", "/socket.io/?EIO=4&transport=polling", headers=forged)).status == 403
+    client = socketio.Client(reconnection=False)  # sends the server's address as its Origin
+
+    def talk() -> tuple[str, bool]:
+        client.connect(running.nginx.url, auth={"token": ada.tokens.access_token}, wait_timeout=5)
+        try:
+            return client.transport(), client.call("sync", {"after": "x"}, timeout=5)["ok"]
+        finally:
+            client.disconnect()
+
+    assert await asyncio.to_thread(talk) == ("websocket", True)
+
+
 async def test_polling_clients_stay_with_their_gateway(running: Running, ada: Person) -> None:
     post = await ada.publish("hello")
     begun = len(running.nginx.requests())

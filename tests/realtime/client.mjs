@@ -16,10 +16,12 @@ function connect({ url, auth, options }) {
 const commands = {
   connect,
   emit: async (args) => say({ ack: await socket.emitWithAck(...args) }),
+  binary: async (name) => say({ ack: await socket.emitWithAck(name, Buffer.from([1, 2])) }),
   drop: () => socket.io.engine.close(),
   transport: () => say({ transport: socket.io.engine.transport.name }),
   url: (url) => (socket.io.uri = url),
   auth: (auth) => (socket.auth = auth),
+  disconnect: () => socket.disconnect(),
   reconnect: () => socket.connect(),
 };
 

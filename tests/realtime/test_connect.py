@@ -33,6 +33,13 @@ async def test_an_expired_token_is_refused_by_that_name(world, gateway, ada):
     assert wire.refused["data"]["code"] == "token_expired"
 
 
+async def test_a_renewal_says_what_is_wrong_with_its_token(world, gateway, ada):
+    wire = await ada.connect(gateway)
+    problem = (await wire.ask("session.renew", {"token": f"bearer {ada.token}"}))["problem"]
+    assert (problem["code"], problem["errors"][0]["code"]) == ("invalid_token", "bearer_prefix")
+    assert (await wire.ask("session.renew", {"token": ada.token}))["ok"]
+
+
 async def test_who_watches_a_post_gets_its_counts_and_then_each_change(world, gateway, ada, bob):
     wire = await bob.connect(gateway)
     post = await ada.publish()

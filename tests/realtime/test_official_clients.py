@@ -1,6 +1,7 @@
 """The clients people really use: socket.io-client from npm, and python-socketio's."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 import socketio
@@ -8,6 +9,7 @@ from support.browser import page
 from support.sockets import until
 
 from social import auth
+from social.infra import clock
 
 WAYS = [{"transports": ["websocket"]}, {"transports": ["polling"]}, {}]
 
@@ -41,6 +43,28 @@ async def test_the_js_client_recovers_after_its_connection_dropped(world, gatewa
         assert [offset.split(".")[1] for offset in offsets] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("options", WAYS, ids=["websocket", "polling", "default"])
+async def test_the_js_client_does_not_recover_what_it_disconnected_itself(world, gateway, ada, bob, options, elsewhere):
+    other = await world.gateway() if elsewhere else gateway
+    async with page() as hers:
+        first = await hers.connect(gateway.port, ada.token, **options)
+        await world.like(await ada.publish(), by=bob, author=ada)
+        await hers.event("notification")
+        await hers.do(disconnect=True)
+        assert await hers.next("disconnect") == "io client disconnect"
+        if elsewhere:
+            await until(lambda: len(gateway.sessions) == 0)
+            await hers.do(url=f"http://127.0.0.1:{other.port}")
+        await hers.do(reconnect=True)
+        second = await hers.next("connect", 2)
+        assert second["recovered"] is False
+        assert second["sid"] != first["sid"]
+        await hers.do(drop=True)
+        assert await hers.next("connect", 3) == {"sid": second["sid"], "recovered": True}
+        assert len(hers.all("event")) == 1
+
+
 async def test_the_js_client_recovers_on_another_gateway(world, gateway, ada, bob):
     other = await world.gateway()
     post = await ada.publish()
@@ -62,6 +86,39 @@ async def test_a_refusal_reaches_the_js_client_as_a_problem(world, gateway):
         refused = await hers.next("connect_error")
         assert refused["message"] == "An access token is needed"
         assert refused["data"]["code"] == "invalid_token"
+
+
+@pytest.mark.parametrize(
+    ("auth", "code", "text"),
+    [
+        ({}, "missing", "No access token was sent"),
+        ({"token": ""}, "missing", "No access token was sent"),
+        ({"token": None}, "missing", "No access token was sent"),
+        ({"token": "Bearer {token}"}, "bearer_prefix", "`Bearer ` is no part of an access token"),
+        ({"token": 7}, "string_type", "An access token is a string"),
+        ({"token": {"token": "{token}"}}, "string_type", "An access token is a string"),
+        ({"token": "x" * 5_000}, "string_too_long", "An access token has at most 4096 characters"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_a_developer_sees_what_is_wrong_with_a_token(world, gateway, ada, auth, code, text):
+    if isinstance(auth.get("token"), str):
+        auth = {"token": auth["token"].replace("{token}", ada.token)}
+    async with page() as hers:
+        await hers.do(connect={"url": f"http://127.0.0.1:{gateway.port}", "auth": auth})
+        refused = await hers.next("connect_error")
+        assert refused["message"].startswith(text)
+        assert "connect with auth: {token}" in refused["message"]
+        assert refused["data"]["code"] == "invalid_token"
+        assert [(each["pointer"], each["code"]) for each in refused["data"]["errors"]] == [("/token", code)]
+
+
+async def test_an_expired_token_is_told_from_a_wrong_one(world, gateway, ada):
+    old = world.keys.signer.sign(ada.id, "f" * 24, clock.now() - timedelta(hours=1))
+    async with page() as hers:
+        await hers.do(connect={"url": f"http://127.0.0.1:{gateway.port}", "auth": {"token": old}})
+        refused = await hers.next("connect_error")
+        assert (refused["message"], refused["data"]["code"]) == ("The access token has expired", "token_expired")
 
 
 async def test_a_js_client_whose_login_ended_stays_away(world, gateway, ada):

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.sockets import until
 
+from realtime import resume
 from realtime.resume import Pids
 from social import restoring, streams
 from social.contracts.codec import decode, encode
@@ -37,6 +39,42 @@ async def test_a_client_that_returns_gets_what_it_missed_in_order(world, gateway
     await likes(world, ada, 1, post)
     await again.until(lambda: len(again.events) == 4)
     assert counts(again)[-1] == 5
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_who_said_goodbye_starts_afresh(world, gateway, ada, elsewhere):
+    there = await world.gateway() if elsewhere else gateway
+    post = await ada.publish()
+    wire = await ada.connect(gateway)
+    await wire.ask("post.watch", {"post_id": post})
+    await likes(world, ada, 1, post)
+    await wire.event("notification")
+    await wire.send("41")
+    await until(lambda: len(gateway.sessions) == 0)
+    if elsewhere:
+        async with world.new_redis() as redis:
+
+            async def known() -> bool:
+                return bool(await redis.hexists(f"socket:{wire.sid}", "left"))
+
+            await until(known)
+    await likes(world, ada, 1, post)
+    again = await ada.back(wire, there)
+    assert again.sid != wire.sid
+    assert again.pid != wire.pid
+    await likes(world, ada, 1, post)
+    assert (await again.event("notification.updated"))["count"] == 3
+    assert len(again.events) == 1, "what it missed is its own to fetch"
+    await again.close()
+    assert (await ada.back(again, gateway)).sid == again.sid
+
+
+async def test_a_gateway_remembers_the_last_who_left(monkeypatch):
+    monkeypatch.setattr(resume, "MOST_LEFT", 2)
+    left = resume.Left()
+    for sid in "abc":
+        left.add(sid)
+    assert [sid in left for sid in "abc"] == [False, True, True]
 
 
 async def test_a_client_that_has_seen_nothing_yet_recovers_too(world, gateway, ada):

@@ -46,6 +46,36 @@ const scenarios = {
     (await talk({})).disconnect();
     socket.disconnect();
   },
+  async base64() {
+    for (const transports of [["polling"], ["websocket"], ["polling", "websocket"]]) {
+      const socket = await talk({ transports, forceBase64: true });
+      const text = [];
+      while (transports.length > 1 && socket.io.engine.transport.name !== "websocket") await sleep(5);
+      if (transports.includes("websocket")) {
+        socket.io.engine.transport.ws.addEventListener("message", ({ data }) => text.push(typeof data === "string"));
+      }
+      const [there] = await socket.emitWithAck("echo", Buffer.from([1, 2, 3]));
+      assert.deepEqual([...there], [1, 2, 3]);
+      assert.ok(text.every(Boolean), "binary came as binary");
+      socket.disconnect();
+    }
+  },
+  async halves() {
+    for (const transports of [["polling"], ["websocket"]]) {
+      const half = "hello \u{1F600}".slice(0, 7);
+      const socket = io(url, { transports, forceNew: true, reconnection: false, auth: { name: half } });
+      await once(socket, "connect");
+      let deep = half;
+      for (let level = 0; level < 200; level++) deep = [deep];
+      assert.deepEqual(await socket.emitWithAck("echo", half, { [half]: half }, deep), [half, { [half]: half }, deep]);
+      assert.equal(await socket.emitWithAck(7), "seven");
+      for (let level = 0; level < 1_200; level++) deep = [deep];
+      assert.equal(await socket.emitWithAck("how deep", deep), "too deep");
+      assert.equal(await socket.emitWithAck("how deep", Buffer.from([1]), deep), "too deep");
+      assert.equal(await socket.emitWithAck("how deep", 1), "shallow");
+      socket.disconnect();
+    }
+  },
   async refusal() {
     const socket = io(url, { forceNew: true, auth: { refuse: true } });
     const [error] = await once(socket, "connect_error");

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import socketio
 
+from realtime.engine.sio_packets import UNREADABLE
 from realtime.server import Admission, ConnectionRefused
 
 SCRIPT = Path(__file__).with_name("official_client.mjs")
@@ -32,6 +33,14 @@ async def sio(server, start, quick):
     @sio.on("ask me")
     async def ask(sid):
         return "answer of " + await sio.call("question", to=sid, timeout=2)
+
+    @sio.on("7")
+    async def seven(sid):
+        return "seven"
+
+    @sio.on("how deep")
+    async def how_deep(sid, *arguments):
+        return "too deep" if arguments[0] is UNREADABLE else "shallow"
 
     @sio.on("count to")
     async def count_to(sid, end):
@@ -126,6 +135,8 @@ def recover(sio):
         "heartbeat",
         "recovery",
         "many",
+        "base64",
+        "halves",
     ],
 )
 async def test_the_official_javascript_client(sio, scenario):

@@ -1,6 +1,8 @@
 """The codecs and the wheel by themselves, against models."""
 
 import json
+import time
+from base64 import b64encode, urlsafe_b64encode
 from contextlib import suppress
 
 import pytest
@@ -52,6 +54,13 @@ def test_a_packet_survives_the_way_through_the_polling_queue(frame):
 
 
 @given(st.binary())
+def test_base64_is_read_without_padding_and_in_its_other_alphabet(data):
+    for text in (b64encode(data), urlsafe_b64encode(data)):
+        assert packets.decode(f"b{text.decode()}") == ("4", data)
+        assert packets.decode(f"b{text.decode().rstrip('=')}") == ("4", data)
+
+
+@given(st.binary())
 def test_any_body_is_packets_or_refused(body):
     try:
         for packet in packets.split(body):
@@ -76,6 +85,57 @@ def test_nearly_right_text_is_a_socketio_packet_or_refused(text):
     if packet.packet_type in (2, 5):
         assert isinstance(packet.data[0], str)
         assert packet.data[0] not in sio_packets.RESERVED
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ('2["x","\\ud83d"]', ["x", "\ud83d"]),
+        ('2["\\ud83d"]', ["\ud83d"]),
+        ('2["x",{"\\udc00":"\\ud83d\\ude00"}]', ["x", {"\udc00": "\U0001f600"}]),
+        ('0{"name":"\\ud83d"}', {"name": "\ud83d"}),
+        ("2[7]", ["7"]),
+        ("2[-1.5,2]", ["-1.5", 2]),
+        ('2["x",1e400]', ["x", float("inf")]),
+        ('2["x",' + "9" * 5_000 + "]", ["x", float("inf")]),
+        ('2["x",' + "[" * 1_500 + "]" * 1_500 + "]", ["x", sio_packets.UNREADABLE]),
+        ('2["x\\ud83d\\"",' + "[" * 20_000 + "]" * 20_000 + "]", ['x\ud83d"', sio_packets.UNREADABLE]),
+        ('2[ "x" , "\\ud83d",' + '{"a":' * 600 + "1" + "}" * 600 + "]", ["x", sio_packets.UNREADABLE]),
+        ("21[7," + "[" * 3_000 + "]" * 3_000 + "]", ["7", sio_packets.UNREADABLE]),
+        ('0{"token":"t","x":' + "[" * 3_000 + "]" * 3_000 + "}", sio_packets.UNREADABLE),
+        ("31[" + "[" * 3_000 + "]" * 3_000 + "]", [sio_packets.UNREADABLE]),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_what_javascript_reads_is_read(text, data):
+    assert sio_packets.decode(text).data == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('2["x",NaN]', '2["x",Infinity]', "2[true]", "2[null]", "2[]", "2{}", '2["x"', '2["x",]', '2["x","\1"]', "2"),
+        *('2["connect"]', '2["connect",' + "[" * 3_000, "2[" + "[" * 3_000, "1" + "[" * 3_000, "0[" + "\ud83d" + "]"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_what_javascript_does_not_read_is_refused(text):
+    with pytest.raises(sio_packets.BadPacket):
+        sio_packets.decode(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['2["' + "a" * 60_000 + '",' + "[" * 1_100, '2["' + "[" * 60_000, '2["' + "\\" * 60_000]
+)
+def test_a_text_that_cannot_be_read_costs_no_time(text):
+    started = time.perf_counter()
+    with suppress(sio_packets.BadPacket):
+        sio_packets.decode(text)
+    assert time.perf_counter() - started < 0.2
+
+
+def test_half_a_character_goes_out_as_it_came_in():
+    assert sio_packets.encode(ACK, ["\ud83d"], "/", 1) == [(b'431["\\ud83d"]', False)]
 
 
 @given(events, st.lists(with_bytes, max_size=4), namespaces, st.none() | st.integers(0, 2**31))

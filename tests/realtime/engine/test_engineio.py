@@ -258,6 +258,43 @@ async def test_a_websocket_carries_text_and_binary(start, echo):
     await ws.close()
 
 
+@pytest.mark.parametrize("asked", [{}, {"b64": "1"}])
+async def test_binary_as_text_is_read_on_a_websocket_and_answered_as_it_was_asked_for(start, echo, asked):
+    client = await start(echo)
+    ws = await client.websocket(**asked)
+    sid = json.loads((await client.text(ws))[1:])["sid"]
+    await ws.send_str("bAQIABA==")
+    answer = await ws.receive()
+    assert echo.got == [b"\1\2\0\4"]
+    assert answer.data == ("bAQIABA==" if asked else b"\1\2\0\4")
+    for topic in ("t", "u"):
+        echo.engine.subscribe(sid, topic)
+    echo.engine.unsubscribe(sid, "u")
+    for frame, binary in ((b"4a", False), (b"\1", True), (b"4b", False)):
+        echo.engine.publish("u", frame, binary)
+        echo.engine.publish("t", frame, binary)
+    assert [(await ws.receive()).data for _ in range(3)] == ["4a", "bAQ==" if asked else b"\1", "4b"]
+    await ws.close()
+    await client.until(lambda: echo.ended)
+    assert not echo.engine.rewritten
+
+
+async def test_a_session_that_wants_binary_as_text_keeps_its_topics_when_it_upgrades(start, echo):
+    client = await start(echo)
+    answer = await client.request("GET", EIO="4", transport="polling", b64="1")
+    sid = json.loads(answer.text[1:])["sid"]
+    echo.engine.subscribe(sid, "t")
+    ws = await client.websocket(sid=sid, b64="1")
+    await ws.send_str("2probe")
+    assert await client.text(ws) == "3probe"
+    echo.engine.send(sid, b"\1", True)
+    await ws.send_str("5")
+    assert await client.text(ws) == "bAQ=="
+    echo.engine.publish("t", b"\2", True)
+    assert await client.text(ws) == "bAg=="
+    await ws.close()
+
+
 @pytest.mark.parametrize("message", ["abc", "", "7", "b AQ"])
 async def test_a_bad_websocket_packet_ends_the_session(start, echo, message):
     client = await start(echo)
@@ -593,8 +630,12 @@ async def test_publishes_and_sends_keep_their_order(start, echo):
     await ws.close()
 
 
+def good(request):
+    return request.origin == "http://good"
+
+
 async def test_an_origin_that_is_not_listed_is_refused(start, echo):
-    client = await start(echo, origins=["http://good"])
+    client = await start(echo, allow=good)
     await bad(
         await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://evil"}),
         4,
@@ -609,7 +650,7 @@ async def test_an_origin_that_is_not_listed_is_refused(start, echo):
 
 
 async def test_a_listed_origin_and_none_at_all_are_welcome(start, echo):
-    client = await start(echo, origins=["http://good"])
+    client = await start(echo, allow=good)
     await client.handshake()
     answer = await client.request("GET", EIO="4", transport="polling", headers={"Origin": "http://good"})
     assert answer.headers["Access-Control-Allow-Origin"] == "http://good"
@@ -619,6 +660,21 @@ async def test_a_listed_origin_and_none_at_all_are_welcome(start, echo):
     await ws.close()
     error = await client.request("GET", EIO="4", transport="x", headers={"Origin": "http://good"})
     assert error.headers["Access-Control-Allow-Origin"] == "http://good"
+
+
+async def test_what_tells_the_own_origin_is_read(start, echo):
+    asked = []
+    client = await start(echo, allow=lambda request: not asked.append(request))
+    told = {"Origin": "http://A", "Host": "b:1", "X-Forwarded-Host": "c:2", "X-Forwarded-Proto": "https"}
+    await client.handshake(told)
+    ws = await client.http.ws_connect(client.url(EIO="4", transport="websocket"), headers=told)
+    await ws.close()
+    assert {(each.origin, each.host, each.forwarded_host, each.forwarded_proto, each.remote) for each in asked} == {
+        ("http://A", "b:1", "c:2", "https", "127.0.0.1")
+    }
+    assert len(asked) >= 3
+    await client.handshake({"Origin": ""})
+    assert all(each.origin for each in asked), "an empty header says nothing"
 
 
 async def test_a_preflight_is_answered(start, echo):
