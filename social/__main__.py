@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, backlog, doctor, parked, recount, reports, restoring
+from social import accounts, backlog, doctor, parked, recount, refolding, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
+    command = commands.add_parser("migrate", help="create collections and indexes, and move what an older release kept otherwise (MONGO_URL)")
     command.add_argument(
         "--wait",
         type=float,
@@ -143,6 +143,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
+    await refolding.refold(mongo)
 
 
 async def _keys(arguments: argparse.Namespace) -> int:

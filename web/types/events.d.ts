@@ -196,7 +196,7 @@ export interface components {
             start: number;
             /** @description the first character after it */
             end: number;
-            /** @description the username, or the hashtag as it is looked for: without sign, case and width */
+            /** @description the username, or the hashtag as it is looked for: without sign, case, width and joiners */
             key: string;
             /**
              * @description who is mentioned
