@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    command = commands.add_parser("migrate", help="create collections and indexes, and move what an older release kept otherwise (MONGO_URL)")
+    command = commands.add_parser(
+        "migrate", help="create collections and indexes, and move what an older release kept otherwise (MONGO_URL)"
+    )
     command.add_argument(
         "--wait",
         type=float,

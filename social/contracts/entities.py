@@ -21,5 +21,7 @@ class Entity(Contract):
     kind: Literal["mention", "hashtag"]
     start: int = Field(description="where its @ or # is")
     end: int = Field(description="the first character after it")
-    key: str = Field(description="the username, or the hashtag as it is looked for: without sign, case, width and joiners")
+    key: str = Field(
+        description="the username, or the hashtag as it is looked for: without sign, case, width and joiners"
+    )
     user_id: Id | None = Field(default=None, description="who is mentioned")
