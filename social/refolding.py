@@ -8,9 +8,10 @@ from social.folding import RULES
 from social.infra.mongo import Document, Mongo, Transaction
 from social.infra.transaction import Where
 
-BATCH = 200  # posts of one transaction
+ROWS = 5_000  # of one look: the embedded store goes through the whole collection for each
+BATCH = 200  # posts of one transaction, people at once
 TIMEOUT_S = 30.0
-_SAID = {"text": 1, "entities": 1, "mentions": 1}
+_SAID = {"text": 1, "entities": 1, "mentions": 1, "tags": 1, "words": 1}
 _NAMED = {"username": 1, "display_name": 1, "words": 1}
 
 
@@ -33,7 +34,7 @@ async def _walk(
     row_id = f"{collection} by rules {RULES}"
     at = (await mongo.one("migrations", {"_id": row_id}) or {}).get("at", "")
     while rows := await mongo.many(
-        collection, {"_id": {"$gt": at}, **where}, fields=fields, sort=[("_id", 1)], limit=BATCH
+        collection, {"_id": {"$gt": at}, **where}, fields=fields, sort=[("_id", 1)], limit=ROWS
     ):
         await mend(mongo, rows)
         at = rows[-1]["_id"]
@@ -41,8 +42,9 @@ async def _walk(
 
 
 async def _posts(mongo: Mongo, rows: Sequence[Document]) -> None:
-    ids = [row["_id"] for row in rows]
-    await mongo.transact(lambda tx: _read_again(tx, ids), timeout_s=TIMEOUT_S)
+    for at in range(0, len(rows), BATCH):
+        ids = [row["_id"] for row in rows[at : at + BATCH]]
+        await mongo.transact(lambda tx, ids=ids: _read_again(tx, ids), timeout_s=TIMEOUT_S)  # type: ignore[misc]
 
 
 async def _read_again(tx: Transaction, ids: Sequence[str]) -> None:
@@ -51,14 +53,18 @@ async def _read_again(tx: Transaction, ids: Sequence[str]) -> None:
         named = [each for each in entities.of(post) if each.kind == "mention"]
         tags = [each for each in entities.parse(post["text"]) if each.kind == "hashtag"]
         found = entities.Written(post, sorted([*named, *tags], key=lambda each: each.start))
-        change = {"entities": found.kept, "tags": found.tags, "words": words.of(post["text"]), "rules": RULES}
+        change = {"entities": found.kept, "tags": found.tags, "words": words.of(post["text"])}
+        if all(post.get(name) == value for name, value in change.items()):
+            continue  # most are: to write them would cost the store a hundred times as much
         unchanged = {name: post.get(name) for name in ("_id", "text", "mentions")}  # by an edit, by who leaves
-        tx.update("posts", unchanged, {"$set": change})
+        tx.update("posts", unchanged, {"$set": {**change, "rules": RULES}})
 
 
 async def _people(mongo: Mongo, rows: Sequence[Document]) -> None:
     ids = [row["_id"] for row in rows if row.get("words") != _words(row)]
-    await asyncio.gather(*(mongo.transact(lambda tx, each=each: _name_again(tx, each)) for each in ids))  # type: ignore[misc]
+    for at in range(0, len(ids), BATCH):
+        some = ids[at : at + BATCH]
+        await asyncio.gather(*(mongo.transact(lambda tx, each=each: _name_again(tx, each)) for each in some))  # type: ignore[misc]
 
 
 async def _name_again(tx: Transaction, user_id: str) -> None:

@@ -37,7 +37,8 @@ async def as_before(mongo: Mongo, writer: Person) -> None:
 async def test_old_posts_are_found_by_todays_words_and_hashtags(
     plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.refolding.BATCH", 2)
+    monkeypatch.setattr("social.refolding.BATCH", 1)
+    monkeypatch.setattr("social.refolding.ROWS", 2)
     mongo = plaza.social.mongo
     await as_before(mongo, ada)
     first, second, third = OLD
