@@ -78,6 +78,11 @@ def of(document: Document) -> list[Entity]:
     return [Entity.model_construct(**each) for each in document.get("entities", ())]
 
 
+def for_many(found: Iterable[Entity]) -> list[Entity]:
+    """Entities as a push carries them to many people: without the ids of who is named, who may block some of them."""
+    return [each.model_copy(update={"user_id": None}) if each.user_id else each for each in found]
+
+
 async def _there(reader: Reader, names: Iterable[str], by: str) -> dict[str, str]:
     found = await reader.many("users", {"username": {"$in": sorted(names)}, **users.HERE}, fields={"username": 1})
     others: Sequence[tuple[str, str]] = [(by, each["_id"]) for each in found if each["_id"] != by]

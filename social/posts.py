@@ -152,7 +152,8 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     if author is None:
         return None
     post["pictures"] = media_urls.attached(pictures, post)
-    return PostPublic.model_construct(**_public(post, users.ref(author)))
+    public = _public(post, users.ref(author))
+    return PostPublic.model_construct(**public | {"entities": entities.for_many(public["entities"])})
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ class Entity(Contract):
     """A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
 
     A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
-    who is not there for its writer, is text.
+    who is not there for its writer or, by a block, for its reader, is text.
     """
 
     kind: Literal["mention", "hashtag"]
@@ -24,4 +24,6 @@ class Entity(Contract):
     key: str = Field(
         description="the username, or the hashtag as it is looked for: without sign, case, width and joiners"
     )
-    user_id: Id | None = Field(default=None, description="who is mentioned")
+    user_id: Id | None = Field(
+        default=None, description="who is mentioned; null in events that many people hear: there the username says it"
+    )
