@@ -34,8 +34,9 @@ _KEYCAP = r"\ufe0f?\u20e3"  # after the digit that it goes around
 _HASHTAG = rf"(?<!{LETTER}|[@＠#＃/&])[#＃](?P<hashtag>(?>{_WORD}(?!{_KEYCAP})))(?![#＃]|://)"
 
 _MAIL = r"[A-Za-z0-9_-]++\.[A-Za-z]{2}"  # behind the @ of an address whose name is in another script
-_MENTION = (
-    rf"(?<![A-Za-z0-9_!#$%&*/@＠＃]|\p{{Latin}}{MARK}*)[@＠](?!(?<={LETTER}[@＠]){_MAIL})"
+_MENTION = (  # RT@ada is an old habit
+    rf"(?:(?<![A-Za-z0-9_!#$%&*/@＠＃]|\p{{Latin}}{MARK}*)|(?<=(?<![A-Za-z0-9_+~.-])[Rr][Tt]))"
+    rf"[@＠](?!(?<={LETTER}[@＠]){_MAIL})"
     rf"(?P<mention>[A-Za-z0-9_]{{3,30}}+)(?![A-Za-z0-9_@＠]|\p{{Latin}}|{MARK}|://)"
 )
 

@@ -35,6 +35,7 @@ def found(text: str) -> list[str]:
         ("@ada@ @ada＠ @ada@bob @ada://x", []),
         ("@ada: @ada. @ada's @ada-bob @ada/x @ada#x", ["@ada"] * 6),
         ("RT @ada: hello\n@bob\t@eve", ["@ada", "@bob", "@eve"]),
+        ("RT@ada rt@bob art@ada .rt@ada", ["@ada", "@bob"]),
         ("用户@example.com さん@mail-host.co.jp почта@yandex.ru", []),  # e-mail addresses
         ("用户@ada。com さん@ada. そう", ["@ada", "@ada"]),
     ],
