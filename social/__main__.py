@@ -12,12 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, backlog, doctor, parked, recount, refolding, reports, restoring
+from social import accounts, backlog, doctor, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
 from social.infra.mongo import Mongo
 from social.infra.settings import StartError, StoreSettings, load
+from social.refolding import refold
 
 PAUSE_S = 5
 
@@ -145,7 +146,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
-    await refolding.refold(mongo)
+    await refold(mongo)
 
 
 async def _keys(arguments: argparse.Namespace) -> int:
