@@ -33,6 +33,7 @@ from social.infra.starting import migrated
 from social.infra.tokens import RefreshTokens, Signer, Verifier
 from social.infra.watching import watch_servers
 from social.infra.wiring import Social
+from social.refolding import refold
 from workers.mail import Post
 
 log = logs.get("embedded")
@@ -73,6 +74,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
         await migrated(mongo, math.inf, lambda waits_for: log.warning("waiting", waits_for=waits_for))
+        await refold(mongo)
         outbox = Outbox(mongo)
         broker: Broker
         if settings.amqp_url:

@@ -18,6 +18,7 @@ from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
 from social.infra.mongo import Mongo
 from social.infra.settings import StartError, StoreSettings, load
+from social.refolding import refold
 
 PAUSE_S = 5
 
@@ -37,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m social", description="Operate a Plaza.")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    command = commands.add_parser("migrate", help="create collections and indexes (MONGO_URL)")
+    command = commands.add_parser(
+        "migrate", help="create collections and indexes, and move what an older release kept otherwise (MONGO_URL)"
+    )
     command.add_argument(
         "--wait",
         type=float,
@@ -143,6 +146,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
+    await refold(mongo)
 
 
 async def _keys(arguments: argparse.Namespace) -> int:

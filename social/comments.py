@@ -150,7 +150,10 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
     found = (await mongo.get_many("comments", sorted(ids))).values()
     authors = await users.refs(mongo, {each["author_id"] for each in found})
     here = [each for each in found if each["author_id"] in authors]
-    return [CommentPublic.model_construct(**_public(each, authors[each["author_id"]])) for each in here]
+    public = (_public(each, authors[each["author_id"]]) for each in here)
+    return [
+        CommentPublic.model_construct(**each | {"entities": entities.for_many(each["entities"])}) for each in public
+    ]
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
@@ -179,18 +182,18 @@ async def _page(mongo: Mongo, listing: Listing, where: Where, asked: Asked) -> C
 
     async def show(rows: list[Document]) -> list[Comment | None]:
         ids = {row["author_id"] for row in rows}
-        authors, to_authors, liked = await together(
+        authors, to_people, liked = await together(
             users.cards(mongo, ids),
-            mongo.get_many("edges", {viewer + each for each in ids}),
+            mongo.get_many("edges", {viewer + each for each in ids | visibility.named_in(rows)}),
             mongo.get_many("comment_likes", [row["_id"] + viewer for row in rows]),
         )
         shown: list[Comment | None] = []
         for row in rows:
-            author, edge = authors.get(row["author_id"]), to_authors.get(viewer + row["author_id"])
+            author, edge = authors.get(row["author_id"]), to_people.get(viewer + row["author_id"])
             if author is None or (edge is not None and edges.of(edge).apart):
                 shown.append(None)
             else:
-                public = _public(row, users.ref(author))
+                public = _public(visibility.naming_none_apart(row, to_people, viewer), users.ref(author))
                 shown.append(Comment.model_construct(**public, liked=row["_id"] + viewer in liked))
         return shown
 

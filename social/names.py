@@ -1,31 +1,21 @@
 """The index of names: one row for each word somebody is found by, in the order a search walks along them."""
 
-import re
-import unicodedata
-
+from social import folding
 from social.infra.mongo import Document, Transaction
 
 MOST_WORDS = 8  # of a display name
 LONGEST_WORD = 32  # what is longer is found by its beginning
 
-WORD = re.compile(r"\w+")
 
-
-def plain(text: str) -> str:
-    """A text without case, accents, widths and ligatures: alike however it is written."""
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return unicodedata.normalize("NFKC", "".join(each for each in apart if not unicodedata.combining(each)))
-
-
-def words(text: str) -> list[str]:
-    """The words of a name or of a query."""
-    found = (each[:LONGEST_WORD] for each in WORD.findall(plain(text)))
+def words(text: str, *, parts: bool = False) -> list[str]:
+    """The words of a name or of a query; with `parts` also those that joiners hold together."""
+    found = (each[:LONGEST_WORD] for each in folding.words(text, parts=parts))
     return list(dict.fromkeys(found))[:MOST_WORDS]
 
 
 def of(username: str, display_name: str) -> list[str]:
     """What somebody is found by."""
-    return sorted({username, *words(display_name)})
+    return sorted({username, *words(display_name, parts=True)})
 
 
 def row_id(word: str, user_id: str) -> str:

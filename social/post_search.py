@@ -22,9 +22,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
     search.
     """
     tags, rest = _apart(text)
-    asked_words = sorted(
-        words.of(rest, words.MOST_ASKED), key=len, reverse=True
-    )  # the longest leads the way: few have it
+    asked_words = sorted(words.asked(rest), key=len, reverse=True)  # the longest leads the way: few have it
     where = {name: {"$all": asked} for name, asked in (("tags", tags), ("words", asked_words)) if asked}
     asked_for = hashlib.blake2b(repr((tags, asked_words)).encode(), digest_size=16).hexdigest()
     asked = Asked(viewer, cursor, limit, asked_for)

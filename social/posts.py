@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from social import deletions, entities, media, media_urls, users, visibility, words
+from social import deletions, entities, entity_syntax, folding, media, media_urls, users, visibility, words
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
@@ -60,6 +60,7 @@ def said(text: str, written: entities.Written) -> Document:
         "mentions": written.people,
         "tags": written.tags,
         "words": words.of(text),
+        "rules": folding.RULES,
     }
 
 
@@ -90,7 +91,7 @@ async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | N
 
 async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
     """Posts with a hashtag, newest first; raises NotFound for what cannot be one."""
-    key = entities.tag(tag)
+    key = entity_syntax.tag(tag)
     if key is None:
         raise NotFound
     async with evened():
@@ -151,7 +152,8 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
     if author is None:
         return None
     post["pictures"] = media_urls.attached(pictures, post)
-    return PostPublic.model_construct(**_public(post, users.ref(author)))
+    public = _public(post, users.ref(author))
+    return PostPublic.model_construct(**public | {"entities": entities.for_many(public["entities"])})
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:

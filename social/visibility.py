@@ -191,16 +191,29 @@ async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> 
     was written.
     """
     ids = {each["author_id"] for each in found.values()}
-    authors, to_authors = await together(
+    authors, to_people = await together(
         users.cards(reader, ids, since=_written(found.values())),
-        reader.get_many("edges", {viewer + each for each in ids}),
+        reader.get_many("edges", {viewer + each for each in ids | named_in(found.values())}),
     )
     shown = {}
     for post_id, row in found.items():
-        author, edge = authors.get(row["author_id"]), _edge(to_authors, viewer, row["author_id"])
+        author, edge = authors.get(row["author_id"]), _edge(to_people, viewer, row["author_id"])
         if author is not None and shows_post(row, author, edge):
-            shown[post_id] = _Shown(row, author, edge)
+            shown[post_id] = _Shown(naming_none_apart(row, to_people, viewer), author, edge)
     return shown
+
+
+def named_in(rows: Iterable[Document]) -> set[str]:
+    """The people whom these posts or comments name in their texts."""
+    return {each["user_id"] for row in rows for each in row.get("entities", ()) if each.get("user_id")}
+
+
+def naming_none_apart(row: Document, to_people: Mapping[str, Document], viewer: str) -> Document:
+    """A post or comment in which people whom a block keeps from the viewer are only text, by the viewer's edges."""
+    apart = {each for each in named_in([row]) if _edge(to_people, viewer, each).apart}
+    if not apart:
+        return row
+    return {**row, "entities": [each for each in row["entities"] if each.get("user_id") not in apart]}
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
@@ -222,16 +235,16 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     if under is None:
         raise NotFound
     people = {row["author_id"], under["author_id"], *answered}
-    authors, to_authors = await together(
+    authors, to_people = await together(
         users.cards(reader, people, since=_written([under])),
-        reader.get_many("edges", {viewer + each for each in people}),
+        reader.get_many("edges", {viewer + each for each in people | named_in([row])}),
     )
     written_by, author = (authors.get(each["author_id"]) for each in (row, under))
-    edge, to_author = (_edge(to_authors, viewer, each["author_id"]) for each in (row, under))
-    apart = edge.apart or any(each not in authors or _edge(to_authors, viewer, each).apart for each in answered)
+    edge, to_author = (_edge(to_people, viewer, each["author_id"]) for each in (row, under))
+    apart = edge.apart or any(each not in authors or _edge(to_people, viewer, each).apart for each in answered)
     if written_by is None or author is None or apart or not shows_post(under, author, to_author):
         raise NotFound
-    return SeenComment(row, written_by, under, bool(likes))
+    return SeenComment(naming_none_apart(row, to_people, viewer), written_by, under, bool(likes))
 
 
 def _written(found: Iterable[Document]) -> datetime | None:

@@ -27,6 +27,7 @@ from social.infra.keyfiles import make_keys
 from social.infra.mongo import Mongo
 from social.infra.schema import migrate
 from social.infra.settings import LogSettings, StartError, load
+from social.refolding import refold
 
 
 async def main() -> bool:
@@ -125,6 +126,7 @@ class Cluster:
         mongo = Mongo(url, self._settings.mongo_database)
         try:
             await migrate(mongo)
+            await refold(mongo)
         finally:
             mongo.close()
             del mongo

@@ -132,6 +132,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "leases": [],
     "cursor_keys": [],
+    "migrations": [],
     "workers": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
 }
 

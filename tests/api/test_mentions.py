@@ -1,6 +1,9 @@
 """What the text of a post leads to: people and hashtags."""
 
+from urllib.parse import quote
+
 import pytest
+from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
@@ -20,6 +23,18 @@ async def test_mentions_lead_to_people_and_hashtags_to_posts(ada: Person, bob: P
     post = await ada.publish("\U0001f600 @Bob, @nobody_here and myself @ada: #Plaza")
     found = [("@Bob", "bob", bob.id), ("@ada", "ada", ada.id), ("#Plaza", "plaza", None)]
     assert links(post) == links(await bob.see(post)) == found
+
+
+async def test_names_between_letters_of_scripts_without_spaces_are_told(ada: Person, bob: Person) -> None:
+    post = await ada.publish("❤\ufe0f@bobさん、https://例え.jp/@eve#タグ を見て。#نرم\u200cافزار")
+    assert links(post) == [("@bob", "bob", bob.id), ("#نرم\u200cافزار", "نرمافزار", None)]
+
+    async def told() -> None:
+        assert [each.type for each in await bob.notifications()] == ["mention"]
+
+    await eventually(told)
+    for tag in ("نرم\u200cافزار", "نرمافزار"):
+        assert texts(await tagged(bob, quote(tag))) == [post.text]
 
 
 async def test_who_is_not_there_for_the_writer_is_only_text(

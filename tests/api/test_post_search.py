@@ -33,6 +33,15 @@ async def test_case_accents_and_widths_do_not_matter(ada: Person) -> None:
         assert len(await found(ada, text)) == 1, text
 
 
+async def test_marks_that_make_another_word_matter_and_letters_one_has_no_key_for_do_not(ada: Person) -> None:
+    for text in ("パパ", "मादा", "Łódź", "ไม่ดีมาก", "서울에서"):
+        await ada.publish(text)
+    for query in ("ハハ", "मोदी", "ไม"):
+        assert await found(ada, query) == [], query
+    for query, text in (("lodz", "Łódź"), ("ดี", "ไม่ดีมาก"), ("서울", "서울에서"), ("ﾊﾟﾊﾟ", "パパ")):
+        assert await found(ada, query) == [text], query
+
+
 async def test_what_is_written_without_spaces_is_found_by_any_part_of_two_characters(ada: Person) -> None:
     await ada.publish("今日は東京タワーに行きました。Plazaでね")
     for text in ("東京", "東京タワー", "タワー", "plaza", "に行き plaza"):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from social.contracts.entities import LONGEST_TAG, MOST_PEOPLE, MOST_TAGS
-from social.entities import parse, tag
+from social.entities import parse
+from social.entity_syntax import tag
 
 SIGNS = st.text(st.sampled_from("@#＠＃ab_1.-/ é\u0301\u0939ß:&htps\U0001f600"), max_size=60)
 
@@ -91,9 +92,9 @@ def test_a_text_ten_times_as_long_takes_about_ten_times_as_long(piece: str) -> N
 
     def seconds(size: int) -> float:
         text = (piece * size)[:size] + "!"
-        begun = time.perf_counter()
+        begun = time.process_time()
         parse(text)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     short, long = (min(seconds(size) for _ in range(5)) for size in (5_000, 50_000))
     assert long < 40 * short

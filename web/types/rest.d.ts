@@ -1276,7 +1276,7 @@ export interface components {
          * @description A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
          *
          *     A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
-         *     who is not there for its writer, is text.
+         *     who is not there for its writer or, by a block, for its reader, is text.
          */
         Entity: {
             /** @enum {string} */
@@ -1285,10 +1285,10 @@ export interface components {
             start: number;
             /** @description the first character after it */
             end: number;
-            /** @description the username, or the hashtag as it is looked for: without sign, case and width */
+            /** @description the username, or the hashtag as it is looked for: without sign, case, width and joiners */
             key: string;
             /**
-             * @description who is mentioned
+             * @description who is mentioned; null in events that many people hear: there the username says it
              * @default null
              */
             user_id: string | null;
