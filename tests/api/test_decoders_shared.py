@@ -2,23 +2,19 @@
 
 import asyncio
 import re
-import struct
 import time
-import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.people import Person
-from support.pictures import gif, noise, picture, saved, upload, uploaded
+from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
 
 from social.contracts.problems import RateLimited
-from social.pictures import decoder, decoding
+from social.pictures import decoder, decoding, limits
 from social.pictures.decoding import AT_ONCE, SHARE, Decoders
 
-
-def segment(kind: int, content: bytes = b"") -> bytes:
-    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+ROOT = Path(__file__).parents[2]
 
 
 def scans(count: int) -> bytes:
@@ -28,10 +24,6 @@ def scans(count: int) -> bytes:
     ends = [re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]").search(whole, at + 2) for at in starts]
     parts = [whole[at : end.start()] for at, end in zip(starts, ends, strict=True) if end]
     return whole[:-2] + min(parts, key=len) * count + b"\xff\xd9"
-
-
-def chunk(name: bytes, data: bytes = b"") -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 ENDLESS = {
@@ -54,11 +46,11 @@ async def test_work_without_an_end_is_refused_before_it_begins(ada: Person, name
     answer = await upload(ada, file)
     assert answer.wrong_fields() == {"/file": code}
     assert time.monotonic() - began[1] < 3
-    with pytest.raises(decoder.Refused):
-        decoder._look_ahead(file)
+    with pytest.raises(limits.Refused):
+        decoder.look_ahead(file)
     cpu = time.process_time()
-    with pytest.raises(decoder.Refused):
-        decoder._look_ahead(file)
+    with pytest.raises(limits.Refused):
+        decoder.look_ahead(file)
     assert time.process_time() - cpu < 0.2
 
 
@@ -66,7 +58,10 @@ async def test_few_scans_of_very_many_pixels_are_bounded_together(
     ada: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "decoder.py"
-    program.write_text(decoding.PROGRAM.read_text().replace("20 * MOST_PIXELS", "2_000 * 2_000 * 20"))
+    program.write_text(
+        f"import sys\nsys.path.append({str(ROOT)!r})\nfrom social.pictures import limits\n"
+        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.pictures import decoder\ndecoder.main()\n"
+    )
     monkeypatch.setattr(decoding, "PROGRAM", program)
     assert (await upload(ada, scans(30))).wrong_fields() == {"/file": "too_much_work"}
 
