@@ -117,6 +117,8 @@ def _frames(source: Source) -> list[moving.Frame]:
     """What a file shows, one or several; raises Refused, or whatever Pillow does for a broken one."""
     if source.layers:
         bound(*source.size, len(source.layers))
+        if sum(layer.size[0] * layer.size[1] for layer in source.layers) > MOST_PIXELS:  # beyond the canvas too
+            raise Refused("too_many_pixels")
         return [frame._replace(image=_opaque(frame.image)) for frame in moving.of_layers(source)]
     if source.kind == "WEBP":
         return list(moving.of_webp(source.file))

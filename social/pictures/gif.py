@@ -59,6 +59,7 @@ class _Reading:
                     at=(x, y),
                     size=(width, height),
                     duration_ms=delay_ms,
+                    interlaced=bool(flags & 0x40),
                     then=THEN.get(control[0] >> 2 & 7, "keep"),
                 )
             )

@@ -25,6 +25,7 @@ class Layer(NamedTuple):
     size: tuple[int, int]
     duration_ms: float
     then: str  # "keep" | "clear" | "restore": what becomes of its part of the canvas when its time is over
+    interlaced: bool = False
     replaces: bool = False  # clear pixels of it too, instead of showing what was there
 
 

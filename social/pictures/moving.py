@@ -7,7 +7,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from social.pictures import png
-from social.pictures.limits import Layer, Source, bound
+from social.pictures.limits import Layer, Refused, Source, bound
 from social.pictures.loading import load
 
 TOO_SHORT_MS, INSTEAD_MS = 10, 100  # browsers show for the second what says it is shown for the first or less
@@ -52,6 +52,8 @@ def of_layers(source: Source) -> Iterator[Frame]:
             return
         if missing and number:
             return
+        if missing and layer.interlaced:
+            raise Refused("broken")  # what came is scattered over the picture
         before = canvas.copy() if layer.then == "restore" else None
         _lay(canvas, image.convert("RGBA"), layer)
         yield Frame(canvas.copy(), normal(layer.duration_ms), missing)
@@ -74,8 +76,7 @@ def of_webp(file: bytes) -> Iterator[Frame]:
 def _pixels(layer: Layer, source: Source) -> tuple[Image.Image, bool]:
     if source.kind == "PNG":
         return png.pixels(layer.file, source.clear)
-    image, missing = load(layer.file, "GIF")
-    return image, missing
+    return load(layer.file, "GIF")
 
 
 def _lay(canvas: Image.Image, image: Image.Image, layer: Layer) -> None:

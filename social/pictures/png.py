@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageChops
 
-from social.pictures.limits import MOST_PARTS, MOST_PROFILE, Layer, Refused, Source
+from social.pictures.limits import MOST_PARTS, MOST_PROFILE, Layer, Refused, Source, bound
 from social.pictures.loading import load
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -50,7 +50,8 @@ class _Reading:
 
     def __init__(self) -> None:
         self.header, self.palette, self.pixels = b"", b"", list[bytes]()
-        self.transparency = self.profile = self.exif = self.xmp = b""
+        self.transparency = self.exif = self.xmp = b""
+        self.profile: bytes | None = None  # of several the first: each may be much to unpack
         self.plays: int | None = None
         self.count = self.number = 0
         self.frames: list[tuple[Control, list[bytes]]] = []
@@ -81,7 +82,7 @@ class _Reading:
         elif name == b"acTL" and len(content) >= 8 and not self.pixels:
             self.count, self.plays = struct.unpack(">II", content[:8])
         elif name == b"iCCP":
-            self.profile = self.profile or _profile(content)
+            self.profile = _profile(content) if self.profile is None else self.profile
         elif name == b"eXIf":
             self.exif = content
         elif name == b"iTXt" and content.startswith(XMP + b"\0\0"):  # what is packed, programs do not write
@@ -95,7 +96,8 @@ class _Reading:
             control = Control(*struct.unpack(">IIIIIHHBB", content[:26]))
             width, height = struct.unpack(">II", self.header[8:16])
             fits = control.x + control.width <= width and control.y + control.height <= height
-            if not (control.width and control.height and fits and control.then < 3 and control.over < 2):
+            second = self.frames and not self.pixels  # before there was anything to show of the first
+            if second or not (control.width and control.height and fits and control.then < 3 and control.over < 2):
                 raise BadAnimation
             self.frames.append((control, [] if self.pixels else self.pixels))
         elif self.frames and self.frames[-1][1] is not self.pixels:
@@ -119,7 +121,7 @@ def read(data: bytes) -> Source:
         kind="PNG",
         end=end,
         file=_file(found.header, shared, found.pixels),
-        profile=found.profile,
+        profile=found.profile or b"",
         exif=found.exif,
         xmp=found.xmp,
         lossless=True,
@@ -130,9 +132,10 @@ def read(data: bytes) -> Source:
     frames = [frame for frame in found.frames[: found.count] if frame[1]]
     if found.plays is None or found.bad_animation or not frames:
         return source
-    size = struct.unpack(">II", found.header[8:16])
+    width, height = struct.unpack(">II", found.header[8:16])
+    bound(width, height, len(frames))
     layers = tuple(_layer(control, parts, found.header, shared) for control, parts in frames)
-    return source._replace(layers=layers, size=size, loops=found.plays, truncated=not ended)
+    return source._replace(layers=layers, size=(width, height), loops=found.plays, truncated=not ended)
 
 
 def pixels(file: bytes, clear: tuple[int, ...] = ()) -> tuple[Image.Image, bool]:
@@ -142,6 +145,8 @@ def pixels(file: bytes, clear: tuple[int, ...] = ()) -> tuple[Image.Image, bool]
     """
     depth, colour = file[24], file[25]
     image, missing = load(file, "PNG")
+    if missing and file[28]:
+        raise Refused("broken")  # interlaced: what came is scattered over the picture
     if image.mode == "P":
         return image.convert("RGBA" if "transparency" in image.info else "RGB"), missing
     if colour == GREY_ALPHA:

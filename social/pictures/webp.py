@@ -25,25 +25,24 @@ def read(data: bytes) -> Source:
     Raises Refused for more chunks than any program writes.
     """
     limit = 8 + int.from_bytes(data[4:8], "little")
-    kept: list[Chunk] = []
+    chunks = list(_chunks(data, min(limit, len(data))))
+    if not chunks:
+        raise Refused("not_a_picture")
+    kept = [each for each in chunks if each.name in PIXELS and (each.whole or each.name != b"ANMF")]
     said: dict[str, bytes] = {}
-    end, truncated = 12, False
-    for chunk in _chunks(data, min(limit, len(data))):
-        end = chunk.end
+    for chunk in chunks:
         if chunk.name in SAID and chunk.whole:
             said.setdefault(SAID[chunk.name], chunk.content)
-        elif chunk.name in PIXELS and (chunk.whole or chunk.name != b"ANMF"):
-            kept.append(chunk)
-        truncated |= chunk.name in PIXELS and not chunk.whole
-    if limit > len(data) and any(each.name == b"ANMF" for each in kept):
-        truncated = True
+    end = min(max([limit, *(each.end for each in chunks)]), len(data))
+    moves = any(each.name == b"ANMF" for each in kept)
+    unfinished = limit > len(data) and (chunks[-1].whole or chunks[-1].name in PIXELS)  # else it is of no matter
     loops = next((int.from_bytes(each.content[4:6], "little") for each in kept if each.name == b"ANIM"), 1)
     return Source(
         kind="WEBP",
-        end=min(max(end, limit), len(data)),
+        end=end,
         file=_file(kept),
         loops=loops,
-        truncated=truncated,
+        truncated=moves and unfinished,  # one that does not move is decoded as a whole or not at all
         lossless=not any(_lossy(each) for each in kept),
         profile=said.get("profile", b""),
         exif=said.get("exif", b""),
@@ -52,13 +51,14 @@ def read(data: bytes) -> Source:
 
 
 def _chunks(data: bytes, limit: int) -> Iterator[Chunk]:
+    """The chunks that begin before the limit: programs count it wrong by a byte or two."""
     at = 12
     for _ in range(MOST_PARTS):
         if at + 8 > limit:
             return
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + size
-        yield Chunk(data[at : at + 4], data[at + 8 : end], end <= limit, min(end + size % 2, limit))
+        yield Chunk(data[at : at + 4], data[at + 8 : end], end <= len(data), end + size % 2)
         at = end + size % 2
     raise Refused("too_much_work")
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from support.people import Person
 from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
 
-from social.contracts.problems import RateLimited
+from social.contracts.problems import RateLimited, ValidationFailed
 from social.pictures import decoder, decoding, limits
 from social.pictures.decoding import AT_ONCE, SHARE, Decoders
 
@@ -26,6 +28,20 @@ def scans(count: int) -> bytes:
     return whole[:-2] + min(parts, key=len) * count + b"\xff\xd9"
 
 
+def frames_of_one(count: int) -> bytes:
+    """A PNG whose pixels are said to be those of so many frames."""
+    said = b"".join(
+        chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 80, 60, 0, 0, 1, 9, 0, 0)) for number in range(count)
+    )
+    return picture()[:33] + chunk(b"acTL", struct.pack(">II", count, 0)) + said + picture()[33:]
+
+
+def vast(frames: int) -> bytes:
+    """A GIF of small frames and then of ones that are much larger than it is."""
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 4_000, 4_000, 0) + b"\2\1\4\0"
+    return gif(2)[:-1] + frame * frames + b";"
+
+
 ENDLESS = {
     "a JPEG of 12,000 scans": (scans(12_000), "too_much_work"),
     "scans with garbage between them": (scans(12_000).replace(b"\xff\xda", b"abc\xff\xff\xda"), "too_much_work"),
@@ -35,6 +51,19 @@ ENDLESS = {
     "a GIF of 300,000 frames": (gif(300_000, 2), "too_many_frames"),
     "a GIF of a million extensions": (picture("GIF")[:-1] + b"!\xfe\0" * 1_000_000 + b";", "too_much_work"),
 }
+
+
+async def test_what_is_said_often_is_read_once() -> None:
+    packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(5_000_000)))
+    many = picture()[:33] + packed * 1_500 + picture()[33:]
+    for file in (many, frames_of_one(5_000)):
+        cpu = time.process_time()
+        assert decoder.look_ahead(file).layers == ()
+        assert time.process_time() - cpu < 1
+        assert (await Decoders().decode(file)).width == 80
+    with pytest.raises(ValidationFailed) as refused:
+        await Decoders().decode(vast(200))
+    assert [each.code for each in refused.value.errors or []] == ["too_many_pixels"]
 
 
 @pytest.mark.parametrize("name", ENDLESS)

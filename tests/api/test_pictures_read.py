@@ -141,6 +141,66 @@ async def test_what_is_beside_the_pixels_is_no_reason_to_refuse_them(name: str) 
         assert not any(left in content for left in (b"<script", b"%PDF", b"Exif\0", b"plist", b"<x:"))
 
 
+def counted(file: bytes, more: int, inside: bytes = b"") -> bytes:
+    """A WebP that counts its bytes wrong."""
+    size = struct.unpack("<I", file[4:8])[0] + more
+    return file[:4] + struct.pack("<I", size) + file[8:12] + inside + file[12:]
+
+
+@pytest.mark.parametrize("more", [-9, -1, 0, 1, 2, 50])
+async def test_a_webp_may_count_its_bytes_a_little_wrong(more: int) -> None:
+    for file in (webp("teal"), webp("teal", "red", duration=90), picture("WEBP")):
+        made = await read(counted(file, more))
+        assert opened(made.content).convert("RGB").getpixel((9, 9)) == pytest.approx((0, 128, 128), abs=3)
+    file = saved(Image.new("RGBA", (40, 30), (0, 128, 128, 90)), "WEBP", lossless=True)
+    at = file.index(b"VP8L")
+    made = await read(counted(file[:at] + b"ABCD\3\0\0\0abc\0" + file[at:], 0))
+    assert (opened(made.content).getpixel((9, 9)), made.truncated) == ((0, 128, 128, 90), False)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+async def test_an_interlaced_png_is_read_with_its_clear_colour(depth: int) -> None:
+    image = Image.new("RGB", (21, 13), "white")
+    image.paste("red", (3, 2, 11, 9))
+    steps = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    rows = b"".join(
+        b"\0"
+        + b"".join(
+            value.to_bytes(1, "big") * (depth // 8) for x in range(left, 21, right) for value in pixel(image, x, y)
+        )
+        for left, top, right, down in steps
+        for y in range(top, 13, down)
+    )
+    header = (b"IHDR", struct.pack(">IIBBBBB", 21, 13, depth, 2, 0, 0, 1))
+    clear = (b"tRNS", struct.pack(">HHH", 2**depth - 1, 0, 0))
+    seen = await still(chunks(header, clear, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")))
+    assert {seen.getpixel((x, y)) for x in range(3, 11) for y in range(2, 9)} == {(*RED, 0)}
+    assert seen.getpixel((12, 9)) == (*WHITE, 255)
+    assert await refusal(chunks(header, (b"IDAT", zlib.compress(rows)[:-9]))) == "broken"
+
+
+def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    found = image.getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+async def test_the_smallest_and_the_longest_pictures_are_taken(kind: str) -> None:
+    for size, small in (((1, 1), (1, 1)), ((16_383, 1), (400, 1)), ((1, 16_383), (1, 400))):
+        made = await read(picture(kind, size))
+        assert ((made.width, made.height), opened(made.thumbnail).size) == (size, small)
+
+
+async def test_two_headers_of_a_png_or_a_jpeg_are_no_way_around_its_bounds() -> None:
+    jpeg = noise((80, 60), "JPEG")
+    scan, frame = jpeg.index(b"\xff\xda"), jpeg.index(b"\xff\xc0")
+    huge = jpeg[frame : frame + 19].replace(b"\0\x3c\0\x50", b"\x3f\0\x3f\0")
+    assert await refusal(jpeg[:scan] + huge + jpeg[scan:]) == "too_many_pixels"
+    made = await read(picture()[:33] + chunk(*ihdr(16_000, 16_000, 8, 2)) + picture()[33:])
+    assert (made.width, made.height) == (80, 60)
+
+
 # ---- how long, and how often
 
 
@@ -407,6 +467,7 @@ async def test_of_what_moves_and_is_cut_off_whole_frames_are_shown() -> None:
         image = opened(made.content)
         assert made.truncated
         assert 1 < image.n_frames < most + (most == 3)  # type: ignore[attr-defined]
+    assert await refusal(noise((60, 60), "GIF", interlace=True)[:2_000]) == "broken"  # what came is every eighth line
     one = noise((60, 60), "GIF", interlace=False)
     made = await read(one[: len(one) // 2])
     assert (made.mime, made.truncated) == ("image/png", True)
@@ -415,6 +476,8 @@ async def test_of_what_moves_and_is_cut_off_whole_frames_are_shown() -> None:
 
 
 async def test_what_is_whole_is_not_said_to_be_cut_off() -> None:
+    moves = webp("red", "blue", duration=90, exif=b"Exif\0\0" + exif(1) + bytes(90))
+    assert not (await read(moves[:-9])).truncated  # nothing but EXIF
     for file in (
         gif(9),
         apng(*[("red", (0, 0, 40, 30), (1, 9))] * 2),
