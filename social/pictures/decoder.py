@@ -107,7 +107,8 @@ def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     if len(frames) > 1:
         kind, saved = "WEBP", written.animation(frames, source.loops, lossless=source.lossless)
     else:
-        kind, saved = written.still(first, "PNG" if source.kind == "GIF" else source.kind, lossless=source.lossless)
+        kind = "PNG" if source.kind == "GIF" else source.kind
+        kind, saved = written.still(first, kind, lossless=source.lossless, fine=source.fine)
     small, blurhash = written.thumbnail(first)
     told = {"mime": Image.MIME[kind], "width": first.width, "height": first.height, "blurhash": blurhash}
     return {**told, "truncated": truncated}, [saved, small]

@@ -7,6 +7,7 @@ from social.pictures.limits import MOST_PARTS, MOST_SCANS, Refused, Source
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others are part of the pixels
 ALONE = (0x01, 0xD8)  # markers without a segment
 SCAN, END = 0xDA, 0xD9
+FRAMES = (0xC0, 0xC1, 0xC2)  # segments that say how fine each channel is
 EXIF, XMP, ICC = b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 COLOURS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}  # segments that say what the channels are, and their least size
 
@@ -18,6 +19,7 @@ def read(data: bytes) -> Source:
     """
     head, at, scans, first, pixels = [b"\xff\xd8"], 2, 0, len(data), False
     said: dict[str, list[bytes]] = {"exif": [], "xmp": [], "icc": []}
+    fine = False
     for _ in range(MOST_PARTS):
         marker = MARKER.search(data, at)
         if marker is None or marker[0][1] == END:
@@ -35,6 +37,8 @@ def read(data: bytes) -> Source:
             continue
         segment = data[at : at + max(2, int.from_bytes(data[at : at + 2], "big"))]
         at += max(2, len(segment))
+        if kind in FRAMES and len(segment) == 17:  # three channels, each with a number, how fine it is and a table
+            fine = len(set(segment[9::3])) == 1
         if not scans and _needed(kind, segment[2:], said):
             head.append(marker[0] + segment)
     else:
@@ -50,6 +54,7 @@ def read(data: bytes) -> Source:
         exif=b"".join(said["exif"][:1]),
         xmp=b"".join(said["xmp"][:1]),
         scans=scans,
+        fine=fine,
     )
 
 

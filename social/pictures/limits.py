@@ -44,6 +44,7 @@ class Source(NamedTuple):
     xmp: bytes = b""
     scans: int = 1
     lossless: bool = False
+    fine: bool = False  # a JPEG whose colours are as fine as its brightness (4:4:4)
     clear: tuple[int, ...] = ()  # the sample values of the one colour of a PNG that is transparent, as they are stored
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from social.pictures.moving import Frame, rounded
 
-MOST_BYTES = 12 * 1024 * 1024  # of a picture without loss
+MOST_BYTES = 12 * 1024 * 1024  # of a picture without loss, or with little
 MOST_COLOURS = 256  # of what was drawn and not photographed
 MOST_LOOPS = 65_535
 NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY
@@ -25,16 +25,26 @@ LOSSLESS: dict[str, Any] = {"lossless": True, "quality": 20, "method": 0}  # her
 LOSSY_ANIMATION: dict[str, Any] = {"quality": 75, "method": 0}
 
 
-def still(image: Image.Image, kind: str, *, lossless: bool) -> tuple[str, bytes]:
-    """A file of a picture, of its own kind; what is too large without loss becomes a WebP with some."""
-    if lossless:  # a PNG, or a WebP that is like one
+def still(image: Image.Image, kind: str, *, lossless: bool, fine: bool) -> tuple[str, bytes]:
+    """A file of a picture, of its own kind; what is too large without loss becomes a WebP with some.
+
+    `fine` is a JPEG whose colours are as fine as its brightness: they stay so, because it may be drawn or written.
+    """
+    tries = []
+    if lossless and kind == "PNG":
+        tries.append((kind, SAVED[kind]))
+    if lossless and (kind == "WEBP" or _flat(image)):
+        tries.append(("WEBP", LOSSLESS))
+    if fine:
+        tries.append((kind, {**SAVED[kind], "subsampling": "4:4:4"}))
+    for each, options in tries:
         try:
-            saved = _saved(image, kind, LOSSLESS if kind == "WEBP" else SAVED[kind])
-        except (MemoryError, OSError, ValueError):  # of a WebP without loss that takes more than there is
-            saved = b""
-        if 0 < len(saved) <= MOST_BYTES:
-            return kind, saved
-        kind = "WEBP"
+            saved = _saved(image, each, options)
+        except MemoryError:  # which what has loss takes less of
+            continue
+        if len(saved) <= MOST_BYTES:
+            return each, saved
+    kind = "WEBP" if lossless else kind
     return kind, _saved(image, kind, SAVED[kind])
 
 

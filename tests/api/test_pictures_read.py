@@ -339,6 +339,29 @@ async def test_what_was_drawn_in_few_colours_does_not_blur() -> None:
         assert (await still(file, "RGB")).tobytes() == first.tobytes()
 
 
+async def test_a_jpeg_of_fine_colours_keeps_them_fine() -> None:
+    fine = await still(saved(drawn()[0], "JPEG", quality=95, subsampling=0), "RGB")
+    coarse = await still(saved(drawn()[0], "JPEG", quality=95, subsampling=2), "RGB")
+    assert blur(fine) < 8 < 16 < blur(coarse)
+    grey = await read(saved(drawn()[0].convert("L"), "JPEG"))
+    assert opened(grey.content).mode == "RGB"
+
+
+def blur(image: Image.Image) -> float:
+    """By how much its pixels are others than what was drawn."""
+    pairs = zip(image.tobytes(), drawn()[0].tobytes(), strict=True)
+    return sum(abs(one - other) for one, other in pairs) / len(image.tobytes())
+
+
+async def test_what_was_drawn_in_few_colours_does_not_blur_however_large_it_is() -> None:
+    image = Image.effect_noise((4_000, 3_800), 80).quantize(32)
+    file = saved(image)
+    assert len(file) < 10 * 1024 * 1024
+    made = await read(file)
+    assert made.mime == "image/webp"  # as a PNG it would have more than 12 MiB
+    assert opened(made.content).convert("RGB").tobytes() == image.convert("RGB").tobytes()
+
+
 # ---- which way up, and what is clear
 
 
