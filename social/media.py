@@ -66,6 +66,7 @@ class Made(Contract):
     tag: str
     thumbnail_size: int
     thumbnail_tag: str
+    truncated: bool
 
 
 class Shown(NamedTuple):
@@ -109,6 +110,7 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
         tag=_digest(picture.content),
         thumbnail_size=len(picture.thumbnail),
         thumbnail_tag=_digest(picture.thumbnail),
+        truncated=picture.truncated,
     )
 
 

@@ -9,7 +9,16 @@ from social.contracts.media import MediaRef
 from social.infra.mongo import Document
 
 WINDOW_S = 1_800  # a URL is the same for so long, and good for so long at least, at most for twice that
-REF = ("secret", "width", "height", "mime", "blurhash", "alt", "state")  # what is read of a picture to show it
+REF = (
+    "secret",
+    "width",
+    "height",
+    "mime",
+    "blurhash",
+    "alt",
+    "truncated",
+    "state",
+)  # what is read of a picture to show it
 REF_FIELDS = dict.fromkeys(REF, 1)
 
 
@@ -32,6 +41,7 @@ def ref(row: Document) -> MediaRef:
         mime=row["mime"],
         blurhash=row["blurhash"],
         alt=row["alt"],
+        truncated=row.get("truncated", False),  # rows of before do not say
     )
 
 

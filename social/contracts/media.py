@@ -26,6 +26,10 @@ class MediaRef(Contract):
     mime: Mime
     blurhash: str = Field(description="what to show until it is there (blurha.sh)")
     alt: str = ""
+    truncated: bool = Field(
+        default=False,
+        description="the file ended before its picture did: what did not come is grey, black or clear",
+    )
 
 
 class NewMedia(Ask):

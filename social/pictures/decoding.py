@@ -29,7 +29,7 @@ PROGRAM = Path(__file__).with_name("decoder.py")
 
 SAYS = {
     "not_a_picture": "is not a JPEG, PNG, WebP or GIF",
-    "more_than_a_picture": "is a page, a document or an archive as well",
+    "more_than_a_picture": "is followed by a page, a document or an archive",
     "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
     "too_many_frames": "has more than 250 frames",
     "broken": "cannot be read as a picture",
@@ -46,6 +46,7 @@ class Picture(NamedTuple):
     blurhash: str
     content: bytes
     thumbnail: bytes
+    truncated: bool  # the file ended before its picture did
 
 
 class _Waiting(NamedTuple):
@@ -199,6 +200,7 @@ def _read(said: bytearray) -> Picture:
             str(header["blurhash"])[:100],
             bytes(said[start : start + content]),
             bytes(said[start + content :]),
+            header.get("truncated") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise refused("broken") from None

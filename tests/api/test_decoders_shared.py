@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.people import Person
-from support.pictures import gif, noise, picture, saved, upload, uploaded
+from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
 
-from social.contracts.problems import RateLimited
-from social.pictures import decoder, decoding
+from social.contracts.problems import RateLimited, ValidationFailed
+from social.pictures import decoder, decoding, limits
 from social.pictures.decoding import AT_ONCE, SHARE, Decoders
 
-
-def segment(kind: int, content: bytes = b"") -> bytes:
-    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+ROOT = Path(__file__).parents[2]
 
 
 def scans(count: int) -> bytes:
@@ -30,8 +28,18 @@ def scans(count: int) -> bytes:
     return whole[:-2] + min(parts, key=len) * count + b"\xff\xd9"
 
 
-def chunk(name: bytes, data: bytes = b"") -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+def frames_of_one(count: int) -> bytes:
+    """A PNG whose pixels are said to be those of so many frames."""
+    said = b"".join(
+        chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 80, 60, 0, 0, 1, 9, 0, 0)) for number in range(count)
+    )
+    return picture()[:33] + chunk(b"acTL", struct.pack(">II", count, 0)) + said + picture()[33:]
+
+
+def vast(frames: int) -> bytes:
+    """A GIF of small frames and then of ones that are much larger than it is."""
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 4_000, 4_000, 0) + b"\2\1\4\0"
+    return gif(2)[:-1] + frame * frames + b";"
 
 
 ENDLESS = {
@@ -45,6 +53,19 @@ ENDLESS = {
 }
 
 
+async def test_what_is_said_often_is_read_once() -> None:
+    packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(5_000_000)))
+    many = picture()[:33] + packed * 1_500 + picture()[33:]
+    for file in (many, frames_of_one(5_000)):
+        cpu = time.process_time()
+        assert decoder.look_ahead(file).layers == ()
+        assert time.process_time() - cpu < 1
+        assert (await Decoders().decode(file)).width == 80
+    with pytest.raises(ValidationFailed) as refused:
+        await Decoders().decode(vast(200))
+    assert [each.code for each in refused.value.errors or []] == ["too_many_pixels"]
+
+
 @pytest.mark.parametrize("name", ENDLESS)
 async def test_work_without_an_end_is_refused_before_it_begins(ada: Person, name: str) -> None:
     file, code = ENDLESS[name]
@@ -54,11 +75,11 @@ async def test_work_without_an_end_is_refused_before_it_begins(ada: Person, name
     answer = await upload(ada, file)
     assert answer.wrong_fields() == {"/file": code}
     assert time.monotonic() - began[1] < 3
-    with pytest.raises(decoder.Refused):
-        decoder._look_ahead(file)
+    with pytest.raises(limits.Refused):
+        decoder.look_ahead(file)
     cpu = time.process_time()
-    with pytest.raises(decoder.Refused):
-        decoder._look_ahead(file)
+    with pytest.raises(limits.Refused):
+        decoder.look_ahead(file)
     assert time.process_time() - cpu < 0.2
 
 
@@ -66,7 +87,10 @@ async def test_few_scans_of_very_many_pixels_are_bounded_together(
     ada: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "decoder.py"
-    program.write_text(decoding.PROGRAM.read_text().replace("20 * MOST_PIXELS", "2_000 * 2_000 * 20"))
+    program.write_text(
+        f"import sys\nsys.path.append({str(ROOT)!r})\nfrom social.pictures import limits\n"
+        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.pictures import decoder\ndecoder.main()\n"
+    )
     monkeypatch.setattr(decoding, "PROGRAM", program)
     assert (await upload(ada, scans(30))).wrong_fields() == {"/file": "too_much_work"}
 

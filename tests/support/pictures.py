@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from PIL import Image
+from PIL import Image, ImageCms
 
 from social.contracts.media import MediaRef
 from support.people import Answer, Person
@@ -42,12 +42,21 @@ def opened(content: bytes) -> Image.Image:
 
 def png(width: int, height: int, pixels: bytes) -> bytes:
     """A PNG that says it has this size, whatever is in it."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
+    return chunks(ihdr(width, height, 8, 2), (b"IDAT", pixels), (b"IEND", b""))
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def ihdr(width: int, height: int, depth: int, colour: int) -> tuple[bytes, bytes]:
+    """The first chunk of a PNG; colour is 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+
+
+def chunks(*parts: tuple[bytes, bytes] | bytes) -> bytes:
+    """A PNG of these chunks; bytes are put between them as they are."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(each if isinstance(each, bytes) else chunk(*each) for each in parts)
+
+
+def chunk(name: bytes, data: bytes = b"") -> bytes:
+    """A part of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
@@ -59,6 +68,78 @@ def gif(frames: int, side: int = 8) -> bytes:
         for colour in (0, 1)
     ]
     return head + b"".join(frame[number % 2] for number in range(frames)) + b"\x3b"
+
+
+def moving_gif(
+    *frames: tuple[int, tuple[int, int, int, int], int], size: tuple[int, int], loops: bytes = b"", tail: bytes = b";"
+) -> bytes:
+    """A GIF of squares, black (0) or white (1), at x, y, with a side and what becomes of them, shown so many ms."""
+    made = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff" + loops
+    for colour, (x, y, side, then), ms in frames:
+        control = b"!\xf9\x04" + bytes((then << 2,)) + struct.pack("<H", ms // 10) + b"\0\0" if ms >= 0 else b""
+        made += control + b"," + struct.pack("<HHHHB", x, y, side, side, 0) + lzw(colour, side)
+    return made + tail
+
+
+def netscape(loops: int, name: bytes = b"NETSCAPE2.0") -> bytes:
+    """How a GIF says that it is to be shown so many times more; 0: for ever."""
+    return b"!\xff\x0b" + name + b"\x03\x01" + struct.pack("<H", loops) + b"\0"
+
+
+def apng(
+    *frames: tuple[str, tuple[int, int, int, int], tuple[int, int]],
+    plays: int = 0,
+    default: str | None = None,
+    then: int = 0,
+    over: int = 0,
+    before: bytes = b"",
+) -> bytes:
+    """An animated PNG of coloured rectangles, each at x, y with a width and height, and its delay as a fraction.
+
+    The first frame is as large as the picture; with a `default`, that colour is the still picture and no frame.
+    """
+    _, (_, _, width, height), _ = frames[0]
+    if default:
+        width, height = 40, 30
+    parts: list[tuple[bytes, bytes] | bytes] = [ihdr(width, height, 8, 6), before]
+    parts.append((b"acTL", struct.pack(">II", len(frames), plays)))
+    if default:
+        parts.append((b"IDAT", _rectangle(default, width, height)))
+    number = 0
+    for at, (colour, (x, y, wide, high), (delay, per)) in enumerate(frames):
+        parts.append((b"fcTL", struct.pack(">IIIIIHHBB", number, wide, high, x, y, delay, per, then, over)))
+        number += 1
+        if at == 0 and not default:
+            parts.append((b"IDAT", _rectangle(colour, wide, high)))
+        else:
+            parts.append((b"fdAT", struct.pack(">I", number) + _rectangle(colour, wide, high)))
+            number += 1
+    return chunks(*parts, (b"IEND", b""))
+
+
+def _rectangle(colour: str, width: int, height: int) -> bytes:
+    """Lines of a PNG, RGBA."""
+    line = b"\0" + Image.new("RGBA", (width, 1), colour).tobytes()
+    return zlib.compress(line * height)
+
+
+def segment(kind: int, content: bytes = b"") -> bytes:
+    """A part of a JPEG."""
+    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+
+
+def exif(orientation: int, order: str = "<", kind: int = 3) -> bytes:
+    """EXIF that says which way up a picture is, and nothing else; kind 3: a short, 4: a long."""
+    entry = struct.pack(order + "HHI", 0x0112, kind, 1) + struct.pack(
+        order + ("I" if kind == 4 else "HH"), orientation, *((0,) if kind == 3 else ())
+    )
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, 1) + entry + bytes(4)
+
+
+def swapped() -> bytes:
+    """A profile that is sRGB with red for blue and blue for red."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
 
 
 def lzw(colour: int, side: int) -> bytes:

@@ -275,6 +275,11 @@ export interface components {
             blurhash: string;
             /** @default  */
             alt: string;
+            /**
+             * @description the file ended before its picture did: what did not come is grey, black or clear
+             * @default false
+             */
+            truncated: boolean;
         };
         /** @description One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change. */
         Notification: {

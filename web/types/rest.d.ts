@@ -1060,7 +1060,8 @@ export interface paths {
          * Upload a picture, to be shown by a post within a day
          * @description It is decoded and written anew: what a camera knew (place, time, device) and whatever else a file may hold is gone.
          *     It is turned as EXIF says and its colours become sRGB. What moves becomes a WebP, of at most 250 frames and 25
-         *     megapixels together; a GIF that does not move becomes a PNG.
+         *     megapixels together, shown as often and as fast as its file says; a GIF that does not move becomes a PNG. A file
+         *     that ends too early shows what there is, and `truncated` says so.
          */
         post: operations["create_media"];
         delete?: never;
@@ -1457,6 +1458,11 @@ export interface components {
             blurhash: string;
             /** @default  */
             alt: string;
+            /**
+             * @description the file ended before its picture did: what did not come is grey, black or clear
+             * @default false
+             */
+            truncated: boolean;
         };
         /** @description A comment to add, or a reply to one. */
         NewComment: {
