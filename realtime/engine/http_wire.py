@@ -96,7 +96,7 @@ class PortableWire(Wire):
     def close(self) -> None:
         self.flush()
         transport = self.let_go()
-        if transport is not None:
+        if transport is not None and not transport.is_closing():  # uvloop raises for what a lost connection is given
             transport.write(_CLOSE_FRAME)
             transport.close()
             if transport.get_write_buffer_size():  # who does not read would keep it for ever

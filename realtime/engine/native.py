@@ -84,7 +84,8 @@ class Pump:
         self._users = 0
         self._running = False
         self._touched = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None  # uvloop gives no TimerHandle for a wait that rounds to 0 ms
+        self._timer_at = 0.0  # when it is due, by the loop's clock
         self._rule = FlushRule()
 
     def attach(self) -> None:
@@ -157,12 +158,17 @@ class Pump:
 
     def _wake_in(self, delay_s: float) -> None:
         assert self._loop is not None
-        when = self._loop.time() + delay_s
-        if self._timer is not None and not self._timer.cancelled():
-            if self._loop.time() < self._timer.when() <= when:
+        now = self._loop.time()
+        when = now + delay_s
+        if self._timer is not None:
+            if now < self._timer_at <= when:
                 return  # an earlier round looks again anyway
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self.run)
+        self._timer, self._timer_at = self._loop.call_at(when, self._timed), when
+
+    def _timed(self) -> None:
+        self._timer = None  # uvloop may call a little early, and then the due time alone would pass for a timer
+        self.run()
 
 
 pump = Pump()

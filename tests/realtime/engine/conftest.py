@@ -16,9 +16,9 @@ from realtime.server import Server
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop of production."""
-    return {"uvloop": uvloop.new_event_loop}
+def pytest_asyncio_loop_factories(item: pytest.Function) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of production, unless the module names others."""
+    return getattr(item.module, "LOOPS", {"uvloop": uvloop.new_event_loop})
 
 
 @pytest.fixture(params=["native", "portable"])
