@@ -28,6 +28,8 @@ async def answering(folder: Path, supervisor: Supervisor) -> AsyncIterator[None]
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async for each in _obey(supervisor, decode(await reader.readline())):
+                if writer.is_closing():  # uvloop raises RuntimeError for what a lost connection is given
+                    break
                 writer.write(encode(each) + b"\n")
                 await writer.drain()
         except (ValueError, ConnectionError):

@@ -171,6 +171,8 @@ async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its exit code says how
         with memoryview(data) as view:
             for at in range(0, len(view), PIECE):
+                if process.stdin.is_closing():  # uvloop raises RuntimeError for what a lost pipe is given
+                    break
                 process.stdin.write(bytes(view[at : at + PIECE]))
                 await process.stdin.drain()
         process.stdin.close()

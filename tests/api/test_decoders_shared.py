@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import uvloop
 from PIL import Image
 from support.people import Person
 from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
@@ -182,3 +183,30 @@ async def test_who_goes_away_while_they_wait_leaves_no_place_taken(slow: Decoder
     assert slow._waiting == []
     assert slow._at_work.total() == 0
     assert (await slow.decode(b"0.00", "ada")).width == 1
+
+
+# ---- a decoder that dies
+
+DOOMED = """
+import os
+for _ in range(os.read(0, 1)[0]):
+    os.read(0, 65_536)
+os._exit(3)
+"""
+
+
+def test_a_decoder_that_dies_while_it_is_given_the_file_is_a_broken_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "decoder.py"
+    program.write_text(DOOMED)
+    monkeypatch.setattr(decoding, "PROGRAM", program)
+
+    async def refusals() -> list[object]:
+        decoders = Decoders()
+        return [
+            (await asyncio.gather(decoders.decode(bytes([reads]) + bytes(4_000_000)), return_exceptions=True))[0]
+            for reads in range(40)
+        ]
+
+    assert {type(each) for each in uvloop.run(refusals())} == {ValidationFailed}  # the loop of production
