@@ -91,9 +91,7 @@ class Entrance(LongPolling):
             return False
         if request.content_encoding.strip().lower() not in ("", "identity"):
             raise Refused(BAD_REQUEST, 415, "Bodies are taken as they are, without Content-Encoding")
-        words = self._last_words.pop(request.query.get("sid", ""), None) if request.method == "GET" else None
-        if words is not None:
-            exchange.reply(200, packets.join(words))
+        if request.method == "GET" and self._say_last_words(exchange):
             return False
         session = self._verify(request, upgrade=False)
         if session is None:

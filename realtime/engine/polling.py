@@ -1,6 +1,7 @@
 """Long polling: the held GET, the POST, what is queued between two polls, and topics for those without a websocket."""
 
 from abc import abstractmethod
+from collections import deque
 
 from realtime.engine import packets
 from realtime.engine.session import BAD_REQUEST, UNKNOWN_SID, Exchange, Handler, Options, Polling, Refused, Session
@@ -15,7 +16,7 @@ class LongPolling(Sessions):
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
         self._pollers: dict[str, set[Session]] = {}  # by topic
-        self._last_words: dict[str, list[bytes]] = {}  # of sessions that ended between two polls
+        self._last_words: dict[str, deque[bytes]] = {}  # what sessions that ended are still owed
 
     def _poll(self, session: Session, exchange: Exchange) -> None:
         polling = session.polling
@@ -115,7 +116,7 @@ class LongPolling(Sessions):
         if polling.poll is None or not (polling.queue or polling.probed):
             return
         exchange, polling.poll = polling.poll, None
-        batch = [polling.queue.popleft() for _ in range(min(len(polling.queue), MAX_PACKETS))]
+        batch = _next(polling.queue)
         polling.queued_bytes -= sum(map(len, batch))
         exchange.reply(200, packets.join(batch) if batch else packets.NOOP)
 
@@ -146,13 +147,30 @@ class LongPolling(Sessions):
         if polling.probe is not None:
             polling.probe.session = None
             polling.probe.cut()
-        if polling.poll is not None and farewell is not None:
-            polling.poll.reply(200, packets.join([*polling.queue, farewell]))
+        owed = deque([*polling.queue, farewell] if farewell is not None else ())
+        if polling.poll is not None and owed:
+            polling.poll.reply(200, packets.join(_next(owed)))
         elif polling.poll is not None:
             self._refuse(polling.poll, Refused(UNKNOWN_SID))
-        elif farewell == packets.CLOSE:
-            self._last_words[session.sid] = [*polling.queue, farewell]
+        if owed and farewell == packets.CLOSE:  # who said goodbye asks for nothing more
+            self._last_words[session.sid] = owed
             self.after(self.options.linger_s, self._forget_words, session.sid)
+
+    def _say_last_words(self, exchange: Exchange) -> bool:
+        """Answer a poll with what its ended session is still owed; False when that is nothing."""
+        sid = exchange.request.query.get("sid", "")
+        owed = self._last_words.get(sid)
+        if owed is None:
+            return False
+        exchange.reply(200, packets.join(_next(owed)))
+        if not owed:
+            del self._last_words[sid]
+        return True
 
     def _forget_words(self, sid: str) -> None:
         self._last_words.pop(sid, None)
+
+
+def _next(queue: deque[bytes]) -> list[bytes]:
+    """Take the packets of one answer."""
+    return [queue.popleft() for _ in range(min(len(queue), MAX_PACKETS))]

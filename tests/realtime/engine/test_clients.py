@@ -54,6 +54,14 @@ async def sio(server, start, quick):
             await sio.emit("n", number, to=sid)
             await asyncio.sleep(0.001)
 
+    @sio.on("count and disconnect me")
+    async def count_and_disconnect(sid, end):
+        for number in range(end):
+            await sio.emit("n", number, to=sid)
+        await sio.disconnect(sid)
+        for eio_sid in list(sio.engine.sessions):  # as a gateway does for clients that do not close it themselves
+            sio.engine.close(eio_sid)
+
     @sio.on("cut me")
     async def cut(sid):
         sio.cut(sid)
@@ -192,3 +200,22 @@ async def test_the_python_client_hears_why_it_was_refused(sio):
     with pytest.raises(socketio.exceptions.ConnectionError):
         await client.connect(f"http://127.0.0.1:{sio.client.port}", transports=["websocket"], auth={"refuse": True})
     assert errors[0]["data"] == {"code": "invalid_token"}
+
+
+@pytest.mark.parametrize("transports", [["polling"], ["websocket"]])
+@pytest.mark.parametrize("emits", [13, 14, 15, 50])
+async def test_the_python_client_gets_all_that_was_sent_before_it_is_disconnected(sio, http, transports, emits):
+    client = socketio.AsyncClient(reconnection=False, http_session=http)
+    got: list[int] = []
+    ended = asyncio.Event()
+
+    @client.on("disconnect")
+    async def disconnected(reason):
+        ended.set()
+
+    client.on("n", got.append)
+    await client.connect(f"http://127.0.0.1:{sio.client.port}", transports=transports)
+    await client.emit("count and disconnect me", emits)
+    await asyncio.wait_for(ended.wait(), 3)
+    await client.disconnect()
+    assert got == list(range(emits))

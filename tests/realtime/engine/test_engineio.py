@@ -142,6 +142,36 @@ async def test_a_long_queue_takes_several_polls(start, echo):
     assert echo.engine.buffered(sid) == 0
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("sent", [14, 15, 16, 40])
+async def test_a_long_queue_takes_several_polls_at_the_end_too(start, echo, sent, is_held):
+    client = await start(echo)
+    sid = await client.handshake()
+    held = asyncio.create_task(client.poll(sid)) if is_held else None
+    await asyncio.sleep(0.03)
+    for number in range(sent):
+        echo.engine.send(sid, b"4%d" % number)
+    echo.engine.close(sid)
+    polled = [(await held).text.split("\x1e")] if held else []
+    while (answer := await client.poll(sid)).status == 200:
+        polled.append(answer.text.split("\x1e"))
+    assert [packet for part in polled for packet in part] == [*(f"4{number}" for number in range(sent)), "1"]
+    assert {len(part) for part in polled[:-1]} <= {16}
+    assert len(polled[-1]) <= 16
+    assert echo.engine._last_words == {}
+
+
+async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, echo):
+    client = await start(echo)
+    sid = await client.handshake()
+    held = asyncio.create_task(client.poll(sid))
+    await asyncio.sleep(0.03)
+    assert (await client.post(sid, "\x1e".join(["4x"] * 20 + ["1"]))).text == "ok"
+    assert (await held).text.split("\x1e") == ["4x"] * 16
+    assert (await client.poll(sid)).status == 400
+    assert echo.engine._last_words == {}
+
+
 async def test_a_held_poll_is_answered_when_something_comes(start, echo):
     client = await start(echo)
     sid = await client.handshake()
