@@ -110,7 +110,7 @@ class Entrance(LongPolling):
         exchange.reply(refusal.status, refusal.body(), "application/json")
 
     def _serve_page(self, exchange: Exchange) -> None:
-        if self.page is None or exchange.request.method != "GET":
+        if self.page is None or exchange.request.method not in ("GET", "HEAD"):
             exchange.reply(404, b"not found")
         else:
             self.spawn(self._page(exchange, self.page))
@@ -168,10 +168,13 @@ class Entrance(LongPolling):
         self.handshakes[{403: "forbidden", 503: "draining"}.get(refusal.status, "refused")] += 1
 
     def may_upgrade(self, request: Request) -> str | None:
-        """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be."""
+        """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be.
+
+        A session that has a websocket, or the probe of one, is no reason to refuse: `wire_opened` closes the second.
+        """
         try:
             session = self._verify(request, upgrade=True)
-            if session is not None and (session.polling is None or session.polling.probe is not None):
+            if not request.is_handshake:
                 raise Refused(BAD_REQUEST)
         except Refused as refusal:
             self._count(refusal)
@@ -214,15 +217,17 @@ class Entrance(LongPolling):
         else:
             self._packet(session, kind, content)
 
-    def wire_closed(self, wire: Wire, slow: bool = False) -> None:
-        """A websocket ended from the other side, or because its client was too slow."""
+    def wire_closed(self, wire: Wire, slow: bool = False, broken: str | None = None) -> None:
+        """A websocket ended from the other side, or because its client was too slow or broke the rules: which one."""
         session, wire.session = wire.session, None
         if session is None:
             return
         if session.wire is wire:
             session.wire = None
             self.slow_closed += slow
-            self._end(session, TRANSPORT_CLOSE, patient=not slow)
+            if broken is not None:
+                log.info("session %s ends: its websocket broke the protocol (%s)", session.sid, broken)
+            self._end(session, TRANSPORT_CLOSE if broken is None else TRANSPORT_ERROR, patient=not slow)
         else:
             self._forget_probe(session, wire)
 

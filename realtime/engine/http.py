@@ -5,16 +5,15 @@ import logging
 from collections.abc import Iterable
 from itertools import count
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from realtime.engine.flushing import FlushRule
-from realtime.engine.http_wire import Batch, PortableWire, frame
+from realtime.engine.http_wire import LINGER_S, Batch, PatientWebSocket, PortableWire, frame, linger
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Exchange, Handler, Options, Refused, Request, parse_query
+from realtime.engine.session import Exchange, Handler, Options, Refused, Request, first_offer, is_handshake, parse_query
 
 log = logging.getLogger(__name__)
 
-LINGER_S = 1.0  # that a refused body is still read and dropped, or its sender would see a reset instead of the answer
 TURN_EVERY = 64  # messages of one websocket: those that are there already come without a turn of the loop
 
 
@@ -29,11 +28,8 @@ class PortableExchange(Exchange):
         self.answer: asyncio.Future[web.Response] = asyncio.get_running_loop().create_future()
 
     def write(self, status: int, body: bytes, content_type: str) -> None:
-        headers = {"Content-Type": content_type, "Cache-Control": "no-store", **dict(self._engine.cors(self.request))}
-        if status == 204:
-            del headers["Content-Type"]
         if not self.answer.done():
-            self.answer.set_result(web.Response(status=status, body=body or None, headers=headers))
+            self.answer.set_result(self._engine.response(self.request, status, body, content_type))
 
 
 class PortableEngine(Engine):
@@ -129,6 +125,13 @@ class PortableEngine(Engine):
         self._flushing = False
         self._rule.end()
 
+    def response(self, request: Request, status: int, body: bytes, content_type: str) -> web.Response:
+        """The answer to a request in the shape of aiohttp."""
+        headers = {"Content-Type": content_type, "Cache-Control": "no-store", **dict(self.cors(request))}
+        if status == 204:
+            del headers["Content-Type"]
+        return web.Response(status=status, body=body or None, headers=headers)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of every path."""
         asked = _read_request(request)
@@ -160,31 +163,35 @@ class PortableEngine(Engine):
         try:
             upgrading = self.may_upgrade(asked)
         except Refused as refusal:
-            headers = dict(self.cors(asked))
-            return web.Response(
-                status=refusal.status, body=refusal.body(), headers=headers, content_type="application/json"
-            )
-        ws = web.WebSocketResponse(
-            compress=False, max_msg_size=self.options.max_payload_bytes, autoclose=False, autoping=False
+            return self.response(asked, refusal.status, refusal.body(), "application/json")
+        ws = PatientWebSocket(
+            compress=False,
+            max_msg_size=self.options.max_payload_bytes + 1,  # which it refuses already
+            autoclose=False,
+            autoping=False,
+            protocols=[first_offer(request.headers.get("Sec-WebSocket-Protocol"))],
         )
         await ws.prepare(request)
         if request.transport is None:
             return ws
         wire = PortableWire(self, request.transport)
         self.wire_opened(wire, upgrading, asked.environ())
+        broken: str | None = None
         try:
-            await self._listen_to(ws, wire)
+            broken = await self._listen_to(ws, wire)
         finally:
             gone = wire.let_go()
             if gone is not None:  # else it was we who ended it
-                self.wire_closed(wire, wire.slow)
-                if gone.get_write_buffer_size():
-                    gone.abort()
-                else:
-                    gone.close()
+                self.wire_closed(wire, wire.slow, broken)
+                try:
+                    if broken is not None:
+                        await linger(gone)
+                finally:
+                    gone.abort() if gone.get_write_buffer_size() else gone.close()
         return ws
 
-    async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> None:
+    async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> str | None:
+        """Hand on what a websocket brings until it ends; the answer says how the client broke the protocol."""
         for number in count(1):
             message = await ws.receive()
             if number % TURN_EVERY == 0:
@@ -195,8 +202,9 @@ class PortableEngine(Engine):
                 self._control_frame(wire, message)
             else:
                 if message.type is WSMsgType.CLOSE:
-                    wire.answer_close()
-                return
+                    return wire.answer_close(message.data, message.extra or "")
+                return str(message.data) if isinstance(message.data, WebSocketError) else None
+        return None
 
     def _control_frame(self, wire: PortableWire, message: WSMessage) -> None:
         """Count a ping or pong of the websocket like any packet, and answer a ping."""
@@ -222,4 +230,11 @@ def _read_request(request: web.Request) -> Request:
         content_length=request.content_length or 0,
         content_encoding=",".join(headers.getall("Content-Encoding", ())),
         headers_wanted=headers.get("Access-Control-Request-Headers"),
+        closes=not request.keep_alive,
+        is_handshake=is_handshake(
+            headers.get("Upgrade"),
+            headers.get("Connection"),
+            headers.get("Sec-WebSocket-Version"),
+            headers.get("Sec-WebSocket-Key"),
+        ),
     )

@@ -3,13 +3,23 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from realtime.engine.session import Wire
 
 if TYPE_CHECKING:
     from realtime.engine.http import PortableEngine
 
+LINGER_S = 1.0  # for whom we refuse while they still send: a reset would take the answer from them
 _PONG = b"\x8a"
-_CLOSE_FRAME = b"\x88\x02\x03\xe8"  # 1000
+_NORMAL, _PROTOCOL_ERROR = 1000, 1002
+_ABNORMAL, _HIGHEST_CODE = 1006, 4999  # aiohttp lets the first of them and those above the second pass
+
+
+def close_frame(code: int | None, reason: str = "") -> bytes:
+    """A whole close frame, empty without a code."""
+    content = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
+    return b"\x88" + bytes((len(content),)) + content
 
 
 def frame(payload: bytes, binary: bool) -> bytes:
@@ -44,10 +54,10 @@ class PortableWire(Wire):
 
     __slots__ = ("_engine", "_transport", "slow", "topics", "waiting")
 
-    def __init__(self, engine: "PortableEngine", transport: asyncio.WriteTransport) -> None:
+    def __init__(self, engine: "PortableEngine", transport: asyncio.Transport) -> None:
         super().__init__()
         self._engine = engine
-        self._transport: asyncio.WriteTransport | None = transport
+        self._transport: asyncio.Transport | None = transport
         self.topics: set[bytes] = set()
         self.waiting: Batch | None = None  # what was published and is not written yet
         self.slow = False
@@ -93,19 +103,23 @@ class PortableWire(Wire):
             if not members:
                 del self._engine.topics[topic]
 
-    def close(self) -> None:
+    def close(self, code: int = _NORMAL) -> None:
         self.flush()
         transport = self.let_go()
         if transport is not None and not transport.is_closing():  # uvloop raises for what a lost connection is given
-            transport.write(_CLOSE_FRAME)
+            transport.write(close_frame(code))
             transport.close()
             if transport.get_write_buffer_size():  # who does not read would keep it for ever
                 self._engine.after(self._engine.options.linger_s, _abort, transport)
 
-    def answer_close(self) -> None:
-        """Return the close frame of a client that ends the websocket."""
+    def answer_close(self, code: int, reason: str) -> str | None:
+        """Send back the close frame of a client, whose code is 0 where there is none; what is wrong with it, if so."""
         self.flush()
-        self.write(_CLOSE_FRAME)
+        if code == _ABNORMAL or code > _HIGHEST_CODE:
+            self.write(close_frame(_PROTOCOL_ERROR))
+            return f"{code} is no close code"
+        self.write(close_frame(code or None, reason))
+        return None
 
     def answer_ping(self, payload: bytes) -> None:
         """Return what a ping of the websocket itself holds, at most 125 bytes."""
@@ -120,7 +134,7 @@ class PortableWire(Wire):
     def buffered(self) -> int:
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    def let_go(self) -> asyncio.WriteTransport | None:
+    def let_go(self) -> asyncio.Transport | None:
         """Leave every topic and the connection."""
         for topic in list(self.topics):
             self.unsubscribe(topic)
@@ -129,5 +143,21 @@ class PortableWire(Wire):
         return transport
 
 
-def _abort(transport: asyncio.WriteTransport) -> None:
+class PatientWebSocket(web.WebSocketResponse):
+    """A websocket of aiohttp whose connection is closed by the engine: after what breaks the protocol aiohttp would
+    close it at once, and the reset, because of what was not read, could take the close frame from the client."""
+
+    def _close_transport(self) -> None:
+        """Leave it to the engine."""
+
+
+async def linger(transport: asyncio.Transport) -> None:
+    """Let what was written arrive, at a client that may still be sending."""
+    if not transport.is_closing():
+        transport.pause_reading()
+        transport.write_eof()
+        await asyncio.sleep(LINGER_S)
+
+
+def _abort(transport: asyncio.Transport) -> None:
     transport.abort()

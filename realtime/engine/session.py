@@ -1,6 +1,7 @@
 """What the engine keeps per client, and what a transport gives it."""
 
 import json
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
@@ -27,6 +28,8 @@ _REFUSALS = (
 
 
 BASE64 = "b64=1"  # in the query of clients that want binary packets as text on a websocket too
+_VERSIONS = ("13", "8")  # of the websocket protocol, as the reference server takes them
+_KEY = re.compile("[+/0-9A-Za-z]{22}==")
 MOST_KEPT = 512  # characters of a header, for as long as its session lives: thousands may wait for a login
 
 
@@ -102,8 +105,8 @@ class Wire(ABC):
     def unsubscribe(self, topic: bytes) -> None: ...
 
     @abstractmethod
-    def close(self) -> None:
-        """Say goodbye (close frame 1000) behind what was written."""
+    def close(self, code: int = 1000) -> None:
+        """Say goodbye in a close frame behind what was written."""
 
     @abstractmethod
     def cut(self) -> None:
@@ -132,6 +135,8 @@ class Request:
     content_length: int = 0
     content_encoding: str = ""
     headers_wanted: str | None = None  # Access-Control-Request-Headers
+    closes: bool = False  # the connection is to end with the answer
+    is_handshake: bool = False  # what it says of a websocket is all that one needs
 
     def environ(self) -> Environ:
         """What is kept of the request as long as the session lives: small, and shared between equal clients."""
@@ -144,6 +149,27 @@ class Request:
         if self.query.get("b64"):
             kept["QUERY_STRING"] = BASE64
         return {name: sys.intern(value[:MOST_KEPT]) for name, value in kept.items() if value is not None}
+
+
+def says_close(connection: str | None) -> bool:
+    """Whether a Connection header asks for the end of the connection."""
+    return connection is not None and "close" in _words(connection)
+
+
+def is_handshake(upgrade: str | None, connection: str | None, version: str | None, key: str | None) -> bool:
+    """Whether these headers of a request are a websocket's handshake."""
+    if upgrade is None or upgrade.lower() != "websocket" or "upgrade" not in _words(connection or ""):
+        return False
+    return version in _VERSIONS and key is not None and _KEY.fullmatch(key) is not None
+
+
+def first_offer(subprotocols: str | None) -> str:
+    """The subprotocol to answer with: a browser that offers some and is answered none gives up."""
+    return (subprotocols or "").split(",")[0].strip()
+
+
+def _words(header: str) -> list[str]:
+    return [word.strip() for word in header.lower().split(",")]
 
 
 def parse_query(query: str) -> dict[str, str]:

@@ -6,9 +6,10 @@ import os
 import resource
 from typing import Any
 
-from realtime.engine.native import call, ffi, forget, lib, pointer_to, pump, remember, replace, text
+from realtime.engine.native import call, ffi, forget, lib, pointer_to, pump, remember, replace
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Environ, Exchange, Handler, Options, Refused, Request, Wire, parse_query
+from realtime.engine.session import Handler, Options, Refused, Wire
+from realtime.engine.uws_http import NativeExchange, Opening
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +17,8 @@ _EXCLUSIVE_PORT = 1  # the default shares a port between servers, and clients wi
 _SENT_OR_BUFFERED = (0, 1)
 _SPARE_DESCRIPTORS = 128  # uSockets spins in accept when there is none left
 _TEXT, _BINARY = 1, 2
-_UPGRADE_HEADERS = (b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-extensions")
-_UNREAD = Request("GET", "/", {}, "")
+_ABNORMAL, _TOO_BIG = 1006, 1009
+_SLACK = 2  # beyond so many times the limit uWebSockets cuts a message's connection, where a close code should say why
 
 
 class NativeWire(Wire):
@@ -46,10 +47,10 @@ class NativeWire(Wire):
         if self._ws is not None:
             lib.uws_ws_unsubscribe(0, self._ws, topic, len(topic))
 
-    def close(self) -> None:
+    def close(self, code: int = 1000) -> None:
         ws = self._let_go()
         if ws is not None:
-            lib.uws_ws_end(0, ws, 1000, b"", 0)
+            lib.uws_ws_end(0, ws, code, b"", 0)
             pump.touch()
 
     def cut(self) -> None:
@@ -61,80 +62,26 @@ class NativeWire(Wire):
     def buffered(self) -> int:
         return int(lib.uws_ws_get_buffered_amount(0, self._ws)) if self._ws is not None else 0
 
-    def closed(self) -> None:
+    def received(self, data: str | bytes, size: int) -> None:
+        """A message, or one that is too large."""
+        if size <= self.engine.options.max_payload_bytes:
+            self.engine.wire_received(self, data)
+            return
+        self.close(_TOO_BIG)
+        self.engine.wire_closed(self, broken="a message is too large")
+
+    def closed(self, broken: str | None) -> None:
         """The native side says it has ended; inside `close` and `cut` too, which have let go before."""
         if self._ws is not None:
             slow = self.buffered() >= self.engine.options.max_buffered_bytes
             self._let_go()
-            self.engine.wire_closed(self, slow)
+            self.engine.wire_closed(self, slow, broken)
 
     def _let_go(self) -> Any:
         ws, self._ws = self._ws, None
         forget(self._number)
         self.engine.wires.discard(self)
         return ws
-
-
-class Opening:
-    """A websocket between its HTTP request and its open event."""
-
-    __slots__ = ("engine", "environ", "number", "upgrading")
-
-    def __init__(self, engine: "NativeEngine", upgrading: str | None, environ: Environ) -> None:
-        self.engine = engine
-        self.upgrading = upgrading
-        self.environ = environ
-        self.number = remember(self)
-
-
-class NativeExchange(Exchange):
-    """One HTTP request. The native response is the connection itself, so it is let go before it is answered."""
-
-    __slots__ = ("_number", "_res", "chunks", "engine", "size", "whole")
-
-    def __init__(self, engine: "NativeEngine", res: Any) -> None:
-        super().__init__(_UNREAD)
-        self.engine = engine
-        self.chunks: list[bytes] = []
-        self.size = 0
-        self.whole = False  # the body was read to its end
-        self._res = res
-        self._number = remember(self)
-        # First of all: a handler that returns without an answer and without this ends the process.
-        lib.uws_res_on_aborted(0, res, _on_aborted, pointer_to(self._number))
-
-    def read(self, req: Any) -> None:
-        """Everything that is needed, at once: the native request dies with the handler."""
-        self.request = _read_request(self._res, req)
-
-    def read_body(self) -> None:
-        lib.uws_res_on_data(0, self._res, _on_body, pointer_to(self._number))
-
-    def write(self, status: int, body: bytes, content_type: str) -> None:
-        res, self._res = self._res, None
-        forget(self._number)
-        if res is None:
-            return
-        headers = "".join(f"\r\n{name}: {value}" for name, value in self.engine.cors(self.request))
-        line = f"{content_type}\r\nCache-Control: no-store{headers}".encode("latin-1", "replace")
-        content = ffi.NULL if status == 204 else body  # a 204 must not carry a length
-        # Whose body was not wanted may go on sending it, as slowly as uWebSockets lets them.
-        close = self.engine.draining or (status >= 400 and not self.whole and self.request.method != "GET")
-        lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), close)
-        pump.touch()
-
-    def gone(self) -> None:
-        self._res = None
-        forget(self._number)
-        self.engine.aborted(self)
-
-    def upgrade(self, opening: Opening, req: Any, context: Any) -> None:
-        key, protocol, extensions = ((_header(req, name) or "").encode("latin-1") for name in _UPGRADE_HEADERS)
-        res, self._res = self._res, None
-        forget(self._number)
-        self.done = True
-        data = pointer_to(opening.number)
-        lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), extensions, len(extensions), context)
 
 
 class NativeEngine(Engine):
@@ -155,7 +102,7 @@ class NativeEngine(Engine):
     def _route(self) -> None:
         me = pointer_to(self._number)
         behavior = ffi.new("uws_socket_behavior_t *")
-        behavior.maxPayloadLength = self.options.max_payload_bytes
+        behavior.maxPayloadLength = _SLACK * self.options.max_payload_bytes
         behavior.maxBackpressure = self.options.max_buffered_bytes
         behavior.closeOnBackpressureLimit = True
         behavior.idleTimeout = 0  # the wheel does it
@@ -281,32 +228,6 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _read_request(res: Any, req: Any) -> Request:
-    target = text(lib.uws_req_get_full_url, req) or "/"
-    path, _, query = target.partition("?")
-    length = _header(req, b"content-length") or "0"
-    return Request(
-        method=(text(lib.uws_req_get_case_sensitive_method, req) or "").upper(),
-        path=path,
-        query=parse_query(query),
-        remote=text(lib.uws_res_get_remote_address_as_text, 0, res) or "",
-        origin=_header(req, b"origin"),
-        host=_header(req, b"host"),
-        forwarded_host=_header(req, b"x-forwarded-host"),
-        forwarded_proto=_header(req, b"x-forwarded-proto"),
-        user_agent=_header(req, b"user-agent"),
-        forwarded_for=_header(req, b"x-forwarded-for"),
-        content_type=_header(req, b"content-type") or "",
-        content_encoding=_header(req, b"content-encoding") or "",
-        content_length=int(length) if length.isdecimal() and len(length) < 16 else 0,
-        headers_wanted=_header(req, b"access-control-request-headers"),
-    )
-
-
-def _header(req: Any, name: bytes) -> str | None:
-    return text(lib.uws_req_get_header, req, name, len(name))
-
-
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]
 def _on_listen(listener: Any, _config: Any, me: Any) -> None:
     engine = call(me)
@@ -332,20 +253,6 @@ def _on_upgrade(res: Any, req: Any, context: Any, me: Any) -> None:
     engine.upgrade_requested(NativeExchange(engine, res), req, context)
 
 
-@ffi.callback("void(uws_res_t *, void *)")  # type: ignore[untyped-decorator]
-def _on_aborted(_res: Any, number: Any) -> None:
-    exchange = call(number)
-    if exchange is not None:
-        exchange.gone()
-
-
-@ffi.callback("void(uws_res_t *, const char *, size_t, bool, void *)")  # type: ignore[untyped-decorator]
-def _on_body(_res: Any, chunk: Any, size: int, last: bool, number: Any) -> None:
-    exchange = call(number)
-    if exchange is not None:
-        exchange.engine.received_chunk(exchange, bytes(ffi.buffer(chunk, size)) if size else b"", last)
-
-
 @ffi.callback("void(uws_websocket_t *, void *)")  # type: ignore[untyped-decorator]
 def _on_open(ws: Any, _me: Any) -> None:
     opening = call(lib.uws_ws_get_user_data(0, ws))
@@ -363,7 +270,7 @@ def _on_message(ws: Any, message: Any, size: int, opcode: int, _me: Any) -> None
     wire = call(lib.uws_ws_get_user_data(0, ws))
     if wire is not None:
         data = bytes(ffi.buffer(message, size)) if size else b""
-        wire.engine.wire_received(wire, data if opcode == _BINARY else data.decode())
+        wire.received(data if opcode == _BINARY else data.decode(), size)
 
 
 @ffi.callback("void(uws_websocket_t *, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
@@ -374,7 +281,8 @@ def _on_control_frame(ws: Any, _message: Any, size: int, _me: Any) -> None:
 
 
 @ffi.callback("void(uws_websocket_t *, int, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
-def _on_close(ws: Any, _code: int, _message: Any, _size: int, _me: Any) -> None:
+def _on_close(ws: Any, code: int, message: Any, size: int, _me: Any) -> None:
     wire = call(lib.uws_ws_get_user_data(0, ws))
     if wire is not None:
-        wire.closed()
+        # Words with 1006 are uWebSockets' own, about a frame that it refused; the connection has gone by now.
+        wire.closed(bytes(ffi.buffer(message, size)).decode("latin-1") if code == _ABNORMAL and size else None)

@@ -97,6 +97,6 @@ async def test_a_websocket_whose_connection_has_gone_can_be_closed():
     await asyncio.sleep(0.02)
     assert not wire.send(b"4x", False)
     wire.answer_ping(b"x")
-    wire.answer_close()
+    wire.answer_close(1000, "")
     wire.close()
     server.close()
