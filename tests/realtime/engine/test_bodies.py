@@ -69,7 +69,12 @@ async def test_what_was_refused_is_not_listened_to_for_long(start, echo, coding,
     assert loop.longest_s < 0.25
 
 
-HALVES = {"silent": "", "head": "GET /socket.io/?EIO=4 HTTP/1.1\r\nX-Half:", "body": "POST {} HTTP/1.1\r\nHost: x\r\n"}
+HALVES = {
+    "silent": "",
+    "silent after an answer": "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    "head": "GET /socket.io/?EIO=4 HTTP/1.1\r\nX-Half:",
+    "body": "POST {} HTTP/1.1\r\nHost: x\r\n",
+}
 
 
 @pytest.mark.parametrize("half", HALVES)

@@ -1,4 +1,4 @@
-"""What we override of python-socketio and python-engineio is still what we read when we overrode it."""
+"""What we override of python-socketio, python-engineio and aiohttp is still what we read when we overrode it."""
 
 import hashlib
 import inspect
@@ -6,7 +6,9 @@ import inspect
 import engineio
 import pytest
 import socketio
+from aiohttp import web
 
+from realtime.engine.http_wire import PatientWebSocket
 from realtime.engine.rooms import Rooms
 from realtime.engine.sio_packets import Packet
 from realtime.server import Server, _EngineIO
@@ -16,6 +18,7 @@ BASES = {
     Rooms: socketio.AsyncManager,
     Packet: socketio.packet.Packet,
     _EngineIO: engineio.AsyncServer,
+    PatientWebSocket: web.WebSocketResponse,
 }
 # Not overridden, but relied upon to call what is.
 RELIED_UPON = {
@@ -24,6 +27,7 @@ RELIED_UPON = {
     Rooms: ("enter_room", "leave_room", "close_room", "can_disconnect", "set_server", "initialize"),
     Packet: ("encode", "decode", "add_attachment", "reconstruct_binary", "deconstruct_binary", "data_is_binary"),
     _EngineIO: ("generate_id", "on", "start_background_task"),
+    PatientWebSocket: ("close",),
 }  # fmt: skip
 READ = {
     "AsyncManager.__init__": "bfee992d912f",
@@ -86,6 +90,8 @@ READ = {
     "Packet.deconstruct_binary": "c2b08cb2c120",
     "Packet.encode": "513c45be7518",
     "Packet.reconstruct_binary": "b5bf13b2bea3",
+    "WebSocketResponse._close_transport": "356a110c8428",
+    "WebSocketResponse.close": "2d0acd02fdef",
 }
 
 
