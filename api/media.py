@@ -34,7 +34,7 @@ async def create_media(request: Request) -> MediaRef:
     It is decoded and written anew: what a camera knew (place, time, device) and whatever else a file may hold is gone.
     It is turned as EXIF says and its colours become sRGB. What moves becomes a WebP, of at most 250 frames and 25
     megapixels together, shown as often and as fast as its file says; a GIF that does not move becomes a PNG. A file
-    that ends too early shows what there is, and `truncated` says so.
+    that was cut off or damaged shows what there is, and `truncated` says so.
     """
     async with forms.received(request.raw, request.user_id) as form:
         return await media.upload(request.social, request.studio, request.once, form.file, form.alt, by=request.user_id)

@@ -28,7 +28,7 @@ class MediaRef(Contract):
     alt: str = ""
     truncated: bool = Field(
         default=False,
-        description="the file ended before its picture did: what did not come is grey, black or clear",
+        description="the file was cut off or damaged: what could not be read is grey, black or clear",
     )
 
 

@@ -46,7 +46,7 @@ class Picture(NamedTuple):
     blurhash: str
     content: bytes
     thumbnail: bytes
-    truncated: bool  # the file ended before its picture did
+    truncated: bool  # the file was cut off or damaged: not all of it could be read
 
 
 class _Waiting(NamedTuple):

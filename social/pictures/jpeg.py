@@ -7,6 +7,7 @@ from social.pictures.limits import MOST_PARTS, MOST_SCANS, Refused, Source
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others are part of the pixels
 ALONE = (0x01, 0xD8)  # markers without a segment
 SCAN, END = 0xDA, 0xD9
+BETWEEN = {0x01, 0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE}  # what there may be between two scans
 FRAMES = (0xC0, 0xC1, 0xC2)  # segments that say how fine each channel is
 EXIF, XMP, ICC = b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 COLOURS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}  # segments that say what the channels are, and their least size
@@ -19,13 +20,16 @@ def read(data: bytes) -> Source:
     """
     head, at, scans, first, pixels = [b"\xff\xd8"], 2, 0, len(data), False
     said: dict[str, list[bytes]] = {"exif": [], "xmp": [], "icc": []}
-    fine = False
+    fine, damaged = False, 0
     for _ in range(MOST_PARTS):
         marker = MARKER.search(data, at)
         if marker is None or marker[0][1] == END:
             break
         if not pixels and marker.start() - at > MOST_PARTS:
             raise Refused("too_much_work")
+        if scans and marker[0][1] not in BETWEEN:  # damaged pixels: libjpeg would give up all of them
+            damaged = marker.start()
+            break
         at, kind = marker.end(), marker[0][1]
         pixels = kind == SCAN
         if pixels and not scans:
@@ -43,13 +47,13 @@ def read(data: bytes) -> Source:
             head.append(marker[0] + segment)
     else:
         raise Refused("too_much_work")
-    end = marker.end() if marker else len(data)
-    if marker is None and scans == 1 and at >= len(data):
+    if marker is None and pixels and scans == 1 and at >= len(data):
         raise Refused("broken")  # it ends before its first pixel
+    end = marker.end() if marker and not damaged else len(data)
     return Source(
         kind="JPEG",
         end=end,
-        file=b"".join((*head, data[first:end])),
+        file=b"".join((*head, data[first : damaged or end])),
         profile=_profile(said["icc"]),
         exif=b"".join(said["exif"][:1]),
         xmp=b"".join(said["xmp"][:1]),

@@ -38,7 +38,7 @@ class Source(NamedTuple):
     layers: tuple[Layer, ...] = ()
     size: tuple[int, int] = (0, 0)  # of the canvas of layers
     loops: int = 1  # how often an animation is shown; 0: for ever
-    truncated: bool = False  # the file ended before its picture did
+    truncated: bool = False  # the file ended before its picture did, as far as one can tell before it is decoded
     profile: bytes = b""  # ICC
     exif: bytes = b""
     xmp: bytes = b""

@@ -19,7 +19,7 @@ class Frame(NamedTuple):
 
     image: Image.Image
     duration_ms: float
-    cut_off: bool = False  # the file ended in it
+    cut_off: bool = False  # the file ended in it or after it, or was damaged there
 
 
 def normal(duration_ms: float) -> float:
@@ -67,10 +67,21 @@ def of_webp(file: bytes) -> Iterator[Frame]:
     with Image.open(BytesIO(file), formats=("WEBP",)) as image:
         frames = int(getattr(image, "n_frames", 1))
         bound(*image.size, frames)
+        shown = None
         for number in range(frames):
-            image.seek(number)
-            image.load()
-            yield Frame(image.copy(), normal(image.info.get("duration", 0)))
+            try:
+                image.seek(number)
+                image.load()
+            except (OSError, EOFError):
+                if shown is None:
+                    raise
+                yield shown._replace(cut_off=True)
+                return
+            if shown:
+                yield shown
+            shown = Frame(image.copy(), normal(image.info.get("duration", 0)))
+        if shown:
+            yield shown
 
 
 def _pixels(layer: Layer, source: Source) -> tuple[Image.Image, bool]:

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from io import BytesIO
+from itertools import product
 
 import pytest
 from PIL import Image, ImageCms
@@ -479,6 +480,25 @@ async def test_a_png_that_is_cut_off_shows_what_there_is() -> None:
     assert (made.width, made.height, made.truncated) == (300, 300, True)
     top = (0, 0, 300, 150)
     assert opened(made.content).crop(top).tobytes() == opened(whole).crop(top).tobytes()
+
+
+async def test_what_is_damaged_in_the_middle_shows_what_comes_before() -> None:
+    png_, jpeg, progressive = noise((300, 300)), noise((300, 300), "JPEG"), noise((300, 300), "JPEG", progressive=True)
+    marks = (b"\xff\x05\0\x02", b"\xff\x05\xff\xff", b"\xff\xc0\xff\xff")
+    for whole, mark in [(png_, marks[0]), *product((jpeg, progressive), marks)]:
+        at = len(whole) * 2 // 3
+        made = await read(whole[:at] + mark * 30 + whole[at + 120 :])
+        top = (0, 0, 300, 100)
+        pairs = zip(opened(made.content).crop(top).tobytes(), opened(whole).crop(top).tobytes(), strict=True)
+        assert sum(abs(one - other) for one, other in pairs) / 90_000 < (40 if whole is progressive else 12)
+        assert (made.width, made.height, made.truncated) == (300, 300, True)
+    checksum = chunks(ihdr(80, 60, 8, 2), (b"IDAT", zlib.compress((b"\0" + bytes(range(240))) * 60)[:-1] + b"?"))
+    assert (await read(checksum)).height == 60
+    moves = bytearray(webp("red", "green", "blue", duration=90))
+    third = moves.rindex(b"VP8L") + 13
+    moves[third : third + 5] = b"\xff" * 5
+    made = await read(bytes(moves))
+    assert (opened(made.content).n_frames, made.truncated) == (2, True)  # type: ignore[attr-defined]
 
 
 async def test_of_what_moves_and_is_cut_off_whole_frames_are_shown() -> None:

@@ -276,7 +276,7 @@ export interface components {
             /** @default  */
             alt: string;
             /**
-             * @description the file ended before its picture did: what did not come is grey, black or clear
+             * @description the file was cut off or damaged: what could not be read is grey, black or clear
              * @default false
              */
             truncated: boolean;

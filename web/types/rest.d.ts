@@ -1061,7 +1061,7 @@ export interface paths {
          * @description It is decoded and written anew: what a camera knew (place, time, device) and whatever else a file may hold is gone.
          *     It is turned as EXIF says and its colours become sRGB. What moves becomes a WebP, of at most 250 frames and 25
          *     megapixels together, shown as often and as fast as its file says; a GIF that does not move becomes a PNG. A file
-         *     that ends too early shows what there is, and `truncated` says so.
+         *     that was cut off or damaged shows what there is, and `truncated` says so.
          */
         post: operations["create_media"];
         delete?: never;
@@ -1459,7 +1459,7 @@ export interface components {
             /** @default  */
             alt: string;
             /**
-             * @description the file ended before its picture did: what did not come is grey, black or clear
+             * @description the file was cut off or damaged: what could not be read is grey, black or clear
              * @default false
              */
             truncated: boolean;
