@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from social import entities, names, words
 from social.folding import RULES
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra import clock
+from social.infra.mongo import OVERLAP, Document, Mongo, Transaction
 from social.infra.transaction import Where
 
 ROWS = 5_000  # of one look: the embedded store goes through the whole collection for each
@@ -31,14 +32,19 @@ async def _walk(
     fields: Where,
     mend: Callable[[Mongo, Sequence[Document]], Awaitable[None]],
 ) -> None:
-    row_id = f"{collection} by rules {RULES}"
+    row_id, visible = f"{collection} by rules {RULES}", clock.first_id(clock.now() - OVERLAP)
     at = (await mongo.one("migrations", {"_id": row_id}) or {}).get("at", "")
     while rows := await mongo.many(
         collection, {"_id": {"$gt": at}, **where}, fields=fields, sort=[("_id", 1)], limit=ROWS
     ):
         await mend(mongo, rows)
         at = rows[-1]["_id"]
-        await mongo.update("migrations", {"_id": row_id}, {"$set": {"at": at}}, upsert=True)
+        await _came(mongo, row_id, at)
+    await _came(mongo, row_id, visible)  # what was being written meanwhile may have appeared behind the walk
+
+
+async def _came(mongo: Mongo, row_id: str, at: str) -> None:
+    await mongo.update("migrations", {"_id": row_id}, {"$set": {"at": at}}, upsert=True)
 
 
 async def _posts(mongo: Mongo, rows: Sequence[Document]) -> None:

@@ -15,7 +15,7 @@ from support.eventually import eventually
 from support.people import knocking, texts
 from support.processes import gone
 
-from embedded.store import Store
+from embedded.store import Store, noted_url
 from social.infra.mongo import Mongo
 
 
@@ -74,6 +74,22 @@ async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machi
         assert await gone(children)
         await machine.running()
         assert texts(await ada.feed()) == ["after", "before"]
+
+
+async def test_what_an_older_release_wrote_is_found_from_the_next_start_on(machine: Any) -> None:
+    program = await machine.running()
+    async with knocking(machine.url) as door:
+        ada = await door.register("ada")
+        post = await ada.publish("Łódź")
+        mongo = Mongo(noted_url(machine.var), "plaza")
+        assert await mongo.update("posts", {"_id": post.id}, {"$set": {"words": ["łodz"]}, "$unset": {"rules": 1}})
+        await mongo.delete("migrations", {})
+        mongo.close()
+        search = "/v1/search?q=lodz"
+        assert (await ada.ask("GET", search)).body["items"] == []
+        assert (await program.tell(signal.SIGTERM)).code == 0
+        await machine.running()
+        assert [each["id"] for each in (await ada.ask("GET", search)).body["items"]] == [post.id]
 
 
 @pytest.mark.parametrize("which", ["API_PORT", "REALTIME_PORT"])

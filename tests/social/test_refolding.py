@@ -1,6 +1,8 @@
 """What an older release wrote is found by the words of this one, once `migrate` has run, however often it runs."""
 
 from argparse import Namespace
+from datetime import timedelta
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -10,6 +12,7 @@ from support.plaza import Plaza
 from social.__main__ import _migrate
 from social.contracts.people import People
 from social.contracts.posts import Found, Posts
+from social.infra import clock
 from social.infra.mongo import Mongo
 from social.refolding import refold
 
@@ -68,6 +71,27 @@ async def test_a_second_run_begins_where_the_first_ended_and_takes_what_an_old_p
     assert len(await found(ada, "lodz")) == 1
     await refold(mongo)
     assert len(await found(ada, "lodz")) == 2
+
+
+async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
+    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ada.publish("Łódź")
+    mongo, many = plaza.social.mongo, Mongo.many
+    begins: list[Any] = []
+
+    async def listening(self: Mongo, collection: str, where: dict[str, object], **more: object) -> object:
+        begins.append(where["_id"])
+        return await many(self, collection, where, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Mongo, "many", listening)
+    began = clock.now()
+    await refold(mongo)
+    assert begins[0] == {"$gt": ""}
+    begins.clear()
+    await refold(mongo)
+    assert begins
+    assert all(clock.made_at(each["$gt"]) >= began - timedelta(seconds=62) for each in begins)
 
 
 async def test_old_names_are_found_by_todays_words(plaza: Plaza, door: Door, ada: Person, bob: Person) -> None:
