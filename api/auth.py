@@ -51,19 +51,19 @@ async def login(request: Request, body: Login) -> Tokens:
 )
 async def refresh_token(request: Request, body: Refresh) -> Tokens:
     """Trade a refresh token for the next pair; using one twice ends its session."""
-    return await auth.refresh(request.social, request.keys, body.refresh_token)
+    return await auth.refresh(request.social, request.keys, body.refresh_token, client(request))
 
 
 @service.post("/v1/auth/logout", auth=False)
 async def logout(request: Request, body: Refresh) -> None:
     """End a session; its access tokens and sockets are refused within two seconds."""
-    await auth.logout(request.social, request.keys, body.refresh_token)
+    await auth.logout(request.social, request.keys, body.refresh_token, client(request))
 
 
 @service.post("/v1/auth/logout-all")
 async def logout_all(request: Request) -> None:
     """End all of your sessions, this one too."""
-    await auth.logout_all(request.social, request.user_id)
+    await auth.logout_all(request.social, request.user_id, client(request))
 
 
 @service.get("/v1/auth/sessions")
@@ -77,14 +77,19 @@ async def get_sessions(request: Request, cursor: Cursor = None, limit: Limit = 2
 @service.delete("/v1/auth/sessions/{session_id}", raises=(NotFound,))
 async def end_session(request: Request, session_id: Id) -> None:
     """End one of your sessions; its access tokens and sockets are refused within two seconds."""
-    await sessions.remove(request.social, session_id, by=request.user_id)
+    await sessions.remove(request.social, session_id, by=request.user_id, client=client(request))
 
 
 @service.post("/v1/auth/password", limit="login", raises=(WrongPassword,))
 async def change_password(request: Request, body: ChangePassword) -> None:
     """Change your password; all your other sessions end."""
     await credentials.change_password(
-        request.social, request.keys, body, by=request.user_id, session_id=request.session_id
+        request.social,
+        request.keys,
+        body,
+        by=request.user_id,
+        session_id=request.session_id,
+        client=client(request),
     )
 
 
@@ -97,13 +102,13 @@ async def request_password_reset(request: Request, body: RequestPasswordReset) -
 @service.post("/v1/auth/password-reset", auth=False, limit="login", raises=(InvalidOneTimeToken,))
 async def reset_password(request: Request, body: ResetPassword) -> None:
     """Choose a new password with the token of a mail; all sessions end."""
-    await credentials.reset_password(request.social, request.keys, body)
+    await credentials.reset_password(request.social, request.keys, body, client(request))
 
 
 @service.put("/v1/auth/email", limit="reset", raises=(WrongPassword,))
 async def change_email(request: Request, body: ChangeEmail) -> None:
     """Have a token mailed to a new address, which becomes yours when the token comes back."""
-    await credentials.change_email(request.social, request.keys, body, by=request.user_id)
+    await credentials.change_email(request.social, request.keys, body, by=request.user_id, client=client(request))
 
 
 @service.post("/v1/auth/verify-email/request", limit="reset", raises=(NotFound,))
@@ -115,7 +120,7 @@ async def request_email_verification(request: Request) -> None:
 @service.post("/v1/auth/verify-email", auth=False, raises=(InvalidOneTimeToken, EmailTaken))
 async def verify_email(request: Request, body: VerifyEmail) -> None:
     """Prove with the token of a mail that its address is yours."""
-    await request.social.commit(credentials.verify_email, body.token)
+    await request.social.commit(credentials.verify_email, body.token, client(request))
 
 
 @service.delete("/v1/users/me", limit="login", raises=(WrongPassword,))

@@ -1,7 +1,7 @@
 """Who is at the other end of a login: the address it comes from and the device it names."""
 
 from api.http import Request
-from social.auth import Client
+from social.activity import Client
 from social.contracts.people import clean_device
 
 LONGEST_USER_AGENT = 200

@@ -1,5 +1,6 @@
 """How people stand to each other: follows, requests, blocks and mutes."""
 
+from api.clients import client
 from api.http import Cursor, Limit, Request
 from api.routing import Service
 from social import blocks, follows, mutes, requests
@@ -63,13 +64,13 @@ async def block_user(request: Request, username: Username) -> Relationship:
 
     It takes whoever has an account, also those who have blocked you, and does not say whether they have.
     """
-    return await request.social.commit(blocks.block, username, by=request.user_id)
+    return await request.social.commit(blocks.block, username, by=request.user_id, client=client(request))
 
 
 @service.delete("/v1/users/{username}/block", raises=(NotFound,))
 async def unblock_user(request: Request, username: Username) -> Relationship:
     """Take a block back; the follows that it ended stay ended."""
-    return await request.social.commit(blocks.unblock, username, by=request.user_id)
+    return await request.social.commit(blocks.unblock, username, by=request.user_id, client=client(request))
 
 
 @service.get("/v1/users/me/blocks")

@@ -54,6 +54,7 @@ STEPS = (
     Step("refresh_token", {"refresh_token": "{{refresh_token}}"}, keep=TOKENS),
     Step("get_sessions", keep={"session_id": "items.find((each) => !each.current).id"}),
     Step("end_session"),
+    Step("get_activity"),
     Step("get_me"),
     Step("edit_me", {"display_name": "Ada"}),
     Step("get_user"),

@@ -1,8 +1,9 @@
 """Profiles."""
 
-from api.http import Request
+from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import people, profiles, users
+from social import activity, people, profiles, users
+from social.contracts.activity import Activities
 from social.contracts.people import EditProfile, Me, Profile, Username
 from social.contracts.problems import NotFound
 
@@ -22,6 +23,16 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
     return await request.social.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
+
+
+@service.get("/v1/users/me/activity")
+async def get_activity(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Activities:
+    """What happened to your account in the last 90 days, and where it came from; the newest first.
+
+    Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
+    kind up to 50 a day are kept.
+    """
+    return await activity.page(request.social.mongo, request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, backlog, doctor, parked, recount, reports, restoring
+from social import accounts, activity, backlog, doctor, parked, recount, reports, restoring
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock, keyfiles, starting
@@ -114,6 +114,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--reason", default=None, help="kept with the account, for other operators")
     command.add_argument("--lift", action="store_true", help="end the suspension")
     command.set_defaults(run=_with_store(_suspend))
+
+    command = commands.add_parser(
+        "activity", help="logins, ends of sessions, changes of passwords and other acts on accounts (MONGO_URL)"
+    )
+    command.add_argument("username", nargs="?", help="whose; of everybody where it is left out")
+    command.add_argument("--most", type=int, default=100, help="how many (default: %(default)s)")
+    command.set_defaults(run=_with_store(_activity))
 
     command = commands.add_parser("reports", help="what people reported, the newest first (MONGO_URL)")
     command.add_argument("--most", type=int, default=100, help="how many (default: %(default)s)")
@@ -247,6 +254,16 @@ async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:
     else:
         await accounts.suspend(mongo, username, arguments.reason)
         show(f"{username} is suspended; sessions and sockets end within two seconds")
+
+
+async def _activity(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    username = arguments.username.lower() if arguments.username else None
+    for each in await activity.newest(mongo, username, arguments.most):
+        at, about = each["at"].isoformat(timespec="seconds"), f"  {each['about']}" if each["about"] else ""
+        reason = f"  {each['reason']}" if each.get("reason") else ""
+        device = f"  {encode(each['device']).decode()}" if each.get("device") else ""
+        who = each["user"] or "(deleted)"
+        show(f"{at}  {each['what']}  {who}{about}{reason}  {each.get('ip') or '-'}{device}", soft_wrap=True)
 
 
 async def _reports(mongo: Mongo, arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import addresses, auth, names, one_time, session_ends, sight, users
+from social import activity, addresses, auth, names, one_time, session_ends, sight, users
 from social.auth import Checks
+from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted, SuspensionChanged
 from social.contracts.people import DeleteAccount
@@ -51,6 +52,8 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     users.changed(tx, user)
     sight.changed(tx, user["_id"])
     session_ends.end_all(tx, user["_id"], SessionEnd.SUSPENDED)
+    if not user.get("suspended_at"):
+        activity.note(tx, user["_id"], ActivityKind.SUSPENDED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 
@@ -63,6 +66,8 @@ async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
     tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
     users.changed(tx, user)
+    if user.get("suspended_at"):
+        activity.note(tx, user["_id"], ActivityKind.SUSPENSION_LIFTED)
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 

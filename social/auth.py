@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
-from social import addresses, names, session_ends, streams, users
+from social import activity, addresses, names, session_ends, streams, users
+from social.activity import UNKNOWN, Client
+from social.contracts.activity import ActivityKind
 from social.contracts.addresses import normal
 from social.contracts.auth import SessionEnd
 from social.contracts.events import EmailVerificationRequested
@@ -21,7 +22,7 @@ from social.contracts.problems import (
 )
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction, Where
+from social.infra.mongo import Document, Transaction, Where
 from social.infra.passwords import Passwords
 from social.infra.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.wiring import Social
@@ -29,7 +30,6 @@ from social.infra.wiring import Social
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
 LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1, session_ends.MARK: 1}
 REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
-OPENING_TRIES = 5  # while all sessions of the account are ended at the same moment
 REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
 
 
@@ -49,22 +49,12 @@ class Keys(Checks):
     refresh: RefreshTokens
 
 
-class Client(NamedTuple):
-    """Where a login comes from, as its owner will see it in the list of sessions."""
-
-    ip: str | None = None
-    device: str | None = None
-
-
-UNKNOWN = Client()
-
-
 async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
     """Open an account and its first session; raises UsernameTaken, EmailTaken."""
     password = await keys.passwords.hash(ask.password)
     user = _new_user(ask, password)
     session, token = _new_session(keys, user["_id"], client)
-    await social.commit(_open_account, user, session)
+    await social.commit(_open_account, user, session, client)
     return _tokens(keys, user, session, token)
 
 
@@ -74,18 +64,20 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
     Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
     RateLimited after many failures.
     """
-    user = await _known(social, keys, _login(ask.username), ask.password, *_named(ask.username))
-    if user is None:
+    user, known = await _compare(social, keys, _login(ask.username), ask.password, *_named(ask.username))
+    if user is None or not known:
+        activity.note_failed_login(social, user["_id"] if user else None, client)
         raise InvalidCredentials
     if user.get("suspended_at"):
+        activity.note_failed_login(social, user["_id"], client)
         raise AccountSuspended
     session, token = _new_session(keys, user["_id"], client)
-    await _open_session(social.mongo, user, session)
-    await session_ends.limit(social, user["_id"])
+    await social.commit_always(_open_session, user, session, client)
+    await session_ends.limit(social, user["_id"], client)
     return _tokens(keys, user, session, token)
 
 
-async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
+async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> Tokens:
     """Trade a refresh token for the next pair; one that was used before ends its whole session.
 
     Within 10 s, and while its successor is unused, the same successor is answered again.
@@ -113,32 +105,33 @@ async def refresh(social: Social, keys: Keys, token: str) -> Tokens:
     if not rotated:
         unused = session["hash"] == keys.refresh.digest(successor)
         if not unused or now - session["rotated_at"] > REFRESH_GRACE:
-            await session_ends.revoke(social, session_id, SessionEnd.REUSED)
+            await session_ends.revoke(social, session_id, SessionEnd.REUSED, client)
             raise RefreshTokenReused
     return _tokens(keys, user, session, successor)
 
 
-async def logout(social: Social, keys: Keys, token: str) -> None:
+async def logout(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> None:
     """End the session a refresh token belongs to; anything else is ended already."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
-        await session_ends.revoke(social, session_id, SessionEnd.LOGOUT)
+        await session_ends.revoke(social, session_id, SessionEnd.LOGOUT, client)
 
 
-async def logout_all(social: Social, user_id: str) -> None:
+async def logout_all(social: Social, user_id: str, client: Client = UNKNOWN) -> None:
     """End all of a person's sessions."""
-    await social.commit(_log_out_everywhere, user_id)
+    await social.commit_always(_log_out_everywhere, user_id, client)
     await session_ends.announce_all(social, user_id)
 
 
-async def _log_out_everywhere(tx: Transaction, user_id: str) -> None:
+async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> None:
     session_ends.end_all(tx, user_id, SessionEnd.LOGOUT_ALL)
+    activity.note(tx, user_id, ActivityKind.ALL_SESSIONS_ENDED, client, reason=SessionEnd.LOGOUT_ALL)
 
 
 async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
     """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
-    user = await _known(social, keys, _account(user_id), password, {"_id": user_id})
-    if user is None:
+    user, known = await _compare(social, keys, _account(user_id), password, {"_id": user_id})
+    if user is None or not known:
         raise WrongPassword
     return str(user["password"])
 
@@ -165,9 +158,13 @@ def _account(user_id: str) -> str:
     return f"account {user_id}"
 
 
-async def _known(social: Social, keys: Checks, name: str, password: str, *places: Where) -> Document | None:
-    """Whose password it is, of the first account at these places; a failure counts, and takes the same work, whether
-    or not anybody has the name."""
+async def _compare(
+    social: Social, keys: Checks, name: str, password: str, *places: Where
+) -> tuple[Document | None, bool]:
+    """Return the first account at these places, and whether it is their password.
+
+    A failure counts, and takes the same work, whether or not anybody has the name.
+    """
     await social.delays.attempt(name)
     try:
         user = None
@@ -177,37 +174,29 @@ async def _known(social: Social, keys: Checks, name: str, password: str, *places
     except Problem:
         await social.delays.undo(name)  # the store is away, or too many wait: nobody failed
         raise
-    if not known:
-        return None
-    await social.delays.succeeded(name)
-    return user
+    if known:
+        await social.delays.succeeded(name)
+    return user, known
 
 
-async def _open_session(mongo: Mongo, user: Document, session: Document) -> None:
-    """The write to the account lets no login pass by a change of its password, a suspension or an end of all sessions.
+async def _open_session(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+    """Insert a session, unless the password of its account was changed meanwhile or the account suspended.
 
-    Two plain writes cost less than a transaction, and their order is enough: whoever changed the account before the
-    second one is noticed by it; whoever changes it after that ends what is of this generation. Nobody holds its token
-    until then, so a session that the second write never came to is no way in.
+    The write to the account lets no login pass by either of these or by an end of all sessions: that is a write to the
+    account too, so one of the two runs anew, and sees what the other one did. Raises InvalidCredentials.
     """
-    session["generation"] = session_ends.mark_of(user).generation
-    await mongo.insert("sessions", session)
     same = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
-    for _ in range(OPENING_TRIES):
-        unchanged = {**same, f"{session_ends.MARK}.generation": session["generation"] or None}
-        if await mongo.update("users", unchanged, {"$inc": {"logins": 1}}):
-            return
-        now = await mongo.one("users", same, {session_ends.MARK: 1})
-        if now is None:
-            break
-        # All that were open ended meanwhile: this one comes after that.
-        session["generation"] = session_ends.mark_of(now).generation
-        await mongo.update("sessions", {"_id": session["_id"]}, {"$set": {"generation": session["generation"]}})
-    await mongo.delete("sessions", {"_id": session["_id"]})
-    raise InvalidCredentials
+    now = await tx.one("users", same, {session_ends.MARK: 1}) if tx.attempt else user
+    if now is None:
+        raise InvalidCredentials
+    generation = session_ends.mark_of(now).generation
+    session["generation"] = generation
+    tx.update("users", {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
+    tx.insert("sessions", session)
+    activity.note(tx, user["_id"], ActivityKind.LOGGED_IN, client, session_id=session["_id"])
 
 
-async def _open_account(tx: Transaction, user: Document, session: Document) -> None:
+async def _open_account(tx: Transaction, user: Document, session: Document, client: Client) -> None:
     if "email" in (tx.conflict or ""):
         await addresses.take(tx, user["email"])
     elif tx.conflict:
@@ -218,6 +207,7 @@ async def _open_account(tx: Transaction, user: Document, session: Document) -> N
     tx.insert("timelines", timelines.new(user["_id"]))
     tx.insert("sessions", session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
+    activity.note(tx, user["_id"], ActivityKind.REGISTERED, client, session_id=session["_id"])
 
 
 def _new_user(ask: Register, password: str) -> Document:

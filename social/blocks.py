@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from social import edges, people, sight, visibility
+from social import activity, edges, people, sight, visibility
+from social.activity import UNKNOWN, Client
+from social.contracts.activity import ActivityKind
 from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.infra import clock
@@ -12,7 +14,7 @@ from social.infra.paging import Asked, Listing
 MINE = Listing("blocks", "edges", "blocks_at", "to")
 
 
-async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
+async def block(tx: Transaction, username: str, *, by: str, client: Client = UNKNOWN) -> Relationship:
     """Block somebody: neither follows the other any more, nor sees them."""
     them, out, back = await visibility.named(tx, username, viewer=by)
     if not out.blocks_at:
@@ -23,10 +25,11 @@ async def block(tx: Transaction, username: str, *, by: str) -> Relationship:
         sight.changed(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
+        activity.note(tx, by, ActivityKind.BLOCKED, client, about=them["_id"])
     return edges.relationship(out, back)
 
 
-async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
+async def unblock(tx: Transaction, username: str, *, by: str, client: Client = UNKNOWN) -> Relationship:
     """Take a block back; what it ended stays ended."""
     them, out, back = await visibility.named(tx, username, viewer=by)
     if out.blocks_at:
@@ -34,6 +37,7 @@ async def unblock(tx: Transaction, username: str, *, by: str) -> Relationship:
         back = edges.write(tx, back, replace(back, blocked_at=None))
         sight.changed(tx, by, them["_id"])
         tx.record(UserUnblocked(by=by, user_id=them["_id"]))
+        activity.note(tx, by, ActivityKind.UNBLOCKED, client, about=them["_id"])
     return edges.relationship(out, back)
 
 

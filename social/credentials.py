@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
-from social import addresses, auth, one_time, session_ends
+from social import activity, addresses, auth, one_time, session_ends
+from social.activity import UNKNOWN, Client
 from social.auth import Keys
+from social.contracts.activity import ActivityKind
 from social.contracts.auth import ChangeEmail, ChangePassword, ResetPassword, SessionEnd
 from social.contracts.events import (
     EmailChanged,
@@ -21,20 +23,23 @@ from social.one_time import Purpose
 # ---- passwords
 
 
-async def change_password(social: Social, keys: Keys, ask: ChangePassword, *, by: str, session_id: str) -> None:
+async def change_password(
+    social: Social, keys: Keys, ask: ChangePassword, *, by: str, session_id: str, client: Client = UNKNOWN
+) -> None:
     """A new password for who knows the old one; ends every other session. Raises WrongPassword."""
     old = await auth.confirm_password(social, keys, by, ask.current_password)
     new = await keys.passwords.hash(ask.new_password)
-    await social.commit(_change_password, by, old, new, keep=session_id)
+    await social.commit(_change_password, by, old, new, keep=session_id, client=client)
     await session_ends.announce_all(social, by)
 
 
-async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str) -> None:
+async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str, client: Client) -> None:
     where = {"_id": user_id, "password": old}
     if not await tx.one("users", where, {"_id": 1}):
         raise WrongPassword("It was changed at this moment")
     _set_password(tx, where, new)
     session_ends.end_all(tx, user_id, SessionEnd.PASSWORD_CHANGED, keep=keep)
+    activity.note(tx, user_id, ActivityKind.PASSWORD_CHANGED, client)
 
 
 async def request_reset(tx: Transaction, email: str) -> None:
@@ -42,16 +47,16 @@ async def request_reset(tx: Transaction, email: str) -> None:
     tx.record(PasswordResetRequested(email=email))
 
 
-async def reset_password(social: Social, keys: Keys, ask: ResetPassword) -> None:
+async def reset_password(social: Social, keys: Keys, ask: ResetPassword, client: Client = UNKNOWN) -> None:
     """A new password for who could read the mail; ends every session. Raises InvalidOneTimeToken."""
     await one_time.look(social.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
     password = await keys.passwords.hash(ask.password)
-    user = await social.commit(_reset_password, ask.token, password)
+    user = await social.commit(_reset_password, ask.token, password, client)
     await session_ends.announce_all(social, user["_id"])
     await auth.forgive(social, user)
 
 
-async def _reset_password(tx: Transaction, token: str, password: str) -> Document:
+async def _reset_password(tx: Transaction, token: str, password: str, client: Client) -> Document:
     spent = await one_time.spend(tx, Purpose.PASSWORD, token)
     where = {"_id": spent.user_id, "email": spent.email}
     user = await tx.one("users", where, {"username": 1, "email": 1, "email_verified_at": 1})
@@ -60,6 +65,7 @@ async def _reset_password(tx: Transaction, token: str, password: str) -> Documen
     proven = user.get("email_verified_at") or clock.now()  # only its owner could read the mail
     _set_password(tx, where, password, email_verified_at=proven)
     session_ends.end_all(tx, spent.user_id, SessionEnd.PASSWORD_RESET)
+    activity.note(tx, spent.user_id, ActivityKind.PASSWORD_RESET, client)
     return user
 
 
@@ -88,22 +94,23 @@ async def request_verification(tx: Transaction, *, by: str) -> None:
         tx.record(EmailVerificationRequested(user_id=by))
 
 
-async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str) -> None:
+async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str, client: Client = UNKNOWN) -> None:
     """Mail a token to a new address, which replaces the old one when it comes back; raises WrongPassword."""
     password = await auth.confirm_password(social, keys, by, ask.password)
-    await social.commit(_request_change, by, password, ask.email)
+    await social.commit(_request_change, by, password, ask.email, client)
 
 
-async def _request_change(tx: Transaction, user_id: str, password: str, email: str) -> None:
+async def _request_change(tx: Transaction, user_id: str, password: str, email: str, client: Client) -> None:
     """The write to the account orders this and a change of its password: refused after that, void before it."""
     where = {"_id": user_id, "password": password}
     if not await tx.one("users", where, {"_id": 1}):
         raise WrongPassword("It was changed at this moment")
     tx.update("users", where, {"$inc": {"email_changes": 1}})
     tx.record(EmailChangeRequested(user_id=user_id, email=email))
+    activity.note(tx, user_id, ActivityKind.EMAIL_CHANGE_REQUESTED, client)
 
 
-async def verify_email(tx: Transaction, token: str) -> None:
+async def verify_email(tx: Transaction, token: str, client: Client = UNKNOWN) -> None:
     """The address a token was mailed to is its owner's; raises InvalidOneTimeToken, EmailTaken."""
     spent = await one_time.spend(tx, Purpose.EMAIL, token)
     user = await tx.one("users", {"_id": spent.user_id, "deleted_at": None}, {"email": 1, "password_changed_at": 1})
@@ -118,3 +125,4 @@ async def verify_email(tx: Transaction, token: str) -> None:
         one_time.forget_all(tx, spent.user_id)  # what was mailed to the old address proves nothing any more
         if old := addresses.of(user):
             tx.record(EmailChanged(user_id=spent.user_id, old_email=old))
+        activity.note(tx, spent.user_id, ActivityKind.EMAIL_CHANGED, client)

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from social import comments, deletions, grouping, interactions, likes, media, one_time, posts, preferences, users
+from social import (
+    activity,
+    comments,
+    deletions,
+    grouping,
+    interactions,
+    likes,
+    media,
+    one_time,
+    posts,
+    preferences,
+    users,
+)
 from social.contracts.auth import SessionEnd
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock, remembered
@@ -37,6 +49,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _answers,
         _mailed,
         _sessions,
+        _activity,
     ):
         if await take_out(tx, user_id):
             return True
@@ -45,7 +58,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
 
 async def bury(tx: Transaction, user_id: str) -> None:
     """The account itself: what stays is that its username is taken, by nobody."""
-    user = await tx.one("users", {"_id": user_id}, {"username": 1})
+    user = await tx.one("users", {"_id": user_id}, {"username": 1, "deleted_at": 1})
     if user is None:
         return
     nobody = f"@{user['username']}"
@@ -54,6 +67,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
     tx.delete("users", {"_id": user_id})
     stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
     tx.insert("users", stone)
+    activity.bury(tx, user)
     users.changed(tx, user)
 
 
@@ -180,6 +194,15 @@ async def _sessions(tx: Transaction, user_id: str) -> int:
         tx.touch_all("sessions", {**rows, "revoked_at": None}, ended)  # the mark on the account goes with that
         tx.touch_all("sessions", rows, {"$set": nobodys})
     return len(found)
+
+
+async def _activity(tx: Transaction, user_id: str) -> int:
+    """The log of their account, and whom others blocked in the logs of theirs."""
+    found = await tx.many(activity.COLLECTION, {"about": user_id}, fields={"_id": 1}, limit=CHUNK)
+    if found:
+        rows = {"_id": {"$in": [each["_id"] for each in found]}}
+        tx.touch_all(activity.COLLECTION, rows, {"$unset": {"about": ""}})
+    return len(found) + len(await _take(tx, activity.COLLECTION, {"user_id": user_id}))
 
 
 async def _take(tx: Transaction, collection: str, where: Where) -> list[str]:

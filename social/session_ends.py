@@ -9,6 +9,9 @@ some at a time.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from social import activity
+from social.activity import UNKNOWN, Client
+from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
@@ -54,20 +57,45 @@ async def living(reader: Reader, user_id: str) -> Where:
     return {**open_, "$or": [{"generation": {"$gte": mark.generation}}, {"_id": mark.keep}]}
 
 
-async def revoke(social: Social, session_id: str, reason: SessionEnd) -> None:
+async def revoke(social: Social, session_id: str, reason: SessionEnd, client: Client = UNKNOWN) -> None:
     """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
-    if await social.mongo.update("sessions", {"_id": session_id, "revoked_at": None}, _revoked(reason)):
+    if await social.commit_always(_revoke, session_id, reason, client):
         await _announce(social, [session_id], reason)
 
 
-async def limit(social: Social, user_id: str) -> None:
+async def _revoke(tx: Transaction, session_id: str, reason: SessionEnd, client: Client) -> bool:
+    session = await tx.one("sessions", {"_id": session_id, "revoked_at": None}, {"user_id": 1})
+    if session is None:
+        return False
+    _end(tx, session_id, session["user_id"], reason, client)
+    return True
+
+
+async def limit(social: Social, user_id: str, client: Client = UNKNOWN) -> None:
     """End the oldest sessions of a person who has more than 100 that are open."""
+    if len(await _open(social.mongo, user_id, MOST_LIVING + 1)) > MOST_LIVING:
+        ended = await social.commit_always(_limit, user_id, client)
+        await _announce(social, ended, SessionEnd.TOO_MANY)
+
+
+async def _limit(tx: Transaction, user_id: str, client: Client) -> list[str]:
+    too_many = (await _open(tx, user_id, MOST_LIVING + CHUNK))[MOST_LIVING:]
+    for session_id in too_many:
+        _end(tx, session_id, user_id, SessionEnd.TOO_MANY, client)
+    return too_many
+
+
+async def _open(reader: Reader, user_id: str, most: int) -> list[str]:
+    """The ids of the newest sessions of a person that have not ended, or only by a mark so far."""
     open_ = {"user_id": user_id, "revoked_at": None}
-    newest = [("_id", -1)]
-    found = await social.mongo.many("sessions", open_, fields={"_id": 1}, sort=newest, limit=MOST_LIVING + CHUNK)
-    if too_many := [each["_id"] for each in found[MOST_LIVING:]]:
-        await social.mongo.update_all("sessions", {"_id": {"$in": too_many}}, _revoked(SessionEnd.TOO_MANY))
-        await _announce(social, too_many, SessionEnd.TOO_MANY)
+    found = await reader.many("sessions", open_, fields={"_id": 1}, sort=[("_id", -1)], limit=most)
+    return [each["_id"] for each in found]
+
+
+def _end(tx: Transaction, session_id: str, user_id: str, reason: SessionEnd, client: Client) -> None:
+    """End a session that is open, and have the log of its account say so; otherwise the verb runs anew."""
+    tx.update("sessions", {"_id": session_id, "revoked_at": None}, _revoked(reason))
+    activity.note(tx, user_id, ActivityKind.SESSION_ENDED, client, session_id=session_id, reason=reason)
 
 
 def end_all(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """A person's open sessions: which devices are logged in, and the end of one of them."""
 
 from social import session_ends
+from social.activity import UNKNOWN, Client
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.problems import NotFound
 from social.infra.mongo import Document, Mongo
@@ -19,11 +20,11 @@ async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, li
     return Sessions.model_construct(items=items, next=found.next, prev=found.prev)
 
 
-async def remove(social: Social, session_id: str, *, by: str) -> None:
+async def remove(social: Social, session_id: str, *, by: str, client: Client = UNKNOWN) -> None:
     """End one of one's own sessions; raises NotFound for anybody else's."""
     if not await social.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
         raise NotFound
-    await session_ends.revoke(social, session_id, SessionEnd.REMOVED)
+    await session_ends.revoke(social, session_id, SessionEnd.REMOVED, client)
 
 
 def _session(row: Document, current: str) -> Session:

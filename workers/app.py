@@ -15,7 +15,7 @@ from social.infra.settings import check_folder, load
 from social.infra.starting import wait_for_schema
 from social.infra.watching import watch_servers
 from social.infra.wiring import Social
-from workers import accounts, counters, feeds, notifications, relay, runner, sweeper
+from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import Post
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
@@ -35,6 +35,7 @@ def consumers(post: Post, roles: Sequence[str] = ROLES, *, fanout_limit: int = F
         "feeds": Consumer(Group.FEEDS, partial(feeds.handle, fanout_limit=fanout_limit)),
         "counters": Consumer(Group.COUNTERS, counting),
         "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
+        "activity": Consumer(Group.ACTIVITY, activity.handle),
         "mail": Consumer(Group.MAIL, post.handle),
     }
 

@@ -10,7 +10,7 @@ from social.infra.blobs import MediaSettings
 from social.infra.mailer import MailSettings
 from social.infra.settings import Connections
 
-ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "relay", "sweeper")
+ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "activity", "relay", "sweeper")
 
 
 class WorkerSettings(Connections, MailSettings, MediaSettings):

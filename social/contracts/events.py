@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from social.contracts.activity import ActivityKind
+from social.contracts.auth import SessionEnd
 from social.contracts.base import Contract, Id
 
 
@@ -18,6 +20,7 @@ class Group(StrEnum):
     COUNTERS = "counters"
     MAIL = "mail"
     ACCOUNTS = "accounts"
+    ACTIVITY = "activity"
 
 
 class Event(Contract):
@@ -351,6 +354,27 @@ class ForgettingContinued(_AboutUser):
     routing_key = "account.forgetting_continued"
     groups = (Group.ACCOUNTS,)
     last_look: bool = False
+
+
+class ActivityNoted(Event):
+    """Something that the log of an account keeps; without `user_id` nobody's, which no log keeps.
+
+    It carries the address and the device, since no document holds those of a request that is over.
+    """
+
+    routing_key = "activity.noted"
+    groups = (Group.ACTIVITY,)
+    user_id: Id | None
+    what: ActivityKind
+    ip: str | None = None
+    device: str | None = None
+    session_id: Id | None = None  # which one was opened or ended
+    reason: SessionEnd | None = None  # why it ended
+    about: Id | None = None  # whom one blocked
+
+    @property
+    def key(self) -> str:
+        return f"user:{self.user_id or 'nobody'}"
 
 
 def _named(base: type[Event]) -> Iterator[type[Event]]:

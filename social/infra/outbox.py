@@ -14,6 +14,7 @@ log = logs.get("outbox")
 
 MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
 MOST_AGE = timedelta(minutes=15)
+SPARE_ROWS = 10_000  # above it nothing is recorded that may be left out, such as what strangers did
 AHEAD = timedelta(seconds=20)  # beyond what clocks may be apart: such a row waits for no time that may come much later
 IN_FLIGHT = 1_000
 TOGETHER_S = 0.05  # between two deletions of rows
@@ -27,6 +28,7 @@ class Outbox:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._overloaded = False
+        self._rows = 0
         self._confirmed: list[str] = []  # rows that are about to be deleted
         self._gone: asyncio.Future[None] | None = None  # done when they are
         self._timer: asyncio.TimerHandle | None = None
@@ -110,6 +112,11 @@ class Outbox:
         if self._overloaded:
             raise Unavailable("Too many events wait to be delivered; try again later")
 
+    @property
+    def has_room(self) -> bool:
+        """Whether so little waits that an event which may be left out can be recorded too."""
+        return not self._overloaded and self._rows < SPARE_ROWS
+
     async def _oldest_s(self) -> float:
         now = clock.now()
         found = await self._mongo.many("outbox", {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
@@ -122,7 +129,7 @@ class Outbox:
                 rows = int(await self._mongo.database["outbox"].estimated_document_count())
                 too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
                 stuck = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
-                self._overloaded = rows > MOST_ROWS or bool(stuck)
+                self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
                 metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
                 metrics.PARKED.set(await self._mongo.database["parked"].estimated_document_count())

@@ -54,6 +54,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         _edges("mutes", "from", "mutes_at", "to"),
         IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
     ],
+    "activity": [
+        IndexModel([("user_id", UP), ("_id", DOWN)], name="of_user"),
+        IndexModel([("about", UP)], name="about", partialFilterExpression={"about": {"$gt": ""}}),
+        IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=90)),
+    ],
     "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(hours=1))],
     "one_time_tokens": [
         IndexModel([("user_id", UP)], name="user_id"),

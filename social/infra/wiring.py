@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_type_hints
 
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from social.contracts.codec import decode, encode, encode_sorted
 from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
 from social.infra import clock, logs, metrics, tracing, watching
+from social.infra.beside import Beside
 from social.infra.broker import Broker
 from social.infra.cards import watch_cards
 from social.infra.delays import Delays
@@ -63,6 +64,7 @@ class Social:
     delays: Delays
     cache: Impatient  # for what can be made again
     members: Members
+    beside: Beside = field(default_factory=Beside)
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
@@ -119,8 +121,15 @@ class Social:
         answer: T = _answer(verb).validate_python(decode(stored["body"]))
         return answer
 
+    async def commit_always(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like `commit`, also while so many events wait that other writes are refused: for logins and their ends."""
+        return await self._committed(verb, lambda tx: verb(tx, *args, **kwargs))
+
     async def _commit(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
         self.outbox.admit()
+        return await self._committed(verb, work)
+
+    async def _committed(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
         started = time.perf_counter()
         with tracing.part(f"commit {verb.__qualname__}"):
             result, tx = await self.mongo.transact(work)
@@ -148,6 +157,7 @@ class Social:
 
     async def close(self) -> None:
         """Let go of all servers; what the publisher still holds is told by a relay."""
+        await self.beside.finish(1.0)
         await self.broker.close()
         try:
             async with asyncio.timeout(1):

@@ -34,6 +34,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "verify_email": (400,) * 7,
     "jwks": ANYBODY,
     "get_me": OWN,
+    "get_activity": OWN,
     "edit_me": OWN,
     "delete_me": DONE,
     "get_user": OF_A_PERSON,

@@ -27,6 +27,7 @@ ENDS = ("end_session", "logout", "logout_all", "change_password", "delete_me")  
 # How often a request asks the store in a row, and how often at all, where the process remembers nobody; the larger of
 # what somebody new needs and what the owner of what is asked for does. None of it is for the token.
 ASKED = {
+    "get_activity": (2, 2),
     "get_blocks": (2, 2),
     "get_bookmarks": (3, 5),
     "get_comment": (3, 5),

@@ -19,7 +19,7 @@ CHUNK = "the ids of one chunk"
 BOUNDED = {
     ("social/edits.py", "post_revisions"): "by author and revision: one more than is kept",
     ("social/forgetting.py", "streams"): "one, by its id",
-    ("social/forgetting.py", "COLLECTION"): "one, by its id",
+    ("social/forgetting.py", "COLLECTION"): f"one, by its id, or {CHUNK}",
     ("social/forgetting.py", "feed_entries"): CHUNK,
     ("social/forgetting.py", "collection"): CHUNK,
     ("social/forgetting.py", "timelines"): "one, by its id",

@@ -310,6 +310,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to your account in the last 90 days, and where it came from; the newest first
+         * @description Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
+         *     kind up to 50 a day are kept.
+         */
+        get: operations["get_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{username}": {
         parameters: {
             query?: never;
@@ -1142,6 +1163,52 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A page of what happened to an account, the newest first. */
+        Activities: {
+            items: components["schemas"]["Activity"][];
+            /**
+             * @description cursor of the older page; null at the end
+             * @default null
+             */
+            next: string | null;
+            /**
+             * @description cursor of what is newer than this page
+             * @default null
+             */
+            prev: string | null;
+        };
+        /** @description Something that happened to an account, and where the request came from that did it. */
+        Activity: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            what: components["schemas"]["ActivityKind"];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            at: string;
+            /**
+             * @description null where the operator or the system did it
+             * @example 203.0.113.7
+             */
+            ip: string | null;
+            /**
+             * @description as the client named it, or its User-Agent
+             * @example Ada's phone
+             */
+            device: string | null;
+            /** @description the session that was opened or ended */
+            session_id: string | null;
+            /** @description why a session ended */
+            reason: components["schemas"]["SessionEnd"] | null;
+            /** @description who was blocked or unblocked, while others find them */
+            user: components["schemas"]["UserRef"] | null;
+        };
+        /**
+         * @description What happened to an account.
+         * @enum {string}
+         */
+        ActivityKind: "registered" | "logged_in" | "login_failed" | "session_ended" | "all_sessions_ended" | "password_changed" | "password_reset" | "email_change_requested" | "email_changed" | "blocked" | "unblocked" | "suspended" | "suspension_lifted" | "account_deleted";
         /** @description Whether I keep it. */
         BookmarkState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
@@ -1810,6 +1877,11 @@ export interface components {
             /** @description the one that asks */
             current: boolean;
         };
+        /**
+         * @description Why a session ended: stored with it, and told to its sockets.
+         * @enum {string}
+         */
+        SessionEnd: "logout" | "logout_all" | "session_removed" | "refresh_token_reused" | "password_changed" | "password_reset" | "account_suspended" | "account_deleted" | "too_many_sessions" | "session_revoked";
         /** @description A page of open sessions, the newest first. */
         Sessions: {
             items: components["schemas"]["Session"][];
@@ -3782,6 +3854,99 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `validation_failed`: Some fields are wrong */
+            422: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unavailable`: Temporarily unavailable, try again */
+            503: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_activity: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activities"];
+                };
+            };
+            /** @description As the client has it */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            401: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
             };
             /** @description `validation_failed`: Some fields are wrong */
             422: {
