@@ -50,7 +50,11 @@ async def login(request: Request, body: Login) -> Tokens:
     raises=(InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended),
 )
 async def refresh_token(request: Request, body: Refresh) -> Tokens:
-    """Trade a refresh token for the next pair; using one twice ends its session."""
+    """Trade a refresh token for the next pair; using one after its successor was used ends its session.
+
+    If the answer is lost, ask again with the token you have: while its successor is unused you get it again, for 24
+    hours. After more than ten seconds that holds for one refresh in 24 hours, as often as you ask.
+    """
     return await auth.refresh(request.social, request.keys, body.refresh_token, client(request))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from social import activity, addresses, names, session_ends, streams, users
+from social import activity, addresses, names, refreshing, session_ends, streams, users
 from social.activity import UNKNOWN, Client
 from social.contracts.activity import ActivityKind
 from social.contracts.addresses import normal
@@ -30,7 +30,6 @@ from social.infra.wiring import Social
 SESSION_LIVES = timedelta(days=30)  # since the last refresh
 LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1, session_ends.MARK: 1}
 REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
-REFRESH_GRACE = timedelta(seconds=10)  # a client that lost the answer may ask again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN
 async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> Tokens:
     """Trade a refresh token for the next pair; one that was used before ends its whole session.
 
-    Within 10 s, and while its successor is unused, the same successor is answered again.
+    While its successor is unused the same successor is answered again, for as long as `refreshing` says.
     Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended.
     """
     session_id = keys.refresh.session(token)
@@ -102,11 +101,9 @@ async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNO
         raise AccountSuspended
     if session["revoked_at"] is not None or session_ends.mark_of(user).ends(session):
         raise SessionRevoked
-    if not rotated:
-        unused = session["hash"] == keys.refresh.digest(successor)
-        if not unused or now - session["rotated_at"] > REFRESH_GRACE:
-            await session_ends.revoke(social, session_id, SessionEnd.REUSED, client)
-            raise RefreshTokenReused
+    if not rotated and not await refreshing.may_retry(social.mongo, session, keys.refresh.digest(successor), now):
+        await session_ends.revoke(social, session_id, SessionEnd.REUSED, client)
+        raise RefreshTokenReused
     return _tokens(keys, user, session, successor)
 
 

@@ -8,6 +8,7 @@ from support.eventually import eventually
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza, serving, system
 
+from social import refreshing
 from social.contracts.people import Me, Tokens
 
 
@@ -124,13 +125,53 @@ async def test_a_refresh_token_used_after_its_successor_ends_the_whole_session(d
         (await refreshed(door, tokens.refresh_token)).refused(401, "session_revoked")
 
 
-async def test_a_refresh_token_used_again_too_late_ends_the_session(
-    door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refresh_token_used_again_too_late_ends_the_session(plaza: Plaza, door: Door, ada: Person) -> None:
     second = (await ada.refresh()).ok(Tokens)
-    monkeypatch.setattr("social.auth.REFRESH_GRACE", timedelta(seconds=-1))
+    await pass_by(plaza, refreshing.LATE + timedelta(seconds=1))
     (await ada.refresh()).refused(401, "refresh_token_reused")
     (await refreshed(door, second.refresh_token)).refused(401, "session_revoked")
+
+
+async def pass_by(plaza: Plaza, time: timedelta) -> None:
+    """Have the last refresh, and the last late retry, be so much longer ago."""
+    (session,) = await plaza.social.mongo.many("sessions", {})
+    earlier = {"rotated_at": session["rotated_at"] - time}
+    if last := session.get("late_retry"):
+        earlier["late_retry.at"] = last["at"] - time
+    await plaza.social.mongo.update("sessions", {"_id": session["_id"]}, {"$set": earlier})
+
+
+async def test_an_answer_that_was_lost_is_given_again_a_day_later(plaza: Plaza, door: Door, ada: Person) -> None:
+    second = (await ada.refresh()).ok(Tokens)
+    await pass_by(plaza, refreshing.LATE - timedelta(minutes=1))
+    answers = await asyncio.gather(*(ada.refresh() for _ in range(10)))
+    answers.append(await ada.refresh())  # and lost again
+    assert {answer.ok(Tokens).refresh_token for answer in answers} == {second.refresh_token}
+    (await door.ask("GET", "/v1/users/me", token=answers[-1].ok(Tokens).access_token)).ok(Me)
+    (await refreshed(door, second.refresh_token)).ok(Tokens)
+    (await ada.refresh()).refused(401, "refresh_token_reused")
+
+
+async def test_two_who_live_on_one_session_are_found_out(plaza: Plaza, door: Door, ada: Person) -> None:
+    """A thief with an old token keeps up with its owner, each a little later than the other: for one refresh."""
+    owner, thief = (await ada.refresh()).ok(Tokens), ada.tokens
+    await pass_by(plaza, timedelta(minutes=5))
+    thief = (await refreshed(door, thief.refresh_token)).ok(Tokens)
+    assert thief.refresh_token == owner.refresh_token
+    await pass_by(plaza, timedelta(minutes=5))
+    (await refreshed(door, owner.refresh_token)).ok(Tokens)
+    await pass_by(plaza, timedelta(minutes=5))
+    (await refreshed(door, thief.refresh_token)).refused(401, "refresh_token_reused")
+    (await door.ask("GET", "/v1/users/me", token=thief.access_token)).refused(401, "session_revoked")
+
+
+async def test_another_answer_may_be_lost_a_day_after_the_last(plaza: Plaza, ada: Person) -> None:
+    for _ in range(2):
+        successor = (await ada.refresh()).ok(Tokens)
+        await pass_by(plaza, timedelta(minutes=5))
+        assert (await ada.refresh()).ok(Tokens).refresh_token == successor.refresh_token
+        ada.tokens = successor
+        await pass_by(plaza, refreshing.LATE)
 
 
 async def test_reuse_ends_only_that_session(door: Door, ada: Person) -> None:
