@@ -46,6 +46,15 @@ async def get_follow_requests(request: Request, cursor: Cursor = None, limit: Li
     return await requests.page(request.social.mongo, user_id=request.user_id, cursor=cursor, limit=limit)
 
 
+@service.get("/v1/users/me/follow-requests")
+async def get_sent_follow_requests(request: Request, cursor: Cursor = None, limit: Limit = 20) -> People:
+    """Whom you asked to follow and who has not answered, newest first.
+
+    Take a request back by unfollowing. A request that was refused is not in the list any more.
+    """
+    return await requests.sent(request.social.mongo, user_id=request.user_id, cursor=cursor, limit=limit)
+
+
 @service.put("/v1/follow-requests/{username}", raises=(NotFound,))
 async def accept_follow_request(request: Request, username: Username) -> Relationship:
     """Let somebody follow you who asked to; they are told."""

@@ -105,6 +105,7 @@ STEPS = (
     Step("sync", query="after={{offset}}"),
     Step("edit_me", {"private": True}, other=True),
     Step("follow_user"),
+    Step("get_sent_follow_requests"),
     Step("get_follow_requests", other=True),
     Step("accept_follow_request", other=True),
     Step("remove_follower", other=True),

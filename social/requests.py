@@ -15,6 +15,7 @@ from social.infra.paging import Asked, Listing
 AT_ONCE = 100  # requests accepted in one transaction when an account goes public
 
 TO_ANSWER = Listing("follow requests", "edges", "requested_at", "from")
+SENT = Listing("sent follow requests", "edges", "requested_at", "to")
 
 
 async def ask(tx: Transaction, user_id: str, *, by: str) -> Edge:
@@ -45,6 +46,12 @@ async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) ->
     """Who asks to follow one, newest first."""
     where = {"to": user_id, "requested_at": edges.EVER}
     return await people.page(mongo, TO_ANSWER, where, "from", Asked(user_id, cursor, limit))
+
+
+async def sent(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
+    """Whom one asked to follow and has no answer from, newest first."""
+    where = {"from": user_id, "requested_at": edges.EVER}
+    return await people.page(mongo, SENT, where, "to", Asked(user_id, cursor, limit))
 
 
 async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:

@@ -50,6 +50,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("to", UP), ("from", UP)], name="to"),
         _edges("following", "from", "follows_at", "to"),
         _edges("requests", "to", "requested_at", "from"),
+        _edges("requested", "from", "requested_at", "to"),
         _edges("blocks", "from", "blocks_at", "to"),
         _edges("mutes", "from", "mutes_at", "to"),
         IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),

@@ -46,6 +46,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "get_following": OF_A_POST,
     "remove_follower": (401, 200, 200, 200, 422, 200, 401),  # of one's own followers
     "get_follow_requests": OWN,
+    "get_sent_follow_requests": OWN,
     "accept_follow_request": (401, 200, 404, 404, 404, 404, 401),
     "refuse_follow_request": OWN,  # of those one was sent
     "block_user": AWAY_FROM_A_PERSON,

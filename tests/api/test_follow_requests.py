@@ -5,6 +5,10 @@ import asyncio
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
+from support.plaza import Plaza
+
+from social import accounts, users
+from social.contracts.people import People
 
 
 @pytest.fixture
@@ -127,3 +131,29 @@ async def test_a_block_ends_a_request_and_what_was_told_of_it(ada: Person, bob: 
     await told(ada)
     await ada.unblock(bob)
     assert not (await bob.profile(ada)).relationship.requested
+
+
+async def test_whom_one_asked_is_listed_until_the_answer(door: Door, plaza: Plaza, ada: Person, bob: Person) -> None:
+    others = [await door.register(f"private{n}") for n in range(3)]
+    for each in others:
+        await each.edit(private=True)
+    for each in (ada, *others):
+        await bob.follow(each)
+    path = "/v1/users/me/follow-requests"
+    assert await bob.names(path) == ["private2", "private1", "private0", "ada"]
+    first = (await bob.ask("GET", f"{path}?limit=3")).ok(People)
+    assert await bob.names(f"{path}?cursor={first.next}") == ["ada"]
+    (await ada.ask("GET", f"{path}?cursor={first.next}")).refused(422, "validation_failed")
+    assert await ada.names(path) == [], "what one was sent is another list"
+    await others[0].accept(bob)
+    await others[1].refuse(bob)
+    await others[2].block(bob)
+    assert await bob.names(path) == ["ada"]
+    await accounts.suspend(plaza.social.mongo, "ada", None)
+    await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
+    assert await bob.names(path) == []
+    await accounts.lift(plaza.social.mongo, "ada")
+    await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
+    assert await bob.names(path) == ["ada"]
+    await bob.unfollow(ada)
+    assert await bob.names(path) == []

@@ -48,6 +48,7 @@ ASKED = {
     "get_posts_of_hashtag": (3, 5),
     "get_posts_of_user": (5, 7),
     "get_replies": (4, 6),
+    "get_sent_follow_requests": (1, 1),
     "get_sessions": (2, 2),
     "get_thumbnail": (3, 4),
     "get_unread_count": (1, 1),

@@ -33,6 +33,7 @@ LISTS = (
     "/v1/comments/{comment}/likes?",
     "/v1/bookmarks?",
     "/v1/follow-requests?",
+    "/v1/users/me/follow-requests?",
     "/v1/users/me/blocks?",
     "/v1/users/me/mutes?",
     "/v1/notifications?",
@@ -146,11 +147,12 @@ def _stands(made: Scene, who: str, why: str) -> None:
     elif "is blocked" in why:
         out, back = Edge(reader, who, blocks_at=at), Edge(who, reader, blocked_at=at)
     elif why in ("is suspended", "is deleted"):
-        out, back = Edge(reader, who, follows_at=at, mutes_at=at), Edge(who, reader, requested_at=at)
+        out = Edge(reader, who, follows_at=at, mutes_at=at, requested_at=at)  # not both in life: one row for two lists
+        back = Edge(who, reader, requested_at=at)
     elif why == "is muted":
         out = Edge(reader, who, follows_at=at, mutes_at=at)
     elif why == "is shown":
-        out, back = Edge(reader, who, follows_at=at), Edge(who, reader, requested_at=at)
+        out, back = Edge(reader, who, follows_at=at, requested_at=at), Edge(who, reader, requested_at=at)
     shown_in_a_list = why in ("is blocked", "is muted", "is shown")
     for edge in (out, back):
         if edge.source == reader or why in PEOPLE or why == "is shown":
