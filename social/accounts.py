@@ -1,10 +1,10 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
-from social import activity, addresses, auth, names, one_time, session_ends, sight, users
+from social import activity, addresses, auth, hidden_counts, names, one_time, session_ends, sight, users
 from social.auth import Checks
 from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
-from social.contracts.events import AccountDeleted, SuspensionChanged
+from social.contracts.events import AccountDeleted, SuspensionChanged, SuspensionCounted
 from social.contracts.people import DeleteAccount
 from social.contracts.problems import NotFound
 from social.infra import clock
@@ -48,7 +48,9 @@ async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
 async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     user = await _account(tx, username)
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
-    tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$set": suspended})
+    tx.update("users", _as_read(user), {"$set": {**suspended, hidden_counts.MARK: True}})
+    if not user.get(hidden_counts.MARK):
+        tx.record(SuspensionCounted(user_id=user["_id"], by=1, until=clock.now()))
     users.changed(tx, user)
     sight.changed(tx, user["_id"])
     session_ends.end_all(tx, user["_id"], SessionEnd.SUSPENDED)
@@ -64,7 +66,10 @@ async def lift(mongo: Mongo, username: str) -> None:
 
 async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
-    tx.update("users", {"_id": user["_id"], "deleted_at": None}, {"$unset": {"suspended_at": "", "suspended_for": ""}})
+    gone = dict.fromkeys(("suspended_at", "suspended_for", hidden_counts.MARK), "")
+    tx.update("users", _as_read(user), {"$unset": gone})
+    if user.get(hidden_counts.MARK):
+        tx.record(SuspensionCounted(user_id=user["_id"], by=-1))
     users.changed(tx, user)
     if user.get("suspended_at"):
         activity.note(tx, user["_id"], ActivityKind.SUSPENSION_LIFTED)
@@ -72,7 +77,14 @@ async def _lift(tx: Transaction, username: str) -> None:
 
 
 async def _account(tx: Transaction, username: str) -> Document:
-    user = await tx.one("users", {"username": username, "deleted_at": None}, {"username": 1, "suspended_at": 1})
+    fields = dict.fromkeys(("username", "suspended_at", hidden_counts.MARK), 1)
+    user = await tx.one("users", {"username": username, "deleted_at": None}, fields)
     if user is None:
         raise NotFound(f"There is no account {username!r}")
     return user
+
+
+def _as_read(user: Document) -> Document:
+    """What an account matches while nobody else suspends it or lifts that."""
+    unchanged = {name: user.get(name) for name in ("suspended_at", hidden_counts.MARK)}
+    return {"_id": user["_id"], "deleted_at": None, **unchanged}

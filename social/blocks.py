@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from social import activity, edges, people, sight, visibility
+from social import activity, edges, hidden_counts, people, sight, visibility
 from social.activity import UNKNOWN, Client
 from social.contracts.activity import ActivityKind
 from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
@@ -22,6 +22,9 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
         now = clock.now()
         out = edges.write(tx, out, replace(out, follows_at=None, requested_at=None, blocks_at=now))
         back = edges.write(tx, back, replace(back, follows_at=None, requested_at=None, blocked_at=now))
+        if them.get(hidden_counts.MARK):
+            counters = {by: "following", them["_id"]: "followers"}  # of whom one blocks, by who followed
+            hidden_counts.add(tx, (("users", by, counters[edge.source], -1) for edge in ended))
         sight.changed(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from social import deletions, edges, entities, posts, users, visibility
+from social import deletions, edges, entities, hidden_counts, posts, users, visibility
 from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
 from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited
 from social.contracts.people import UserRef
 from social.contracts.problems import FieldProblem, Forbidden, NotFound, ValidationFailed
+from social.counts import shown
 from social.infra import clock
 from social.infra.loaders import together
 from social.infra.mongo import Document, Mongo, Reader, Transaction, Where
@@ -110,6 +111,7 @@ async def take_out(tx: Transaction, found: Sequence[Document]) -> None:
     authors = await posts.authors(tx, (each["post_id"] for each in gone.values()))
     parents = await _authors(tx, {each["parent_id"] for each in found if each.get("parent_id")} - set(gone))
     parents |= {each["_id"]: each["author_id"] for each in found}
+    await hidden_counts.taken_out(tx, gone, parents)
     for each in gone.values():
         if author_id := authors.get(each["post_id"]):
             tx.record(CommentDeleted(**_about(each, author_id, parents.get(each.get("parent_id") or ""))))
@@ -158,7 +160,7 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
     """Counts of many comments, each with its author; those that are gone are missing."""
-    found = await mongo.get_many("comments", ids, ("post_id", "author_id", "likes", "replies", "version"))
+    found = await mongo.get_many("comments", ids, ("post_id", "author_id", "likes", "replies", "hidden", "version"))
     return [
         (
             each["author_id"],
@@ -170,7 +172,7 @@ async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, Commen
 
 def counts(comment: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    folded = {name: max(0, comment.get(name, 0)) for name in ("likes", "replies")}
+    folded = {name: shown(comment, name) for name in ("likes", "replies")}
     return {**folded, "version": comment.get("version", 0)}
 
 

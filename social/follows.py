@@ -6,6 +6,7 @@ from social import edges, people, requests, sight, users, visibility
 from social.contracts.events import FollowRequestClosed, UserFollowed, UserUnfollowed
 from social.contracts.people import FollowState, People, Relationship
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
+from social.counts import shown
 from social.edges import Edge
 from social.infra import clock
 from social.infra.mongo import Document, Mongo, Transaction
@@ -83,5 +84,5 @@ async def _edge(tx: Transaction, by: str, user_id: str) -> Edge:
 
 def _state(them: Document, *, following: bool, requested: bool = False) -> FollowState:
     return FollowState.model_construct(
-        username=them["username"], following=following, requested=requested, followers=max(0, them["followers"])
+        username=them["username"], following=following, requested=requested, followers=shown(them, "followers")
     )

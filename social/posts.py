@@ -7,6 +7,7 @@ from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
+from social.counts import shown
 from social.infra import clock, remembered
 from social.infra.evened import evened
 from social.infra.loaders import together
@@ -163,7 +164,7 @@ async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Counts of many posts; those that are gone are missing."""
-    return [stats(each) for each in (await mongo.get_many("posts", ids, (*COUNTS, "version"))).values()]
+    return [stats(each) for each in (await mongo.get_many("posts", ids, (*COUNTS, "hidden", "version"))).values()]
 
 
 def stats(post: Document) -> PostStats:
@@ -173,11 +174,10 @@ def stats(post: Document) -> PostStats:
 
 def counts(post: Document) -> Document:
     """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    likes, comments, reposts = post.get("likes", 0), post.get("comments", 0), post.get("reposts", 0)
     return {
-        "likes": likes if likes > 0 else 0,
-        "comments": comments if comments > 0 else 0,
-        "reposts": reposts if reposts > 0 else 0,
+        "likes": shown(post, "likes"),
+        "comments": shown(post, "comments"),
+        "reposts": shown(post, "reposts"),
         "version": post["version"],
     }
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from social import edges, people, sight, visibility
+from social import edges, hidden_counts, people, sight, visibility
 from social.contracts.events import FollowAccepted, FollowRequestClosed, FollowRequested, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.contracts.problems import NotFound
@@ -83,4 +83,6 @@ async def accept_some(tx: Transaction, user_id: str) -> bool:
         now, asked = clock.now(), [edges.of(row) for row in rows]
         accepted = [edges.write(tx, each, replace(each, follows_at=now, requested_at=None)) for each in asked]
         tx.record(*(FollowAccepted(follower_id=edge.source, followee_id=user_id) for edge in accepted))
+        if out := await hidden_counts.counted_out(tx, (edge.source for edge in accepted)):
+            hidden_counts.add(tx, [("users", user_id, "followers", len(out))])
     return len(rows) == AT_ONCE

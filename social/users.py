@@ -7,6 +7,7 @@ from social import addresses
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
+from social.counts import shown
 from social.infra import remembered
 from social.infra.mongo import Document, Mongo, Reader, Transaction
 
@@ -14,6 +15,7 @@ from social.infra.mongo import Document, Mongo, Reader, Transaction
 CARD = (
     *("username", "display_name", "avatar_url", "private", "suspended_at", "deleted_at"),
     *("followers", "merged"),  # what decides how their posts reach timelines
+    *("hidden", "counted_out"),  # what their counts leave out, and whether others' leave out theirs
 )
 REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
@@ -102,12 +104,12 @@ async def known(reader: Reader, username: str) -> Document:
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
     """Counters as folded so far."""
-    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "version"))
+    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "hidden", "version"))
     return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
 
 def _counts(user: Document) -> Document:
-    return {name: max(0, user[name]) for name in ("followers", "following", "posts")} | {"version": user["version"]}
+    return {name: shown(user, name) for name in ("followers", "following", "posts")} | {"version": user["version"]}
 
 
 def public(user: Document) -> Document:

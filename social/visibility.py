@@ -21,7 +21,7 @@ from social.infra.mongo import Document, Reader, Where
 # What is read of a post that is shown; what it is found by is not.
 POST = (
     *("author_id", "text", "entities", "media", "visibility", "created_at", "edited_at", "rev"),
-    *("likes", "comments", "reposts", "version"),
+    *("likes", "comments", "reposts", "hidden", "version"),
 )
 CLOCKS_DIFFER = timedelta(seconds=1)  # between processes at most; `doctor` warns of more
 

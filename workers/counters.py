@@ -1,11 +1,11 @@
 """Folds events into counters: one increment a post or person and batch, then what watchers see of it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import comments, posts, recount, users
+from social import comments, hidden_counts, posts, recount, users
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
@@ -22,6 +22,7 @@ from social.contracts.events import (
     PostUnliked,
     PostUnreposted,
     Recounted,
+    SuspensionCounted,
     UserFollowed,
     UserUnfollowed,
 )
@@ -32,7 +33,7 @@ from social.infra.mongo import Transaction
 from social.infra.pushing import Hint
 from social.infra.wiring import Social
 
-Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
+Delta = hidden_counts.Delta
 
 COUNTED = ("posts", "comments", "users")
 
@@ -58,6 +59,9 @@ async def handle(social: Social, happened: Sequence[Happened], *, company_s: flo
     """
     await once(social, Group.COUNTERS, happened, record, company_s=company_s)
     await announce(social, happened)
+    for each in happened:
+        if isinstance(each.event, SuspensionCounted):
+            await announce_hidden(social, each, each.event)
 
 
 async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
@@ -68,6 +72,12 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
         for collection, document_id, name, by in deltas(each.event):
             if each.at > counted.get((collection, document_id), clock.EPOCH):
                 folded[collection, document_id][name] += by
+        if isinstance(each.event, SuspensionCounted):
+            found, further = await hidden_counts.some(tx, each.event)
+            for collection, document_id, name, by in found:
+                folded[collection, document_id][name] += by
+            if further is not None:
+                tx.record(further)
     for (collection, document_id), counter in folded.items():
         tx.touch(collection, {"_id": document_id}, {"$inc": {**counter, "version": 1}})
 
@@ -134,6 +144,18 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
         for collection, document_id, _, _ in deltas(each.event):
             touched[collection].setdefault(document_id, since)
     await _announce_comments(social, happened)
+    await _push_counts(social, touched)
+
+
+async def announce_hidden(social: Social, happened: Happened, event: SuspensionCounted) -> None:
+    """Push the counts that leave somebody out from now on, or have them again."""
+    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
+    for collection, document_id, _, _ in (await hidden_counts.some(social.mongo, event))[0]:
+        touched[collection][document_id] = _Since.of(happened)
+    await _push_counts(social, touched)
+
+
+async def _push_counts(social: Social, touched: Mapping[str, Mapping[str, _Since]]) -> None:
     if at := touched["posts"]:
         folded = await posts.many_stats(social.mongo, at)
         await social.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])

@@ -305,6 +305,17 @@ class SuspensionChanged(_AboutUser):
     after: str = ""
 
 
+class SuspensionCounted(_AboutUser):
+    """Somebody was suspended, or is back: counts leave out what they did, or have it again, chunk by chunk."""
+
+    routing_key = "user.suspension_counted"
+    groups = (Group.COUNTERS,)
+    by: Literal[1, -1]  # what is hidden becomes more, or less
+    until: datetime | None = None  # what began later is hidden already
+    part: int = 0  # of the kinds of what they did
+    after: str = ""
+
+
 class _Mailed(_AboutUser):
     """Who is told by mail; a token in it is made when it is sent, so none is ever stored or queued."""
 

@@ -1,0 +1,131 @@
+"""Counts and lists agree when somebody is suspended: both leave out what they did, until that is lifted."""
+
+from typing import Any
+
+import pytest
+from support.eventually import eventually
+from support.people import Door, Person
+from support.plaza import Plaza
+
+from social import accounts
+from social.contracts.comments import Comment
+from social.contracts.posts import Post
+
+pytestmark = pytest.mark.usefixtures("small_pieces")
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.hidden_counts.CHUNK", 2)
+
+
+async def counts(reader: Person, post: Post, comment: Comment) -> dict[str, int]:
+    """What the reader is shown of a post of theirs, of a comment under it, and of themselves."""
+    seen, said, me = await reader.see(post), await reader.read_comment(comment), await reader.me()
+    return {
+        **{"likes": seen.likes, "comments": seen.comments, "reposts": seen.reposts},
+        **{"comment likes": said.likes, "replies": said.replies},
+        **{"followers": me.followers, "following": me.following},
+    }
+
+
+async def listed(reader: Person, post: Post, comment: Comment) -> dict[str, int]:
+    """How long the lists are that these counts stand beside."""
+
+    async def length(path: str) -> int:
+        return len((await reader.ask("GET", path)).body["items"])
+
+    tops = (await reader.comments(post)).items
+    replies = [await length(f"/v1/comments/{each.id}/replies") for each in tops]
+    return {
+        **{"likes": await length(f"/v1/posts/{post.id}/likes"), "comments": len(tops) + sum(replies)},
+        **{"comment likes": await length(f"/v1/comments/{comment.id}/likes")},
+        **{"replies": await length(f"/v1/comments/{comment.id}/replies")},
+        **{"followers": await length(f"/v1/users/{reader.username}/followers")},
+        **{"following": await length(f"/v1/users/{reader.username}/following")},
+    }
+
+
+async def agree(reader: Person, post: Post, comment: Comment, **expected: int) -> None:
+    """Until counts are as expected, and as the lists beside them."""
+
+    async def look() -> None:
+        found = await counts(reader, post, comment)
+        assert {name: found[name] for name in expected} == expected
+        lists = await listed(reader, post, comment)
+        assert {name: found[name] for name in lists} == lists
+
+    await eventually(look, timeout_s=15)
+
+
+async def acted(ada: Person, bob: Person, eve: Person) -> tuple[Post, Comment, dict[str, Any]]:
+    """What two people did to Ada's; all of it counted."""
+    post = await ada.publish("hello")
+    comment = await ada.comment(post, "first")
+    for each in (bob, eve):
+        await each.like(post)
+        assert (await each.ask("PUT", f"/v1/posts/{post.id}/repost")).status == 200
+        await each.like_comment(comment)
+        await each.reply(comment, "so")
+        await each.follow(ada)
+        await ada.follow(each)
+    theirs = [await bob.comment(post, f"bob's {n}") for n in range(3)]
+    await eve.reply(theirs[0], "well")
+    await bob.reply(theirs[0], "indeed")
+    before = {"likes": 2, "comments": 8, "reposts": 2, "comment likes": 2, "replies": 2, "followers": 2, "following": 2}
+    await agree(ada, post, comment, **before)
+    return post, comment, before
+
+
+async def test_counts_leave_out_who_is_suspended_until_it_is_lifted(
+    plaza: Plaza, ada: Person, bob: Person, eve: Person
+) -> None:
+    post, comment, before = await acted(ada, bob, eve)
+    version = (await ada.see(post)).version
+    for _ in range(2):
+        await accounts.suspend(plaza.social.mongo, "bob", None)
+    one = {"likes": 1, "comments": 2, "reposts": 1, "comment likes": 1, "replies": 1, "followers": 1, "following": 1}
+    await agree(ada, post, comment, **one)
+    assert (await ada.see(post)).version > version
+    await accounts.suspend(plaza.social.mongo, "eve", None)  # whose reply to Bob is hidden already
+    none = dict.fromkeys(before, 0) | {"comments": 1}
+    await agree(ada, post, comment, **none)
+    for _ in range(2):
+        await accounts.lift(plaza.social.mongo, "bob")
+    await agree(ada, post, comment, **one | {"comments": 6})
+    await accounts.lift(plaza.social.mongo, "eve")
+    await agree(ada, post, comment, **before)
+
+
+async def test_what_ends_meanwhile_is_not_left_out_twice(plaza: Plaza, ada: Person, bob: Person, eve: Person) -> None:
+    post, comment, _ = await acted(ada, bob, eve)
+    theirs = (await ada.comments(post)).items
+    await accounts.suspend(plaza.social.mongo, "bob", None)
+    await agree(ada, post, comment, likes=1, comments=2, followers=1, following=1)
+    await ada.block(bob)
+    await agree(ada, post, comment, followers=1, following=1)
+    await ada.delete_comment(next(each for each in theirs if each.replies))  # with a reply of Bob's and one of Eve's
+    await agree(ada, post, comment, comments=2)
+    await ada.unblock(bob)
+    await accounts.lift(plaza.social.mongo, "bob")
+    await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
+
+
+async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_until_it_is_lifted(
+    plaza: Plaza, door: Door, ada: Person, bob: Person
+) -> None:
+    await ada.edit(private=True)
+    await bob.follow(ada)
+    post = await ada.publish("hello")
+    comment = await ada.comment(post, "first")
+    await accounts.suspend(plaza.social.mongo, "bob", None)
+    await agree(ada, post, comment, followers=0)
+    await ada.edit(private=False)
+
+    async def accepted() -> None:
+        assert await plaza.social.mongo.one("edges", {"_id": bob.id + ada.id, "follows_at": {"$ne": None}})
+
+    await eventually(accepted)
+    await agree(ada, post, comment, followers=0)
+    await accounts.lift(plaza.social.mongo, "bob")
+    await agree(ada, post, comment, followers=1)
