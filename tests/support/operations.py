@@ -52,7 +52,7 @@ class World:
 
     async def begin(self) -> None:
         """Bring everybody to where they stand."""
-        self.public, self.private = await self._owner("owner"), await self._owner("secretive")
+        self.public, self.private = await self._owner("owning"), await self._owner("secretive")
         people = {name: await self._door.register(name) for name in COLUMNS[2:]}
         self.asker = await self._door.register("asker")
         await people["follower"].follow(self.private.person)
