@@ -20,7 +20,7 @@ test: packages-dev node-modules ## lint, types, import rules and every test, the
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
-IN_PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder # on two cores: while one of the three waits, others compute
+IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder # on two cores: while some of the four wait, others compute
 
 soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh

@@ -129,6 +129,7 @@ class Decoders:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",  # nothing of the folder it starts in, or of the environment
+            *_compiled(),
             PROGRAM,
             env={},  # our secrets are none of its business
             cwd="/",
@@ -162,6 +163,13 @@ class Decoders:
         process._transport.close()  # type: ignore[attr-defined]  # or a pipe that nobody read to its end is waited for
         await process.wait()
         self._running.discard(process)
+
+
+def _compiled() -> list[str]:
+    """Where the decoder keeps its compiled modules: where this process was told to keep them, or nowhere."""
+    if sys.dont_write_bytecode:
+        return ["-B"]
+    return ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
 
 
 async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray) -> bytearray:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from support.eventually import eventually
 from support.people import Door, Person
+from support.plaza import Plaza
 
 from social.contracts.people import People
 from social.infra.loaders import Loader
@@ -116,10 +118,15 @@ async def test_a_cursor_of_another_search_is_refused(door: Door, ada: Person) ->
 
 
 async def test_a_search_reads_no_more_than_a_page_however_many_match(
-    door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(9):
         await door.register(f"lee{n}")
+
+    async def quiet() -> None:
+        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+    await eventually(quiet)  # workers read too
     read: list[int] = []
     many = Mongo.many
 

@@ -162,7 +162,7 @@ async def test_what_is_not_quickly_emptied_is_not_used_again(mongo_url: str, bar
             client[bare_database].create_collection(name)
         assert emptied(client[bare_database])
         assert set(client[bare_database].list_collection_names()) == set(INDEXES)
-        client[bare_database].likes.insert_many([{"n": n} for n in range(MANY + 1)])
+        client[bare_database].posts.insert_many([{"n": n} for n in range(MANY + 1)])
         assert not emptied(client[bare_database])
 
 
