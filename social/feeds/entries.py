@@ -123,7 +123,7 @@ async def _build(mongo: Mongo, owner: str) -> None:
     entries = [posts.entry(owner, each.post_id, each.author_id) for each in found.lines[: timelines.CAP]]
     stale = list({each["_id"] for each in before} - {each["_id"] for each in entries})
     for start in range(0, len(stale), followers.CHUNK):
-        await mongo.delete("feed_entries", {"_id": {"$in": stale[start : start + followers.CHUNK]}})
+        await mongo.delete_by_ids("feed_entries", stale[start : start + followers.CHUNK])
     await _insert(mongo, entries)
     floor = entries[-1]["place"] if len(found.lines) > timelines.CAP else timelines.ALL
     unbuilt = {"_id": owner, "floor": timelines.NOTHING}
@@ -152,7 +152,7 @@ async def holders(mongo: Mongo, post_id: str) -> AsyncIterator[list[str]]:
 async def take_out(mongo: Mongo, post_id: str) -> list[str]:
     """Take a deleted post out of some of the timelines that hold it; whose they are. Empty when none is left."""
     entries = await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1}, limit=followers.CHUNK)
-    await mongo.delete("feed_entries", {"_id": {"$in": [entry["_id"] for entry in entries]}})
+    await mongo.delete_by_ids("feed_entries", [entry["_id"] for entry in entries])
     return [entry["owner"] for entry in entries]
 
 

@@ -27,6 +27,7 @@ from social.infra.sealing import Seals
 from social.infra.settings import StartError
 from social.infra.store_errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.store_transaction import DURABLE
+from social.infra.strides import Strides
 from social.infra.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
 
 __all__ = ["AWAY", "AlreadyExists", "Document", "Fields", "InvalidDocument", "Mongo", "Reader", "Sort"]
@@ -48,6 +49,7 @@ class Mongo:
     def __init__(self, url: str, database: str, *, timeout_s: float = 5.0) -> None:
         self.memory = TtlCache()
         self.newest = Newest(self)
+        self.strides = Strides(self)
         self.seals = Seals(self)
         self.long_walks = asyncio.Semaphore(1)  # along lists of which much is hidden
         self.loaders = Loaders(self._by_id)
@@ -184,13 +186,14 @@ class Mongo:
             documents = self.database[collection].with_options(write_concern=concern)
             return int((await documents.delete_many(where)).deleted_count)
 
-    async def delete_by_ids(self, collection: str, ids: Sequence[str]) -> None:
-        """Delete these in one command. A failover may bring them back."""
+    async def delete_by_ids(self, collection: str, ids: Sequence[str], *, durable: bool = True) -> None:
+        """Delete these in one command. What may come back after a failover need not be `durable`."""
+        if not ids:
+            return
+        concern = DURABLE if durable else WriteConcern(w=1)
         some = [DeleteMany({"_id": {"$in": list(ids[at : at + MOST_IDS])}}) for at in range(0, len(ids), MOST_IDS)]
         async with reachable():
-            await (
-                self.database[collection].with_options(write_concern=WriteConcern(w=1)).bulk_write(some, ordered=False)
-            )
+            await self.database[collection].with_options(write_concern=concern).bulk_write(some, ordered=False)
 
     def majority(self, collection: str) -> Any:
         """The collection as a majority of the replica set has it: never a write that can still be rolled back."""

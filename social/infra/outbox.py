@@ -94,7 +94,7 @@ class Outbox:
 
     async def _delete(self, ids: Sequence[str], gone: "asyncio.Future[None]") -> None:
         try:
-            await self._mongo.delete_by_ids("outbox", ids)
+            await self._mongo.delete_by_ids("outbox", ids, durable=False)
         except Unavailable:
             log.warning("outbox rows stay until the store is back", rows=len(ids))
         except Exception as error:

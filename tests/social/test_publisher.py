@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -89,9 +90,9 @@ async def test_rows_are_deleted_at_once_when_idle_and_together_when_busy(mongo_u
     mongo, deleted = Mongo(mongo_url, mongo_database), list[int]()
     delete = mongo.delete_by_ids
 
-    async def counted(collection: str, ids: Sequence[str]) -> None:
+    async def counted(collection: str, ids: Sequence[str], **more: Any) -> None:
         deleted.append(len(ids))
-        await delete(collection, ids)
+        await delete(collection, ids, **more)
 
     mongo.delete_by_ids = counted  # type: ignore[method-assign]
     outbox = Outbox(mongo)

