@@ -1,4 +1,4 @@
-"""A deleted account: gone for everybody at once, and from the store by and by, over both brokers."""
+"""A deleted account: gone for everybody at once, and from the store by and by."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,6 +18,9 @@ from social.contracts.people import Tokens
 from social.infra.inbox import Happened
 from social.infra.mongo import Mongo
 from social.one_time import Purpose
+
+# One broker: what brokers promise is in test_pipeline.py.
+pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
 @pytest.fixture(autouse=True)

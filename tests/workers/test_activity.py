@@ -20,6 +20,9 @@ from social.contracts.people import Tokens
 from social.infra import clock
 from social.infra.outbox import SPARE_ROWS
 
+# One broker: what brokers promise is in test_pipeline.py.
+pytestmark = pytest.mark.parametrize("broker", ["local"])
+
 
 async def log_in(door: Door, name: str = "ada", password: str = PASSWORD, **more: Any) -> Answer:
     return await door.ask("POST", "/v1/auth/login", {"username": name, "password": password, **more})

@@ -11,7 +11,8 @@ from social import accounts
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
 
-pytestmark = pytest.mark.usefixtures("small_pieces")
+# One broker: what brokers promise is in test_pipeline.py.
+pytestmark = [pytest.mark.parametrize("broker", ["local"]), pytest.mark.usefixtures("small_pieces")]
 
 
 @pytest.fixture

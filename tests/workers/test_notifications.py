@@ -21,6 +21,9 @@ from social.infra import clock, remembered
 from social.infra.mongo import Document
 from workers import evidence
 
+# One broker: handlers are called with what the outbox holds: no broker has a part in it.
+pytestmark = pytest.mark.parametrize("broker", ["local"])
+
 
 @pytest.fixture
 async def scene(mongo_url: str, mongo_database: str) -> AsyncIterator[Scene]:
