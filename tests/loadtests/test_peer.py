@@ -154,7 +154,8 @@ def test_a_run_measures_both(ran):
     short_head, *short = tables.of_peer_in_short(figures)
     assert len(short_head) == 4
     assert short[0][0] == "most likes/s with p99 ≤ 500 ms"
-    assert all(row[3].endswith("×") for row in short)
+    # On a machine that is busy no rate may be within 500 ms: such a figure is missing, and its ratio too.
+    assert all(row[3].endswith("×") != ("–" in row[1:3]) for row in short)
     assert [row[0] for row in rows][:2] == ["like → push at 20 likes/s, p50", "like → push at 20 likes/s, p99"]
 
 
