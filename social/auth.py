@@ -145,9 +145,14 @@ def _login(name: str) -> str:
 
 
 def _named(name: str) -> list[Where]:
-    """Where an account with this username or address is: an older release may have stored another spelling of it."""
+    """Where an account with this username or address is: an older release may have stored another spelling of it.
+
+    What stands under the name of a deleted account, or in place of an address, is nobody's.
+    """
     if "@" not in name:
-        return [{"username": name}]
+        return [{"username": name, "deleted_at": None}]
+    if name.startswith("@"):
+        return []
     return [{"email": each} for each in addresses.spellings(name)]
 
 

@@ -152,6 +152,16 @@ async def test_an_answer_that_was_lost_is_given_again_a_day_later(plaza: Plaza, 
     (await ada.refresh()).refused(401, "refresh_token_reused")
 
 
+async def test_nobody_lives_on_a_token_that_was_traded_and_left_lying(plaza: Plaza, door: Door, ada: Person) -> None:
+    second = (await ada.refresh()).ok(Tokens)
+    for _ in range(6):
+        await pass_by(plaza, refreshing.LASTS / 6 - timedelta(seconds=1))
+        assert (await ada.refresh()).ok(Tokens).refresh_token == second.refresh_token
+    await pass_by(plaza, refreshing.LASTS / 3)
+    (await ada.refresh()).refused(401, "refresh_token_reused")
+    (await refreshed(door, second.refresh_token)).refused(401, "session_revoked")
+
+
 async def test_two_who_live_on_one_session_are_found_out(plaza: Plaza, door: Door, ada: Person) -> None:
     """A thief with an old token keeps up with its owner, each a little later than the other: for one refresh."""
     owner, thief = (await ada.refresh()).ok(Tokens), ada.tokens

@@ -88,6 +88,7 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     await delete(ada)
     await is_gone(ada, bob, mine)
     await forgotten(plaza.social.mongo, ada)
+    await is_nobody(ada)
 
     async def folded() -> None:
         post, me = await bob.see(bobs), await bob.me()
@@ -129,6 +130,13 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
     await eventually(folded)
 
 
+async def is_nobody(ada: Person) -> None:
+    """Not by what is left under her name either."""
+    for name in ("ada", ada.email, f"@{ada.id}", "@ada"):
+        answer = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
+        answer.refused(401, "invalid_credentials")
+
+
 async def is_gone(ada: Person, bob: Person, post: Any) -> None:
     (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
     (await bob.ask("GET", "/v1/users/ada/posts")).refused(404, "not_found")
@@ -138,9 +146,7 @@ async def is_gone(ada: Person, bob: Person, post: Any) -> None:
     assert not [each for each in (await bob.feed()).items if each.author.id == ada.id]
     assert not [actor for each in await bob.notifications() for actor in each.actors if actor.id == ada.id]
     (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
-    for name in ("ada", ada.email, f"@{ada.id}", "@ada"):
-        answer = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
-        answer.refused(401, "invalid_credentials")
+    await is_nobody(ada)
     assert (await ada.refresh()).status == 401
 
 
