@@ -27,7 +27,7 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
 
 @service.get("/v1/users/me/activity")
 async def get_activity(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Activities:
-    """What happened to your account in the last 90 days, and where it came from; the newest first.
+    """List what happened to your account in the last 90 days, and from which address and device, the newest first.
 
     Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
     kind up to 50 a day are kept.

@@ -85,6 +85,6 @@ async def _account(tx: Transaction, username: str) -> Document:
 
 
 def _as_read(user: Document) -> Document:
-    """What an account matches while nobody else suspends it or lifts that."""
+    """The condition that an account fulfils while nobody else suspends it or lifts that."""
     unchanged = {name: user.get(name) for name in ("suspended_at", hidden_counts.MARK)}
     return {"_id": user["_id"], "deleted_at": None, **unchanged}

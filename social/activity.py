@@ -28,7 +28,7 @@ AHEAD = timedelta(minutes=1)  # that an event's clock may be; a time further ahe
 
 
 class Client(NamedTuple):
-    """Where a request comes from, as the person will see it in the lists of their sessions and activity."""
+    """The address and device of a request, as its person sees them in the lists of their sessions and activity."""
 
     ip: str | None = None
     device: str | None = None
@@ -38,7 +38,7 @@ UNKNOWN = Client()
 
 
 class Entry(NamedTuple):
-    """What an event tells, with its id and time."""
+    """An `ActivityNoted` event with its id and time."""
 
     id: str
     at: datetime
@@ -95,7 +95,7 @@ def _row(entry: Entry) -> Document:
 
 
 async def page(mongo: Mongo, owner: str, *, cursor: str | None, limit: int) -> Activities:
-    """What happened to one's own account, the newest first."""
+    """Return a page of a person's own log, the newest entry first."""
     found = await MINE.page(mongo, {"user_id": owner}, Asked(owner, cursor, limit))
     people = await users.refs(mongo, {row["about"] for row in found.items if "about" in row})
     items = [

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from social import entities, names, words
 from social.folding import RULES
@@ -50,7 +51,7 @@ async def _came(mongo: Mongo, row_id: str, at: str) -> None:
 async def _posts(mongo: Mongo, rows: Sequence[Document]) -> None:
     for at in range(0, len(rows), BATCH):
         ids = [row["_id"] for row in rows[at : at + BATCH]]
-        await mongo.transact(lambda tx, ids=ids: _read_again(tx, ids), timeout_s=TIMEOUT_S)  # type: ignore[misc]
+        await mongo.transact(partial(_read_again, ids=ids), timeout_s=TIMEOUT_S)
 
 
 async def _read_again(tx: Transaction, ids: Sequence[str]) -> None:
@@ -70,7 +71,7 @@ async def _people(mongo: Mongo, rows: Sequence[Document]) -> None:
     ids = [row["_id"] for row in rows if row.get("words") != _words(row)]
     for at in range(0, len(ids), BATCH):
         some = ids[at : at + BATCH]
-        await asyncio.gather(*(mongo.transact(lambda tx, each=each: _name_again(tx, each)) for each in some))  # type: ignore[misc]
+        await asyncio.gather(*(mongo.transact(partial(_name_again, user_id=each)) for each in some))
 
 
 async def _name_again(tx: Transaction, user_id: str) -> None:

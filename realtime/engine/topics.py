@@ -1,4 +1,4 @@
-"""Who hears which topic, for the few websockets that the transport's own publish does not serve."""
+"""The topics of the few websockets that the transport's own publish does not serve."""
 
 from realtime.engine.session import Session
 

@@ -1,4 +1,4 @@
-"""One HTTP request on native uWebSockets, from its headers to its answer or its upgrade."""
+"""HTTP requests on native uWebSockets, from their headers to their answer or upgrade."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ class Opening:
 
 
 class NativeExchange(Exchange):
-    """One HTTP request. The native response is the connection itself, so it is let go before it is answered."""
+    """An HTTP request. Its native response is the connection itself, so it is let go before it is answered."""
 
     __slots__ = ("_number", "_res", "_will_close", "chunks", "engine", "size", "whole")
 

@@ -319,7 +319,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened to your account in the last 90 days, and where it came from; the newest first
+         * List what happened to your account in the last 90 days, and from which address and device, the newest first
          * @description Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
          *     kind up to 50 a day are kept.
          */
