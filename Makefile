@@ -13,7 +13,7 @@ run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
 cluster: packages-run ## the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
-	@exec $(VENV_PYTHON) -m embedded.cluster
+	@exec $(VENV_PYTHON) -m devtools.cluster
 
 test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
 	@sh tests/install-servers.sh
@@ -25,7 +25,7 @@ IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder # on two cores: while
 soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
-SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/test_feeds_model.py tests/realtime/test_lossy_network.py tests/realtime/test_dropping_networks.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
+SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/feeds/test_timelines_model.py tests/realtime/test_lossy_network.py tests/realtime/test_dropping_networks.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
 load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
 	@sh tests/install-servers.sh
@@ -50,7 +50,7 @@ chaos: packages-dev ## kill one part of a cluster after the other under load, an
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/ again
-	$(VENV_PYTHON) -m embedded.documents
+	$(VENV_PYTHON) -m devtools.generate.documents
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash

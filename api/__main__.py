@@ -1,7 +1,7 @@
 """`python -m api`: the REST API."""
 
 from api.app import main, prepare
-from social.infra.process import run
+from social.infra.process.process import run
 
 if __name__ == "__main__":
     run(main, prepare)

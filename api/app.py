@@ -22,27 +22,28 @@ from api import (
     search,
     users,
 )
-from api.docs import add_docs
+from api.docs.pages import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
-from social.auth import Checks, Keys
+from social.accounts.login import Checks, Keys
 from social.contracts.problems import Unavailable
-from social.infra import logs, process, tracing
-from social.infra.admission import Admission, Insistent
-from social.infra.allowed_origins import AllowedOrigins
-from social.infra.blobs import blobs, check_store
-from social.infra.health import Health
-from social.infra.keyfiles import JWKS
-from social.infra.passwords import Passwords
-from social.infra.proxies import Proxies
-from social.infra.settings import StartError, load
-from social.infra.starting import wait_on_port
-from social.infra.tokens import RefreshTokens, Signer, Verifier
-from social.infra.watching import watch_servers
-from social.infra.wiring import Social
-from social.media import Studio
-from social.pictures.decoding import Decoders
+from social.infra.files.blobs import blobs, check_store
+from social.infra.files.pictures.decoding import Decoders
+from social.infra.observe import logs, tracing
+from social.infra.observe.watching import watch_servers
+from social.infra.process import process
+from social.infra.process.admission import Admission, Insistent
+from social.infra.process.health import Health
+from social.infra.process.plaza import Social
+from social.infra.process.proxies import Proxies
+from social.infra.process.settings import StartError, load
+from social.infra.process.starting import wait_on_port
+from social.infra.security.allowed_origins import AllowedOrigins
+from social.infra.security.keyfiles import JWKS
+from social.infra.security.passwords import Passwords
+from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.posts.media import Studio
 
 log = logs.get("api")
 

@@ -5,7 +5,8 @@ from typing import Any
 from api.clients import client
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import accounts, auth, credentials, sessions
+from social.accounts import credentials, lifecycle, sessions
+from social.accounts import login as auth
 from social.contracts.auth import (
     ChangeEmail,
     ChangePassword,
@@ -134,7 +135,7 @@ async def delete_me(request: Request, body: DeleteAccount) -> None:
     It is gone for everybody at once: all sessions end, and your posts, comments, likes and follows go with you. The
     e-mail address is free again; the username is never given to anybody else.
     """
-    await accounts.delete(request.social, request.checks, body, by=request.user_id)
+    await lifecycle.delete(request.social, request.checks, body, by=request.user_id)
 
 
 @service.get("/.well-known/jwks.json", auth=False)

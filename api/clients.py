@@ -1,8 +1,8 @@
 """Who is at the other end of a login: the address it comes from and the device it names."""
 
 from api.http import Request
-from social.activity import Client
 from social.contracts.people import clean_device
+from social.people.activity import Client
 
 LONGEST_USER_AGENT = 200
 

@@ -2,10 +2,10 @@
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import comments
 from social.contracts.base import Id
 from social.contracts.comments import Comment, Comments, EditComment, NewComment, Sort
 from social.contracts.problems import Forbidden, NotFound, PreconditionFailed
+from social.posts import comments
 
 service = Service("comments", "Comments on posts, and replies to them")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from social.infra.revisions import WHATEVER, Expected
+from social.infra.store.revisions import WHATEVER, Expected
 
 PACKED = "-gzip"  # ends the tag of a body that travels compressed: other bytes, so by the letter another strong tag
 

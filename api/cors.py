@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from api.compression import vary
-from social.infra.allowed_origins import AllowedOrigins, Asked
+from social.infra.security.allowed_origins import AllowedOrigins, Asked
 
 ORIGINS = web.AppKey("origins", AllowedOrigins)
 # Beside those that every page may send and read.

@@ -3,9 +3,9 @@
 from api.clients import client
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import blocks, follows, mutes, requests
 from social.contracts.people import FollowState, People, Relationship, Username
 from social.contracts.problems import NotFound
+from social.people import blocks, follows, mutes, requests
 
 service = Service("follows", "Who follows, blocks and mutes whom")
 

@@ -22,8 +22,8 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import metrics
-from social.pictures.decoding import is_picture, refused
+from social.infra.files.pictures.decoding import is_picture, refused
+from social.infra.observe import metrics
 
 MOST_FILE = 10 * 1024 * 1024
 MOST_BODY = MOST_FILE + 64 * 1024  # with what is around the file

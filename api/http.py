@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from api import compression, conditional, cors, limits
 from api.proxies import client_ip, prefix
 from api.routing import OUTSIDE, Route
-from social.auth import Checks, Keys
+from social.accounts.login import Checks, Keys
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
 from social.contracts.problems import (
@@ -35,13 +35,16 @@ from social.contracts.problems import (
     ValidationFailed,
     wrong_fields,
 )
-from social.infra import clock, evened, logs, metrics, paging, tracing
-from social.infra.admission import Admission, Insistent, Overloaded
-from social.infra.revisions import Expected
-from social.infra.settings import StartError
-from social.infra.tokens import Access, mistake
-from social.infra.wiring import Once, Social
-from social.media import Studio
+from social.infra import clock
+from social.infra.observe import logs, metrics, tracing
+from social.infra.process import even_times
+from social.infra.process.admission import Admission, Insistent, Overloaded
+from social.infra.process.plaza import Once, Social
+from social.infra.process.settings import StartError
+from social.infra.security.tokens import Access, mistake
+from social.infra.store import paging
+from social.infra.store.revisions import Expected
+from social.posts.media import Studio
 
 log = logs.get("http")
 
@@ -236,7 +239,7 @@ async def _answer(
         if isinstance(error, Overloaded):
             await request.app[INSISTENT].refused(request.transport)
         if isinstance(error, NotFound) and USER_ID in request:  # whether it is hidden, or was never there
-            await evened.up_to(evened.FINE_S, began)
+            await even_times.up_to(even_times.FINE_S, began)
         return _problem(request, _refusal(request, error))
 
 

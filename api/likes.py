@@ -2,12 +2,12 @@
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import likes
 from social.contracts.base import Id
 from social.contracts.comments import CommentLikeState
 from social.contracts.people import People
 from social.contracts.posts import LikeState
 from social.contracts.problems import NotFound
+from social.posts import likes
 
 service = Service("likes", "Likes on posts and comments")
 

@@ -6,9 +6,9 @@ from api.proxies import client_ip
 from api.routing import Route
 from api.settings import RestSettings
 from social.contracts.problems import RateLimited
-from social.infra import metrics
-from social.infra.limits import Limiter, Rate, Verdict, origin
-from social.infra.redis import Redis
+from social.infra.observe import metrics
+from social.infra.redis.limits import Limiter, Rate, Verdict, origin
+from social.infra.redis.redis import Redis
 
 LIMITER = web.AppKey("limiter", Limiter)
 RATES = web.AppKey("rates", dict[str, Rate])

@@ -8,10 +8,10 @@ from api import forms, pictures
 from api.http import Request
 from api.pictures import Picture
 from api.routing import Service
-from social import media
 from social.contracts.base import Id
 from social.contracts.media import EditMedia, MediaRef, NewMedia
 from social.contracts.problems import Forbidden, MediaInUse, NotFound, RangeNotSatisfiable, TooManyUnused
+from social.posts import media
 
 service = Service("media", "Pictures")
 

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import notifications, preferences, replay
 from social.contracts.messages import SyncAnswer
 from social.contracts.notifications import EditPreferences, Notifications, Preferences, Read, Unread
+from social.notifications import preferences, reading, replay
 
 service = Service("notifications", "What you are told about")
 
@@ -16,19 +16,19 @@ service = Service("notifications", "What you are told about")
 @service.get("/v1/notifications")
 async def get_notifications(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Notifications:
     """Your notifications, last changed first, with the stream offset they correspond to."""
-    return await notifications.page(request.social.mongo, recipient=request.user_id, cursor=cursor, limit=limit)
+    return await reading.page(request.social.mongo, recipient=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/notifications/unread-count")
 async def get_unread_count(request: Request) -> Unread:
     """How many notifications are unread."""
-    return await notifications.unread(request.social.mongo, request.user_id)
+    return await reading.unread(request.social.mongo, request.user_id)
 
 
 @service.post("/v1/notifications/read")
 async def read_notifications(request: Request, body: Read) -> Unread:
     """Mark as read: some ids, or everything up to a time. Your other devices hear of it."""
-    return await notifications.read(request.social, body, by=request.user_id)
+    return await reading.read(request.social, body, by=request.user_id)
 
 
 @service.get("/v1/notifications/preferences")

@@ -13,9 +13,9 @@ from aiohttp.abc import AbstractStreamWriter
 from api import conditional
 from social.contracts.media import Mime
 from social.contracts.problems import Problem, RangeNotSatisfiable
-from social.infra import logs
-from social.infra.blobs import Blobs
-from social.media import Shown
+from social.infra.files.blobs import Blobs
+from social.infra.observe import logs
+from social.posts.media import Shown
 
 log = logs.get("pictures")
 

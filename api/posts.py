@@ -6,11 +6,11 @@ from pydantic import Field
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import bookmarks, edits, posts, reposts
 from social.contracts.base import Id
 from social.contracts.people import Username
 from social.contracts.posts import BookmarkState, EditPost, NewPost, Post, Posts, RepostState, Revisions
 from social.contracts.problems import Forbidden, NotFound
+from social.posts import bookmarks, edits, publishing, reposts
 
 service = Service("posts", "Posts")
 
@@ -24,14 +24,14 @@ async def create_post(request: Request, body: NewPost) -> Post:
     The people it names with @ are told, and it is listed under its #hashtags.
     """
     return await request.social.commit_once(
-        request.once, posts.publish, body.text, by=request.user_id, visible_to=body.visibility, showing=body.media
+        request.once, publishing.publish, body.text, by=request.user_id, visible_to=body.visibility, showing=body.media
     )
 
 
 @service.get("/v1/posts/{post_id}", raises=(NotFound,))
 async def get_post(request: Request, post_id: Id) -> Post:
     """One post."""
-    return await posts.get(request.social.mongo, post_id, viewer=request.user_id)
+    return await publishing.get(request.social.mongo, post_id, viewer=request.user_id)
 
 
 @service.patch("/v1/posts/{post_id}", if_match=True, raises=(NotFound, Forbidden))
@@ -49,7 +49,7 @@ async def get_post_history(request: Request, post_id: Id, cursor: Cursor = None,
 @service.delete("/v1/posts/{post_id}", raises=(NotFound, Forbidden))
 async def delete_post(request: Request, post_id: Id) -> None:
     """Delete your post, with its comments and likes."""
-    await request.social.commit(posts.delete, post_id, by=request.user_id)
+    await request.social.commit(publishing.delete, post_id, by=request.user_id)
 
 
 @service.put("/v1/posts/{post_id}/repost", raises=(NotFound, Forbidden))
@@ -88,10 +88,12 @@ async def get_bookmarks(request: Request, cursor: Cursor = None, limit: Limit = 
 @service.get("/v1/users/{username}/posts", raises=(NotFound,))
 async def get_posts_of_user(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """Somebody's posts, newest first."""
-    return await posts.by_author(request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await publishing.by_author(
+        request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit
+    )
 
 
 @service.get("/v1/hashtags/{tag}/posts", raises=(NotFound,))
 async def get_posts_of_hashtag(request: Request, tag: Tag, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """Posts with a hashtag, newest first, whatever case and width it is written in."""
-    return await posts.by_tag(request.social.mongo, tag, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await publishing.by_tag(request.social.mongo, tag, viewer=request.user_id, cursor=cursor, limit=limit)

@@ -2,9 +2,9 @@
 
 from api.http import Request
 from api.routing import Service
-from social import reports
 from social.contracts.problems import AlreadyReported, NotFound, RateLimited
 from social.contracts.reports import NewReport, Report
+from social.ops import reports
 
 service = Service("reports", "Telling the operator")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 from social.contracts.problems import Problem
-from social.infra.admission import Priority
+from social.infra.process.admission import Priority
 
 Handler = Callable[..., Awaitable[Any]]
 Limit = Literal["login", "register", "reset", "upload"]
@@ -18,7 +18,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
-# What is let in when there is too much to do: social/infra/admission.py. Reads of lists go first, repairs last.
+# What is let in when there is too much to do: social/infra/process/admission.py. Reads of lists go first, repairs last.
 BULK = frozenset(("feeds", "search", "media"))
 ESSENTIAL = frozenset(("auth", "notifications"))
 OUTSIDE = frozenset(("auth", "media"))  # these wait for password hashes and bodies, which says nothing of the load

@@ -6,10 +6,10 @@ from pydantic import Field
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import post_search
-from social import search as people_search
 from social.contracts.people import People
 from social.contracts.posts import Found
+from social.people import search as people_search
+from social.posts import search as post_search
 
 service = Service("search", "Finding people and posts")
 

@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from social.infra.blobs import MediaSettings
-from social.infra.limits import PER_PERSON, Limit, Rate
-from social.infra.settings import Connections, Networks, Origins, listed
+from social.infra.files.blobs import MediaSettings
+from social.infra.process.settings import Connections, Networks, Origins, listed
+from social.infra.redis.limits import PER_PERSON, Limit, Rate
 
 SERVICES = (
     *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),

@@ -2,10 +2,10 @@
 
 from api.http import Cursor, Limit, Request
 from api.routing import Service
-from social import activity, people, profiles, users
 from social.contracts.activity import Activities
 from social.contracts.people import EditProfile, Me, Profile, Username
 from social.contracts.problems import NotFound
+from social.people import activity, pages, profiles, users
 
 service = Service("users", "People")
 
@@ -38,4 +38,4 @@ async def get_activity(request: Request, cursor: Cursor = None, limit: Limit = 2
 @service.get("/v1/users/{username}", raises=(NotFound,))
 async def get_user(request: Request, username: Username) -> Profile:
     """Somebody's profile, and how they and you stand to each other."""
-    return await people.profile(request.social.mongo, username, viewer=request.user_id)
+    return await pages.profile(request.social.mongo, username, viewer=request.user_id)

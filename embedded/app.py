@@ -17,23 +17,25 @@ from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social.auth import Keys
-from social.infra import logs, process, redis, tracing
-from social.infra.blobs import MediaSettings, blobs
-from social.infra.broker import Broker
-from social.infra.health import Health
-from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
-from social.infra.mailer import MailSettings
-from social.infra.mongo import Mongo
-from social.infra.outbox import Outbox
-from social.infra.passwords import Passwords
-from social.infra.rabbit import RabbitBroker
-from social.infra.settings import StartError, load
-from social.infra.starting import migrated
-from social.infra.tokens import RefreshTokens, Signer, Verifier
-from social.infra.watching import watch_servers
-from social.infra.wiring import Social
-from social.refolding import refold
+from social.accounts.login import Keys
+from social.infra.broker.broker import Broker
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.files.blobs import MediaSettings, blobs
+from social.infra.files.mailer import MailSettings
+from social.infra.observe import logs, tracing
+from social.infra.observe.watching import watch_servers
+from social.infra.process import process
+from social.infra.process.health import Health
+from social.infra.process.plaza import Social
+from social.infra.process.settings import StartError, load
+from social.infra.process.starting import migrated
+from social.infra.redis import redis
+from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+from social.infra.security.passwords import Passwords
+from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.store.mongo import Mongo
+from social.ops.refolding import refold
 from workers.mail import Post
 
 log = logs.get("embedded")

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from social.contracts.codec import encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
-from social.infra import clock, logs
-from social.infra.broker import RETRY_DELAYS_S, Deliveries, Delivery
-from social.infra.members import Members
-from social.infra.mongo import Mongo
-from social.infra.outbox import Outbox
+from social.infra import clock
+from social.infra.broker.broker import RETRY_DELAYS_S, Deliveries, Delivery
+from social.infra.broker.outbox import Outbox
+from social.infra.observe import logs
+from social.infra.store.members import Members
+from social.infra.store.mongo import Mongo
 
 log = logs.get("broker")
 

@@ -8,8 +8,7 @@ from pydantic import Field
 from api.settings import RestSettings
 from embedded.store_programs import EmbeddedStore
 from social.feeds import FANOUT_LIMIT
-from social.infra.limits import Limit, Rate
-from social.infra.settings import (
+from social.infra.process.settings import (
     PARTITIONS,
     AmqpUrl,
     LogSettings,
@@ -18,6 +17,7 @@ from social.infra.settings import (
     RedisUrl,
     TraceSettings,
 )
+from social.infra.redis.limits import Limit, Rate
 
 # Pages of this machine: the system's own, and those of development servers (Vite, Next, …), whatever their port.
 LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]

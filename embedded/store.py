@@ -16,9 +16,9 @@ from embedded import store_programs
 from embedded.store_check import answers_errors, frees_unique_values
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
-from social.infra import logs
-from social.infra.mongo import Mongo
-from social.infra.settings import StartError
+from social.infra.observe import logs
+from social.infra.process.settings import StartError
+from social.infra.store.mongo import Mongo
 
 log = logs.get("store")
 

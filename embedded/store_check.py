@@ -6,7 +6,7 @@ import struct
 import bson
 from pymongo.errors import DuplicateKeyError
 
-from social.infra.mongo import Mongo
+from social.infra.store.mongo import Mongo
 
 DATABASE = "plaza_store_check"
 PROBE_S = 2.0

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
-from social.infra.settings import StartError
+from social.infra.process.settings import StartError
 
 RUST = "secantusd-rs"
 

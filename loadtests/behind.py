@@ -42,7 +42,7 @@ def kill_gateway(nodes: Sequence[str]) -> str:
 
 def gateways() -> dict[str, int]:
     """The process of each gateway of the cluster whose data are in PLAZA_VAR; raises NotOurs."""
-    asked = [sys.executable, "-m", "embedded.cluster", "status"]
+    asked = [sys.executable, "-m", "devtools.cluster", "status"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotOurs((done.stderr + done.stdout).strip().rpartition("\n")[2])
@@ -63,7 +63,7 @@ def store_url() -> str:
 
 async def _seed(username: str, count: int) -> None:
     from loadtests.benchmarks.system import follow, people
-    from social.infra.mongo import Mongo
+    from social.infra.store.mongo import Mongo
 
     mongo = Mongo(store_url(), os.environ.get("MONGO_DATABASE", "plaza"))
     star = await mongo.one("users", {"username": username}, {"_id": 1})

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from embedded.cluster.server import leash
+from devtools.cluster.server import leash
 from loadtests import documents, tables
 from loadtests.load import draw
 from loadtests.origin import commit, machine

@@ -2,7 +2,7 @@
 
     python loadtests/chaos.py [--people 16] [--seconds 15] [--write]
 
-Starts `python -m embedded.cluster` in a folder of its own, with a document store that gives up the transaction of a
+Starts `python -m devtools.cluster` in a folder of its own, with a document store that gives up the transaction of a
 dead process after 15 s, as compose.yml's MongoDB does (another store where MONGO_URL names it). For each line of the
 table a new crowd posts, comments and likes, half over REST and half over websockets, each write tried again under one
 key until it is answered; a second in, something is killed with SIGKILL, and the crowd goes on. Afterwards everything
@@ -54,7 +54,7 @@ def killed(*names: str) -> Harm:
 
 
 async def rolled(cluster: Cluster) -> None:
-    """`python -m embedded.cluster roll`."""
+    """`python -m devtools.cluster roll`."""
     ended = await cluster.told("roll")
     assert ended.code == 0, ended
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pymongo
 
-from embedded.cluster.settings import DocumentSettings
+from devtools.cluster.settings import DocumentSettings
 from embedded.store import Store
-from social.infra.settings import StartError, load
+from social.infra.process.settings import StartError, load
 
 
 class Documents(NamedTuple):

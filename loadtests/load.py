@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.table import Table
 
-from embedded.cluster.ports import free_ports
-from embedded.cluster.server import leash
+from devtools.cluster.ports import free_ports
+from devtools.cluster.server import leash
 from loadtests import charts, target
 from loadtests.documents import chosen, told
 
@@ -51,7 +51,7 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
         environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
         process = subprocess.Popen(
-            [*leash(), sys.executable, "-m", "embedded.cluster"],
+            [*leash(), sys.executable, "-m", "devtools.cluster"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

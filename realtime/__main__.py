@@ -4,13 +4,13 @@ from pydantic import SecretStr
 
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
-from social.infra import logs, tracing
-from social.infra.process import Tasks, run
-from social.infra.settings import StartError, load
-from social.infra.starting import wait_on_port
-from social.infra.tokens import Verifier
-from social.infra.watching import watch_servers
-from social.infra.wiring import Social
+from social.infra.observe import logs, tracing
+from social.infra.observe.watching import watch_servers
+from social.infra.process.plaza import Social
+from social.infra.process.process import Tasks, run
+from social.infra.process.settings import StartError, load
+from social.infra.process.starting import wait_on_port
+from social.infra.security.tokens import Verifier
 
 
 def _verifier(settings: Settings) -> Verifier:

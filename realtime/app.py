@@ -9,31 +9,32 @@ from typing import Any
 import realtime.events  # noqa: F401 - registers what clients may send
 from realtime import resume
 from realtime.background import Background
-from realtime.cluster import Cluster
 from realtime.connect import Connecting
 from realtime.delivery import Delivery
 from realtime.dispatch import Ack, dispatch
-from realtime.doors import Doors
+from realtime.hidden_authors import Sight
 from realtime.presence import Presences
+from realtime.redis_bridge import CHANNEL, Stock
+from realtime.redis_channels import Cluster
 from realtime.resume import Left, Pids
-from realtime.server import CLIENT_DISCONNECT, SERVER_DISCONNECT, Departure
-from realtime.session import Session, Sessions
+from realtime.room_access import Doors
 from realtime.settings import GatewaySettings
-from realtime.sight import Sight
-from realtime.stock import CHANNEL, Stock
+from realtime.socketio.server import CLIENT_DISCONNECT, SERVER_DISCONNECT, Departure
+from realtime.sockets import Session, Sessions
 from realtime.transport import Transport
 from social.contracts.auth import SessionEnd
 from social.contracts.messages import SessionRenewed
 from social.contracts.problems import NotAuthenticated, Unavailable
 from social.contracts.pushes import Drain, SessionEnded, frame, user_room
-from social.infra import clock, logs, metrics
-from social.infra.admission import Admission
-from social.infra.health import Health
-from social.infra.limits import Limiter
-from social.infra.process import Tasks
-from social.infra.redis import AWAY
-from social.infra.tokens import LEEWAY, Verifier
-from social.infra.wiring import Social
+from social.infra import clock
+from social.infra.observe import logs, metrics
+from social.infra.process.admission import Admission
+from social.infra.process.health import Health
+from social.infra.process.plaza import Social
+from social.infra.process.process import Tasks
+from social.infra.redis.limits import Limiter
+from social.infra.redis.redis import AWAY
+from social.infra.security.tokens import LEEWAY, Verifier
 
 log = logs.get("gateway")
 

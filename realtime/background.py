@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from social.infra import logs
+from social.infra.observe import logs
 
 log = logs.get("background")
 

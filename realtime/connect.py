@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from realtime import resume
-from realtime.engine.sio_packets import UNREADABLE
 from realtime.limits import Bucket
 from realtime.resume import Pid
-from realtime.server import Admission, ConnectionRefused
-from realtime.session import Session
-from social import replay, streams
+from realtime.socketio.packets import UNREADABLE
+from realtime.socketio.server import Admission, ConnectionRefused
+from realtime.sockets import Session
 from social.contracts.auth import SessionEnd
 from social.contracts.problems import MalformedJson, NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
-from social.infra import clock, logs, metrics
-from social.infra.redis import AWAY
-from social.infra.settings import StartError
-from social.infra.tokens import mistake, refusal
+from social.infra import clock
+from social.infra.observe import logs, metrics
+from social.infra.process.settings import StartError
+from social.infra.redis.redis import AWAY
+from social.infra.security.tokens import mistake, refusal
+from social.notifications import replay, streams
 
 if TYPE_CHECKING:
     from realtime.app import Gateway

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from realtime.background import Background
-from realtime.session import MOST_HELD, Session, Sessions
-from social import replay, streams
+from realtime.sockets import MOST_HELD, Session, Sessions
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, offset
-from social.infra import logs, metrics, tracing
-from social.infra.mongo import Mongo
+from social.infra.observe import logs, metrics, tracing
+from social.infra.store.mongo import Mongo
+from social.notifications import replay, streams
 
 log = logs.get("delivery")
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from realtime.engine.sio_packets import UNREADABLE
-from realtime.session import Session
+from realtime.socketio.packets import UNREADABLE
+from realtime.sockets import Session
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import (
     MalformedJson,
@@ -19,10 +19,12 @@ from social.contracts.problems import (
     unexpected,
     wrong_fields,
 )
-from social.infra import clock, evened, logs, metrics, tracing
-from social.infra.admission import Priority
-from social.infra.settings import StartError
-from social.infra.wiring import Once
+from social.infra import clock
+from social.infra.observe import logs, metrics, tracing
+from social.infra.process import even_times
+from social.infra.process.admission import Priority
+from social.infra.process.plaza import Once
+from social.infra.process.settings import StartError
 
 log = logs.get("events")
 
@@ -82,7 +84,7 @@ async def _answer(
                 data = await HANDLERS[event](session, message)
     except Exception as error:
         if isinstance(error, NotFound):  # whether it is hidden, or was never there
-            await evened.up_to(evened.FINE_S, began)
+            await even_times.up_to(even_times.FINE_S, began)
         problem = _problem(error, name)
         return {"ok": False, "problem": problem.body(logs.request_id())}, problem.code
     return {"ok": True, "data": data}, "ok"

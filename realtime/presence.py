@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from realtime.cluster import Cluster
-from realtime.server import Server
-from realtime.session import Sessions
+from realtime.redis_channels import Cluster
+from realtime.socketio.server import Server
+from realtime.sockets import Sessions
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Presence, frame, presence_room
-from social.infra import clock, logs
-from social.infra.pushing import Hint, Pushes
-from social.infra.redis import AWAY, Redis
+from social.infra import clock
+from social.infra.observe import logs
+from social.infra.redis.pushing import Hint, Pushes
+from social.infra.redis.redis import AWAY, Redis
 
 log = logs.get("presence")
 

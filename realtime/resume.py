@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import parse_offset
 from social.infra import clock
-from social.infra.redis import Redis
+from social.infra.redis.redis import Redis
 
 PID_LIVES_S = 7 * 24 * 3600
 LONGEST_PID = 512

@@ -4,14 +4,14 @@ import os
 from collections.abc import Awaitable, Callable
 
 from realtime.engine import Options, Page, Request, choose
-from realtime.server import Authorize, Departure, Server
 from realtime.settings import GatewaySettings
-from social.infra import metrics
-from social.infra.allowed_origins import AllowedOrigins, Asked
-from social.infra.health import Health
-from social.infra.limits import origin
-from social.infra.proxies import Proxies
-from social.infra.settings import StartError
+from realtime.socketio.server import Authorize, Departure, Server
+from social.infra.observe import metrics
+from social.infra.process.health import Health
+from social.infra.process.proxies import Proxies
+from social.infra.process.settings import StartError
+from social.infra.redis.limits import origin
+from social.infra.security.allowed_origins import AllowedOrigins, Asked
 
 Departed = Callable[[Departure], None]
 

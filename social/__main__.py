@@ -12,13 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from social import accounts, activity, backlog, doctor, parked, recount, reports, restoring
+from social.accounts import lifecycle
 from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
-from social.infra import clock, keyfiles, starting
-from social.infra.mongo import Mongo
-from social.infra.settings import StartError, StoreSettings, load
-from social.refolding import refold
+from social.infra import clock
+from social.infra.process import starting
+from social.infra.process.settings import StartError, StoreSettings, load
+from social.infra.security import keyfiles
+from social.infra.store.mongo import Mongo
+from social.ops import backlog, doctor, parked, recount, reports, restoring
+from social.ops.refolding import refold
+from social.people import activity
 
 PAUSE_S = 5
 
@@ -146,7 +150,7 @@ def _with_store(
 
 
 async def _demo(arguments: argparse.Namespace) -> int:
-    from social import demo  # and the clients it needs: nobody else is to wait for them
+    from social.ops import demo  # and the clients it needs: nobody else is to wait for them
 
     return await demo.main(arguments)
 
@@ -249,10 +253,10 @@ async def _restored(mongo: Mongo, arguments: argparse.Namespace) -> None:
 async def _suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:
     username = arguments.username.strip().lower()
     if arguments.lift:
-        await accounts.lift(mongo, username)
+        await lifecycle.lift(mongo, username)
         show(f"{username} can log in again")
     else:
-        await accounts.suspend(mongo, username, arguments.reason)
+        await lifecycle.suspend(mongo, username, arguments.reason)
         show(f"{username} is suspended; sessions and sockets end within two seconds")
 
 

@@ -22,7 +22,7 @@ from support.plaza import Plaza, system
 from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer
 from support.stores import chosen
 
-from embedded.cluster.server import Server
+from devtools.cluster.server import Server
 from workers import sweeper
 
 MEMORY = Path("/dev/shm")

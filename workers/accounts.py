@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
-from social import forgetting
+from social.accounts import erasure
 from social.contracts.events import AccountDeleted, ForgettingContinued, Group
 from social.contracts.pushes import presence_room
-from social.infra import clock, logs
-from social.infra.inbox import Happened, once
-from social.infra.mongo import Transaction
-from social.infra.redis import AWAY
-from social.infra.wiring import Social
+from social.infra import clock
+from social.infra.broker.inbox import Happened, once
+from social.infra.observe import logs
+from social.infra.process.plaza import Social
+from social.infra.redis.redis import AWAY
+from social.infra.store.mongo import Transaction
 
 log = logs.get("accounts")
 
@@ -28,18 +29,18 @@ async def handle(social: Social, happened: Sequence[Happened]) -> None:
 
 async def forget(social: Social, happened: Happened, user_id: str, *, last_look: bool) -> None:
     """Take out one piece; when nothing is left, look once more after all that was under way has ended."""
-    deleted_at = await forgetting.deleted_at(social.mongo, user_id)
+    deleted_at = await erasure.deleted_at(social.mongo, user_id)
     if deleted_at is None:
         return
     if last_look:
-        left = deleted_at + forgetting.SETTLES - clock.now()
-        await asyncio.sleep(min(left, forgetting.SETTLES).total_seconds())
+        left = deleted_at + erasure.SETTLES - clock.now()
+        await asyncio.sleep(min(left, erasure.SETTLES).total_seconds())
 
     async def record(tx: Transaction, _: Sequence[Happened]) -> None:
-        if await forgetting.some(tx, user_id):
+        if await erasure.some(tx, user_id):
             tx.record(ForgettingContinued(user_id=user_id))
         elif last_look:
-            await forgetting.bury(tx, user_id)
+            await erasure.bury(tx, user_id)
         else:
             tx.record(ForgettingContinued(user_id=user_id, last_look=True))
 

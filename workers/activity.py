@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from social import activity
-from social.activity import Entry
 from social.contracts.events import ActivityNoted
-from social.infra.inbox import Happened
-from social.infra.wiring import Social
+from social.infra.broker.inbox import Happened
+from social.infra.process.plaza import Social
+from social.people import activity
+from social.people.activity import Entry
 
 
 async def handle(social: Social, happened: Sequence[Happened]) -> None:

@@ -7,14 +7,15 @@ from aiohttp import web
 
 from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
-from social.infra import logs, process, tracing
-from social.infra.blobs import Blobs, blobs, check_store
-from social.infra.health import Health
-from social.infra.process import Tasks
-from social.infra.settings import check_folder, load
-from social.infra.starting import wait_for_schema
-from social.infra.watching import watch_servers
-from social.infra.wiring import Social
+from social.infra.files.blobs import Blobs, blobs, check_store
+from social.infra.observe import logs, tracing
+from social.infra.observe.watching import watch_servers
+from social.infra.process import process
+from social.infra.process.health import Health
+from social.infra.process.plaza import Social
+from social.infra.process.process import Tasks
+from social.infra.process.settings import check_folder, load
+from social.infra.process.starting import wait_for_schema
 from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import Post
 from workers.runner import Consumer

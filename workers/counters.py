@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social import comments, hidden_counts, posts, recount, users
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
@@ -28,10 +27,13 @@ from social.contracts.events import (
 )
 from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
-from social.infra.inbox import Happened, once
-from social.infra.mongo import Transaction
-from social.infra.pushing import Hint
-from social.infra.wiring import Social
+from social.infra.broker.inbox import Happened, once
+from social.infra.process.plaza import Social
+from social.infra.redis.pushing import Hint
+from social.infra.store.mongo import Transaction
+from social.ops import recount
+from social.people import hidden_counts, users
+from social.posts import comments, publishing, suspension
 
 Delta = hidden_counts.Delta
 
@@ -73,7 +75,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
             if each.at > counted.get((collection, document_id), clock.EPOCH):
                 folded[collection, document_id][name] += by
         if isinstance(each.event, SuspensionCounted):
-            found, further = await hidden_counts.some(tx, each.event)
+            found, further = await suspension.some(tx, each.event)
             for collection, document_id, name, by in found:
                 folded[collection, document_id][name] += by
             if further is not None:
@@ -150,14 +152,14 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
 async def announce_hidden(social: Social, happened: Happened, event: SuspensionCounted) -> None:
     """Push the counts that leave somebody out from now on, or have them again."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
-    for collection, document_id, _, _ in (await hidden_counts.some(social.mongo, event))[0]:
+    for collection, document_id, _, _ in (await suspension.some(social.mongo, event))[0]:
         touched[collection][document_id] = _Since.of(happened)
     await _push_counts(social, touched)
 
 
 async def _push_counts(social: Social, touched: Mapping[str, Mapping[str, _Since]]) -> None:
     if at := touched["posts"]:
-        folded = await posts.many_stats(social.mongo, at)
+        folded = await publishing.many_stats(social.mongo, at)
         await social.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched["comments"]:
         told = await comments.many_stats(social.mongo, at)

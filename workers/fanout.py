@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from social import feeds, posts, users, visibility
+from social import feeds
 from social.contracts.events import (
     Event,
     FanOutContinued,
@@ -18,9 +18,11 @@ from social.contracts.events import (
 from social.contracts.pushes import PostGone, post_room, user_room
 from social.feeds import Repost
 from social.infra import clock
-from social.infra.inbox import Happened, once
-from social.infra.mongo import Transaction
-from social.infra.wiring import Social
+from social.infra.broker.inbox import Happened, once
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Transaction
+from social.people import users, visibility
+from social.posts import publishing
 
 EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDeleted, PostReposted, PostUnreposted)
 
@@ -90,7 +92,7 @@ async def fan_out_repost(social: Social, happened: Happened, repost: Repost, *, 
 
 async def tell(social: Social, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
     """Show a post to these people now, while there is anything to be seen of it."""
-    if post := await posts.public(social.mongo, post_id):
+    if post := await publishing.public(social.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
         await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
 
@@ -116,7 +118,7 @@ async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int)
 
     Some who have it may not see it any more, where an unfollow is handled later than an edit that came after it.
     """
-    post = await posts.public(social.mongo, post_id)
+    post = await publishing.public(social.mongo, post_id)
     if post is None:
         return
     rooms = [post_room(post_id), user_room(author_id)]

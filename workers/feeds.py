@@ -5,7 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
-from social import edges, feeds, requests
+from social import feeds
 from social.contracts.events import (
     FollowAccepted,
     FollowRequested,
@@ -21,10 +21,12 @@ from social.contracts.events import (
     UserUnmuted,
 )
 from social.contracts.pushes import FeedChanged, Reason, user_room
-from social.infra import clock, logs
-from social.infra.inbox import Happened, once
-from social.infra.mongo import Transaction
-from social.infra.wiring import Social
+from social.infra import clock
+from social.infra.broker.inbox import Happened, once
+from social.infra.observe import logs
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Transaction
+from social.people import edges, requests
 from workers import fanout
 
 AUTHORS_AT_ONCE = 8  # whose posts are fanned out side by side: so their reads and waits are shared

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from social import addresses, credentials, one_time
+from social.accounts import credentials, mailed_tokens
+from social.accounts.mailed_tokens import Purpose
 from social.contracts.events import (
     EmailChanged,
     EmailChangeRequested,
@@ -15,12 +16,13 @@ from social.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
 )
-from social.infra import clock, logs
-from social.infra.inbox import Happened, row_id
-from social.infra.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
-from social.infra.mongo import Document, Where
-from social.infra.wiring import Social
-from social.one_time import Purpose
+from social.infra import clock
+from social.infra.broker.inbox import Happened, row_id
+from social.infra.files.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
+from social.infra.observe import logs
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Document, Where
+from social.people import addresses
 
 log = logs.get("mail")
 
@@ -117,7 +119,7 @@ class Post:
 
     async def _token(self, social: Social, purpose: Purpose, user: Document, email: str, asked_at: datetime) -> None:
         async with self.minting:
-            token = await one_time.mint(social.mongo, purpose, user["_id"], email, asked_at=asked_at)
+            token = await mailed_tokens.mint(social.mongo, purpose, user["_id"], email, asked_at=asked_at)
         if token is None:
             log.warning("no more mails of this kind for this person within the hour", purpose=purpose)
             return
@@ -129,7 +131,7 @@ class Post:
         try:
             await self._hand_over(Mail(email, subject, text.format(username=user["username"], link=link)))
         except Exception:
-            await one_time.forget(social.mongo, token)
+            await mailed_tokens.forget(social.mongo, token)
             raise
 
     async def _hand_over(self, mail: Mail) -> None:

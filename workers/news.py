@@ -6,15 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from social import replay, streams
 from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
-from social.infra import clock, metrics
-from social.infra.inbox import Happened
-from social.infra.mongo import Document, Transaction
-from social.infra.wiring import Social
-from social.streams import Head
+from social.infra import clock
+from social.infra.broker.inbox import Happened
+from social.infra.observe import metrics
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Document, Transaction
+from social.notifications import replay, streams
+from social.notifications.streams import Head
 
 PROMPT = timedelta(milliseconds=150)  # from an event to the consumer that is not busy
 

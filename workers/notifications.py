@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from social import edges, grouping, notifications, streams, users
 from social.contracts.events import (
     Event,
     Group,
@@ -21,12 +20,18 @@ from social.contracts.events import (
 )
 from social.contracts.notifications import Notification
 from social.contracts.problems import Unavailable
-from social.edges import Edge
-from social.infra import clock, inbox, logs, remembered
-from social.infra.inbox import Happened
-from social.infra.mongo import Document, Reader, Transaction
-from social.infra.wiring import Social
-from workers import causes, evidence, news
+from social.infra import clock
+from social.infra.broker import inbox
+from social.infra.broker.inbox import Happened
+from social.infra.observe import logs
+from social.infra.process.plaza import Social
+from social.infra.store import cached
+from social.infra.store.mongo import Document, Reader, Transaction
+from social.notifications import groups as grouping
+from social.notifications import policy, reading, streams, triggers
+from social.people import edges, users
+from social.people.edges import Edge
+from workers import news
 from workers.news import Numbered
 
 log = logs.get("notifications")
@@ -56,7 +61,7 @@ class Recorded(NamedTuple):
 async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
     """One transaction for all of it, then everyone's sockets; in how many seconds something of it is due."""
     suspensions = [each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)]
-    await social.forget_cards([remembered.key("users", user_id) for user_id in suspensions])
+    await social.forget_cards([cached.key("users", user_id) for user_id in suspensions])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if not concerning:
         return None
@@ -91,7 +96,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
     """
     at = min(each.at for each in happened)
     changes, readings = grouping.GroupChanges(tx), _readings(happened)
-    found = [cause for each in happened for cause in causes.of(each.event)]
+    found = [cause for each in happened for cause in triggers.of(each.event)]
     likely = {cause.recipient for cause in found} | {event.user_id for _, event in readings}
     (between, again), heads, *read = await asyncio.gather(
         _change(tx, changes, happened),
@@ -130,26 +135,24 @@ async def _change(
     """Change facts and groups; the edges that were looked at, and who may have missed a push of it."""
     events, left, more = [each.event for each in happened], MOST_WITHDRAWN, list[tuple[Happened, Event]]()
     of = {id(each.event): each for each in happened}
-    for event, where in await evidence.parted(tx, events):
+    for event, where in await policy.parted(tx, events):
         left -= await changes.withdraw(where, most=left) if left else 0
         if not left:
-            more.append((of[id(event)], causes.further(event)))
+            more.append((of[id(event)], triggers.further(event)))
     traces, again = {id(each.event): each.trace for each in happened}, any(each.again for each in happened)
-    verdict = await evidence.weigh(tx, changes, events, traces, again=again)
+    verdict = await policy.weigh(tx, changes, events, traces, again=again)
     await changes.change(verdict.known, told=verdict.told, untold=verdict.untold)
     for each in happened:
-        gone = causes.gone(each.event)
+        gone = triggers.gone(each.event)
         if gone and await changes.remove(gone, most=MOST_REMOVED):
-            more.append((each, causes.further(each.event)))
+            more.append((each, triggers.further(each.event)))
         if isinstance(each.event, SuspensionChanged):
             after = await changes.tell_anew(each.event.user_id, each.event.after, most=MOST_REMOVED)
             if after is not None:
                 more.append((each, SuspensionChanged(user_id=each.event.user_id, after=after)))
     await _go_on(tx, more)
     repeated = [each.event for each in happened if each.again]
-    return verdict.between, verdict.stood | (
-        await evidence.concerned(tx, repeated, MOST_REMOVED) if repeated else set()
-    )
+    return verdict.between, verdict.stood | (await policy.concerned(tx, repeated, MOST_REMOVED) if repeated else set())
 
 
 async def _go_on(tx: Transaction, more: Sequence[tuple[Happened, Event]]) -> None:
@@ -165,7 +168,7 @@ async def _go_on(tx: Transaction, more: Sequence[tuple[Happened, Event]]) -> Non
 async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) -> Shown:
     """Groups as their recipients see them, together; if that fails each alone, so that none holds the others up."""
     try:
-        shown = await notifications.render(reader, groups, known=between)
+        shown = await reading.render(reader, groups, known=between)
         return {group["_id"]: each for group, each in zip(groups, shown, strict=True)}
     except Unavailable:
         raise
@@ -180,7 +183,7 @@ async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) 
 async def due(social: Social) -> float:
     """Tell what is due, as it is now; seconds until the next look."""
     while True:
-        groups = await notifications.due(social.mongo, MOST_DUE)
+        groups = await reading.due(social.mongo, MOST_DUE)
         now = clock.now()
         ripe = [group for group in groups if clock.believed(group["due_at"], now, LATER) <= now]
         if not ripe:
@@ -203,9 +206,9 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
         told = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
         for group in due:
             if group["_id"] in shown:
-                notifications.told(tx, group, shown=shown[group["_id"]] is not None)
+                reading.told(tx, group, shown=shown[group["_id"]] is not None)
             else:
-                notifications.postpone(tx, group, LATER)
+                reading.postpone(tx, group, LATER)
         return news.number(tx, heads, told, due_at)
 
     numbered, _ = await social.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)

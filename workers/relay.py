@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from social import parked
 from social.contracts.problems import Unavailable
-from social.infra import logs, metrics, tracing
-from social.infra.broker import BrokerAway
-from social.infra.leases import Lease, shared
-from social.infra.topology import partition
-from social.infra.wiring import Social
+from social.infra.broker.broker import BrokerAway
+from social.infra.broker.topology import partition
+from social.infra.observe import logs, metrics, tracing
+from social.infra.process.plaza import Social
+from social.infra.store.leases import Lease, shared
+from social.ops import parked
 
 log = logs.get("relay")
 

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from social import parked
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
-from social.infra import clock, logs, metrics, tracing
-from social.infra.broker import RETRY_DELAYS_S, BrokerAway, Delivery
-from social.infra.inbox import Happened
-from social.infra.settings import StartError
-from social.infra.wiring import Social
+from social.infra import clock
+from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery
+from social.infra.broker.inbox import Happened
+from social.infra.observe import logs, metrics, tracing
+from social.infra.process.plaza import Social
+from social.infra.process.settings import StartError
+from social.ops import parked
 
 log = logs.get("runner")
 

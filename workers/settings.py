@@ -6,9 +6,9 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from social.feeds import FANOUT_LIMIT
-from social.infra.blobs import MediaSettings
-from social.infra.mailer import MailSettings
-from social.infra.settings import Connections
+from social.infra.files.blobs import MediaSettings
+from social.infra.files.mailer import MailSettings
+from social.infra.process.settings import Connections
 
 ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "activity", "relay", "sweeper")
 

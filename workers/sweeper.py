@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from social import media, orphans, recount, session_ends
+from social.accounts import session_ends
 from social.contracts.problems import Unavailable
 from social.feeds import timelines
-from social.infra import logs, metrics
-from social.infra.blobs import Blobs
-from social.infra.leases import Lease, shared
-from social.infra.wiring import Social
+from social.infra.files.blobs import Blobs
+from social.infra.observe import logs, metrics
+from social.infra.process.plaza import Social
+from social.infra.store.leases import Lease, shared
+from social.ops import recount
+from social.posts import media, orphans
 
 log = logs.get("sweeper")
 

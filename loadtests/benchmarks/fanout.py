@@ -19,7 +19,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from embedded.cluster.server import leash
+from devtools.cluster.server import leash
 
 HERE = Path(__file__).parent
 NODE = HERE.parent / "peers/socketio"

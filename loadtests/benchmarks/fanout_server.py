@@ -49,7 +49,7 @@ class Ours:
 
     def __init__(self, engine: str) -> None:
         from realtime.engine import Options, choose
-        from realtime.server import Server
+        from realtime.socketio.server import Server
 
         self.sio = Server(choose(engine)(Options()))
         if self.sio.engine.name != engine:

@@ -35,15 +35,16 @@ import socketio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from embedded.cluster.server import leash
+from devtools.cluster.server import leash
 from loadtests.documents import Documents, documents
 from social.contracts.codec import encode
 from social.contracts.pushes import Push, frame, offset, user_room
-from social.infra import clock, schema
-from social.infra.mongo import Mongo
-from social.infra.pushing import Pushes
-from social.infra.redis import connect
-from social.infra.tokens import Signer, new_private_key
+from social.infra import clock
+from social.infra.redis.pushing import Pushes
+from social.infra.redis.redis import connect
+from social.infra.security.tokens import Signer, new_private_key
+from social.infra.store import schema
+from social.infra.store.mongo import Mongo
 
 HERE = Path(__file__).parent
 GATEWAYS = (1, 2, 4, 8)

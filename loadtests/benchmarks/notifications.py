@@ -20,16 +20,16 @@ from typing import Any
 
 from system import p50_ms, p99_ms, people, working_over_servers
 
-from social import notifications
 from social.contracts.codec import decode
 from social.contracts.events import PostLiked
 from social.contracts.pushes import Push, channel, user_room
 from social.infra import clock
-from social.infra.mongo import Mongo, Transaction
-from social.infra.outbox import Outbox
-from social.infra.rabbit import RabbitBroker
-from social.infra.redis import Redis
-from social.infra.wiring import Social
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.process.plaza import Social
+from social.infra.redis.redis import Redis
+from social.infra.store.mongo import Mongo, Transaction
+from social.notifications import reading
 
 EVERY_S = 0.05  # events of the storm are committed together for so long
 OTHERS = 200  # people who are liked now and then, in turns
@@ -160,7 +160,7 @@ async def measure(social: Social, hand_over: HandOver, likes: int, seconds: floa
     moves = {seq: at for at, seq, _ in pushes.of(author)}
     (group,) = await mongo.many("notifications", {"recipient": author})
     facts = await mongo.count("notification_facts", {"group": group["_id"]}, limit=len(fans) + 1)
-    (shown,) = await notifications.render(mongo, [group])
+    (shown,) = await reading.render(mongo, [group])
     listener.cancel()
     return {
         "likes": len(fans),

@@ -33,11 +33,11 @@ from rich.progress import track
 from rich.table import Table
 from system import POLICIES, ROOT, _free_port, p50_ms, register
 
-from embedded.cluster.servers import RabbitServer, RedisServer
+from devtools.cluster.servers import RabbitServer, RedisServer
 from loadtests.documents import documents
-from social.infra.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
-from social.infra.mongo import Mongo
-from social.infra.schema import migrate
+from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate
 
 PEOPLE = 40
 LIKES_PER_S = 20

@@ -19,9 +19,9 @@ import psutil
 import redis.asyncio
 from pymongo import AsyncMongoClient
 
-from embedded.cluster.ports import free_ports
-from embedded.cluster.server import leash
-from embedded.cluster.servers import RabbitServer, RedisServer
+from devtools.cluster.ports import free_ports
+from devtools.cluster.server import leash
+from devtools.cluster.servers import RabbitServer, RedisServer
 from embedded.store import Store
 from loadtests.benchmarks.peer_client import Http
 from loadtests.documents import chosen

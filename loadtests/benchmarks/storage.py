@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from system import ROOT, started
 
-from social.infra.mongo import Mongo
-from social.infra.schema import INDEXES
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import INDEXES
 
 SAMPLE = 2_000
 ROW_ID = 8  # bytes an index keeps beside a key

@@ -32,7 +32,7 @@ from embedded.store import Store
 from embedded.store_programs import PROGRAMS
 from loadtests.documents import documents, name
 from social.infra.clock import new_id
-from social.infra.mongo import Mongo
+from social.infra.store.mongo import Mongo
 
 POSTS = 4_000
 PEOPLE = 50

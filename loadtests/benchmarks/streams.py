@@ -16,9 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from loadtests.documents import documents
-from social import streams
-from social.infra.mongo import Mongo
-from social.infra.schema import migrate
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate
+from social.notifications import streams
 
 TIMES = 60
 

@@ -17,25 +17,26 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for whoever imports this, too
 
 import workers.app
+from devtools.cluster.server import leash
+from devtools.cluster.servers import RabbitServer, RedisServer
 from embedded.app import connect as connect_embedded
-from embedded.cluster.server import leash
-from embedded.cluster.servers import RabbitServer, RedisServer
 from embedded.settings import EmbeddedSettings
 from embedded.store import noted_url
 from loadtests.documents import documents, told
-from social import streams, users
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.blobs import blobs
-from social.infra.mailer import FileMailer
-from social.infra.mongo import Mongo
-from social.infra.outbox import Outbox
-from social.infra.process import Tasks
-from social.infra.rabbit import RabbitBroker
-from social.infra.redis import connect
-from social.infra.schema import migrate
-from social.infra.settings import load
-from social.infra.wiring import Social
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.files.blobs import blobs
+from social.infra.files.mailer import FileMailer
+from social.infra.process.plaza import Social
+from social.infra.process.process import Tasks
+from social.infra.process.settings import load
+from social.infra.redis.redis import connect
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate
+from social.notifications import streams
+from social.people import users
 from workers.mail import Post
 
 ROOT = Path(__file__).parents[2]

@@ -22,11 +22,12 @@ from typing import Any
 
 from system import follow, p50_ms, p99_ms, people, working_in_process
 
-from social import feeds, likes, posts
+from social import feeds
 from social.contracts.pushes import channel, user_room
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.wiring import Social
+from social.infra.process.plaza import Social
+from social.posts import likes, publishing
 
 AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
 LIKE_EVERY_S = 0.1
@@ -61,7 +62,7 @@ class Bystanders:
         for author in itertools.cycle(self.authors):
             if until():
                 break
-            post = await self.social.commit(posts.publish, "hello", by=author)
+            post = await self.social.commit(publishing.publish, "hello", by=author)
             due += LIKE_EVERY_S
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
             told.append(asyncio.create_task(self._one(author, post.id)))
@@ -84,7 +85,7 @@ async def fan_out(social: Social, followers: int, alone_s: float) -> dict[str, f
     listening = asyncio.create_task(bystanders.listen())
     end = time.perf_counter() + alone_s
     alone = await bystanders.like(lambda: time.perf_counter() > end)
-    post = await social.commit(posts.publish, "hello everybody", by=star)
+    post = await social.commit(publishing.publish, "hello everybody", by=star)
     started = time.perf_counter()
     last = asyncio.create_task(_there(social, fans[-1] + post.id))
     beside = await bystanders.like(last.done)

@@ -27,7 +27,7 @@ for kind, names in {Counter: ("inc",), Gauge: ("inc", "dec", "set"), Histogram: 
         setattr(kind, name, nothing)
 Gauge.track_inprogress = Histogram.time = no_time
 
-from social.infra import store_metrics  # noqa: E402 - after nothing is counted any more
+from social.infra.store import store_metrics  # noqa: E402 - after nothing is counted any more
 
 store_metrics.LISTENERS = ()
 module = sys.argv.pop(1)  # the process reads what is left

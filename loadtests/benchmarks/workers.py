@@ -23,9 +23,9 @@ from notifications import Elsewhere, liked
 from system import over_servers, people, worker
 
 from social.contracts.events import Group, PostLiked
-from social.infra.mongo import Mongo, Transaction
-from social.infra.rabbit import RabbitBroker
-from social.infra.wiring import Social
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Mongo, Transaction
 from workers.runner import MOST_AT_ONCE
 
 ROLES = "notifications,counters"

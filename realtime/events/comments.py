@@ -1,11 +1,11 @@
 """Comments over the socket, and likes of them."""
 
 from realtime.dispatch import on, once
-from realtime.session import Session
-from social import comments, likes
+from realtime.sockets import Session
 from social.contracts.comments import Comment, CommentLikeState
 from social.contracts.messages import CreateComment, DeleteComment, EditComment, LikeComment, UnlikeComment
-from social.infra.revisions import Expected
+from social.infra.store.revisions import Expected
+from social.posts import comments, likes
 
 
 @on("comment.create")

@@ -1,10 +1,10 @@
 """Following over the socket."""
 
 from realtime.dispatch import on, once
-from realtime.session import Session
-from social import follows
+from realtime.sockets import Session
 from social.contracts.messages import FollowUser, UnfollowUser
 from social.contracts.people import FollowState
+from social.people import follows
 
 
 @on("user.follow")

@@ -1,10 +1,10 @@
 """Likes over the socket."""
 
 from realtime.dispatch import on, once
-from realtime.session import Session
-from social import likes
+from realtime.sockets import Session
 from social.contracts.messages import LikePost, UnlikePost
 from social.contracts.posts import LikeState
+from social.posts import likes
 
 
 @on("post.like")

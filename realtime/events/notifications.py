@@ -1,17 +1,17 @@
 """Notifications over the socket: reading them, and what was missed of them."""
 
 from realtime.dispatch import on
-from realtime.session import Session
-from social import notifications, replay
+from realtime.sockets import Session
 from social.contracts.messages import ReadNotifications, Sync, SyncAnswer
 from social.contracts.notifications import Unread
+from social.notifications import reading, replay
 
 
 @on("notifications.read")
 async def read_notifications(session: Session, message: ReadNotifications) -> Unread:
     """Mark as read, here and on one's other devices."""
-    await notifications.read(session.social, message, by=session.user_id)
-    return await notifications.unread(session.social.mongo, session.user_id)
+    await reading.read(session.social, message, by=session.user_id)
+    return await reading.unread(session.social.mongo, session.user_id)
 
 
 @on("sync")

@@ -1,8 +1,7 @@
 """Posts over the socket."""
 
 from realtime.dispatch import on, once
-from realtime.session import Session
-from social import bookmarks, edits, posts, reposts
+from realtime.sockets import Session
 from social.contracts.messages import (
     BookmarkPost,
     CreatePost,
@@ -15,7 +14,8 @@ from social.contracts.messages import (
     WatchPost,
 )
 from social.contracts.posts import BookmarkState, Post, PostStats, RepostState
-from social.infra.revisions import Expected
+from social.infra.store.revisions import Expected
+from social.posts import bookmarks, edits, publishing, reposts
 
 
 @on("post.watch")
@@ -35,7 +35,7 @@ async def create_post(session: Session, message: CreatePost) -> Post:
     """Publish a post."""
     key = once(session, message.idempotency_key)
     return await session.social.commit_once(
-        key, posts.publish, message.text, by=session.user_id, visible_to=message.visibility, showing=message.media
+        key, publishing.publish, message.text, by=session.user_id, visible_to=message.visibility, showing=message.media
     )
 
 
@@ -52,7 +52,7 @@ async def edit_post(session: Session, message: EditOnePost) -> Post:
 async def delete_post(session: Session, message: DeletePost) -> None:
     """Delete one's own post."""
     key = once(session, message.idempotency_key)
-    await session.social.commit_once(key, posts.delete, message.post_id, by=session.user_id)
+    await session.social.commit_once(key, publishing.delete, message.post_id, by=session.user_id)
 
 
 @on("post.repost")

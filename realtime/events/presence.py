@@ -3,7 +3,7 @@
 import time
 
 from realtime.dispatch import on
-from realtime.session import Session
+from realtime.sockets import Session
 from social.contracts.messages import PresenceSnapshot, SayTyping, UnwatchPresence, WatchPresence
 from social.contracts.problems import Forbidden, RateLimited
 from social.contracts.pushes import Typing, post_room

@@ -1,7 +1,7 @@
 """The login behind a socket."""
 
 from realtime.dispatch import on
-from realtime.session import Session
+from realtime.sockets import Session
 from social.contracts.messages import RenewSession, SessionRenewed
 
 

@@ -5,12 +5,13 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from social import posts
 from social.contracts.events import MergingContinued
-from social.feeds import followers, shares, sources, timelines
+from social.feeds import followers, reposts, sources, timelines
 from social.feeds.sources import TOP, Span
-from social.infra import clock, remembered
-from social.infra.mongo import Document, Mongo, Transaction
+from social.infra import clock
+from social.infra.store import cached
+from social.infra.store.mongo import Document, Mongo, Transaction
+from social.posts import publishing
 
 FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines are read, and holds no queue
 STAYS = 0.9  # of the limit: who was merged once is so down to here, and does not change sides with every follower
@@ -42,7 +43,7 @@ async def change_side(tx: Transaction, author_id: str, limit: int) -> None:
     if merged is not None:
         before = {"_id": author_id, "merged": True if not merged else {"$ne": True}}
         tx.update("users", before, {"$set": {"merged": merged}})
-        tx.stale.append(remembered.key("users", author_id))
+        tx.stale.append(cached.key("users", author_id))
     if merged:
         tx.record(MergingContinued(author_id=author_id))
 
@@ -58,7 +59,7 @@ async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Tol
     chunk, last = await followers.after(mongo, author_id, after)
     arrived = clock.now()
     kept = [each["from"] for each in chunk if each["floor"] <= post_id]
-    entries = [{**posts.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept]
+    entries = [{**publishing.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept]
     await mongo.insert_missing("feed_entries", entries)
     due = [owner for owner in ([*kept, author_id] if not after else kept) if _is_due(owner, post_id)]
     await asyncio.gather(*(timelines.trim(mongo, owner) for owner in due))
@@ -81,7 +82,7 @@ async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
         await timelines.merge(mongo, [owner], author_id)
     else:
         await _bring_posts(mongo, owner, author_id, timeline.floor)
-    await shares.bring_reposts(mongo, owner, by=author_id)
+    await reposts.bring_reposts(mongo, owner, by=author_id)
     await timelines.trim(mongo, owner)
 
 
@@ -95,7 +96,7 @@ async def _bring_posts(mongo: Mongo, owner: str, author_id: str, floor: str) -> 
     )
     brought = {"owner": owner, "author_id": author_id, "reposts.by": {"$gt": ""}}
     await mongo.delete("feed_entries", brought)  # they stand there for themselves now
-    await _insert(mongo, [posts.entry(owner, post["_id"], author_id) for post in newest])
+    await _insert(mongo, [publishing.entry(owner, post["_id"], author_id) for post in newest])
     if len(newest) > timelines.CAP:
         await timelines.cut(mongo, owner, newest[-2]["_id"])
 
@@ -112,7 +113,7 @@ async def build(mongo: Mongo, owner: str) -> None:
     if timeline is not None:
         found = await sources.followed(mongo, owner, Span(TOP, older=True, most=timelines.CAP))
         missing = [each for each in found.lines if each.post_id >= timeline.floor]
-        await _insert(mongo, [posts.entry(owner, each.post_id, each.author_id) for each in missing])
+        await _insert(mongo, [publishing.entry(owner, each.post_id, each.author_id) for each in missing])
 
 
 async def _build(mongo: Mongo, owner: str) -> None:
@@ -120,7 +121,7 @@ async def _build(mongo: Mongo, owner: str) -> None:
     before = await mongo.many("feed_entries", {"owner": owner}, fields={"_id": 1})
     newest = Span(TOP, older=True, most=timelines.CAP + 1)
     famous, found = await asyncio.gather(sources.merged_among(mongo, owner), sources.followed(mongo, owner, newest))
-    entries = [posts.entry(owner, each.post_id, each.author_id) for each in found.lines[: timelines.CAP]]
+    entries = [publishing.entry(owner, each.post_id, each.author_id) for each in found.lines[: timelines.CAP]]
     stale = list({each["_id"] for each in before} - {each["_id"] for each in entries})
     for start in range(0, len(stale), followers.CHUNK):
         await mongo.delete_by_ids("feed_entries", stale[start : start + followers.CHUNK])
@@ -128,14 +129,14 @@ async def _build(mongo: Mongo, owner: str) -> None:
     floor = entries[-1]["place"] if len(found.lines) > timelines.CAP else timelines.ALL
     unbuilt = {"_id": owner, "floor": timelines.NOTHING}
     await mongo.update("timelines", unbuilt, {"$set": {"floor": floor}, "$addToSet": {"merged": {"$each": famous}}})
-    await shares.bring_reposts(mongo, owner)
+    await reposts.bring_reposts(mongo, owner)
 
 
 async def forget_author(mongo: Mongo, owner: str, author_id: str) -> None:
     """Take out the posts of somebody no longer followed, and what is there for their reposts."""
     await timelines.part(mongo, owner, author_id)
     await mongo.delete("feed_entries", {"owner": owner, "author_id": author_id})
-    await shares.forget_reposts(mongo, owner, author_id)
+    await reposts.forget_reposts(mongo, owner, author_id)
 
 
 async def holders(mongo: Mongo, post_id: str) -> AsyncIterator[list[str]]:

@@ -2,7 +2,7 @@
 
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.mongo import Document, Mongo
+from social.infra.store.mongo import Document, Mongo
 
 CHUNK = 500  # followers a message fans out to, so that a big author interleaves with small ones
 

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from social import posts, visibility
 from social.contracts.people import UserRef
 from social.contracts.posts import Feed, FeedPost
 from social.contracts.problems import Unavailable
-from social.feeds import cursors, scrolls, sources, timelines
+from social.feeds import cursors, scroll_cache, sources, timelines
 from social.feeds.cursors import SETTLES, Newer, Older
 from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
-from social.infra.mongo import Where
-from social.infra.paging import pacing
-from social.infra.wiring import Social
-from social.visibility import SeenPost
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Where
+from social.infra.store.paging import pacing
+from social.posts import access, publishing
+from social.posts.access import SeenPost
 
 GROWS = 4  # times as much is looked at where nearly all was hidden
 MOST_AT_ONCE = 500
@@ -68,7 +68,7 @@ class _Walk:
     async def older(self, at: Older, most: int) -> tuple[Found, bool]:
         """Lines below a place, and whether any of them was looked for beyond the entries."""
         if at.beyond:
-            return await scrolls.older(self.social, self.owner, at, most), True
+            return await scroll_cache.older(self.social, self.owner, at, most), True
         span = Span(at.place, older=True, most=most)
         entries, merged = await self._look(span, span)
         if entries.ended and self.floor != timelines.ALL:
@@ -78,7 +78,7 @@ class _Walk:
     def on(self, last: str, beyond: bool, looked: Sequence[Line], most: int = 0) -> Older:
         """Where it goes on below a place, perhaps with more lines than a scroll finds at once."""
         if beyond and last <= self.floor:
-            return Older(last, True, scrolls.near(looked, most))
+            return Older(last, True, scroll_cache.near(looked, most))
         return Older(last)
 
     def sealed(self, at: Older | Newer) -> str:
@@ -97,7 +97,7 @@ class _Walk:
 
     async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
         """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
-        reading = visibility.posts(
+        reading = access.posts(
             self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False, fresh=False
         )
         if any(line.reposts for line in lines):
@@ -110,7 +110,9 @@ class _Walk:
             each = seen.get(line.post_id)
             by = next((bringers[who] for who in line.reposts if who in bringers), None)
             if each and self._belongs(line, each, by):
-                shown.append((line, FeedPost.model_construct(**posts.fields(each), place=line.place, reposted_by=by)))
+                shown.append(
+                    (line, FeedPost.model_construct(**publishing.fields(each), place=line.place, reposted_by=by))
+                )
         return shown
 
     def _belongs(self, line: Line, seen: SeenPost, by: UserRef | None) -> bool:

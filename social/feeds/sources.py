@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from social import edges, users
 from social.contracts.people import UserRef
 from social.feeds.timelines import Timeline
 from social.infra import clock
-from social.infra.joins import join
-from social.infra.mongo import Document, Mongo, Where
+from social.infra.store.joins import join
+from social.infra.store.mongo import Document, Mongo, Where
+from social.people import edges, users
 
 TOP = "f" * 24  # above every place
 

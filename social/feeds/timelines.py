@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from social.contracts.events import TimelineWanted
 from social.infra import clock
-from social.infra.mongo import Document, Mongo, Transaction
-from social.infra.wiring import Social
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Document, Mongo, Transaction
 
 CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
 ACTIVE = timedelta(days=30)  # since it was read last; after that nobody writes to it until its owner returns

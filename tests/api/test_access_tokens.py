@@ -15,7 +15,7 @@ from support.plaza import Plaza, secrets, serving
 
 from social.contracts.codec import encode
 from social.infra import clock
-from social.infra.tokens import Signer, new_private_key
+from social.infra.security.tokens import Signer, new_private_key
 
 HOUR = timedelta(hours=1)
 
@@ -73,7 +73,7 @@ async def test_a_token_that_was_good_is_refused_once_it_is_over(
     token = ada.tokens.access_token
     assert (await door.ask("GET", "/v1/users/me", token=token)).status == 200
     later = clock.now() + timedelta(minutes=11)
-    monkeypatch.setattr("social.infra.tokens.clock.now", lambda: later)
+    monkeypatch.setattr("social.infra.security.tokens.clock.now", lambda: later)
     refused(await door.ask("GET", "/v1/users/me", token=token), "token_expired")
 
 

@@ -7,14 +7,14 @@ import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import addresses
+from social.accounts import unproven
 from social.contracts.people import Tokens
 from social.infra import clock
-from social.infra.schema import migrate
+from social.infra.store.schema import migrate
 
 IN_LETTERS, IN_DNS = "ada@bücher.example", "ada@xn--bcher-kva.example"
-LATE = addresses.PROVE_WITHIN + timedelta(minutes=1)
-SOON = addresses.PROVE_WITHIN - timedelta(minutes=1)
+LATE = unproven.PROVE_WITHIN + timedelta(minutes=1)
+SOON = unproven.PROVE_WITHIN - timedelta(minutes=1)
 
 
 async def register(door: Door, username: str, email: str, password: str = PASSWORD) -> Answer:
@@ -106,7 +106,7 @@ async def test_what_an_older_release_stored_is_moved_and_logs_in_before_and_afte
 async def test_of_two_accounts_with_one_address_neither_is_lost(
     plaza: Plaza, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.infra.moves.EMAILS", 2)
+    monkeypatch.setattr("social.infra.store.migrations.EMAILS", 2)
     await register(door, "ada", IN_DNS)
     for name in ("bob", "carol", "dave", "eve"):
         await register(door, name, f"{name}@example.org", f"{name}'s password")

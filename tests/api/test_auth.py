@@ -8,7 +8,7 @@ from support.eventually import eventually
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza, serving, system
 
-from social import refreshing
+from social.accounts import refreshing
 from social.contracts.people import Me, Tokens
 
 

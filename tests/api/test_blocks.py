@@ -8,7 +8,7 @@ from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
-from social import accounts
+from social.accounts import lifecycle
 from social.contracts.people import Relationship
 
 STRANGERS = Relationship(following=False, followed_by=False, requested=False, blocking=False, muting=False)
@@ -71,7 +71,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
     ada: Person, bob: Person, eve: Person, plaza: Plaza
 ) -> None:
     await ada.block(bob)
-    await accounts.suspend(plaza.social.mongo, "eve", None)
+    await lifecycle.suspend(plaza.social.mongo, "eve", None)
     for hidden in (ada, eve):  # who blocks, and who is suspended
         (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
         assert await bob.unblock(hidden) == STRANGERS
@@ -80,7 +80,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
         assert await bob.block(hidden) == STRANGERS.model_copy(update={"blocking": True})
     assert await bob.names("/v1/users/me/blocks") == ["ada"]  # as long as the other is suspended
     (await ada.ask("GET", "/v1/users/bob")).refused(404, "not_found")
-    await accounts.lift(plaza.social.mongo, "eve")
+    await lifecycle.lift(plaza.social.mongo, "eve")
     assert await bob.names("/v1/users/me/blocks") == ["eve", "ada"]
 
 

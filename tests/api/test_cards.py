@@ -11,13 +11,13 @@ from support.people import Door, Person
 from support.plaza import Plaza, serving, system
 from support.servers import RedisServer
 
-from social import accounts
+from social.accounts import lifecycle
 from social.contracts.people import Tokens
-from social.infra import process
-from social.infra.cards import watch_cards
-from social.infra.mongo import Mongo
-from social.infra.redis import connect
-from social.infra.wiring import Social
+from social.infra.process import process
+from social.infra.process.plaza import Social
+from social.infra.redis.cards import watch_cards
+from social.infra.redis.redis import connect
+from social.infra.store.mongo import Mongo
 
 FOR_EVER = 3_600.0
 
@@ -72,7 +72,7 @@ async def all_hear(redis_url: str) -> None:
 @pytest.fixture
 def never_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is forgotten because of its age."""
-    monkeypatch.setattr("social.infra.memory.FRESH_S", FOR_EVER)
+    monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", FOR_EVER)
 
 
 @pytest.mark.usefixtures("never_old")
@@ -105,9 +105,9 @@ async def test_with_redis_other_processes_see_a_change_at_once(
 
         await eventually(shown)
         by_operator = Mongo(mongo_url, mongo_database)  # whose process knows no Redis: the workers say so for it
-        await accounts.suspend(by_operator, "ada", None)
+        await lifecycle.suspend(by_operator, "ada", None)
         await eventually(hidden)
-        await accounts.lift(by_operator, "ada")
+        await lifecycle.lift(by_operator, "ada")
         await eventually(shown)
         by_operator.close()
         await log_in(ada)

@@ -13,8 +13,8 @@ from api.http import Request
 from api.routing import Service
 from social.contracts.base import Ask, Contract
 from social.contracts.codec import encode
-from social.infra.mongo import Transaction
-from social.infra.revisions import WHATEVER, Expected
+from social.infra.store.mongo import Transaction
+from social.infra.store.revisions import WHATEVER, Expected
 
 routes = Service("users", "Routes of this test: something that is edited")
 

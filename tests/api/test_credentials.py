@@ -8,7 +8,8 @@ import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import auth, one_time, session_ends
+from social.accounts import login as auth
+from social.accounts import mailed_tokens, session_ends
 from social.contracts.people import Tokens
 from social.infra import clock
 
@@ -141,19 +142,19 @@ async def test_a_token_is_good_for_its_purpose_only(plaza: Plaza, door: Door, ad
     )
 
 
-@pytest.mark.parametrize(("purpose", "hours"), [(one_time.Purpose.PASSWORD, 1), (one_time.Purpose.EMAIL, 24)])
+@pytest.mark.parametrize(("purpose", "hours"), [(mailed_tokens.Purpose.PASSWORD, 1), (mailed_tokens.Purpose.EMAIL, 24)])
 async def test_a_token_is_over_in_time(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, purpose: one_time.Purpose, hours: int
+    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, purpose: mailed_tokens.Purpose, hours: int
 ) -> None:
     minted = clock.now() - timedelta(hours=hours)
     for late_s, works in ((-5, True), (5, False)):
         with monkeypatch.context() as then:
             at = minted - timedelta(seconds=late_s)
-            then.setattr("social.one_time.clock.now", lambda at=at: at)
-            token = await one_time.mint(plaza.social.mongo, purpose, ada.id, ada.email)
+            then.setattr("social.accounts.mailed_tokens.clock.now", lambda at=at: at)
+            token = await mailed_tokens.mint(plaza.social.mongo, purpose, ada.id, ada.email)
         assert token
         if works:
-            await one_time.look(plaza.social.mongo, purpose, token)
+            await mailed_tokens.look(plaza.social.mongo, purpose, token)
         else:
             spent = reset(door, token) if purpose == "password" else verify(door, token)
             (await spent).refused(400, "invalid_one_time_token")
@@ -169,12 +170,12 @@ async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(plaza: P
 
 
 async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(plaza: Plaza, door: Door, ada: Person) -> None:
-    for _ in range(one_time.MOST_AN_HOUR + 3):
+    for _ in range(mailed_tokens.MOST_AN_HOUR + 3):
         await forget(door)
     bob = await door.register("bob")
     await plaza.mailbox.mail(bob.email, "Confirm")  # sent after all that was asked for before
     sent = [mail for mail in plaza.mailbox.mails("ada@example.org") if "new password" in mail["Subject"]]
-    assert len(sent) <= one_time.MOST_AN_HOUR
+    assert len(sent) <= mailed_tokens.MOST_AN_HOUR
 
 
 # ---- proving an address
@@ -250,7 +251,7 @@ async def test_a_password_that_is_changed_while_a_thief_asks_for_another_address
         assert (await change_password(ada, PASSWORD, NEW)).status == 204
         return confirmed
 
-    monkeypatch.setattr("social.auth.confirm_password", meanwhile)
+    monkeypatch.setattr("social.accounts.login.confirm_password", meanwhile)
     ask = {"password": PASSWORD, "email": "thief@example.org"}
     (await ada.ask("PUT", "/v1/auth/email", ask)).refused(403, "wrong_password")
 
@@ -261,8 +262,8 @@ async def test_a_token_that_is_made_just_after_a_password_was_changed_is_as_void
     """The mailer read the account before the change, and made the token after it."""
     asked_at = clock.now()
     assert (await change_password(ada, PASSWORD, NEW)).status == 204
-    thief = await one_time.mint(
-        plaza.social.mongo, one_time.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
+    thief = await mailed_tokens.mint(
+        plaza.social.mongo, mailed_tokens.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
     )
     assert thief
     (await verify(door, thief)).refused(400, "invalid_one_time_token")

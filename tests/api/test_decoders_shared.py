@@ -14,8 +14,8 @@ from support.people import Person
 from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
 
 from social.contracts.problems import RateLimited, ValidationFailed
-from social.pictures import decoder, decoding, limits
-from social.pictures.decoding import AT_ONCE, SHARE, Decoders
+from social.infra.files.pictures import decoder, decoding, limits
+from social.infra.files.pictures.decoding import AT_ONCE, SHARE, Decoders
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,8 +89,8 @@ async def test_few_scans_of_very_many_pixels_are_bounded_together(
 ) -> None:
     program = tmp_path / "decoder.py"
     program.write_text(
-        f"import sys\nsys.path.append({str(ROOT)!r})\nfrom social.pictures import limits\n"
-        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.pictures import decoder\ndecoder.main()\n"
+        f"import sys\nsys.path.append({str(ROOT)!r})\nfrom social.infra.files.pictures import limits\n"
+        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.infra.files.pictures import decoder\ndecoder.main()\n"
     )
     monkeypatch.setattr(decoding, "PROGRAM", program)
     assert (await upload(ada, scans(30))).wrong_fields() == {"/file": "too_much_work"}

@@ -11,11 +11,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.people import Door, Person
 
 from api.app import ALL
-from social import asyncapi
+from api.docs import asyncapi
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
 from social.contracts.pushes import SERVER_EVENTS
-from social.infra import metrics
+from social.infra.observe import metrics
 
 SERVICES = [service.name for service in ALL]
 

@@ -6,9 +6,9 @@ import pytest
 from support.people import Answer, Person
 from support.pictures import picture, upload
 
-from social import edits
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post, Revisions
+from social.posts import edits
 
 
 async def edit(person: Person, post: Post, text: str, tag: str | None = None) -> Answer:

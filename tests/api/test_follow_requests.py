@@ -7,8 +7,9 @@ from support.eventually import eventually
 from support.people import Door, Person
 from support.plaza import Plaza
 
-from social import accounts, users
+from social.accounts import lifecycle
 from social.contracts.people import People
+from social.people import users
 
 
 @pytest.fixture
@@ -149,10 +150,10 @@ async def test_whom_one_asked_is_listed_until_the_answer(door: Door, plaza: Plaz
     await others[1].refuse(bob)
     await others[2].block(bob)
     assert await bob.names(path) == ["ada"]
-    await accounts.suspend(plaza.social.mongo, "ada", None)
+    await lifecycle.suspend(plaza.social.mongo, "ada", None)
     await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == []
-    await accounts.lift(plaza.social.mongo, "ada")
+    await lifecycle.lift(plaza.social.mongo, "ada")
     await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == ["ada"]
     await bob.unfollow(ada)

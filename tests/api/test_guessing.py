@@ -9,9 +9,9 @@ from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza, system
 
 from social.contracts.people import Tokens
-from social.infra import passwords
-from social.infra.delays import FREE
-from social.infra.mongo import Mongo, Transaction
+from social.infra.redis.delays import FREE
+from social.infra.security import passwords
+from social.infra.store.mongo import Mongo, Transaction
 
 
 async def guess(door: Door, name: str, password: str = "not the password") -> Answer:
@@ -80,7 +80,7 @@ async def test_a_crowd_that_is_sent_away_has_not_failed(
     door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as crowded:
-        crowded.setattr("social.infra.passwords.MOST_WAITING", 0)
+        crowded.setattr("social.infra.security.passwords.MOST_WAITING", 0)
         for _ in range(FREE * 2):
             answer = await guess(door, "ada", PASSWORD)
             answer.refused(429, "rate_limited")
@@ -109,7 +109,7 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
             return await hashing(work, *words)
 
         with monkeypatch.context() as watching:
-            watching.setattr("social.infra.passwords._nobody", await plaza.keys.passwords.hash("x"))
+            watching.setattr("social.infra.security.passwords._nobody", await plaza.keys.passwords.hash("x"))
             watching.setattr(plaza.social.mongo, "one", one)
             watching.setattr(plaza.keys.passwords, "_run", run)
             alike = []

@@ -9,11 +9,11 @@ from support.people import Person
 from support.plaza import Plaza, system
 from support.veiled import LISTS, Scene, scene
 
-from social import post_search
 from social.feeds import timelines
-from social.infra.evened import GRAIN_S
-from social.infra.mongo import Document
-from social.interactions import COLLECTION
+from social.infra.process.even_times import GRAIN_S
+from social.infra.store.mongo import Document
+from social.posts import search
+from social.posts.interactions import COLLECTION
 
 # The moment, the request, and how often was asked: all else of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
@@ -113,7 +113,7 @@ async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Pl
     for _ in range(8):
         for word, times in took.items():
             began = time.perf_counter()
-            await post_search.page(quiet.social.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
+            await search.page(quiet.social.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
             times.append(time.perf_counter() - began)
     assert all(each >= GRAIN_S for each in (*took["quark"], *took["gluon"]))
 

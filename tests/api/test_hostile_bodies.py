@@ -14,7 +14,7 @@ from support.people import Door, Person
 from support.pictures import picture, uploaded
 
 from api import forms, http
-from social.infra import process
+from social.infra.process import process
 
 MOST_HELD_S = 0.25  # of computing between two turns of the loop; a picture's first megabyte takes a tenth of it
 MIB = 1024 * 1024

@@ -11,7 +11,7 @@ from support.plaza import Plaza, serving
 
 from api.app import ALL
 from api.settings import RestSettings
-from social.infra.limits import Rate
+from social.infra.redis.limits import Rate
 
 LOGIN = {"username": "ada", "password": "not this one"}
 

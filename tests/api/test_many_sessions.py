@@ -9,12 +9,12 @@ from support.eventually import eventually
 from support.people import PASSWORD, Door, Person
 from support.plaza import Plaza
 
-from social import session_ends
+from social.accounts import session_ends
 from social.contracts.auth import Sessions
 from social.contracts.people import Tokens
 from social.infra import clock
-from social.infra.mongo import Mongo
-from social.infra.revocations import Revocations
+from social.infra.security.revocations import Revocations
+from social.infra.store.mongo import Mongo
 
 MANY = 3_000
 

@@ -12,11 +12,11 @@ from support.people import Door, Person
 from support.pictures import form, gif, kept, noise, opened, picture, saved, upload, uploaded
 from support.plaza import Plaza, serving, system
 
-from social import media, media_urls, posts
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.infra import clock
-from social.infra.blobs import Folder, blobs
+from social.infra.files.blobs import Folder, blobs
+from social.posts import media, media_urls, publishing
 
 
 async def attach(plaza: Plaza, ref: MediaRef, post: Post, by: Person) -> None:
@@ -205,7 +205,7 @@ async def test_who_may_see_the_post_may_see_the_picture(plaza: Plaza, ada: Perso
 async def test_a_deleted_post_takes_its_picture_along_at_once_and_its_bytes_soon(
     plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.orphans.SETTLES", timedelta(seconds=0))
+    monkeypatch.setattr("social.posts.orphans.SETTLES", timedelta(seconds=0))
     ref, post = await uploaded(ada), await ada.publish("look")
     await attach(plaza, ref, post, ada)
     assert (await ada.ask("GET", ref.url, token=None)).status == 200
@@ -240,7 +240,7 @@ async def test_a_url_is_for_one_picture_and_ends(
         (await ada.ask("GET", url)).refused(404, "not_found")
     assert media_urls.WINDOW_S <= until - time.time() <= 2 * media_urls.WINDOW_S
     real = time.time
-    monkeypatch.setattr("social.media_urls.time.time", lambda: real() + 2 * media_urls.WINDOW_S)
+    monkeypatch.setattr("social.posts.media_urls.time.time", lambda: real() + 2 * media_urls.WINDOW_S)
     (await door.ask("GET", mine.url)).refused(404, "not_found")
 
 
@@ -251,7 +251,7 @@ async def test_a_url_stays_the_same_for_a_while_so_that_caches_work(
     now = (int(time.time()) // media_urls.WINDOW_S + 5) * media_urls.WINDOW_S
     urls = []
     for at in (now, now + media_urls.WINDOW_S - 1, now + media_urls.WINDOW_S):
-        monkeypatch.setattr("social.media_urls.time.time", lambda at=at: float(at))
+        monkeypatch.setattr("social.posts.media_urls.time.time", lambda at=at: float(at))
         urls.append((await ada.ask("PATCH", f"/v1/media/{ref.id}", {"alt": "x"})).ok(MediaRef).url)
     assert urls[0] == urls[1] != urls[2]
 
@@ -357,7 +357,7 @@ async def test_a_post_shows_its_pictures_wherever_it_is_shown(plaza: Plaza, ada:
         assert found is not None
         return found
 
-    pushed = await posts.public(plaza.social.mongo, post.id)
+    pushed = await publishing.public(plaza.social.mongo, post.id)
     assert pushed is not None
     for seen_by in (post, await bob.see(post), (await bob.posts(ada)).items[0], await eventually(in_feed), pushed):
         assert [each.alt for each in seen_by.media] == ["four", "three", "two", "one"]
@@ -423,7 +423,7 @@ async def test_bytes_that_nothing_knows_of_are_swept(
         "media", {"_id": old[:-1] + "1", "owner": ada.id, "state": "ready", "at": clock.now()}
     )
     for part in range(256):
-        monkeypatch.setattr("social.media.time.time", lambda part=part: part * media.STRAYS_EVERY_S)
+        monkeypatch.setattr("social.posts.media.time.time", lambda part=part: part * media.STRAYS_EVERY_S)
         await media.sweep_strays(plaza.social.mongo, blobs)
     there = {path.name for path in kept(plaza.pictures)}
     names = {name.rpartition("/")[2] for each in (ref.id, old[:-1] + "1") for name in media.names(each)}
@@ -434,7 +434,7 @@ async def test_bytes_that_nothing_knows_of_are_swept(
 async def test_a_deleted_account_leaves_no_picture(
     plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.forgetting.SETTLES", timedelta(seconds=0))
+    monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=0))
     theirs = await uploaded(bob)
     refs = [await uploaded(ada, alt="secret") for _ in range(2)]
     await attach(plaza, refs[0], await ada.publish("look"), ada)

@@ -24,8 +24,8 @@ from support.pictures import form, gif, kept, noise, picture, png, saved, upload
 from support.plaza import Plaza
 
 from api import forms, http
-from social.pictures import decoding
-from social.pictures.decoding import AT_ONCE, MOST_WAITING, Decoders
+from social.infra.files.pictures import decoding
+from social.infra.files.pictures.decoding import AT_ONCE, MOST_WAITING, Decoders
 
 SCRIPT = b"<script>alert(document.domain)</script>"
 
@@ -432,8 +432,10 @@ async def test_a_decoder_has_no_files_no_sockets_no_secrets_and_little_memory(
             tried.append(type(error).__name__)
     raise SystemExit(7 if 'possible' in tried or dict(os.environ).get('MONGO_URL') else 0)
 """
-    begins = f"import os, sys\nsys.path.append({str(decoding.PROGRAM.parents[2])!r})\nimport socket\n"
-    program.write_text(f"{begins}from social.pictures.decoder import _confine\nif True:\n    _confine(){tried}")
+    begins = f"import os, sys\nsys.path.append({str(decoding.PROGRAM.parents[4])!r})\nimport socket\n"
+    program.write_text(
+        f"{begins}from social.infra.files.pictures.decoder import _confine\nif True:\n    _confine(){tried}"
+    )
     process = await asyncio.create_subprocess_exec(
         os.sys.executable, "-I", program, env={}, stdin=asyncio.subprocess.DEVNULL, cwd=tmp_path
     )

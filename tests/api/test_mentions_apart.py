@@ -4,9 +4,9 @@ import pytest
 from support.people import Door, Person
 from support.plaza import Plaza
 
-from social import comments, posts
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
+from social.posts import comments, publishing
 
 TEXT = "@bob and @zoe and @eve: #plaza"
 
@@ -75,7 +75,7 @@ async def test_who_is_apart_from_the_reader_is_only_text(
 async def test_what_is_pushed_to_many_names_people_without_their_ids(
     plaza: Plaza, bob: Person, written: Written
 ) -> None:
-    pushed_post = await posts.public(plaza.social.mongo, written.post.id)
+    pushed_post = await publishing.public(plaza.social.mongo, written.post.id)
     assert pushed_post is not None
     pushed = [pushed_post, *await comments.public(plaza.social.mongo, [written.comment.id, written.reply.id])]
     assert len(pushed) == 3

@@ -18,8 +18,17 @@ from api.http import Request
 from api.routing import Service
 from social.contracts.base import Contract
 from social.contracts.problems import Unavailable
-from social.infra.admission import AIM_S, HELD_BACK_S, LEAST, MOST_AT_ONCE, START, Admission, Insistent, Priority
-from social.infra.evened import evened
+from social.infra.process.admission import (
+    AIM_S,
+    HELD_BACK_S,
+    LEAST,
+    MOST_AT_ONCE,
+    START,
+    Admission,
+    Insistent,
+    Priority,
+)
+from social.infra.process.even_times import evened
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))
 LASTS_S = 20.0 if SOAK else 3.0

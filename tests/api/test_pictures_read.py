@@ -30,7 +30,7 @@ from support.pictures import (
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.contracts.problems import ValidationFailed
-from social.pictures.decoding import Decoders, Picture
+from social.infra.files.pictures.decoding import Decoders, Picture
 
 PLIST = b'<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN"><plist version="1.0"/>'
 PHOTOSHOP = b"Photoshop 3.0\x008BIM\4\x24\0\0" + struct.pack(">I", len(PLIST)) + PLIST

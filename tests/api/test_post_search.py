@@ -6,7 +6,7 @@ import pytest
 from support.people import Door, Person, texts
 
 from social.contracts.posts import Found
-from social.infra.mongo import Mongo, Where
+from social.infra.store.mongo import Mongo, Where
 
 
 async def search(person: Person, text: str, **more: object) -> Found:

@@ -8,8 +8,8 @@ import pytest
 from support.browser import require_node
 from support.people import Door
 
-from api import postman
 from api.app import ALL
+from api.docs import postman
 
 ROOT = Path(__file__).parents[2]
 NEWMAN = ROOT / "node_modules/newman/bin/newman.js"

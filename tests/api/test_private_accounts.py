@@ -5,8 +5,8 @@ from support.eventually import eventually
 from support.people import Door, Person, texts
 from support.plaza import Plaza
 
-from social import requests, users
 from social.contracts.people import FollowState, Me
+from social.people import requests, users
 
 
 async def privately(person: Person, private: bool = True) -> None:

@@ -16,10 +16,10 @@ from support.people import PASSWORD, Person
 from support.plaza import system
 from support.reads import Reads, watched
 
-from social import one_time
+from social.accounts import mailed_tokens
+from social.accounts.mailed_tokens import Purpose
 from social.contracts.people import Tokens
-from social.infra.memory import TtlCache
-from social.one_time import Purpose
+from social.infra.store.ttl_cache import TtlCache
 
 PARTS = ("delete_comment", "delete_post", "block_user", "unblock_user")  # after which little is left to be done
 ENDS = ("end_session", "logout", "logout_all", "change_password", "delete_me")  # of the session that asks
@@ -87,7 +87,7 @@ async def world(
     commands: Commands, reads: Reads, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Everybody works; the owner was told of a like."""
-    monkeypatch.setattr("social.forgetting.SETTLES", timedelta(seconds=1))
+    monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=1))
     async with system(mongo_url, mongo_database) as plaza:
         commands.sent.clear()  # the start itself reads whole collections
         world = World(plaza.door, plaza)
@@ -177,7 +177,7 @@ async def test_nothing_is_looked_for_without_an_index(world: World, commands: Co
         (Purpose.PASSWORD, "/v1/auth/password-reset", {"password": PASSWORD}),
     ):
         owner = world.public.person
-        token = await one_time.mint(world.plaza.social.mongo, purpose, owner.id, owner.email)
+        token = await mailed_tokens.mint(world.plaza.social.mongo, purpose, owner.id, owner.email)
         assert (await owner.door.ask("POST", path, {"token": token, **more})).status == 204
     await log_in(owner)
     sent = await walk(world, reads)

@@ -7,7 +7,7 @@ from support.eventually import eventually
 from support.people import Person, texts
 from support.plaza import Plaza
 
-from social import comments, orphans
+from social.posts import comments, orphans
 
 
 async def test_a_reply_stands_under_its_comment_and_counts_there_and_on_the_post(ada: Person, bob: Person) -> None:

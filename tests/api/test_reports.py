@@ -7,9 +7,9 @@ import pytest
 from support.people import Door, Person
 from support.plaza import Plaza
 
-from social import reports
 from social.contracts.reports import Report
-from social.infra.evened import FINE_S
+from social.infra.process.even_times import FINE_S
+from social.ops import reports
 
 
 async def say(person: Person, kind: str, target: str, **more: Any) -> Any:
@@ -73,7 +73,7 @@ async def test_a_report_says_what_it_is_about(ada: Person, bob: Person) -> None:
 async def test_one_person_reports_so_much_a_day(
     ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.reports.MOST_A_DAY", 2)
+    monkeypatch.setattr("social.ops.reports.MOST_A_DAY", 2)
     for n in range(2):
         assert (await say(bob, "post", (await ada.publish(f"{n}")).id)).status == 201
     (await say(bob, "user", ada.id)).refused(429, "rate_limited")

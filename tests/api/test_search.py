@@ -9,8 +9,8 @@ from support.people import Door, Person
 from support.plaza import Plaza
 
 from social.contracts.people import People
-from social.infra.loaders import Loader
-from social.infra.mongo import Mongo
+from social.infra.store.loaders import Loader
+from social.infra.store.mongo import Mongo
 
 
 def names(page: People) -> list[str]:

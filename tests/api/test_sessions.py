@@ -6,11 +6,11 @@ import pytest
 from support.people import PASSWORD, Answer, Door, Person
 from support.plaza import Plaza
 
-from social import session_ends
+from social.accounts import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.people import Tokens
 from social.infra import clock
-from social.infra.mongo import Transaction
+from social.infra.store.mongo import Transaction
 
 
 async def log_in(door: Door, username: str = "ada", **more: str) -> Tokens:

@@ -14,16 +14,18 @@ from support.plaza import Plaza, system
 from support.reads import Reads, watched
 
 import workers.feeds
-from social import accounts, posts, reposts, visibility
+from social.accounts import lifecycle
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
 from social.feeds import cursors, sources, timelines
 from social.feeds.cursors import Newer
-from social.infra import clock, remembered
-from social.infra.inbox import Happened
-from social.infra.mongo import Mongo, Reader, Transaction
-from social.visibility import SeenPost
+from social.infra import clock
+from social.infra.broker.inbox import Happened
+from social.infra.store import cached
+from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.posts import access, publishing, reposts
+from social.posts.access import SeenPost
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_
         await ada.follow(each)
 
     async def slowly(tx: Transaction, text: str, by: str) -> Post:
-        post = await posts.publish(tx, text, by=by)
+        post = await publishing.publish(tx, text, by=by)
         await asyncio.sleep(dice.uniform(0, 0.3))
         return post
 
@@ -112,10 +114,10 @@ async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_th
     await ada.follow(bob)
     await work(quiet)
     await bob.publish("hello")
-    await accounts.suspend(quiet.social.mongo, "bob", None)
+    await lifecycle.suspend(quiet.social.mongo, "bob", None)
     await work(quiet)
     assert texts(await ada.feed()) == []
-    await accounts.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.social.mongo, "bob")
     assert texts(await ada.feed()) == ["hello"]
 
 
@@ -165,7 +167,7 @@ async def test_who_becomes_famous_is_merged_and_nothing_is_lost_or_doubled_on_ei
     monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
     for followers, text in ((3, "famous"), (1, "small again"), (3, "famous again")):
         await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": followers}})
-        await quiet.social.forget_cards([remembered.key("users", bob.id)])
+        await quiet.social.forget_cards([cached.key("users", bob.id)])
         await bob.publish(text)
         await work(quiet, fanout_limit=2, twice=True)
     small = {"author_id": bob.id, "place": (await bob.feed()).items[1].id}
@@ -205,7 +207,7 @@ async def where_nearly_all_is_hidden(plaza: Plaza) -> Person:
         for _ in range(count):
             await author.publish(author.username)
     await work(plaza)
-    await accounts.suspend(plaza.social.mongo, "bob", None)
+    await lifecycle.suspend(plaza.social.mongo, "bob", None)
     return ada
 
 
@@ -218,9 +220,9 @@ class Looks:
     """How many posts were looked at."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self._posts = 0, visibility.posts
+        self.count, self._posts = 0, access.posts
         monkeypatch.setattr("social.feeds.reading.MOST_AT_ONCE", 4)
-        monkeypatch.setattr(visibility, "posts", self.posts)
+        monkeypatch.setattr(access, "posts", self.posts)
 
     async def posts(self, reader: Reader, ids: Sequence[str], **how: Any) -> list[SeenPost]:
         self.count += len(ids)
@@ -237,7 +239,7 @@ async def test_where_nearly_all_is_hidden_a_page_is_as_if_there_were_nothing_els
     assert (texts(first), texts(second), second.next) == (["eve", "eve"], ["eve"], None)
     assert looks.count <= 2 * 63
     monkeypatch.undo()
-    await accounts.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.social.mongo, "bob")
     assert len((await ada.feed("?limit=100")).items) == 63
 
 
@@ -256,7 +258,7 @@ async def test_where_nearly_all_is_hidden_newer_pages_are_as_if_there_were_nothi
         pages.append((texts(page), page.prev == cursor))
         cursor = page.prev or ""
     assert pages == [(["eve", "eve"], False), (["eve"], False), ([], True)]
-    await accounts.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.social.mongo, "bob")
     page = await ada.feed(f"?limit=100&cursor={cursor}")
     if late:
         assert set(texts(page)) == {"bob"}, "what becomes visible is newer than what was seen"
@@ -295,7 +297,7 @@ async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
 ) -> None:
     """Ten lines at a time, first no further down than is likely, and once more where that was too little."""
     monkeypatch.setattr("social.feeds.timelines.CAP", 4)
-    monkeypatch.setattr("social.feeds.scrolls.LINES", 10)
+    monkeypatch.setattr("social.feeds.scroll_cache.LINES", 10)
     async with system(mongo_url, mongo_database, roles=()) as quiet:
         ada, *authors = await people(quiet, "ada", "bob", "eve")
         busy = [timedelta(seconds=20 * n) for n in range(1, 25)]
@@ -336,7 +338,7 @@ async def test_a_scroll_goes_on_without_redis(quiet: Plaza, monkeypatch: pytest.
         found = await ada.feed(f"?limit=2&cursor={found.next}")
         seen += [each.author.username for each in found.items]
         if n == 1:
-            await accounts.suspend(quiet.social.mongo, "bob", None)
+            await lifecycle.suspend(quiet.social.mongo, "bob", None)
         if n == 3 and gone == "forgotten":
             await quiet.social.redis.flushall()
         elif n == 3:

@@ -14,12 +14,12 @@ from pydantic_settings import BaseSettings
 
 from api.app import ALL
 from api.settings import SERVICES, ApiSettings
-from embedded.documents import DOCS, documents, text
+from devtools.generate.documents import DOCS, documents, text
 from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
-from social.infra.mailer import FileMailer
-from social.infra.settings import PARTITIONS
-from social.infra.topology import Topology
+from social.infra.broker.topology import Topology
+from social.infra.files.mailer import FileMailer
+from social.infra.process.settings import PARTITIONS
 from workers.app import consumers
 from workers.mail import Post
 from workers.settings import ROLES, WorkerSettings

@@ -8,8 +8,8 @@ from pathlib import Path
 from support.people import Person
 from support.plaza import Plaza
 
-from social import notifications
 from social.infra import clock
+from social.notifications import reading
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "realtime", "workers", "social")
@@ -17,22 +17,22 @@ WHOLE = {f"{name}.{verb}" for name in ("tx", "self._tx", "_tx") for verb in ("to
 
 CHUNK = "the ids of one chunk"
 BOUNDED = {
-    ("social/edits.py", "post_revisions"): "by author and revision: one more than is kept",
-    ("social/forgetting.py", "streams"): "one, by its id",
-    ("social/forgetting.py", "COLLECTION"): f"one, by its id, or {CHUNK}",
-    ("social/forgetting.py", "feed_entries"): CHUNK,
-    ("social/forgetting.py", "collection"): CHUNK,
-    ("social/forgetting.py", "timelines"): "one, by its id",
-    ("social/forgetting.py", "notifications"): CHUNK,
-    ("social/forgetting.py", "notification_facts"): CHUNK,
-    ("social/forgetting.py", "reports"): CHUNK,
-    ("social/forgetting.py", "sessions"): CHUNK,
-    ("social/posts.py", "feed_entries"): "one, by its id",
+    ("social/posts/edits.py", "post_revisions"): "by author and revision: one more than is kept",
+    ("social/accounts/erasure.py", "streams"): "one, by its id",
+    ("social/accounts/erasure.py", "COLLECTION"): f"one, by its id, or {CHUNK}",
+    ("social/accounts/erasure.py", "feed_entries"): CHUNK,
+    ("social/accounts/erasure.py", "collection"): CHUNK,
+    ("social/accounts/erasure.py", "timelines"): "one, by its id",
+    ("social/accounts/erasure.py", "notifications"): CHUNK,
+    ("social/accounts/erasure.py", "notification_facts"): CHUNK,
+    ("social/accounts/erasure.py", "reports"): CHUNK,
+    ("social/accounts/erasure.py", "sessions"): CHUNK,
+    ("social/posts/publishing.py", "feed_entries"): "one, by its id",
     ("social/feeds/timelines.py", "feed_entries"): "a timeline is cut at 800 lines",
-    ("social/names.py", "names"): "the words of one name",
-    ("social/one_time.py", "COLLECTION"): "five an hour of each kind, for a day",
-    ("social/media.py", "media"): "the pictures of one post, or of one chunk",
-    ("social/notifications.py", "notifications"): CHUNK,
+    ("social/people/terms.py", "names"): "the words of one name",
+    ("social/accounts/mailed_tokens.py", "COLLECTION"): "five an hour of each kind, for a day",
+    ("social/posts/media.py", "media"): "the pictures of one post, or of one chunk",
+    ("social/notifications/reading.py", "notifications"): CHUNK,
 }
 
 
@@ -55,13 +55,13 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
 ) -> None:
     now = clock.now()
     row = {"recipient": ada.id, "type": "like", "open": True, "read_at": None, "removed_at": None, "updated_at": now}
-    many = notifications.READ_AT_ONCE * 2 + 10
+    many = reading.READ_AT_ONCE * 2 + 10
     await plaza.social.mongo.insert_missing(
         "notifications",
         [{"_id": each, "target": {"id": each}, **row} for each in (clock.new_id() for _ in range(many))],
     )
     sizes: Counter[int] = Counter()
-    some = notifications._read_some
+    some = reading._read_some
 
     async def watched(tx, *args, **kwargs):
         done = await some(tx, *args, **kwargs)
@@ -69,8 +69,8 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
             sizes[len(write.statement["q"]["_id"]["$in"])] += 1
         return done
 
-    monkeypatch.setattr(notifications, "_read_some", watched)
+    monkeypatch.setattr(reading, "_read_some", watched)
     answer = await ada.ask("POST", "/v1/notifications/read", {"all_until": clock.now().isoformat()})
     assert (answer.status, answer.body) == (200, {"unread": 0})
-    assert sizes == {notifications.READ_AT_ONCE: 2, 10: 1}
+    assert sizes == {reading.READ_AT_ONCE: 2, 10: 1}
     assert await plaza.social.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0

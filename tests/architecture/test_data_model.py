@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pymongo import IndexModel
 
-from social.infra.schema import INDEXES
+from social.infra.store.schema import INDEXES
 
 PAGE = Path(__file__).parents[2] / "docs/data-model.md"
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.M)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from embedded.dashboards import dashboards
-from embedded.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
-from embedded.nginx import SOURCE
+from devtools.generate.dashboards import dashboards
+from devtools.generate.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
+from devtools.generate.nginx import SOURCE
 
 
 @pytest.mark.parametrize("name", documents())

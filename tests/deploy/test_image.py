@@ -60,7 +60,7 @@ def test_a_process_is_nobody_and_gets_its_signals_itself(name: str) -> None:
 def test_a_process_is_asked_for_its_health_where_it_listens(name: str) -> None:
     (stage, *_) = lineage(name)
     (health,) = stage.all("HEALTHCHECK")
-    assert health.endswith(f'CMD ["python", "-m", "social.infra.healthy", "{PROCESSES[name]}"]')
+    assert health.endswith(f'CMD ["python", "-m", "social.infra.process.healthy", "{PROCESSES[name]}"]')
     assert stage.all("EXPOSE") == [str(PROCESSES[name])]
     assert f"{name.upper()}_PORT=" + str(PROCESSES[name]) in (ROOT / name / ".env.example").read_text()
 
@@ -145,7 +145,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
     try:
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/readyz")
-            healthy = await ended("social.infra.healthy", str(ports[name]))
+            healthy = await ended("social.infra.process.healthy", str(ports[name]))
             assert healthy == (0, "", "")
         async with knocking(urls["api"]) as door:
             ada = await door.register("ada")
@@ -157,7 +157,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         for name, program in programs.items():
             stopped = await program.tell(signal.SIGTERM)
             assert (stopped.code, stopped.err) == (0, ""), name
-            done = await ended("social.infra.healthy", str(ports[name]))
+            done = await ended("social.infra.process.healthy", str(ports[name]))
             assert (done.code, done.err) == (1, f"port {ports[name]}: [Errno 111] Connection refused\n")
     finally:
         for program in programs.values():

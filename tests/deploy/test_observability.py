@@ -28,12 +28,12 @@ from support.servers import DocumentStore, RabbitServer, RedisServer
 from support.sockets import Wire
 
 from api.app import ALL
-from embedded import observability
-from embedded.dashboards import DASHBOARDS
+from devtools.generate import observability
+from devtools.generate.dashboards import DASHBOARDS
 from realtime.dispatch import HANDLERS
 from social.contracts.events import Group
-from social.infra import metrics
-from social.recount import COUNTERS
+from social.infra.observe import metrics
+from social.ops.recount import COUNTERS
 
 together = pytest.mark.asyncio(loop_scope="module")  # in the loop of what runs
 

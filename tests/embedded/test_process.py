@@ -16,7 +16,7 @@ from support.people import knocking, texts
 from support.processes import gone
 
 from embedded.store import Store, noted_url
-from social.infra.mongo import Mongo
+from social.infra.store.mongo import Mongo
 
 
 async def test_it_says_where_to_look(machine: Any) -> None:

@@ -16,15 +16,15 @@ from support.people import knocking, texts
 from support.processes import Program
 from support.stores import needs_rust
 
+from devtools.cluster.settings import ClusterSettings, DocumentSettings
 from embedded import store as store_module
 from embedded import store_programs
-from embedded.cluster.settings import ClusterSettings, DocumentSettings
 from embedded.store import Store, noted_url
 from embedded.store_check import frees_unique_values
 from embedded.store_programs import RUST
 from social.contracts.problems import Unavailable
-from social.infra.mongo import Mongo, Transaction
-from social.infra.settings import StartError, load
+from social.infra.process.settings import StartError, load
+from social.infra.store.mongo import Mongo, Transaction
 
 BOTH = ["py", pytest.param("rs", marks=needs_rust)]
 WRITERS = 6

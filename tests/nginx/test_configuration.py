@@ -11,8 +11,8 @@ import pytest
 from conftest import require
 from support.nginx import Nginx, before
 
-from embedded import nginx
-from embedded.nginx import COMPOSE, MICROSERVICES_CONF, SOURCE, TOPOLOGY_CONF, prepare
+from devtools.generate import nginx
+from devtools.generate.nginx import COMPOSE, MICROSERVICES_CONF, SOURCE, TOPOLOGY_CONF, prepare
 
 GIXY = Path(sys.executable).with_name("gixy")
 

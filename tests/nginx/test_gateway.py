@@ -22,7 +22,7 @@ from support.ports import free_ports
 
 from api.app import ALL
 from api.settings import SERVICES
-from embedded.locations import METHODS
+from devtools.generate.locations import METHODS
 
 PLAIN = {"Accept-Encoding": "identity"}
 NODES = ["realtime-1", "realtime-2"]

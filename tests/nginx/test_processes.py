@@ -25,11 +25,11 @@ from support.servers import DocumentStore, RedisServer
 from support.smuggling import ATTACKS
 from support.sockets import Wire
 
-from embedded.nginx import Topology
+from devtools.generate.nginx import Topology
 from social.contracts.posts import Post
-from social.infra.keyfiles import make_keys
-from social.infra.mongo import Mongo
-from social.infra.schema import migrate
+from social.infra.security.keyfiles import make_keys
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate
 
 APIS = ("api-1", "api-2")
 GATEWAYS = ("realtime-1", "realtime-2", "realtime-3")

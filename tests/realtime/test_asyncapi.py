@@ -7,7 +7,7 @@ from typing import Any
 
 from support.browser import require_node
 
-from social.asyncapi import document
+from api.docs.asyncapi import document
 
 SCRIPT = Path(__file__).with_name("asyncapi.mjs")
 

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks, comments, edges, edits, follows, mutes, posts, privacy, requests, sight, visibility
 from social.contracts.events import (
     CommentAdded,
     CommentDeleted,
@@ -19,7 +18,9 @@ from social.contracts.events import (
 from social.contracts.problems import NotFound, Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
-from social.infra.inbox import Happened
+from social.infra.broker.inbox import Happened
+from social.people import blocks, edges, follows, mutes, privacy, requests, visibility_log
+from social.posts import access, comments, edits, publishing
 from workers import counters, feeds
 
 # redis-py forgets a writer whose server was killed while it wrote
@@ -187,7 +188,7 @@ async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada,
 async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, gateway, ada, bob, monkeypatch):
     his = await bob.connect(gateway)
     post = await ada.publish()
-    seen, looks = visibility.readable, 0
+    seen, looks = access.readable, 0
 
     async def once_only(reader, post_id, *, viewer):
         nonlocal looks
@@ -198,7 +199,7 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
         gateway.doors.turn()  # something changes while he enters
         return found
 
-    monkeypatch.setattr(visibility, "readable", once_only)
+    monkeypatch.setattr(access, "readable", once_only)
     assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "unavailable"
     assert looks == 2
     assert gateway.sessions.get(his.sid).rooms == set()
@@ -206,17 +207,17 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
 
 async def test_a_store_that_was_away_for_long_costs_no_socket_before_it_is_back(world, gateway, ada, monkeypatch):
     wire = await ada.connect(gateway)
-    monkeypatch.setattr(gateway.sight, "_read_until", clock.now() - sight.REMEMBERED)
-    since = sight.since
+    monkeypatch.setattr(gateway.sight, "_read_until", clock.now() - visibility_log.REMEMBERED)
+    since = visibility_log.since
 
     async def away(*_):
         raise Unavailable
 
-    monkeypatch.setattr(sight, "since", away)
+    monkeypatch.setattr(visibility_log, "since", away)
     with pytest.raises(Unavailable):
         await gateway.sight._poll()
     assert (await wire.ask("sync", {"after": "x"}))["ok"]
-    monkeypatch.setattr(sight, "since", since)
+    monkeypatch.setattr(visibility_log, "since", since)
     await gateway.sight._poll()
     await wire.closed.wait()
 
@@ -289,7 +290,7 @@ async def test_a_private_account_is_live_for_its_followers_alone(world, gateway,
 
 async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gateway, ada, bob, eve):
     await commit(world, follows.follow, ada, by=bob)
-    said = await world.social.commit(posts.publish, "for you", by=ada.id, visible_to="followers")
+    said = await world.social.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
     hers, his, third = [await each.connect(gateway) for each in (ada, bob, eve)]
     for wire in (hers, his):
         assert (await wire.ask("post.watch", {"post_id": said.id}))["ok"]
@@ -311,7 +312,7 @@ async def test_an_edit_is_not_told_to_who_unfollowed_before_it_even_where_that_i
 ):
     for each in (bob, eve):
         await commit(world, follows.follow, ada, by=each)
-    said = await world.social.commit(posts.publish, "for you", by=ada.id, visible_to="followers")
+    said = await world.social.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
     his, third = await bob.connect(gateway), await eve.connect(gateway)
 
     async def handle(event):

@@ -14,15 +14,15 @@ from realtime import delivery, resume
 from realtime.background import Background
 from realtime.delivery import Delivery
 from realtime.limits import Bucket
-from realtime.session import Session, Sessions
-from social import replay, streams
+from realtime.sockets import Session, Sessions
 from social.contracts.codec import decode
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, user_room
-from social.infra import logs
-from social.infra.memory import TtlCache
-from social.infra.mongo import Mongo, Reader, Transaction
-from social.infra.tokens import Access
+from social.infra.observe import logs
+from social.infra.security.tokens import Access
+from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.infra.store.ttl_cache import TtlCache
+from social.notifications import replay, streams
 
 EXAMPLES = int(os.environ.get("PLAZA_EXAMPLES", "500"))
 WINDOW = 6
@@ -30,7 +30,7 @@ USER = "a" * 24
 
 
 class Store:
-    """One stream in memory, under the names that `social.streams` calls; every answer lets others run first."""
+    """One stream in memory, under the names that `streams` calls; every answer lets others run first."""
 
     def __init__(self) -> None:
         self.memory = TtlCache()

@@ -9,9 +9,9 @@ import pytest
 from support.sockets import Person, Wire, World
 
 from realtime.app import Gateway
-from social import streams
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
+from social.notifications import streams
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))  # make soak
 CLIENTS = int(os.environ.get("PLAZA_DROPPING_CLIENTS", "30" if SOAK else "20"))

@@ -4,7 +4,7 @@ import fakeredis
 import pytest
 from support.sockets import World, until
 
-from social import auth
+from social.accounts import login
 from social.contracts.pushes import post_room
 
 
@@ -54,7 +54,7 @@ async def test_a_room_is_left_after_its_last_member_and_entered_again(world, ada
 
 async def test_logging_out_closes_the_sockets(world, gateway, ada):
     wire = await ada.connect(gateway)
-    await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+    await login.logout(world.social, world.keys, ada.tokens.refresh_token)
     await wire.until(lambda: wire.disconnected, 3)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from support.sockets import Person, Wire, until
 
-from realtime import cluster
+from realtime import redis_channels
 from realtime.app import Gateway
-from social import auth
+from social.accounts import login
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import user_room
-from social.infra.limits import Limiter, Rate
-from social.infra.tokens import Signer, new_private_key
+from social.infra.redis.limits import Limiter, Rate
+from social.infra.security.tokens import Signer, new_private_key
 
 
 async def raw(http, gateway: Gateway, *messages: str) -> Any:
@@ -117,7 +117,7 @@ async def test_nobody_watches_more_than_they_may(world, ada):
 
 
 async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ada, monkeypatch):
-    monkeypatch.setattr(cluster, "MOST_LINGERING", 150)
+    monkeypatch.setattr(redis_channels, "MOST_LINGERING", 150)
     gateway = await world.gateway(linger_s=60)
     wire = await ada.connect(gateway)
     people = [f"{number:024x}" for number in range(1_000)]
@@ -187,7 +187,7 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
 
         async def logout(eve: Person = eve, delay_s: float = delay_s) -> None:
             await asyncio.sleep(delay_s)
-            await auth.logout(world.social, world.keys, eve.tokens.refresh_token)
+            await login.logout(world.social, world.keys, eve.tokens.refresh_token)
 
         backs, _ = await asyncio.gather(returns(), logout())
         async with asyncio.timeout(2.5):

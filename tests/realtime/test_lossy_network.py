@@ -13,9 +13,9 @@ from support.browser import Page, page
 from support.network import Tunnel, tunnel
 from support.sockets import Person, Wire, World
 
-from social import streams
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
+from social.notifications import streams
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))  # make soak
 CLIENTS, SECONDS = (200, 60.0) if SOAK else (30, 10.0)

@@ -8,7 +8,7 @@ import socketio
 from support.browser import page
 from support.sockets import until
 
-from social import auth
+from social.accounts import login
 from social.infra import clock
 
 WAYS = [{"transports": ["websocket"]}, {"transports": ["polling"]}, {}]
@@ -124,7 +124,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(world, gateway, ada):
 async def test_a_js_client_whose_login_ended_stays_away(world, gateway, ada):
     async with page() as hers:
         await hers.connect(gateway.port, ada.token)
-        await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+        await login.logout(world.social, world.keys, ada.tokens.refresh_token)
         assert await hers.next("disconnect") == "io server disconnect"
         await asyncio.sleep(0.5)
         assert len(hers.all("connect")) == 1

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from support.sockets import until
 
-from social import blocks
 from social.contracts.pushes import presence_room
-from social.infra import clock, remembered
+from social.infra import clock
+from social.infra.store import cached
+from social.people import blocks
 
 
 async def watch(wire, *people):
@@ -139,8 +140,8 @@ async def test_who_is_hidden_is_answered_like_nobody(world, gateway, ada, bob):
             now = clock.now()
             change = {"private": True} if hide == "private" else {f"{hide}_at": now}
             await world.social.mongo.update("users", {"_id": them.id}, {"$set": change})
-        world.social.mongo.memory.forget([remembered.key("users", them.id)])
-        gateway.social.mongo.memory.forget([remembered.key("users", them.id)])
+        world.social.mongo.memory.forget([cached.key("users", them.id)])
+        gateway.social.mongo.memory.forget([cached.key("users", them.id)])
         answers = [await hers.ask("presence.watch", {"user_ids": [each, bob.id]}) for each in (them.id, nobody)]
         seen = [[each["user_id"] for each in answer["data"]["people"]] for answer in answers]
         assert seen == [[bob.id], [bob.id]], hide

@@ -4,8 +4,9 @@ import pytest
 from support.commands import heard, unindexed
 from support.sockets import World, until
 
-from social import blocks, comments
 from social.contracts.messages import CLIENT_MESSAGES
+from social.people import blocks
+from social.posts import comments
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from support.sockets import until
 
 from realtime import resume
 from realtime.resume import Pids
-from social import restoring, streams
 from social.contracts.codec import decode, encode
 from social.contracts.pushes import post_room
 from social.infra import clock
+from social.notifications import streams
+from social.ops import restoring
 
 
 def counts(wire: Any) -> list[int]:

@@ -11,7 +11,7 @@ from support.people import Door
 from support.plaza import serving
 from support.sockets import until
 
-from social import auth, one_time, session_ends
+from social.accounts import login, mailed_tokens, session_ends
 from social.contracts.auth import SessionEnd
 from social.contracts.people import Login
 from social.infra import clock
@@ -44,7 +44,7 @@ async def redis_state(request, redis_server) -> AsyncIterator[Any]:
 
 
 async def log_in(world, person) -> Any:
-    return await auth.login(world.social, world.keys, Login(username=person.username, password=PASSWORD))
+    return await login.login(world.social, world.keys, Login(username=person.username, password=PASSWORD))
 
 
 async def ask(door: Door, method: str, path: str, tokens: Any, body: Any = None) -> int:
@@ -104,7 +104,7 @@ async def test_a_reset_password_closes_every_socket(world, api, ada, redis_state
     gateway = await world.gateway()
     first, second, _ = await two_logins(world, gateway, ada)
     user = await world.social.mongo.one("users", {"_id": ada.id})
-    token = await one_time.mint(world.social.mongo, one_time.Purpose.PASSWORD, ada.id, user["email"])
+    token = await mailed_tokens.mint(world.social.mongo, mailed_tokens.Purpose.PASSWORD, ada.id, user["email"])
     await redis_state()
     answer = await api.ask("POST", "/v1/auth/password-reset", {"token": token, "password": "another word"})
     assert answer.status == 204
@@ -156,7 +156,7 @@ async def test_a_lost_answer_within_ten_seconds_closes_nothing(world, api, ada):
 
 
 async def test_who_was_not_refused_by_the_old_gateway_is_refused_by_a_new_one(world, ada):
-    await auth.logout_all(world.social, ada.id)
+    await login.logout_all(world.social, ada.id)
     gateway = await world.gateway()
     assert (await ada.connect(gateway)).refused["data"]["code"] == "session_revoked"
 

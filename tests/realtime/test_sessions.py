@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from support.sockets import until
 
-from social import auth
+from social.accounts import login
 from social.infra import clock
-from social.infra.tokens import ACCESS_LIVES, LEEWAY
+from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 
 
 def nearly_over(world, person, left_s: float) -> str:
@@ -25,7 +25,7 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     wires = [await ada.connect(gateway), await ada.connect(other)]
     his = await bob.connect(gateway)
     at = time.monotonic()
-    await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+    await login.logout(world.social, world.keys, ada.tokens.refresh_token)
     for wire in wires:
         await wire.told_to_stay_away()
         assert wire.named("session.revoked") == [{"reason": "logout"}]
@@ -41,7 +41,7 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
     await redis_server.kill()
     try:
         at = time.monotonic()
-        await auth.logout(world.social, world.keys, ada.tokens.refresh_token)
+        await login.logout(world.social, world.keys, ada.tokens.refresh_token)
         await wire.told_to_stay_away()
         assert time.monotonic() - at < 2.5
     finally:

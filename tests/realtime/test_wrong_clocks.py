@@ -10,9 +10,11 @@ import pytest
 from support.skew import clock_ahead, skew
 from support.sockets import until
 
-from social import accounts, auth, blocks
+from social.accounts import lifecycle
+from social.accounts import login as auth
+from social.accounts.session_ends import revoke
 from social.contracts.auth import SessionEnd
-from social.session_ends import revoke
+from social.people import blocks
 
 __all__ = ["skew"]
 
@@ -28,7 +30,7 @@ async def test_a_suspension_closes_every_socket_whatever_time_the_operator_has(w
     wire = await ada.connect(gateway)
     await asyncio.sleep(1.2)  # a poll ago
     with clock_ahead(ahead_s):
-        await accounts.suspend(world.social.mongo, ada.username, None)
+        await lifecycle.suspend(world.social.mongo, ada.username, None)
     await wire.told_to_stay_away(WITHIN_S)
     assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
 
@@ -83,5 +85,5 @@ async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada,
     monkeypatch.setattr(mongo, "now", ahead)
     await asyncio.sleep(1.5)
     monkeypatch.setattr(mongo, "now", right)
-    await accounts.suspend(world.social.mongo, ada.username, None)
+    await lifecycle.suspend(world.social.mongo, ada.username, None)
     await wire.told_to_stay_away(WITHIN_S)

@@ -21,9 +21,9 @@ from support import ports
 from support.databases import KEPT, MANY, Databases, emptied
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
-from embedded.cluster import server as server_module
-from embedded.cluster.server import Server, StartFailed
-from social.infra.schema import INDEXES
+from devtools.cluster import server as server_module
+from devtools.cluster.server import Server, StartFailed
+from social.infra.store.schema import INDEXES
 
 S = TypeVar("S", bound=Server)
 

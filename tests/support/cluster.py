@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from embedded.cluster import control
+from devtools.cluster import control
 from support.processes import Ended, Program
 
 READY_WITHIN_S = 120.0
@@ -15,7 +15,7 @@ STOP_WITHIN_S = 60.0
 
 
 class Cluster:
-    """`python -m embedded.cluster` with its data in `folder`."""
+    """`python -m devtools.cluster` with its data in `folder`."""
 
     def __init__(self, folder: Path, port: int, **settings: object) -> None:
         self.var = folder / "var"
@@ -24,7 +24,7 @@ class Cluster:
         told = {"PLAZA_VAR": self.var, "PORT": port, "DRAIN_S": 1, "LOG_LEVEL": "warning", "RATE_USER": "1000000/1"}
         self._settings = {**told, **settings}
         self._folder = folder
-        self.program = Program("embedded.cluster", folder=folder, **self._settings)
+        self.program = Program("devtools.cluster", folder=folder, **self._settings)
 
     async def start(self) -> "Cluster":
         """Start it and wait until it says that it runs."""
@@ -48,10 +48,10 @@ class Cluster:
         raise AssertionError("no answer")
 
     async def told(self, *words: str) -> Ended:
-        """`python -m embedded.cluster …`, and how it ended."""
+        """`python -m devtools.cluster …`, and how it ended."""
         folder = self._folder / "told"
         folder.mkdir(exist_ok=True)
-        return await Program("embedded.cluster", *words, folder=folder, **self._settings).start().ended(timeout_s=240)
+        return await Program("devtools.cluster", *words, folder=folder, **self._settings).start().ended(timeout_s=240)
 
     async def kill(self, name: str) -> int:
         """kill -9 one part; its process id."""

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from social.infra.logs import current_trace
-from social.infra.schema import INDEXES
+from social.infra.observe.logs import current_trace
+from social.infra.store.schema import INDEXES
 
 NEGATIONS = {"$ne", "$nin", "$not", "$exists"}
 
@@ -97,5 +97,5 @@ def _narrow(where: Mapping[str, Any], field: str) -> bool:
 def heard(commands: Commands | None = None) -> Iterator[Commands]:
     """The commands of all connections that are opened meanwhile."""
     commands = commands or Commands()
-    with patch("social.infra.store_metrics.LISTENERS", (commands,)):
+    with patch("social.infra.store.store_metrics.LISTENERS", (commands,)):
         yield commands

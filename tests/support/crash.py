@@ -15,16 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import social.accounts.erasure
 import social.feeds.followers
-import social.forgetting
 import workers.accounts
 import workers.fanout
 import workers.news
 import workers.notifications
 import workers.runner
-from social.infra import store_transaction
-from social.infra.inbox import Happened
-from social.infra.pushing import Pushes
+from social.infra.broker.inbox import Happened
+from social.infra.redis.pushing import Pushes
+from social.infra.store import store_transaction
 
 STEPS = ("before the commit", "within the commit", "after the commit", "after the push", "after the ack")
 
@@ -34,7 +34,7 @@ FANNING_OUT = "in the middle of a fan-out"
 
 
 def main(step: str, module: str) -> None:
-    social.forgetting.SETTLES = timedelta(seconds=2)
+    social.accounts.erasure.SETTLES = timedelta(seconds=2)
     if not Path(os.environ["CRASH_ONCE"]).exists():
         PLANS[(*STEPS, FORGETTING, FANNING_OUT).index(step)]()
     sys.argv = [module]
@@ -121,7 +121,7 @@ def after_the_ack() -> None:
 
 def in_the_middle_of_forgetting() -> None:
     """After the third piece of a deleted account was taken out, before its message is acked."""
-    social.forgetting.CHUNK = 1
+    social.accounts.erasure.CHUNK = 1
     work, pieces = workers.accounts.once, itertools.count(1)
 
     async def dying(*args: Any, **kwargs: Any) -> None:

@@ -18,8 +18,8 @@ import aiohttp
 import socketio
 
 from social.contracts.codec import decode, encode
-from social.demo import Ledger
 from social.infra import clock
+from social.ops.demo import Ledger
 from support.eventually import eventually
 
 GIVE_UP_S = 120.0  # a write that is not answered until then is a failure of the whole run

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pymongo
 from pymongo.database import Database
 
-from social.infra.mongo import Mongo
-from social.infra.schema import INDEXES, migrate, wrong
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import INDEXES, migrate, wrong
 
 MANY = 300  # documents: what it takes to delete so many makes a new database
 KEPT = 4  # so that what a test still had under way when it ended is over when its database is emptied

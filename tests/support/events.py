@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import workers.notifications
-from social import interactions
 from social.contracts.envelope import Envelope
 from social.contracts.events import (
     CommentAdded,
@@ -24,8 +23,9 @@ from social.contracts.events import (
     PostUnreposted,
 )
 from social.infra import clock
-from social.infra.inbox import Happened
-from social.infra.mongo import Document, Transaction
+from social.infra.broker.inbox import Happened
+from social.infra.store.mongo import Document, Transaction
+from social.posts import interactions
 from support.people import Person
 from support.plaza import Plaza
 

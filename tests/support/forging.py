@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from social.contracts.codec import encode
 from social.infra import clock
-from social.infra.tokens import Signer, new_private_key
+from social.infra.security.tokens import Signer, new_private_key
 
 
 def b64(data: bytes) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from embedded.cluster.server import Server
+from devtools.cluster.server import Server
 
 BUCKET = "plaza-media"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "of-a-test", "AWS_SECRET_ACCESS_KEY": "of-a-test"}

@@ -12,14 +12,14 @@ from typing import Any
 import psutil
 
 from api.settings import SERVICES
-from embedded import nginx
-from embedded.cluster.server import Server
-from embedded.nginx import Topology
+from devtools.cluster.server import Server
+from devtools.generate import nginx
+from devtools.generate.nginx import Topology
 from social.contracts.codec import decode, encode
 
 
 class Nginx(Server):
-    """nginx as `embedded.nginx` prepares it; `adapt` changes its files before it reads them."""
+    """nginx as `devtools.generate.nginx` prepares it; `adapt` changes its files before it reads them."""
 
     name = "nginx"
 

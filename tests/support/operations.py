@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from api.app import ALL
-from api.openapi import document
-from social import accounts, media
+from api.docs.openapi import document
+from social.accounts import lifecycle
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
+from social.posts import media
 from support.people import PASSWORD, Answer, Door, Person
 from support.pictures import form, picture, uploaded
 from support.plaza import Plaza
@@ -59,7 +60,7 @@ class World:
         await self.private.person.edit(private=True)
         await self.asker.follow(self.private.person)
         await self.public.person.block(people["blocked"])
-        await accounts.suspend(self.plaza.social.mongo, "suspended", None)
+        await lifecycle.suspend(self.plaza.social.mongo, "suspended", None)
         await self.plaza.social.revocations.poll()
         self.people |= people
 

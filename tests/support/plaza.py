@@ -17,21 +17,21 @@ import api.app
 import workers.app
 from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
-from social.auth import Keys
+from social.accounts.login import Keys
 from social.feeds import FANOUT_LIMIT
-from social.infra import process
-from social.infra.blobs import blobs
-from social.infra.broker import Broker
-from social.infra.health import Health
-from social.infra.mailer import FileMailer, Mailer
-from social.infra.mongo import Mongo
-from social.infra.outbox import Outbox
-from social.infra.passwords import Passwords
-from social.infra.rabbit import RabbitBroker
-from social.infra.redis import Redis, connect
-from social.infra.settings import PARTITIONS
-from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
-from social.infra.wiring import Social
+from social.infra.broker.broker import Broker
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.files.blobs import blobs
+from social.infra.files.mailer import FileMailer, Mailer
+from social.infra.process import process
+from social.infra.process.health import Health
+from social.infra.process.plaza import Social
+from social.infra.process.settings import PARTITIONS
+from social.infra.redis.redis import Redis, connect
+from social.infra.security.passwords import Passwords
+from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.store.mongo import Mongo
 from support.databases import prepare
 from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
@@ -40,7 +40,7 @@ from workers.settings import ROLES
 
 SENDER = "plaza@example.org"
 
-# Hashing as it should be is a tenth of a test's time; tests/social/test_passwords.py does it.
+# Hashing as it should be is a tenth of a test's time; tests/social/infra/security/test_passwords.py does it.
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
@@ -108,7 +108,7 @@ async def system(
         social.start(tasks)
         post = Post(mailer or FileMailer(folder, SENDER), LINKS)
         workers.app.start(social, tasks, post, kept, roles, fanout_limit=fanout_limit)
-        with patch("social.infra.passwords._hasher", QUICK_HASH):
+        with patch("social.infra.security.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
                 yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"

@@ -1,5 +1,5 @@
 """Ports for servers that must come back on the same one."""
 
-from embedded.cluster.ports import free_ports, is_free, listens
+from devtools.cluster.ports import free_ports, is_free, listens
 
 __all__ = ["free_ports", "is_free", "listens"]

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-from embedded import observability
-from embedded.cluster.server import Server
+from devtools.cluster.server import Server
+from devtools.generate import observability
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 RULES = OBSERVABILITY / "rules" / "plaza.yml"

@@ -10,11 +10,11 @@ from functools import wraps
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from social import streams
-from social.infra.group_commit import GroupCommit
-from social.infra.loaders import Loader
-from social.infra.logs import current_trace
-from social.infra.mongo import Mongo
+from social.infra.observe.logs import current_trace
+from social.infra.store.group_commit import GroupCommit
+from social.infra.store.loaders import Loader
+from social.infra.store.mongo import Mongo
+from social.notifications import streams
 
 _shared: ContextVar[bool] = ContextVar("shared", default=False)  # the command of a loader, which its askers count
 

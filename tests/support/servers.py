@@ -15,11 +15,11 @@ from typing import ClassVar
 import psutil
 import pytest
 
+from devtools.cluster import servers
+from devtools.cluster.ports import free_ports
+from devtools.cluster.server import Server
+from devtools.cluster.servers import RedisServer, rabbit_script
 from embedded import store_programs
-from embedded.cluster import servers
-from embedded.cluster.ports import free_ports
-from embedded.cluster.server import Server
-from embedded.cluster.servers import RedisServer, rabbit_script
 from support.stores import chosen
 
 __all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer"]

@@ -11,11 +11,11 @@ from fakeredis import FakeAsyncRedis
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
-from social.infra.inbox import Happened
-from social.infra.mongo import Mongo, Transaction
-from social.infra.outbox import Outbox
-from social.infra.rabbit import RabbitBroker
-from social.infra.wiring import Social
+from social.infra.broker.inbox import Happened
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Mongo, Transaction
 from workers import counters, runner
 from workers.runner import Consumer
 

@@ -11,20 +11,23 @@ import aiohttp
 
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social import auth, grouping, groups, posts, replay, streams
+from social.accounts import login
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.people import Register
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
-from social.infra.mongo import Mongo
-from social.infra.outbox import Outbox
-from social.infra.passwords import Passwords
-from social.infra.process import Tasks
-from social.infra.redis import connect
-from social.infra.tokens import RefreshTokens, Signer, Verifier, new_private_key
-from social.infra.wiring import Social
+from social.infra.broker.outbox import Outbox
+from social.infra.process.plaza import Social
+from social.infra.process.process import Tasks
+from social.infra.redis.redis import connect
+from social.infra.security.passwords import Passwords
+from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.store.mongo import Mongo
+from social.notifications import group_state, replay, streams
+from social.notifications import groups as grouping
+from social.posts import publishing
 from support.databases import prepare
 from support.plaza import QUICK_HASH
 
@@ -168,7 +171,7 @@ class Person:
         return await self.connect(gateway, **{**kept, **auth})
 
     async def publish(self, text: str = "hello") -> str:
-        post = await self.world.social.commit(posts.publish, text, by=self.id)
+        post = await self.world.social.commit(publishing.publish, text, by=self.id)
         return str(post.id)
 
 
@@ -183,12 +186,12 @@ class World:
         self.pem = new_private_key()
         signer = Signer(self.pem)
         self.verifier = Verifier(signer.jwks)
-        self.keys = auth.Keys(
+        self.keys = login.Keys(
             signer=signer, refresh=RefreshTokens(b"r" * 32), passwords=Passwords(), verifier=self.verifier
         )
 
     async def __aenter__(self) -> "World":
-        self._stack.enter_context(patch("social.infra.passwords._hasher", QUICK_HASH))
+        self._stack.enter_context(patch("social.infra.security.passwords._hasher", QUICK_HASH))
         self.social = self.new_social()
         await prepare(self.social.mongo)
         await self.social.revocations.poll()
@@ -231,7 +234,7 @@ class World:
             email=f"{name}{next(numbers)}@example.org",
             password="a word, and another",
         )
-        return Person(self, await auth.register(self.social, self.keys, ask))
+        return Person(self, await login.register(self.social, self.keys, ask))
 
     async def wire(self, port: int, auth: dict[str, Any]) -> Wire:
         wire = await Wire(port, self._http).open(auth)
@@ -245,7 +248,7 @@ class World:
 
     async def record(self, post_id: str, *, by: Person, author: Person) -> None:
         """All of it but the push, as when Redis loses that."""
-        cause = groups.Cause("like", "post", post_id, by.id, author.id, post_id)
+        cause = group_state.Cause("like", "post", post_id, by.id, author.id, post_id)
         await self.social.commit(_tell, cause)
         group = {"recipient": author.id, "target.id": post_id, "open": True}
         told = await self.social.mongo.one("notifications", group)
@@ -264,7 +267,7 @@ class World:
         await self.social.pushes.send([(user_room(to.id), push.encode())])
 
 
-async def _tell(tx: Any, cause: groups.Cause) -> None:
+async def _tell(tx: Any, cause: group_state.Cause) -> None:
     changes = grouping.GroupChanges(tx)
     await changes.change(await changes.facts([cause]), told=[cause], untold=())
     changes.write(changes.changed(), clock.now())

@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from embedded.cluster.settings import DocumentSettings
+from devtools.cluster.settings import DocumentSettings
 from embedded.store_programs import RUST
-from social.infra.settings import StartError, load
+from social.infra.process.settings import StartError, load
 
 needs_rust = pytest.mark.skipif(
     shutil.which(RUST) is None, reason=f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it"
@@ -26,7 +26,7 @@ def chosen() -> DocumentSettings:
 
 def told(module: str, settings: Mapping[str, object]) -> dict[str, object]:
     """What a whole system that a test starts is told, so that it runs on the embedded store that STORE names."""
-    names = {"embedded": "EMBEDDED_STORE", "embedded.cluster": "STORE"}
+    names = {"embedded": "EMBEDDED_STORE", "devtools.cluster": "STORE"}
     if module not in names or "MONGO_URL" in settings or (store := chosen().embedded_store) == "py":
         return {}
     return {names[module]: store}

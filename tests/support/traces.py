@@ -1,6 +1,6 @@
 """Where a word is still written down."""
 
-from social.infra.mongo import Mongo
+from social.infra.store.mongo import Mongo
 
 
 async def traces(mongo: Mongo, *words: str) -> list[str]:

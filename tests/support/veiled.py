@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from social import edges, interactions, names, posts
-from social.edges import Edge
 from social.infra import clock
-from social.infra.mongo import Document
+from social.infra.store.mongo import Document
+from social.people import edges, terms
+from social.people.edges import Edge
+from social.posts import interactions, publishing
 from support.people import Person
 from support.plaza import Plaza
 
@@ -98,7 +99,7 @@ async def scene(plaza: Plaza, pattern: str) -> Scene:
 def _person(made: Scene, template: Document, name: str, **more: object) -> str:
     user_id = clock.new_id()
     own = {"_id": user_id, "username": name, "email": f"{name}@example.org", "display_name": name}
-    made.add("users", {**template, **own, "words": names.of(name, name), **more})
+    made.add("users", {**template, **own, "words": terms.of(name, name), **more})
     return user_id
 
 
@@ -114,14 +115,14 @@ def _everything(made: Scene, template: Document, why: str) -> None:
     _stands(made, who, why)
     at = _at(next(made.places))
     if why not in AUTHORS:
-        made.add("names", {"_id": names.row_id(name, who), "user_id": who}, hidden=why in PEOPLE)
+        made.add("names", {"_id": terms.row_id(name, who), "user_id": who}, hidden=why in PEOPLE)
         _in_lists_of_people(made, who, at, hidden=why in PEOPLE)
     reader, veiled = made.reader.id, why != "is shown"
     post = _post(made, who, hidden=veiled, visibility="followers" if why == "writes for followers" else "public")
     if why != "is muted":
         row = {"_id": post + reader, "post_id": post, "user_id": reader, "bookmark_id": _id(next(made.places))}
         made.add(interactions.COLLECTION, row, hidden=veiled)
-    made.add("feed_entries", {**posts.entry(reader, post, who), "arrived": at}, hidden=veiled)
+    made.add("feed_entries", {**publishing.entry(reader, post, who), "arrived": at}, hidden=veiled)
 
 
 def _in_lists_of_people(made: Scene, who: str, at: datetime, *, hidden: bool) -> None:
@@ -172,7 +173,7 @@ def _post(
         "author_id": author,
         **{"text": "quark #quark", "entities": [], "mentions": [], "tags": list(words), "words": list(words)},
         **{"media": [], "visibility": visibility, "created_at": _at(place), "edited_at": None, "rev": 0},
-        **dict.fromkeys((*posts.COUNTS, "version"), 0),
+        **dict.fromkeys((*publishing.COUNTS, "version"), 0),
     }
     made.add("posts", row, hidden=hidden)
     return str(row["_id"])

@@ -20,7 +20,7 @@ from support.servers import ImpatientStore, RabbitServer, RedisServer
 from social.contracts.codec import decode
 
 README = Path(__file__).parents[2] / "README.md"
-ROLL, STATUS = "python -m embedded.cluster roll", "python -m embedded.cluster status"
+ROLL, STATUS = "python -m devtools.cluster roll", "python -m devtools.cluster status"
 PEOPLE = 10
 DRAIN_S = 2
 
@@ -143,7 +143,7 @@ async def test_what_cannot_be_replaced_is_refused_by_name(cluster: Cluster) -> N
 
 async def test_a_second_start_on_the_same_folder_is_refused_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    second = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=cluster.var, PORT=port)
+    second = Program("devtools.cluster", folder=tmp_path, PLAZA_VAR=cluster.var, PORT=port)
     one_line(await second.start().ended(), f"{cluster.var} is in use by another Plaza")
 
 
@@ -155,19 +155,19 @@ async def test_a_killed_cluster_leaves_no_process(cluster: Cluster) -> None:
 
 
 async def test_where_no_cluster_runs_there_is_nobody_to_tell(tmp_path: Path) -> None:
-    program = Program("embedded.cluster", "status", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
+    program = Program("devtools.cluster", "status", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
     one_line(await program.start().ended(), f"no cluster runs in {tmp_path / 'var'}")
 
 
 async def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PORT=port)
+        program = Program("devtools.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PORT=port)
         one_line(await program.start().ended(), f"cannot listen on 127.0.0.1:{port}: ")
 
 
 async def test_servers_that_are_not_installed_are_named_with_the_command_that_installs_them(tmp_path: Path) -> None:
-    program = Program("embedded.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PATH=tmp_path, STORE="py")
+    program = Program("devtools.cluster", folder=tmp_path, PLAZA_VAR=tmp_path / "var", PATH=tmp_path, STORE="py")
     one_line(
         await program.start().ended(),
         "redis-server, rabbitmq-server are not installed: apt-get install redis-server rabbitmq-server",

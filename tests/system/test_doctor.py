@@ -23,15 +23,16 @@ from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ManagedRabbit, RedisServer
 
-from social import doctor
-from social.doctor import Finding, Level, rabbitmq
-from social.doctor.findings import passwords, where
-from social.infra import clock, keyfiles
-from social.infra.mongo import Mongo
-from social.infra.process import listen
-from social.infra.redis import connect
-from social.infra.schema import migrate
-from social.infra.topology import Topology
+from social.infra import clock
+from social.infra.broker.topology import Topology
+from social.infra.process.process import listen
+from social.infra.redis.redis import connect
+from social.infra.security import keyfiles
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate
+from social.ops import doctor
+from social.ops.doctor import Finding, Level, rabbitmq
+from social.ops.doctor.findings import passwords, where
 
 SECRET = "hunter2-and-more"
 Given = dict[str, str]

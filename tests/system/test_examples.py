@@ -11,7 +11,7 @@ from support.frames import Frames, collect, normal, shape
 from support.ports import free_ports
 from support.system import Embedded
 
-from social.asyncapi import EXAMPLES, document
+from api.docs.asyncapi import EXAMPLES, document
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.pushes import SERVER_EVENTS
 

@@ -11,7 +11,7 @@ from support.ports import free_ports
 from support.processes import Program
 from support.traces import traces
 
-from social.infra.mongo import Mongo
+from social.infra.store.mongo import Mongo
 
 
 async def test_a_deleted_account_is_forgotten_though_the_system_was_killed_in_the_middle(tmp_path: Path) -> None:

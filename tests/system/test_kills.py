@@ -16,8 +16,8 @@ from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ImpatientStore
 
-from social.infra.mongo import Mongo
-from social.infra.tokens import new_private_key
+from social.infra.security.tokens import new_private_key
+from social.infra.store.mongo import Mongo
 
 
 async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:

@@ -28,7 +28,7 @@ case "$*" in
 *"import pip"*) [ -e .venv/pip ] ;;
 *version_info*) [ -z "$FAKE_OLD" ] ;;
 *--version*) echo "Python 3.9.2" ;;
-*"-m embedded.cluster"*) echo "Plaza runs as a cluster on $PORT over $STORE" ;;
+*"-m devtools.cluster"*) echo "Plaza runs as a cluster on $PORT over $STORE" ;;
 *"-m embedded"*) echo "Plaza runs" ;;
 *) echo "python ran $*" ;;
 esac

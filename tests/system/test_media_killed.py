@@ -12,7 +12,7 @@ from support.ports import free_ports
 from support.system import Embedded
 
 from social.contracts.posts import Post
-from social.pictures import decoding
+from social.infra.files.pictures import decoding
 
 
 def decoders() -> list[int]:

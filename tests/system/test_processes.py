@@ -12,7 +12,7 @@ from support.people import knocking
 from support.ports import free_ports
 from support.processes import Ended, Program
 
-from social.infra.keyfiles import make_keys
+from social.infra.security.keyfiles import make_keys
 
 NEEDED = {
     "api": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE"},

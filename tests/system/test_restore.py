@@ -15,11 +15,11 @@ from support.plaza import Plaza, system
 from support.processes import Program
 from support.servers import RabbitServer
 
-from social import recount
 from social.contracts import events
 from social.contracts.events import Group
 from social.contracts.notifications import Notifications
 from social.infra import clock
+from social.ops import recount
 
 TOLD = {
     *(events.PostPublished, events.CommentAdded, events.PostLiked, events.CommentLiked, events.PostReposted),

@@ -17,7 +17,7 @@ from support.sockets import Wire
 
 from social.contracts.codec import decode, encode
 from social.contracts.people import Tokens
-from social.infra.keyfiles import make_keys
+from social.infra.security.keyfiles import make_keys
 
 PROCESSES = ("api", "realtime")
 

@@ -18,9 +18,9 @@ from support.processes import Program
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from social.contracts.problems import ProblemBody
-from social.infra.keyfiles import make_keys
-from social.infra.settings import StartError
-from social.infra.wiring import Social
+from social.infra.process.plaza import Social
+from social.infra.process.settings import StartError
+from social.infra.security.keyfiles import make_keys
 from workers.settings import WorkerSettings
 
 PROCESSES = ("api", "realtime", "workers")

@@ -17,9 +17,9 @@ from support.sockets import QUICK, Wire
 
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social.infra import logs, tracing
-from social.infra.settings import StartError, TraceSettings
-from social.infra.spans import Spans
+from social.infra.observe import logs, tracing
+from social.infra.observe.spans import Spans
+from social.infra.process.settings import StartError, TraceSettings
 
 
 @pytest.fixture
@@ -173,9 +173,11 @@ async def test_what_is_traced_is_passed_on_by_who_traces_nothing(every: InMemory
 def test_who_does_not_ask_for_traces_does_not_import_them() -> None:
     program = (
         "import sys, api.app, realtime.app, workers.app, embedded.app\n"
-        "from social.infra import tracing; from social.infra.settings import TraceSettings\n"
+        "from social.infra.observe import tracing\n"
+        "from social.infra.process.settings import TraceSettings\n"
         "tracing.configure('api', TraceSettings())\n"
-        "ours = ('social.infra.spans', 'opentelemetry.sdk.trace', 'opentelemetry.exporter', 'google.protobuf')\n"
+        "ours = ('social.infra.observe.spans', 'opentelemetry.sdk.trace',"
+        " 'opentelemetry.exporter', 'google.protobuf')\n"
         "sys.exit(', '.join(name for name in ours if name in sys.modules) or None)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True)
@@ -183,7 +185,7 @@ def test_who_does_not_ask_for_traces_does_not_import_them() -> None:
 
 
 def test_traces_without_their_packages_stop_the_start_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "social.infra.spans")
+    monkeypatch.delitem(sys.modules, "social.infra.observe.spans")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(StartError, match=r"^TRACES_SAMPLED: the extra `traces` is not installed"):
         tracing.configure("api", TraceSettings(traces_sampled=0.1))

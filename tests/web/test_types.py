@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.browser import require_node
 
-from social.asyncapi import EXAMPLES
+from api.docs.asyncapi import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 TYPES = ROOT / "web/types"

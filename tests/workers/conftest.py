@@ -24,7 +24,7 @@ def amqp(request: pytest.FixtureRequest, broker: str) -> str | None:
 def quick_retries(broker: str, monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
     """Retries within seconds."""
     delays = QUICK[broker]
-    for module in ("social.infra.topology", "embedded.local_broker", "workers.runner"):
+    for module in ("social.infra.broker.topology", "embedded.local_broker", "workers.runner"):
         monkeypatch.setattr(f"{module}.RETRY_DELAYS_S", delays)
     return delays
 

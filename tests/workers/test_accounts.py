@@ -11,13 +11,13 @@ from support.plaza import Plaza, system
 from support.traces import traces
 
 import workers.accounts
-from social import one_time
+from social.accounts import mailed_tokens
+from social.accounts.mailed_tokens import Purpose
 from social.contracts.envelope import Envelope
 from social.contracts.events import AccountDeleted, ForgettingContinued
 from social.contracts.people import Tokens
-from social.infra.inbox import Happened
-from social.infra.mongo import Mongo
-from social.one_time import Purpose
+from social.infra.broker.inbox import Happened
+from social.infra.store.mongo import Mongo
 
 # One broker: what brokers promise is in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("social.forgetting.CHUNK", 2)
-    monkeypatch.setattr("social.forgetting.SETTLES", timedelta(seconds=1))
+    monkeypatch.setattr("social.accounts.erasure.CHUNK", 2)
+    monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=1))
 
 
 async def delete(person: Person) -> None:
@@ -174,7 +174,7 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     resting: Plaza, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a worker was killed between its commit and its ack, any number of times."""
-    monkeypatch.setattr("social.forgetting.SETTLES", timedelta())
+    monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta())
     mongo, door = resting.social.mongo, resting.door
     ada, bob = await door.register("ada"), await door.register("bob")
     post = await bob.publish("hello")
@@ -184,7 +184,7 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     await ada.like(post)
     await delete(ada)
     for purpose in (Purpose.EMAIL, Purpose.EMAIL, Purpose.PASSWORD):  # mails that were under way
-        await one_time.mint(mongo, purpose, ada.id, ada.email)
+        await mailed_tokens.mint(mongo, purpose, ada.id, ada.email)
     seen: set[str] = set()
     for _ in range(30):
         rows = [

@@ -12,13 +12,14 @@ from support.plaza import Plaza
 from support.processes import Ended, Program
 from support.traces import traces
 
-from social import accounts, activity
-from social.activity import Entry
+from social.accounts import lifecycle
 from social.contracts.activity import Activities, Activity, ActivityKind
 from social.contracts.events import ActivityNoted
 from social.contracts.people import Tokens
 from social.infra import clock
-from social.infra.outbox import SPARE_ROWS
+from social.infra.broker.outbox import SPARE_ROWS
+from social.people import activity
+from social.people.activity import Entry
 
 # One broker: what brokers promise is in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
@@ -109,10 +110,10 @@ async def test_a_reset_the_end_of_all_sessions_and_a_suspension_are_in_the_log(
     ada.tokens = (await log_in(door)).ok(Tokens)
     await ada.ask("POST", "/v1/auth/logout-all")
     for _ in range(2):
-        await accounts.suspend(plaza.social.mongo, "ada", "spam")
+        await lifecycle.suspend(plaza.social.mongo, "ada", "spam")
     (await log_in(door)).refused(403, "account_suspended")
     for _ in range(2):
-        await accounts.lift(plaza.social.mongo, "ada")
+        await lifecycle.lift(plaza.social.mongo, "ada")
     ada.tokens = (await log_in(door)).ok(Tokens)
 
     async def all_of_it() -> None:
@@ -135,7 +136,7 @@ async def test_a_token_used_twice_is_in_the_log(plaza: Plaza, door: Door, ada: P
 async def test_the_session_that_made_room_is_in_the_log(
     plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("social.session_ends.MOST_LIVING", 2)
+    monkeypatch.setattr("social.accounts.session_ends.MOST_LIVING", 2)
     ada.tokens = [(await log_in(door)).ok(Tokens) for _ in range(2)][-1]
     ended = [each for each in await says(plaza, ada) if each.what == "session_ended"]
     assert [(each.reason, each.session_id) for each in ended] == [
@@ -211,8 +212,8 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     mongo_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("social.forgetting.SETTLES", timedelta(seconds=1))
-    monkeypatch.setattr("social.forgetting.CHUNK", 2)
+    monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=1))
+    monkeypatch.setattr("social.accounts.erasure.CHUNK", 2)
     for who, whom in ((bob, ada), (ada, bob)):
         await who.block(whom)
     await settled(plaza)

@@ -11,7 +11,7 @@ from support.people import Person
 from support.plaza import Plaza, system
 
 import workers.app
-from social import likes
+from social.posts import likes
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
@@ -53,7 +53,7 @@ async def plaza(
 ) -> AsyncIterator[Plaza]:
     """The API and the two consumers that a like concerns, which share one process here."""
     monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
-    monkeypatch.setattr("social.infra.memory.FRESH_S", 60.0)  # so is what was read a moment ago
+    monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
     with heard(commands):
         roles = ("notifications", "counters")
         async with system(mongo_url, mongo_database, amqp_url=amqp, redis_url=redis_url, roles=roles) as running:

@@ -29,7 +29,7 @@ async def plaza(
 ) -> AsyncIterator[Plaza]:
     """A whole Plaza over it, whose work pauses less long."""
     monkeypatch.setattr(runner, "PAUSE_S", 0.2)
-    monkeypatch.setattr("social.infra.process.LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("social.infra.process.process.LONGEST_PAUSE_S", 0.5)
     async with system(store.url, mongo_database) as running:
         yield running
 

@@ -12,11 +12,12 @@ from support.plaza import Plaza
 from support.skew import clock_ahead, skew
 
 from social.contracts.problems import RateLimited
-from social.infra import clock, limits
-from social.infra.delays import FREE, Delays, _key
-from social.infra.leases import Lease
-from social.infra.limits import Limiter, Rate
-from social.infra.redis import Redis, connect
+from social.infra import clock
+from social.infra.redis import limits
+from social.infra.redis.delays import FREE, Delays, _key
+from social.infra.redis.limits import Limiter, Rate
+from social.infra.redis.redis import Redis, connect
+from social.infra.store.leases import Lease
 from workers import notifications
 
 __all__ = ["skew"]

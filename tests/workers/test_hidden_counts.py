@@ -7,7 +7,7 @@ from support.eventually import eventually
 from support.people import Door, Person
 from support.plaza import Plaza
 
-from social import accounts
+from social.accounts import lifecycle
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.parametrize("broker", ["local"]), pytest.mark.usefixtu
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("social.hidden_counts.CHUNK", 2)
+    monkeypatch.setattr("social.posts.suspension.CHUNK", 2)
 
 
 async def counts(reader: Person, post: Post, comment: Comment) -> dict[str, int]:
@@ -84,31 +84,31 @@ async def test_counts_leave_out_who_is_suspended_until_it_is_lifted(
     post, comment, before = await acted(ada, bob, eve)
     version = (await ada.see(post)).version
     for _ in range(2):
-        await accounts.suspend(plaza.social.mongo, "bob", None)
+        await lifecycle.suspend(plaza.social.mongo, "bob", None)
     one = {"likes": 1, "comments": 2, "reposts": 1, "comment likes": 1, "replies": 1, "followers": 1, "following": 1}
     await agree(ada, post, comment, **one)
     assert (await ada.see(post)).version > version
-    await accounts.suspend(plaza.social.mongo, "eve", None)  # whose reply to Bob is hidden already
+    await lifecycle.suspend(plaza.social.mongo, "eve", None)  # whose reply to Bob is hidden already
     none = dict.fromkeys(before, 0) | {"comments": 1}
     await agree(ada, post, comment, **none)
     for _ in range(2):
-        await accounts.lift(plaza.social.mongo, "bob")
+        await lifecycle.lift(plaza.social.mongo, "bob")
     await agree(ada, post, comment, **one | {"comments": 6})
-    await accounts.lift(plaza.social.mongo, "eve")
+    await lifecycle.lift(plaza.social.mongo, "eve")
     await agree(ada, post, comment, **before)
 
 
 async def test_what_ends_meanwhile_is_not_left_out_twice(plaza: Plaza, ada: Person, bob: Person, eve: Person) -> None:
     post, comment, _ = await acted(ada, bob, eve)
     theirs = (await ada.comments(post)).items
-    await accounts.suspend(plaza.social.mongo, "bob", None)
+    await lifecycle.suspend(plaza.social.mongo, "bob", None)
     await agree(ada, post, comment, likes=1, comments=2, followers=1, following=1)
     await ada.block(bob)
     await agree(ada, post, comment, followers=1, following=1)
     await ada.delete_comment(next(each for each in theirs if each.replies))  # with a reply of Bob's and one of Eve's
     await agree(ada, post, comment, comments=2)
     await ada.unblock(bob)
-    await accounts.lift(plaza.social.mongo, "bob")
+    await lifecycle.lift(plaza.social.mongo, "bob")
     await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
 
 
@@ -119,7 +119,7 @@ async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_unti
     await bob.follow(ada)
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
-    await accounts.suspend(plaza.social.mongo, "bob", None)
+    await lifecycle.suspend(plaza.social.mongo, "bob", None)
     await agree(ada, post, comment, followers=0)
     await ada.edit(private=False)
 
@@ -128,5 +128,5 @@ async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_unti
 
     await eventually(accepted)
     await agree(ada, post, comment, followers=0)
-    await accounts.lift(plaza.social.mongo, "bob")
+    await lifecycle.lift(plaza.social.mongo, "bob")
     await agree(ada, post, comment, followers=1)

@@ -8,9 +8,9 @@ import pytest
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
-from social.infra.broker import Delivery
-from social.infra.inbox import Happened
-from social.infra.wiring import Social
+from social.infra.broker.broker import Delivery
+from social.infra.broker.inbox import Happened
+from social.infra.process.plaza import Social
 from workers import runner
 from workers.runner import Consumer
 

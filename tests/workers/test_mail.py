@@ -6,8 +6,8 @@ import pytest
 from support.eventually import eventually
 from support.plaza import Plaza, system
 
-from social import parked
-from social.infra.mailer import Mail, MailRefused
+from social.infra.files.mailer import Mail, MailRefused
+from social.ops import parked
 
 
 class Moody:

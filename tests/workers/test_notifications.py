@@ -14,12 +14,16 @@ from support.people import Door, Person
 from support.plaza import system
 
 import workers.notifications
-from social import accounts, grouping, interactions, notifications, requests, streams
+from social.accounts import lifecycle
 from social.contracts.events import UserBlocked
 from social.contracts.pushes import Push, user_room
-from social.infra import clock, remembered
-from social.infra.mongo import Document
-from workers import evidence
+from social.infra import clock
+from social.infra.store import cached
+from social.infra.store.mongo import Document
+from social.notifications import groups as grouping
+from social.notifications import policy, reading, streams
+from social.people import requests
+from social.posts import interactions
 
 # One broker: handlers are called with what the outbox holds: no broker has a part in it.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
@@ -329,7 +333,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
         await scene.like(post, each, author=ada)
     await scene.work()
     await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
-    await scene.social.forget_cards([remembered.key("users", bob.id)])
+    await scene.social.forget_cards([cached.key("users", bob.id)])
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
 
 
@@ -357,13 +361,13 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
         await eventually(seen)
 
     await look(1, 1, 2, told=[])
-    await accounts.suspend(scene.social.mongo, "bob", None)
+    await lifecycle.suspend(scene.social.mongo, "bob", None)
     await look(2, told=["notification.removed"] * 2)
-    await accounts.suspend(scene.social.mongo, "bob", "again")
+    await lifecycle.suspend(scene.social.mongo, "bob", "again")
     await look(2, told=[])
-    await accounts.lift(scene.social.mongo, "bob")
+    await lifecycle.lift(scene.social.mongo, "bob")
     await look(1, 1, 2, told=["notification.updated"] * 2)
-    await accounts.suspend(scene.social.mongo, "bob", None)
+    await lifecycle.suspend(scene.social.mongo, "bob", None)
     await look(2, told=["notification.removed"] * 2)
     await scene.like(alone[0], eve, author=ada)
     await look(2, 2, told=["notification.updated"])
@@ -604,17 +608,17 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     await rest(scene, ada)
     await scene.work()
     await scene.social.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
-    render = notifications.render
+    render = reading.render
 
     async def meanwhile(*args: Any, **kwargs: Any) -> Any:
         rendered = await render(*args, **kwargs)
-        monkeypatch.setattr(notifications, "render", render)
+        monkeypatch.setattr(reading, "render", render)
         await scene.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.EPOCH}})
         await scene.like(post, eve, author=ada)
         await scene.work()
         return rendered
 
-    monkeypatch.setattr(notifications, "render", meanwhile)
+    monkeypatch.setattr(reading, "render", meanwhile)
     await workers.notifications.due(scene.social)
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
     assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
@@ -700,16 +704,16 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
     mine, others = await scene.post(ada), await scene.post(bob)
     await scene.like(mine, eve, author=ada)
     await scene.like(others, eve, author=bob)
-    render = notifications.render
+    render = reading.render
 
     async def broken(mongo: Any, groups: Any, **more: Any) -> Any:
         assert not any(group["recipient"] == ada.id for group in groups)
         return await render(mongo, groups, **more)
 
-    monkeypatch.setattr(notifications, "render", broken)
+    monkeypatch.setattr(reading, "render", broken)
     await scene.work()
     assert await scene.social.mongo.count("notifications", {"due_at": {"$gt": clock.now()}}, limit=9) == 1
-    monkeypatch.setattr(notifications, "render", render)
+    monkeypatch.setattr(reading, "render", render)
     assert await scene.moves(bob) == 1
     assert await scene.moves(ada) == 0
     await scene.social.mongo.update("notifications", {"recipient": ada.id}, {"$set": {"due_at": clock.now()}})
@@ -724,7 +728,7 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
     await scene.work()
     await scene.like(post, bob, author=ada)
     like = await scene.waiting()
-    weigh, blocked = evidence.weigh, list[bool]()
+    weigh, blocked = policy.weigh, list[bool]()
 
     async def then_a_block_is_handled(*args: Any, **options: Any) -> Any:
         verdict = await weigh(*args, **options)
@@ -735,7 +739,7 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
         return verdict
 
     monkeypatch.setattr(plaza.social.members, "alone", lambda work: False)
-    monkeypatch.setattr(evidence, "weigh", then_a_block_is_handled)
+    monkeypatch.setattr(policy, "weigh", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
     assert await scene.told(ada) == []

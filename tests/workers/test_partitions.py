@@ -13,9 +13,9 @@ from support.sharing import GROUP, Company, Worker, company
 
 from social.contracts.codec import encode
 from social.contracts.envelope import Envelope
-from social.infra import members
-from social.infra.members import assigned
-from social.infra.topology import Topology, partition
+from social.infra.broker.topology import Topology, partition
+from social.infra.store import members
+from social.infra.store.members import assigned
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 

@@ -12,7 +12,7 @@ import workers.notifications
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.notifications import Notification
-from social.infra.inbox import Happened
+from social.infra.broker.inbox import Happened
 
 
 async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]:

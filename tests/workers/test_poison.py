@@ -15,16 +15,17 @@ from support.plaza import Plaza
 
 import workers.counters
 import workers.notifications
-from social import parked
 from social.__main__ import main as command
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable, ValidationFailed
-from social.infra import clock, outbox
-from social.infra.broker import BrokerAway
-from social.infra.inbox import Happened
-from social.infra.wiring import Social
+from social.infra import clock
+from social.infra.broker import outbox
+from social.infra.broker.broker import BrokerAway
+from social.infra.broker.inbox import Happened
+from social.infra.process.plaza import Social
+from social.ops import parked
 
 notify, count = workers.notifications.handle, workers.counters.handle
 

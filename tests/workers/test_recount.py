@@ -13,13 +13,13 @@ from support.people import Person
 from support.plaza import Plaza, system
 
 import social.__main__
-from social import recount
 from social.contracts.codec import decode
 from social.contracts.envelope import Envelope
 from social.contracts.posts import Post
 from social.contracts.pushes import Push, channel, post_room
-from social.infra.inbox import Happened
-from social.infra.mongo import Document
+from social.infra.broker.inbox import Happened
+from social.infra.store.mongo import Document
+from social.ops import recount
 from workers import counters
 
 pytestmark = pytest.mark.parametrize("broker", ["local"])

@@ -12,9 +12,9 @@ from support.plaza import Plaza, system
 from support.servers import RedisServer
 
 from social.contracts.problems import Unavailable
-from social.infra import members
-from social.infra.broker import BrokerAway
-from social.infra.topology import partition
+from social.infra.broker.broker import BrokerAway
+from social.infra.broker.topology import partition
+from social.infra.store import members
 from workers import relay
 
 
@@ -137,7 +137,7 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
     mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a broker that is slow gets the same batch for ever."""
-    monkeypatch.setattr("social.infra.rabbit.CONFIRM_DEADLINE_S", 0.5)
+    monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
     async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as plaza:
         monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
         ada = await plaza.door.register("ada")

@@ -9,9 +9,9 @@ from support.eventually import eventually
 from support.people import Person
 from support.plaza import Plaza
 
-from social import orphans
 from social.infra import clock
-from social.infra.wiring import Social
+from social.infra.process.plaza import Social
+from social.posts import orphans
 from workers import sweeper
 from workers.sweeper import Job
 

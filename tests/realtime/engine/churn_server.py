@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from realtime.engine import Options, choose
-from realtime.server import Server
+from realtime.socketio.server import Server
 
 
 def size(sio: Server) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from realtime.engine import Engine, Options, Work, choose
-from realtime.server import Server
+from realtime.socketio.server import Server
 
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import socketio
 
-from realtime.engine.sio_packets import UNREADABLE
-from realtime.server import Admission, ConnectionRefused
+from realtime.socketio.packets import UNREADABLE
+from realtime.socketio.server import Admission, ConnectionRefused
 
 SCRIPT = Path(__file__).with_name("official_client.mjs")
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio.packet import ACK, EVENT
 
-from realtime.engine import packets, sio_packets
+from realtime.engine import packets
 from realtime.engine.wheel import Deadlines, Wheel
+from realtime.socketio import packets as sio_packets
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x1e"))
 frames = st.one_of(texts.map(lambda text: (b"4" + text.encode(), False)), st.binary().map(lambda data: (data, True)))

@@ -9,9 +9,9 @@ import socketio
 from aiohttp import web
 
 from realtime.engine.http_wire import PatientWebSocket
-from realtime.engine.rooms import Rooms
-from realtime.engine.sio_packets import Packet
-from realtime.server import Server, _EngineIO
+from realtime.socketio.packets import Packet
+from realtime.socketio.rooms import Rooms
+from realtime.socketio.server import Server, _EngineIO
 
 BASES = {
     Server: socketio.AsyncServer,

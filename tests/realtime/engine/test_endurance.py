@@ -348,7 +348,7 @@ def test_an_engine_is_chosen_by_name_and_by_what_loads(monkeypatch, caplog):
 
 
 def test_nothing_native_loads_before_it_is_asked_for():
-    imports = "import sys, realtime.server, realtime.engine"
+    imports = "import sys, realtime.socketio.server, realtime.engine"
     script = f"{imports}; realtime.engine.choose('portable'); print('socketify' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE.parents[2]

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from support.loops import held
 
-from realtime.server import MOST_REFUSALS, MOST_STRAY_ACKS
+from realtime.socketio.server import MOST_REFUSALS, MOST_STRAY_ACKS
 
 MOST_HELD_S = 0.3  # of computing between two turns
 FLOOD = 1024 * 1024

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from realtime.server import Admission, ConnectionRefused, Server
+from realtime.socketio.server import Admission, ConnectionRefused, Server
 
 
 @pytest.fixture

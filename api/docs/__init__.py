@@ -1,0 +1,1 @@
+"""The documents of the API: OpenAPI, AsyncAPI, Postman, and the pages that show them."""

@@ -1,0 +1,122 @@
+"""`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from importlib.resources import files
+
+from aiohttp import web
+
+from api import compression, conditional
+from api.docs import asyncapi, event_pages
+from api.docs.openapi import document
+from api.routing import Service
+from social.contracts.codec import encode
+
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+JSON, HTML = "application/json", "text/html; charset=utf-8"
+ASSETS = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui-standalone-preset.js": "text/javascript; charset=utf-8",
+}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Plaza — {title}</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/assets/swagger-ui-standalone-preset.js"></script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+# A token that is typed in here is forgotten with the page, and so is one that an earlier page kept.
+SCRIPT = """
+  localStorage.removeItem("authorized");
+  SwaggerUIBundle({{
+    url: "{document}", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false, validatorUrl: null,
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+  }});
+"""
+
+# Swagger UI writes style attributes, and has its icons in its style sheet; it asks this origin alone.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+STATIC_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def add_docs(app: web.Application, services: Sequence[Service]) -> None:
+    """Serve the documents and the pages that show them; each is made when it is first asked for."""
+    static = files("swagger_ui") / "static"
+    for name, content_type in ASSETS.items():
+        app.router.add_get(f"/docs/assets/{name}", _page((static / name).read_bytes, content_type, age_s=86_400))
+    app.router.add_get("/openapi.json", _page(lambda: encode(document(services)), JSON))
+    app.router.add_get("/docs", _swagger("all services", "/openapi.json"))
+    app.router.add_get("/asyncapi.json", _page(lambda: encode(asyncapi.document()), JSON))
+    events = _page(lambda: event_pages.page(asyncapi.document()).encode(), HTML, policy=STATIC_POLICY)
+    app.router.add_get("/docs/events", events)
+    for service in services:
+        path = f"/openapi/{service.name}.json"
+        app.router.add_get(path, _page(partial(_document_of, service), JSON))
+        app.router.add_get(f"/docs/{service.name}", _swagger(service.says, path))
+    app.router.add_get("/", _to_docs)
+
+
+def _document_of(service: Service) -> bytes:
+    return encode(document([service]))
+
+
+def _swagger(title: str, path: str) -> _Handler:
+    script = SCRIPT.format(document=path)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = PAGE.format(title=title, script=script).encode()
+    return _page(lambda: page, HTML, policy=POLICY.format(digest=digest))
+
+
+def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0, policy: str | None = None) -> _Handler:
+    making: asyncio.Future[tuple[bytes, bytes, str]] | None = None
+
+    def made() -> tuple[bytes, bytes, str]:
+        body = make()
+        return body, compression.pack(body, 9), conditional.entity_tag(body)
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal making
+        if making is None or (making.done() and (making.cancelled() or making.exception())):
+            making = asyncio.ensure_future(asyncio.to_thread(made))
+        body, packed, tag = await asyncio.shield(making)
+        headers = {
+            "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
+            "X-Content-Type-Options": "nosniff",
+            "ETag": tag,
+            "Vary": "Accept-Encoding",
+        }
+        if policy:
+            headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
+        if conditional.not_modified(request, tag):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = content_type
+        if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
+            return web.Response(body=body, headers=headers)
+        response = web.Response(body=packed, headers=headers)
+        compression.say_packed(response)
+        return response
+
+    return handler
+
+
+async def _to_docs(_request: web.Request) -> web.Response:
+    raise web.HTTPFound("/docs")

@@ -1,0 +1,56 @@
+"""Settings of the cluster on one machine; what its processes can be told besides is passed on to them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from embedded.store_programs import PROGRAMS, StoreChoice
+from social.infra.process.settings import AmqpUrl, MongoUrl, RedisUrl
+
+
+class DocumentSettings(BaseSettings):
+    """Which document store a cluster, a load, a benchmark or a test runs on."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    store: StoreChoice | None = Field(
+        default=None, description="the document store: py or rs, which are embedded, or the URL of a MongoDB"
+    )
+    mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
+    mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
+
+    @field_validator("mongo_url")
+    @classmethod
+    def _one_store(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url and others.data.get("store"):
+            raise ValueError("STORE names a document store as well: leave one of the two out")
+        return url
+
+    @property
+    def store_url(self) -> str | None:
+        """The URL of the MongoDB that is named, or None for an embedded store."""
+        return self.mongo_url or (None if self.store in PROGRAMS else self.store)
+
+    @property
+    def embedded_store(self) -> str:
+        """Which program is the embedded store, where no MongoDB is named."""
+        return self.store if self.store in PROGRAMS else "py"
+
+
+class ClusterSettings(DocumentSettings):
+    """What `python -m devtools.cluster` can be told."""
+
+    plaza_var: Path = Field(default=Path("var/cluster"), description="folder of all data")
+    host: str = Field(default="127.0.0.1", description="address nginx listens on")
+    port: int = Field(default=8080, ge=1, le=65535, description="port nginx listens on, for everything")
+    services: Literal["together", "split"] = Field(
+        default="together", description="all services in each API process, or one process for each service"
+    )
+    api_processes: int = Field(default=2, ge=1, le=16, description="how many `python -m api`, of each kind")
+    realtime_processes: int = Field(default=3, ge=1, le=16, description="how many `python -m realtime`")
+    workers_processes: int = Field(default=2, ge=1, le=16, description="how many `python -m workers`")
+    redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of a private one")
+    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of a private one")
+    drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")

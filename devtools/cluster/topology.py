@@ -1,0 +1,89 @@
+"""What runs where: how many of each process, on which ports, and what each of them is told."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.settings import SERVICES
+from devtools.cluster.ports import free_ports
+from devtools.cluster.settings import ClusterSettings
+from embedded.settings import LOCAL_ORIGINS, EmbeddedRest
+from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY
+
+LOOPBACK = "127.0.0.1"
+PATIENCE_S = 10.0  # what a process may take to stop beyond its drain
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process: `python -m <module>`, its port, and the settings that are its own."""
+
+    name: str
+    module: str
+    port: int
+    settings: Mapping[str, str]
+    services: tuple[str, ...] = ()  # of the API
+
+    @property
+    def command(self) -> list[str]:
+        """How it is started."""
+        return [sys.executable, "-m", self.module]
+
+    @property
+    def address(self) -> str:
+        """Where it listens; it keeps its port when it is started again, so nginx need not be told."""
+        return f"{LOOPBACK}:{self.port}"
+
+
+def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str]) -> list[Process]:
+    """All of Plaza's processes, over these servers; in the order they are replaced: consumers first."""
+    together = settings.services == "together"
+    kinds = {"api": SERVICES} if together else {service: (service,) for service in SERVICES}
+    counts = {"workers": settings.workers_processes, "realtime": settings.realtime_processes}
+    counts |= dict.fromkeys(kinds, settings.api_processes if together else 1)
+    shared = {**servers, **_shared(settings, folder)}
+    names = [(kind, f"{kind}-{number}") for kind, count in counts.items() for number in range(1, count + 1)]
+    made = []
+    for (kind, name), port in zip(names, free_ports(len(names)), strict=True):
+        module, services = (kind, ()) if kind in ("workers", "realtime") else ("api", kinds[kind])
+        own = {f"{module.upper()}_HOST": LOOPBACK, f"{module.upper()}_PORT": str(port)}
+        if module == "realtime":
+            own |= {"NODE_NAME": name, "JWT_JWKS": str(folder / JWKS), "PID_KEY": (folder / PID_KEY).read_text()}
+        elif module == "api":
+            own |= {"API_SERVICES": ",".join(services), **_keys(services, folder)}
+        made.append(Process(name, module, port, {**shared, **own, **_log_file(name)}, services))
+    return made
+
+
+def _log_file(name: str) -> dict[str, str]:
+    """No two processes may write to one file: each has its own beside the one that was named."""
+    named = os.environ.get("LOG_FILE")
+    return {"LOG_FILE": str(Path(named).with_name(f"{name}-{Path(named).name}"))} if named else {}
+
+
+def _keys(services: tuple[str, ...], folder: Path) -> dict[str, str]:
+    """Only who signs is given secrets."""
+    if "auth" not in services:
+        return {"JWT_JWKS": str(folder / JWKS)}
+    return {"JWT_PRIVATE_KEY_FILE": str(folder / JWT_PRIVATE_KEY), "REFRESH_KEY_FILE": str(folder / REFRESH_KEY)}
+
+
+def _shared(settings: ClusterSettings, folder: Path) -> dict[str, str]:
+    """What all of them are told; what the environment says about the rest is theirs to read."""
+    here = f"http://localhost:{settings.port}"
+    rates = {name: EmbeddedRest.model_fields[name].default for name in ("rate_login", "rate_register")}
+    said = {
+        "MEDIA_URL": f"file:{folder / 'media'}",
+        "MAILER_URL": f"file:{folder / 'mail'}",
+        "MAIL_LINKS": here,
+        "ORIGINS": ",".join(LOCAL_ORIGINS),
+        **{name.upper(): f"{rate.quota}/{rate.window_s}" for name, rate in rates.items()},
+    }
+    return {
+        "MONGO_DATABASE": settings.mongo_database,
+        "DRAIN_S": f"{settings.drain_s:g}",
+        "TRUSTED_PROXIES": f"{LOOPBACK}/32",
+        **{name: value for name, value in said.items() if not os.environ.get(name)},
+    }

@@ -1,0 +1,55 @@
+"""Writes the generated files of docs/, nginx/ and deploy/; a test fails when one is not what the code says."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from api.app import ALL
+from api.docs import event_pages
+from api.docs.asyncapi import document as asyncapi
+from api.docs.openapi import document as openapi
+from api.docs.postman import collection
+from devtools.generate import dashboards, locations, nginx, observability
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DASHBOARDS = ROOT / "deploy" / "observability" / "dashboards"
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Each generated file of docs/, its name and content."""
+    return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
+
+
+def text(document: dict[str, Any]) -> bytes:
+    """As it is written: stable, and readable in a diff."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def pages() -> dict[str, str]:
+    """Each generated page of docs/, its name and content."""
+    return {"events.md": event_pages.markdown(asyncapi()), "metrics.md": observability.metrics_page()}
+
+
+def configuration() -> dict[str, str]:
+    """Each generated file of nginx/, its name and content."""
+    return {
+        "locations.conf": locations.locations(),
+        "owners.conf": locations.owners(),
+        "problems.conf": locations.problems(),
+        nginx.PROCESS_CONF: nginx.process(nginx.MOST_FILES),
+        nginx.TOPOLOGY_CONF: nginx.render(nginx.COMPOSE),
+        nginx.MICROSERVICES_CONF: nginx.render(nginx.MICROSERVICES),
+    }
+
+
+if __name__ == "__main__":
+    for name, document in documents().items():
+        (DOCS / name).write_bytes(text(document))
+    for name, dashboard in dashboards.dashboards().items():
+        (DASHBOARDS / name).write_bytes(text(dashboard))
+    for name, page in pages().items():
+        (DOCS / name).write_text(page)
+    for name, directives in configuration().items():
+        (nginx.SOURCE / name).write_text(directives)

@@ -1,0 +1,158 @@
+"""nginx before the processes, wherever they are: its configuration is nginx/ with one file more, the topology."""
+
+import resource
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from api.settings import SERVICES
+from devtools.generate.locations import DOCS, WRITTEN
+from social.infra.process.settings import StartError
+
+HERE = Path(__file__).parents[2]
+SOURCE = HERE / "nginx"
+WHOLE_DOCUMENT = HERE / "docs" / "openapi.json"
+
+PROCESS_CONF, TOPOLOGY_CONF, MICROSERVICES_CONF = "process.conf", "topology.conf", "microservices.conf"
+MOST_FILES = 32_768
+
+ANY = "gateways"  # the upstream of sockets that belong nowhere yet
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What is where. A server is `host:port`.
+
+    `services`: the servers of each of the API's services. `nodes`: the server of each gateway, by its NODE_NAME.
+    `listen`: addresses as nginx takes them, `8080` or `127.0.0.1:8080`. `unlimited`: networks whose requests and
+    connections are not counted. `resolver`: a DNS server; the hosts of servers may then be names, which are looked up
+    again and again, and none needs to exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the
+    folder nginx runs in. `documents`: a folder with the openapi.json of all services, for where no process serves them
+    all. `status`: an address where `/status` tells what watches nginx how many connections it has; not one that people
+    reach.
+    """
+
+    services: Mapping[str, Sequence[str]]
+    nodes: Mapping[str, str]
+    listen: Sequence[str] = ("8080",)
+    unlimited: Sequence[str] = ()
+    resolver: str | None = None
+    access_log: str = "access.log"
+    documents: str = "."
+    status: str | None = None
+
+    @property
+    def split(self) -> bool:
+        """Whether no process serves all services."""
+        return len({tuple(self.services[service]) for service in SERVICES}) > 1
+
+
+def program() -> str | None:
+    """Where nginx is; Debian keeps it where only root looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def prepare(folder: Path, topology: Topology) -> list[str]:
+    """Write what nginx reads into the folder; the command that runs it there, in the foreground.
+
+    Raises StartError where nginx is not installed. After another `prepare` of the same folder, SIGHUP makes the running
+    one follow, and it drops no request: to replace a process, leave its server out, tell nginx, and only then stop it.
+    """
+    nginx = program()
+    if nginx is None:
+        raise StartError("nginx is not installed: apt-get install nginx")
+    folder = folder.resolve()
+    conf = folder / "conf"
+    theirs = shutil.ignore_patterns("*.md", "tls", MICROSERVICES_CONF)  # what a container is given
+    shutil.copytree(SOURCE, conf, ignore=theirs, dirs_exist_ok=True)
+    (conf / TOPOLOGY_CONF).write_text(render(topology))
+    if topology.split:
+        shutil.copy(WHOLE_DOCUMENT, folder)
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    (conf / PROCESS_CONF).write_text(process(MOST_FILES if allowed < 0 else min(MOST_FILES, allowed)))
+    return [nginx, "-p", f"{folder}/", "-e", "stderr", "-c", str(conf / "nginx.conf"), "-g", "daemon off;"]
+
+
+def process(files: int) -> str:
+    """`process.conf` for a process that may open so many files: each client may need a connection to a server too."""
+    return f"{WRITTEN}worker_rlimit_nofile {files};\nevents {{ worker_connections {files // 2}; }}\n"
+
+
+def render(topology: Topology) -> str:
+    """`topology.conf`; raises ValueError where a service has no server, or the topology nothing to listen on."""
+    missing = [service for service in SERVICES if not topology.services.get(service)]
+    if missing or not topology.nodes or not topology.listen:
+        raise ValueError(f"nowhere to listen, or no server for {', '.join(missing) or 'sockets'}")
+    upstreams = {service: list(topology.services[service]) for service in SERVICES}
+    upstreams[DOCS] = upstreams[SERVICES[0]]
+    parts = [WRITTEN, _resolver(topology), _exempt(topology), f"access_log {topology.access_log} access;\n"]
+    parts += [_upstream(name, servers, topology, kept_s=10) for name, servers in upstreams.items()]
+    parts.append(_upstream(ANY, list(topology.nodes.values()), topology, kept_s=5))
+    parts += [_upstream(_node(name), [server], topology, kept_s=5) for name, server in topology.nodes.items()]
+    return "".join([*parts, _sticky(topology), _server(topology)])
+
+
+def _resolver(topology: Topology) -> str:
+    if topology.resolver is None:
+        return ""
+    return f"resolver {topology.resolver} valid=5s ipv6=off;\nresolver_timeout 2s;\n"
+
+
+def _exempt(topology: Topology) -> str:
+    exempt = "".join(f'    {network} "";\n' for network in topology.unlimited)
+    counted = f"geo $counted {{\n    default yes;\n{exempt}}}\n"
+    return counted + 'map $counted $address {\n    yes     $binary_remote_addr;\n    default "";\n}\n'
+
+
+def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
+    """`kept_s` stays below what the servers keep: aiohttp 15 s (`PATIENCE_S`), uWebSockets 10 s.
+
+    No server is given up for a while after it failed: whoever found out how to make one fail could take them all out of
+    the rotation. One that is away refuses at once; of one that hangs, `least_conn` asks less and less.
+    """
+    resolve = " resolve" if topology.resolver else ""
+    lines = "".join(f"    server {server} max_fails=0{resolve};\n" for server in servers)
+    return (
+        f"upstream {name} {{\n    zone {name} 64k;\n    least_conn;\n{lines}"
+        f"    keepalive 16;\n    keepalive_timeout {kept_s}s;\n}}\n"
+    )
+
+
+def _node(name: str) -> str:
+    return f"node_{name}"
+
+
+def _sticky(topology: Topology) -> str:
+    """A session id is `<node>.<secret>` (realtime/engine/sessions.py); one of an unknown node leads to any."""
+    nodes = "".join(f'    "~^{name}\\." {_node(name)};\n' for name in topology.nodes)
+    return f"map $arg_sid $gateway {{\n{nodes}    default {ANY};\n}}\n"
+
+
+def _server(topology: Topology) -> str:
+    listen = "".join(f"    listen {address};\n" for address in topology.listen)
+    if topology.split:
+        whole = f"default_type application/json; root {topology.documents}; error_page 403 404 = @{DOCS};"
+        documents = (
+            f"    location = /openapi.json {{ {whole} }}\n    location @{DOCS} {{ proxy_pass http://{DOCS}; }}\n"
+        )
+    else:
+        documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
+    served = f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
+    if topology.status is None:
+        return served
+    near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+    counters = f"location = /status {{ {near}deny all; stub_status; access_log off; }}"
+    return f"{served}server {{\n    listen {topology.status};\n    {counters}\n    location / {{ return 404; }}\n}}\n"
+
+
+COMPOSE = Topology(
+    services={service: ["api:8080"] for service in SERVICES},
+    nodes={name: f"{name}:8081" for name in ("realtime-1", "realtime-2")},
+    resolver="127.0.0.11",
+    access_log="/dev/stdout",
+    status="8079",
+)
+MICROSERVICES = replace(
+    COMPOSE, services={service: [f"{service}:8080"] for service in SERVICES}, documents="/usr/share/plaza"
+)

@@ -1,0 +1,58 @@
+"""What people look at while it runs: the table of metrics."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+
+from social.infra.observe import metrics
+
+HEAD = """# Metrics
+
+Every process answers `GET /metrics` at the port it serves (API 8080, realtime 8081, workers 8082) in Prometheus' text
+format; nginx passes that path on to nobody. Beside these it tells of itself what every Python process does: `process_*`
+(CPU, memory, files) and `python_*`. A process tells of all of them: what it does not do stays at zero. This page is
+made of `social/infra/observe/metrics.py` by `make docs`.
+
+| metric | kind | labels | what |
+|---|---|---|---|
+"""
+
+LABELS = """
+A label takes one of few values, whatever clients send:
+
+| label | values |
+|---|---|
+"""
+
+
+def all_metrics() -> Iterator[tuple[str, MetricWrapperBase]]:
+    """Every metric, by the name that queries use."""
+    for each in vars(metrics).values():
+        if isinstance(each, MetricWrapperBase):
+            yield each._name + ("_total" if isinstance(each, Counter) else ""), each
+
+
+def labels_of(metric: MetricWrapperBase) -> tuple[str, ...]:
+    """The labels it has."""
+    found: tuple[str, ...] = tuple(metric._labelnames)
+    return found
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = [
+        f"| `{name}` | {metric._type} | {_listed(labels_of(metric))} | {metric._documentation} |\n"
+        for name, metric in sorted(all_metrics(), key=_name)
+    ]
+    values = [f"| `{label}` | {says} |\n" for label, says in sorted(metrics.LABELS.items())]
+    return HEAD + "".join(rows) + LABELS + "".join(values)
+
+
+def _name(each: tuple[str, Any]) -> str:
+    return each[0]
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    return ", ".join(f"`{label}`" for label in labels) or "–"

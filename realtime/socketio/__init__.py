@@ -1,0 +1,1 @@
+"""Socket.IO over the Engine.IO engine: packets, rooms and the server."""

@@ -1,0 +1,1 @@
+"""Accounts: registration, login, sessions, credentials, and the deletion of all that a person left."""

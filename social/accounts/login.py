@@ -1,0 +1,260 @@
+"""Accounts and sessions: passwords, refresh rotation, and sessions that can be ended."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from social.accounts import refreshing, session_ends, unproven
+from social.contracts.activity import ActivityKind
+from social.contracts.addresses import normal
+from social.contracts.auth import SessionEnd
+from social.contracts.events import EmailVerificationRequested
+from social.contracts.people import Login, Register, Tokens
+from social.contracts.problems import (
+    AccountSuspended,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    Problem,
+    RefreshTokenReused,
+    SessionRevoked,
+    UsernameTaken,
+    WrongPassword,
+)
+from social.feeds import timelines
+from social.infra import clock
+from social.infra.process.plaza import Social
+from social.infra.security.passwords import Passwords
+from social.infra.security.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
+from social.infra.store.mongo import Document, Transaction, Where
+from social.notifications import streams
+from social.people import activity, addresses, terms, users
+from social.people.activity import UNKNOWN, Client
+
+SESSION_LIVES = timedelta(days=30)  # since the last refresh
+LOGIN_FIELDS = {**users.REF_FIELDS, "password": 1, "suspended_at": 1, session_ends.MARK: 1}
+REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What any service checks people by: no secret is needed for it."""
+
+    verifier: Verifier
+    passwords: Passwords
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys(Checks):
+    """What only the auth service holds."""
+
+    signer: Signer
+    refresh: RefreshTokens
+
+
+async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
+    """Open an account and its first session; raises UsernameTaken, EmailTaken."""
+    password = await keys.passwords.hash(ask.password)
+    user = _new_user(ask, password)
+    session, token = _new_session(keys, user["_id"], client)
+    await social.commit(_open_account, user, session, client)
+    return _tokens(keys, user, session, token)
+
+
+async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN) -> Tokens:
+    """Open a session by username or e-mail.
+
+    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
+    RateLimited after many failures.
+    """
+    user, known = await _compare(social, keys, _login(ask.username), ask.password, *_named(ask.username))
+    if user is None or not known:
+        activity.note_failed_login(social, user["_id"] if user else None, client)
+        raise InvalidCredentials
+    if user.get("suspended_at"):
+        activity.note_failed_login(social, user["_id"], client)
+        raise AccountSuspended
+    session, token = _new_session(keys, user["_id"], client)
+    await social.commit_always(_open_session, user, session, client)
+    await session_ends.limit(social, user["_id"], client)
+    return _tokens(keys, user, session, token)
+
+
+async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> Tokens:
+    """Trade a refresh token for the next pair; one that was used before ends its whole session.
+
+    While its successor is unused the same successor is answered again, for as long as `refreshing` says.
+    Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended.
+    """
+    session_id = keys.refresh.session(token)
+    if session_id is None:
+        raise InvalidRefreshToken
+    now, old, successor = clock.now(), keys.refresh.digest(token), keys.refresh.successor(token)
+    rotated = await social.mongo.update(
+        "sessions",
+        {"_id": session_id, "hash": old, "revoked_at": None, "expires_at": {"$gt": now}},
+        {"$set": {"hash": keys.refresh.digest(successor), "rotated_at": now, "expires_at": now + SESSION_LIVES}},
+    )
+    session = await social.mongo.one("sessions", {"_id": session_id})
+    if session is None or session["expires_at"] <= now:
+        raise InvalidRefreshToken
+    user = await social.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
+    if user is None:
+        raise InvalidRefreshToken
+    if user.get("suspended_at"):
+        raise AccountSuspended
+    if session["revoked_at"] is not None or session_ends.mark_of(user).ends(session):
+        raise SessionRevoked
+    if not rotated and not await refreshing.may_retry(social.mongo, session, keys.refresh.digest(successor), now):
+        await session_ends.revoke(social, session_id, SessionEnd.REUSED, client)
+        raise RefreshTokenReused
+    return _tokens(keys, user, session, successor)
+
+
+async def logout(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> None:
+    """End the session a refresh token belongs to; anything else is ended already."""
+    session_id = keys.refresh.session(token)
+    if session_id is not None:
+        await session_ends.revoke(social, session_id, SessionEnd.LOGOUT, client)
+
+
+async def logout_all(social: Social, user_id: str, client: Client = UNKNOWN) -> None:
+    """End all of a person's sessions."""
+    await social.commit_always(_log_out_everywhere, user_id, client)
+    await session_ends.announce_all(social, user_id)
+
+
+async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> None:
+    session_ends.end_all(tx, user_id, SessionEnd.LOGOUT_ALL)
+    activity.note(tx, user_id, ActivityKind.ALL_SESSIONS_ENDED, client, reason=SessionEnd.LOGOUT_ALL)
+
+
+async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
+    """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
+    user, known = await _compare(social, keys, _account(user_id), password, {"_id": user_id})
+    if user is None or not known:
+        raise WrongPassword
+    return str(user["password"])
+
+
+async def forgive(social: Social, user: Document) -> None:
+    """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
+    for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
+        await social.delays.succeeded(name)
+
+
+def _login(name: str) -> str:
+    """What guesses are counted by; a username may look like somebody's id, and has nothing to do with that."""
+    return f"login {normal(name)}"
+
+
+def _named(name: str) -> list[Where]:
+    """Where an account with this username or address is: an older release may have stored another spelling of it.
+
+    What stands under the name of a deleted account, or in place of an address, is nobody's.
+    """
+    if "@" not in name:
+        return [{"username": name, "deleted_at": None}]
+    if name.startswith("@"):
+        return []
+    return [{"email": each} for each in addresses.spellings(name)]
+
+
+def _account(user_id: str) -> str:
+    return f"account {user_id}"
+
+
+async def _compare(
+    social: Social, keys: Checks, name: str, password: str, *places: Where
+) -> tuple[Document | None, bool]:
+    """Return the first account at these places, and whether it is their password.
+
+    A failure counts, and takes the same work, whether or not anybody has the name.
+    """
+    await social.delays.attempt(name)
+    try:
+        user = None
+        for where in places:
+            user = user or await social.mongo.one("users", where, LOGIN_FIELDS)
+        known = await keys.passwords.verify(password, user["password"] if user else None)
+    except Problem:
+        await social.delays.undo(name)  # the store is away, or too many wait: nobody failed
+        raise
+    if known:
+        await social.delays.succeeded(name)
+    return user, known
+
+
+async def _open_session(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+    """Insert a session, unless the password of its account was changed meanwhile or the account suspended.
+
+    The write to the account lets no login pass by either of these or by an end of all sessions: that is a write to the
+    account too, so one of the two runs anew, and sees what the other one did. Raises InvalidCredentials.
+    """
+    same = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
+    now = await tx.one("users", same, {session_ends.MARK: 1}) if tx.attempt else user
+    if now is None:
+        raise InvalidCredentials
+    generation = session_ends.mark_of(now).generation
+    session["generation"] = generation
+    tx.update("users", {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
+    tx.insert("sessions", session)
+    activity.note(tx, user["_id"], ActivityKind.LOGGED_IN, client, session_id=session["_id"])
+
+
+async def _open_account(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+    if "email" in (tx.conflict or ""):
+        await unproven.free(tx, user["email"])
+    elif tx.conflict:
+        raise UsernameTaken
+    tx.insert("users", user)
+    terms.enter(tx, user)
+    tx.insert("streams", streams.new(user["_id"]))
+    tx.insert("timelines", timelines.new(user["_id"]))
+    tx.insert("sessions", session)
+    tx.record(EmailVerificationRequested(user_id=user["_id"]))
+    activity.note(tx, user["_id"], ActivityKind.REGISTERED, client, session_id=session["_id"])
+
+
+def _new_user(ask: Register, password: str) -> Document:
+    return {
+        "_id": clock.new_id(),
+        "username": ask.username,
+        "email": ask.email,
+        "email_verified_at": None,
+        "password": password,
+        **users.new_profile(ask.username),
+        "words": terms.of(ask.username, ask.username),
+        "rev": 0,
+        "created_at": clock.now(),
+        "followers": 0,
+        "following": 0,
+        "posts": 0,
+        "version": 0,
+    }
+
+
+def _new_session(keys: Keys, user_id: str, client: Client) -> tuple[Document, str]:
+    session_id, now = clock.new_id(), clock.now()
+    token = keys.refresh.first(session_id)
+    session = {
+        "_id": session_id,
+        "user_id": user_id,
+        "hash": keys.refresh.digest(token),
+        "ip": client.ip,
+        "device": client.device,
+        "created_at": now,
+        "rotated_at": now,
+        "expires_at": now + SESSION_LIVES,
+        "revoked_at": None,
+        "generation": 0,
+    }
+    return session, token
+
+
+def _tokens(keys: Keys, user: Document, session: Document, refresh_token: str) -> Tokens:
+    generation = session_ends.generation(session)
+    return Tokens(
+        user=users.ref(user),
+        access_token=keys.signer.sign(user["_id"], session["_id"], generation=generation),
+        refresh_token=refresh_token,
+        expires_in=round(ACCESS_LIVES.total_seconds()),
+    )

@@ -1,0 +1,38 @@
+"""A person's open sessions: which devices are logged in, and the end of one of them."""
+
+from social.accounts import session_ends
+from social.contracts.auth import Session, SessionEnd, Sessions
+from social.contracts.problems import NotFound
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Document, Mongo
+from social.infra.store.paging import Asked, Listing
+from social.people.activity import UNKNOWN, Client
+
+LISTING = Listing("sessions", "sessions", "_id")
+FIELDS = {"ip": 1, "device": 1, "created_at": 1, "rotated_at": 1}
+
+
+async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, limit: int) -> Sessions:
+    """One's open sessions; `current` is the one that asks."""
+    where = await session_ends.living(mongo, owner)
+    found = await LISTING.page(mongo, where, Asked(owner, cursor, limit), fields=FIELDS)
+    items = [_session(each, current) for each in found.items]
+    return Sessions.model_construct(items=items, next=found.next, prev=found.prev)
+
+
+async def remove(social: Social, session_id: str, *, by: str, client: Client = UNKNOWN) -> None:
+    """End one of one's own sessions; raises NotFound for anybody else's."""
+    if not await social.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
+        raise NotFound
+    await session_ends.revoke(social, session_id, SessionEnd.REMOVED, client)
+
+
+def _session(row: Document, current: str) -> Session:
+    return Session.model_construct(
+        id=row["_id"],
+        device=row.get("device"),
+        ip=row.get("ip"),
+        created_at=row["created_at"],
+        last_used_at=row["rotated_at"],
+        current=row["_id"] == current,
+    )

@@ -1,0 +1,1 @@
+"""The message broker: what every broker offers, RabbitMQ, and the outbox and inbox around it."""

@@ -1,0 +1,56 @@
+"""The inbox: a consumer group's memory of the events it has taken effect of, kept in the same transaction."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+from social.contracts.events import Event, Group
+from social.infra import clock
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Transaction
+
+
+class Happened(NamedTuple):
+    """An event as consumers see it."""
+
+    id: str
+    at: datetime
+    event: Event
+    trace: str | None = None  # the request it comes from, see `logs.current_trace`
+    again: bool = False  # it may have taken effect already, and what follows from that not have been said
+
+
+TIMEOUT_S = 30.0
+REMEMBERS = timedelta(days=7)
+
+T = TypeVar("T")
+Record = Callable[[Transaction, Sequence[Happened]], Awaitable[T]]
+
+
+def row_id(group: Group, event_id: str) -> str:
+    """The row that says a group has taken effect of an event."""
+    return f"{group}:{event_id}"
+
+
+async def once(
+    social: Social, group: Group, happened: Sequence[Happened], record: Record[T], *, company_s: float = 0.0
+) -> T | None:
+    """Record the effect of the events this group has not seen, in one transaction; of the others nothing.
+
+    What `record` came to, or None where all of them were seen. `company_s` as `Mongo.transact` has it.
+    """
+    ids = {row_id(group, each.id): each for each in happened}
+
+    async def take(tx: Transaction) -> T | None:
+        # Nearly always all of them are new, and asking first would cost a round trip.
+        seen = await tx.get_many("inbox", ids, ("_id",)) if tx.attempt else {}
+        new = {row_id: each for row_id, each in ids.items() if row_id not in seen}
+        if not new:
+            return None
+        now = clock.now()
+        tx.insert("inbox", *({"_id": row_id, "at": now} for row_id in new))
+        return await record(tx, list(new.values()))
+
+    done, tx = await social.mongo.transact(take, timeout_s=TIMEOUT_S, company_s=company_s)
+    social.publisher.offer(tx.recorded)
+    return done

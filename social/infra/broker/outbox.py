@@ -1,0 +1,140 @@
+"""The outbox: events that committed with their write and wait for the broker to take them over."""
+
+import asyncio
+import contextvars
+from collections.abc import Sequence
+from datetime import timedelta
+
+from social.contracts.envelope import Envelope
+from social.contracts.problems import Unavailable
+from social.infra import clock
+from social.infra.observe import logs, metrics
+from social.infra.store import members
+from social.infra.store.mongo import Mongo, reachable
+
+log = logs.get("outbox")
+
+MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
+MOST_AGE = timedelta(minutes=15)
+SPARE_ROWS = 10_000  # above it nothing is recorded that may be left out, such as what strangers did
+AHEAD = timedelta(seconds=20)  # beyond what clocks may be apart: such a row waits for no time that may come much later
+IN_FLIGHT = 1_000
+TOGETHER_S = 0.05  # between two deletions of rows
+SOON_S = 0.5  # to a deletion that nobody waits for: a quarter of the age at which a relay takes a row for left behind
+WATCH_EVERY_S = 5.0
+
+
+class Outbox:
+    """The rows and how many of them wait."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._overloaded = False
+        self._rows = 0
+        self._confirmed: list[str] = []  # rows that are about to be deleted
+        self._gone: asyncio.Future[None] | None = None  # done when they are
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = 0.0  # when they are, by the loop's clock
+        self._next_at = 0.0  # not before, by the same
+        self._deleting: set[asyncio.Task[None]] = set()
+
+    async def due(self, older_than: timedelta, most: int, after: str = "") -> list[Envelope]:
+        """The next rows that the fast path left behind, by id.
+
+        Each sweep begins at the first row again, never at a high-water mark: a late commit has an early id.
+        """
+        now = clock.now()
+        left = [{"at": {"$lt": now - older_than}}, {"at": {"$gt": now + AHEAD}}]
+        where = {"_id": {"$gt": after}, "$or": left}
+        async with reachable():  # of a majority: what a failover takes back must not be told
+            found = self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most, batch_size=most)
+            rows = await found.to_list(None)
+        return [Envelope(id=row.pop("_id"), **row) for row in rows]
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """Delete the rows of events that the broker has; a failure only means that they are sent twice.
+
+        The first of them at once, the next after a moment, with all that were confirmed meanwhile.
+        """
+        if ids:
+            await asyncio.shield(self._delete_at(self._next_at, ids))
+
+    def forget_soon(self, ids: Sequence[str]) -> None:
+        """Delete these rows within half a second, with all others: nobody waits for it, and the store has quiet now."""
+        if ids:
+            self._delete_at(asyncio.get_running_loop().time() + SOON_S, ids)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Delete now what was to be deleted soon; what is left is sent twice."""
+        if self._gone is not None:
+            self._delete_at(0.0, ())
+            await asyncio.sleep(0)  # until that has begun
+        waiting = [*self._deleting, *([self._gone] if self._gone else [])]
+        if waiting:
+            await asyncio.wait(waiting, timeout=timeout_s)
+
+    def _delete_at(self, at: float, ids: Sequence[str]) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        self._confirmed += ids
+        if self._gone is None:
+            self._gone = loop.create_future()
+        elif at >= self._at:
+            return self._gone
+        elif self._timer is not None:
+            self._timer.cancel()
+        self._at = at
+        self._timer = loop.call_at(at, self._begin, context=contextvars.Context())
+        return self._gone
+
+    def _begin(self) -> None:
+        (ids, self._confirmed), (gone, self._gone) = (self._confirmed, []), (self._gone, None)
+        assert gone is not None
+        self._next_at = asyncio.get_running_loop().time() + TOGETHER_S
+        task = asyncio.create_task(self._delete(ids, gone), name="outbox")
+        self._deleting.add(task)
+        task.add_done_callback(self._deleting.discard)
+
+    async def _delete(self, ids: Sequence[str], gone: "asyncio.Future[None]") -> None:
+        try:
+            await self._mongo.delete_by_ids("outbox", ids, durable=False)
+        except Unavailable:
+            log.warning("outbox rows stay until the store is back", rows=len(ids))
+        except Exception as error:
+            log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+        finally:
+            if not gone.done():
+                gone.set_result(None)
+
+    async def publishes_to(self, partitions: int) -> None:
+        """Let all workers know up to which partition this process publishes; raises Unavailable."""
+        await members.publishes_to(self._mongo, partitions)
+
+    def admit(self) -> None:
+        """Raises Unavailable while too much waits to be told."""
+        if self._overloaded:
+            raise Unavailable("Too many events wait to be delivered; try again later")
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so little waits that an event which may be left out can be recorded too."""
+        return not self._overloaded and self._rows < SPARE_ROWS
+
+    async def _oldest_s(self) -> float:
+        now = clock.now()
+        found = await self._mongo.many("outbox", {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
+        return (now - found[0]["at"]).total_seconds() if found else 0.0
+
+    async def watch(self) -> None:
+        """Look how much waits, which is what `admit` goes by; runs as long as the process."""
+        while True:
+            try:
+                rows = int(await self._mongo.database["outbox"].estimated_document_count())
+                too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
+                stuck = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
+                self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
+                metrics.OUTBOX_ROWS.set(rows)
+                metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
+                metrics.PARKED.set(await self._mongo.database["parked"].estimated_document_count())
+            except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
+                log.debug("outbox not readable", error=str(error))
+            await asyncio.sleep(WATCH_EVERY_S)

@@ -1,0 +1,76 @@
+"""The fast path from a commit to the broker: in the background, bounded, behind a breaker. The relay does the rest."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from social.contracts.envelope import Envelope
+from social.infra.broker.broker import Broker, BrokerAway
+from social.infra.broker.outbox import IN_FLIGHT
+from social.infra.observe import logs, metrics, tracing
+
+log = logs.get("publisher")
+
+BREAKER_S = 2.0
+BATCH = 200
+AT_ONCE = 4  # batches that wait for their confirms
+
+
+class Publisher:
+    """Publishes what just committed; whatever it drops is still in the outbox."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._waiting: list[Envelope] = []
+        self._wake = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._closed_until = 0.0
+
+    def offer(self, envelopes: Sequence[Envelope]) -> None:
+        """Take committed events along, unless too many wait or the breaker is open."""
+        if not envelopes or time.monotonic() < self._closed_until:
+            return
+        room = IN_FLIGHT - len(self._waiting)
+        self._waiting += envelopes[:room]
+        if room < len(envelopes):
+            metrics.FAST_PATH_SKIPPED.inc(len(envelopes) - room)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish what is there, without waiting for what is being confirmed, as long as the process lives."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while batch := self._next():
+                if len(self._under_way) >= AT_ONCE:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._publish(batch), name="publish")
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def flush(self, timeout_s: float) -> None:
+        """On the way out: publish what is queued, within reason, and await what is being confirmed."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while batch := self._next():
+                    await self._publish(batch)
+                if self._under_way:
+                    await asyncio.wait(self._under_way)
+        except TimeoutError:
+            log.info("left to the relay of the next start", events=len(self._waiting))
+
+    def _next(self) -> list[Envelope]:
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        return batch
+
+    async def _publish(self, batch: Sequence[Envelope]) -> None:
+        try:
+            with tracing.parts("producer", [(f"publish {each.type}", each.trace) for each in batch]):
+                await self._broker.publish(batch)
+            metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
+            log.debug("events published", events=len(batch), **logs.about(each.trace for each in batch))
+        except BrokerAway as error:
+            self._closed_until = time.monotonic() + BREAKER_S
+            log.warning("broker away; the relay will tell", events=len(batch), error=str(error))
+        except Exception:
+            log.exception("publishing failed; the relay will tell", events=len(batch))

@@ -1,0 +1,192 @@
+"""RabbitMQ behind the Broker interface: quorum queues, publisher confirms, retry by delay queues."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.connection import make_url
+from aiormq.exceptions import (
+    AuthenticationError,
+    ChannelAccessRefused,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+
+from social.contracts.codec import encode
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
+from social.contracts.problems import Unavailable
+from social.infra.broker.broker import BrokerAway, BrokerRefuses, Deliveries
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.rabbit_deliveries import AWAY, RabbitDeliveries, RabbitDelivery
+from social.infra.broker.topology import Topology
+from social.infra.observe import logs
+from social.infra.process.settings import PARTITIONS, StartError
+from social.infra.store.members import Members
+
+__all__ = ["AWAY", "RabbitBroker"]
+
+log = logs.get("broker")
+
+CONFIRM_DEADLINE_S = 5.0
+OPEN_DEADLINE_S = 5.0
+REFUSES = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused, ConnectionNotAllowed)
+
+
+class RabbitBroker:
+    """A connection that reconnects by itself, and one to consume; every publish is confirmed or fails in time."""
+
+    def __init__(self, url: str, prefix: str, outbox: Outbox, partitions: int = PARTITIONS) -> None:
+        try:
+            self._url = make_url(url)
+        except ValueError:  # whose words may hold the password
+            raise StartError("AMQP_URL is wrong: it is no URL; are user and password percent-encoded?") from None
+        self._outbox = outbox
+        self._topology = Topology(prefix, partitions)
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractRobustChannel | None = None
+        self._events: Any = None
+        self._opening: asyncio.Task[AbstractRobustConnection] | None = None
+        self._consuming: AbstractConnection | None = None
+        self._consuming_opens = asyncio.Lock()
+        self._announced = False
+
+    async def _open(self) -> AbstractRobustConnection:
+        """The one connection. Its opening is never cancelled: aio_pika would go on connecting for ever."""
+        if self._opening is None or (self._opening.done() and self._connection is None):
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())  # perhaps nobody asks
+        return await asyncio.shield(self._opening)
+
+    async def _connect(self) -> AbstractRobustConnection:
+        connection = aio_pika.RobustConnection(self._url, reconnect_interval=1)
+        try:
+            await connection.connect(timeout=OPEN_DEADLINE_S)
+            async with asyncio.timeout(OPEN_DEADLINE_S):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                await self._topology.declare(channel)
+                self._events = await channel.get_exchange(self._topology.events, ensure=False)
+        except REFUSES as error:
+            await connection.close()
+            raise BrokerRefuses(str(error) or type(error).__name__) from error
+        except InvalidFrameError as error:  # a word that the protocol does not expect there, and aiormq does not read
+            await connection.close()
+            raise BrokerRefuses("its virtual host is not there, or not for this user") from error
+        except AWAY:
+            await connection.close()  # else it would reconnect for ever, beside the next one
+            raise
+        self._channel, self._connection = channel, connection
+        log.info("broker connected")
+        return connection
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Confirmed by a majority of the queue's replicas, then forgotten by the outbox; raises BrokerAway."""
+        try:
+            async with asyncio.timeout(CONFIRM_DEADLINE_S):
+                await self._open()
+                if not self._announced:  # before the first message there may be where no worker looks yet
+                    await self._outbox.publishes_to(self._topology.partitions)
+                    self._announced = True
+        except (*AWAY, Unavailable) as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        results = await asyncio.gather(*(self._publish(each) for each in envelopes), return_exceptions=True)
+        done = [
+            each.id for each, result in zip(envelopes, results, strict=True) if not isinstance(result, BaseException)
+        ]
+        self._outbox.forget_soon(done)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise BrokerAway(str(result) or type(result).__name__) from result
+
+    async def _publish(self, envelope: Envelope) -> None:
+        message = aio_pika.Message(
+            encode(envelope),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=f"{envelope.id}.0",
+            type=envelope.type,
+        )
+        routing_key = self._topology.routing_key(envelope)
+        if routing_key is None:
+            raise BrokerAway(f"this release does not know {envelope.type}")
+        async with asyncio.timeout(CONFIRM_DEADLINE_S):  # each its own: what was confirmed is not sent again
+            await self._events.publish(message, routing_key, mandatory=True)
+
+    @asynccontextmanager
+    async def consume(self, group: Group, ahead: int, members: Members) -> AsyncIterator[Deliveries]:
+        """Consume a group's queues; of each a second consumer waits until this one is gone, or gives it to another."""
+        deliveries = RabbitDeliveries(self, group, ahead)
+        try:
+            await deliveries.open(await self._open_consuming(), self._topology)
+        except AWAY as error:
+            await deliveries.close()
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        try:
+            with members.join(group, self._topology.partitions, deliveries.share, places=deliveries.places, grows=True):
+                yield deliveries
+        finally:
+            await deliveries.close()
+
+    async def _open_consuming(self) -> AbstractConnection:
+        """The connection of all consumers, which is another one: RabbitMQ blocks those that publish when it is full.
+
+        It does not reconnect by itself. Who consumes notices, and begins anew: what was delivered before is not ours.
+        """
+        await self._open()
+        async with self._consuming_opens:
+            if self._consuming is None or not self._consuming.connected.is_set():
+                lost, self._consuming = self._consuming, None
+                if lost is not None:
+                    await lost.close()
+                opened = aio_pika.Connection(self._url)
+                await opened.connect(timeout=OPEN_DEADLINE_S)
+                self._consuming = opened
+            return self._consuming
+
+    async def publish_retry(self, delivery: RabbitDelivery, queue: str) -> None:
+        """Put a copy into the queue of this attempt's delay, from where it comes back to `queue`; raises BrokerAway."""
+        name, _ = self._topology.delay(delivery.attempt)
+        message = aio_pika.Message(
+            delivery.raw(),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=f"{(delivery.message.message_id or '').partition('.')[0]}.{delivery.attempt + 1}",
+            headers={"x-attempt": delivery.attempt + 1},
+        )
+        try:
+            assert self._channel is not None
+            async with asyncio.timeout(CONFIRM_DEADLINE_S):
+                exchange = await self._channel.get_exchange(name, ensure=False)
+                await exchange.publish(message, queue, mandatory=True, timeout=CONFIRM_DEADLINE_S)
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+
+    async def ping(self) -> None:
+        """Raises BrokerAway when the connection is down."""
+        try:
+            async with asyncio.timeout(2):
+                connection = await self._open()
+        except AWAY as error:
+            raise BrokerAway(str(error) or type(error).__name__) from error
+        if not connection.connected.is_set():
+            raise BrokerAway("reconnecting")
+
+    async def close(self) -> None:
+        """Close the connection; what was not acked is delivered again."""
+        if self._opening is not None:
+            try:
+                async with asyncio.timeout(2 * OPEN_DEADLINE_S):
+                    await asyncio.shield(self._opening)
+            except (*AWAY, BrokerRefuses):
+                return  # it never came
+        for connection in (self._consuming, self._connection):
+            try:
+                async with asyncio.timeout(2):
+                    if connection is not None:
+                        await connection.close()
+            except AWAY:
+                log.warning("broker connection did not close in time")

@@ -1,0 +1,1 @@
+"""Files outside of the store: pictures and mail."""

@@ -1,0 +1,147 @@
+"""One picture from stdin to stdout, as a program of its own: of ours it imports its own folder, and it has no secrets.
+
+In: the bytes of a file. Out: the length of a JSON object in four bytes, the object, then the picture and its thumbnail,
+`sizes` long. `{"refused": code}` instead names what is wrong: not_a_picture, more_than_a_picture, too_many_pixels,
+too_many_frames, too_much_work, broken.
+What is written is made of pixels alone: no EXIF, no place, no comments, no profile, no bytes before or after.
+"""
+
+import copy
+import json
+import os
+import re
+import resource
+import sys
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+if __name__ == "__main__":  # isolated (-I), Python looks for modules where it is installed and nowhere else
+    sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4)))
+
+from social.infra.files.pictures import gif, jpeg, moving, png, webp, written
+from social.infra.files.pictures.colours import Finish
+from social.infra.files.pictures.limits import CPU_S, MEMORY, MOST_PIXELS, MOST_SCANNED, Refused, Source, bound
+from social.infra.files.pictures.loading import load
+
+# Pillow would import these when it needs them; by then files are out of reach.
+EARLY = (GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin, copy)
+
+KINDS: dict[bytes, Callable[[bytes], Source]] = {
+    b"\xff\xd8\xff": jpeg.read,
+    b"\x89PNG\r\n\x1a\n": png.read,
+    b"GIF8": gif.read,
+    b"RIFF": webp.read,
+}
+# Long enough that pixels do not look like it: less than one in 100,000 pictures of 10 MiB by chance.
+PAGE = re.compile(rb"<(?:script|!doctype\s+html|(?:html|\?php)[\s>]|svg\s[^<>]{0,200}xmlns)", re.IGNORECASE)
+ARCHIVE_END, ARCHIVE_ENTRY = b"PK\5\6", b"PK\1\2"  # PKWARE APPNOTE 4.3.12, 4.3.16
+LONGEST_ARCHIVE_END = 22 + 65_535
+
+
+def main() -> None:
+    """Take everything away from this process, then look at the file."""
+    _confine()
+    data = sys.stdin.buffer.read()
+    try:
+        told, parts = _picture(data)
+    except Refused as refusal:
+        told, parts = {"refused": str(refusal)}, []
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        told, parts = {"refused": "too_many_pixels"}, []
+    except UnidentifiedImageError:
+        told, parts = {"refused": "not_a_picture"}, []
+    except Exception:  # whatever a codec stumbles over
+        told, parts = {"refused": "broken"}, []
+    header = json.dumps({**told, "sizes": [len(part) for part in parts]}).encode()
+    for part in (len(header).to_bytes(4, "big"), header, *parts):
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def _confine() -> None:
+    """No more memory, time, files, sockets or processes than a picture needs; and everybody else goes first."""
+    Image.preinit()
+    os.nice(10)
+    limits = {"AS": MEMORY, "CPU": CPU_S, "FSIZE": 0, "NOFILE": 0, "NPROC": 0, "CORE": 0}
+    if sys.platform == "darwin":  # which has no such limit
+        del limits["AS"]
+    for name, most in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def look_ahead(data: bytes) -> Source:
+    """What a file is made of, before a pixel of it is decoded; raises Refused for work without an end."""
+    for mark, read in KINDS.items():
+        if data.startswith(mark):
+            return read(data)
+    raise Refused("not_a_picture")
+
+
+def _more_than_a_picture(behind: bytes) -> bool:
+    """Whether a page, a document or an archive follows a picture; what cameras leave there is none of these."""
+    if b"%PDF-" in behind[:1_024] or PAGE.search(behind):
+        return True
+    at = behind.rfind(ARCHIVE_END, -LONGEST_ARCHIVE_END)
+    directory = at - int.from_bytes(behind[at + 12 : at + 16], "little")  # its entries end where this record begins
+    return at >= 0 and directory >= 0 and behind.startswith(ARCHIVE_ENTRY, directory)
+
+
+def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    source = look_ahead(data)
+    behind = data[source.end :]
+    del data  # the largest files need the memory
+    frames = _frames(source)
+    if _more_than_a_picture(behind):
+        raise Refused("more_than_a_picture")
+    finish = Finish(source.profile, source.exif, source.xmp)
+    frames = [frame._replace(image=finish(frame.image)) for frame in frames]
+    first = frames[0].image
+    truncated = source.truncated or any(frame.cut_off for frame in frames) or len(frames) < len(source.layers)
+    if len(frames) > 1:
+        kind, saved = "WEBP", written.animation(frames, source.loops, lossless=source.lossless)
+    else:
+        kind = "PNG" if source.kind == "GIF" else source.kind
+        kind, saved = written.still(first, kind, lossless=source.lossless, fine=source.fine)
+    small, blurhash = written.thumbnail(first)
+    told = {"mime": Image.MIME[kind], "width": first.width, "height": first.height, "blurhash": blurhash}
+    return {**told, "truncated": truncated}, [saved, small]
+
+
+def _frames(source: Source) -> list[moving.Frame]:
+    """What a file shows, one or several; raises Refused, or whatever Pillow does for a broken one."""
+    if source.layers:
+        bound(*source.size, len(source.layers))
+        if sum(layer.size[0] * layer.size[1] for layer in source.layers) > MOST_PIXELS:  # beyond the canvas too
+            raise Refused("too_many_pixels")
+        return [frame._replace(image=_opaque(frame.image)) for frame in moving.of_layers(source)]
+    if source.kind == "WEBP":
+        return list(moving.of_webp(source.file))
+    if source.kind == "PNG":
+        image, missing = png.pixels(source.file, source.clear)
+    else:
+        image, missing = _jpeg(source)
+    return [moving.Frame(image, 0, missing)]
+
+
+def _jpeg(source: Source) -> tuple[Image.Image, bool]:
+    with Image.open(BytesIO(source.file), formats=("JPEG",)) as image:
+        bound(*image.size)
+        if source.scans * image.width * image.height > MOST_SCANNED:
+            raise Refused("too_much_work")
+    return load(source.file, "JPEG")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """A frame without its alpha, where nothing of it is clear."""
+    return image.convert("RGB") if image.getchannel("A").getextrema() == (255, 255) else image
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Runs the decoder: one process a picture, so that no file can hurt the next one's; few at once, few waiting."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from social.contracts.codec import decode
+from social.contracts.media import Mime
+from social.contracts.problems import FieldProblem, RateLimited, Unavailable, ValidationFailed
+from social.infra.observe import logs
+
+log = logs.get("decoding")
+
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
+AT_ONCE = max(2, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
+SHARE = max(1, AT_ONCE // 2)  # of one person: others always find a decoder that ends within a picture of theirs
+MOST_WAITING = 16
+WAITS_S = 20.0  # for a place
+WITHIN_S = 30.0  # for one picture, by the clock on the wall
+MOST_OUT = 32 * 1024 * 1024  # bytes a decoder may say
+PIECE = 65_536
+
+PROGRAM = Path(__file__).with_name("decoder.py")
+
+SAYS = {
+    "not_a_picture": "is not a JPEG, PNG, WebP or GIF",
+    "more_than_a_picture": "is followed by a page, a document or an archive",
+    "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
+    "too_many_frames": "has more than 250 frames",
+    "broken": "cannot be read as a picture",
+    "too_much_work": "takes too long to read, as a JPEG of more than 100 scans does",
+}
+
+
+class Picture(NamedTuple):
+    """What was made of a file."""
+
+    mime: Mime
+    width: int
+    height: int
+    blurhash: str
+    content: bytes
+    thumbnail: bytes
+    truncated: bool  # the file was cut off or damaged: not all of it could be read
+
+
+class _Waiting(NamedTuple):
+    """A picture that waits for a place, and whose it is."""
+
+    by: str | None
+    size: int
+    turn: asyncio.Future[None]
+
+
+class Decoders:
+    """The processes that pictures are decoded in; nobody has more than a share of them while others wait."""
+
+    def __init__(self) -> None:
+        self._waiting: list[_Waiting] = []
+        self._at_work: Counter[str | None] = Counter()  # places taken, by whom
+        self._running: set[asyncio.subprocess.Process] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """Those at work."""
+        return [each.pid for each in self._running]
+
+    async def decode(self, data: bytes | bytearray, by: str | None = None) -> Picture:
+        """The picture in a file, written anew; `by` is whose share of the decoders it takes, None: nobody's.
+
+        Raises ValidationFailed for what is none, RateLimited when too many wait, Unavailable when the decoder was
+        killed or the machine is too busy for it.
+        """
+        await self._place(by, len(data))
+        try:
+            return await self._decode(data)
+        finally:
+            self._at_work[by] -= 1
+            if not self._at_work[by]:
+                del self._at_work[by]
+            self._next()
+
+    async def _place(self, by: str | None, size: int) -> None:
+        waiting = _Waiting(by, size, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._next()
+        if len(self._waiting) > MOST_WAITING:
+            self._turn_away()
+        try:
+            async with asyncio.timeout(WAITS_S):
+                await waiting.turn
+        except BaseException as error:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
+                self._at_work[by] -= 1  # the place came at the same moment
+                self._next()
+            if isinstance(error, TimeoutError):
+                raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
+            raise
+
+    def _next(self) -> None:
+        """Give each free place to who has the fewest, and of theirs to the smallest."""
+        while self._waiting and self._at_work.total() < AT_ONCE:
+            may = [each for each in self._waiting if each.by is None or self._at_work[each.by] < SHARE]
+            if not may:
+                return
+            first = min(may, key=lambda each: (self._at_work[each.by], each.size))
+            self._waiting.remove(first)
+            if not first.turn.done():
+                self._at_work[first.by] += 1
+                first.turn.set_result(None)
+
+    def _turn_away(self) -> None:
+        """Refuse the last picture of who has the most waiting."""
+        of = Counter(each.by for each in self._waiting)
+        most = max(of.values())
+        last = [each for each in self._waiting if of[each.by] == most][-1]
+        self._waiting.remove(last)
+        if not last.turn.done():
+            last.turn.set_exception(RateLimited("Too many pictures at this moment", retry_after_s=2))
+
+    async def _decode(self, data: bytes | bytearray) -> Picture:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",  # nothing of the folder it starts in, or of the environment
+            *_compiled(),
+            PROGRAM,
+            env={},  # our secrets are none of its business
+            cwd="/",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                said = await _converse(process, data)
+                code = await process.wait()
+        except TimeoutError as error:
+            raise Unavailable("The picture could not be read in time") from error
+        finally:
+            await asyncio.shield(self._end(process))
+        if code == -signal.SIGXCPU:
+            raise refused("too_much_work")
+        if code == -signal.SIGKILL:  # by the machine or an operator: nothing was wrong with the file
+            raise Unavailable("Reading the picture was cut short")
+        if code != 0:
+            log.warning("decoder ended", code=code)
+            raise refused("broken")
+        return _read(said)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        process._transport.close()  # type: ignore[attr-defined]  # or a pipe that nobody read to its end is waited for
+        await process.wait()
+        self._running.discard(process)
+
+
+def _compiled() -> list[str]:
+    """Where the decoder keeps its compiled modules: where this process was told to keep them, or nowhere."""
+    if sys.dont_write_bytecode:
+        return ["-B"]
+    return ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+
+
+async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray) -> bytearray:
+    """Hand the file over and read what is said; at most so much of it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its exit code says how
+        with memoryview(data) as view:
+            for at in range(0, len(view), PIECE):
+                if process.stdin.is_closing():  # uvloop raises RuntimeError for what a lost pipe is given
+                    break
+                process.stdin.write(bytes(view[at : at + PIECE]))
+                await process.stdin.drain()
+        process.stdin.close()
+        await process.stdin.wait_closed()
+    said = bytearray()
+    while piece := await process.stdout.read(PIECE):
+        said += piece
+        if len(said) > MOST_OUT:
+            raise refused("broken")
+    return said
+
+
+def _read(said: bytearray) -> Picture:
+    """What the decoder said, believed no more than need be: a file may have taken it over."""
+    start = 4 + int.from_bytes(said[:4], "big")
+    try:
+        header = decode(bytes(said[4:start]))
+        if code := header.get("refused"):
+            raise refused(code if code in SAYS else "broken")
+        content, thumbnail = header["sizes"]
+        if header["mime"] not in ("image/jpeg", "image/png", "image/webp") or start + content + thumbnail != len(said):
+            raise refused("broken")
+        return Picture(
+            header["mime"],
+            int(header["width"]),
+            int(header["height"]),
+            str(header["blurhash"])[:100],
+            bytes(said[start : start + content]),
+            bytes(said[start + content :]),
+            header.get("truncated") is True,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise refused("broken") from None
+
+
+def refused(code: str) -> ValidationFailed:
+    """Why a file is no picture for us."""
+    return ValidationFailed(errors=[FieldProblem(pointer="/file", code=code, detail=SAYS[code])])
+
+
+def is_picture(data: bytes | bytearray) -> bool:
+    """Whether a file begins like one of the four kinds: what does not is not even handed to a decoder."""
+    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
+        return True
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"

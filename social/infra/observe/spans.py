@@ -1,0 +1,140 @@
+"""Spans by OpenTelemetry; only `tracing` imports this, and only when somebody wants them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from social.infra import clock
+from social.infra.observe import logs
+from social.infra.observe.tracing import Kind
+
+KINDS = {
+    "server": SpanKind.SERVER,
+    "internal": SpanKind.INTERNAL,
+    "producer": SpanKind.PRODUCER,
+    "consumer": SpanKind.CONSUMER,
+}
+CLOSE_MS = 2_000
+
+Attributes = Mapping[str, str | int]
+
+
+def exported(url: str) -> SpanProcessor:
+    """Sent to a collector, many at once, by a thread; when it is away they are dropped."""
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=2))
+
+
+class Watched:
+    """A span, by the names that OpenTelemetry's conventions give what it says: dots where ours have `__`."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def say(self, **attributes: str | int) -> None:
+        """Add to what it says of itself."""
+        self._span.set_attributes(_named(attributes))
+
+
+class Spans:
+    """Where spans of this process come from, and go to."""
+
+    def __init__(self, process: str, sampled: float, processor: SpanProcessor) -> None:
+        self._provider = TracerProvider(
+            sampler=ParentBased(TraceIdRatioBased(sampled)),
+            resource=Resource.create({"service.name": f"plaza-{process}"}),
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer("plaza")
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._provider.force_flush(CLOSE_MS)
+        self._provider.shutdown()
+
+    @contextmanager
+    def request(self, name: str, attributes: Attributes) -> Iterator[Watched]:
+        """The first span of a request. A client's own `traceparent` is not believed: they could have all traced."""
+        span = self._tracer.start_span(name, kind=SpanKind.SERVER, attributes=_named(attributes))
+        with self._in(span, logs.current_trace() or clock.new_id()):
+            yield Watched(span)
+
+    @contextmanager
+    def part(self, name: str, kind: Kind, attributes: Attributes) -> Iterator[Watched]:
+        """A span under the one that the running task works for."""
+        trace = logs.current_trace() or ""
+        span = self._tracer.start_span(name, _context(trace), KINDS[kind], _named(attributes))
+        with self._in(span, trace):
+            yield Watched(span)
+
+    @contextmanager
+    def parts(self, kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
+        """One span under each of these traces that is traced."""
+        spans = [
+            self._tracer.start_span(name, _context(trace), KINDS[kind]) if trace and "/" in trace else None
+            for name, trace in of
+        ]
+        try:
+            yield [_trace(trace or "", span) if span else trace for (_, trace), span in zip(of, spans, strict=True)]
+        except BaseException as error:
+            for span in spans:
+                if span:
+                    _fail(span, error)
+            raise
+        finally:
+            for span in spans:
+                if span:
+                    span.end()
+
+    @contextmanager
+    def _in(self, span: Span, trace: str) -> Iterator[None]:
+        if not span.is_recording():
+            yield
+            return
+        try:
+            with logs.working_for(_trace(trace, span)):
+                yield
+        except BaseException as error:
+            _fail(span, error)
+            raise
+        finally:
+            span.end()
+
+
+def _fail(span: Span, error: BaseException) -> None:
+    """It failed, by the kind of its error: the words of one may hold what nobody is to read elsewhere."""
+    span.set_status(StatusCode.ERROR, type(error).__name__)
+
+
+def _named(attributes: Attributes) -> dict[str, str | int]:
+    return {name.replace("__", "."): value for name, value in attributes.items()}
+
+
+def _trace(trace: str, span: Span) -> str:
+    context = span.get_span_context()
+    return f"{trace.partition('/')[0]}/{context.trace_id:032x}-{context.span_id:016x}-01"
+
+
+def _context(trace: str) -> Context | None:
+    """The span behind a trace, as a parent; of none, where somebody made it up."""
+    try:
+        trace_id, span_id, _ = trace.partition("/")[2].split("-")
+        parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(1))
+    except ValueError:
+        return None
+    return set_span_in_context(NonRecordingSpan(parent))

@@ -1,0 +1,76 @@
+"""Spans of requests, where TRACES_SAMPLED is above 0 and the extra `traces` is installed; otherwise nothing at all.
+
+A traced request is one whose `logs.current_trace` has a span behind its id. That goes with it through the outbox,
+RabbitMQ and Redis, so processes that trace nothing pass it on too.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from social.infra.observe import logs
+from social.infra.process.settings import StartError, TraceSettings
+
+if TYPE_CHECKING:
+    from social.infra.observe.spans import Spans
+
+Kind = Literal["server", "internal", "producer", "consumer"]
+
+
+class Span(Protocol):
+    """What is being done, as far as anybody watches."""
+
+    def say(self, **attributes: str | int) -> None:
+        """Add to what it says of itself."""
+
+
+class _Unwatched:
+    def say(self, **attributes: str | int) -> None: ...
+
+
+UNWATCHED: AbstractContextManager[Span] = nullcontext(_Unwatched())
+_spans: "Spans | None" = None
+
+
+def configure(process: str, settings: TraceSettings) -> None:
+    """Trace this process's part of requests, if it is told to; raises StartError."""
+    if not settings.traces_sampled:
+        return
+    try:
+        from social.infra.observe.spans import Spans, exported
+    except ImportError as error:
+        raise StartError(f"TRACES_SAMPLED: the extra `traces` is not installed ({error})") from None
+    use(Spans(process, settings.traces_sampled, exported(settings.traces_url)))
+
+
+def use(spans: "Spans | None") -> None:
+    """From here on these are made."""
+    global _spans  # noqa: PLW0603 - as logs are: what is done anywhere belongs to the one trace of its request
+    _spans = spans
+
+
+def close() -> None:
+    """Send what is left, within 2 s."""
+    if _spans is not None:
+        _spans.close()
+
+
+def request(name: str, **attributes: str | int) -> AbstractContextManager[Span]:
+    """A request of a client begins, which is or is not traced from here to its last push."""
+    return UNWATCHED if _spans is None else _spans.request(name, attributes)
+
+
+def part(name: str, kind: Kind = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
+    """A part of the request that this task works for."""
+    trace = logs.current_trace()
+    return UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
+
+
+@contextmanager
+def parts(kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
+    """The same of several requests at once, each by name and trace; and what their own parts belong to, in order."""
+    if _spans is None or not any(trace and "/" in trace for _, trace in of):
+        yield [trace for _, trace in of]
+    else:
+        with _spans.parts(kind, of) as traces:
+            yield traces

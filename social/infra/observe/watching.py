@@ -1,0 +1,141 @@
+"""What a process looks at while it runs, for its log and metrics: the servers it needs, and its own loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from pymongo.errors import PyMongoError
+
+from social.contracts.problems import Unavailable
+from social.infra import clock
+from social.infra.broker.broker import Broker, BrokerAway, BrokerRefuses
+from social.infra.observe import logs, metrics
+from social.infra.process.settings import StartError
+from social.infra.redis.redis import AWAY, REFUSES, Redis
+from social.infra.store.mongo import Mongo
+
+log = logs.get("watching")
+
+EVERY_S = 5.0
+CLOCKS_EVERY_S = 30.0
+CLOCKS_ASK_S = 2.0
+CLOCKS_APART = timedelta(seconds=15)  # that clocks may be: beyond it tokens are refused, and what is due comes late
+CLOCKS_NOTICED = timedelta(seconds=2)
+STORE_S = 2.0
+LAG_EVERY_S = 1.0
+
+
+class Away(Exception):
+    """A server is not there, or not yet; says why."""
+
+
+async def watch_servers(redis: Redis, broker: Broker) -> None:
+    """Say every 5 s that one of these two is away, as long as the process lives; without them it can begin.
+
+    Raises StartError when one that has not answered yet refuses us: the setting that names it is wrong.
+    """
+
+    async def redis_answers() -> None:
+        try:
+            await redis.ping()
+        except REFUSES as error:
+            raise StartError(f"REDIS_URL is wrong: the server says {error}") from error
+        except AWAY as error:
+            raise Away(str(error) or type(error).__name__) from error
+
+    async def broker_answers() -> None:
+        try:
+            await broker.ping()
+        except BrokerRefuses as error:
+            raise StartError(f"AMQP_URL is wrong: the server says {error}") from error
+        except BrokerAway as error:
+            raise Away(str(error)) from error
+
+    await asyncio.gather(_watch("Redis", "redis", redis_answers), _watch("RabbitMQ", "broker", broker_answers))
+
+
+async def watch_store(mongo: Mongo) -> None:
+    """The same for the document store, which was there when the process began."""
+
+    async def store_answers() -> None:
+        try:
+            await mongo.ping(STORE_S)
+        except (Unavailable, StartError, PyMongoError) as error:  # this only looks: no process ends for it
+            raise Away(why_away(error)) from error
+
+    await _watch("MongoDB", "store", store_answers)
+
+
+async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]]) -> None:
+    loop, up = asyncio.get_running_loop(), metrics.SERVER_UP.labels(server=server)
+    known, away = False, False
+    while True:
+        began = loop.time()
+        try:
+            await answers()
+        except (Away, StartError) as error:
+            if isinstance(error, StartError) and not known:
+                raise
+            away = True
+            up.set(0)
+            log.warning("waiting", waits_for=f"{name} ({error})")
+        else:
+            if away:
+                log.info("here", server=name)
+            known, away = True, False
+            up.set(1)
+        await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
+
+
+def why_away(error: Exception) -> str:
+    """Why MongoDB is away, without the driver's view of the topology."""
+    return str(error.__cause__ or error).partition(", Timeout:")[0].partition(" (configured")[0]
+
+
+async def watch_clocks(mongo: Mongo, redis: Redis) -> None:
+    """Measure at the start and then every 30 s how far our clock is from those of the servers, and say so beyond 2 s.
+
+    What must not be missed goes by the servers' clocks; tokens, and what is due, go by ours.
+    """
+
+    async def of_redis() -> datetime:
+        seconds, micros = await redis.time()
+        return clock.EPOCH + timedelta(seconds=seconds, microseconds=micros)
+
+    while True:
+        for server, asks in (("store", mongo.now), ("redis", of_redis)):
+            try:
+                async with asyncio.timeout(CLOCKS_ASK_S):
+                    say_apart(server, await ahead_of(asks))
+            except (Unavailable, StartError, PyMongoError, *AWAY) as error:
+                log.debug("clock not readable", server=server, error=str(error))
+        await asyncio.sleep(CLOCKS_EVERY_S)
+
+
+async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
+    """By how much our clock is ahead of another, at least: the question took some of the difference."""
+    asked_at = clock.now()
+    its = await asks()
+    answered_at = clock.now()
+    if its < asked_at:
+        return asked_at - its
+    return min(answered_at - its, timedelta(0))
+
+
+def say_apart(server: str, ahead: timedelta) -> None:
+    """Set the metric, and log it where it is more than a moment."""
+    metrics.CLOCK_AHEAD_S.labels(server=server).set(ahead.total_seconds())
+    if abs(ahead) < CLOCKS_NOTICED:
+        return
+    say = log.error if abs(ahead) > CLOCKS_APART else log.warning
+    mend = "have every machine keep time by NTP (chrony, systemd-timesyncd)"
+    say("clocks are apart", server=server, ahead_s=round(ahead.total_seconds(), 1), most_s=15, mend=mend)
+
+
+async def watch_loop() -> None:
+    """Measure each second by how much the loop is late."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_EVERY_S
+        await asyncio.sleep(LAG_EVERY_S)
+        metrics.LOOP_LAG_S.observe(max(0.0, loop.time() - due))

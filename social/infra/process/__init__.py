@@ -1,0 +1,1 @@
+"""How a process starts, reads its settings, admits work, reports its health and stops."""

@@ -1,0 +1,37 @@
+"""Short work that an answer does not wait for, and that may be left out: bounded, and finished at the stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from social.infra.observe import logs
+
+log = logs.get("beside")
+
+MOST_AT_ONCE = 100
+
+
+class Beside:
+    """Pieces of work that run beside the answers of one process; above a hundred the next ones are left out."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Begin a piece of work; return False where it is left out."""
+        if len(self._tasks) >= MOST_AT_ONCE:
+            return False
+        task = asyncio.create_task(self._run(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            log.warning("work beside an answer failed", work=name, error=repr(error))
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for what is under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)

@@ -1,0 +1,175 @@
+"""What every process is given: the store, the broker, the pushes, and the one way to write."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from social.contracts.codec import decode, encode, encode_sorted
+from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
+from social.infra import clock
+from social.infra.broker.broker import Broker
+from social.infra.broker.outbox import Outbox
+from social.infra.broker.publisher import Publisher
+from social.infra.broker.rabbit import RabbitBroker
+from social.infra.observe import logs, metrics, tracing, watching
+from social.infra.process.background import Beside
+from social.infra.process.process import Tasks
+from social.infra.process.settings import Connections
+from social.infra.redis.cards import watch_cards
+from social.infra.redis.delays import Delays
+from social.infra.redis.pushing import Pushes
+from social.infra.redis.redis import AWAY as REDIS_AWAY
+from social.infra.redis.redis import Impatient, Redis, connect
+from social.infra.security.revocations import Revocations
+from social.infra.store.members import Members
+from social.infra.store.mongo import Document, Mongo, Transaction
+
+log = logs.get("wiring")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Verb = Callable[Concatenate[Transaction, P], Awaitable[T]]
+
+
+class Once(NamedTuple):
+    """A client's idempotency key: this write happens once, and a retry gets the first answer."""
+
+    user_id: str
+    key: str
+
+
+class _Answered(Exception):
+    """The same request was answered before: by this row."""
+
+    def __init__(self, row: Document) -> None:
+        self.row = row
+
+
+@dataclass(frozen=True)
+class Social:
+    """The system as the domain's verbs and readers see it."""
+
+    mongo: Mongo
+    redis: Redis
+    broker: Broker
+    outbox: Outbox
+    publisher: Publisher
+    pushes: Pushes
+    revocations: Revocations
+    delays: Delays
+    cache: Impatient  # for what can be made again
+    members: Members
+    beside: Beside = field(default_factory=Beside)
+
+    @classmethod
+    def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
+        """The system over these servers."""
+        publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
+        cache = Impatient(redis_client, "what it keeps is made again")
+        delays, members = Delays(redis_client), Members(mongo)
+        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, members)
+
+    @classmethod
+    def connect(cls, settings: Connections) -> "Social":
+        """The system over real servers; nothing is contacted before it is used."""
+        mongo = Mongo(settings.mongo_url, settings.mongo_database)
+        outbox = Outbox(mongo)
+        broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
+        return cls.over(mongo, connect(settings.redis_url), broker, outbox)
+
+    async def commit(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a verb in a transaction; when this returns, its write and its events are durable."""
+        return await self._commit(verb, lambda tx: verb(tx, *args, **kwargs))
+
+    async def commit_once(self, once: Once | None, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same under an idempotency key, whose row commits with the write; a twin gets the stored answer.
+
+        Raises IdempotencyMismatch when the key was used for another verb or other arguments.
+        """
+        if once is None:
+            return await self.commit(verb, *args, **kwargs)
+        row_id = f"{once.user_id}:{once.key}"
+        name = f"{verb.__module__}.{verb.__qualname__}"
+        fingerprint = hashlib.sha256(encode_sorted([name, args, kwargs])).hexdigest()
+
+        async def work(tx: Transaction) -> T:
+            if tx.attempt and (row := await tx.get("idempotency", row_id)):
+                raise _Answered(row)
+            result = await verb(tx, *args, **kwargs)
+            row = {"_id": row_id, "fingerprint": fingerprint, "body": encode(result), "at": clock.now()}
+            tx.insert("idempotency", row)
+            return result
+
+        try:
+            return await self._commit(verb, work)
+        except _Answered as twin:
+            stored = twin.row
+        except Unavailable:
+            raise
+        except Problem:
+            found = await self.mongo.one("idempotency", {"_id": row_id})
+            if found is None:
+                raise
+            stored = found
+        if stored["fingerprint"] != fingerprint:
+            raise IdempotencyMismatch
+        answer: T = _answer(verb).validate_python(decode(stored["body"]))
+        return answer
+
+    async def commit_always(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like `commit`, also while so many events wait that other writes are refused: for logins and their ends."""
+        return await self._committed(verb, lambda tx: verb(tx, *args, **kwargs))
+
+    async def _commit(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
+        self.outbox.admit()
+        return await self._committed(verb, work)
+
+    async def _committed(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
+        started = time.perf_counter()
+        with tracing.part(f"commit {verb.__qualname__}"):
+            result, tx = await self.mongo.transact(work)
+        metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
+        self.publisher.offer(tx.recorded)
+        await self.forget_cards(tx.stale)
+        return result
+
+    async def forget_cards(self, keys: Sequence[str]) -> None:
+        """Have all processes read anew what they remember under these keys: now, without Redis within 2 s."""
+        if keys:
+            self.mongo.memory.forget(keys)
+            await self.pushes.control({"cards": list(keys)})
+
+    def start(self, tasks: Tasks) -> None:
+        """The background work that every process does."""
+        tasks.keep("publisher", self.publisher.run)
+        tasks.keep("outbox", self.outbox.watch)
+        tasks.keep("store watch", lambda: watching.watch_store(self.mongo))
+        tasks.keep("clocks", lambda: watching.watch_clocks(self.mongo, self.redis))
+        tasks.keep("loop lag", watching.watch_loop)
+        tasks.keep("revocations", self.revocations.run)
+        tasks.keep("members", self.members.run)
+        tasks.keep("cards", lambda: watch_cards(self.redis, self.mongo.memory))
+
+    async def close(self) -> None:
+        """Let go of all servers; what the publisher still holds is told by a relay."""
+        await self.beside.finish(1.0)
+        await self.broker.close()
+        try:
+            async with asyncio.timeout(1):
+                await self.redis.aclose()
+        except REDIS_AWAY:
+            log.debug("redis connection did not close in time")
+        await self.outbox.finish(1.0)
+        await self.mongo.commits.finish(1.0)
+        self.mongo.close()
+
+
+@cache
+def _answer(verb: Callable[..., Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(get_type_hints(verb)["return"])

@@ -1,0 +1,96 @@
+"""A start before the servers it needs: it answers that it is not ready, and says every 5 s what it waits for."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import web
+
+from social.contracts.codec import encode
+from social.contracts.problems import Unavailable
+from social.infra.observe import logs
+from social.infra.observe.watching import EVERY_S, why_away
+from social.infra.process import process
+from social.infra.process.health import Health
+from social.infra.process.process import Tasks
+from social.infra.process.settings import StartError
+from social.infra.store.mongo import Mongo
+from social.infra.store.schema import migrate, missing
+
+log = logs.get("starting")
+
+PING_S = 1.0  # a process that is told to stop waits for it: the driver does not let go earlier
+
+
+async def wait_for_schema(health: Health, mongo: Mongo, tasks: Tasks) -> bool:
+    """Wait until `migrate` has run: unique indexes exist before the first write. False when told to stop meanwhile.
+
+    Raises StartError when the store refuses us.
+    """
+    with health.starting():
+        return await _until_migrated(mongo, tasks)
+
+
+async def wait_on_port(health: Health, host: str, port: int, mongo: Mongo, tasks: Tasks) -> bool:
+    """The same for a process that listens later; meanwhile its port answers its health, and 503 to all else."""
+    if await _waits_for(mongo) is None:
+        return True
+    app = web.Application()
+    app.add_routes(health.routes())
+    app.router.add_route("*", "/{path:.*}", _later)
+    runner = await process.listen(app, host, port, shutdown_timeout=1)
+    with health.starting():  # to the end: nobody is to hear that it is ready from what closes now
+        try:
+            return await _until_migrated(mongo, tasks)
+        finally:
+            await runner.cleanup()
+
+
+async def _until_migrated(mongo: Mongo, tasks: Tasks) -> bool:
+    loop = asyncio.get_running_loop()
+    while not tasks.stop.is_set():
+        began = loop.time()
+        waits_for = await _waits_for(mongo)
+        if waits_for is None:
+            return True
+        log.info("waiting", waits_for=waits_for)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(tasks.stop.wait(), max(0.1, began + EVERY_S - loop.time()))
+    return False
+
+
+async def _later(_: web.Request) -> web.Response:
+    problem = Unavailable("This process is starting")
+    headers = {"Content-Type": "application/problem+json", **problem.headers()}
+    return web.Response(status=problem.status, body=encode(problem.body()), headers=headers)
+
+
+async def _waits_for(mongo: Mongo) -> str | None:
+    try:
+        await mongo.ping(PING_S)
+        absent = await missing(mongo)
+    except Unavailable as error:
+        return store(error)
+    return f"`python -m social migrate` to create {absent[0]}" if absent else None
+
+
+async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> None:
+    """Migrate, once the store is there, and `say` every 5 s what is waited for; raises StartError after `wait_s`."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        began = loop.time()
+        try:
+            await mongo.ping(PING_S)
+            return await migrate(mongo)
+        except Unavailable as error:
+            waits_for = store(error)
+        if loop.time() >= until:
+            raise StartError(f"gave up waiting for {waits_for}; MONGO_URL says where it is")
+        say(waits_for)
+        await asyncio.sleep(max(0.1, min(began + EVERY_S, until) - loop.time()))
+
+
+def store(error: Unavailable) -> str:
+    """MongoDB, and why it is away."""
+    return f"MongoDB ({why_away(error)})"

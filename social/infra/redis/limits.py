@@ -1,0 +1,217 @@
+"""Rate limits (GCRA): decided here at once, shared by all processes through Redis, in force without it too."""
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Network, ip_address
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+from social.infra.observe import logs
+from social.infra.redis.redis import AWAY, Redis
+
+log = logs.get("limits")
+
+TELL_EVERY_S = 0.05  # processes learn of each other's requests this late
+ASK_S = 0.25  # what a request that must be counted exactly waits for Redis
+REST_S = 1.0  # without Redis, before it is asked again
+MOST_KEYS = 50_000  # remembered here, about 10 MB; Redis remembers all
+MOST_TOLD = 500  # keys in one call: others wait while Redis runs it
+
+# A key holds the moment, in microseconds of Redis' clock, at which everything taken is paid off. For each key: the
+# cost of what is taken, the debt that may be reached, and the largest that can be owed: what is beyond that was written
+# before the clock was set back. Answered is the debt after it, negative when it was refused.
+SCRIPT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local debts = {}
+for place, key in ipairs(KEYS) do
+  local cost, most, largest = tonumber(ARGV[3 * place - 2]), tonumber(ARGV[3 * place - 1]), tonumber(ARGV[3 * place])
+  local paid_off = math.max(tonumber(redis.call('GET', key) or '0'), now)
+  if paid_off > now + largest then paid_off = now end
+  if paid_off + cost - now <= most then
+    paid_off = paid_off + cost
+    redis.call('SET', key, string.format('%.0f', paid_off), 'PX', math.ceil((paid_off - now) / 1000) + 1)
+    debts[place] = paid_off - now
+  else
+    debts[place] = now - paid_off
+  end
+end
+return debts
+"""
+UNBOUNDED = 2**50  # the debt of what was granted here already: it is added, whatever it comes to
+
+
+class Rate(NamedTuple):
+    """So many requests in so many seconds: all at once if need be, then as they come back one by one."""
+
+    quota: int
+    window_s: int
+
+    @property
+    def cost_us(self) -> int:
+        """What one request owes."""
+        return max(1, self.window_s * 1_000_000 // self.quota)
+
+    @property
+    def most_us(self) -> int:
+        """What may be owed."""
+        return self.cost_us * self.quota
+
+
+def _rate(value: object) -> object:
+    if isinstance(value, Rate):
+        return value
+    quota, _, window_s = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not (quota.isdecimal() and window_s.isdecimal() and int(quota) and int(window_s)):
+        raise ValueError("so many requests in so many seconds, e.g. 600/60")
+    return Rate(int(quota), int(window_s))
+
+
+Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]  # a setting
+PER_PERSON = Rate(1_200, 60)  # requests and messages, over REST and all sockets together, unless a setting says else
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request is within a limit, and what is left of that."""
+
+    policy: str
+    rate: Rate
+    allowed: bool
+    debt_us: int
+
+    @property
+    def remaining(self) -> int:
+        """Requests that may be made now."""
+        return max(0, (self.rate.most_us - self.debt_us) // self.rate.cost_us)
+
+    @property
+    def reset_s(self) -> int:
+        """Seconds until the whole quota is back."""
+        return math.ceil(self.debt_us / 1_000_000)
+
+    @property
+    def retry_after_s(self) -> int:
+        """Seconds until one more request is allowed."""
+        return max(1, math.ceil((self.debt_us + self.rate.cost_us - self.rate.most_us) / 1_000_000))
+
+
+class Limiter:
+    """Counts requests by policy and by who makes them.
+
+    Each process decides by what it knows, adds up what it granted, and tells Redis every 50 ms in one call, whose
+    answer is what all processes granted together: no request waits, and several processes let through too much for
+    50 ms at most. What must be exact (logins) asks first. Without Redis each process holds the limit by itself.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._paid_off: OrderedDict[str, int] = OrderedDict()  # by our own clock; the longest untouched first
+        self._untold: dict[str, int] = {}
+        self._largest: dict[str, int] = {}  # of what is untold
+        self._telling: asyncio.Task[None] | None = None
+        self._rests_until = 0.0
+
+    def take(self, policy: str, who: str, rate: Rate) -> Verdict:
+        """One request, by what is known here; Redis hears of it soon."""
+        key = f"limit:{policy}:{who}"
+        verdict = self._decide(policy, key, rate)
+        if verdict.allowed:
+            self._untold[key] = self._untold.get(key, 0) + rate.cost_us
+            self._largest[key] = _largest(rate)
+            if self._telling is None or self._telling.done():
+                self._telling = asyncio.create_task(self._keep_telling(), name="limits")
+        return verdict
+
+    async def take_exactly(self, policy: str, who: str, rate: Rate) -> Verdict:
+        """One request, by what all processes granted; by what is known here while Redis is away."""
+        key = f"limit:{policy}:{who}"
+        verdict = self._decide(policy, key, rate)
+        if not verdict.allowed or time.monotonic() < self._rests_until:
+            return verdict
+        try:
+            async with asyncio.timeout(ASK_S):
+                (debt,) = await self._run([key], [rate.cost_us, rate.most_us, _largest(rate)])
+        except AWAY as error:
+            self._rest(error)
+            return verdict
+        self._learn(key, abs(debt))
+        return Verdict(policy, rate, debt > 0, abs(debt))
+
+    async def close(self) -> None:
+        """Tell Redis the rest, if it listens."""
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.wait([self._telling])
+        await self._tell()
+
+    def _decide(self, policy: str, key: str, rate: Rate) -> Verdict:
+        now = _now_us()
+        debt = max(self._paid_off.get(key, 0) - now, 0)
+        allowed = debt + rate.cost_us <= rate.most_us
+        if allowed:
+            debt += rate.cost_us
+            self._paid_off[key] = now + debt
+            if len(self._paid_off) > MOST_KEYS:
+                self._paid_off.popitem(last=False)
+        self._paid_off.move_to_end(key)  # who is refused and goes on asking is not forgotten
+        return Verdict(policy, rate, allowed, debt)
+
+    def _learn(self, key: str, debt_us: int) -> None:
+        """What all processes granted is at least what we did."""
+        if key in self._paid_off:
+            self._paid_off[key] = max(self._paid_off[key], _now_us() + debt_us)
+
+    async def _keep_telling(self) -> None:
+        """As long as there is something to tell."""
+        while self._untold:
+            await asyncio.sleep(max(TELL_EVERY_S, self._rests_until - time.monotonic()))
+            await self._tell()
+
+    async def _tell(self) -> None:
+        told, self._untold = list(self._untold.items()), {}
+        largest, self._largest = self._largest, {}
+        try:
+            for at in range(0, len(told), MOST_TOLD):
+                part = told[at : at + MOST_TOLD]
+                keys = [key for key, _ in part]
+                async with asyncio.timeout(REST_S):
+                    asked = [each for key, cost in part for each in (cost, UNBOUNDED, largest[key])]
+                    debts = await self._run(keys, asked)
+                for key, debt in zip(keys, debts, strict=True):
+                    self._learn(key, abs(debt) + self._untold.get(key, 0))
+        except AWAY as error:
+            self._rest(error)
+
+    async def _run(self, keys: list[str], arguments: list[int]) -> list[int]:
+        debts: Any = await self._redis.eval(SCRIPT, len(keys), *keys, *map(str, arguments))
+        return [int(each) for each in debts]
+
+    def _rest(self, error: Exception) -> None:
+        self._rests_until = time.monotonic() + REST_S
+        log.warning("redis away; each process limits by itself", error=str(error) or type(error).__name__)
+
+
+@lru_cache(4_096)
+def origin(ip: str) -> str:
+    """Whom an address stands for: an IPv6 network of 64 bits is one customer's."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip
+    return str(IPv6Network((int(address) >> 64 << 64, 64))) if address.version == 6 else ip
+
+
+def _largest(rate: Rate) -> int:
+    """The largest debt: each of several processes may grant a quota in the moment before they hear of each other."""
+    return 4 * rate.most_us
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1_000

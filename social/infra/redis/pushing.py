@@ -1,0 +1,64 @@
+"""Sending pushes to the gateways that hold a room, by Redis; a push that fails is repaired, never waited for."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from social.contracts.codec import encode
+from social.contracts.pushes import CONTROL_CHANNEL, SERVER_EVENTS, Push, channel, frame
+from social.infra.observe import logs, metrics
+from social.infra.redis.redis import AWAY, Redis
+
+log = logs.get("pushes")
+
+
+class Hint(NamedTuple):
+    """State of one thing, for whoever looks at these rooms; the wire time of its cause, who caused it, by what."""
+
+    rooms: Sequence[str]
+    data: Any
+    at_ms: int
+    author: str = ""
+    trace: str | None = None  # the request; that of the running task where none is named
+    answers: str = ""  # who wrote what it answers
+
+
+class Pushes:
+    """Encodes a push once and hands it to Redis, many in one round trip."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def hint(self, rooms: Sequence[str], event: str, data: Any, *, at_ms: int, author: str = "") -> None:
+        """State for whoever looks at these rooms now (G4)."""
+        await self.hints(event, [Hint(rooms, data, at_ms, author)])
+
+    async def hints(self, event: str, hints: Sequence["Hint"]) -> None:
+        """The same of many things, in one round trip."""
+        assert SERVER_EVENTS[event].kind == "hint"
+        pushes = []
+        for rooms, data, at_ms, author, trace, answers in hints:
+            body, caused_by = frame(event, data), trace or logs.current_trace()
+            encoded = Push("H", at_ms, "", 0, author, body, caused_by, answers).encode()
+            pushes += [(room, encoded) for room in rooms]
+        await self.send(pushes)
+        metrics.PUSHES.labels(event=event).inc(len(pushes))
+
+    async def control(self, *messages: dict[str, Any]) -> None:
+        """Words to every gateway."""
+        await self._publish([(CONTROL_CHANNEL, encode(message)) for message in messages])
+
+    async def send(self, pushes: Sequence[tuple[str, bytes]]) -> None:
+        """Hand over encoded pushes, each to its room; never raises for a Redis that is away."""
+        await self._publish([(channel(room), encoded) for room, encoded in pushes])
+
+    async def _publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        if not messages:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for name, body in messages:
+                    pipeline.publish(name, body)
+                await pipeline.execute()
+        except AWAY as error:
+            metrics.PUSHES_LOST.inc(len(messages))
+            log.warning("redis away; streams repair themselves", pushes=len(messages), error=str(error))

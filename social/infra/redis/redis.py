@@ -1,0 +1,68 @@
+"""Redis: pushes between processes, and small shared state that may be forgotten."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from social.infra.observe import logs
+from social.infra.process.settings import StartError
+
+__all__ = ["AWAY", "REFUSES", "Impatient", "Redis", "connect", "listening"]
+
+log = logs.get("redis")
+
+AWAY = (RedisError, OSError, TimeoutError)
+REFUSES = (AuthenticationError, ResponseError)  # of AWAY: it is there and does not take us
+
+
+ASK_S = 0.25
+REST_S = 1.0
+
+
+class Impatient:
+    """Redis for what goes on without it: it has 250 ms for an answer, and after none came it is not asked for 1 s."""
+
+    def __init__(self, redis: Redis, without: str) -> None:
+        """`without` is how that goes on, for the log."""
+        self._redis = redis
+        self._without = without
+        self._rests_until = 0.0
+
+    async def ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
+        """Its answer; None while it is away."""
+        if time.monotonic() < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await command(self._redis)
+        except AWAY as error:
+            self._rests_until = time.monotonic() + REST_S
+            log.warning("redis away", goes_on=self._without, error=str(error) or type(error).__name__)
+            return None
+
+
+def connect(url: str) -> Redis:
+    """A client whose every command has a deadline of 2 s and no hidden retries."""
+    try:
+        client: Redis = Redis.from_url(
+            url,
+            protocol=2,  # with RESP3 redis-py writes each push it receives into a log line that nobody reads: 3 µs
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=15,
+        )
+    except ValueError:  # whose words may hold the password
+        raise StartError("REDIS_URL is wrong: it is no URL; are user and password percent-encoded?") from None
+    return client
+
+
+def listening(redis: Redis) -> Any:
+    """A pub/sub connection of its own; who reads it guards against silence (the beat), not a socket timeout."""
+    return redis.pubsub(ignore_subscribe_messages=False)

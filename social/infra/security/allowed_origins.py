@@ -1,0 +1,84 @@
+"""Which pages may use this system, over REST and over sockets alike."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from social.infra.observe import logs
+from social.infra.process.proxies import Proxies
+from social.infra.security.origins import ANY, LONGEST, OPAQUE, Origin, canonical
+
+log = logs.get("origins")
+
+LOGGED_AGAIN_S = 600.0  # before an origin is named in the log again
+LOGGED_EVERY_S = 1.0  # at most one line, whatever strangers send
+REMEMBERED = 100  # origins that were logged
+
+
+class Asked(NamedTuple):
+    """What a request says of where it comes from and where it was sent to."""
+
+    origin: str | None  # its Origin header
+    peer: str  # the address of the connection
+    host: str | None = None
+    forwarded_host: str | None = None
+    forwarded_proto: str | None = None
+
+
+class AllowedOrigins:
+    """The origins whose pages may use this system: those that are listed, and the one the request was sent to."""
+
+    def __init__(self, listed: Iterable[str] = (ANY,), proxies: Proxies | None = None) -> None:
+        self._listed = frozenset(map(canonical, listed))
+        self._proxies = proxies or Proxies()
+        self._logged: OrderedDict[str, float] = OrderedDict()
+        self._log_at = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether every page may."""
+        return ANY in self._listed
+
+    def allow(self, asked: Asked) -> bool:
+        """Whether a request may come from this page. Clients that are no page send no Origin, and always may."""
+        if not asked.origin or self.any:
+            return True
+        if asked.origin == OPAQUE and OPAQUE in self._listed:
+            return True
+        origin = Origin.parse(asked.origin)
+        if origin is not None and (self._lists(origin) or self._is_own(origin, asked)):
+            return True
+        self._log(asked.origin, origin)
+        return False
+
+    def _lists(self, origin: Origin) -> bool:
+        return str(origin) in self._listed or origin.on_any_port in self._listed
+
+    def _is_own(self, origin: Origin, asked: Asked) -> bool:
+        """Whether the page is of the server that was asked, by its name in front of trusted proxies too."""
+        hosts, schemes = [asked.host or ""], list[str]()
+        if (asked.forwarded_host or asked.forwarded_proto) and self._proxies.trusts(asked.peer):
+            if asked.forwarded_host:  # the Host that a proxy passes on may lack the port, or be its own
+                hosts = asked.forwarded_host.split(",")
+            schemes = [each.strip().lower() for each in (asked.forwarded_proto or "").split(",")]
+        if "https" in schemes and origin.scheme == "http":
+            return False  # a page that came without TLS is not the same as the site with it
+        return any(origin.is_at(host.strip()) for host in hosts if host.strip())
+
+    def _log(self, said: str, origin: Origin | None) -> None:
+        """Say at times which origin was refused, and what lets it in."""
+        now = time.monotonic()
+        if now < self._log_at or now < self._logged.get(said, now):
+            return
+        self._log_at = now + LOGGED_EVERY_S
+        self._logged[said] = now + LOGGED_AGAIN_S
+        self._logged.move_to_end(said)
+        while len(self._logged) > REMEMBERED:
+            self._logged.popitem(last=False)
+        word = said if said == OPAQUE else origin and str(origin)
+        if word is None:
+            log.warning("origin refused: it is no scheme://host[:port]", origin=said[:LONGEST])
+        else:
+            let_in = f"ORIGINS={','.join([*sorted(self._listed), word])}"
+            log.warning("origin refused: where its pages are yours, let them in", origin=said, set=let_in)

@@ -1,0 +1,110 @@
+"""Cursors that nobody outside can read, change, or take to another list: sealed by keys that all processes share.
+
+A cursor is encrypted and authenticated (AES-SIV, RFC 5297) together with what it belongs to: its list, and who asked.
+The same place gives the same cursor, so that a page that did not change keeps its entity tag.
+"""
+
+import base64
+import binascii
+import contextlib
+import time
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from social.contracts.problems import FieldProblem, ValidationFailed
+from social.infra import clock
+from social.infra.store.transaction import AlreadyExists, Document
+
+COLLECTION = "cursor_keys"
+BITS = 512  # AES-256, and as much again for the tag
+CHANGES = timedelta(days=30)  # the age at which a key is followed by another
+KEPT = 2  # keys: a cursor is taken for as long again as its key was in use
+LOOK_S = 600.0  # between looks at whether others have another key
+LOOK_AGAIN_S = 1.0  # the same where a cursor names a key that is not known here
+BLOCK = 16  # bytes: a cursor's length tells no more of what is in it
+
+Bound = tuple[str, ...]
+
+
+class Store(Protocol):
+    """Where the keys are kept."""
+
+    def many(
+        self, collection: str, where: Mapping[str, Any], *, sort: list[tuple[str, int]], limit: int
+    ) -> Awaitable[list[Document]]: ...
+
+    def insert(self, collection: str, document: Document) -> Awaitable[None]: ...
+
+    def delete(self, collection: str, where: Mapping[str, Any]) -> Awaitable[int]: ...
+
+
+class Seals:
+    """Seals and opens cursors with the keys in the store, the first of which is made by whoever needs it first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[int, AESSIV] = {}
+        self._newest = 0
+        self._looked_at = float("-inf")
+
+    async def ready(self) -> None:
+        """Have the keys at hand: a look at the store now and then. Raises Unavailable."""
+        if not self._keys or time.monotonic() >= self._looked_at + LOOK_S:
+            await self._look()
+
+    def seal(self, packed: bytes, bound: Bound) -> str:
+        """A cursor of what is `bound` alone; `ready` comes before it."""
+        padded = packed + b"\x80" + bytes(-(len(packed) + 1) % BLOCK)
+        sealed = self._keys[self._newest].encrypt(padded, _associated(self._newest, bound))
+        return base64.urlsafe_b64encode(bytes([self._newest % 256]) + sealed).rstrip(b"=").decode()
+
+    async def open(self, cursor: str, bound: Bound) -> bytes:
+        """What was sealed; raises ValidationFailed for a cursor of anything else, and of a key that is gone."""
+        await self.ready()
+        try:
+            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            number = await self._number(sealed[0])
+            padded = self._keys[number].decrypt(sealed[1:], _associated(number, bound))
+        except (ValueError, LookupError, binascii.Error, InvalidTag):
+            raise refusal() from None
+        return padded.rstrip(b"\0")[:-1]
+
+    async def _number(self, last_byte: int) -> int:
+        """The key whose number ends in this byte; raises LookupError."""
+        for look in (False, True):
+            if look and time.monotonic() >= self._looked_at + LOOK_AGAIN_S:
+                await self._look()
+            for number in self._keys:
+                if number % 256 == last_byte:
+                    return number
+        raise LookupError(last_byte)
+
+    async def _look(self) -> None:
+        self._looked_at = time.monotonic()  # others go on with the keys there are
+        rows = await self._rows()
+        if not rows or rows[0]["at"] < clock.now() - CHANGES:
+            number = rows[0]["_id"] + 1 if rows else 1
+            with contextlib.suppress(AlreadyExists):  # another process was first
+                row = {"_id": number, "key": AESSIV.generate_key(BITS), "at": clock.now()}
+                await self._store.insert(COLLECTION, row)
+                await self._store.delete(COLLECTION, {"_id": {"$lte": number - KEPT}})
+            rows = await self._rows()
+        self._keys = {row["_id"]: AESSIV(row["key"]) for row in rows}
+        self._newest = max(self._keys)
+
+    async def _rows(self) -> list[Document]:
+        return await self._store.many(COLLECTION, {}, sort=[("_id", -1)], limit=KEPT)
+
+
+def refusal() -> ValidationFailed:
+    """What a client is told that sends a cursor of another list, of another person or release, or none at all."""
+    problem = FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list, or no longer")
+    return ValidationFailed(errors=[problem])
+
+
+def _associated(number: int, bound: Bound) -> list[bytes]:
+    return [str(number).encode(), *(each.encode("utf-8", "surrogatepass") for each in bound)]

@@ -1,0 +1,46 @@
+"""Documents that a process may show as it read them up to two seconds ago.
+
+Whoever changes one adds its key to the transaction's `stale`: every process then reads it anew, at once while Redis is
+there. What decides who may see what (edges, and a post that is acted on) is never read this way.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from social.infra.store.transaction import Document, Fields, Reader
+
+
+def key(collection: str, document_id: str) -> str:
+    """The key under which a document of this collection is remembered."""
+    return f"{collection} {document_id}"
+
+
+async def get_many(
+    reader: Reader,
+    collection: str,
+    ids: Iterable[str],
+    fields: Fields | None = None,
+    *,
+    since: datetime | None = None,
+    absent: Document | None = None,
+) -> dict[str, Document]:
+    """The documents with these ids, at most two seconds old and, with `since`, read after that; nobody changes them.
+
+    Where most are missing, `absent` stands for them and is remembered too; else a missing document is asked for again.
+    """
+    found: dict[str, Document] = {}
+    wanted: dict[str, str] = {}
+    for document_id in ids:
+        kept = reader.memory.get(name := key(collection, document_id), since)
+        if kept is None:
+            wanted[document_id] = name
+        else:
+            found[document_id] = kept
+    if wanted:
+        with reader.memory.reading(*wanted.values()) as reading:
+            read = await reader.get_many(collection, wanted, fields)
+            for document_id, name in wanted.items():
+                if (document := read.get(document_id, absent)) is not None:
+                    reading.keep(name, document)
+                    found[document_id] = document
+    return found

@@ -1,0 +1,14 @@
+"""Documents read together with others that belong to them, in one round trip."""
+
+from typing import Any
+
+from social.infra.store.mongo import Document
+
+
+def join(collection: str, field: str, *stages: Document, key: str = "_id", into: str | None = None) -> Document:
+    """A stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
+
+    That is the same field, where no other is named; `stages` say more of these documents.
+    """
+    found: dict[str, Any] = {"from": collection, "localField": field, "foreignField": key, "as": into or field}
+    return {"$lookup": {**found, "pipeline": list(stages)} if stages else found}

@@ -1,0 +1,88 @@
+"""Documents that an older release kept elsewhere: `migrate` moves them, and what is moved already stays as it is."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from social.contracts.addresses import normal
+from social.infra import clock
+from social.infra.observe import logs
+from social.infra.store.errors import DUPLICATE_KEY, reachable, write_errors
+from social.infra.store.mongo import Document, Mongo
+
+log = logs.get("moves")
+
+BATCH = 500
+EMAILS = 5_000  # of one read
+# A collection each, of a post's and a person's id. Nobody drops them: an older process may write there meanwhile.
+FORMERLY = ("likes", "reposts", "bookmarks")
+
+
+async def interactions(mongo: Mongo, there: Collection[str]) -> None:
+    """Move likes, reposts and bookmarks of posts into one document a post and person; safe to stop and to repeat."""
+    for name in FORMERLY:
+        if name not in there:
+            continue
+        while rows := await mongo.many(name, {}, limit=BATCH):
+            await _add(mongo, [_moved(name, row) for row in rows])
+            await mongo.delete(name, {"_id": {"$in": [row["_id"] for row in rows]}})
+
+
+async def email_domains(mongo: Mongo, there: Collection[str]) -> None:
+    """Spell the domain of every stored address as DNS does; an address that another account has so stays as it is.
+
+    Nobody's is lost: a login takes both spellings, and mail goes to one mailbox either way.
+    """
+    last = ""
+    while "users" in there and (rows := await _emails(mongo, after=last)):
+        last = rows[-1]["email"]
+        for old in (row["email"] for row in rows if not row["email"].isascii()):
+            if (new := normal(old)) != old:
+                await _respell(mongo, old, new)
+
+
+async def _emails(mongo: Mongo, after: str) -> list[Document]:
+    """The next addresses, read from their index alone."""
+    return await mongo.many(
+        "users", {"email": {"$gt": after}}, fields={"_id": 0, "email": 1}, sort=[("email", 1)], limit=EMAILS
+    )
+
+
+async def _respell(mongo: Mongo, old: str, new: str) -> None:
+    try:
+        async with reachable():
+            await mongo.database.users.update_one({"email": old}, {"$set": {"email": new}})
+            await mongo.database.one_time_tokens.update_many({"email": old}, {"$set": {"email": new}})
+    except DuplicateKeyError:
+        user = await mongo.one("users", {"email": old}, {"_id": 1})
+        log.warning("another account has this one's address", user_id=user and user["_id"])
+
+
+async def _add(mongo: Mongo, writes: list[UpdateOne]) -> None:
+    try:
+        async with reachable():
+            await mongo.database.interactions.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:  # a duplicate is an act that stands already
+        if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
+            raise
+
+
+def _moved(name: str, row: Document) -> UpdateOne:
+    post_id, user_id = row["post_id"], row["user_id"]
+    match name:
+        case "likes":
+            act, done = "like_id", {"like_id": _id_of(row["at"], user_id)}
+        case "reposts":
+            act, done = "repost_id", {"repost_id": row["repost_id"], "reposted_by": user_id}
+        case _:
+            act, done = "bookmark_id", {"bookmark_id": _id_of(row["bookmarked_at"], post_id)}
+    change = {"$set": {"post_id": post_id, "user_id": user_id, **done}}
+    return UpdateOne({"_id": row["_id"], act: None}, change, upsert=True)
+
+
+def _id_of(at: datetime, unique: str) -> str:
+    """An id that sorts by the millisecond of an act, the same each time it is made."""
+    seconds, millis = divmod(clock.millis(at), 1000)
+    return f"{seconds:08x}{millis:04x}{unique[-12:]}"

@@ -1,0 +1,241 @@
+"""Keyset pagination in both directions, over what the viewer may see and as if there were nothing else.
+
+A list is walked until a page is full or the list ends, however much on the way is hidden, and cursors are made of what
+is shown: an answer is byte for byte the one that would be given if the hidden rows did not exist.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import Field, TypeAdapter
+
+from social.contracts.base import Id
+from social.contracts.codec import decode, encode
+from social.infra import clock
+from social.infra.security.sealing import Bound, refusal
+from social.infra.store.mongo import Document, Mongo, Where
+
+T = TypeVar("T")
+
+_ID: TypeAdapter[str] = TypeAdapter(Id)
+_COUNT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)])
+
+LONGEST = 512  # characters of any list's cursor
+
+COUNTS = ("likes",)  # fields that lists are ordered by
+
+GROWS = 4  # times as many rows as were hidden so far are looked at next
+MOST_AT_ONCE = 500  # rows of one look, where much is hidden
+SHORT_WALK = 4  # looks, after which a walk is a long one
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for which page of which list: `of` says whose list it is, where that is not its viewer's own."""
+
+    viewer: str
+    cursor: str | None
+    limit: int
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Generic[T]):
+    """What a page shows and the cursors to either side."""
+
+    items: list[T]
+    next: str | None
+    prev: str | None
+
+
+Key = tuple[Any, ...]
+Show = Callable[[list[Document]], Awaitable[list[T | None]]]
+Narrow = Callable[[list[Document]], Awaitable[Where]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    older: bool
+    key: Key
+
+
+class Listing:
+    """A list in one collection, by `key`, the greatest first unless it is ascending; its last field is unique.
+
+    A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is what comes further down the list.
+    """
+
+    def __init__(self, name: str, collection: str, *key: str, ascending: bool = False) -> None:
+        self._name = name
+        self._collection = collection
+        self.key = key
+        self._ascending = ascending
+
+    async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Document]:
+        """One page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
+
+        async def show(rows: list[Document]) -> list[Document | None]:
+            return [*rows]
+
+        return await self.filled(mongo, where, show, asked, fields=fields)
+
+    async def filled(
+        self,
+        mongo: Mongo,
+        where: Where,
+        show: Show[T],
+        asked: Asked,
+        *,
+        fields: Where | None = None,
+        narrow: Narrow | None = None,
+    ) -> Filled[T]:
+        """One page of what `show` makes of the rows, each in its place; None for those that the viewer may not see.
+
+        `narrow` makes a condition of hidden rows that others like them do not meet, so that a long run of them is
+        skipped in the store. Raises ValidationFailed for a cursor that is not of this list.
+        """
+        at = await self.place(mongo, asked)
+        back = at is not None and not at.older
+        walk = Walk(self, mongo, where, at.key if at else None, older=not back, fields=fields, narrow=narrow)
+        found = await walk.until(show, asked.limit if back else asked.limit + 1)  # one more says whether there is more
+        more, found = len(found) > asked.limit, found[: asked.limit]
+        items = [item for _, item in found]
+        await mongo.seals.ready()
+        if not found:
+            return Filled(items, next=None, prev=self._cursor(mongo, at, asked) if at and back else None)
+        first, last = self.key_of(found[0][0]), self.key_of(found[-1][0])
+        if back:
+            items.reverse()
+            first, last = last, first
+        return Filled(
+            items,
+            next=self._cursor(mongo, _Cursor(True, last), asked) if more or back else None,
+            prev=self._cursor(mongo, _Cursor(False, first), asked),
+        )
+
+    async def place(self, mongo: Mongo, asked: Asked) -> _Cursor | None:
+        """Where a page begins; raises ValidationFailed for a cursor that is not of this list."""
+        if asked.cursor is None:
+            return None
+        packed = await mongo.seals.open(asked.cursor, self._bound(asked))
+        try:
+            older, *key = decode(packed)
+            return _Cursor(bool(older), tuple(_unpack(field, each) for field, each in zip(self.key, key, strict=True)))
+        except (ValueError, TypeError, LookupError, OverflowError, OSError):
+            raise refusal() from None
+
+    def _cursor(self, mongo: Mongo, at: _Cursor, asked: Asked) -> str:
+        return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
+
+    def key_of(self, item: Document) -> Key:
+        """Where a row stands in the list."""
+        return tuple(item[field] for field in self.key)
+
+    def _bound(self, asked: Asked) -> Bound:
+        return self._name, asked.of, asked.viewer
+
+    async def look(
+        self, mongo: Mongo, where: Where, at: Key | None, *, older: bool, most: int, fields: Where | None
+    ) -> list[Document]:
+        """The rows beyond a place, the nearest first."""
+        sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
+        matching = _both(where, self._beyond(at, older)) if at else where
+        return await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=most)
+
+    def _rises(self, older: bool) -> bool:
+        return self._ascending == older
+
+    def _beyond(self, at: Key, older: bool) -> Document:
+        compare = "$gt" if self._rises(older) else "$lt"
+        either = []
+        for place, field in enumerate(self.key):
+            same = dict(zip(self.key[:place], at, strict=False))
+            either.append({**same, field: {compare: at[place]}})
+        return either[0] if len(either) == 1 else {"$or": either}
+
+
+@dataclass(slots=True)
+class Walk:
+    """The way of one request through a list, from the beginning or from beyond a key."""
+
+    listing: Listing
+    mongo: Mongo
+    where: Where
+    at: Key | None
+    older: bool = True
+    fields: Where | None = None
+    narrow: Narrow | None = None
+
+    async def until(self, show: Show[T], wanted: int) -> list[tuple[Document, T]]:
+        """So many rows that are shown, or all there are: the nearest first."""
+        found: list[tuple[Document, T]] = []
+        most, hidden = wanted, 0
+        async with pacing(self.mongo) as pause:
+            while True:
+                rows = await self.listing.look(
+                    self.mongo, self.where, self.at, older=self.older, most=most, fields=self.fields
+                )
+                shown = await show(rows) if rows else []
+                pairs = [*zip(rows, shown, strict=True)]
+                found += [(row, each) for row, each in pairs if each is not None]
+                if len(found) >= wanted or len(rows) < most:
+                    return found
+                await pause()
+                unseen = [row for row, each in pairs if each is None]
+                if self.narrow is not None and unseen:
+                    self.where = _both(self.where, await self.narrow(unseen))
+                hidden += len(unseen)
+                most = min(wanted - len(found) + GROWS * hidden, MOST_AT_ONCE)
+                self.at = self.listing.key_of(rows[-1])
+
+
+@asynccontextmanager
+async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """What a walk awaits between two looks, so that long ones take no more than half of a process, all together.
+
+    A long walk waits for its turn, and rests after each look as long as it took.
+    """
+    looks, began = 0, time.perf_counter()
+
+    async def pause() -> None:
+        nonlocal looks, began
+        looks += 1
+        if looks == SHORT_WALK:
+            await turn.enter_async_context(mongo.long_walks)
+        elif looks > SHORT_WALK:
+            await asyncio.sleep(time.perf_counter() - began)
+        began = time.perf_counter()
+
+    async with AsyncExitStack() as turn:
+        yield pause
+
+
+def _both(one: Where, other: Where) -> Where:
+    """What meets both conditions: side by side where that says the same, since not every store uses indexes in $and."""
+    together = dict(one)
+    for field, wanted in other.items():
+        there = together.get(field, {})
+        if not isinstance(there, dict) or not isinstance(wanted, dict) or there.keys() & wanted.keys():
+            if field in together:
+                return {"$and": [one, other]}
+            together[field] = wanted
+        else:
+            together[field] = {**there, **wanted}
+    return together
+
+
+def _pack(value: object) -> object:
+    return {"ms": clock.millis(value)} if isinstance(value, datetime) else value
+
+
+def _unpack(field: str, value: Any) -> object:
+    if field == "at" or field.endswith("_at"):
+        return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
+    if field in COUNTS:
+        return _COUNT.validate_python(value)
+    return _ID.validate_python(value)

@@ -1,0 +1,208 @@
+"""Collections and indexes: made by `migrate`, and only checked by everything else."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import bson
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import CollectionInvalid, OperationFailure
+
+from social.infra import clock
+from social.infra.broker.inbox import REMEMBERS
+from social.infra.store import migrations
+from social.infra.store.mongo import Mongo, reachable
+
+UP, DOWN = ASCENDING, DESCENDING
+
+
+def _after(**duration: float) -> int:
+    """Seconds, for an index that expires."""
+    return round(timedelta(**duration).total_seconds())
+
+
+def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
+    """The edges at one end that hold a time, newest first: no others are in the index."""
+    keys = [(end, UP), (since, DOWN), (other, DOWN)]
+    return IndexModel(keys, name=name, partialFilterExpression={since: {"$gt": clock.EPOCH}})
+
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "users": [
+        IndexModel([("username", UP)], name="username", unique=True),
+        IndexModel([("email", UP)], name="email", unique=True),
+        IndexModel(
+            [("sessions_ended.at", UP)],
+            name="sessions_ended",
+            partialFilterExpression={"sessions_ended.at": {"$gt": clock.EPOCH}},
+        ),
+        IndexModel(
+            [("sessions_ended.rows", UP)], name="sessions_left", partialFilterExpression={"sessions_ended.rows": True}
+        ),
+    ],
+    "names": [],
+    "sessions": [
+        IndexModel([("revoked_at", UP)], name="revoked_at"),
+        IndexModel([("user_id", UP), ("revoked_at", UP), ("_id", DOWN)], name="open"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
+    "edges": [
+        _edges("followers", "to", "follows_at", "from"),
+        IndexModel([("to", UP), ("from", UP)], name="to"),
+        _edges("following", "from", "follows_at", "to"),
+        _edges("requests", "to", "requested_at", "from"),
+        _edges("requested", "from", "requested_at", "to"),
+        _edges("blocks", "from", "blocks_at", "to"),
+        _edges("mutes", "from", "mutes_at", "to"),
+        IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
+    ],
+    "activity": [
+        IndexModel([("user_id", UP), ("_id", DOWN)], name="of_user"),
+        IndexModel([("about", UP)], name="about", partialFilterExpression={"about": {"$gt": ""}}),
+        IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=90)),
+    ],
+    "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(hours=1))],
+    "one_time_tokens": [
+        IndexModel([("user_id", UP)], name="user_id"),
+        IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
+    ],
+    "posts": [
+        IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author"),
+        IndexModel([("words", UP), ("_id", DOWN)], name="words"),
+        IndexModel([("tags", UP), ("_id", DOWN)], name="tags", partialFilterExpression={"tags": {"$gt": ""}}),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
+    ],
+    "post_revisions": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
+    "interactions": [
+        IndexModel([("post_id", UP), ("like_id", DOWN)], name="likes"),
+        IndexModel([("user_id", UP), ("bookmark_id", DOWN)], name="bookmarks"),
+        # Every index costs every like: nothing but reposts is in this one, by a field that nothing else has.
+        IndexModel([("reposted_by", UP), ("repost_id", DOWN)], name="reposts", sparse=True),
+    ],
+    "comments": [
+        IndexModel([("post_id", UP), ("parent_id", UP), ("_id", DOWN)], name="under_post"),
+        IndexModel([("post_id", UP), ("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_post"),
+        IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
+        IndexModel([("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_comment"),
+        IndexModel([("author_id", UP)], name="by_author"),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
+    ],
+    "comment_likes": [
+        IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
+        IndexModel([("user_id", UP)], name="by_user"),
+    ],
+    "media": [
+        IndexModel([("state", UP), ("at", UP)], name="by_state"),
+        IndexModel([("owner", UP), ("state", UP)], name="of_owner"),
+        IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
+    ],
+    "deletions": [IndexModel([("at", UP)], name="at")],
+    "feed_entries": [
+        IndexModel([("owner", UP), ("place", DOWN)], name="by_place"),
+        IndexModel([("owner", UP), ("arrived", DOWN)], name="by_arrival"),
+        IndexModel([("post_id", UP), ("owner", UP)], name="by_post"),
+    ],
+    "timelines": [IndexModel([("active_at", UP)], name="active_at")],
+    "notifications": [
+        IndexModel(
+            [("recipient", UP), ("type", UP), ("target.id", UP)],
+            name="open_group",
+            unique=True,
+            partialFilterExpression={"open": True},
+        ),
+        IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
+        IndexModel([("recipient", UP), ("open", UP)], name="unread"),
+        IndexModel([("post_id", UP)], name="by_post"),
+        IndexModel([("target.id", UP), ("type", UP)], name="by_target"),
+        IndexModel([("due_at", UP)], name="due", partialFilterExpression={"due_at": {"$gt": clock.EPOCH}}),
+    ],
+    "notification_facts": [
+        IndexModel([("group", UP), ("at", DOWN)], name="by_group"),
+        IndexModel([("recipient", UP), ("actor", UP), ("group", UP)], name="between"),
+        IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
+    ],
+    "notification_preferences": [],
+    "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
+    "outbox": [IndexModel([("at", UP)], name="at")],
+    "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
+    "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
+    "parked": [IndexModel([("at", UP)], name="at")],
+    "reports": [
+        IndexModel(
+            [("reporter", UP), ("kind", UP), ("target", UP)],
+            name="once",
+            unique=True,
+            partialFilterExpression={"reporter": {"$type": "string"}},
+        ),
+        IndexModel([("reporter", UP), ("created_at", DOWN)], name="by_reporter"),
+        IndexModel([("about", UP)], name="by_subject"),
+    ],
+    "leases": [],
+    "cursor_keys": [],
+    "migrations": [],
+    "workers": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
+}
+
+
+async def migrate(mongo: Mongo) -> None:
+    """Create what is missing and move what an older release kept elsewhere; safe to repeat and to run twice at once."""
+    async with reachable():
+        there = set(await mongo.database.list_collection_names())
+        await migrations.interactions(mongo, there)  # first: nobody begins before the indexes are there
+        for name, indexes in INDEXES.items():
+            if name not in there:
+                await _create(mongo, name)
+            if indexes:
+                await mongo.database[name].create_indexes(indexes)
+        await migrations.email_domains(mongo, there)
+
+
+async def empty(mongo: Mongo, *names: str) -> None:
+    """Drop these collections, whatever they hold, and create them again."""
+    async with reachable():
+        for name in names:
+            await mongo.database.drop_collection(name)
+    await migrate(mongo)
+
+
+async def missing(mongo: Mongo) -> list[str]:
+    """Indexes that `migrate` has yet to create, as `collection.index`."""
+    absent = []
+    async with reachable():
+        for name, indexes in INDEXES.items():
+            there: dict[str, Any] = await mongo.database[name].index_information()
+            absent += [f"{name}.{index.document['name']}" for index in indexes if index.document["name"] not in there]
+    return absent
+
+
+async def wrong(mongo: Mongo) -> list[str]:
+    """Indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
+    found = []
+    async with reachable():
+        for name, indexes in INDEXES.items():
+            there: dict[str, Any] = await mongo.database[name].index_information()
+            for index in indexes:
+                wanted = index.document
+                label = f"{name}.{wanted['name']}"
+                if wanted["name"] not in there:
+                    found.append(f"{label} is missing")
+                elif _kind(there[wanted["name"]]) != _kind(wanted):
+                    found.append(f"{label} is different")
+    return found
+
+
+def _kind(index: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = index["key"]
+    pairs = [(name, int(way)) for name, way in (keys.items() if isinstance(keys, Mapping) else keys)]
+    partial = bson.encode(index.get("partialFilterExpression") or {})  # a server says times without their zone
+    return pairs, bool(index.get("unique")), bool(index.get("sparse")), index.get("expireAfterSeconds"), partial
+
+
+async def _create(mongo: Mongo, name: str) -> None:
+    try:
+        await mongo.database.create_collection(name)
+    except CollectionInvalid:
+        return  # another migrate was faster
+    except OperationFailure as error:
+        if error.code != 48:  # NamespaceExists
+            raise

@@ -1,0 +1,107 @@
+"""One store transaction, from its start to its commit, as one job of a thread.
+
+Each command that the event loop awaits costs this process two changes of threads and the driver's bookkeeping around
+them; a transaction as one job costs that once. The commands are bare
+ones, since the driver's bulk API builds the same at a higher price.
+"""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from pymongo.errors import PyMongoError, WriteError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from social.infra.store.errors import DUPLICATE_KEY, index_of
+from social.infra.store.transaction import Kind
+
+DURABLE = WriteConcern(w="majority", j=True)
+ASK_AGAIN_S = 0.05  # between two questions whether a commit whose answer was lost took effect
+ABORT_S = 0.5  # others wait for the thread, and the store ends what is left open by its own deadline
+
+VERBS = {
+    "insert": ("insert", "documents"),
+    "update": ("update", "updates"),
+    "touch": ("update", "updates"),
+    "delete": ("delete", "deletes"),
+    "clear": ("delete", "deletes"),
+}
+
+
+@dataclass(slots=True)
+class Command:
+    """Writes of one kind to one collection; `statements` are documents, or what the commands of the wire take."""
+
+    kind: Kind
+    collection: str
+    statements: list[Any]
+
+
+class Rejected(Exception):
+    """The store refused a command: the statement at `at` by the unique index `on`, or some that found no document."""
+
+    def __init__(self, command: int, at: int | None = None, on: str = "") -> None:
+        super().__init__(on)
+        self.command, self.at, self.on = command, at, on
+
+
+def run(client: Any, database: Any, commands: Sequence[Command], within_s: float) -> None:
+    """Write all commands in one transaction, which is durable when this returns; blocks, and is run by a thread.
+
+    Raises Rejected, and what the driver says; after any of them nothing is written, unless a commit was asked for and
+    nobody answered within the time.
+    """
+    until = time.monotonic() + within_s
+    session = client.start_session()
+    try:
+        with pymongo.timeout(within_s):
+            session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
+            for at, command in enumerate(commands):
+                write(database, session, command, at)
+            commit(session, until)
+    finally:
+        with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_S):
+            session.end_session()  # which aborts what is under way
+
+
+def write(database: Any, session: Any, command: Command, at: int) -> None:
+    """Send one command, the one at this place of its transaction; raises Rejected."""
+    verb, field = VERBS[command.kind]
+    statements = _merged(command)
+    message = {verb: command.collection, field: statements, "ordered": True}
+    reply = database.command(message, session=session)
+    for error in reply.get("writeErrors", ()):
+        if error["code"] == DUPLICATE_KEY:
+            raise Rejected(at, error["index"], index_of(error))
+        raise WriteError(error.get("errmsg", ""), error["code"], error)
+    expected = len(command.statements) if command.kind in ("update", "delete") else 0
+    if expected and reply["n"] != expected:
+        raise Rejected(at)
+
+
+def commit(session: Any, until: float) -> None:
+    """Commit; where the answer is lost, ask again: committing twice is harmless and the only way to know."""
+    while True:
+        try:
+            session.commit_transaction()
+            return
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > until:
+                raise
+            time.sleep(ASK_AGAIN_S)
+
+
+def _merged(command: Command) -> list[Any]:
+    """The statements as they are sent: deletes that ask for the same of documents with different ids are one."""
+    if command.kind != "delete":
+        return command.statements
+    asked = [dict(each["q"]) for each in command.statements]
+    ids = [each.pop("_id") for each in asked]
+    if any(each != asked[0] for each in asked):
+        return command.statements
+    # The ids come first: behind an equality the embedded store finds nothing by them.
+    return [{"q": {"_id": {"$in": ids}, **asked[0]}, "limit": 0}]

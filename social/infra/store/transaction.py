@@ -1,0 +1,180 @@
+"""A transaction: what a verb hands over to be written together, with the events it records.
+
+A verb reads first, outside of any store transaction, and hands over inserts, updates and deletes with the conditions
+they rely on. `group_commit.py` writes the transactions of many verbs in one store transaction; where a unique index or
+a condition refuses one of them, its verb runs anew on what is there then.
+"""
+
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from social.contracts.envelope import Envelope
+from social.contracts.events import Event
+from social.infra import clock
+from social.infra.observe.logs import current_trace
+from social.infra.store.ttl_cache import TtlCache
+
+Document = dict[str, Any]
+Where = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
+Fields = tuple[str, ...]
+
+
+class AlreadyExists(Exception):
+    """A unique index refused an insert; `index` names its keys, separated by commas."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class Reader(Protocol):
+    """What the store and a transaction are both read by."""
+
+    memory: TtlCache
+
+    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None: ...
+
+    def get_many(
+        self, collection: str, ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Document]]: ...
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
+
+    async def many(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        fields: Where | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Document]: ...
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]: ...
+
+    async def count(self, collection: str, where: Where, *, limit: int) -> int: ...
+
+
+Kind = Literal["insert", "update", "touch", "delete", "clear"]
+
+
+@dataclass(slots=True)
+class Write:
+    """One write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
+
+    kind: Kind
+    collection: str
+    statement: Document  # the document of an insert, else a statement of the wire's `update` or `delete` command
+    key: str | None  # the id that nobody else may write at this moment, where the write relies on what was read
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has: exact enough to bound a group."""
+        if self.kind != "insert":
+            return 300
+        return 100 + sum(len(each) if isinstance(each, str | list) else 16 for each in self.statement.values())
+
+
+class Transaction:
+    """What one verb reads and what it hands over; nothing is written before the verb returned.
+
+    `conflict` is None the first time a verb runs. Afterwards it names what refused the attempt before: the keys of a
+    unique index, or "" for a condition that did not hold.
+    """
+
+    def __init__(self, reader: Reader, *, attempt: int = 0, conflict: str | None = None) -> None:
+        self.memory = reader.memory
+        self.attempt = attempt
+        self.conflict = conflict
+        self.writes: list[Write] = []
+        self.recorded: list[Envelope] = []
+        self.stale: list[str] = []  # keys of what processes remember and have to read anew after the commit
+        self._reader = reader
+
+    # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
+
+    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None:
+        """The document with this id, or None."""
+        return await self._reader.get(collection, id_, fields)
+
+    def get_many(
+        self, collection: str, ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Document]]:
+        """Begin to read the documents with these ids; those that exist, by id."""
+        return self._reader.get_many(collection, ids, fields)
+
+    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
+        """The document that matches, or None."""
+        return await self._reader.one(collection, where, fields)
+
+    async def many(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        fields: Where | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Document]:
+        """All documents that match, or the first `limit` of them."""
+        return await self._reader.many(collection, where, fields=fields, sort=sort, limit=limit)
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
+        """What a pipeline makes of a collection."""
+        return await self._reader.aggregate(collection, pipeline)
+
+    async def count(self, collection: str, where: Where, *, limit: int) -> int:
+        """How many documents match, counted no further than `limit`."""
+        return await self._reader.count(collection, where, limit=limit)
+
+    # Writes, which commit together or not at all.
+
+    def insert(self, collection: str, *documents: Document) -> None:
+        """Insert documents; where a unique index refuses one, the verb runs anew and finds its name in `conflict`."""
+        self.writes += [Write("insert", collection, each, each["_id"]) for each in documents]
+
+    def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+        """Change the one document that matches `where`, its `_id` among it; where none matches, the verb runs anew.
+
+        With `upsert` it is inserted where no document has the `_id`; one that has it must match.
+        """
+        self.writes.append(Write("update", collection, {"q": where, "u": change, "upsert": upsert}, where["_id"]))
+
+    def touch(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+        """Change at most one document, where it matches; a condition that does not hold is no conflict."""
+        self.writes.append(Write("touch", collection, {"q": where, "u": change, "upsert": upsert}, None))
+
+    def touch_all(self, collection: str, where: Where, change: Any) -> None:
+        """Change all documents that match at the commit."""
+        self.writes.append(Write("touch", collection, {"q": where, "u": change, "multi": True}, None))
+
+    def delete(self, collection: str, where: Where) -> None:
+        """Delete the one document that matches, its `_id` among it; where none matches, the verb runs anew."""
+        self.writes.append(Write("delete", collection, {"q": where, "limit": 1}, where["_id"]))
+
+    def clear(self, collection: str, where: Where) -> None:
+        """Delete all documents that match at the commit."""
+        self.writes.append(Write("clear", collection, {"q": where, "limit": 0}, None))
+
+    def record(self, *events: Event) -> None:
+        """Record events of what this transaction makes true; nobody hears of them unless it commits."""
+        for event in events:
+            if event.groups:
+                self.recorded.append(
+                    Envelope(
+                        id=clock.new_id(),
+                        type=type(event).__name__,
+                        v=event.v,
+                        key=event.key,
+                        at=clock.now(),
+                        trace=current_trace(),
+                        data=event.model_dump(mode="json"),
+                    )
+                )
+
+    def all_writes(self) -> list[Write]:
+        """The writes, and last an outbox row for each event."""
+        rows = ({"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded)
+        return [*self.writes, *(Write("insert", "outbox", row, None) for row in rows)]

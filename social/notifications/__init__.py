@@ -1,0 +1,1 @@
+"""Notifications: which event causes one, whom it may reach, and how it is kept and replayed."""

@@ -1,0 +1,84 @@
+"""A group of notifications and its facts, as they are kept: what is told together while it is unread."""
+
+import hashlib
+from datetime import datetime
+from typing import NamedTuple
+
+from social.contracts.notifications import NotificationType
+from social.infra import clock
+from social.infra.store.mongo import Document
+
+DUE = ("due_at", "since", "trace")  # kept until it was told of: when that is, what happened first, by what request
+WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
+
+
+class Cause(NamedTuple):
+    """Somebody did something that concerns somebody else."""
+
+    type: NotificationType
+    kind: str  # of the target
+    target_id: str
+    actor: str
+    recipient: str
+    post_id: str | None
+    comment_id: str = ""  # by which it happened
+    trace: str | None = None  # the request it comes from
+
+    @property
+    def fact_id(self) -> str:
+        """The same for like, unlike, like."""
+        parts = f"{self.type}|{self.target_id}|{self.actor}|{self.recipient}|{self.comment_id}"
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What is told together while it is unread."""
+        return self.recipient, self.type, self.target_id
+
+
+def live(fact: Document | None) -> bool:
+    """Whether it was told and not taken back."""
+    return fact is not None and fact.get("withdrawn_at") is None
+
+
+def key(group: Document) -> tuple[str, str, str]:
+    """What is told in it; as `Cause.group` has it."""
+    return group["recipient"], group["type"], group["target"]["id"]
+
+
+def new(cause: Cause, now: datetime) -> Document:
+    """An open group that nothing is told of yet."""
+    return {
+        "_id": clock.new_id(),
+        "recipient": cause.recipient,
+        "type": cause.type,
+        "target": {"kind": cause.kind, "id": cause.target_id},
+        "post_id": cause.post_id,
+        "actors": [],
+        "count": 0,
+        "rev": 0,
+        "told": 0,
+        "created_at": now,
+        "updated_at": now,
+        "read_at": None,
+        "removed_at": None,
+        "open": True,
+    }
+
+
+def tell(group: Document, *, shown: bool) -> None:
+    """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted."""
+    group["told"] = group["rev"]
+    for name in DUE:
+        group.pop(name, None)
+    if shown or group["removed_at"] is not None:
+        group.pop("hidden", None)
+    else:
+        group["hidden"] = True
+
+
+def change(group: Document) -> Document:
+    """The update that leaves a group as it is here."""
+    kept = {name: group[name] for name in WRITTEN if name in group}
+    kept |= {"open": True} if group.get("open") else {}
+    return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}

@@ -1,0 +1,143 @@
+"""What people are told about: reading it, and marking it as read."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from social.contracts.events import NotificationsRead
+from social.contracts.notifications import Notification, Notifications, Read, Target, Unread
+from social.contracts.people import UserRef
+from social.infra import clock
+from social.infra.process.plaza import Social
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.paging import Asked, Listing
+from social.notifications import group_state, streams
+from social.people import edges, users
+from social.people.edges import Edge
+
+MOST_ACTORS = 8
+MOST_COUNTED = 1_000
+READ_AT_ONCE = 500
+
+OF_RECIPIENT = Listing("notifications", "notifications", "updated_at", "_id")
+
+
+async def due(mongo: Mongo, most: int) -> list[Document]:
+    """Groups that changed since they were last told, those to be told first at the front."""
+    return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
+
+
+def told(tx: Transaction, group: Document, *, shown: bool) -> None:
+    """This group is told as it was read; where it changed since, the verb runs anew.
+
+    One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
+    """
+    hidden = not shown and group["removed_at"] is None
+    kept, gone = {"told": group["rev"]}, dict.fromkeys(group_state.DUE, "")
+    change = (
+        {"$set": kept | {"hidden": True}, "$unset": gone} if hidden else {"$set": kept, "$unset": gone | {"hidden": ""}}
+    )
+    tx.update("notifications", {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
+
+
+def postpone(tx: Transaction, group: Document, by: timedelta) -> None:
+    """Tell of this group later."""
+    tx.touch("notifications", {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
+
+
+async def render(
+    reader: Reader,
+    documents: Sequence[Document],
+    *,
+    known: Mapping[tuple[str, str], Edge] | None = None,
+) -> list[Notification | None]:
+    """Notifications with the people in them; None where nobody is left whom the recipient may see.
+
+    `known`: edges that were just read.
+    """
+    pairs = {(each["recipient"], actor) for each in documents for actor in each["actors"]}
+    people, found = await asyncio.gather(
+        users.cards(reader, {actor for _, actor in pairs}),
+        edges.between(reader, pairs - (known or {}).keys()),
+    )
+    found |= known or {}
+    rendered: list[Notification | None] = []
+    for each in documents:
+        seen = [actor for actor in each["actors"] if actor in people and not found[each["recipient"], actor].apart]
+        actors = [users.ref(people[actor]) for actor in seen[:MOST_ACTORS]]
+        rendered.append(_notification(each, actors) if seen else None)
+    return rendered
+
+
+async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) -> Notifications:
+    """A person's notifications, last changed first, with the stream position they correspond to."""
+    position = await streams.position(mongo, recipient)  # before the list: what comes after it is replayed, not lost
+    where = {"recipient": recipient, "removed_at": None}
+
+    async def show(groups: list[Document]) -> list[Notification | None]:
+        return await render(mongo, groups)
+
+    found, left = await asyncio.gather(
+        OF_RECIPIENT.filled(mongo, where, show, Asked(recipient, cursor, limit)), unread(mongo, recipient)
+    )
+    return Notifications(
+        items=found.items,
+        next=found.next,
+        prev=found.prev,
+        offset=position.offset,
+        unread=left.unread,
+    )
+
+
+async def unread(reader: Reader, recipient: str) -> Unread:
+    """How many groups are unread, counted no further than 1,000."""
+    return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
+
+
+async def read(social: Social, ask: Read, *, by: str) -> Unread:
+    """Mark as read, however many there are: some in a transaction. Returns how many are left unread."""
+    first = True
+    while True:
+        unread, more = await social.commit(_read_some, ask, by=by, first=first)
+        if not more:
+            return unread
+        first = False
+
+
+async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
+    """Mark some as read, and whether there are more; the reader's other devices hear of the first and the last."""
+    ids = ask.ids
+    which: Document = {"_id": {"$in": ids}} if ids is not None else {}
+    unread: Document = {"recipient": by, "open": True}
+    unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
+    others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
+    found, left = await asyncio.gather(
+        tx.many("notifications", which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
+        tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
+    )
+    some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
+    if some:
+        read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
+        tx.touch_all("notifications", {"_id": {"$in": some}} | unread, read_at)
+        if first or not more:
+            tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
+    return Unread(unread=left), more
+
+
+def _unread(recipient: str) -> Document:
+    return {"recipient": recipient, "open": True, "hidden": None}
+
+
+def _notification(document: Document, actors: list[UserRef]) -> Notification:
+    return Notification.model_construct(
+        id=document["_id"],
+        type=document["type"],
+        target=Target.model_construct(**document["target"]),
+        post_id=document["post_id"],
+        actors=actors,
+        count=document["count"],
+        rev=document["rev"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        read_at=document["read_at"],
+    )

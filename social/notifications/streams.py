@@ -1,0 +1,171 @@
+"""A person's stream: the numbered list of what they were told, and the truth behind every resume."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from social.contracts.pushes import offset, parse_offset
+from social.infra import clock
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction, reachable
+
+WINDOW = 256  # items kept; a client that missed more fetches again
+EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is told together,
+EVERY_WHEN_BUSY = timedelta(milliseconds=300)  # and while events wait for the consumer more often than this,
+AT_ONCE = timedelta(milliseconds=900)  # after a few times at once
+FURTHEST = timedelta(seconds=20)  # that pace can be ahead: with much at once, by a clock that is 15 s ahead
+HEAD = ("epoch", "seq", "paced_until")
+
+
+class Item(NamedTuple):
+    """A reference: its seq, what it is about (`k`), that thing's revision, and the event's name."""
+
+    s: int
+    k: str
+    rev: int
+    e: str
+
+
+class Entry(NamedTuple):
+    """What is to be told: about what (`k`), of which revision, by which event."""
+
+    k: str
+    rev: int
+    e: str
+
+
+class Position(NamedTuple):
+    """Where a stream stands."""
+
+    epoch: str
+    seq: int
+
+    @property
+    def offset(self) -> str:
+        """As clients carry it."""
+        return offset(self.epoch, self.seq)
+
+
+class Missed(NamedTuple):
+    """What a stream holds after an offset; `recovered` is False where that cannot be said without a hole."""
+
+    recovered: bool
+    items: list[Item]
+    position: Position
+
+
+def new(user_id: str) -> Document:
+    """An empty stream, created with its person."""
+    return {"_id": user_id, "epoch": clock.new_epoch(), "seq": 0, "items": []}
+
+
+class Head(NamedTuple):
+    """A stream as a verb reads it: what the next items are numbered after, and until when it is better left alone."""
+
+    epoch: str
+    seq: int
+    paced_until: datetime
+    items: Sequence[Item] = ()  # only where `whole` was asked for
+
+    def rests_until(self, now: datetime) -> datetime | None:
+        """Until when to tell nothing more, of a stream that moved much lately; None where it may move.
+
+        A token bucket as one time (GCRA): each append moves it on by 100 ms, by 300 ms while the consumer is busy, and
+        it may be 900 ms ahead.
+        """
+        until = clock.believed(self.paced_until, now, FURTHEST)
+        return until - AT_ONCE if until > now + AT_ONCE else None
+
+
+async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = False) -> dict[str, Head]:
+    """The streams of these people; those who are gone are missing. `whole`: with the items that are kept."""
+    rows = await reader.get_many("streams", user_ids, None if whole else HEAD)
+    return {
+        user_id: Head(
+            row["epoch"],
+            row["seq"],
+            row.get("paced_until", clock.EPOCH),
+            [_item(each) for each in row.get("items", ())],
+        )
+        for user_id, row in rows.items()
+    }
+
+
+def number(
+    tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry], *, every: timedelta = EVERY_WHEN_BUSY
+) -> list[Item]:
+    """Hand over entries to be appended, in one step; the items they are then, each with its seq.
+
+    `every`: how often the stream may move from now on.
+
+    Where the stream moved since `head` was read, the verb runs anew. A revision among the items of `head` keeps the
+    number it has, and one that a later revision superseded is left out: the stream stays contiguous and never goes
+    backwards, however often something is appended.
+    """
+    there = {item.k: item for item in head.items}  # of several revisions the last, which is the highest
+    new: list[Item] = []
+    items: list[Item] = []
+    for entry in entries:
+        known = there.get(entry.k)
+        if known is None or known.rev < entry.rev:
+            known = Item(head.seq + len(new) + 1, *entry)
+            there[entry.k] = known
+            new.append(known)
+        if known.rev == entry.rev:
+            items.append(known)
+    if new:
+        newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
+        now = clock.now()
+        paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + every
+        moved = {"seq": new[-1].s, "paced_until": paced}
+        unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
+        tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})
+    return items
+
+
+async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[str, list[Item]]:
+    """Number entries and keep them, with nothing else; the stream's epoch and the entries' items."""
+
+    async def verb(tx: Transaction) -> tuple[str, list[Item]]:
+        head = (await heads(tx, [user_id], whole=True)).get(user_id)
+        return (head.epoch, number(tx, user_id, head, entries)) if head else ("", [])  # the person is gone
+
+    numbered, _ = await mongo.transact(verb)
+    return numbered
+
+
+async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
+    """Begin another epoch: no offset of before is a position any more. Raises Unavailable."""
+    async with reachable():
+        await mongo.database["streams"].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
+
+
+async def position(mongo: Mongo, user_id: str) -> Position:
+    """Where the stream stands, as a majority of the store has it."""
+    async with reachable():
+        row = await mongo.majority("streams").find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
+    return Position(row["epoch"], row["seq"]) if row else Position("00000000", 0)
+
+
+async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position]:
+    """Where many streams stand."""
+    async with reachable():
+        cursor = mongo.majority("streams").find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
+        rows = await cursor.to_list(None)
+    return {row["_id"]: Position(row["epoch"], row["seq"]) for row in rows}
+
+
+async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
+    """What was told after an offset. A malformed offset, another epoch's, or one outside the window: not recovered."""
+    async with reachable():
+        row = await mongo.majority("streams").find_one({"_id": user_id})
+    if row is None:
+        return Missed(False, [], Position("00000000", 0))
+    head = Position(row["epoch"], row["seq"])
+    at = parse_offset(after)
+    if at is None or at[0] != head.epoch or at[1] > head.seq or at[1] < head.seq - len(row["items"]):
+        return Missed(False, [], head)
+    return Missed(True, [_item(each) for each in row["items"] if each["s"] > at[1]], head)
+
+
+def _item(row: dict[str, Any]) -> Item:
+    return Item(row["s"], row["k"], row["rev"], row["e"])

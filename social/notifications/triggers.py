@@ -1,0 +1,151 @@
+"""Whom an event may concern: the table of what people are told, and of what takes that back.
+
+An event only says what to look at. Whether a cause holds is asked of the state (`policy.py`): what no longer
+does is taken back, so that a like and an unlike name the same cause, in whatever order they come.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
+
+from social.contracts.events import (
+    CommentAdded,
+    CommentDeleted,
+    CommentEdited,
+    CommentLiked,
+    CommentUnliked,
+    Event,
+    FollowAccepted,
+    FollowRequestClosed,
+    FollowRequested,
+    PartingContinued,
+    PostDeleted,
+    PostEdited,
+    PostLiked,
+    PostPublished,
+    PostReposted,
+    PostUnliked,
+    PostUnreposted,
+    RemovalContinued,
+    UserBlocked,
+    UserFollowed,
+    UserUnfollowed,
+)
+from social.infra.store.mongo import Reader, Where
+from social.notifications import groups
+from social.notifications.group_state import Cause
+
+NEW = (
+    PostLiked,
+    PostReposted,
+    CommentLiked,
+    CommentAdded,
+    PostPublished,
+    UserFollowed,
+    FollowRequested,
+    FollowAccepted,
+)
+ONCE = (PostLiked, PostReposted, CommentLiked, UserFollowed)  # of which each is news once, and of one thing
+UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfollowed, FollowRequestClosed)
+
+
+def surely_new(events: Collection[Event]) -> set[str]:
+    """The facts that only these events speak of which nearly always are the first to."""
+    once = {cause.fact_id for event in events if isinstance(event, ONCE) for cause in of(event)}
+    return once - {cause.fact_id for event in events if not isinstance(event, ONCE) for cause in of(event)}
+
+
+def of(event: Event) -> list[Cause]:
+    """What an event may have made true, and told then, unless it is UNDOING, or may have made untrue."""
+    return [cause for cause in _of(event) if cause.actor != cause.recipient]
+
+
+def _of(event: Event) -> Iterator[Cause]:
+    match event:
+        case PostLiked() | PostUnliked():
+            yield Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
+        case PostReposted() | PostUnreposted():
+            yield Cause("repost", "post", event.post_id, event.by, event.author_id, event.post_id)
+        case CommentLiked() | CommentUnliked():
+            yield Cause("like", "comment", event.comment_id, event.by, event.comment_author_id, event.post_id)
+        case PostPublished() | PostEdited():
+            for person in event.mentions:
+                yield mention(event, person)
+        case CommentAdded() | CommentEdited():
+            yield from _of_comment(event, event.mentions)
+        case CommentDeleted():
+            yield from _of_comment(event, ())
+        case UserFollowed():
+            yield _to_followee("follow", event)
+        case UserUnfollowed():
+            yield _to_followee("follow", event)
+            yield _accepted(event)
+        case FollowRequested() | FollowRequestClosed():
+            yield _to_followee("follow_request", event)
+        case FollowAccepted():
+            yield _to_followee("follow_request", event)  # which is no longer one
+            yield _accepted(event)
+
+
+_Edge = UserFollowed | UserUnfollowed | FollowRequested | FollowRequestClosed | FollowAccepted
+
+
+def _to_followee(kind: Literal["follow", "follow_request"], event: _Edge) -> Cause:
+    return Cause(kind, "user", event.followee_id, event.follower_id, event.followee_id, None)
+
+
+def _accepted(event: _Edge) -> Cause:
+    return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
+
+
+def _of_comment(event: CommentAdded | CommentEdited | CommentDeleted, mentions: Sequence[str]) -> Iterator[Cause]:
+    by, post_id, comment_id = event.by, event.post_id, event.comment_id
+    if event.parent_id and event.parent_author_id:
+        yield Cause("reply", "comment", event.parent_id, by, event.parent_author_id, post_id, comment_id)
+    for person in dict.fromkeys([*mentions, event.author_id, event.parent_author_id or event.author_id]):
+        yield mention(event, person)  # of the authors too: what they were told of first, stays
+    yield Cause("comment", "post", post_id, by, event.author_id, post_id, comment_id)
+
+
+def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | CommentDeleted, person: str) -> Cause:
+    """Somebody is named in a post or a comment."""
+    if isinstance(event, PostPublished | PostEdited):
+        return Cause("mention", "post", event.post_id, event.author_id, person, event.post_id)
+    return Cause("mention", "comment", event.comment_id, event.by, person, event.post_id, event.comment_id)
+
+
+async def former(reader: Reader, events: Collection[Event]) -> list[Cause]:
+    """What an edit may have taken back: the mentions that were told of the earlier text."""
+    edited = {_edited(event): event for event in events if isinstance(event, PostEdited | CommentEdited)}
+    named = await groups.mentioned_in(reader, edited)
+    return [mention(edited[target], person) for target, person in named]
+
+
+def _edited(event: PostEdited | CommentEdited) -> str:
+    return event.post_id if isinstance(event, PostEdited) else event.comment_id
+
+
+def parted(event: Event) -> tuple[tuple[str, str], Where] | None:
+    """Who is apart now, and all that was told to each of the other."""
+    match event:
+        case UserBlocked(by=one, user_id=other) | PartingContinued(by=one, user_id=other):
+            return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
+    return None
+
+
+def gone(event: Event) -> Where | None:
+    """The groups whose target an event took away."""
+    match event:
+        case PostDeleted() | RemovalContinued(comment_id=None):
+            return {"post_id": event.post_id}
+        case CommentDeleted() | RemovalContinued():
+            return {"target.id": event.comment_id}
+    return None
+
+
+def further(event: Event) -> RemovalContinued | PartingContinued:
+    """The next piece, where what is to be taken back is more than one transaction takes."""
+    if isinstance(event, UserBlocked | PartingContinued):
+        return PartingContinued(by=event.by, user_id=event.user_id)
+    assert isinstance(event, PostDeleted | CommentDeleted | RemovalContinued)
+    comment_id = None if isinstance(event, PostDeleted) else event.comment_id
+    return RemovalContinued(post_id=event.post_id, author_id=event.author_id, comment_id=comment_id)

@@ -1,0 +1,1 @@
+"""Tools of the operator: diagnosis, recounting, restoring, and people who show the system running."""

@@ -1,0 +1,89 @@
+"""Words and hashtags that an older release found by other rules: `migrate` finds them anew, for searches to find."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from social.infra import clock
+from social.infra.store.mongo import OVERLAP, Document, Mongo, Transaction
+from social.infra.store.transaction import Where
+from social.people import terms
+from social.people.folding import RULES
+from social.posts import entities
+from social.posts import terms as words
+
+ROWS = 5_000  # of one look: the embedded store goes through the whole collection for each
+BATCH = 200  # posts of one transaction, people at once
+TIMEOUT_S = 30.0
+_SAID = {"text": 1, "entities": 1, "mentions": 1, "tags": 1, "words": 1}
+_NAMED = {"username": 1, "display_name": 1, "words": 1}
+
+
+async def refold(mongo: Mongo) -> None:
+    """Find the words of stored posts and names by the rules of this release; safe to stop and to repeat.
+
+    How far it came is in `migrations`: the next time it begins there, with what was written since.
+    """
+    await _walk(mongo, "posts", {"rules": {"$ne": RULES}}, {"_id": 1}, _posts)
+    await _walk(mongo, "users", {"deleted_at": None}, _NAMED, _people)
+
+
+async def _walk(
+    mongo: Mongo,
+    collection: str,
+    where: Where,
+    fields: Where,
+    mend: Callable[[Mongo, Sequence[Document]], Awaitable[None]],
+) -> None:
+    row_id, visible = f"{collection} by rules {RULES}", clock.first_id(clock.now() - OVERLAP)
+    at = (await mongo.one("migrations", {"_id": row_id}) or {}).get("at", "")
+    while rows := await mongo.many(
+        collection, {"_id": {"$gt": at}, **where}, fields=fields, sort=[("_id", 1)], limit=ROWS
+    ):
+        await mend(mongo, rows)
+        at = rows[-1]["_id"]
+        await _came(mongo, row_id, at)
+    await _came(mongo, row_id, visible)  # what was being written meanwhile may have appeared behind the walk
+
+
+async def _came(mongo: Mongo, row_id: str, at: str) -> None:
+    await mongo.update("migrations", {"_id": row_id}, {"$set": {"at": at}}, upsert=True)
+
+
+async def _posts(mongo: Mongo, rows: Sequence[Document]) -> None:
+    for at in range(0, len(rows), BATCH):
+        ids = [row["_id"] for row in rows[at : at + BATCH]]
+        await mongo.transact(partial(_read_again, ids=ids), timeout_s=TIMEOUT_S)
+
+
+async def _read_again(tx: Transaction, ids: Sequence[str]) -> None:
+    """Find the hashtags and words of posts anew. Whom they name stays: the writer meant who was there then."""
+    for post in await tx.many("posts", {"_id": {"$in": ids}, "rules": {"$ne": RULES}}, fields=_SAID):
+        named = [each for each in entities.of(post) if each.kind == "mention"]
+        tags = [each for each in entities.parse(post["text"]) if each.kind == "hashtag"]
+        found = entities.Written(post, sorted([*named, *tags], key=lambda each: each.start))
+        change = {"entities": found.kept, "tags": found.tags, "words": words.of(post["text"])}
+        if all(post.get(name) == value for name, value in change.items()):
+            continue  # most are: to write them would cost the store a hundred times as much
+        unchanged = {name: post.get(name) for name in ("_id", "text", "mentions")}  # by an edit, by who leaves
+        tx.update("posts", unchanged, {"$set": {**change, "rules": RULES}})
+
+
+async def _people(mongo: Mongo, rows: Sequence[Document]) -> None:
+    ids = [row["_id"] for row in rows if row.get("words") != _words(row)]
+    for at in range(0, len(ids), BATCH):
+        some = ids[at : at + BATCH]
+        await asyncio.gather(*(mongo.transact(partial(_name_again, user_id=each)) for each in some))
+
+
+async def _name_again(tx: Transaction, user_id: str) -> None:
+    user = await tx.one("users", {"_id": user_id, "deleted_at": None}, _NAMED)
+    if user is None or user.get("words") == _words(user):
+        return
+    unchanged = {name: user.get(name) for name in ("_id", "display_name", "words")}
+    tx.update("users", unchanged, {"$set": {"words": _words(user)}})
+    terms.move(tx, user, {**user, "words": _words(user)})
+
+
+def _words(user: Document) -> list[str]:
+    return terms.of(user["username"], user["display_name"])

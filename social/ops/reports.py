@@ -1,0 +1,61 @@
+"""Reports: what people tell the operator of each other, once each."""
+
+from datetime import timedelta
+
+from social.contracts.problems import AlreadyReported, FieldProblem, NotFound, RateLimited, ValidationFailed
+from social.contracts.reports import NewReport, Report, Reported
+from social.infra import clock
+from social.infra.store.mongo import Document, Mongo, Transaction
+from social.people import users
+
+MOST_A_DAY = 50
+AUTHORED = {"post": "posts", "comment": "comments"}
+DAY = timedelta(days=1)
+
+
+async def file(tx: Transaction, ask: NewReport, *, by: str) -> Report:
+    """Tell the operator; raises NotFound, AlreadyReported, RateLimited, ValidationFailed for what is one's own."""
+    about = await _about(tx, ask.target)
+    if about == by:
+        problem = FieldProblem(pointer="/target", code="oneself", detail="nobody can report themselves")
+        raise ValidationFailed(errors=[problem])
+    recent = {"reporter": by, "created_at": {"$gt": clock.now() - DAY}}
+    if await tx.count("reports", recent, limit=MOST_A_DAY) >= MOST_A_DAY:
+        raise RateLimited(f"One person can report {MOST_A_DAY} things a day")
+    report_id, now = clock.new_id(), clock.now()
+    report = {
+        "_id": report_id,
+        "reporter": by,
+        "kind": ask.target.kind,
+        "target": ask.target.id,
+        "about": about,
+        "reason": ask.reason,
+        "text": ask.text,
+        "created_at": now,
+    }
+    if tx.attempt and await tx.one("reports", {name: report[name] for name in ("reporter", "kind", "target")}):
+        raise AlreadyReported
+    tx.insert("reports", report)
+    return Report(id=report_id, target=ask.target, reason=ask.reason, text=ask.text, created_at=now)
+
+
+async def _about(tx: Transaction, target: Reported) -> str:
+    """Whom a report concerns; raises NotFound for what is not there."""
+    about = target.id
+    if target.kind in AUTHORED:
+        thing = await tx.one(AUTHORED[target.kind], {"_id": target.id}, {"author_id": 1})
+        if thing is None:
+            raise NotFound
+        about = thing["author_id"]
+    if not await tx.one("users", {"_id": about, **users.HERE}, {"_id": 1}):
+        raise NotFound
+    return about
+
+
+async def newest(mongo: Mongo, most: int) -> list[Document]:
+    """The newest reports, with the usernames of whom they concern and who filed them, for the operator."""
+    found = await mongo.many("reports", {}, sort=[("_id", -1)], limit=most)
+    ids = {each[who] for each in found for who in ("about", "reporter") if who in each}
+    people = await mongo.many("users", {"_id": {"$in": list(ids)}}, fields={"username": 1})
+    names = {each["_id"]: each["username"] for each in people}
+    return [{**each, "about": names.get(each["about"]), "reporter": names.get(each.get("reporter"))} for each in found]

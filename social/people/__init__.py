@@ -1,0 +1,1 @@
+"""People: accounts as others see them, and how one person stands to another."""

@@ -1,0 +1,98 @@
+"""How one person stands to another: one document an ordered pair, so that one write decides and one read tells.
+
+A block is written on both: `blocks_at` on the blocker's edge, `blocked_at` on the other one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from social.contracts.people import Relationship
+from social.infra import clock
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+
+EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
+MOST_HIDDEN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What holds from one person to another, and since when."""
+
+    source: str
+    target: str
+    follows_at: datetime | None = None
+    requested_at: datetime | None = None  # asked to follow a private account
+    blocks_at: datetime | None = None
+    blocked_at: datetime | None = None  # by the target
+    mutes_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """Its key."""
+        return self.source + self.target
+
+    @property
+    def apart(self) -> bool:
+        """Whether a block, in either direction, hides each from the other."""
+        return bool(self.blocks_at or self.blocked_at)
+
+    @property
+    def hides(self) -> bool:
+        """Whether the source is not told of what the target does."""
+        return self.apart or bool(self.mutes_at)
+
+
+def relationship(out: Edge, back: Edge) -> Relationship:
+    """How two people stand to each other, as the one at whom `out` starts may know it."""
+    return Relationship.model_construct(
+        following=bool(out.follows_at),
+        followed_by=bool(back.follows_at),
+        requested=bool(out.requested_at),
+        blocking=bool(out.blocks_at),
+        muting=bool(out.mutes_at),
+    )
+
+
+async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
+    """The edges of these (source, target) pairs, those too that nothing is known of."""
+    edges = {pair: Edge(*pair) for pair in pairs}
+    for row in (await reader.get_many("edges", (edge.id for edge in edges.values()))).values():
+        edges[row["from"], row["to"]] = of(row)
+    return edges
+
+
+async def both(reader: Reader, one: str, other: str) -> tuple[Edge, Edge]:
+    """The edge from one person to another, and the one back."""
+    found = await between(reader, [(one, other), (other, one)])
+    return found[one, other], found[other, one]
+
+
+def write(tx: Transaction, before: Edge, after: Edge) -> Edge:
+    """Have an edge be `after`, if it still is `before`: otherwise the verb runs anew. The edge as it is then."""
+    tx.update("edges", {"_id": before.id, **_times(before)}, _change(after), upsert=True)
+    return after
+
+
+async def hidden_from(mongo: Mongo, user_id: str) -> frozenset[str] | None:
+    """Whom a person is not told of: blocked, muted, or blocking them. None where that is more than 20,000 people."""
+    rows = await mongo.many("edges", {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
+    return frozenset(row["to"] for row in rows) if len(rows) <= MOST_HIDDEN else None
+
+
+def of(row: Mapping[str, Any]) -> Edge:
+    """The edge that a document keeps."""
+    times = (row.get(name) for name in ("follows_at", "requested_at", "blocks_at", "blocked_at", "mutes_at"))
+    return Edge(row["from"], row["to"], *times)
+
+
+def _times(edge: Edge) -> Document:
+    return {name: at for name, at in asdict(edge).items() if name.endswith("_at")}
+
+
+def _change(edge: Edge) -> Document:
+    times = _times(edge)
+    kept = {name: at for name, at in times.items() if at is not None} | ({"hides": True} if edge.hides else {})
+    gone = {*times, "hides"} - set(kept)
+    return {"$set": {"from": edge.source, "to": edge.target, **kept}, "$unset": dict.fromkeys(gone, "")}

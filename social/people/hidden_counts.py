@@ -1,0 +1,26 @@
+"""How much of a count is hidden, since people who are suspended are left out of it, as of the lists it stands beside.
+
+The folded counters go on counting everybody. Beside each stands how much of it is hidden (`hidden.likes`, …), and what
+is shown is the difference: `social/posts/suspension.py` says when that changes.
+"""
+
+from collections.abc import Iterable
+
+from social.infra.store.mongo import Reader, Transaction
+from social.people.counts import HIDDEN
+
+MARK = "counted_out"  # of an account whose acts are in what is hidden
+
+Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
+
+
+def add(tx: Transaction, deltas: Iterable[Delta]) -> None:
+    """Have so much more be hidden, of what a verb changes itself."""
+    for collection, id_, name, by in deltas:
+        tx.touch(collection, {"_id": id_}, {"$inc": {f"{HIDDEN}.{name}": by}})
+
+
+async def counted_out(reader: Reader, ids: Iterable[str]) -> set[str]:
+    """Those of these people whose acts are in what is hidden."""
+    people = await reader.get_many("users", sorted(set(ids)), (MARK,))
+    return {user_id for user_id, user in people.items() if user.get(MARK)}

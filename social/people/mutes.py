@@ -1,0 +1,38 @@
+"""Mutes: one is not told of what somebody does, and they do not notice."""
+
+from dataclasses import replace
+
+from social.contracts.events import UserMuted, UserUnmuted
+from social.contracts.people import People, Relationship
+from social.infra import clock
+from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.paging import Asked, Listing
+from social.people import edges, pages, visibility, visibility_log
+
+MINE = Listing("mutes", "edges", "mutes_at", "to")
+
+
+async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Mute somebody; a follow stays."""
+    them, out, back = await visibility.named(tx, username, viewer=by)
+    if not out.mutes_at:
+        out = edges.write(tx, out, replace(out, mutes_at=clock.now()))
+        visibility_log.changed(tx, by, them["_id"])
+        tx.record(UserMuted(by=by, user_id=them["_id"]))
+    return edges.relationship(out, back)
+
+
+async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
+    """Hear of somebody again."""
+    them, out, back = await visibility.named(tx, username, viewer=by)
+    if out.mutes_at:
+        out = edges.write(tx, out, replace(out, mutes_at=None))
+        visibility_log.changed(tx, by, them["_id"])
+        tx.record(UserUnmuted(by=by, user_id=them["_id"]))
+    return edges.relationship(out, back)
+
+
+async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
+    """Whom one mutes, newest first."""
+    where = {"from": user_id, "mutes_at": edges.EVER}
+    return await pages.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit))

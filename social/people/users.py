@@ -1,0 +1,125 @@
+"""People as others see them, and as they see themselves."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from social.contracts.people import Link, Me, UserRef
+from social.contracts.problems import NotFound
+from social.contracts.pushes import UserStats
+from social.infra.store import cached
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.people import addresses
+from social.people.counts import shown
+
+# What is read of a person who is named inside other things, and kept for up to two seconds by every process.
+CARD = (
+    *("username", "display_name", "avatar_url", "private", "suspended_at", "deleted_at"),
+    *("followers", "merged"),  # what decides how their posts reach timelines
+    *("hidden", "counted_out"),  # what their counts leave out, and whether others' leave out theirs
+)
+REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
+HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
+
+
+def ref(user: Document) -> UserRef:
+    """A person as named inside other things."""
+    return UserRef.model_construct(
+        id=user["_id"],
+        username=user["username"],
+        display_name=user["display_name"],
+        avatar_url=user["avatar_url"],
+    )
+
+
+async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, UserRef]:
+    """References to people by id; those who are gone or suspended are missing."""
+    return {user_id: ref(card) for user_id, card in (await cards(reader, ids)).items()}
+
+
+async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+    """The cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
+    return {user_id: card for user_id, card in (await all_cards(reader, ids, since=since)).items() if here(card)}
+
+
+async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+    """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
+    return await cached.get_many(reader, "users", ids, CARD, since=since)
+
+
+def here(user: Document) -> bool:
+    """Whether others find this person."""
+    return user.get("suspended_at") is None and user.get("deleted_at") is None
+
+
+def changed(tx: Transaction, user: Document) -> None:
+    """Have every process read this person's card anew once the transaction is committed."""
+    tx.stale += card_keys(user["_id"], user["username"])
+
+
+def card_keys(user_id: str, username: str) -> tuple[str, str]:
+    """The keys under which a card is remembered, by id and by username: no username has an @."""
+    return cached.key("users", user_id), f"@{username}"
+
+
+async def me(mongo: Mongo, user_id: str) -> Me:
+    """One's own profile."""
+    user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
+    if user is None:
+        raise NotFound
+    return own(user)
+
+
+def own(user: Document) -> Me:
+    """One's own profile, of one's document."""
+    return Me.model_construct(
+        **public(user), email=addresses.of(user), email_verified=bool(user.get("email_verified_at"))
+    )
+
+
+def new_profile(username: str) -> Document:
+    """What a profile says before anybody edited it."""
+    return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
+
+
+async def by_username(reader: Reader, username: str) -> Document:
+    """A person's document, without their password; raises NotFound."""
+    user = await reader.one("users", {"username": username, **HERE}, {"password": 0})
+    if user is None:
+        raise NotFound
+    return user
+
+
+async def known(reader: Reader, username: str) -> Document:
+    """A person's card, at most two seconds old, by username; raises NotFound."""
+    key = f"@{username}"
+    card = reader.memory.get(key)
+    if card is None:
+        with reader.memory.reading(key) as reading:
+            card = await reader.one("users", {"username": username, **HERE}, dict.fromkeys(CARD, 1))
+            if card is None:
+                raise NotFound
+            reading.keep(key, card)
+    return card
+
+
+async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
+    """Counters as folded so far."""
+    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "hidden", "version"))
+    return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
+
+
+def _counts(user: Document) -> Document:
+    return {name: shown(user, name) for name in ("followers", "following", "posts")} | {"version": user["version"]}
+
+
+def public(user: Document) -> Document:
+    """What a person's page says, whoever looks."""
+    return {
+        **ref(user).__dict__,
+        "bio": user.get("bio"),
+        "links": [Link.model_construct(**each) for each in user.get("links", ())],
+        "private": user.get("private", False),
+        "rev": user.get("rev", 0),
+        "created_at": user["created_at"],
+        **_counts(user),
+    }

@@ -1,0 +1,90 @@
+"""What a text leads to, found once when it is written: the people it names and its hashtags."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from social.contracts.entities import MOST_PEOPLE, MOST_TAGS, Entity
+from social.contracts.problems import NotFound
+from social.infra.store.mongo import Document, Reader
+from social.people import edges, users
+from social.posts.entity_syntax import ENTITY, tag
+
+_SIGN = re.compile("[@＠#＃]")
+
+
+class Written(NamedTuple):
+    """Who writes, and what their text leads to."""
+
+    author: Document
+    entities: list[Entity]
+
+    @property
+    def people(self) -> list[str]:
+        """Whom the text names beside its writer, each once."""
+        named = (each.user_id for each in self.entities if each.user_id and each.user_id != self.author["_id"])
+        return list(dict.fromkeys(named))
+
+    @property
+    def tags(self) -> list[str]:
+        """Its hashtags, each once."""
+        return list(dict.fromkeys(each.key for each in self.entities if each.kind == "hashtag"))
+
+    @property
+    def kept(self) -> list[Document]:
+        """The entities as a document keeps them."""
+        return [each.model_dump(exclude_none=True) for each in self.entities]
+
+
+async def read(reader: Reader, text: str, *, by: str) -> Written:
+    """What a text of this writer leads to; raises NotFound where the writer is gone.
+
+    Whoever is not there for the writer (unknown, deleted, suspended, apart by a block) is not named by it.
+    """
+    author = (await users.all_cards(reader, [by])).get(by)
+    if author is None or author.get("deleted_at"):
+        raise NotFound
+    found = parse(text)
+    names = {each.key for each in found if each.kind == "mention"}
+    ids = await _there(reader, names, by) if names else {}
+    linked = (each.model_copy(update={"user_id": ids.get(each.key)}) for each in found)
+    return Written(author, [each for each in linked if each.kind == "hashtag" or each.user_id])
+
+
+def parse(text: str) -> list[Entity]:
+    """The mentions and hashtags of a text, in order, before anybody looked who is there.
+
+    None is inside of a word, an e-mail address or a URL.
+    """
+    found: list[Entity] = []
+    if not _SIGN.search(text):
+        return found
+    keys: dict[str, set[str]] = {"mention": set(), "hashtag": set()}
+    for match in ENTITY.finditer(text):
+        if (kind := match.lastgroup) is None:
+            continue  # a URL
+        word = match[kind]
+        key = word.lower() if kind == "mention" else tag(word)
+        known, most = keys[kind], MOST_PEOPLE if kind == "mention" else MOST_TAGS
+        if key and (key in known or len(known) < most):
+            known.add(key)
+            start, end = match.span()
+            found.append(Entity.model_construct(kind=kind, start=start, end=end, key=key))
+    return found
+
+
+def of(document: Document) -> list[Entity]:
+    """The entities that a document keeps."""
+    return [Entity.model_construct(**each) for each in document.get("entities", ())]
+
+
+def for_many(found: Iterable[Entity]) -> list[Entity]:
+    """Entities as a push carries them to many people: without the ids of who is named, who may block some of them."""
+    return [each.model_copy(update={"user_id": None}) if each.user_id else each for each in found]
+
+
+async def _there(reader: Reader, names: Iterable[str], by: str) -> dict[str, str]:
+    found = await reader.many("users", {"username": {"$in": sorted(names)}, **users.HERE}, fields={"username": 1})
+    others: Sequence[tuple[str, str]] = [(by, each["_id"]) for each in found if each["_id"] != by]
+    apart = {edge.target for edge in (await edges.between(reader, others)).values() if edge.apart}
+    return {each["username"]: each["_id"] for each in found if each["_id"] not in apart}

@@ -1,0 +1,288 @@
+"""Pictures: kept once they were written anew, shown to who may see their post, swept when nothing shows them.
+
+A row is `pending` before any byte of it is kept, `ready` after the last, `attached` by the post that shows it, and
+`gone` before its bytes go: wherever a process dies, the row says what is left to do.
+"""
+
+import asyncio
+import base64
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from social.contracts.base import Contract
+from social.contracts.media import MediaRef, Mime
+from social.contracts.problems import (
+    FieldProblem,
+    Forbidden,
+    MediaInUse,
+    NotFound,
+    TooManyUnused,
+    ValidationFailed,
+)
+from social.infra import clock
+from social.infra.files.blobs import Blobs
+from social.infra.files.pictures.decoding import Decoders, Picture
+from social.infra.process.plaza import Once, Social
+from social.infra.store.loaders import together
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.people import users
+from social.posts import access
+from social.posts.media_urls import REF_FIELDS, good, ref
+
+MOST_IN_A_POST = 4
+UNFINISHED = timedelta(hours=1)  # nobody is writing its bytes any more
+UNUSED = timedelta(hours=24)
+MOST_UNUSED = 100  # of one person at a time: 25 posts with all the pictures they take
+MOST_UNUSED_BYTES = 200 * 1024 * 1024  # of these, with their thumbnails
+SWEPT_AT_ONCE = 100
+STRAYS_EVERY_S = 600
+THUMBNAIL_MIME: Mime = "image/webp"
+
+_NAME = re.compile(r"[0-9a-f]{2}/([0-9a-f]{24})(?:\.thumbnail)?")
+GONE = {"$set": {"state": "gone", "owner": None, "post_id": None, "alt": "", "blurhash": ""}}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Where pictures are made and kept."""
+
+    decoders: Decoders
+    blobs: Blobs
+
+
+class Made(Contract):
+    """What is said of a picture that was written anew."""
+
+    source: str
+    mime: Mime
+    width: int
+    height: int
+    blurhash: str
+    size: int
+    tag: str
+    thumbnail_size: int
+    thumbnail_tag: str
+    truncated: bool
+
+
+class Shown(NamedTuple):
+    """Bytes somebody may see: where they are, and whether everybody may."""
+
+    name: str
+    size: int
+    tag: str
+    mime: Mime
+    public: bool
+    until: int | None  # in seconds since the epoch, where a URL said so
+
+
+async def upload(
+    social: Social, studio: Studio, once: Once | None, file: bytes | bytearray, alt: str, *, by: str
+) -> MediaRef:
+    """Make a picture of a file and keep it; the file itself is never kept.
+
+    Raises ValidationFailed when it is no picture, RateLimited when too many wait, TooManyUnused, Unavailable.
+    """
+    picture = await studio.decoders.decode(file, by)
+    said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
+    begun = await social.commit_once(once, begin, said, alt, by=by)
+    if await social.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):
+        content, thumbnail = names(begun.id)
+        await studio.blobs.put(content, picture.content, picture.mime)
+        await studio.blobs.put(thumbnail, picture.thumbnail, THUMBNAIL_MIME)
+        await social.mongo.update("media", {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
+    return begun
+
+
+def made(file: bytes | bytearray, picture: Picture) -> Made:
+    """What is said of it; `source` tells one file from another."""
+    return Made(
+        source=hashlib.sha256(file).hexdigest(),
+        mime=picture.mime,
+        width=picture.width,
+        height=picture.height,
+        blurhash=picture.blurhash,
+        size=len(picture.content),
+        tag=_digest(picture.content),
+        thumbnail_size=len(picture.thumbnail),
+        thumbnail_tag=_digest(picture.thumbnail),
+        truncated=picture.truncated,
+    )
+
+
+async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRef:
+    """The row of a picture whose bytes are about to be kept; raises TooManyUnused.
+
+    Uploads of one person that are under way at once may each find the last place free.
+    """
+    if not await tx.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
+        raise NotFound
+    unused = {"owner": by, "state": {"$in": ["pending", "ready"]}}
+    kept = await tx.many("media", unused, fields={"size": 1, "thumbnail_size": 1}, limit=MOST_UNUSED)
+    size = sum(each["size"] + each["thumbnail_size"] for each in kept) + picture.size + picture.thumbnail_size
+    if len(kept) >= MOST_UNUSED or size > MOST_UNUSED_BYTES:
+        raise TooManyUnused
+    row: Document = {
+        "_id": clock.new_id(),
+        "owner": by,
+        "state": "pending",
+        "at": clock.now(),
+        "post_id": None,
+        "secret": clock.new_secret(16),
+        "alt": alt,
+        **picture.__dict__,
+    }
+    del row["source"]
+    tx.insert("media", row)
+    return ref(row)
+
+
+async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[Document]:
+    """Have a post show one's own pictures, in this order; each belongs to one post for ever.
+
+    Raises ValidationFailed naming those that are not one's own, not ready, or shown already.
+    """
+    if not media_ids:
+        return []
+    free = {"_id": {"$in": list(media_ids)}, "owner": by, "state": "ready"}
+    rows = {row["_id"]: row for row in await tx.many("media", free, fields=REF_FIELDS)}
+    wrong = [
+        FieldProblem(pointer=f"/media/{at}", code="not_attachable", detail="is not an unused picture of yours")
+        for at, each in enumerate(media_ids)
+        if each not in rows or each in media_ids[:at]
+    ]
+    if len(media_ids) > MOST_IN_A_POST:
+        wrong.append(FieldProblem(pointer="/media", code="too_long", detail=f"takes at most {MOST_IN_A_POST} pictures"))
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+    for each in media_ids:
+        tx.update("media", {**free, "_id": each}, {"$set": {"state": "attached", "post_id": post_id}})
+    return [rows[each] for each in media_ids]
+
+
+async def edit(tx: Transaction, media_id: str, alt: str, *, by: str) -> MediaRef:
+    """Say what one's own picture shows; raises NotFound, Forbidden."""
+    row = await _own(tx, media_id, by)
+    tx.update("media", {"_id": media_id, "state": row["state"]}, {"$set": {"alt": alt}})
+    return ref({**row, "alt": alt})
+
+
+async def delete(tx: Transaction, media_id: str, *, by: str) -> None:
+    """Give up a picture that no post shows; raises NotFound, Forbidden, MediaInUse."""
+    row = await _own(tx, media_id, by)
+    if row["state"] == "attached":
+        raise MediaInUse
+    tx.update("media", {"_id": media_id, "state": row["state"]}, GONE)
+
+
+def release(tx: Transaction, media_ids: Sequence[str]) -> None:
+    """These pictures are gone and nobody's; their bytes follow by the sweeper."""
+    tx.touch_all("media", {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
+
+
+async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
+    """Release the pictures of posts that were deleted; how many there were."""
+    return await mongo.update_all("media", {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
+
+
+async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> Shown:
+    """A picture that is one's own, or of a post that one may see; raises NotFound."""
+    row = await _kept(mongo, media_id)
+    if row["owner"] == viewer:
+        await _public(mongo, row)
+    elif row["post_id"] is None:
+        raise NotFound
+    else:
+        await access.readable(mongo, row["post_id"], viewer=viewer)
+    return _shown(row, thumbnail, public=False, until=None)
+
+
+async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
+    """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
+    row = await _kept(mongo, media_id)
+    if not good(row, until, signature):
+        raise NotFound
+    return _shown(row, thumbnail, public=await _public(mongo, row), until=until)
+
+
+async def sweep(mongo: Mongo, blobs: Blobs) -> int:
+    """Give up what was never finished or never used, and take out the bytes of what is gone; how many that was."""
+    now, given_up = clock.now(), 0
+    for state, lasts in (("pending", UNFINISHED), ("ready", UNUSED)):
+        where = {"state": state, "at": {"$lt": now - lasts}}
+        rows = await mongo.many("media", where, fields={"_id": 1}, limit=SWEPT_AT_ONCE)
+        if rows:
+            still = {"_id": {"$in": [row["_id"] for row in rows]}, "state": state}
+            given_up += await mongo.update_all("media", still, GONE)
+    gone = [row["_id"] for row in await mongo.many("media", {"state": "gone"}, fields={"_id": 1}, limit=SWEPT_AT_ONCE)]
+    if gone:
+        await blobs.delete(*(name for each in gone for name in names(each)))
+        await mongo.delete("media", {"_id": {"$in": gone}})
+    return given_up + len(gone)
+
+
+async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
+    """Take out bytes without a row, as a restored backup may leave them: each time one of 256 parts; how many went."""
+    part = f"{int(time.time() / STRAYS_EVERY_S) % 256:02x}/"
+    oldest, after, went = int((clock.now() - UNUSED).timestamp()), "", await blobs.tidy()
+    while found := await blobs.names(part, after):
+        after = found[-1]
+        by_id = {name: match[1] for name in found if (match := _NAME.fullmatch(name))}  # others are not ours
+        old = {each for each in by_id.values() if int(each[:8], 16) < oldest}  # an id begins with its second
+        known = await mongo.many("media", {"_id": {"$in": list(old)}}, fields={"_id": 1}) if old else []
+        strays = old - {row["_id"] for row in known}
+        doomed = [name for name, each in by_id.items() if each in strays]
+        await blobs.delete(*doomed)
+        went += len(doomed)
+    return went
+
+
+def names(media_id: str) -> tuple[str, str]:
+    """Where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
+    name = f"{media_id[-2:]}/{media_id}"
+    return name, f"{name}.thumbnail"
+
+
+async def _kept(reader: Reader, media_id: str) -> Document:
+    """A picture whose bytes are kept; raises NotFound."""
+    row = await reader.get("media", media_id)
+    if row is None or row["state"] not in ("ready", "attached"):
+        raise NotFound
+    return row
+
+
+async def _public(reader: Reader, row: Document) -> bool:
+    """Whether everybody may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
+    owners, found = await together(
+        users.cards(reader, [row["owner"]]), reader.get_many("posts", filter(None, [row["post_id"]]), access.POST)
+    )
+    owner, post = owners.get(row["owner"]), found.get(row["post_id"])
+    if owner is None or (row["post_id"] is not None and post is None):
+        raise NotFound
+    return post is not None and post.get("visibility", "public") == "public" and not owner.get("private")
+
+
+def _shown(row: Document, thumbnail: bool, *, public: bool, until: int | None) -> Shown:
+    content, small = names(row["_id"])
+    if thumbnail:
+        return Shown(small, row["thumbnail_size"], row["thumbnail_tag"], THUMBNAIL_MIME, public, until)
+    return Shown(content, row["size"], row["tag"], row["mime"], public, until)
+
+
+async def _own(tx: Transaction, media_id: str, by: str) -> Document:
+    row = await _kept(tx, media_id)
+    if row["owner"] != by:
+        if row["post_id"] is None:
+            raise NotFound
+        await access.readable(tx, row["post_id"], viewer=by)
+        raise Forbidden("Only its owner can change a picture")
+    return row
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=12).digest()).decode()

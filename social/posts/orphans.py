@@ -1,0 +1,46 @@
+"""Takes out what is under deleted posts and comments, piece by piece, once nothing that adds to it is under way."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from social.infra import clock
+from social.infra.process.plaza import Social
+from social.posts import comments, media
+from social.posts.deletions import Kind
+
+AT_ONCE = 100  # deletions looked at
+CHUNK = 200  # documents of a collection taken out
+SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
+
+UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fields that name what was deleted
+    "post": tuple((each, "post_id") for each in ("comments", "interactions", "post_revisions")),
+    "comment": (("comments", "parent_id"), ("comment_likes", "comment_id")),
+}
+
+
+async def sweep(social: Social) -> int:
+    """One piece of what is under the oldest deletions, and those that nothing is under any more; how many went."""
+    settled = {"at": {"$lt": clock.now() - SETTLES}}
+    rows = await social.mongo.many("deletions", settled, sort=[("at", 1)], limit=AT_ONCE)
+    gone = 0
+    for kind, under in UNDER.items():
+        ids = [row["_id"] for row in rows if row["kind"] == kind]
+        if not ids:
+            continue
+        taken = [await _take(social, collection, field, ids) for collection, field in under]
+        if kind == "post":
+            taken.append(await media.release_of_posts(social.mongo, ids))
+        if all(count < CHUNK for count in taken):
+            await social.mongo.delete("deletions", {"_id": {"$in": ids}})
+            gone += len(ids)
+        gone += sum(taken)
+    return gone
+
+
+async def _take(social: Social, collection: str, field: str, ids: Sequence[str]) -> int:
+    if collection == "comments":  # others are told of them, and they have something under them too
+        return await social.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
+    found = await social.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
+    if found:
+        await social.mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
+    return len(found)

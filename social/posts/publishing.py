@@ -1,0 +1,215 @@
+"""Posts: publish, read, delete."""
+
+from collections.abc import Iterable, Sequence
+
+from social.contracts.events import PostDeleted, PostPublished
+from social.contracts.people import UserRef
+from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
+from social.contracts.problems import Forbidden, NotFound
+from social.infra import clock
+from social.infra.process.even_times import evened
+from social.infra.store import cached
+from social.infra.store.loaders import together
+from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
+from social.infra.store.paging import Asked, Listing
+from social.people import folding, users, visibility
+from social.people.counts import shown
+from social.posts import access, deletions, entities, entity_syntax, media, media_urls, terms
+from social.posts.access import SeenPost
+
+BY_AUTHOR = Listing("posts", "posts", "_id")
+BY_TAG = Listing("hashtag", "posts", "_id")
+COUNTS = ("likes", "comments", "reposts")
+AUTHOR = ("author_id",)
+
+
+def entry(owner: str, post_id: str, author_id: str) -> Document:
+    """A home-timeline entry, one an owner and post by its id; it stands where the post does."""
+    return {"_id": owner + post_id, "owner": owner, "place": post_id, "post_id": post_id, "author_id": author_id}
+
+
+async def publish(
+    tx: Transaction, text: str, *, by: str, visible_to: Visibility = "public", showing: Sequence[str] = ()
+) -> Post:
+    """Publish a post: into one's own timeline at once, into the followers' by the workers.
+
+    It may show pictures of its author's that no post shows yet; raises ValidationFailed for others.
+    """
+    written, post_id = await entities.read(tx, text, by=by), clock.new_id()
+    pictures = await media.attach(tx, showing, post_id, by=by)
+    post: Document = {
+        "_id": post_id,
+        "author_id": by,
+        **said(text, written),
+        "media": list(showing),
+        "visibility": visible_to,
+        "created_at": clock.now(),
+        "edited_at": None,
+        "rev": 0,
+        **dict.fromkeys(COUNTS, 0),
+        "version": 0,
+    }
+    tx.insert("posts", post)
+    tx.insert("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
+    tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
+    return rendered(SeenPost({**post, "pictures": pictures}, written.author, did={}))
+
+
+def said(text: str, written: entities.Written) -> Document:
+    """What a post keeps of its text, and what it is found by."""
+    return {
+        "text": text,
+        "entities": written.kept,
+        "mentions": written.people,
+        "tags": written.tags,
+        "words": terms.of(text),
+        "rules": folding.RULES,
+    }
+
+
+async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
+    """Delete one's own post; its timeline entries, and all that is under it, follow by the workers."""
+    post = await tx.get("posts", post_id, ("author_id",))
+    if post is None or post["author_id"] != by:
+        await access.readable(tx, post_id, viewer=by)
+        raise Forbidden("Only its author can delete a post")
+    tx.delete("posts", {"_id": post_id})
+    tx.stale.append(cached.key("posts", post_id))
+    tx.clear("feed_entries", {"_id": by + post_id})
+    deletions.note(tx, "post", [post_id])
+    tx.record(PostDeleted(post_id=post_id, author_id=by))
+
+
+async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
+    """One post as this viewer sees it; raises NotFound."""
+    return rendered(await access.post(mongo, post_id, viewer=viewer))
+
+
+async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
+    """A person's posts, newest first."""
+    author, all_of_them = await visibility.author_of_posts(mongo, username, viewer=viewer)
+    where = {"author_id": author["_id"], **({} if all_of_them else {"visibility": {"$ne": "followers"}})}
+    return await page(mongo, BY_AUTHOR, where, Asked(viewer, cursor, limit, author["_id"]))
+
+
+async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
+    """Posts with a hashtag, newest first; raises NotFound for what cannot be one."""
+    key = entity_syntax.tag(tag)
+    if key is None:
+        raise NotFound
+    async with evened():
+        return await page(mongo, BY_TAG, {"tags": key}, Asked(viewer, cursor, limit, key), muted=False)
+
+
+async def page(
+    mongo: Mongo,
+    listing: Listing,
+    where: Where,
+    asked: Asked,
+    *,
+    field: str = "_id",
+    muted: bool = True,
+) -> Posts:
+    """A page of the posts in this field of a list; what the viewer may not see is skipped and the page refilled."""
+
+    async def show(rows: list[Document]) -> list[Post | None]:
+        ids = [row[field] for row in rows]
+        found = {each.id: each for each in await some(mongo, ids, viewer=asked.viewer, muted=muted)}
+        return [found.get(each) for each in ids]
+
+    async def narrow(hidden: list[Document]) -> Where:
+        return await _others(mongo, hidden, viewer=asked.viewer, muted=muted)
+
+    fields = {field: 1, "author_id": 1, **dict.fromkeys(listing.key, 1)}
+    found = await listing.filled(mongo, where, show, asked, fields=fields, narrow=narrow if field == "_id" else None)
+    return Posts(items=found.items, next=found.next, prev=found.prev)
+
+
+async def _others(mongo: Mongo, hidden: list[Document], *, viewer: str, muted: bool) -> Where:
+    """What is not by the authors of hidden posts, as far as all of theirs, or all for followers, is hidden."""
+    silent, strangers = await visibility.hidden_authors(
+        mongo, {row["author_id"] for row in hidden}, viewer=viewer, muted=muted
+    )
+    return {
+        "$and": [
+            {"author_id": {"$nin": silent}},
+            {"$or": [{"visibility": {"$ne": "followers"}}, {"author_id": {"$nin": strangers}}]},
+        ]
+    }
+
+
+async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[Post]:
+    """Posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
+    return [rendered(each) for each in await access.posts(mongo, ids, viewer=viewer, muted=muted)]
+
+
+async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
+    """A post as a push carries it, or None when it is gone."""
+    post = await mongo.get("posts", post_id, access.POST)
+    if post is None:
+        return None
+    authors, pictures = await together(
+        users.cards(mongo, [post["author_id"]]), mongo.get_many("media", post.get("media", ()), media_urls.REF)
+    )
+    author = authors.get(post["author_id"])
+    if author is None:
+        return None
+    post["pictures"] = media_urls.attached(pictures, post)
+    public = _public(post, users.ref(author))
+    return PostPublic.model_construct(**public | {"entities": entities.for_many(public["entities"])})
+
+
+async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
+    """Who wrote these posts; those that are gone are missing."""
+    return {post_id: post["author_id"] for post_id, post in (await reader.get_many("posts", ids, AUTHOR)).items()}
+
+
+async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
+    """Counts of many posts; those that are gone are missing."""
+    return [stats(each) for each in (await mongo.get_many("posts", ids, (*COUNTS, "hidden", "version"))).values()]
+
+
+def stats(post: Document) -> PostStats:
+    """A post's counts as folded so far."""
+    return PostStats.model_construct(post_id=post["_id"], **counts(post))
+
+
+def counts(post: Document) -> Document:
+    """Counts and their version; never negative, whatever the deltas say meanwhile."""
+    return {
+        "likes": shown(post, "likes"),
+        "comments": shown(post, "comments"),
+        "reposts": shown(post, "reposts"),
+        "version": post["version"],
+    }
+
+
+def rendered(seen: SeenPost) -> Post:
+    """A post as the viewer sees it who may see it."""
+    return Post.model_construct(**fields(seen))
+
+
+def fields(seen: SeenPost) -> Document:
+    """What a post says to the viewer who may see it, by the names of `Post`."""
+    return {
+        **_public(seen.post, users.ref(seen.author)),
+        "liked": seen.liked,
+        "reposted": seen.reposted,
+        "bookmarked": seen.bookmarked,
+    }
+
+
+def _public(post: Document, author: UserRef) -> Document:
+    pictures = {each["_id"]: each for each in post.get("pictures") or ()}
+    return {
+        "id": post["_id"],
+        "author": author,
+        "text": post["text"],
+        "entities": entities.of(post),
+        "media": [media_urls.ref(pictures[each]) for each in post.get("media", ()) if each in pictures],
+        "visibility": post.get("visibility", "public"),
+        "created_at": post["created_at"],
+        "edited_at": post["edited_at"],
+        "rev": post.get("rev", 0),
+        **counts(post),
+    }

@@ -1,0 +1,162 @@
+"""Home timelines against a model: whatever people do, once the workers are idle everybody sees what they should."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.eventually import eventually
+from support.people import Person, ids
+from support.plaza import Plaza, system
+
+from social.contracts.problems import NotFound
+from social.infra import clock
+from social.people import blocks, follows, mutes
+from social.posts import publishing, reposts
+
+ACTS = ("publish", "publish", "publish", "follow", "follow", "unfollow", "block", "unblock", "mute", "unmute", "delete")
+WHO = st.integers(0, 3)
+REPOSTS = ("repost", "repost", "repost", "unrepost")
+NAMES = count()
+EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 12
+
+
+@pytest.fixture
+async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plaza]:
+    """Whoever has two followers is merged, and a chunk is one follower."""
+    monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
+    monkeypatch.setattr("social.feeds.entries.TRIM_ONE_IN", 1)
+    async with system(mongo_url, mongo_database, fanout_limit=1) as running:
+        yield running
+
+
+@dataclass
+class World:
+    """What people did, by their numbers, and what each of them should see."""
+
+    plaza: Plaza
+    people: list[Person]
+    written: list[tuple[str, int]] = field(default_factory=list)
+    follows: set[tuple[int, int]] = field(default_factory=set)
+    blocks: set[tuple[int, int]] = field(default_factory=set)
+    mutes: set[tuple[int, int]] = field(default_factory=set)
+
+    def apart(self, one: int, other: int) -> bool:
+        return bool({(one, other), (other, one)} & self.blocks)
+
+    async def expected(self, viewer: int) -> list[str]:
+        """Posts where they stand: where they were made, or, of people who are not followed, where first reposted."""
+        told = {author for who, author in self.follows if who == viewer and (viewer, author) not in self.mutes}
+        places = {post_id: post_id for post_id, author in self.written if author in told | {viewer}}
+        strangers = {
+            post_id
+            for post_id, author in self.written
+            if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
+        }
+        by = {self.people[each].id for each in told}
+        for row in await self.plaza.social.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
+            if row["user_id"] in by and row["post_id"] in strangers:
+                places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
+        return sorted(places, key=places.__getitem__, reverse=True)
+
+    async def act(self, what: str, one: int, other: int) -> None:
+        social, who, whom = self.plaza.social, self.people[one], self.people[other]
+        if what == "publish":
+            self.written.append(((await social.commit(publishing.publish, "hello", by=who.id)).id, one))
+        elif what == "delete":
+            if mine := [each for each in self.written if each[1] == one]:
+                await social.commit(publishing.delete, mine[-1][0], by=who.id)
+                self.written.remove(mine[-1])
+        elif what in ("repost", "unrepost"):
+            if theirs := [each for each in self.written if each[1] == other]:
+                with contextlib.suppress(NotFound):  # who is apart
+                    await social.commit(getattr(reposts, what), theirs[-1][0], by=who.id)
+        elif what == "away":
+            long_ago = {"$set": {"active_at": clock.now() - timedelta(days=40)}}
+            await social.mongo.update("timelines", {"_id": who.id}, long_ago)
+        elif what == "read":
+            await who.feed("?limit=2")
+        elif what == "settle":
+            await self.settle()
+        elif one != other:
+            await self.stand(what, one, other, whom.username)
+
+    async def stand(self, what: str, one: int, other: int, name: str) -> None:
+        social, by = self.plaza.social, self.people[one].id
+        pair = (one, other)
+        if what == "follow" and not self.apart(one, other):
+            await social.commit(follows.follow, name, by=by)
+            self.follows.add(pair)
+        elif what == "unfollow" and not self.apart(one, other):
+            await social.commit(follows.unfollow, name, by=by)
+            self.follows.discard(pair)
+        elif what == "block":
+            await social.commit(blocks.block, name, by=by)
+            self.blocks.add(pair)
+            self.follows -= {pair, (other, one)}
+        elif what == "unblock":
+            await social.commit(blocks.unblock, name, by=by)
+            self.blocks.discard(pair)
+        elif what == "mute":
+            await social.commit(mutes.mute, name, by=by)
+            self.mutes.add(pair)
+        elif what == "unmute":
+            await social.commit(mutes.unmute, name, by=by)
+            self.mutes.discard(pair)
+
+    async def settle(self) -> None:
+        """Until the workers have nothing left to do."""
+
+        async def idle() -> None:
+            assert await self.plaza.social.mongo.count("outbox", {}, limit=1) == 0
+
+        await eventually(idle)
+
+    async def check(self) -> None:
+        for number, person in enumerate(self.people):
+            seen: list[str] = []
+            page = await person.feed("?limit=3")
+            while True:
+                seen += ids(page.items)
+                if page.next is None:
+                    break
+                assert len(page.items) == 3, "pages are full but for the last"
+                page = await person.feed(f"?limit=3&cursor={page.next}")
+            assert seen == await self.expected(number)
+
+
+@pytest.mark.parametrize(("acts", "cap"), [(ACTS, 5), ((*ACTS, *REPOSTS), 500)], ids=["five are kept", "reposts"])
+async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
+    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, acts: tuple[str, ...], cap: int
+) -> None:
+    """Below what is kept there are no reposts: where these are tried, all is kept."""
+    monkeypatch.setattr("social.feeds.timelines.CAP", cap)
+    loop = asyncio.get_running_loop()
+    lives = st.lists(st.tuples(st.sampled_from((*acts, "away", "read", "settle")), WHO, WHO), min_size=15, max_size=40)
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(lives)
+    def live(acts: list[tuple[str, int, int]]) -> None:
+        asyncio.run_coroutine_threadsafe(_live(plaza, acts, at_once=cap == 5), loop).result(120)
+
+    await asyncio.to_thread(live)
+
+
+async def _live(plaza: Plaza, acts: list[tuple[str, int, int]], *, at_once: bool) -> None:
+    life = next(NAMES)
+    world = World(plaza, [await plaza.door.register(f"person{life}_{n}") for n in range(4)])
+    for what, one, other in acts:
+        await world.act(what, one, other)
+    await world.settle()
+    if at_once:
+        await world.check()  # whoever was away is answered from the posts themselves
+    for each in world.people:
+        await each.feed()
+    await world.settle()
+    await world.check()  # and then from what was built for them

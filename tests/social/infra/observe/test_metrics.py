@@ -1,0 +1,23 @@
+"""The text of a process's metrics: as fresh as it can be without taking the process away from everybody else."""
+
+import time
+
+import pytest
+
+from social.infra.observe import metrics
+
+
+def test_whoever_asks_without_a_pause_is_shown_the_text_of_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    def write(_: object) -> bytes:
+        nonlocal written
+        written += 1
+        time.sleep(0.02)
+        return b"text %d" % written
+
+    monkeypatch.setattr(metrics, "generate_latest", write)
+    exposition = metrics._Exposition()
+    assert {exposition() for _ in range(100)} == {b"text 1"}
+    time.sleep(0.02 * metrics.RESTS * 1.5)
+    assert exposition() == b"text 2"

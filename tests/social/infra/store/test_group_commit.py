@@ -1,0 +1,372 @@
+"""Transactions of many verbs in one store transaction: what is refused costs only the verb it belongs to."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import monitoring
+from pymongo.errors import AutoReconnect
+from support.people import Person
+from support.plaza import Plaza
+from support.relay import relayed
+
+from social.contracts.events import PostLiked
+from social.contracts.problems import Unavailable
+from social.infra import clock
+from social.infra.store import group_commit
+from social.infra.store.group_commit import GroupCommit
+from social.infra.store.mongo import InvalidDocument, Mongo, Transaction
+from social.infra.store.schema import migrate
+from social.posts import likes
+
+AT = "2026-01-01T00:00:00Z"
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what a client sends."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent[event.command_name] += 1
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    counted = Commands()
+    monkeypatch.setattr("social.infra.store.store_metrics.LISTENERS", (counted,))
+    return counted
+
+
+@pytest.fixture
+async def mongo(commands: Commands, mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
+    mongo = Mongo(mongo_url, mongo_database)
+    await migrate(mongo)
+    commands.sent.clear()
+    yield mongo
+    mongo.close()
+
+
+async def insert(tx: Transaction, id_: str) -> str:
+    """Insert a row, or say that somebody did."""
+    if await tx.get("inbox", id_):
+        return "there"
+    tx.insert("inbox", {"_id": id_})
+    return "inserted"
+
+
+async def blindly(tx: Transaction, id_: str) -> str | None:
+    """Insert a row without looking, and say what refused the attempt before."""
+    if tx.conflict is None:
+        tx.insert("inbox", {"_id": id_})
+    return tx.conflict
+
+
+def all_of(mongo: Mongo, verbs: Iterable[Any]) -> Awaitable[list[Any]]:
+    async def one(verb: Any) -> Any:
+        return (await mongo.transact(verb))[0]
+
+    return asyncio.gather(*(one(verb) for verb in verbs), return_exceptions=True)
+
+
+async def test_what_comes_together_takes_few_commits(mongo: Mongo, commands: Commands) -> None:
+    done = await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(30)])
+    assert done == ["inserted"] * 30
+    assert await mongo.count("inbox", {}, limit=99) == 30
+    assert commands.sent["commitTransaction"] <= group_commit.IN_FLIGHT + 1
+    assert commands.sent["find"] == 1  # the question is the same of all thirty
+
+
+async def test_alone_it_is_one_commit_at_once(mongo: Mongo, commands: Commands) -> None:
+    await mongo.transact(lambda tx: blindly(tx, "a"))
+    assert (commands.sent["insert"], commands.sent["commitTransaction"], commands.sent["find"]) == (1, 1, 0)
+
+
+async def test_who_waits_for_company_commits_with_the_next_one(mongo: Mongo, commands: Commands) -> None:
+    waiting = asyncio.create_task(mongo.transact(lambda tx: blindly(tx, "a"), company_s=30))
+    await asyncio.sleep(0.05)
+    assert commands.sent["insert"] == 0
+    await mongo.transact(lambda tx: blindly(tx, "b"))
+    await waiting
+    assert (commands.sent["insert"], commands.sent["commitTransaction"]) == (1, 1)
+
+
+async def test_without_company_it_commits_when_its_time_is_over(mongo: Mongo, commands: Commands) -> None:
+    for row in ("a", "b"):  # a second time too
+        await asyncio.wait_for(mongo.transact(lambda tx, row=row: blindly(tx, row), company_s=0.05), 10)
+    assert commands.sent["commitTransaction"] == 2
+
+
+async def test_what_was_refused_beside_company_waits_no_more(mongo: Mongo) -> None:
+    await mongo.insert("inbox", {"_id": "a"})
+    waiting = mongo.transact(lambda tx: insert_anyhow(tx, "a"), company_s=0.05)
+    assert (await asyncio.wait_for(waiting, 10))[0] == "there"
+
+
+async def insert_anyhow(tx: Transaction, id_: str) -> str:
+    """Insert a row without looking, and look after a refusal."""
+    return await insert(tx, id_) if tx.attempt else str(await blindly(tx, id_))
+
+
+async def test_a_duplicate_costs_only_its_own_verb(mongo: Mongo, commands: Commands) -> None:
+    await mongo.insert_missing("inbox", [{"_id": "row 7"}, {"_id": "row 13"}, {"_id": "row 21"}])
+    runs: Counter[str] = Counter()
+
+    async def verb(tx: Transaction, id_: str) -> str | None:
+        runs[id_] += 1
+        return await blindly(tx, id_)
+
+    done = await all_of(mongo, [lambda tx, at=at: verb(tx, f"row {at}") for at in range(30)])
+    refused = {f"row {at}" for at, conflict in enumerate(done) if conflict is not None}
+    assert refused == {"row 7", "row 13", "row 21"}
+    assert {id_ for id_, count in runs.items() if count > 1} == refused
+    assert await mongo.count("inbox", {}, limit=99) == 30
+    # All that is refused is found after the first refusal: the others wait for one more commit, not for three.
+    assert commands.sent["commitTransaction"] + commands.sent["abortTransaction"] <= 2 * group_commit.IN_FLIGHT + 1
+
+
+async def test_the_refused_verb_hears_which_index_it_was(mongo: Mongo) -> None:
+    user = {"username": "ada", "email": "ada@example.org"}
+    await mongo.insert("users", {"_id": "0", **user})
+
+    async def register(tx: Transaction, document: dict[str, str]) -> str:
+        if tx.conflict:
+            return "email" if "email" in tx.conflict else "username"
+        tx.insert("users", document)
+        return "registered"
+
+    people = [
+        {"_id": "1", "username": "bob", "email": "bob@example.org"},
+        {"_id": "2", "username": "ada", "email": "other@example.org"},
+        {"_id": "3", "username": "eve", "email": "ada@example.org"},
+        {"_id": "4", "username": "bob", "email": "bob2@example.org"},
+    ]
+    done = await all_of(mongo, [lambda tx, each=each: register(tx, each) for each in people])
+    assert done[:3] == ["registered", "username", "email"]
+    assert done[3] == "username"  # also where the other one is in its own group
+
+
+async def test_a_condition_that_does_not_hold_makes_its_verb_run_anew(mongo: Mongo) -> None:
+    await mongo.insert("inbox", {"_id": "n", "n": 0})
+
+    async def add(tx: Transaction) -> int:
+        row = await tx.get("inbox", "n")
+        assert row is not None
+        tx.update("inbox", {"_id": "n", "n": row["n"]}, {"$inc": {"n": 1}})
+        return int(row["n"])
+
+    others = [lambda tx, at=at: insert(tx, f"row {at}") for at in range(10)]
+    done = await all_of(mongo, [*[add] * 10, *others])
+    assert sorted(done[:10]) == list(range(10))
+    assert done[10:] == ["inserted"] * 10
+
+
+async def test_an_upsert_is_refused_where_the_document_is_not_as_it_was(mongo: Mongo) -> None:
+    async def first(tx: Transaction) -> str:
+        row = await tx.get("inbox", "x")
+        if row:
+            return "there"
+        tx.update("inbox", {"_id": "x", "v": None}, {"$set": {"v": 1}}, upsert=True)
+        return "made"
+
+    assert sorted(await all_of(mongo, [first] * 5)) == ["made", *["there"] * 4]
+    assert await mongo.one("inbox", {"_id": "x"}) == {"_id": "x", "v": 1}
+
+
+async def test_a_document_that_cannot_be_written_fails_alone(mongo: Mongo) -> None:
+    async def poison(tx: Transaction) -> None:
+        tx.insert("inbox", {"_id": "poison", "key": {1: object()}})
+
+    done = await all_of(mongo, [poison, *(lambda tx, at=at: insert(tx, f"row {at}") for at in range(9))])
+    assert isinstance(done[0], InvalidDocument)
+    assert done[1:] == ["inserted"] * 9
+
+
+async def test_who_gives_up_before_it_is_sent_writes_nothing(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, attempt = asyncio.Event(), GroupCommit._attempt
+
+    async def slow(self: GroupCommit, group: Any) -> None:
+        await go.wait()
+        await attempt(self, group)
+
+    monkeypatch.setattr(GroupCommit, "_attempt", slow)
+    first = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"first {at}"))) for at in range(2)]
+    await asyncio.sleep(0.01)
+    waiting = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(5)]
+    await asyncio.sleep(0.01)
+    for each in waiting[:3]:
+        each.cancel()
+    go.set()
+    await asyncio.gather(*first, *waiting, return_exceptions=True)
+    rows = {each["_id"] for each in await mongo.many("inbox", {})}
+    assert rows == {"first 0", "first 1", "row 3", "row 4"}
+
+
+async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.infra.store.group_commit.MOST_WAITING", 3)
+    go, attempt = asyncio.Event(), GroupCommit._attempt
+
+    async def slow(self: GroupCommit, group: Any) -> None:
+        await go.wait()
+        await attempt(self, group)
+
+    monkeypatch.setattr(GroupCommit, "_attempt", slow)
+    tasks = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(9)]
+    await asyncio.sleep(0.05)
+    refused = [each for each in tasks if each.done()]
+    assert refused
+    assert all(isinstance(each.exception(), Unavailable) for each in refused)
+    go.set()
+    await asyncio.wait(tasks)
+    assert await mongo.count("inbox", {}, limit=99) == len(tasks) - len(refused)
+
+
+async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_of, lost = mongo._client.delegate.start_session, []
+
+    def start_session() -> Any:
+        session = session_of()
+        commit = session.commit_transaction
+
+        def commit_transaction() -> None:
+            commit()
+            if not lost:
+                lost.append(error := AutoReconnect("the answer was lost"))
+                error._add_error_label("UnknownTransactionCommitResult")
+                raise error
+
+        session.commit_transaction = commit_transaction
+        return session
+
+    monkeypatch.setattr(
+        mongo.commits, "_client", SimpleNamespace(delegate=SimpleNamespace(start_session=start_session))
+    )
+    assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
+    assert lost
+    assert await mongo.count("inbox", {}, limit=99) == 5
+
+
+async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards(
+    mongo_url: str, mongo_database: str
+) -> None:
+    """The store hears the first write and its answer does not come; then the store is there again."""
+    async with relayed(mongo_url) as relay:
+        mongo = Mongo(relay.url, mongo_database)
+        await migrate(mongo)
+
+        async def tried(at: int) -> float:
+            started = time.monotonic()
+            with pytest.raises(Unavailable):
+                await mongo.transact(lambda tx: insert(tx, f"row {at}"), timeout_s=0.5)
+            return time.monotonic() - started
+
+        assert await mongo.transact(lambda tx: insert(tx, "warm"))
+        relay.answers_to_swallow("insert")
+        assert max(await asyncio.gather(*(tried(at) for at in range(5)))) < 2
+        relay.answers_to_swallow(None)
+        assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
+        mongo.close()
+
+
+@pytest.mark.parametrize("since", [clock.at_millis(1_800_000_000_000), None])
+async def test_deletes_that_rely_on_the_same_find_their_documents(
+    mongo: Mongo, commands: Commands, since: datetime | None
+) -> None:
+    """Together they are one statement; one that finds nothing costs only its own verb another look."""
+    rows = [f"row {at}" for at in range(6)]
+    await all_of(mongo, [lambda tx, row=row: follow(tx, row, since) for row in rows])
+    commands.sent.clear()
+
+    async def unfollow(tx: Transaction, row: str) -> int:
+        if await tx.get("edges", row):
+            wrong = row == rows[0] and not tx.attempt
+            tx.delete("edges", {"_id": row, "follows_at": clock.EPOCH if wrong else since})
+        return tx.attempt
+
+    assert await all_of(mongo, [lambda tx, row=row: unfollow(tx, row) for row in rows[:1]]) == [1]
+    assert await all_of(mongo, [lambda tx, row=row: unfollow(tx, row) for row in rows[1:]]) == [0] * 5
+    assert await mongo.many("edges", {}) == []
+    assert commands.sent["delete"] <= 4
+
+
+async def follow(tx: Transaction, row: str, since: datetime | None) -> None:
+    """Insert an edge that holds since then, or nothing."""
+    tx.insert("edges", {"_id": row, "from": row, "to": row, **({"follows_at": since} if since else {})})
+
+
+async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:
+    """Each person's acts end as some order of them would; each change of a like is one event."""
+    post, social = await ada.publish("hello"), plaza.social
+    people = [uuid4().hex[:24] for _ in range(20)]
+    events: Counter[tuple[str, str]] = Counter()
+    offer = social.publisher.offer
+
+    def heard(recorded: Any) -> None:
+        events.update((each.data["by"], each.type) for each in recorded if each.type in ("PostLiked", "PostUnliked"))
+        offer(recorded)
+
+    object.__setattr__(social.publisher, "offer", heard)
+    acts = [(who, likes.like if at % 2 else likes.unlike) for at in range(50) for who in people]
+    for start in range(0, len(acts), 250):
+        await asyncio.gather(*(social.commit(verb, post.id, by=who) for who, verb in acts[start : start + 250]))
+    left = {row["user_id"] for row in await social.mongo.many("interactions", {"post_id": post.id})}
+    for who in people:
+        assert events[who, PostLiked.__name__] - events[who, "PostUnliked"] == (who in left)
+
+
+# Each act takes a document from the token it read to a fresh one: any history of a document is then one path.
+ACTS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["write", "remove", "look"])), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=ACTS, turns=st.randoms(use_true_random=False))
+async def test_any_mix_ends_as_some_order_of_single_commits(mongo: Mongo, acts: list[Any], turns: Any) -> None:
+    steps: dict[str, list[tuple[str | None, str | None]]] = {key: [] for key in "abc"}
+    prefix = uuid4().hex
+
+    async def act(key: str, kind: str) -> None:
+        async def verb(tx: Transaction) -> tuple[str | None, str | None] | None:
+            row = await tx.get("inbox", prefix + key)
+            before = row["token"] if row else None
+            if kind == "look" or (kind == "remove" and row is None):
+                return None
+            after = uuid4().hex if kind == "write" else None
+            if row is None:
+                tx.insert("inbox", {"_id": prefix + key, "token": after})
+            elif after is None:
+                tx.delete("inbox", {"_id": prefix + key, "token": before})
+            else:
+                tx.update("inbox", {"_id": prefix + key, "token": before}, {"$set": {"token": after}})
+            tx.insert("parked", {"_id": uuid4().hex, "at": AT})
+            return before, after
+
+        for _ in range(turns.randrange(3)):
+            await asyncio.sleep(0)
+        if step := (await mongo.transact(verb))[0]:
+            steps[key].append(step)
+
+    await asyncio.gather(*(act(*each) for each in acts))
+    for key, taken in steps.items():
+        row = await mongo.one("inbox", {"_id": prefix + key})
+        born = Counter(after for _, after in taken if after)
+        died = Counter(before for before, _ in taken if before)
+        assert all(count == 1 for count in [*born.values(), *died.values()])
+        alive = set(born) - set(died)
+        assert alive == ({row["token"]} if row else set())
+        inserted, removed = sum(b is None for b, _ in taken), sum(a is None for _, a in taken)
+        assert inserted - removed == (row is not None)
