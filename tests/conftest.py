@@ -18,7 +18,7 @@ import structlog
 from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer
 from support.stores import chosen
 
@@ -181,7 +181,7 @@ def bare_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str
 
 @pytest.fixture
 def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweepers look ten times a second, for those who wait for one: of a `plaza`, so ask for this before it."""
+    """Sweepers look ten times a second, for those who wait for one: of a `site`, so ask for this before it."""
     jobs = sweeper.jobs
 
     def quick(*args: Any) -> list[sweeper.Job]:
@@ -192,16 +192,16 @@ def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A whole Plaza in this process, over a database of its own."""
     async with system(mongo_url, mongo_database) as running:
         yield running
 
 
 @pytest.fixture
-async def door(plaza: Plaza) -> Door:
+async def door(site: Site) -> Door:
     """Where people knock."""
-    return plaza.door
+    return site.door
 
 
 @pytest.fixture

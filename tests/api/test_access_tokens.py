@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.forging import KINDS, b64, forgeries
 from support.people import Answer, Door, Person
-from support.plaza import Plaza, secrets, serving
+from support.site import Site, secrets, serving
 
 from social.contracts.codec import encode
 from social.infra import clock
@@ -68,7 +68,7 @@ async def test_clocks_may_differ_by_a_few_seconds(door: Door, forger: Forger) ->
 
 
 async def test_a_token_that_was_good_is_refused_once_it_is_over(
-    door: Door, plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    door: Door, site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = ada.tokens.access_token
     assert (await door.ask("GET", "/v1/users/me", token=token)).status == 200
@@ -78,10 +78,10 @@ async def test_a_token_that_was_good_is_refused_once_it_is_over(
 
 
 async def test_a_token_that_cannot_be_looked_at_is_counted_as_none(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nested = forgeries(secrets()[0], ada.tokens.access_token)["claims nested too deep"]
-    async with serving(plaza.social, plaza.keys, rate_ip="3/3600") as limited:
+    async with serving(site.social, site.keys, rate_ip="3/3600") as limited:
         answers = [await limited.ask("GET", "/v1/users/me", token=nested) for _ in range(5)]
     assert [each.status for each in answers] == [401] * 3 + [429] * 2
     assert "Traceback" not in capsys.readouterr().out
@@ -89,8 +89,8 @@ async def test_a_token_that_cannot_be_looked_at_is_counted_as_none(
     def broken(_token: str) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(plaza.keys.verifier, "verify", broken)
-    async with serving(plaza.social, plaza.keys) as limited:
+    monkeypatch.setattr(site.keys.verifier, "verify", broken)
+    async with serving(site.social, site.keys) as limited:
         refused(await limited.ask("GET", "/v1/users/me", token="x"))
 
 
@@ -177,8 +177,8 @@ async def test_the_published_keys_are_those_that_sign(door: Door, ada: Person) -
     assert claims["sub"] == ada.id
 
 
-async def test_an_account_that_is_gone_is_nobody(plaza: Plaza, door: Door) -> None:
-    signed = plaza.keys.signer.sign("0" * 24, "1" * 24)
+async def test_an_account_that_is_gone_is_nobody(site: Site, door: Door) -> None:
+    signed = site.keys.signer.sign("0" * 24, "1" * 24)
     (await door.ask("GET", "/v1/users/me", token=signed)).refused(404, "not_found")
     (await door.ask("POST", "/v1/posts", {"text": "hello"}, token=signed)).refused(404, "not_found")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from support.people import PASSWORD, Answer, Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import unproven
 from social.contracts.people import Tokens
@@ -39,9 +39,9 @@ async def email_of(door: Door, tokens: Tokens) -> tuple[str | None, bool]:
     return me["email"], me["email_verified"]
 
 
-async def since(plaza: Plaza, username: str, age: timedelta) -> None:
+async def since(site: Site, username: str, age: timedelta) -> None:
     """An account is as old as the test wants."""
-    changed = await plaza.social.mongo.update(
+    changed = await site.social.mongo.update(
         "users", {"username": username}, {"$set": {"created_at": clock.now() - age}}
     )
     assert changed
@@ -51,18 +51,18 @@ async def since(plaza: Plaza, username: str, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("typed", [IN_LETTERS, IN_DNS, " ADA@BÜCHER.example\u00a0", "ada@bu\u0308cher。example"])
-async def test_an_address_is_one_however_its_domain_is_spelled(plaza: Plaza, door: Door, typed: str) -> None:
+async def test_an_address_is_one_however_its_domain_is_spelled(site: Site, door: Door, typed: str) -> None:
     tokens = (await register(door, "ada", typed)).ok(Tokens, 201)
     assert await email_of(door, tokens) == (IN_DNS, False)
     for other in (IN_LETTERS, IN_DNS, IN_DNS.upper()):
         (await register(door, "eve", other)).refused(409, "email_taken")
         (await log_in(door, f" {other}\n")).ok(Tokens)
     await forget(door, f"{IN_LETTERS} ")
-    await plaza.mailbox.mail(IN_DNS, "new password")
-    assert (await verify(door, await plaza.mailbox.token(IN_DNS, "Confirm"))).status == 204
+    await site.mailbox.mail(IN_DNS, "new password")
+    assert (await verify(door, await site.mailbox.token(IN_DNS, "Confirm"))).status == 204
 
 
-async def test_a_guess_counts_whichever_spelling_it_is_for(plaza: Plaza, door: Door) -> None:
+async def test_a_guess_counts_whichever_spelling_it_is_for(site: Site, door: Door) -> None:
     await register(door, "ada", IN_DNS)
     answers = [await log_in(door, name, "not the password") for name in (IN_LETTERS, IN_DNS) * 8]
     assert answers[-1].status == 429
@@ -82,46 +82,46 @@ async def test_spaces_around_a_name_are_taken_off_at_every_door(door: Door, bob:
 # ---- accounts of an older release
 
 
-async def stored_as(plaza: Plaza, username: str, email: str) -> None:
+async def stored_as(site: Site, username: str, email: str) -> None:
     """An older release stored it so."""
-    assert await plaza.social.mongo.update("users", {"username": username}, {"$set": {"email": email}})
+    assert await site.social.mongo.update("users", {"username": username}, {"$set": {"email": email}})
 
 
-async def test_what_an_older_release_stored_is_moved_and_logs_in_before_and_after(plaza: Plaza, door: Door) -> None:
+async def test_what_an_older_release_stored_is_moved_and_logs_in_before_and_after(site: Site, door: Door) -> None:
     await register(door, "ada", "ada@example.org")
-    await stored_as(plaza, "ada", IN_LETTERS)
+    await stored_as(site, "ada", IN_LETTERS)
     (await log_in(door, IN_LETTERS)).ok(Tokens)
-    await plaza.social.mongo.insert(
+    await site.social.mongo.insert(
         "one_time_tokens",
         {"_id": "x", "purpose": "email", "user_id": "y", "email": IN_LETTERS, "expires_at": clock.now() + LATE},
     )
     for _ in range(2):
-        await migrate(plaza.social.mongo)
+        await migrate(site.social.mongo)
         for name in (IN_LETTERS, IN_DNS):
             assert await email_of(door, (await log_in(door, name)).ok(Tokens)) == (IN_DNS, False)
-    assert await plaza.social.mongo.count("one_time_tokens", {"_id": "x", "email": IN_DNS}, limit=1) == 1
+    assert await site.social.mongo.count("one_time_tokens", {"_id": "x", "email": IN_DNS}, limit=1) == 1
     (await register(door, "eve", IN_LETTERS)).refused(409, "email_taken")
 
 
 async def test_of_two_accounts_with_one_address_neither_is_lost(
-    plaza: Plaza, door: Door, monkeypatch: pytest.MonkeyPatch
+    site: Site, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.infra.store.migrations.EMAILS", 2)
     await register(door, "ada", IN_DNS)
     for name in ("bob", "carol", "dave", "eve"):
         await register(door, name, f"{name}@example.org", f"{name}'s password")
-    await stored_as(plaza, "bob", IN_LETTERS)
-    await stored_as(plaza, "eve", "eve@bücher.example")
+    await stored_as(site, "bob", IN_LETTERS)
+    await stored_as(site, "eve", "eve@bücher.example")
     for _ in range(2):
-        await migrate(plaza.social.mongo)
+        await migrate(site.social.mongo)
     assert (await log_in(door, IN_LETTERS)).ok(Tokens).user.username == "ada"
     assert (await log_in(door, "bob", "bob's password")).ok(Tokens).user.username == "bob"
     assert (await log_in(door, "eve@xn--bcher-kva.example", "eve's password")).ok(Tokens).user.username == "eve"
 
 
-async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(plaza: Plaza, door: Door, bob: Person) -> None:
+async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(site: Site, door: Door, bob: Person) -> None:
     await register(door, "ada", "ada@example.org")
-    await plaza.social.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
+    await site.social.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
     for name in ("root", "Root ", "ö..@x.de"):
         (await log_in(door, name)).ok(Tokens)
     assert (await bob.ask("PUT", "/v1/users/root/follow")).status == 200
@@ -132,13 +132,13 @@ async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(plaza: Plaz
 
 
 async def test_an_address_that_nobody_proved_within_a_week_no_longer_blocks_its_owner(
-    plaza: Plaza, door: Door, ada: Person
+    site: Site, door: Door, ada: Person
 ) -> None:
-    await since(plaza, "ada", SOON)
+    await since(site, "ada", SOON)
     (await register(door, "lovelace", "ada@example.org")).refused(409, "email_taken")
     await forget(door, "ada@example.org")
-    reset = await plaza.mailbox.token("ada@example.org", "new password")
-    await since(plaza, "ada", LATE)
+    reset = await site.mailbox.token("ada@example.org", "new password")
+    await since(site, "ada", LATE)
     hers = (await register(door, "lovelace", "Ada@example.org ")).ok(Tokens, 201)
     assert await email_of(door, hers) == ("ada@example.org", False)
     assert await email_of(door, ada.tokens) == (None, False), "the other account goes on"
@@ -151,27 +151,27 @@ async def test_an_address_that_nobody_proved_within_a_week_no_longer_blocks_its_
     assert answer.status == 204
     ask = {"password": "another horse", "email": "ada@new.example"}
     assert (await ada.ask("PUT", "/v1/auth/email", ask)).status == 204
-    assert (await verify(door, await plaza.mailbox.token("ada@new.example", "Confirm"))).status == 204
+    assert (await verify(door, await site.mailbox.token("ada@new.example", "Confirm"))).status == 204
     assert await email_of(door, ada.tokens) == ("ada@new.example", True)
 
 
 @pytest.mark.parametrize("proof", ["Confirm", "new password"])
-async def test_an_address_that_was_proven_stays_its_owners(plaza: Plaza, door: Door, ada: Person, proof: str) -> None:
+async def test_an_address_that_was_proven_stays_its_owners(site: Site, door: Door, ada: Person, proof: str) -> None:
     if proof == "Confirm":
-        assert (await verify(door, await plaza.mailbox.token("ada@example.org", proof))).status == 204
+        assert (await verify(door, await site.mailbox.token("ada@example.org", proof))).status == 204
     else:
         await forget(door, "ada@example.org")
-        token = await plaza.mailbox.token("ada@example.org", proof)
+        token = await site.mailbox.token("ada@example.org", proof)
         ask = {"token": token, "password": "another horse battery"}
         assert (await door.ask("POST", "/v1/auth/password-reset", ask)).status == 204
-    await since(plaza, "ada", 100 * LATE)
+    await since(site, "ada", 100 * LATE)
     (await register(door, "eve", "ada@example.org")).refused(409, "email_taken")
 
 
 async def test_of_many_who_want_an_address_that_is_free_again_one_gets_it(
-    plaza: Plaza, door: Door, ada: Person, bob: Person
+    site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
-    await since(plaza, "ada", LATE)
+    await since(site, "ada", LATE)
     (await register(door, "bob", "ada@example.org")).refused(409, "username_taken")
     assert await email_of(door, ada.tokens) == ("ada@example.org", False), "nobody else got it"
     answers = await asyncio.gather(*(register(door, f"lovelace{n}", "ada@example.org") for n in range(4)))
@@ -179,12 +179,12 @@ async def test_of_many_who_want_an_address_that_is_free_again_one_gets_it(
 
 
 async def test_who_proves_an_address_takes_it_from_whom_did_not(
-    plaza: Plaza, door: Door, ada: Person, bob: Person
+    site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
     assert (await bob.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "ada@example.org"})).status == 204
-    token = await plaza.mailbox.token("ada@example.org", "Confirm", 2)
+    token = await site.mailbox.token("ada@example.org", "Confirm", 2)
     (await verify(door, token)).refused(409, "email_taken")
-    await since(plaza, "ada", LATE)
+    await since(site, "ada", LATE)
     assert (await verify(door, token)).status == 204
     assert await email_of(door, bob.tokens) == ("ada@example.org", True)
     assert await email_of(door, ada.tokens) == (None, False)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from support.eventually import eventually
 from support.people import PASSWORD, Answer, Door, Person
-from support.plaza import Plaza, serving, system
+from support.site import Site, serving, system
 
 from social.accounts import refreshing
 from social.contracts.people import Me, Tokens
@@ -104,14 +104,14 @@ async def test_many_refreshes_of_one_token_give_one_successor(ada: Person) -> No
 
 
 async def test_many_refreshes_of_one_token_in_two_processes_give_one_successor(
-    plaza: Plaza, ada: Person, mongo_url: str, mongo_database: str
+    site: Site, ada: Person, mongo_url: str, mongo_database: str
 ) -> None:
     async with system(mongo_url, mongo_database, roles=()) as another:
         there = Person(another.door, ada.tokens)
         answers = await asyncio.gather(*((ada, there)[n % 2].refresh() for n in range(50)))
     successors = {answer.ok(Tokens).refresh_token for answer in answers}
     assert len(successors) == 1
-    (await refreshed(plaza.door, successors.pop())).ok(Tokens)
+    (await refreshed(site.door, successors.pop())).ok(Tokens)
 
 
 async def test_a_refresh_token_used_after_its_successor_ends_the_whole_session(door: Door, ada: Person) -> None:
@@ -125,25 +125,25 @@ async def test_a_refresh_token_used_after_its_successor_ends_the_whole_session(d
         (await refreshed(door, tokens.refresh_token)).refused(401, "session_revoked")
 
 
-async def test_a_refresh_token_used_again_too_late_ends_the_session(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_refresh_token_used_again_too_late_ends_the_session(site: Site, door: Door, ada: Person) -> None:
     second = (await ada.refresh()).ok(Tokens)
-    await pass_by(plaza, refreshing.LATE + timedelta(seconds=1))
+    await pass_by(site, refreshing.LATE + timedelta(seconds=1))
     (await ada.refresh()).refused(401, "refresh_token_reused")
     (await refreshed(door, second.refresh_token)).refused(401, "session_revoked")
 
 
-async def pass_by(plaza: Plaza, time: timedelta) -> None:
+async def pass_by(site: Site, time: timedelta) -> None:
     """Have the last refresh, and the last late retry, be so much longer ago."""
-    (session,) = await plaza.social.mongo.many("sessions", {})
+    (session,) = await site.social.mongo.many("sessions", {})
     earlier = {"rotated_at": session["rotated_at"] - time}
     if last := session.get("late_retry"):
         earlier["late_retry.at"] = last["at"] - time
-    await plaza.social.mongo.update("sessions", {"_id": session["_id"]}, {"$set": earlier})
+    await site.social.mongo.update("sessions", {"_id": session["_id"]}, {"$set": earlier})
 
 
-async def test_an_answer_that_was_lost_is_given_again_a_day_later(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_an_answer_that_was_lost_is_given_again_a_day_later(site: Site, door: Door, ada: Person) -> None:
     second = (await ada.refresh()).ok(Tokens)
-    await pass_by(plaza, refreshing.LATE - timedelta(minutes=1))
+    await pass_by(site, refreshing.LATE - timedelta(minutes=1))
     answers = await asyncio.gather(*(ada.refresh() for _ in range(10)))
     answers.append(await ada.refresh())  # and lost again
     assert {answer.ok(Tokens).refresh_token for answer in answers} == {second.refresh_token}
@@ -152,36 +152,36 @@ async def test_an_answer_that_was_lost_is_given_again_a_day_later(plaza: Plaza, 
     (await ada.refresh()).refused(401, "refresh_token_reused")
 
 
-async def test_nobody_lives_on_a_token_that_was_traded_and_left_lying(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_nobody_lives_on_a_token_that_was_traded_and_left_lying(site: Site, door: Door, ada: Person) -> None:
     second = (await ada.refresh()).ok(Tokens)
     for _ in range(6):
-        await pass_by(plaza, refreshing.LASTS / 6 - timedelta(seconds=1))
+        await pass_by(site, refreshing.LASTS / 6 - timedelta(seconds=1))
         assert (await ada.refresh()).ok(Tokens).refresh_token == second.refresh_token
-    await pass_by(plaza, refreshing.LASTS / 3)
+    await pass_by(site, refreshing.LASTS / 3)
     (await ada.refresh()).refused(401, "refresh_token_reused")
     (await refreshed(door, second.refresh_token)).refused(401, "session_revoked")
 
 
-async def test_two_who_live_on_one_session_are_found_out(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_two_who_live_on_one_session_are_found_out(site: Site, door: Door, ada: Person) -> None:
     """A thief with an old token keeps up with its owner, each a little later than the other: for one refresh."""
     owner, thief = (await ada.refresh()).ok(Tokens), ada.tokens
-    await pass_by(plaza, timedelta(minutes=5))
+    await pass_by(site, timedelta(minutes=5))
     thief = (await refreshed(door, thief.refresh_token)).ok(Tokens)
     assert thief.refresh_token == owner.refresh_token
-    await pass_by(plaza, timedelta(minutes=5))
+    await pass_by(site, timedelta(minutes=5))
     (await refreshed(door, owner.refresh_token)).ok(Tokens)
-    await pass_by(plaza, timedelta(minutes=5))
+    await pass_by(site, timedelta(minutes=5))
     (await refreshed(door, thief.refresh_token)).refused(401, "refresh_token_reused")
     (await door.ask("GET", "/v1/users/me", token=thief.access_token)).refused(401, "session_revoked")
 
 
-async def test_another_answer_may_be_lost_a_day_after_the_last(plaza: Plaza, ada: Person) -> None:
+async def test_another_answer_may_be_lost_a_day_after_the_last(site: Site, ada: Person) -> None:
     for _ in range(2):
         successor = (await ada.refresh()).ok(Tokens)
-        await pass_by(plaza, timedelta(minutes=5))
+        await pass_by(site, timedelta(minutes=5))
         assert (await ada.refresh()).ok(Tokens).refresh_token == successor.refresh_token
         ada.tokens = successor
-        await pass_by(plaza, refreshing.LATE)
+        await pass_by(site, refreshing.LATE)
 
 
 async def test_reuse_ends_only_that_session(door: Door, ada: Person) -> None:
@@ -220,7 +220,7 @@ async def test_after_logout_nothing_of_the_session_works(door: Door, ada: Person
 
 
 async def test_another_process_refuses_within_two_seconds_of_a_logout(
-    plaza: Plaza, ada: Person, mongo_url: str, mongo_database: str
+    site: Site, ada: Person, mongo_url: str, mongo_database: str
 ) -> None:
     async with system(mongo_url, mongo_database, roles=()) as another:
         token = ada.tokens.access_token
@@ -233,11 +233,11 @@ async def test_another_process_refuses_within_two_seconds_of_a_logout(
         await eventually(refused, timeout_s=2)
 
 
-async def test_a_process_that_starts_knows_who_was_logged_out_before(plaza: Plaza, ada: Person) -> None:
+async def test_a_process_that_starts_knows_who_was_logged_out_before(site: Site, ada: Person) -> None:
     await ada.logout()
-    fresh = type(plaza.social.revocations)(plaza.social.mongo)
+    fresh = type(site.social.revocations)(site.social.mongo)
     await fresh.poll()
-    async with serving(plaza.social.__class__(**{**vars(plaza.social), "revocations": fresh}), plaza.keys) as door:
+    async with serving(site.social.__class__(**{**vars(site.social), "revocations": fresh}), site.keys) as door:
         (await door.ask("GET", "/v1/users/me", token=ada.tokens.access_token)).refused(401, "session_revoked")
 
 

@@ -7,7 +7,7 @@ whose account is private; a stranger to that owner; somebody who is suspended.
 import pytest
 from support.operations import COLUMNS, OPERATIONS, Operation, World
 from support.people import Door
-from support.plaza import Plaza
+from support.site import Site
 
 OWN = (401, 200, 200, 200, 200, 200, 401)  # about oneself: whoever asks is the owner
 DONE = (401, 204, 204, 204, 204, 204, 401)
@@ -96,8 +96,8 @@ ROWS: dict[str, tuple[int, ...]] = {
 
 
 @pytest.fixture
-async def world(door: Door, plaza: Plaza) -> World:
-    world = World(door, plaza)
+async def world(door: Door, site: Site) -> World:
+    world = World(door, site)
     await world.begin()
     return world
 

@@ -6,7 +6,7 @@ import base64
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import lifecycle
 from social.contracts.people import Relationship
@@ -68,10 +68,10 @@ async def test_who_is_blocked_finds_nobody_there(ada: Person, bob: Person) -> No
 
 
 async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_it(
-    ada: Person, bob: Person, eve: Person, plaza: Plaza
+    ada: Person, bob: Person, eve: Person, site: Site
 ) -> None:
     await ada.block(bob)
-    await lifecycle.suspend(plaza.social.mongo, "eve", None)
+    await lifecycle.suspend(site.social.mongo, "eve", None)
     for hidden in (ada, eve):  # who blocks, and who is suspended
         (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
         assert await bob.unblock(hidden) == STRANGERS
@@ -80,7 +80,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
         assert await bob.block(hidden) == STRANGERS.model_copy(update={"blocking": True})
     assert await bob.names("/v1/users/me/blocks") == ["ada"]  # as long as the other is suspended
     (await ada.ask("GET", "/v1/users/bob")).refused(404, "not_found")
-    await lifecycle.lift(plaza.social.mongo, "eve")
+    await lifecycle.lift(site.social.mongo, "eve")
     assert await bob.names("/v1/users/me/blocks") == ["eve", "ada"]
 
 
@@ -136,7 +136,7 @@ async def test_on_the_page_of_a_third_each_is_hidden_from_the_other(ada: Person,
 
 
 async def test_a_block_empties_the_timelines_and_withdraws_what_was_told(
-    ada: Person, bob: Person, eve: Person, plaza: Plaza
+    ada: Person, bob: Person, eve: Person, site: Site
 ) -> None:
     await bob.follow(ada)
     post = await ada.publish("hello")
@@ -163,7 +163,7 @@ async def test_a_block_empties_the_timelines_and_withdraws_what_was_told(
         assert await ada.unread() == 1
         told = [(each.event, each.data["id"]) for each in (await ada.sync(offset)).events]
         assert sorted(name for name, _ in told) == ["notification.removed"] * 2 + ["notification.updated"]
-        assert not await plaza.social.mongo.many("feed_entries", {"owner": bob.id})
+        assert not await site.social.mongo.many("feed_entries", {"owner": bob.id})
 
     await eventually(withdrawn)
 
@@ -203,7 +203,7 @@ async def test_who_is_muted_does_not_notice_and_is_not_heard(ada: Person, bob: P
     await eventually(back)
 
 
-async def test_blocks_and_mutes_are_the_same_when_repeated(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_blocks_and_mutes_are_the_same_when_repeated(ada: Person, bob: Person, site: Site) -> None:
     await bob.follow(ada)
     await counted(ada, followers=1, following=0)
     assert {each.blocking for each in await asyncio.gather(*(ada.block(bob) for _ in range(4)))} == {True}
@@ -227,7 +227,7 @@ async def test_nobody_blocks_themselves_or_nobody(ada: Person, what: str) -> Non
         (await ada.ask(method, f"/v1/users/nobody/{what}")).refused(404, "not_found")
 
 
-async def test_a_follow_and_a_block_at_once_never_leave_both(door: Door, plaza: Plaza) -> None:
+async def test_a_follow_and_a_block_at_once_never_leave_both(door: Door, site: Site) -> None:
     pairs = [(await door.register(f"one{n}"), await door.register(f"two{n}")) for n in range(6)]
 
     async def meet(one: Person, two: Person) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza, serving, system
+from support.site import Site, serving, system
 from support.servers import RedisServer
 
 from social.accounts import lifecycle
@@ -26,7 +26,7 @@ FOR_EVER = 3_600.0
 class Two:
     """A whole Plaza, and a second API process beside it."""
 
-    plaza: Plaza
+    site: Site
     beside: Door
 
     def elsewhere(self, person: Person) -> Person:
@@ -36,15 +36,15 @@ class Two:
 
 @asynccontextmanager
 async def two(mongo_url: str, database: str, redis_url: str) -> AsyncIterator[Two]:
-    async with system(mongo_url, database, redis_url=redis_url) as plaza:
+    async with system(mongo_url, database, redis_url=redis_url) as site:
         mongo, redis, tasks = Mongo(mongo_url, database), connect(redis_url), process.Tasks()
-        social = Social.over(mongo, redis, plaza.social.broker, plaza.social.outbox)
+        social = Social.over(mongo, redis, site.social.broker, site.social.outbox)
         await social.revocations.poll()
         tasks.start("revocations", social.revocations.run())
         tasks.start("cards", watch_cards(redis, mongo.memory))
         try:
-            async with serving(social, plaza.keys) as beside:
-                yield Two(plaza, beside)
+            async with serving(social, site.keys) as beside:
+                yield Two(site, beside)
             assert not tasks.failed
         finally:
             await tasks.cancel()
@@ -80,7 +80,7 @@ async def test_with_redis_other_processes_see_a_change_at_once(
     mongo_url: str, mongo_database: str, redis_url: str
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:
-        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        ada, bob = await there.site.door.register("ada"), await there.site.door.register("bob")
         post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
         await asyncio.sleep(1.1)  # until a card may be older than the post
         await all_hear(redis_url)
@@ -120,7 +120,7 @@ async def test_with_redis_every_timeline_shows_a_post_as_it_was_edited_and_none_
     mongo_url: str, mongo_database: str, redis_url: str
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:
-        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        ada, bob = await there.site.door.register("ada"), await there.site.door.register("bob")
         await bob.follow(ada)
         post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
         await all_hear(redis_url)
@@ -144,7 +144,7 @@ async def test_without_redis_other_processes_see_a_change_within_two_seconds(
     mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:
-        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        ada, bob = await there.site.door.register("ada"), await there.site.door.register("bob")
         post, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
         await asyncio.sleep(1.1)
         await redis_server.kill()
@@ -159,7 +159,7 @@ async def test_what_is_written_after_an_account_went_private_is_for_no_stranger_
     mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:
-        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        ada, bob = await there.site.door.register("ada"), await there.site.door.register("bob")
         old, elsewhere = await ada.publish("hello"), there.elsewhere(bob)
         await asyncio.sleep(1.1)
         await redis_server.kill()
@@ -174,7 +174,7 @@ async def test_a_block_and_an_unfollow_are_never_remembered(
     mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:
-        ada, bob = await there.plaza.door.register("ada"), await there.plaza.door.register("bob")
+        ada, bob = await there.site.door.register("ada"), await there.site.door.register("bob")
         await redis_server.kill()
         await bob.follow(ada)
         closer = (await ada.ask("POST", "/v1/posts", {"text": "for friends", "visibility": "followers"})).body["id"]

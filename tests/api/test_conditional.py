@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.people import Answer, Door, Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from api import users
 from api.conditional import Tag, entity_tag, tags
@@ -58,7 +58,7 @@ async def edit_motto(request: Request, body: NewMotto) -> Motto:
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(users.service, "routes", [*users.service.routes, *routes.routes])
     async with system(mongo_url, mongo_database) as running:
         yield running
@@ -83,7 +83,7 @@ async def test_what_the_client_has_is_not_sent_again(ada: Person, bob: Person) -
             assert (await get(bob, path, other)).raw == first.raw, (path, other)
 
 
-async def test_whatever_is_seen_to_change_changes_the_tag(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_whatever_is_seen_to_change_changes_the_tag(ada: Person, bob: Person, site: Site) -> None:
     post = await ada.publish("hello")
     path = f"/v1/posts/{post.id}"
     tag = (await get(bob, path)).headers["ETag"]
@@ -144,9 +144,9 @@ async def test_a_condition_that_names_no_revision_is_never_met(ada: Person, bob:
     assert (await get(ada, "/v1/motto", tag)).status == 304, post
 
 
-async def test_likes_that_arrive_meanwhile_do_not_stop_an_edit(ada: Person, plaza: Plaza) -> None:
+async def test_likes_that_arrive_meanwhile_do_not_stop_an_edit(ada: Person, site: Site) -> None:
     tag = (await get(ada, "/v1/motto")).headers["ETag"]
-    await plaza.social.mongo.update("users", {"_id": ada.id}, {"$inc": {"likes": 1}})
+    await site.social.mongo.update("users", {"_id": ada.id}, {"$inc": {"likes": 1}})
     assert (await get(ada, "/v1/motto", tag)).status == 200
     assert (await change(ada, "liked", tag)).ok(Motto).likes == 1
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from structlog.testing import capture_logs
 from support.people import Door, Person
-from support.plaza import Plaza, serving
+from support.site import Site, serving
 
 from api import http
 from api.app import ALL
@@ -54,21 +54,21 @@ async def test_a_preflight_says_what_a_page_may_send_and_for_how_long(door: Door
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
-async def test_a_page_of_the_server_that_was_asked_may_read(plaza: Plaza, door: Door) -> None:
+async def test_a_page_of_the_server_that_was_asked_may_read(site: Site, door: Door) -> None:
     for origin in (door.url, door.url.replace("http", "ws"), door.url.upper(), "http://LOCALHOST:8080"):
         answer = await door.ask("GET", "/livez", headers={"Origin": origin})
         assert answer.headers["Access-Control-Allow-Origin"] == origin
     forwarded = {"Origin": "https://plaza.example", "X-Forwarded-Host": "plaza.example", "X-Forwarded-Proto": "https"}
     assert "Access-Control-Allow-Origin" not in (await door.ask("GET", "/livez", headers=forwarded)).headers
-    async with serving(plaza.social, plaza.keys, trusted_proxies="127.0.0.1") as behind:
+    async with serving(site.social, site.keys, trusted_proxies="127.0.0.1") as behind:
         answer = await behind.ask("GET", "/livez", headers=forwarded)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://plaza.example"
         insecure = {**forwarded, "Origin": "http://plaza.example"}
         assert "Access-Control-Allow-Origin" not in (await behind.ask("GET", "/livez", headers=insecure)).headers
 
 
-async def test_apps_read_where_they_are_listed_and_the_log_says_how_the_others_would(plaza: Plaza) -> None:
-    async with serving(plaza.social, plaza.keys, origins="capacitor://localhost,null") as door:
+async def test_apps_read_where_they_are_listed_and_the_log_says_how_the_others_would(site: Site) -> None:
+    async with serving(site.social, site.keys, origins="capacitor://localhost,null") as door:
         for origin in ("capacitor://localhost", "null"):
             answer = await door.ask("GET", "/livez", headers={"Origin": origin})
             assert answer.headers["Access-Control-Allow-Origin"] == origin
@@ -93,8 +93,8 @@ async def test_every_path_says_what_it_takes(door: Door) -> None:
     (await door.ask("OPTIONS", "/nothing")).refused(404, "not_found")
 
 
-async def test_any_page_may_read_where_that_is_chosen_but_never_with_credentials(plaza: Plaza) -> None:
-    async with serving(plaza.social, plaza.keys, origins="*") as door:
+async def test_any_page_may_read_where_that_is_chosen_but_never_with_credentials(site: Site) -> None:
+    async with serving(site.social, site.keys, origins="*") as door:
         answer = await door.ask("GET", "/livez", headers={"Origin": "http://evil.example"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -113,8 +113,8 @@ def test_a_list_of_origins_that_is_empty_or_wrong_stops_the_start(
         load(ApiSettings, "api")
 
 
-async def test_links_lead_back_through_the_proxy_that_shows_us_under_a_path(plaza: Plaza, ada: Person) -> None:
-    async with serving(plaza.social, plaza.keys, trusted_proxies="127.0.0.1") as door:
+async def test_links_lead_back_through_the_proxy_that_shows_us_under_a_path(site: Site, ada: Person) -> None:
+    async with serving(site.social, site.keys, trusted_proxies="127.0.0.1") as door:
         here = Person(door, ada.tokens)
         for prefix in ("/social", "/a/b/"):
             headers = {"X-Forwarded-Prefix": prefix}

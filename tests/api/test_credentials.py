@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.people import PASSWORD, Answer, Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import login as auth
 from social.accounts import mailed_tokens, session_ends
@@ -40,7 +40,7 @@ async def change_password(person: Person, current: str, new: str) -> Answer:
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_keeps_this_one(
-    plaza: Plaza, door: Door, ada: Person, bob: Person
+    site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
     phone = (await log_in(door)).ok(Tokens)
     assert (await change_password(ada, PASSWORD, NEW)).status == 204
@@ -50,7 +50,7 @@ async def test_a_changed_password_ends_the_other_sessions_and_keeps_this_one(
     assert (await bob.me()).id == bob.id
     (await log_in(door)).refused(401, "invalid_credentials")
     (await log_in(door, NEW)).ok(Tokens)
-    await plaza.mailbox.mail("ada@example.org", "password was changed")
+    await site.mailbox.mail("ada@example.org", "password was changed")
 
 
 async def test_who_does_not_know_the_password_changes_nothing(door: Door, ada: Person) -> None:
@@ -66,7 +66,7 @@ async def test_of_two_changes_at_once_one_wins(door: Door, ada: Person) -> None:
     (await log_in(door, f"{NEW} {won}")).ok(Tokens)
 
 
-async def test_no_login_with_the_old_password_outlives_its_change(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_no_login_with_the_old_password_outlives_its_change(site: Site, door: Door, ada: Person) -> None:
     word = PASSWORD
     for n in range(4):
         new = f"{NEW} {n}"
@@ -79,29 +79,29 @@ async def test_no_login_with_the_old_password_outlives_its_change(plaza: Plaza, 
                 seen = await door.ask("GET", "/v1/users/me", token=login.body["access_token"])
                 seen.refused(401, "session_revoked")
         word = new
-    open_ = await session_ends.living(plaza.social.mongo, ada.id)
-    assert await plaza.social.mongo.count("sessions", open_, limit=10) == 1
+    open_ = await session_ends.living(site.social.mongo, ada.id)
+    assert await site.social.mongo.count("sessions", open_, limit=10) == 1
 
 
 # ---- forgetting one
 
 
-async def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(site: Site, door: Door, ada: Person) -> None:
     await forget(door, "ADA@example.org")
-    mail = await plaza.mailbox.mail("ada@example.org", "new password")
-    token = await plaza.mailbox.token("ada@example.org", "new password")
+    mail = await site.mailbox.mail("ada@example.org", "new password")
+    token = await site.mailbox.token("ada@example.org", "new password")
     assert "ada" in mail.get_content()
     assert (await reset(door, token)).status == 204
     (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
     (await ada.refresh()).refused(401, "session_revoked")
     (await log_in(door)).refused(401, "invalid_credentials")
     (await log_in(door, NEW)).ok(Tokens)
-    await plaza.mailbox.mail("ada@example.org", "password was changed")
+    await site.mailbox.mail("ada@example.org", "password was changed")
 
 
-async def test_a_token_works_once_even_when_used_many_times_at_once(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_token_works_once_even_when_used_many_times_at_once(site: Site, door: Door, ada: Person) -> None:
     await forget(door)
-    token = await plaza.mailbox.token("ada@example.org", "new password")
+    token = await site.mailbox.token("ada@example.org", "new password")
     answers = await asyncio.gather(*(reset(door, token, f"{NEW} {n}") for n in range(6)))
     assert sorted(answer.status for answer in answers) == [204, *[400] * 5]
     won = next(n for n, answer in enumerate(answers) if answer.status == 204)
@@ -109,11 +109,11 @@ async def test_a_token_works_once_even_when_used_many_times_at_once(plaza: Plaza
     (await reset(door, token)).refused(400, "invalid_one_time_token")
 
 
-async def test_a_used_token_takes_the_others_of_its_kind_along(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_used_token_takes_the_others_of_its_kind_along(site: Site, door: Door, ada: Person) -> None:
     await forget(door)
     await forget(door)
-    first = await plaza.mailbox.token("ada@example.org", "new password", 1)
-    second = await plaza.mailbox.token("ada@example.org", "new password", 2)
+    first = await site.mailbox.token("ada@example.org", "new password", 1)
+    second = await site.mailbox.token("ada@example.org", "new password", 2)
     assert (await reset(door, second)).status == 204
     (await reset(door, first)).refused(400, "invalid_one_time_token")
 
@@ -124,124 +124,124 @@ async def test_a_token_nobody_was_sent_opens_nothing(door: Door, ada: Person, to
     (await verify(door, token)).refused(400, "invalid_one_time_token")
 
 
-async def test_what_is_stored_is_no_token(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_what_is_stored_is_no_token(site: Site, door: Door, ada: Person) -> None:
     await forget(door)
-    token = await plaza.mailbox.token("ada@example.org", "new password")
-    rows = await plaza.social.mongo.many("one_time_tokens", {"purpose": "password"})
+    token = await site.mailbox.token("ada@example.org", "new password")
+    rows = await site.social.mongo.many("one_time_tokens", {"purpose": "password"})
     assert len(rows) == 1
     assert token not in str(rows)
     (await reset(door, rows[0]["_id"])).refused(400, "invalid_one_time_token")
 
 
-async def test_a_token_is_good_for_its_purpose_only(plaza: Plaza, door: Door, ada: Person) -> None:
-    proof = await plaza.mailbox.token("ada@example.org", "Confirm")
+async def test_a_token_is_good_for_its_purpose_only(site: Site, door: Door, ada: Person) -> None:
+    proof = await site.mailbox.token("ada@example.org", "Confirm")
     (await reset(door, proof)).refused(400, "invalid_one_time_token")
     await forget(door)
-    (await verify(door, await plaza.mailbox.token("ada@example.org", "new password"))).refused(
+    (await verify(door, await site.mailbox.token("ada@example.org", "new password"))).refused(
         400, "invalid_one_time_token"
     )
 
 
 @pytest.mark.parametrize(("purpose", "hours"), [(mailed_tokens.Purpose.PASSWORD, 1), (mailed_tokens.Purpose.EMAIL, 24)])
 async def test_a_token_is_over_in_time(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, purpose: mailed_tokens.Purpose, hours: int
+    site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, purpose: mailed_tokens.Purpose, hours: int
 ) -> None:
     minted = clock.now() - timedelta(hours=hours)
     for late_s, works in ((-5, True), (5, False)):
         with monkeypatch.context() as then:
             at = minted - timedelta(seconds=late_s)
             then.setattr("social.accounts.mailed_tokens.clock.now", lambda at=at: at)
-            token = await mailed_tokens.mint(plaza.social.mongo, purpose, ada.id, ada.email)
+            token = await mailed_tokens.mint(site.social.mongo, purpose, ada.id, ada.email)
         assert token
         if works:
-            await mailed_tokens.look(plaza.social.mongo, purpose, token)
+            await mailed_tokens.look(site.social.mongo, purpose, token)
         else:
             spent = reset(door, token) if purpose == "password" else verify(door, token)
             (await spent).refused(400, "invalid_one_time_token")
 
 
-async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(site: Site, door: Door, ada: Person) -> None:
     """The same answer, and by construction the same work: whose address it is, the API never asks."""
     for email in ("nobody@example.org", "ada@example.org"):
         answer = await door.ask("POST", "/v1/auth/password-reset/request", {"email": email})
         assert (answer.status, answer.raw) == (204, b"")
-    await plaza.mailbox.mail("ada@example.org", "new password")
-    assert plaza.mailbox.mails("nobody@example.org") == []
+    await site.mailbox.mail("ada@example.org", "new password")
+    assert site.mailbox.mails("nobody@example.org") == []
 
 
-async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(site: Site, door: Door, ada: Person) -> None:
     for _ in range(mailed_tokens.MOST_AN_HOUR + 3):
         await forget(door)
     bob = await door.register("bob")
-    await plaza.mailbox.mail(bob.email, "Confirm")  # sent after all that was asked for before
-    sent = [mail for mail in plaza.mailbox.mails("ada@example.org") if "new password" in mail["Subject"]]
+    await site.mailbox.mail(bob.email, "Confirm")  # sent after all that was asked for before
+    sent = [mail for mail in site.mailbox.mails("ada@example.org") if "new password" in mail["Subject"]]
     assert len(sent) <= mailed_tokens.MOST_AN_HOUR
 
 
 # ---- proving an address
 
 
-async def test_an_address_is_proven_by_the_mail_to_it(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_an_address_is_proven_by_the_mail_to_it(site: Site, door: Door, ada: Person) -> None:
     assert (await ada.me()).email_verified is False
-    token = await plaza.mailbox.token("ada@example.org", "Confirm")
+    token = await site.mailbox.token("ada@example.org", "Confirm")
     assert (await verify(door, token)).status == 204
     assert (await ada.me()).email_verified is True
     (await verify(door, token)).refused(400, "invalid_one_time_token")
 
 
-async def test_the_mail_is_sent_again_until_it_was_answered(plaza: Plaza, door: Door, ada: Person) -> None:
-    first = await plaza.mailbox.token("ada@example.org", "Confirm")
+async def test_the_mail_is_sent_again_until_it_was_answered(site: Site, door: Door, ada: Person) -> None:
+    first = await site.mailbox.token("ada@example.org", "Confirm")
     assert (await ada.ask("POST", "/v1/auth/verify-email/request")).status == 204
-    await plaza.mailbox.token("ada@example.org", "Confirm", 2)
+    await site.mailbox.token("ada@example.org", "Confirm", 2)
     assert (await verify(door, first)).status == 204
     assert (await ada.ask("POST", "/v1/auth/verify-email/request")).status == 204
     await forget(door)
-    await plaza.mailbox.mail("ada@example.org", "new password")
-    assert len([mail for mail in plaza.mailbox.mails("ada@example.org") if "Confirm" in mail["Subject"]]) == 2
+    await site.mailbox.mail("ada@example.org", "new password")
+    assert len([mail for mail in site.mailbox.mails("ada@example.org") if "Confirm" in mail["Subject"]]) == 2
 
 
-async def test_a_new_address_counts_once_it_is_proven(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_new_address_counts_once_it_is_proven(site: Site, door: Door, ada: Person) -> None:
     ask = {"password": PASSWORD, "email": "Ada@New.example"}
     assert (await ada.ask("PUT", "/v1/auth/email", ask)).status == 204
-    token = await plaza.mailbox.token("ada@new.example", "Confirm")
+    token = await site.mailbox.token("ada@new.example", "Confirm")
     assert (await ada.me()).email == "ada@example.org"
     await forget(door)
-    old = await plaza.mailbox.token("ada@example.org", "new password")
+    old = await site.mailbox.token("ada@example.org", "new password")
     assert (await verify(door, token)).status == 204
     me = await ada.me()
     assert (me.email, me.email_verified) == ("ada@new.example", True)
-    await plaza.mailbox.mail("ada@example.org", "address was changed")
+    await site.mailbox.mail("ada@example.org", "address was changed")
     (await reset(door, old)).refused(400, "invalid_one_time_token")  # whoever reads the old mailbox is out
     (await log_in(door, name="ada@example.org")).refused(401, "invalid_credentials")
     (await log_in(door, name="ada@new.example")).ok(Tokens)
 
 
-async def test_changing_an_address_takes_the_password(plaza: Plaza, ada: Person) -> None:
+async def test_changing_an_address_takes_the_password(site: Site, ada: Person) -> None:
     ask = {"password": "not the password", "email": "ada@new.example"}
     (await ada.ask("PUT", "/v1/auth/email", ask)).refused(403, "wrong_password")
-    assert await plaza.social.mongo.count("one_time_tokens", {"email": "ada@new.example"}, limit=1) == 0
+    assert await site.social.mongo.count("one_time_tokens", {"email": "ada@new.example"}, limit=1) == 0
 
 
-async def test_an_address_that_was_taken_meanwhile_stays_taken(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_an_address_that_was_taken_meanwhile_stays_taken(site: Site, door: Door, ada: Person) -> None:
     await ada.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "eve@example.org"})
-    token = await plaza.mailbox.token("eve@example.org", "Confirm")
+    token = await site.mailbox.token("eve@example.org", "Confirm")
     await door.register("eve")
     (await verify(door, token)).refused(409, "email_taken")
     assert (await ada.me()).email == "ada@example.org"
 
 
 async def test_a_recovered_account_is_not_lost_again_to_what_a_thief_had_asked_for(
-    plaza: Plaza, door: Door, ada: Person
+    site: Site, door: Door, ada: Person
 ) -> None:
     await ada.ask("PUT", "/v1/auth/email", {"password": PASSWORD, "email": "thief@example.org"})
-    thief = await plaza.mailbox.token("thief@example.org", "Confirm")
+    thief = await site.mailbox.token("thief@example.org", "Confirm")
     await forget(door)
-    assert (await reset(door, await plaza.mailbox.token("ada@example.org", "new password"))).status == 204
+    assert (await reset(door, await site.mailbox.token("ada@example.org", "new password"))).status == 204
     (await verify(door, thief)).refused(400, "invalid_one_time_token")
 
 
 async def test_a_password_that_is_changed_while_a_thief_asks_for_another_address_stops_them(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confirm = auth.confirm_password
 
@@ -257,13 +257,13 @@ async def test_a_password_that_is_changed_while_a_thief_asks_for_another_address
 
 
 async def test_a_token_that_is_made_just_after_a_password_was_changed_is_as_void_as_one_made_before(
-    plaza: Plaza, door: Door, ada: Person
+    site: Site, door: Door, ada: Person
 ) -> None:
     """The mailer read the account before the change, and made the token after it."""
     asked_at = clock.now()
     assert (await change_password(ada, PASSWORD, NEW)).status == 204
     thief = await mailed_tokens.mint(
-        plaza.social.mongo, mailed_tokens.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
+        site.social.mongo, mailed_tokens.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
     )
     assert thief
     (await verify(door, thief)).refused(400, "invalid_one_time_token")

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 from support.veiled import LISTS, scene
 
 from social.contracts.codec import encode
@@ -25,8 +25,8 @@ async def asked(reader: Person, path: str, cursor: str) -> Any:
     return await reader.ask("GET", f"{path}&cursor={cursor}".replace("?&", "?"))
 
 
-async def test_a_cursor_is_of_one_list_and_of_one_reader(plaza: Plaza, eve: Person) -> None:
-    made = await scene(plaza, "vhv")
+async def test_a_cursor_is_of_one_list_and_of_one_reader(site: Site, eve: Person) -> None:
+    made = await scene(site, "vhv")
     given = await cursors(made.reader, [made.path(of) for of in LISTS])
     given |= await cursors(made.reader, ["/v1/search?q=quark%20%23quark", "/v1/users?q=ze", "/v1/auth/sessions?"])
     assert all(given.values())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import lifecycle
 from social.contracts.people import People
@@ -134,7 +134,7 @@ async def test_a_block_ends_a_request_and_what_was_told_of_it(ada: Person, bob: 
     assert not (await bob.profile(ada)).relationship.requested
 
 
-async def test_whom_one_asked_is_listed_until_the_answer(door: Door, plaza: Plaza, ada: Person, bob: Person) -> None:
+async def test_whom_one_asked_is_listed_until_the_answer(door: Door, site: Site, ada: Person, bob: Person) -> None:
     others = [await door.register(f"private{n}") for n in range(3)]
     for each in others:
         await each.edit(private=True)
@@ -150,11 +150,11 @@ async def test_whom_one_asked_is_listed_until_the_answer(door: Door, plaza: Plaz
     await others[1].refuse(bob)
     await others[2].block(bob)
     assert await bob.names(path) == ["ada"]
-    await lifecycle.suspend(plaza.social.mongo, "ada", None)
-    await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
+    await lifecycle.suspend(site.social.mongo, "ada", None)
+    await site.social.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == []
-    await lifecycle.lift(plaza.social.mongo, "ada")
-    await plaza.social.forget_cards(users.card_keys(ada.id, "ada"))
+    await lifecycle.lift(site.social.mongo, "ada")
+    await site.social.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == ["ada"]
     await bob.unfollow(ada)
     assert await bob.names(path) == []

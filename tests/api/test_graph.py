@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 STEPS = 40
 ACTS = [
@@ -39,19 +39,19 @@ async def wander(person: Person, others: list[Person], chance: random.Random) ->
     return muted
 
 
-async def kept(plaza: Plaza) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, dict[str, Any]]]:
-    edges = {(each["from"], each["to"]): each for each in await plaza.social.mongo.many("edges", {})}
-    return edges, {each["_id"]: each for each in await plaza.social.mongo.many("users", {})}
+async def kept(site: Site) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, dict[str, Any]]]:
+    edges = {(each["from"], each["to"]): each for each in await site.social.mongo.many("edges", {})}
+    return edges, {each["_id"]: each for each in await site.social.mongo.many("users", {})}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, plaza: Plaza, seed: int) -> None:
+async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, site: Site, seed: int) -> None:
     people = [await door.register(f"walker{n}") for n in range(3)]
     chance = random.Random(seed)
     walks = (wander(each, [other for other in people if other is not each], chance) for each in people)
     muted = set.union(*await asyncio.gather(*walks))  # who asked to follow then was not told of, and is not later
 
-    edges, _ = await kept(plaza)
+    edges, _ = await kept(site)
     for (one, other), edge in edges.items():
         back = edges.get((other, one), {})
         assert ("blocks_at" in edge) == ("blocked_at" in back)
@@ -60,14 +60,14 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, p
         assert edge.get("hides", False) == bool(edge.keys() & {"blocks_at", "blocked_at", "mutes_at"})
 
     async def counted() -> None:
-        edges, users = await kept(plaza)
+        edges, users = await kept(site)
         follows = [pair for pair, edge in edges.items() if "follows_at" in edge]
         for user_id, user in users.items():
             assert user["following"] == sum(one == user_id for one, _ in follows)
             assert user["followers"] == sum(other == user_id for _, other in follows)
         waiting = {pair for pair, edge in edges.items() if "requested_at" in edge}
         assert all(users[other]["private"] for _, other in waiting)
-        told = await plaza.social.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
+        told = await site.social.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
         named = {(actor, each["recipient"]) for each in told for actor in each["actors"]}
         assert waiting - muted <= named <= waiting
 

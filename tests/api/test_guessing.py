@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.people import PASSWORD, Answer, Door, Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from social.contracts.people import Tokens
 from social.infra.redis.delays import FREE
@@ -68,10 +68,10 @@ async def test_a_name_that_looks_like_an_id_has_nothing_to_do_with_it(door: Door
     (await ada.ask("POST", "/v1/auth/password", ask)).refused(429, "rate_limited")
 
 
-async def test_who_recovers_a_password_does_not_wait(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_who_recovers_a_password_does_not_wait(site: Site, door: Door, ada: Person) -> None:
     (await until_it_waits(door, "ada")).refused(429, "rate_limited")
     await door.ask("POST", "/v1/auth/password-reset/request", {"email": "ada@example.org"})
-    token = await plaza.mailbox.token("ada@example.org", "new password")
+    token = await site.mailbox.token("ada@example.org", "new password")
     assert (await door.ask("POST", "/v1/auth/password-reset", {"token": token, "password": "new words"})).status == 204
     (await guess(door, "ada", "new words")).ok(Tokens)
 
@@ -95,10 +95,10 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it reads and hashes, one after another, and every word and header of the answer."""
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        await plaza.door.register("ada")
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        await site.door.register("ada")
         done: list[Any] = []
-        find, hashing = plaza.social.mongo.one, plaza.keys.passwords._run
+        find, hashing = site.social.mongo.one, site.keys.passwords._run
 
         async def one(collection: str, where: Any, fields: Any = None) -> Any:
             done.append((collection, fields))
@@ -109,13 +109,13 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
             return await hashing(work, *words)
 
         with monkeypatch.context() as watching:
-            watching.setattr("social.infra.security.passwords._nobody", await plaza.keys.passwords.hash("x"))
-            watching.setattr(plaza.social.mongo, "one", one)
-            watching.setattr(plaza.keys.passwords, "_run", run)
+            watching.setattr("social.infra.security.passwords._nobody", await site.keys.passwords.hash("x"))
+            watching.setattr(site.social.mongo, "one", one)
+            watching.setattr(site.keys.passwords, "_run", run)
             alike = []
             for name in ("ada", "nobody", "ada@example.org", "nobody@example.org"):
                 done.clear()
-                answer = await guess(plaza.door, name)
+                answer = await guess(site.door, name)
                 answer.refused(401, "invalid_credentials")
                 said = {key: value for key, value in answer.body.items() if key != "request_id"}
                 alike.append((list(done), said, set(answer.headers)))
@@ -127,8 +127,8 @@ async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One write, whoever it is for; nothing is looked up, so there is nothing to tell them apart by."""
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        await plaza.door.register("ada")
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        await site.door.register("ada")
         looked: list[str] = []
 
         async def one(_self: object, collection: str, *_: Any) -> Any:
@@ -138,9 +138,9 @@ async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
             monkeypatch.setattr(what, "one", one)
         left = []
         for name in ("ada", "nobody"):
-            before = {row["_id"] for row in await plaza.social.mongo.many("outbox", {})}
-            answer = await plaza.door.ask("POST", "/v1/auth/password-reset/request", {"email": f"{name}@example.org"})
-            rows = [row for row in await plaza.social.mongo.many("outbox", {}) if row["_id"] not in before]
+            before = {row["_id"] for row in await site.social.mongo.many("outbox", {})}
+            answer = await site.door.ask("POST", "/v1/auth/password-reset/request", {"email": f"{name}@example.org"})
+            rows = [row for row in await site.social.mongo.many("outbox", {}) if row["_id"] not in before]
             left.append((answer.status, answer.raw, set(answer.headers), [(row["type"], set(row)) for row in rows]))
         assert looked == []
         assert left[0] == left[1]

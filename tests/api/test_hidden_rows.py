@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.people import Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.veiled import LISTS, Scene, scene
 
 from social.feeds import timelines
@@ -23,7 +23,7 @@ NOTHING_SHOWN = "hhh"
 
 
 @pytest.fixture
-async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose workers do nothing."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
@@ -63,7 +63,7 @@ async def readings(made: Scene, limits: tuple[int, ...]) -> dict[tuple[str, int]
 
 @pytest.mark.parametrize(("pattern", "limits"), [(MIXED, (1, 4)), (NOTHING_SHOWN, (1, 20))])
 async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_shown(
-    quiet: Plaza, pattern: str, limits: tuple[int, ...]
+    quiet: Site, pattern: str, limits: tuple[int, ...]
 ) -> None:
     made = await scene(quiet, pattern)
     veiled = await readings(made, limits)
@@ -77,7 +77,7 @@ async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_sho
 
 
 @pytest.mark.parametrize("kept", ["nothing", "the newest lines"])
-async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Plaza, kept: str) -> None:
+async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Site, kept: str) -> None:
     made = await scene(quiet, MIXED)
     lines = sorted(row["place"] for row in made.rows["feed_entries"])
     floor = timelines.NOTHING if kept == "nothing" else lines[len(lines) // 2]
@@ -92,7 +92,7 @@ async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Plaz
     assert len(told[0][0]) > 4
 
 
-async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Plaza) -> None:
+async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Site) -> None:
     made = await scene(quiet, NOTHING_SHOWN)
     for hidden, nowhere in (
         ("/v1/search?q=quark", "/v1/search?q=gluon"),
@@ -106,7 +106,7 @@ async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Pla
         assert "Link" not in first.told[0][1]
 
 
-async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Plaza) -> None:
+async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Site) -> None:
     """An answer takes a whole number of grains; the look at a page of hidden rows fits into the first."""
     made = await scene(quiet, NOTHING_SHOWN)
     took: dict[str, list[float]] = {"quark": [], "gluon": []}
@@ -119,7 +119,7 @@ async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Pl
 
 
 async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One author's rows are left out by the store; of many people's, each look takes more than the one before."""
     made = await scene(quiet, "vh")

@@ -206,23 +206,23 @@ async def test_what_was_refused_is_not_listened_to_for_long(door: Door) -> None:
     ],
     ids=["silent", "half a head", "idle", "half a second head", "half a body"],
 )
-async def test_who_says_nothing_or_half_is_cut(plaza: Any, monkeypatch: pytest.MonkeyPatch, said: list[bytes]) -> None:
-    from support.plaza import serving
+async def test_who_says_nothing_or_half_is_cut(site: Any, monkeypatch: pytest.MonkeyPatch, said: list[bytes]) -> None:
+    from support.site import serving
 
     assert process.PATIENCE_S <= 15
     monkeypatch.setattr(process, "PATIENCE_S", 0.4)
     monkeypatch.setattr(http, "BODY_S", 0.4)
-    async with serving(plaza.social, plaza.keys) as door:
+    async with serving(site.social, site.keys) as door:
         reader, writer = await raw(door, *said)
         assert await closed_in_s(reader) < 3
         writer.close()
 
 
-async def test_half_a_request_that_drips_is_cut(plaza: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from support.plaza import serving
+async def test_half_a_request_that_drips_is_cut(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from support.site import serving
 
     monkeypatch.setattr(process, "PATIENCE_S", 0.6)
-    async with serving(plaza.social, plaza.keys) as door:
+    async with serving(site.social, site.keys) as door:
         reader, writer = await raw(door, b"GET /livez HTTP/1.1\r\nX-Long: ")
 
         async def drip() -> None:

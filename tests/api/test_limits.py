@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from support.people import Answer, Door, Person
-from support.plaza import Plaza, serving
+from support.site import Site, serving
 
 from api.app import ALL
 from api.settings import RestSettings
@@ -22,15 +22,15 @@ def limits(answer: Answer) -> dict[str, tuple[int, int]]:
     return {policy: (int(left), int(whole)) for policy, left, whole in said}
 
 
-def another(plaza: Plaza, **settings: str) -> AbstractAsyncContextManager[Door]:
+def another(site: Site, **settings: str) -> AbstractAsyncContextManager[Door]:
     """Another API over the same servers, with limits of its own."""
-    return serving(plaza.social, plaza.keys, **settings)
+    return serving(site.social, site.keys, **settings)
 
 
 @asynccontextmanager
-async def behind(plaza: Plaza, **settings: str) -> AsyncIterator[Door]:
+async def behind(site: Site, **settings: str) -> AsyncIterator[Door]:
     """The same behind a proxy."""
-    async with another(plaza, trusted_proxies="127.0.0.0/8", **settings) as door:
+    async with another(site, trusted_proxies="127.0.0.0/8", **settings) as door:
         yield door
 
 
@@ -38,8 +38,8 @@ def at(door: Door, person: Person) -> Person:
     return Person(door, person.tokens)
 
 
-async def test_everybody_is_told_what_is_left(plaza: Plaza, ada: Person) -> None:
-    async with another(plaza, rate_user="10/60") as door:
+async def test_everybody_is_told_what_is_left(site: Site, ada: Person) -> None:
+    async with another(site, rate_user="10/60") as door:
         first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]
         assert first.headers["RateLimit-Policy"] == '"user";q=10;w=60'
         assert limits(first) == {"user": (9, 6)}
@@ -50,8 +50,8 @@ async def test_everybody_is_told_what_is_left(plaza: Plaza, ada: Person) -> None
         assert limits(wrong)["user"][0] == 6
 
 
-async def test_a_person_over_their_limit_is_refused_and_nobody_else(plaza: Plaza, ada: Person, bob: Person) -> None:
-    async with another(plaza, rate_user="5/3600") as door:
+async def test_a_person_over_their_limit_is_refused_and_nobody_else(site: Site, ada: Person, bob: Person) -> None:
+    async with another(site, rate_user="5/3600") as door:
         answers = [await at(door, ada).ask("POST", "/v1/posts", {"text": "spam"}) for _ in range(8)]
         assert [each.status for each in answers] == [201] * 5 + [429] * 3
         for each in answers[5:]:
@@ -64,16 +64,16 @@ async def test_a_person_over_their_limit_is_refused_and_nobody_else(plaza: Plaza
     assert len((await ada.posts(ada)).items) == 5, "what is refused is not done"
 
 
-async def test_processes_count_together(plaza: Plaza, ada: Person) -> None:
-    async with another(plaza, rate_login="6/3600") as one, another(plaza, rate_login="6/3600") as two:
+async def test_processes_count_together(site: Site, ada: Person) -> None:
+    async with another(site, rate_login="6/3600") as one, another(site, rate_login="6/3600") as two:
         doors = [one, two] * 8
         answers = await asyncio.gather(*(door.ask("POST", "/v1/auth/login", LOGIN) for door in doors))
         assert sorted(each.status for each in answers) == [401] * 6 + [429] * 10
 
 
 @pytest.mark.parametrize("policy", ["login", "register"])
-async def test_signing_in_and_up_is_limited_by_address(plaza: Plaza, policy: str) -> None:
-    async with behind(plaza, **{f"rate_{policy}": "3/3600"}) as door:
+async def test_signing_in_and_up_is_limited_by_address(site: Site, policy: str) -> None:
+    async with behind(site, **{f"rate_{policy}": "3/3600"}) as door:
 
         async def once(address: str, n: int) -> Answer:
             body = LOGIN if policy == "login" else {"username": f"u{n}", "email": f"{n}", "password": "long enough"}
@@ -87,8 +87,8 @@ async def test_signing_in_and_up_is_limited_by_address(plaza: Plaza, policy: str
         assert [(await once(f"2001:db8::{n}", n)).status == 429 for n in range(4)] == [False] * 3 + [True]
 
 
-async def test_without_a_proxy_that_is_trusted_the_word_of_a_client_is_nothing(plaza: Plaza) -> None:
-    async with another(plaza, rate_login="3/3600") as door:
+async def test_without_a_proxy_that_is_trusted_the_word_of_a_client_is_nothing(site: Site) -> None:
+    async with another(site, rate_login="3/3600") as door:
         answers = [
             await door.ask("POST", "/v1/auth/login", LOGIN, headers={"X-Forwarded-For": f"203.0.113.{n}"})
             for n in range(5)
@@ -96,15 +96,15 @@ async def test_without_a_proxy_that_is_trusted_the_word_of_a_client_is_nothing(p
         assert [each.status for each in answers] == [401] * 3 + [429] * 2
 
 
-async def test_who_guesses_tokens_is_counted_by_address(plaza: Plaza, ada: Person) -> None:
-    async with another(plaza, rate_ip="4/3600") as door:
+async def test_who_guesses_tokens_is_counted_by_address(site: Site, ada: Person) -> None:
+    async with another(site, rate_ip="4/3600") as door:
         answers = [await door.ask("GET", "/v1/users/me", token=f"guess{n}") for n in range(6)]
         assert [each.status for each in answers] == [401] * 4 + [429] * 2
         assert (await at(door, ada).ask("GET", "/v1/users/me")).status == 200, "a person shared an address' quota"
 
 
-async def test_every_route_counts(plaza: Plaza, ada: Person) -> None:
-    async with another(plaza) as door:
+async def test_every_route_counts(site: Site, ada: Person) -> None:
+    async with another(site) as door:
         for service in ALL:
             for route in service.routes:
                 if route.name == "logout_all":

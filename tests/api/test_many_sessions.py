@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from support.eventually import eventually
 from support.people import PASSWORD, Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import session_ends
 from social.contracts.auth import Sessions
@@ -41,9 +41,9 @@ async def me(door: Door, tokens: Tokens) -> int:
 
 @pytest.mark.parametrize(("end", "many"), [("logout-all", MANY), ("password", 500), ("delete", 500)])
 async def test_thousands_of_sessions_end_at_once_and_their_rows_follow(
-    plaza: Plaza, door: Door, ada: Person, bob: Person, end: str, many: int
+    site: Site, door: Door, ada: Person, bob: Person, end: str, many: int
 ) -> None:
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     phone = await log_in(door)
     await hoard(mongo, ada.id, many)
     asks = {
@@ -61,7 +61,7 @@ async def test_thousands_of_sessions_end_at_once_and_their_rows_follow(
     assert await me(door, ada.tokens) == (200 if end == "password" else 401)
     fresh = Revocations(mongo)
     await fresh.poll()
-    verify = plaza.keys.verifier.verify
+    verify = site.keys.verifier.verify
     assert fresh.reason(verify(phone.access_token)), "a process that starts knows it too"
     assert (fresh.reason(verify(ada.tokens.access_token)) is None) == (end == "password")
     if end == "delete":  # what it left is taken out by the workers
@@ -77,24 +77,24 @@ async def _none_open(mongo: Mongo, user_id: str) -> None:
     assert await open_rows(mongo, user_id) == 0
 
 
-async def test_beyond_a_hundred_sessions_the_oldest_ends(plaza: Plaza, door: Door, ada: Person) -> None:
-    await hoard(plaza.social.mongo, ada.id, session_ends.MOST_LIVING - 1)
+async def test_beyond_a_hundred_sessions_the_oldest_ends(site: Site, door: Door, ada: Person) -> None:
+    await hoard(site.social.mongo, ada.id, session_ends.MOST_LIVING - 1)
     assert await me(door, ada.tokens) == 200, "the hundredth"
     phone = await log_in(door)
     assert await me(door, ada.tokens) == 401
     assert await me(door, phone) == 200
-    assert await open_rows(plaza.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
     await asyncio.gather(*(log_in(door) for _ in range(5)))
-    assert await open_rows(plaza.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
 
 
 async def test_what_an_earlier_release_left_open_is_brought_down_to_a_hundred(
-    plaza: Plaza, door: Door, ada: Person
+    site: Site, door: Door, ada: Person
 ) -> None:
-    await hoard(plaza.social.mongo, ada.id, 500)
+    await hoard(site.social.mongo, ada.id, 500)
     for _ in range(3):
         await log_in(door)
-    assert await open_rows(plaza.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
 
 
 async def test_a_session_that_was_kept_once_ends_with_the_next_end_of_all(door: Door, ada: Person) -> None:
@@ -110,7 +110,7 @@ async def test_a_session_that_was_kept_once_ends_with_the_next_end_of_all(door: 
     assert [await me(door, ada.tokens), await me(door, phone)] == [401, 200]
 
 
-async def test_a_login_beside_the_end_of_all_sessions_is_let_in(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_login_beside_the_end_of_all_sessions_is_let_in(site: Site, door: Door, ada: Person) -> None:
     """It opened while all others ended: it comes after that, and is not refused for it."""
     logins = [log_in(door) for _ in range(4)]
     *tokens, _ = await asyncio.gather(*logins, ada.ask("POST", "/v1/auth/logout-all"))

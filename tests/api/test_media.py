@@ -10,7 +10,7 @@ from support.eventually import eventually
 from support.moto import Moto
 from support.people import Door, Person
 from support.pictures import form, gif, kept, noise, opened, picture, saved, upload, uploaded
-from support.plaza import Plaza, serving, system
+from support.site import Site, serving, system
 
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
@@ -19,9 +19,9 @@ from social.infra.files.blobs import Folder, blobs
 from social.posts import media, media_urls, publishing
 
 
-async def attach(plaza: Plaza, ref: MediaRef, post: Post, by: Person) -> None:
+async def attach(site: Site, ref: MediaRef, post: Post, by: Person) -> None:
     """Have a post show a picture."""
-    await plaza.social.commit(media.attach, [ref.id], post.id, by=by.id)
+    await site.social.commit(media.attach, [ref.id], post.id, by=by.id)
 
 
 async def seen(door: Door, url: str, **more: Any) -> Image.Image:
@@ -63,7 +63,7 @@ async def test_the_content_decides_and_neither_the_name_nor_the_declared_kind(ad
     assert (await ada.ask("POST", "/v1/media", data=file)).ok(MediaRef, 201).mime == "image/jpeg"
 
 
-async def test_of_what_a_camera_knew_nothing_is_kept(plaza: Plaza, ada: Person) -> None:
+async def test_of_what_a_camera_knew_nothing_is_kept(site: Site, ada: Person) -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x9286] = "Spy Cameras", "Model 7", "at home"
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 18.0)})
@@ -73,7 +73,7 @@ async def test_of_what_a_camera_knew_nothing_is_kept(plaza: Plaza, ada: Person) 
         before = opened(file)
         assert before.getexif().get_ifd(0x8825)
         await uploaded(ada, file)
-    files = [path.read_bytes() for path in kept(plaza.pictures)]
+    files = [path.read_bytes() for path in kept(site.pictures)]
     assert len(files) == 6
     for content in files:
         after = opened(content)
@@ -183,9 +183,9 @@ async def test_a_picture_of_no_post_is_its_owners_alone(ada: Person, bob: Person
         (await bob.ask(method, f"/v1/media/{ref.id}", body)).refused(404, "not_found")
 
 
-async def test_who_may_see_the_post_may_see_the_picture(plaza: Plaza, ada: Person, bob: Person, eve: Person) -> None:
+async def test_who_may_see_the_post_may_see_the_picture(site: Site, ada: Person, bob: Person, eve: Person) -> None:
     ref, post = await uploaded(ada), await ada.publish("look")
-    await attach(plaza, ref, post, ada)
+    await attach(site, ref, post, ada)
     path = f"/v1/media/{ref.id}"
     answer = await bob.ask("GET", path)
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "private, no-cache")
@@ -196,25 +196,25 @@ async def test_who_may_see_the_post_may_see_the_picture(plaza: Plaza, ada: Perso
     (await eve.ask("GET", path)).refused(404, "not_found")
     await bob.follow(ada)
     await ada.edit(private=True)
-    carol = await plaza.door.register("carol")
+    carol = await site.door.register("carol")
     assert (await bob.ask("GET", path)).status == 200
     (await carol.ask("GET", path)).refused(404, "not_found")
 
 
 @pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_post_takes_its_picture_along_at_once_and_its_bytes_soon(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.posts.orphans.SETTLES", timedelta(seconds=0))
     ref, post = await uploaded(ada), await ada.publish("look")
-    await attach(plaza, ref, post, ada)
+    await attach(site, ref, post, ada)
     assert (await ada.ask("GET", ref.url, token=None)).status == 200
     await ada.delete(post)
     (await ada.ask("GET", ref.url, token=None)).refused(404, "not_found")
     (await ada.ask("GET", f"/v1/media/{ref.id}")).refused(404, "not_found")
 
     async def swept() -> None:
-        assert kept(plaza.pictures) == []
+        assert kept(site.pictures) == []
 
     await eventually(swept, timeout_s=15)
 
@@ -256,7 +256,7 @@ async def test_a_url_stays_the_same_for_a_while_so_that_caches_work(
     assert urls[0] == urls[1] != urls[2]
 
 
-async def test_shared_caches_keep_only_what_everybody_may_see(plaza: Plaza, ada: Person) -> None:
+async def test_shared_caches_keep_only_what_everybody_may_see(site: Site, ada: Person) -> None:
     ref, post = await uploaded(ada), await ada.publish("look")
 
     async def cached() -> tuple[str, int]:
@@ -266,7 +266,7 @@ async def test_shared_caches_keep_only_what_everybody_may_see(plaza: Plaza, ada:
     who, age = await cached()
     assert who == "private"
     assert 0 < age <= 300
-    await attach(plaza, ref, post, ada)
+    await attach(site, ref, post, ada)
     assert (await cached())[0] == "public"
     await ada.edit(private=True)
     assert (await cached())[0] == "private"
@@ -282,29 +282,29 @@ async def test_what_a_picture_shows_can_be_said_and_changed_by_its_owner(ada: Pe
     assert (await upload(ada, picture(), "x\0")).wrong_fields() == {"/alt": "string_pattern_mismatch"}
 
 
-async def test_a_picture_of_no_post_can_be_given_up_and_one_of_a_post_cannot(plaza: Plaza, ada: Person) -> None:
+async def test_a_picture_of_no_post_can_be_given_up_and_one_of_a_post_cannot(site: Site, ada: Person) -> None:
     ref, post = await uploaded(ada), await ada.publish("look")
     assert (await ada.ask("DELETE", f"/v1/media/{ref.id}")).status == 204
     (await ada.ask("GET", f"/v1/media/{ref.id}")).refused(404, "not_found")
     (await ada.ask("DELETE", f"/v1/media/{ref.id}")).refused(404, "not_found")
     ref = await uploaded(ada)
-    await attach(plaza, ref, post, ada)
+    await attach(site, ref, post, ada)
     (await ada.ask("DELETE", f"/v1/media/{ref.id}")).refused(409, "media_in_use")
 
 
-async def test_a_retry_stores_nothing_twice(plaza: Plaza, ada: Person) -> None:
+async def test_a_retry_stores_nothing_twice(site: Site, ada: Person) -> None:
     file = picture("JPEG")
     first = await upload(ada, file, "x", key="k1")
     again = await upload(ada, file, "x", key="k1")
     assert (again.status, again.raw) == (201, first.raw)
-    assert len(kept(plaza.pictures)) == 2
+    assert len(kept(site.pictures)) == 2
     for other, alt in ((picture("PNG"), "x"), (file, "y")):
         (await upload(ada, other, alt, key="k1")).refused(422, "idempotency_mismatch")
-    assert len(kept(plaza.pictures)) == 2
+    assert len(kept(site.pictures)) == 2
 
 
 async def test_a_retry_finishes_what_a_store_that_was_away_interrupted(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = picture("JPEG")
     with monkeypatch.context() as patched:
@@ -314,24 +314,24 @@ async def test_a_retry_finishes_what_a_store_that_was_away_interrupted(
 
         patched.setattr(Folder, "_put", full)
         (await upload(ada, file, key="k1")).refused(503, "unavailable")
-    assert kept(plaza.pictures) == []
+    assert kept(site.pictures) == []
     ref = (await upload(ada, file, key="k1")).ok(MediaRef, 201)
     assert (await ada.ask("GET", f"/v1/media/{ref.id}")).status == 200
-    assert len(kept(plaza.pictures)) == 2
+    assert len(kept(site.pictures)) == 2
 
 
 async def test_only_ones_own_unused_pictures_can_be_attached_and_each_once(
-    plaza: Plaza, ada: Person, bob: Person
+    site: Site, ada: Person, bob: Person
 ) -> None:
     mine, theirs, post = await uploaded(ada), await uploaded(bob), await ada.publish("look")
 
     async def refused(*ids: str) -> set[str]:
         with pytest.raises(media.ValidationFailed) as wrong:
-            await plaza.social.commit(media.attach, list(ids), post.id, by=ada.id)
+            await site.social.commit(media.attach, list(ids), post.id, by=ada.id)
         return {each.pointer for each in wrong.value.errors or []}
 
     async def attached(*ids: str) -> set[str]:
-        found = await plaza.social.mongo.get_many("media", ids)
+        found = await site.social.mongo.get_many("media", ids)
         return {row["_id"] for row in found.values() if row["state"] == "attached"}
 
     assert await refused(mine.id, theirs.id) == {"/media/1"}
@@ -339,12 +339,12 @@ async def test_only_ones_own_unused_pictures_can_be_attached_and_each_once(
     more = [(await uploaded(ada)).id for _ in range(4)]
     assert await refused(mine.id, *more) == {"/media"}
     assert await attached(mine.id) == set()
-    await plaza.social.commit(media.attach, [more[0], mine.id], post.id, by=ada.id)
+    await site.social.commit(media.attach, [more[0], mine.id], post.id, by=ada.id)
     assert await attached(mine.id, more[0], theirs.id) == {mine.id, more[0]}
     assert await refused(mine.id) == {"/media/0"}
 
 
-async def test_a_post_shows_its_pictures_wherever_it_is_shown(plaza: Plaza, ada: Person, bob: Person) -> None:
+async def test_a_post_shows_its_pictures_wherever_it_is_shown(site: Site, ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     refs = [await uploaded(ada, alt=alt) for alt in ("one", "two", "three", "four")]
     ids = [ref.id for ref in reversed(refs)]
@@ -357,13 +357,13 @@ async def test_a_post_shows_its_pictures_wherever_it_is_shown(plaza: Plaza, ada:
         assert found is not None
         return found
 
-    pushed = await publishing.public(plaza.social.mongo, post.id)
+    pushed = await publishing.public(site.social.mongo, post.id)
     assert pushed is not None
     for seen_by in (post, await bob.see(post), (await bob.posts(ada)).items[0], await eventually(in_feed), pushed):
         assert [each.alt for each in seen_by.media] == ["four", "three", "two", "one"]
         for each in seen_by.media:
-            assert (await seen(plaza.door, each.url)).size == (80, 60)
-            assert (await seen(plaza.door, each.thumbnail_url)).size == (80, 60)
+            assert (await seen(site.door, each.url)).size == (80, 60)
+            assert (await seen(site.door, each.thumbnail_url)).size == (80, 60)
 
 
 async def test_a_post_of_pictures_needs_no_text(ada: Person, bob: Person) -> None:
@@ -394,78 +394,78 @@ async def test_a_followers_picture_is_for_followers(ada: Person, bob: Person, ev
 
 
 async def test_what_was_never_finished_or_never_used_is_swept_and_nothing_else(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mongo, blobs = plaza.social.mongo, Folder(plaza.pictures)
+    mongo, blobs = site.social.mongo, Folder(site.pictures)
     used, unused, unfinished, fresh = [await uploaded(ada) for _ in range(4)]
-    await attach(plaza, used, await ada.publish("look"), ada)
+    await attach(site, used, await ada.publish("look"), ada)
     for ref, state, age in ((unused, "ready", media.UNUSED), (unfinished, "pending", media.UNFINISHED)):
         change = {"state": state, "at": clock.now() - age - timedelta(seconds=1)}
         await mongo.update("media", {"_id": ref.id}, {"$set": change})
     await mongo.update("media", {"_id": used.id}, {"$set": {"at": clock.now() - media.UNUSED * 2}})
     while await media.sweep(mongo, blobs):
         pass
-    there = {path.name.partition(".")[0] for path in kept(plaza.pictures)}
+    there = {path.name.partition(".")[0] for path in kept(site.pictures)}
     assert there == {used.id, fresh.id}
     assert {row["_id"] for row in await mongo.many("media", {})} == {used.id, fresh.id}
 
 
 async def test_bytes_that_nothing_knows_of_are_swept(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blobs, ref = Folder(plaza.pictures), await uploaded(ada)
+    blobs, ref = Folder(site.pictures), await uploaded(ada)
     old = f"{int(time.time()) - 90_000:08x}{'0' * 16}"
     for each in (old, old[:-1] + "1"):
         for name in media.names(each):
             await blobs.put(name, b"x", "image/png")
-    (plaza.pictures / "00/notes.txt").write_text("not ours")
-    await plaza.social.mongo.insert(
+    (site.pictures / "00/notes.txt").write_text("not ours")
+    await site.social.mongo.insert(
         "media", {"_id": old[:-1] + "1", "owner": ada.id, "state": "ready", "at": clock.now()}
     )
     for part in range(256):
         monkeypatch.setattr("social.posts.media.time.time", lambda part=part: part * media.STRAYS_EVERY_S)
-        await media.sweep_strays(plaza.social.mongo, blobs)
-    there = {path.name for path in kept(plaza.pictures)}
+        await media.sweep_strays(site.social.mongo, blobs)
+    there = {path.name for path in kept(site.pictures)}
     names = {name.rpartition("/")[2] for each in (ref.id, old[:-1] + "1") for name in media.names(each)}
     assert there == {*names, "notes.txt"}
 
 
 @pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_account_leaves_no_picture(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=0))
     theirs = await uploaded(bob)
     refs = [await uploaded(ada, alt="secret") for _ in range(2)]
-    await attach(plaza, refs[0], await ada.publish("look"), ada)
+    await attach(site, refs[0], await ada.publish("look"), ada)
     assert (await ada.ask("DELETE", "/v1/users/me", {"password": ada.password})).status == 204
     for ref in refs:
         (await ada.door.ask("GET", ref.url)).refused(404, "not_found")
 
     async def gone() -> None:
-        assert {path.name.partition(".")[0] for path in kept(plaza.pictures)} == {theirs.id}
-        assert [row["owner"] for row in await plaza.social.mongo.many("media", {})] == [bob.id]
+        assert {path.name.partition(".")[0] for path in kept(site.pictures)} == {theirs.id}
+        assert [row["owner"] for row in await site.social.mongo.many("media", {})] == [bob.id]
 
     await eventually(gone, timeout_s=20)
 
 
 async def test_pictures_may_be_kept_in_s3(mongo_url: str, mongo_database: str, moto: Moto) -> None:
-    async with system(mongo_url, mongo_database, media_url=moto.bucket_url) as plaza:
-        ada = await plaza.door.register("ada")
+    async with system(mongo_url, mongo_database, media_url=moto.bucket_url) as site:
+        ada = await site.door.register("ada")
         ref = await uploaded(ada, noise((700, 500), "JPEG"))
-        whole = (await plaza.door.ask("GET", ref.url)).raw
+        whole = (await site.door.ask("GET", ref.url)).raw
         assert opened(whole).size == (700, 500)
-        part = await plaza.door.ask("GET", ref.url, headers={"Range": "bytes=100-199"})
+        part = await site.door.ask("GET", ref.url, headers={"Range": "bytes=100-199"})
         assert (part.status, part.raw) == (206, whole[100:200])
-        assert (await seen(plaza.door, ref.thumbnail_url)).size == (400, 286)
-        assert kept(plaza.pictures) == []
+        assert (await seen(site.door, ref.thumbnail_url)).size == (400, 286)
+        assert kept(site.pictures) == []
         await moto.stop()
-        (await plaza.door.ask("GET", ref.url)).refused(503, "unavailable")
+        (await site.door.ask("GET", ref.url)).refused(503, "unavailable")
         (await upload(ada, picture(), key="k1")).refused(503, "unavailable")
         assert (await ada.me()).username == "ada"
         await moto.start()
         again = (await upload(ada, picture(), key="k1")).ok(MediaRef, 201)
-        assert (await seen(plaza.door, again.url)).size == (80, 60)
+        assert (await seen(site.door, again.url)).size == (80, 60)
         assert (await ada.ask("DELETE", f"/v1/media/{again.id}")).status == 204
         store = blobs(moto.bucket_url)
 
@@ -477,8 +477,8 @@ async def test_pictures_may_be_kept_in_s3(mongo_url: str, mongo_database: str, m
         await store.close()
 
 
-async def test_uploads_are_limited_by_person(plaza: Plaza) -> None:
-    async with serving(plaza.social, plaza.keys, rate_upload="1/60", media_url=f"file:{plaza.pictures}") as door:
+async def test_uploads_are_limited_by_person(site: Site) -> None:
+    async with serving(site.social, site.keys, rate_upload="1/60", media_url=f"file:{site.pictures}") as door:
         ada, bob = await door.register("ada"), await door.register("bob")
         await uploaded(ada)
         (await upload(ada, picture())).refused(429, "rate_limited")

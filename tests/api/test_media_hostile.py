@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 from support.eventually import eventually
 from support.people import Answer, Door, Person
 from support.pictures import form, gif, kept, noise, picture, png, saved, upload, uploaded
-from support.plaza import Plaza
+from support.site import Site
 
 from api import forms, http
 from social.infra.files.pictures import decoding
@@ -82,16 +82,16 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-async def test_harmful_files_are_refused_and_leave_nothing(plaza: Plaza, ada: Person, name: str) -> None:
+async def test_harmful_files_are_refused_and_leave_nothing(site: Site, ada: Person, name: str) -> None:
     file, code = HARMFUL[name]
     assert len(file) < forms.MOST_FILE
     assert (await upload(ada, file)).wrong_fields() == {"/file": code}
-    assert kept(plaza.pictures) == []
-    assert await plaza.social.mongo.many("media", {}) == []
+    assert kept(site.pictures) == []
+    assert await site.social.mongo.many("media", {}) == []
     await uploaded(ada)
 
 
-async def test_what_a_phone_leaves_in_and_behind_a_picture_is_dropped(plaza: Plaza, ada: Person) -> None:
+async def test_what_a_phone_leaves_in_and_behind_a_picture_is_dropped(site: Site, ada: Person) -> None:
     clip, words = b"\0\0\0\x18ftypmp42" + bytes(90), b"<x:xmpmeta>evil.js, PK\5\6, <b>"
     for file in (
         picture("JPEG") + clip,
@@ -102,8 +102,8 @@ async def test_what_a_phone_leaves_in_and_behind_a_picture_is_dropped(plaza: Pla
         ref = await uploaded(ada, file)
         answer = await ada.ask("GET", ref.url, token=None)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert len(kept(plaza.pictures)) == 8
-    for path in kept(plaza.pictures):
+    assert len(kept(site.pictures)) == 8
+    for path in kept(site.pictures):
         content = path.read_bytes()
         assert not any(left in content for left in (b"ftyp", b"PK", b"evil", b"xmp"))
 
@@ -134,12 +134,12 @@ async def sent(person: Person, *pieces: bytes, **more: Any) -> Answer:
     return await person.ask("POST", "/v1/media", data=chunked(*pieces, **more), headers=MULTIPART)
 
 
-async def test_eleven_mebibytes_are_refused_whether_or_not_their_length_is_said(plaza: Plaza, ada: Person) -> None:
+async def test_eleven_mebibytes_are_refused_whether_or_not_their_length_is_said(site: Site, ada: Person) -> None:
     file = picture("JPEG") + bytes(11 * 1024 * 1024)
     (await upload(ada, file)).refused(413, "too_large")
     pieces = [file[at : at + 65_536] for at in range(0, len(file), 65_536)]
     (await sent(ada, HEAD, *pieces, b"\r\n--x--\r\n")).refused(413, "too_large")
-    assert kept(plaza.pictures) == []
+    assert kept(site.pictures) == []
 
 
 async def test_an_endless_body_is_cut_off_soon_after_what_a_picture_can_have(ada: Person) -> None:
@@ -184,16 +184,16 @@ async def test_an_endless_body_is_cut_off_soon_after_what_a_picture_can_have(ada
     ],
     ids=range(15),
 )
-async def test_forms_that_are_none_are_refused(plaza: Plaza, ada: Person, body: bytes, status: int) -> None:
+async def test_forms_that_are_none_are_refused(site: Site, ada: Person, body: bytes, status: int) -> None:
     for _ in range(2):  # and the connection is as good as before
         answer = await ada.ask("POST", "/v1/media", data=body, headers=MULTIPART)
         assert answer.status in (status, 400), answer
         answer.refused(answer.status, answer.body["code"])
-    assert kept(plaza.pictures) == []
+    assert kept(site.pictures) == []
     await uploaded(ada)
 
 
-async def test_names_that_lead_elsewhere_lead_nowhere(plaza: Plaza, ada: Person) -> None:
+async def test_names_that_lead_elsewhere_lead_nowhere(site: Site, ada: Person) -> None:
     for name in (
         "../../../../tmp/plaza-was-here.png",
         "/tmp/plaza-was-here.png",
@@ -204,8 +204,8 @@ async def test_names_that_lead_elsewhere_lead_nowhere(plaza: Plaza, ada: Person)
     ):
         head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         assert (await sent(ada, head, picture(), b"\r\n--x--\r\n")).status in (201, 400), name
-    names = {path.name.partition(".")[0] for path in kept(plaza.pictures)}
-    assert names == {row["_id"] for row in await plaza.social.mongo.many("media", {})}
+    names = {path.name.partition(".")[0] for path in kept(site.pictures)}
+    assert names == {row["_id"] for row in await site.social.mongo.many("media", {})}
     with_nul = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a\0.png"\r\n\r\n'
     assert (await sent(ada, with_nul, picture(), b"\r\n--x--\r\n")).status in (201, 400)
 
@@ -232,7 +232,7 @@ async def test_a_slow_upload_that_keeps_its_pace_is_not_cut_off(ada: Person, mon
     assert answer.status == 201
 
 
-async def test_an_upload_that_drips_is_given_up(plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upload_that_drips_is_given_up(site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "GRACE_S", 0.5)
     url = urlsplit(ada.door.url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
@@ -247,10 +247,10 @@ async def test_an_upload_that_drips_is_given_up(plaza: Plaza, ada: Person, monke
         await asyncio.sleep(0.05)
     assert b" 408 " in await answered
     writer.close()
-    assert kept(plaza.pictures) == []
+    assert kept(site.pictures) == []
 
 
-async def test_an_aborted_upload_leaves_nothing_and_gives_its_place_back(plaza: Plaza, ada: Person) -> None:
+async def test_an_aborted_upload_leaves_nothing_and_gives_its_place_back(site: Site, ada: Person) -> None:
     url = urlsplit(ada.door.url)
     for _ in range(forms.MOST_OF_ONE * 2):
         _, writer = await asyncio.open_connection(url.hostname, url.port)
@@ -266,7 +266,7 @@ async def test_an_aborted_upload_leaves_nothing_and_gives_its_place_back(plaza: 
         assert (await upload(ada, picture())).status == 201
 
     await eventually(again)
-    assert len(kept(plaza.pictures)) == 2
+    assert len(kept(site.pictures)) == 2
 
 
 async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, bob: Person) -> None:
@@ -310,7 +310,7 @@ async def unharmed(door: Door, person: Person, meanwhile: Awaitable[list[Answer]
     return await work, count
 
 
-async def test_twenty_uploads_at_once_are_taken_or_refused_and_others_are_served(plaza: Plaza, door: Door) -> None:
+async def test_twenty_uploads_at_once_are_taken_or_refused_and_others_are_served(site: Site, door: Door) -> None:
     people = [await door.register(f"person_{n}") for n in range(20)]
     file = noise((1_500, 1_200), "JPEG", quality=95)
     answers, others = await unharmed(door, people[0], asyncio.gather(*(upload(each, file) for each in people)))
@@ -321,11 +321,11 @@ async def test_twenty_uploads_at_once_are_taken_or_refused_and_others_are_served
             assert answer.headers["Retry-After"]
     assert AT_ONCE <= len(taken) <= AT_ONCE + MOST_WAITING + len(people)
     assert others > 10
-    assert len(kept(plaza.pictures)) == 2 * len(taken)
-    assert await eventually_no_decoder(plaza)
+    assert len(kept(site.pictures)) == 2 * len(taken)
+    assert await eventually_no_decoder(site)
 
 
-async def eventually_no_decoder(_plaza: Plaza) -> bool:
+async def eventually_no_decoder(_plaza: Site) -> bool:
     async def none() -> bool:
         children = psutil.Process().children(recursive=True)
         assert not [each for each in children if decoder(each)]
@@ -376,7 +376,7 @@ async def test_files_in_hand_are_bounded_all_together(
     await uploaded(bob, file)
 
 
-async def test_a_killed_decoder_is_a_503_and_the_next_picture_is_fine(plaza: Plaza, ada: Person) -> None:
+async def test_a_killed_decoder_is_a_503_and_the_next_picture_is_fine(site: Site, ada: Person) -> None:
     work = asyncio.ensure_future(upload(ada, picture("JPEG", (5_000, 5_000))))
 
     async def found() -> psutil.Process:
@@ -388,9 +388,9 @@ async def test_a_killed_decoder_is_a_503_and_the_next_picture_is_fine(plaza: Pla
     answer = await work
     answer.refused(503, "unavailable")
     assert answer.headers["Retry-After"]
-    assert kept(plaza.pictures) == []
+    assert kept(site.pictures) == []
     await uploaded(ada)
-    assert await eventually_no_decoder(plaza)
+    assert await eventually_no_decoder(site)
 
 
 async def test_a_decoder_that_never_ends_is_ended(ada: Person, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -472,7 +472,7 @@ async def test_who_goes_away_takes_their_decoder_along() -> None:
     assert decoders.pids == []
 
 
-async def test_a_reader_that_stalls_is_let_go(plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_stalls_is_let_go(site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.pictures.STALLS_S", 0.3)
     ref = await uploaded(ada, noise((1_800, 1_600), "PNG"))
     url = urlsplit(ada.door.url)
@@ -482,7 +482,7 @@ async def test_a_reader_that_stalls_is_let_go(plaza: Plaza, ada: Person, monkeyp
         loop = asyncio.get_running_loop()
         await loop.sock_connect(slow, (url.hostname, url.port))
         await loop.sock_sendall(slow, f"GET {ref.url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        whole = sum(path.stat().st_size for path in kept(plaza.pictures))
+        whole = sum(path.stat().st_size for path in kept(site.pictures))
         await asyncio.sleep(1.0)
         got = 0
         async with asyncio.timeout(20):

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import lifecycle
 from social.contracts.posts import Post, Posts
@@ -38,11 +38,11 @@ async def test_names_between_letters_of_scripts_without_spaces_are_told(ada: Per
 
 
 async def test_who_is_not_there_for_the_writer_is_only_text(
-    door: Door, ada: Person, bob: Person, eve: Person, plaza: Plaza
+    door: Door, ada: Person, bob: Person, eve: Person, site: Site
 ) -> None:
     gone = await door.register("gone")
     await gone.ask("DELETE", "/v1/users/me", {"password": gone.password})
-    await lifecycle.suspend(plaza.social.mongo, "eve", None)
+    await lifecycle.suspend(site.social.mongo, "eve", None)
     await bob.block(ada)
     assert links(await ada.publish("@gone @eve @bob")) == []
     await bob.unblock(ada)

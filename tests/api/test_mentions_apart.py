@@ -2,7 +2,7 @@
 
 import pytest
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
@@ -73,11 +73,11 @@ async def test_who_is_apart_from_the_reader_is_only_text(
 
 
 async def test_what_is_pushed_to_many_names_people_without_their_ids(
-    plaza: Plaza, bob: Person, written: Written
+    site: Site, bob: Person, written: Written
 ) -> None:
-    pushed_post = await publishing.public(plaza.social.mongo, written.post.id)
+    pushed_post = await publishing.public(site.social.mongo, written.post.id)
     assert pushed_post is not None
-    pushed = [pushed_post, *await comments.public(plaza.social.mongo, [written.comment.id, written.reply.id])]
+    pushed = [pushed_post, *await comments.public(site.social.mongo, [written.comment.id, written.reply.id])]
     assert len(pushed) == 3
     for each in pushed:
         mentions = [entity for entity in each.entities if entity.kind == "mention"]

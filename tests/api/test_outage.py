@@ -9,7 +9,7 @@ from pymongo.monitoring import CommandStartedEvent
 from support.commands import Commands, heard
 from support.eventually import eventually
 from support.people import Person, texts
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.servers import DocumentStore
 
 
@@ -24,13 +24,13 @@ async def store(tmp_path: Path, document_store: DocumentStore) -> AsyncIterator[
 
 
 @pytest.fixture
-async def plaza(store: DocumentStore) -> AsyncIterator[Plaza]:
+async def site(store: DocumentStore) -> AsyncIterator[Site]:
     async with system(store.url, "plaza", timeout_s=2) as running:
         yield running
 
 
 async def test_while_the_store_is_away_requests_are_refused_and_then_served_again(
-    store: DocumentStore, plaza: Plaza, ada: Person, bob: Person
+    store: DocumentStore, site: Site, ada: Person, bob: Person
 ) -> None:
     post = await ada.publish("before")
     await store.kill()
@@ -87,8 +87,8 @@ async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_ke
     """Whether that commit took effect, nobody knows then; a retry finds out, and all of it is there once."""
     freezer = FreezeAtCommit(store)
     with heard(freezer):
-        async with system(store.url, "plaza", timeout_s=5) as plaza:
-            ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+        async with system(store.url, "plaza", timeout_s=5) as site:
+            ada, bob = await site.door.register("ada"), await site.door.register("bob")
             await bob.follow(ada)
             monkeypatch.setattr("api.http.DEADLINE_S", 0.5)
             for text in ("one", "two", "three"):
@@ -111,7 +111,7 @@ async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_ke
 
 
 async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(
-    store: DocumentStore, plaza: Plaza, ada: Person, bob: Person
+    store: DocumentStore, site: Site, ada: Person, bob: Person
 ) -> None:
     """A client that retries under its key, as ours do, ends with each post once."""
     acknowledged: list[str] = []
@@ -154,10 +154,10 @@ async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(
 
 
 async def test_writes_are_refused_while_too_much_waits_to_be_told(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await ada.publish("hello")
-    monkeypatch.setattr(plaza.social.outbox, "_overloaded", True)
+    monkeypatch.setattr(site.social.outbox, "_overloaded", True)
     answer = await ada.ask("POST", "/v1/posts", {"text": "more"})
     answer.refused(503, "unavailable")
     assert "Retry-After" in answer.headers

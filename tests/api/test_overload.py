@@ -10,7 +10,7 @@ from statistics import mean, median
 
 import pytest
 from support.people import Answer, Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.sockets import until
 
 from api import users
@@ -59,7 +59,7 @@ async def slowly(request: Request) -> Done:
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(users.service, "routes", [*users.service.routes, *routes.routes])
     gates.append(asyncio.Semaphore(AT_ONCE))
     async with system(mongo_url, mongo_database) as running:
@@ -67,8 +67,8 @@ async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-async def people(plaza: Plaza) -> list[Person]:
-    return [await plaza.door.register(f"one_of_{n}") for n in range(8)]
+async def people(site: Site) -> list[Person]:
+    return [await site.door.register(f"one_of_{n}") for n in range(8)]
 
 
 @dataclass
@@ -231,13 +231,13 @@ async def test_the_limit_follows_what_can_be_done() -> None:
     assert admission.limit > low
 
 
-async def test_slow_answers_to_few_refuse_nobody(plaza: Plaza) -> None:
+async def test_slow_answers_to_few_refuse_nobody(site: Site) -> None:
     admission = Admission()
     for _ in range(5):
         assert all(await asyncio.gather(*(work(admission, Priority.BULK, 0.3) for _ in range(10))))
 
 
-async def test_a_body_that_comes_slowly_takes_nobodys_place(plaza: Plaza, ada: Person) -> None:
+async def test_a_body_that_comes_slowly_takes_nobodys_place(site: Site, ada: Person) -> None:
     """Whoever holds bodies back would otherwise make the whole process look busy."""
 
     begun, go_on = 0, asyncio.Event()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.contracts.codec import decode, encode
 
@@ -191,11 +191,11 @@ async def test_a_cursor_is_not_longer_than_it_needs_to_be(ada: Person) -> None:
     assert len(decode(encode((await ada.feed()).prev))) < 100
 
 
-async def test_a_timeline_refills_what_was_deleted_and_repeats_nothing(plaza: Plaza, ada: Person, bob: Person) -> None:
+async def test_a_timeline_refills_what_was_deleted_and_repeats_nothing(site: Site, ada: Person, bob: Person) -> None:
     """Entries of deleted posts stay a moment, until the workers take them out: here for good."""
     posts = [await ada.publish(str(n)) for n in range(12)]
     for post in posts[3:9]:
-        await plaza.social.mongo.delete("posts", {"_id": post.id})
+        await site.social.mongo.delete("posts", {"_id": post.id})
     first = await ada.feed("?limit=4")
     assert texts(first) == ["11", "10", "9", "2"]
     second = await ada.feed(f"?limit=4&cursor={first.next}")

@@ -3,7 +3,7 @@
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.contracts.people import FollowState, Me
 from social.people import requests, users
@@ -45,11 +45,11 @@ async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
 
 
 async def test_a_follow_by_a_process_that_has_yet_to_hear_of_it_becomes_a_request(
-    plaza: Plaza, ada: Person, bob: Person
+    site: Site, ada: Person, bob: Person
 ) -> None:
-    stale = await users.known(plaza.social.mongo, "ada")
+    stale = await users.known(site.social.mongo, "ada")
     await privately(ada)
-    with plaza.social.mongo.memory.reading("@ada") as reading:
+    with site.social.mongo.memory.reading("@ada") as reading:
         reading.keep("@ada", stale)
     assert (await bob.ask("PUT", "/v1/users/ada/follow")).ok(FollowState).following
     post = await ada.publish("for friends")
@@ -114,11 +114,11 @@ async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
 
 
 async def test_a_request_that_meets_the_account_going_public_does_not_wait_for_ever(
-    ada: Person, bob: Person, plaza: Plaza
+    ada: Person, bob: Person, site: Site
 ) -> None:
     await privately(ada)
-    await plaza.social.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
-    await plaza.social.commit(requests.ask, ada.id, by=bob.id)
+    await site.social.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
+    await site.social.commit(requests.ask, ada.id, by=bob.id)
 
     async def follows() -> None:
         assert (await bob.profile(ada)).relationship.following

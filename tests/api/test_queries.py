@@ -13,7 +13,7 @@ from support.commands import Commands, heard, indexed, unindexed
 from support.eventually import eventually
 from support.operations import OPERATIONS, Operation, World
 from support.people import PASSWORD, Person
-from support.plaza import system
+from support.site import system
 from support.reads import Reads, watched
 
 from social.accounts import mailed_tokens
@@ -88,9 +88,9 @@ async def world(
 ) -> AsyncIterator[World]:
     """Everybody works; the owner was told of a like."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=1))
-    async with system(mongo_url, mongo_database) as plaza:
+    async with system(mongo_url, mongo_database) as site:
         commands.sent.clear()  # the start itself reads whole collections
-        world = World(plaza.door, plaza)
+        world = World(site.door, site)
         await world.begin()
         owner, other = world.public, world.people["other"]
         assert other is not None
@@ -126,7 +126,7 @@ async def walk(world: World, reads: Reads) -> dict[str, Took]:
             assert person is not None
             if operation.name in ENDS:
                 await log_in(person)
-            world.plaza.social.mongo.memory = TtlCache()
+            world.site.social.mongo.memory = TtlCache()
             answer = await world.ask(operation, column)
             request = answer.headers["X-Request-ID"]
             if answer.status < 300:
@@ -177,7 +177,7 @@ async def test_nothing_is_looked_for_without_an_index(world: World, commands: Co
         (Purpose.PASSWORD, "/v1/auth/password-reset", {"password": PASSWORD}),
     ):
         owner = world.public.person
-        token = await mailed_tokens.mint(world.plaza.social.mongo, purpose, owner.id, owner.email)
+        token = await mailed_tokens.mint(world.site.social.mongo, purpose, owner.id, owner.email)
         assert (await owner.door.ask("POST", path, {"token": token, **more})).status == 204
     await log_in(owner)
     sent = await walk(world, reads)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from support.eventually import eventually
 from support.people import Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.posts import comments, orphans
 
@@ -86,7 +86,7 @@ async def test_a_cursor_of_another_order_or_list_is_refused(ada: Person) -> None
 
 @pytest.mark.usefixtures("quick_sweeps")
 async def test_a_deleted_comment_takes_its_replies_along(
-    plaza: Plaza, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first few at once, the others soon."""
     monkeypatch.setattr(comments, "REPLIES_AT_ONCE", 2)
@@ -101,12 +101,12 @@ async def test_a_deleted_comment_takes_its_replies_along(
     (await ada.ask("GET", f"/v1/comments/{comment.id}/replies")).refused(404, "not_found")
 
     async def gone() -> None:
-        rows = await plaza.social.mongo.many("comments", {}, fields={"_id": 1})
+        rows = await site.social.mongo.many("comments", {}, fields={"_id": 1})
         assert [row["_id"] for row in rows] == [stays.id]
         assert (await ada.see(post)).comments == 1
-        likes = await plaza.social.mongo.many("comment_likes", {})
+        likes = await site.social.mongo.many("comment_likes", {})
         assert [each["comment_id"] for each in likes] == [stays.id]
-        assert await plaza.social.mongo.many("deletions", {}) == []
+        assert await site.social.mongo.many("deletions", {}) == []
 
     await eventually(gone, timeout_s=20)
 

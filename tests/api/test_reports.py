@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.contracts.reports import Report
 from social.infra.process.even_times import FINE_S
@@ -16,13 +16,13 @@ async def say(person: Person, kind: str, target: str, **more: Any) -> Any:
     return await person.ask("POST", "/v1/reports", {"target": {"kind": kind, "id": target}, "reason": "abuse"} | more)
 
 
-async def test_a_person_a_post_or_a_comment_can_be_reported(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_a_person_a_post_or_a_comment_can_be_reported(ada: Person, bob: Person, site: Site) -> None:
     post = await ada.publish("hello")
     comment = await ada.comment(post, "rude")
     for kind, target in (("user", ada.id), ("post", post.id), ("comment", comment.id)):
         report = (await say(bob, kind, target, text="look\nhere")).ok(Report, 201)
         assert (report.target.kind, report.target.id, report.text) == (kind, target, "look\nhere")
-    listed = await reports.newest(plaza.social.mongo, 10)
+    listed = await reports.newest(site.social.mongo, 10)
     assert [(each["kind"], each["about"], each["reporter"]) for each in listed] == [
         ("comment", "ada", "bob"),
         ("post", "ada", "bob"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.people import Door
-from support.plaza import Plaza, serving
+from support.site import Site, serving
 
 from api.settings import SERVICES
 
@@ -20,9 +20,9 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_does_what_its_document_says(plaza: Plaza, tmp_path: Path, service: str) -> None:
-    person = await plaza.door.register("fuzz")
-    async with serving(plaza.social, plaza.keys, api_services=(service,)) as alone:  # two may share a path
+async def test_a_service_does_what_its_document_says(site: Site, tmp_path: Path, service: str) -> None:
+    person = await site.door.register("fuzz")
+    async with serving(site.social, site.keys, api_services=(service,)) as alone:  # two may share a path
         await holds(alone, service, person.tokens.access_token, tmp_path)
 
 

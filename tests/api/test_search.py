@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.contracts.people import People
 from social.infra.store.loaders import Loader
@@ -118,13 +118,13 @@ async def test_a_cursor_of_another_search_is_refused(door: Door, ada: Person) ->
 
 
 async def test_a_search_reads_no_more_than_a_page_however_many_match(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(9):
         await door.register(f"lee{n}")
 
     async def quiet() -> None:
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(quiet)  # workers read too
     read: list[int] = []

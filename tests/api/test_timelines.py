@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Person, ids, texts
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.reads import Reads, watched
 
 import workers.feeds
@@ -29,16 +29,16 @@ from social.posts.access import SeenPost
 
 
 @pytest.fixture
-async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose workers work when they are told to."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 
 
-async def work(plaza: Plaza, *, fanout_limit: int = 10, twice: bool = False) -> None:
+async def work(site: Site, *, fanout_limit: int = 10, twice: bool = False) -> None:
     """Hand all events that wait to the feeds consumer, until there are none."""
     while True:
-        rows = await plaza.social.mongo.many("outbox", {}, sort=[("_id", 1)])
+        rows = await site.social.mongo.many("outbox", {}, sort=[("_id", 1)])
         new = [Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"}) for row in rows]
         new = [each for each in new if Group.FEEDS in each.groups()]
         if not new:
@@ -46,21 +46,21 @@ async def work(plaza: Plaza, *, fanout_limit: int = 10, twice: bool = False) -> 
         for envelope in new:
             happened = Happened(envelope.id, envelope.at, envelope.event())
             for _ in range(1 + twice):
-                await workers.feeds.handle(plaza.social, [happened], fanout_limit=fanout_limit)
-            await plaza.social.outbox.forget([envelope.id])
+                await workers.feeds.handle(site.social, [happened], fanout_limit=fanout_limit)
+            await site.social.outbox.forget([envelope.id])
 
 
-async def people(plaza: Plaza, *names: str) -> list[Person]:
-    return [await plaza.door.register(name) for name in names]
+async def people(site: Site, *names: str) -> list[Person]:
+    return [await site.door.register(name) for name in names]
 
 
-async def away(plaza: Plaza, *persons: Person) -> None:
+async def away(site: Site, *persons: Person) -> None:
     for each in persons:
         long_ago = clock.now() - timedelta(days=40)
-        await plaza.social.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
+        await site.social.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
 
 
-async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Plaza) -> None:
+async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
     await work(quiet)
@@ -76,7 +76,7 @@ async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: P
 
 
 async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_nothing_twice(
-    plaza: Plaza, ada: Person, bob: Person, eve: Person
+    site: Site, ada: Person, bob: Person, eve: Person
 ) -> None:
     """Ids are made in one order, committed in another and fanned out in a third."""
     dice = random.Random(5)
@@ -89,7 +89,7 @@ async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_
         return post
 
     async def write(person: Person) -> list[str]:
-        wrote = [plaza.social.commit(slowly, f"{person} {n}", person.id) for n in range(12)]
+        wrote = [site.social.commit(slowly, f"{person} {n}", person.id) for n in range(12)]
         return ids(list(await asyncio.gather(*wrote)))
 
     await ada.publish("hello")
@@ -109,7 +109,7 @@ async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_
     assert sorted(seen, reverse=True) == ids((await ada.feed("?limit=100")).items)
 
 
-async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_that_is_lifted(quiet: Plaza) -> None:
+async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_that_is_lifted(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
     await work(quiet)
@@ -121,7 +121,7 @@ async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_th
     assert texts(await ada.feed()) == ["hello"]
 
 
-async def test_nobody_writes_to_who_has_long_been_away_and_their_first_look_is_whole(quiet: Plaza) -> None:
+async def test_nobody_writes_to_who_has_long_been_away_and_their_first_look_is_whole(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
     await work(quiet)
@@ -139,7 +139,7 @@ async def test_nobody_writes_to_who_has_long_been_away_and_their_first_look_is_w
     assert texts(await ada.feed()) == ["4", "3", "2", "1", "0"]
 
 
-async def test_what_is_kept_for_who_does_not_come_back_is_dropped_and_built_again_when_they_do(quiet: Plaza) -> None:
+async def test_what_is_kept_for_who_does_not_come_back_is_dropped_and_built_again_when_they_do(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     for n in range(3):
         await ada.publish(str(n))
@@ -155,7 +155,7 @@ async def test_what_is_kept_for_who_does_not_come_back_is_dropped_and_built_agai
 
 
 async def test_who_becomes_famous_is_merged_and_nothing_is_lost_or_doubled_on_either_side(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, bob, *fans = await people(quiet, "ada", "bob", "fan1", "fan2")
     await ada.follow(bob)
@@ -197,23 +197,23 @@ async def test_a_famous_author_costs_a_reader_one_more_round_trip(
             assert reads.in_a_row(one.headers["X-Request-ID"]) <= 4
 
 
-async def where_nearly_all_is_hidden(plaza: Plaza) -> Person:
+async def where_nearly_all_is_hidden(site: Site) -> Person:
     """Of 63 posts in a timeline three are to be seen: the first, the last, and one in the middle."""
-    ada, bob, eve = await people(plaza, "ada", "bob", "eve")
+    ada, bob, eve = await people(site, "ada", "bob", "eve")
     await ada.follow(bob)
     await ada.follow(eve)
-    await work(plaza)
+    await work(site)
     for author, count in ((eve, 1), (bob, 30), (eve, 1), (bob, 30), (eve, 1)):
         for _ in range(count):
             await author.publish(author.username)
-    await work(plaza)
-    await lifecycle.suspend(plaza.social.mongo, "bob", None)
+    await work(site)
+    await lifecycle.suspend(site.social.mongo, "bob", None)
     return ada
 
 
-def sealed(plaza: Plaza, reader: Person, packed: bytes) -> str:
+def sealed(site: Site, reader: Person, packed: bytes) -> str:
     """A cursor of a person's timeline that holds just this."""
-    return plaza.social.mongo.seals.seal(packed, ("feed", reader.id))
+    return site.social.mongo.seals.seal(packed, ("feed", reader.id))
 
 
 class Looks:
@@ -230,7 +230,7 @@ class Looks:
 
 
 async def test_where_nearly_all_is_hidden_a_page_is_as_if_there_were_nothing_else(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await where_nearly_all_is_hidden(quiet)
     looks = Looks(monkeypatch)
@@ -245,7 +245,7 @@ async def test_where_nearly_all_is_hidden_a_page_is_as_if_there_were_nothing_els
 
 @pytest.mark.parametrize("late", [True, False])
 async def test_where_nearly_all_is_hidden_newer_pages_are_as_if_there_were_nothing_else(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch, late: bool
+    quiet: Site, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     """From a cursor that nobody was given: as old as can be, where all is newer, or where all came in late."""
     ada = await where_nearly_all_is_hidden(quiet)
@@ -265,7 +265,7 @@ async def test_where_nearly_all_is_hidden_newer_pages_are_as_if_there_were_nothi
 
 
 async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Entries below the floor may still be there, more of them than a page holds."""
     ada, bob = await people(quiet, "ada", "bob")
@@ -279,7 +279,7 @@ async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
     assert texts(await ada.feed(f"?limit=2&cursor={cursor}")) == ["1", "0"]
 
 
-async def backdated(plaza: Plaza, author: Person, *ages: timedelta) -> list[str]:
+async def backdated(site: Site, author: Person, *ages: timedelta) -> list[str]:
     """Posts of long ago, as they lie in the store."""
     counts = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
     rows = [
@@ -287,7 +287,7 @@ async def backdated(plaza: Plaza, author: Person, *ages: timedelta) -> list[str]
         | {"text": "hello", "entities": [], "edited_at": None}
         for at in (clock.now() - age for age in ages)
     ]
-    await plaza.social.mongo.insert_missing("posts", rows)
+    await site.social.mongo.insert_missing("posts", rows)
     return [row["_id"] for row in rows]
 
 
@@ -324,7 +324,7 @@ async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
 
 
 @pytest.mark.parametrize("gone", ["forgotten", "away"])
-async def test_a_scroll_goes_on_without_redis(quiet: Plaza, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
+async def test_a_scroll_goes_on_without_redis(quiet: Site, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
     """And shows no more of what was found for it than is still to be seen."""
     monkeypatch.setattr("social.feeds.timelines.CAP", 2)
     ada, bob, eve = await people(quiet, "ada", "bob", "eve")
@@ -354,7 +354,7 @@ async def _away(*_: object, **__: object) -> None:
 
 
 async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a long stop of the workers."""
     monkeypatch.setattr(cursors, "MOST_SEEN", 10)
@@ -376,11 +376,11 @@ async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
 @pytest.mark.parametrize(
     "forged", [b"\3" + b"\0" * 32, b"\3" + b"\0" * 24 + b"\xff" * 8, b"\1" + b"\0" * 13, b"\4", b"", b"\1\xff"]
 )
-async def test_a_place_nobody_was_given_is_answered_or_refused(plaza: Plaza, ada: Person, forged: bytes) -> None:
+async def test_a_place_nobody_was_given_is_answered_or_refused(site: Site, ada: Person, forged: bytes) -> None:
     """As a release might have sealed it that kept other places."""
     await ada.publish("hello")
     await ada.feed()
-    answer = await ada.ask("GET", f"/v1/feed?cursor={sealed(plaza, ada, forged)}")
+    answer = await ada.ask("GET", f"/v1/feed?cursor={sealed(site, ada, forged)}")
     if forged == b"\3" + b"\0" * 32:
         assert texts(answer.ok(Feed)) == ["hello"]
     else:
@@ -393,7 +393,7 @@ def reads() -> Iterator[Reads]:
         yield reads
 
 
-async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: Plaza) -> None:
+async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: Site) -> None:
     ada, bob, cyd, eve = await people(quiet, "ada", "bob", "cyd", "eve")
     for friend in (bob, cyd):
         await ada.follow(friend)
@@ -411,7 +411,7 @@ async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: 
     assert await shown(ada) == [("bob's", None)]
 
 
-async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Plaza) -> None:
+async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Site) -> None:
     ada, bob, eve = await people(quiet, "ada", "bob", "eve")
     for friend in (bob, eve):
         await ada.follow(friend)
@@ -432,7 +432,7 @@ async def shown(person: Person) -> list[tuple[str, str | None]]:
 
 
 async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_in_it(
-    quiet: Plaza, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)

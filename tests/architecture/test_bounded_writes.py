@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.infra import clock
 from social.notifications import reading
@@ -51,12 +51,12 @@ def test_every_write_of_all_that_matches_says_what_bounds_it() -> None:
 
 
 async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pieces(
-    plaza: Plaza, ada: Person, monkeypatch
+    site: Site, ada: Person, monkeypatch
 ) -> None:
     now = clock.now()
     row = {"recipient": ada.id, "type": "like", "open": True, "read_at": None, "removed_at": None, "updated_at": now}
     many = reading.READ_AT_ONCE * 2 + 10
-    await plaza.social.mongo.insert_missing(
+    await site.social.mongo.insert_missing(
         "notifications",
         [{"_id": each, "target": {"id": each}, **row} for each in (clock.new_id() for _ in range(many))],
     )
@@ -73,4 +73,4 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
     answer = await ada.ask("POST", "/v1/notifications/read", {"all_until": clock.now().isoformat()})
     assert (answer.status, answer.body) == (200, {"unread": 0})
     assert sizes == {reading.READ_AT_ONCE: 2, 10: 1}
-    assert await plaza.social.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0
+    assert await site.social.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0

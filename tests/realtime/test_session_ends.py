@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.forging import KINDS, forgeries
 from support.people import Door
-from support.plaza import serving
+from support.site import serving
 from support.sockets import until
 
 from social.accounts import login, mailed_tokens, session_ends

@@ -68,13 +68,13 @@ async def test_the_document_store_keeps_a_committed_transaction_when_killed(
     async with started(DocumentStore(tmp_path)) as server:
         url = server.url
         async with documents(url) as client, await client.start_session() as session, session.start_transaction():
-            await client.plaza.likes.insert_one({"_id": 1}, session=session)
-            await client.plaza.outbox.insert_one({"_id": 1}, session=session)
+            await client.site.likes.insert_one({"_id": 1}, session=session)
+            await client.site.outbox.insert_one({"_id": 1}, session=session)
         await killed_and_restarted(server)
         assert server.url == url != document_store.url
         async with documents(url) as client:
-            assert await client.plaza.likes.count_documents({}) == 1
-            assert await client.plaza.outbox.count_documents({}) == 1
+            assert await client.site.likes.count_documents({}) == 1
+            assert await client.site.outbox.count_documents({}) == 1
     assert await processes_in(tmp_path) == []
 
 

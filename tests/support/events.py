@@ -27,15 +27,15 @@ from social.infra.broker.inbox import Happened
 from social.infra.store.mongo import Document, Transaction
 from social.posts import interactions
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 
 
 class Scene:
     """A system without workers, whose notifications are told when the test says so."""
 
-    def __init__(self, plaza: Plaza) -> None:
-        self.plaza = plaza
-        self.social = plaza.social
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.social = site.social
 
     async def post(self, by: Person, *mentions: Person, **more: Any) -> str:
         """Publish a post that names people."""

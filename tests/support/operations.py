@@ -12,7 +12,7 @@ from social.contracts.posts import Post
 from social.posts import media
 from support.people import PASSWORD, Answer, Door, Person
 from support.pictures import form, picture, uploaded
-from support.plaza import Plaza
+from support.site import Site
 
 COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
 QUERIES = {"search": "?q=hello", "search_users": "?q=own", "sync": "?after=x"}
@@ -46,8 +46,8 @@ class Owner(NamedTuple):
 class World:
     """Two owners, one with a private account, and one person of each kind."""
 
-    def __init__(self, door: Door, plaza: Plaza) -> None:
-        self._door, self.plaza = door, plaza
+    def __init__(self, door: Door, site: Site) -> None:
+        self._door, self.site = door, site
         self.people: dict[str, Person | None] = {"anonymous": None}
         self._pictures: dict[tuple[str, bool], str] = {}
 
@@ -60,8 +60,8 @@ class World:
         await self.private.person.edit(private=True)
         await self.asker.follow(self.private.person)
         await self.public.person.block(people["blocked"])
-        await lifecycle.suspend(self.plaza.social.mongo, "suspended", None)
-        await self.plaza.social.revocations.poll()
+        await lifecycle.suspend(self.site.social.mongo, "suspended", None)
+        await self.site.social.revocations.poll()
         self.people |= people
 
     async def _owner(self, name: str) -> Owner:
@@ -103,7 +103,7 @@ class World:
             self._pictures[key] = (await uploaded(owner.person)).id
             if attached:
                 by = owner.person.id
-                await self.plaza.social.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
+                await self.site.social.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
         return self._pictures[key]
 
 

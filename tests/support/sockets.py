@@ -29,7 +29,7 @@ from social.notifications import group_state, replay, streams
 from social.notifications import groups as grouping
 from social.posts import publishing
 from support.databases import prepare
-from support.plaza import QUICK_HASH
+from support.site import QUICK_HASH
 
 numbers = itertools.count(1)
 

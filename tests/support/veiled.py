@@ -14,7 +14,7 @@ from social.people import edges, terms
 from social.people.edges import Edge
 from social.posts import interactions, publishing
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 
 # Who is hidden from the reader altogether, and whose posts alone are, in some lists or in all.
 PEOPLE = ("blocks the reader", "is blocked", "is suspended", "is deleted", "is blocked and suspended")
@@ -46,7 +46,7 @@ LISTS = (
 class Scene:
     """What is in the store, and which of it the reader may not see."""
 
-    plaza: Plaza
+    site: Site
     reader: Person
     rows: dict[str, list[Document]] = field(default_factory=dict)
     hidden: dict[str, list[str]] = field(default_factory=dict)
@@ -62,12 +62,12 @@ class Scene:
     async def show(self) -> None:
         """Write the whole scene."""
         for collection, rows in self.rows.items():
-            await self.plaza.social.mongo.insert_missing(collection, rows)
+            await self.site.social.mongo.insert_missing(collection, rows)
 
     async def unveil(self) -> None:
         """Delete the rows that the reader may not see."""
         for collection, ids in self.hidden.items():
-            found = await self.plaza.social.mongo.delete(collection, {"_id": {"$in": ids}})
+            found = await self.site.social.mongo.delete(collection, {"_id": {"$in": ids}})
             assert found == len(ids), collection
 
     def path(self, of: str) -> str:
@@ -75,10 +75,10 @@ class Scene:
         return of.format(**self.ids)
 
 
-async def scene(plaza: Plaza, pattern: str) -> Scene:
+async def scene(site: Site, pattern: str) -> Scene:
     """From the oldest to the newest: `v` is something of a person who is shown, `h` of one of each who is hidden."""
-    made = Scene(plaza, await plaza.door.register("ada"))
-    template = await plaza.social.mongo.one("users", {"_id": made.reader.id})
+    made = Scene(site, await site.door.register("ada"))
+    template = await site.social.mongo.one("users", {"_id": made.reader.id})
     assert template is not None
     hub, cyd = (_person(made, template, name) for name in ("hub", "cyd"))
     post = _post(made, hub, words=())

@@ -18,7 +18,7 @@ from aiohttp import web
 from conftest import require, run, serve
 from support.eventually import eventually
 from support.network import tunnel
-from support.plaza import system
+from support.site import system
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ManagedRabbit, RedisServer
@@ -139,10 +139,10 @@ def says(findings: list[Finding], level: Level, about: str, *words: str) -> None
 
 async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) -> None:
     urls = {"amqp_url": given["AMQP_URL"], "redis_url": given["REDIS_URL"]}
-    async with system(given["MONGO_URL"], given["MONGO_DATABASE"], **urls) as plaza:
+    async with system(given["MONGO_URL"], given["MONGO_DATABASE"], **urls) as site:
 
         async def at_work() -> None:
-            held = await plaza.social.mongo.many("leases", {"until": {"$gt": clock.now()}})
+            held = await site.social.mongo.many("leases", {"until": {"$gt": clock.now()}})
             assert {each["_id"] for each in held} >= {"relay", "sweeper"}
 
         await eventually(at_work)

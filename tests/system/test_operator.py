@@ -5,14 +5,14 @@ from pathlib import Path
 
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 from support.processes import Ended, Program
 
 from social.infra import clock
 
 
 async def test_an_operator_reads_reports_suspends_and_lifts(
-    ada: Person, bob: Person, plaza: Plaza, tmp_path: Path, mongo_url: str, mongo_database: str
+    ada: Person, bob: Person, site: Site, tmp_path: Path, mongo_url: str, mongo_database: str
 ) -> None:
     async def social(*words: str) -> Ended:
         program = Program("social", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
@@ -56,7 +56,7 @@ async def test_an_operator_has_counts_compared(
 
 
 async def test_an_operator_sees_what_waits(
-    plaza: Plaza, ada: Person, tmp_path: Path, mongo_url: str, mongo_database: str
+    site: Site, ada: Person, tmp_path: Path, mongo_url: str, mongo_database: str
 ) -> None:
     async def backlog() -> list[str]:
         program = Program("social", "backlog", folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
@@ -65,14 +65,14 @@ async def test_an_operator_sees_what_waits(
         return done.out.splitlines()
 
     kinds = ("events in the outbox", "notifications to be told", "messages parked", "deletions to be finished")
-    await eventually(lambda: nothing_waits(plaza))
+    await eventually(lambda: nothing_waits(site))
     assert await backlog() == [f"{kind}: 0" for kind in kinds]
     long_ago = clock.now() - timedelta(minutes=5)
-    await plaza.social.mongo.insert("parked", {"_id": "x", "at": long_ago})
-    await plaza.social.mongo.insert("parked", {"_id": "y", "at": clock.now()})
+    await site.social.mongo.insert("parked", {"_id": "x", "at": long_ago})
+    await site.social.mongo.insert("parked", {"_id": "y", "at": clock.now()})
     parked = (await backlog())[2]
     assert parked.startswith("messages parked: 2, the first for 30")
 
 
-async def nothing_waits(plaza: Plaza) -> None:
-    assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+async def nothing_waits(site: Site) -> None:
+    assert await site.social.mongo.count("outbox", {}, limit=1) == 0

@@ -11,7 +11,7 @@ import pymongo
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.processes import Program
 from support.servers import RabbitServer
 
@@ -52,7 +52,7 @@ class Machines:
         return name
 
     @asynccontextmanager
-    async def running(self, database: str, **more: Any) -> AsyncIterator[Plaza]:
+    async def running(self, database: str, **more: Any) -> AsyncIterator[Site]:
         """The system on this database."""
         vhost = f"test-{uuid4().hex[:12]}"
         await self._rabbit.add_vhost(vhost)
@@ -104,8 +104,8 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
 ) -> None:
     monkeypatch.setattr(recount, "SETTLES", timedelta(seconds=0.2))
     began = clock.now()
-    async with machines.running(mongo_database, roles=()) as plaza:
-        ada, bob, eve, leaver = [await plaza.door.register(name) for name in ("ada", "bob", "eve", "leaver")]
+    async with machines.running(mongo_database, roles=()) as site:
+        ada, bob, eve, leaver = [await site.door.register(name) for name in ("ada", "bob", "eve", "leaver")]
         await ada.edit(private=True)
         await bob.follow(ada)
         await ada.accept(bob)
@@ -119,16 +119,16 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
         assert (await eve.ask("PUT", f"/v1/posts/{post.id}/repost")).status == 200
         await leaver.like(post)
         assert (await leaver.ask("DELETE", "/v1/users/me", {"password": leaver.password})).status == 204
-        await eventually(lambda: nothing_waits(plaza))
-        plaza.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
+        await eventually(lambda: nothing_waits(site))
+        site.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
         await ada.like(last := await ada.publish("to my followers"))
-        assert await plaza.social.mongo.count("outbox", {}, limit=9) == 2
+        assert await site.social.mongo.count("outbox", {}, limit=9) == 2
     database = machines.backup(mongo_database)
     assert "streams: 4 in another epoch" in await machines.restored(database, began)
     outbox = {row["type"] for row in machines.store[database]["outbox"].find()}
     assert outbox == {each.__name__ for each in (*TOLD, events.AccountDeleted)}
-    async with machines.running(database) as plaza:
-        ada, bob, eve = (again(each, plaza.door) for each in (ada, bob, eve))
+    async with machines.running(database) as site:
+        ada, bob, eve = (again(each, site.door) for each in (ada, bob, eve))
         assert (await bob.see(post)).text == post.text
 
         async def all_told() -> None:
@@ -137,10 +137,10 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
             assert await told(eve) == {(kind, "bob") for kind in ("mention", "reply", "like")}
             assert await told(ada) == {("follow_request", "eve")}
             assert [each.id for each in (await bob.feed()).items] == [last.id, post.id]
-            assert await plaza.social.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
+            assert await site.social.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
 
         async def counted() -> None:
-            mongo = plaza.social.mongo
+            mongo = site.social.mongo
             async for collection, ids in recount.everything(mongo):
                 for doubt in await recount.doubts(mongo, collection, ids):
                     await recount.mend(mongo, doubt)
@@ -151,7 +151,7 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
         await eventually(counted)
         before = [await each.notifications() for each in (ada, bob, eve)]
         await machines.restored(database, began)
-        await eventually(lambda: nothing_waits(plaza))
+        await eventually(lambda: nothing_waits(site))
         await eve.like(await bob.publish("and now"))
 
         async def told_of_that() -> None:
@@ -163,25 +163,25 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
         assert (await bob.see(post)).likes == 1, "counts are not folded again"
 
 
-async def nothing_waits(plaza: Plaza) -> None:
-    assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+async def nothing_waits(site: Site) -> None:
+    assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
 
 async def test_a_client_that_saw_more_than_the_backup_holds_is_told_to_fetch_again(
     machines: Machines, mongo_url: str, mongo_database: str
 ) -> None:
     """Its stream has gone back and on again, by the same numbers."""
-    async with system(mongo_url, mongo_database) as plaza:
-        ada, bob = [await plaza.door.register(name) for name in ("ada", "bob")]
+    async with system(mongo_url, mongo_database) as site:
+        ada, bob = [await site.door.register(name) for name in ("ada", "bob")]
         post, other = await ada.publish("hello"), await ada.publish("hello again")
         await until_told(ada, 0)
         database = machines.backup(mongo_database)
         await bob.like(post)
         await bob.like(other)
         seen = (await until_told(ada, 2)).offset
-    async with system(mongo_url, database) as plaza:
+    async with system(mongo_url, database) as site:
         await machines.restored(database, clock.now())
-        ada, bob = again(ada, plaza.door), again(bob, plaza.door)
+        ada, bob = again(ada, site.door), again(bob, site.door)
         await bob.comment(post, "one")
         await bob.comment(other, "two")
         await bob.follow(ada)

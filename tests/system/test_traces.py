@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from support.eventually import eventually
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.processes import ROOT
 from support.sockets import QUICK, Wire
 
@@ -41,8 +41,8 @@ def traced(exporter: InMemorySpanExporter, share: float) -> Iterator[InMemorySpa
 
 
 @asynccontextmanager
-async def gateway(plaza: Plaza) -> AsyncIterator[Gateway]:
-    node = Gateway(GatewaySettings(**QUICK), plaza.social, plaza.keys.verifier, plaza.tasks)
+async def gateway(site: Site) -> AsyncIterator[Gateway]:
+    node = Gateway(GatewaySettings(**QUICK), site.social, site.keys.verifier, site.tasks)
     await node.start()
     try:
         yield node
@@ -67,11 +67,11 @@ async def test_a_like_is_one_trace_from_the_request_to_the_socket(
     every: InMemorySpanExporter, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str
 ) -> None:
     async with (
-        system(mongo_url, mongo_database, redis_url=redis_url, amqp_url=amqp_url) as plaza,
-        gateway(plaza) as node,
+        system(mongo_url, mongo_database, redis_url=redis_url, amqp_url=amqp_url) as site,
+        gateway(site) as node,
         aiohttp.ClientSession() as http,
     ):
-        ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+        ada, bob = await site.door.register("ada"), await site.door.register("bob")
         post = await ada.publish("hello")
         wire = await Wire(node.port, http).open({"token": ada.tokens.access_token})
         await wire.ask("post.watch", {"post_id": post.id})
@@ -112,9 +112,9 @@ async def test_a_like_is_one_trace_from_the_request_to_the_socket(
         assert secret not in said
 
 
-async def test_a_message_over_a_socket_is_traced_as_a_request_is(every: InMemorySpanExporter, plaza: Plaza) -> None:
-    async with gateway(plaza) as node, aiohttp.ClientSession() as http:
-        ada = await plaza.door.register("ada")
+async def test_a_message_over_a_socket_is_traced_as_a_request_is(every: InMemorySpanExporter, site: Site) -> None:
+    async with gateway(site) as node, aiohttp.ClientSession() as http:
+        ada = await site.door.register("ada")
         wire = await Wire(node.port, http).open({"token": ada.tokens.access_token})
         assert (await wire.ask("post.create", {"text": "hello"}))["ok"]
 
@@ -130,14 +130,14 @@ async def test_a_message_over_a_socket_is_traced_as_a_request_is(every: InMemory
 
 
 async def test_a_share_of_requests_is_traced_and_the_others_leave_nothing(
-    exporter: InMemorySpanExporter, plaza: Plaza
+    exporter: InMemorySpanExporter, site: Site
 ) -> None:
     traces = traced(exporter, 0.5)
     next(traces)
-    ada = await plaza.door.register("ada")
+    ada = await site.door.register("ada")
     for _ in range(60):
         await ada.me()
-    await plaza.door.ask("GET", "/livez")
+    await site.door.ask("GET", "/livez")
     names = [span.name for span in exporter.get_finished_spans()]
     assert 10 < names.count("GET /v1/users/me") < 50
     assert "GET /livez" not in names

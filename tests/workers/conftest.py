@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 QUICK = {"local": (0.05, 0.1, 0.1), "rabbit": (1, 1)}  # a queue's delay is whole seconds
 
@@ -30,7 +30,7 @@ def quick_retries(broker: str, monkeypatch: pytest.MonkeyPatch) -> tuple[float, 
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str, amqp: str | None) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str, amqp: str | None) -> AsyncIterator[Site]:
     """API and workers over this broker."""
     async with system(mongo_url, mongo_database, amqp_url=amqp) as running:
         yield running

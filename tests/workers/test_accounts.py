@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import PASSWORD, Door, Person, texts
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.traces import traces
 
 import workers.accounts
@@ -81,13 +81,13 @@ async def forgotten(mongo: Mongo, person: Person) -> None:
 
 
 async def test_a_deleted_account_leaves_nothing_but_its_username(
-    ada: Person, bob: Person, door: Door, plaza: Plaza
+    ada: Person, bob: Person, door: Door, site: Site
 ) -> None:
     eve = await door.register("eve")
     bobs, mine = await lived(ada, bob, eve)
     await delete(ada)
     await is_gone(ada, bob, mine)
-    await forgotten(plaza.social.mongo, ada)
+    await forgotten(site.social.mongo, ada)
     await is_nobody(ada)
 
     async def folded() -> None:
@@ -100,13 +100,13 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     await eventually(folded)
     told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
     assert "notification.removed" in told  # the like that was taken back before, which nobody else shared
-    assert await plaza.social.mongo.count("parked", {}, limit=1) == 0
+    assert await site.social.mongo.count("parked", {}, limit=1) == 0
     ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
 
 
 async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
-    ada: Person, bob: Person, plaza: Plaza
+    ada: Person, bob: Person, site: Site
 ) -> None:
     post = await bob.publish("bob's")
     his, hers = await bob.comment(post, "as @ada says"), await ada.comment(post, "hers")
@@ -120,7 +120,7 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
 
     await eventually(counted)
     await delete(ada)
-    await forgotten(plaza.social.mongo, ada)
+    await forgotten(site.social.mongo, ada)
 
     async def folded() -> None:
         (left,) = (await bob.comments(post)).items
@@ -164,14 +164,14 @@ async def test_an_account_is_deleted_only_by_who_knows_its_password(ada: Person,
 
 
 @pytest.fixture
-async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """Nobody works: the test does."""
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        yield plaza
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        yield site
 
 
 async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
-    resting: Plaza, monkeypatch: pytest.MonkeyPatch
+    resting: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a worker was killed between its commit and its ack, any number of times."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta())
@@ -206,7 +206,7 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
 
 
 async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(
-    ada: Person, bob: Person, plaza: Plaza
+    ada: Person, bob: Person, site: Site
 ) -> None:
     post, hers = await bob.publish("hello @ada and @bob #t"), await ada.publish("hello @bob")
     comment = await bob.comment(post, "hello again @ada")
@@ -221,7 +221,7 @@ async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(
 
     await eventually(counted)
     await delete(ada)
-    await forgotten(plaza.social.mongo, ada)
+    await forgotten(site.social.mongo, ada)
 
     async def folded() -> None:
         seen = await bob.see(post)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import PASSWORD, Answer, Door, Person
-from support.plaza import Plaza
+from support.site import Site
 from support.processes import Ended, Program
 from support.traces import traces
 
@@ -33,27 +33,27 @@ async def page(person: Person, query: str = "") -> Activities:
     return (await person.ask("GET", f"/v1/users/me/activity{query}")).ok(Activities)
 
 
-async def settled(plaza: Plaza) -> None:
+async def settled(site: Site) -> None:
     """Until no event waits."""
 
     async def look() -> None:
-        await plaza.social.beside.finish(5)
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        await site.social.beside.finish(5)
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(look)
 
 
-async def says(plaza: Plaza, person: Person) -> list[Activity]:
+async def says(site: Site, person: Person) -> list[Activity]:
     """The log of a person once all that happened is in it, the oldest entry first."""
-    await settled(plaza)
+    await settled(site)
     return (await page(person, "?limit=100")).items[::-1]
 
 
-async def test_a_log_says_who_logged_in_from_which_device(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_log_says_who_logged_in_from_which_device(site: Site, door: Door, ada: Person) -> None:
     (await log_in(door, device="Ada's phone")).ok(Tokens)
     (await log_in(door, password="a guess", device="a stranger's")).refused(401, "invalid_credentials")
     (await log_in(door, ada.email, "a guess", device="a stranger's")).refused(401, "invalid_credentials")
-    entries = await says(plaza, ada)
+    entries = await says(site, ada)
     assert [(each.what, each.device, each.ip) for each in entries[1:]] == [
         ("logged_in", "Ada's phone", "127.0.0.1"),
         ("login_failed", "a stranger's", "127.0.0.1"),
@@ -64,7 +64,7 @@ async def test_a_log_says_who_logged_in_from_which_device(plaza: Plaza, door: Do
     assert entries[0].what == "registered"
 
 
-async def test_a_log_says_what_was_done_to_the_account(plaza: Plaza, door: Door, ada: Person, bob: Person) -> None:
+async def test_a_log_says_what_was_done_to_the_account(site: Site, door: Door, ada: Person, bob: Person) -> None:
     phone, tablet = (await log_in(door)).ok(Tokens), (await log_in(door)).ok(Tokens)
     await door.ask("POST", "/v1/auth/logout", {"refresh_token": phone.refresh_token})
     await door.ask("POST", "/v1/auth/logout", {"refresh_token": phone.refresh_token})  # which changes nothing
@@ -77,9 +77,9 @@ async def test_a_log_says_what_was_done_to_the_account(plaza: Plaza, door: Door,
     assert (await ada.ask("POST", "/v1/auth/password", change)).status == 204
     email = {"password": "another password", "email": "ada@new.example"}
     assert (await ada.ask("PUT", "/v1/auth/email", email)).status == 204
-    token = await plaza.mailbox.token("ada@new.example", "Confirm")
+    token = await site.mailbox.token("ada@new.example", "Confirm")
     assert (await door.ask("POST", "/v1/auth/verify-email", {"token": token})).status == 204
-    entries = await says(plaza, ada)
+    entries = await says(site, ada)
     assert [(each.what, each.reason) for each in entries] == [
         ("registered", None),
         ("logged_in", None),
@@ -97,57 +97,57 @@ async def test_a_log_says_what_was_done_to_the_account(plaza: Plaza, door: Door,
     opened = [each.session_id for each in entries if each.what == "logged_in"]
     assert [each.session_id for each in entries if each.what == "session_ended"] == opened
     assert tablet.user.id == ada.id
-    assert [each.what for each in await says(plaza, bob)] == ["registered"], "who was blocked is not told"
+    assert [each.what for each in await says(site, bob)] == ["registered"], "who was blocked is not told"
 
 
 async def test_a_reset_the_end_of_all_sessions_and_a_suspension_are_in_the_log(
-    plaza: Plaza, door: Door, ada: Person
+    site: Site, door: Door, ada: Person
 ) -> None:
     await door.ask("POST", "/v1/auth/password-reset/request", {"email": ada.email})
-    token = await plaza.mailbox.token(ada.email, "new password")
+    token = await site.mailbox.token(ada.email, "new password")
     reset = {"token": token, "password": PASSWORD}
     assert (await door.ask("POST", "/v1/auth/password-reset", reset)).status == 204
     ada.tokens = (await log_in(door)).ok(Tokens)
     await ada.ask("POST", "/v1/auth/logout-all")
     for _ in range(2):
-        await lifecycle.suspend(plaza.social.mongo, "ada", "spam")
+        await lifecycle.suspend(site.social.mongo, "ada", "spam")
     (await log_in(door)).refused(403, "account_suspended")
     for _ in range(2):
-        await lifecycle.lift(plaza.social.mongo, "ada")
+        await lifecycle.lift(site.social.mongo, "ada")
     ada.tokens = (await log_in(door)).ok(Tokens)
 
     async def all_of_it() -> None:
-        whats = [each.what for each in await says(plaza, ada)]
+        whats = [each.what for each in await says(site, ada)]
         expected = ["registered", "password_reset", "logged_in", "all_sessions_ended", "suspended", "login_failed"]
         assert whats == [*expected, "suspension_lifted", "logged_in"]
 
     await eventually(all_of_it)  # a relay brings what the operator's command recorded
 
 
-async def test_a_token_used_twice_is_in_the_log(plaza: Plaza, door: Door, ada: Person) -> None:
+async def test_a_token_used_twice_is_in_the_log(site: Site, door: Door, ada: Person) -> None:
     first, ada.tokens = ada.tokens, (await ada.refresh()).ok(Tokens)
     ada.tokens = (await ada.refresh()).ok(Tokens)
     answer = await door.ask("POST", "/v1/auth/refresh-token", {"refresh_token": first.refresh_token})
     answer.refused(401, "refresh_token_reused")
     ada.tokens = (await log_in(door)).ok(Tokens)
-    assert [each.reason for each in await says(plaza, ada)] == [None, "refresh_token_reused", None]
+    assert [each.reason for each in await says(site, ada)] == [None, "refresh_token_reused", None]
 
 
 async def test_the_session_that_made_room_is_in_the_log(
-    plaza: Plaza, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.accounts.session_ends.MOST_LIVING", 2)
     ada.tokens = [(await log_in(door)).ok(Tokens) for _ in range(2)][-1]
-    ended = [each for each in await says(plaza, ada) if each.what == "session_ended"]
+    ended = [each for each in await says(site, ada) if each.what == "session_ended"]
     assert [(each.reason, each.session_id) for each in ended] == [
-        ("too_many_sessions", (await says(plaza, ada))[0].session_id)
+        ("too_many_sessions", (await says(site, ada))[0].session_id)
     ]
 
 
-async def test_a_log_is_walked_in_pages_by_its_owner_alone(plaza: Plaza, door: Door, ada: Person, bob: Person) -> None:
+async def test_a_log_is_walked_in_pages_by_its_owner_alone(site: Site, door: Door, ada: Person, bob: Person) -> None:
     for _ in range(4):
         (await log_in(door)).ok(Tokens)
-    await settled(plaza)
+    await settled(site)
     first = await page(ada, "?limit=3")
     rest = await page(ada, f"?limit=3&cursor={first.next}")
     assert ([each.what for each in first.items], rest.next) == (["logged_in"] * 3, None)
@@ -157,16 +157,16 @@ async def test_a_log_is_walked_in_pages_by_its_owner_alone(plaza: Plaza, door: D
     assert (await page(ada, f"?cursor={first.prev}")).items == []
 
 
-async def test_a_name_that_nobody_has_leaves_nothing_and_takes_the_same_writes(plaza: Plaza, door: Door) -> None:
-    before = await plaza.social.mongo.count("activity", {}, limit=100)
+async def test_a_name_that_nobody_has_leaves_nothing_and_takes_the_same_writes(site: Site, door: Door) -> None:
+    before = await site.social.mongo.count("activity", {}, limit=100)
     (await log_in(door, "nobody", "secret words")).refused(401, "invalid_credentials")
-    await settled(plaza)
-    assert await plaza.social.mongo.count("activity", {}, limit=100) == before
-    assert await traces(plaza.social.mongo, "nobody", "secret words") == []
+    await settled(site)
+    assert await site.social.mongo.count("activity", {}, limit=100) == before
+    assert await traces(site.social.mongo, "nobody", "secret words") == []
 
 
-async def test_one_kind_fills_no_more_than_its_share_of_a_day(plaza: Plaza, ada: Person, bob: Person) -> None:
-    await settled(plaza)
+async def test_one_kind_fills_no_more_than_its_share_of_a_day(site: Site, ada: Person, bob: Person) -> None:
+    await settled(site)
     now = clock.now()
 
     def entries(many: int, what: ActivityKind, person: Person) -> list[Entry]:
@@ -175,36 +175,36 @@ async def test_one_kind_fills_no_more_than_its_share_of_a_day(plaza: Plaza, ada:
 
     flood = entries(activity.MOST_A_DAY * 3, ActivityKind.LOGIN_FAILED, ada)
     for batch in (flood[:70], flood[:70], flood[70:]):  # the second comes again
-        await activity.keep(plaza.social.mongo, batch + entries(1, ActivityKind.LOGIN_FAILED, bob))
-    await activity.keep(plaza.social.mongo, entries(1, ActivityKind.PASSWORD_CHANGED, ada))
-    kept = Counter((row["user_id"], row["what"]) for row in await plaza.social.mongo.many("activity", {}))
+        await activity.keep(site.social.mongo, batch + entries(1, ActivityKind.LOGIN_FAILED, bob))
+    await activity.keep(site.social.mongo, entries(1, ActivityKind.PASSWORD_CHANGED, ada))
+    kept = Counter((row["user_id"], row["what"]) for row in await site.social.mongo.many("activity", {}))
     assert kept[ada.id, "login_failed"] == activity.MOST_A_DAY
     assert (kept[bob.id, "login_failed"], kept[ada.id, "password_changed"]) == (3, 1)
 
 
-async def test_a_time_from_the_future_is_kept_no_longer_than_others(plaza: Plaza, ada: Person) -> None:
+async def test_a_time_from_the_future_is_kept_no_longer_than_others(site: Site, ada: Person) -> None:
     entry = Entry(clock.new_id(), clock.now() + timedelta(days=365), ActivityNoted(user_id=ada.id, what="blocked"))
-    await activity.keep(plaza.social.mongo, [entry])
-    (row,) = await plaza.social.mongo.many("activity", {"_id": entry.id})
+    await activity.keep(site.social.mongo, [entry])
+    (row,) = await site.social.mongo.many("activity", {"_id": entry.id})
     assert row["at"] <= clock.now()
 
 
-async def test_guesses_are_not_noted_while_many_events_wait(plaza: Plaza, door: Door, ada: Person) -> None:
-    await settled(plaza)
-    plaza.social.outbox._rows = SPARE_ROWS
+async def test_guesses_are_not_noted_while_many_events_wait(site: Site, door: Door, ada: Person) -> None:
+    await settled(site)
+    site.social.outbox._rows = SPARE_ROWS
     (await log_in(door, password="a guess")).refused(401, "invalid_credentials")
-    plaza.social.outbox._overloaded = True  # where other writes are refused
+    site.social.outbox._overloaded = True  # where other writes are refused
     ada.tokens = (await log_in(door)).ok(Tokens)
     (await ada.ask("POST", "/v1/posts", {"text": "hello"})).refused(503, "unavailable")
     assert (await ada.ask("POST", "/v1/auth/logout-all")).status == 204
-    plaza.social.outbox._overloaded = False
+    site.social.outbox._overloaded = False
     ada.tokens = (await log_in(door)).ok(Tokens)
-    whats = [each.what for each in await says(plaza, ada)]
+    whats = [each.what for each in await says(site, ada)]
     assert whats == ["registered", "logged_in", "all_sessions_ended", "logged_in"]
 
 
 async def test_a_deleted_account_leaves_one_entry_without_an_address(
-    plaza: Plaza,
+    site: Site,
     ada: Person,
     bob: Person,
     tmp_path: Path,
@@ -216,8 +216,8 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     monkeypatch.setattr("social.accounts.erasure.CHUNK", 2)
     for who, whom in ((bob, ada), (ada, bob)):
         await who.block(whom)
-    await settled(plaza)
-    mongo = plaza.social.mongo
+    await settled(site)
+    mongo = site.social.mongo
     assert (await ada.ask("DELETE", "/v1/users/me", {"password": PASSWORD})).status == 204
 
     async def forgotten() -> None:
@@ -228,7 +228,7 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     await activity.keep(mongo, [late])
     left = await traces(mongo, ada.id, ada.email, "203.0.113.7")
     assert [each for each in left if each.startswith(("activity", "outbox"))] == []
-    assert [(each.what, each.user) for each in await says(plaza, bob)][1:] == [("blocked", None)]
+    assert [(each.what, each.user) for each in await says(site, bob)][1:] == [("blocked", None)]
 
     async def told(*words: str) -> Ended:
         program = Program(

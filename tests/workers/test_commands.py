@@ -8,7 +8,7 @@ import pytest
 from support.commands import Command, Commands, heard
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 import workers.app
 from social.posts import likes
@@ -43,14 +43,14 @@ def commands() -> Commands:
 
 
 @pytest.fixture
-async def plaza(
+async def site(
     mongo_url: str,
     mongo_database: str,
     amqp: str | None,
     redis_url: str,
     commands: Commands,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Plaza]:
+) -> AsyncIterator[Site]:
     """The API and the two consumers that a like concerns, which share one process here."""
     monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
@@ -79,23 +79,23 @@ def _watching(command: Command) -> bool:
     return command.name in ("find", "count", "aggregate") and command.collection in ("outbox", "sessions", "parked")
 
 
-async def settled(plaza: Plaza, person: Person, posts: int, count: int) -> None:
+async def settled(site: Site, person: Person, posts: int, count: int) -> None:
     """Until all is told and counted, and no event waits."""
 
     async def look() -> None:
         told = (await person.inbox("?limit=100")).items
         assert (len(told), sum(each.count for each in told)) == (posts, count)
-        counted = await plaza.social.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
+        counted = await site.social.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
         assert sum(post["likes"] for post in counted) == count
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(look)
 
 
-async def test_one_like_alone(plaza: Plaza, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
+async def test_one_like_alone(site: Site, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
     post = await ada.publish("hello")
     await eve.like(post)
-    await settled(plaza, ada, 1, 1)
+    await settled(site, ada, 1, 1)
     await asyncio.sleep(1)  # until Ada may be told again at once
     commands.sent.clear()
     await bob.like(post)
@@ -112,18 +112,18 @@ async def test_one_like_alone(plaza: Plaza, commands: Commands, ada: Person, bob
     assert Counter(sent[answered:]) == AFTER
 
 
-async def test_a_hundred_likes_at_once(plaza: Plaza, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
+async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:
     posts = [await ada.publish(str(n)) for n in range(50)]
     await asyncio.sleep(1)
     commands.sent.clear()
-    social, people = plaza.social, (bob, eve)  # not through the door, which lets fewer in at once
+    social, people = site.social, (bob, eve)  # not through the door, which lets fewer in at once
     await asyncio.gather(*(social.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
 
     async def told() -> None:
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(told)
     sent = names(commands)
-    await settled(plaza, ada, 50, 100)
+    await settled(site, ada, 50, 100)
     assert sent.count("commitTransaction") <= 15
     assert len(sent) <= 150, "23 for a like alone, no more than 1.5 for one of a hundred"

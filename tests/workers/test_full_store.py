@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.failing_store import FULL, NO_SPACE, UNHEARD_OF, WRITES, FailingStore, failing_store
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from workers import runner
 
@@ -24,9 +24,9 @@ async def store(mongo_url: str) -> AsyncIterator[FailingStore]:
 
 
 @pytest.fixture
-async def plaza(
+async def site(
     store: FailingStore, mongo_database: str, monkeypatch: pytest.MonkeyPatch, quick_sweeps: None
-) -> AsyncIterator[Plaza]:
+) -> AsyncIterator[Site]:
     """A whole Plaza over it, whose work pauses less long."""
     monkeypatch.setattr(runner, "PAUSE_S", 0.2)
     monkeypatch.setattr("social.infra.process.process.LONGEST_PAUSE_S", 0.5)
@@ -36,9 +36,9 @@ async def plaza(
 
 @pytest.mark.parametrize("error", [FULL, NO_SPACE, UNHEARD_OF], ids=["14031", "no space left", "an unknown code"])
 async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_it_takes_them_again(
-    plaza: Plaza, store: FailingStore, error: dict[str, Any]
+    site: Site, store: FailingStore, error: dict[str, Any]
 ) -> None:
-    ada, bob = [await plaza.door.register(name) for name in ("ada", "bob")]
+    ada, bob = [await site.door.register(name) for name in ("ada", "bob")]
     post = await ada.publish("hello")
     await bob.like(post)  # what follows from it meets the full disk
     store.refuse(error)
@@ -56,41 +56,41 @@ async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_
         assert [answer.status for answer in answers[:4]] == [503] * 4
     assert (await ada.ask("GET", f"/v1/posts/{post.id}")).status == 200, "what is there can be read"
     await asyncio.sleep(2)  # each loop has met it
-    assert not plaza.tasks.failed
+    assert not site.tasks.failed
     store.refuse({})
     await ada.publish("there is room")
     await bob.comment(post, "nice")
 
     async def told() -> None:
         assert {each.type for each in await ada.notifications()} == {"like", "comment"}
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
-        assert await plaza.social.mongo.count("parked", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("parked", {}, limit=1) == 0
 
     await eventually(told, timeout_s=20)
-    assert not plaza.tasks.failed
-    plaza.tasks.restarts.clear()
+    assert not site.tasks.failed
+    site.tasks.restarts.clear()
 
 
-async def test_no_loop_ends_with_a_store_that_refuses_all(plaza: Plaza, store: FailingStore) -> None:
-    ada = await plaza.door.register("ada")
+async def test_no_loop_ends_with_a_store_that_refuses_all(site: Site, store: FailingStore) -> None:
+    ada = await site.door.register("ada")
     store.refuse(UNHEARD_OF, ALL)
     await asyncio.sleep(3)
     answer = await ada.ask("GET", "/v1/feed")
     assert answer.status == 503
-    assert not plaza.tasks.failed
+    assert not site.tasks.failed
     store.refuse({})
     await eventually(lambda: ada.publish("still here"), timeout_s=5)
-    plaza.tasks.restarts.clear()
+    site.tasks.restarts.clear()
 
 
-async def test_a_store_that_refuses_the_user_while_it_runs_ends_nothing(plaza: Plaza, store: FailingStore) -> None:
+async def test_a_store_that_refuses_the_user_while_it_runs_ends_nothing(site: Site, store: FailingStore) -> None:
     """As for a moment while its users are changed: only a start ends with that."""
-    ada = await plaza.door.register("ada")
+    ada = await site.door.register("ada")
     store.refuse({"code": 13, "codeName": "Unauthorized", "errmsg": "not authorized"}, ALL)
     await asyncio.sleep(2)
     assert (await ada.ask("GET", "/v1/feed")).status == 503
     assert (await ada.ask("POST", "/v1/posts", {"text": "more"})).status == 503
-    assert not plaza.tasks.failed
+    assert not site.tasks.failed
     store.refuse({})
     await ada.publish("still here")
-    plaza.tasks.restarts.clear()
+    site.tasks.restarts.clear()

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 from support.skew import clock_ahead, skew
 
 from social.contracts.problems import RateLimited
@@ -36,8 +36,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.mark.parametrize("ahead_s", [-600, 0, 600])
-async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(plaza: Plaza, ahead_s: float) -> None:
-    dead, alive = Lease(plaza.social.mongo, "wanted", LASTS), Lease(plaza.social.mongo, "wanted", LASTS)
+async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(site: Site, ahead_s: float) -> None:
+    dead, alive = Lease(site.social.mongo, "wanted", LASTS), Lease(site.social.mongo, "wanted", LASTS)
     with clock_ahead(ahead_s):
         assert await dead.take()
         assert await dead.take(), "it can be renewed"
@@ -50,39 +50,39 @@ async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(p
     assert not await dead.take(), "who has it not cannot give it up"
 
 
-async def test_a_lease_from_the_future_is_held_by_nobody(plaza: Plaza) -> None:
+async def test_a_lease_from_the_future_is_held_by_nobody(site: Site) -> None:
     """As an earlier release left it, or a store whose clock was set back."""
-    await plaza.social.mongo.insert("leases", {"_id": "wanted", "holder": "somebody", "until": clock.now() + FAR})
-    assert await Lease(plaza.social.mongo, "wanted", LASTS).take()
+    await site.social.mongo.insert("leases", {"_id": "wanted", "holder": "somebody", "until": clock.now() + FAR})
+    assert await Lease(site.social.mongo, "wanted", LASTS).take()
 
 
-async def test_of_many_who_want_a_lease_at_once_one_has_it(plaza: Plaza) -> None:
+async def test_of_many_who_want_a_lease_at_once_one_has_it(site: Site) -> None:
     for _ in range(5):
-        leases = [Lease(plaza.social.mongo, "wanted", LASTS) for _ in range(8)]
+        leases = [Lease(site.social.mongo, "wanted", LASTS) for _ in range(8)]
         taken = await asyncio.gather(*(lease.take() for lease in leases))
         assert taken.count(True) == 1
         await leases[taken.index(True)].give_up()
 
 
-async def test_a_clock_that_was_ahead_holds_no_notification_back(plaza: Plaza, ada: Person, bob: Person) -> None:
+async def test_a_clock_that_was_ahead_holds_no_notification_back(site: Site, ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
-    await plaza.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.now() + FAR}})
+    await site.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.now() + FAR}})
     began = time.monotonic()
     await bob.like(post)
     await eventually(lambda: _told(ada, 1), timeout_s=8)
     assert time.monotonic() - began < 5
-    (stream,) = await plaza.social.mongo.many("streams", {"_id": ada.id})
+    (stream,) = await site.social.mongo.many("streams", {"_id": ada.id})
     assert stream["paced_until"] < clock.now() + timedelta(seconds=5), "and it is right again"
 
 
 async def test_what_is_due_in_ten_minutes_by_a_wrong_clock_is_told_now(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "LOOK_EVERY_S", 0.2)
     post = await ada.publish("hello")
     await bob.like(post)
     await eventually(lambda: _told(ada, 1))
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     hers = {"recipient": ada.id}
 
     async def told() -> None:
@@ -97,19 +97,19 @@ async def _told(person: Person, count: int) -> None:
     assert len(await person.notifications()) == count
 
 
-async def test_an_event_from_the_future_is_relayed(plaza: Plaza) -> None:
+async def test_an_event_from_the_future_is_relayed(site: Site) -> None:
     now = clock.now()
-    for task in plaza.tasks._tasks:  # else the relay is faster
+    for task in site.tasks._tasks:  # else the relay is faster
         task.cancel()
     row = {"type": "X", "v": 1, "key": "k", "trace": None, "data": {}}
     far, near, left = (f"{n:024x}" for n in range(3))
     for row_id, at in ((far, now + FAR), (near, now), (left, now - timedelta(seconds=5))):
-        await plaza.social.mongo.insert("outbox", {"_id": row_id, **row, "at": at})
-    due = await plaza.social.outbox.due(timedelta(seconds=2), 10)
+        await site.social.mongo.insert("outbox", {"_id": row_id, **row, "at": at})
+    due = await site.social.outbox.due(timedelta(seconds=2), 10)
     assert [each.id for each in due] == [far, left]
 
 
-async def test_a_redis_that_was_set_back_refuses_nobody(plaza: Plaza, redis: Redis) -> None:
+async def test_a_redis_that_was_set_back_refuses_nobody(site: Site, redis: Redis) -> None:
     rate, limiter = Rate(10, 60), Limiter(redis)
     now, _ = await redis.time()
     for policy in ("exact", "shared"):
@@ -121,7 +121,7 @@ async def test_a_redis_that_was_set_back_refuses_nobody(plaza: Plaza, redis: Red
     await limiter.close()
 
 
-async def test_guesses_wait_no_longer_for_a_redis_that_was_set_back(plaza: Plaza, redis: Redis) -> None:
+async def test_guesses_wait_no_longer_for_a_redis_that_was_set_back(site: Site, redis: Redis) -> None:
     now, _ = await redis.time()
     failed = {"failed": FREE + 2, "until": (now + 6_000) * 1_000}
     await redis.hset(_key("ada"), mapping=failed)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.accounts import lifecycle
 from social.contracts.comments import Comment
@@ -79,54 +79,54 @@ async def acted(ada: Person, bob: Person, eve: Person) -> tuple[Post, Comment, d
 
 
 async def test_counts_leave_out_who_is_suspended_until_it_is_lifted(
-    plaza: Plaza, ada: Person, bob: Person, eve: Person
+    site: Site, ada: Person, bob: Person, eve: Person
 ) -> None:
     post, comment, before = await acted(ada, bob, eve)
     version = (await ada.see(post)).version
     for _ in range(2):
-        await lifecycle.suspend(plaza.social.mongo, "bob", None)
+        await lifecycle.suspend(site.social.mongo, "bob", None)
     one = {"likes": 1, "comments": 2, "reposts": 1, "comment likes": 1, "replies": 1, "followers": 1, "following": 1}
     await agree(ada, post, comment, **one)
     assert (await ada.see(post)).version > version
-    await lifecycle.suspend(plaza.social.mongo, "eve", None)  # whose reply to Bob is hidden already
+    await lifecycle.suspend(site.social.mongo, "eve", None)  # whose reply to Bob is hidden already
     none = dict.fromkeys(before, 0) | {"comments": 1}
     await agree(ada, post, comment, **none)
     for _ in range(2):
-        await lifecycle.lift(plaza.social.mongo, "bob")
+        await lifecycle.lift(site.social.mongo, "bob")
     await agree(ada, post, comment, **one | {"comments": 6})
-    await lifecycle.lift(plaza.social.mongo, "eve")
+    await lifecycle.lift(site.social.mongo, "eve")
     await agree(ada, post, comment, **before)
 
 
-async def test_what_ends_meanwhile_is_not_left_out_twice(plaza: Plaza, ada: Person, bob: Person, eve: Person) -> None:
+async def test_what_ends_meanwhile_is_not_left_out_twice(site: Site, ada: Person, bob: Person, eve: Person) -> None:
     post, comment, _ = await acted(ada, bob, eve)
     theirs = (await ada.comments(post)).items
-    await lifecycle.suspend(plaza.social.mongo, "bob", None)
+    await lifecycle.suspend(site.social.mongo, "bob", None)
     await agree(ada, post, comment, likes=1, comments=2, followers=1, following=1)
     await ada.block(bob)
     await agree(ada, post, comment, followers=1, following=1)
     await ada.delete_comment(next(each for each in theirs if each.replies))  # with a reply of Bob's and one of Eve's
     await agree(ada, post, comment, comments=2)
     await ada.unblock(bob)
-    await lifecycle.lift(plaza.social.mongo, "bob")
+    await lifecycle.lift(site.social.mongo, "bob")
     await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
 
 
 async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_until_it_is_lifted(
-    plaza: Plaza, door: Door, ada: Person, bob: Person
+    site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
     await ada.edit(private=True)
     await bob.follow(ada)
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
-    await lifecycle.suspend(plaza.social.mongo, "bob", None)
+    await lifecycle.suspend(site.social.mongo, "bob", None)
     await agree(ada, post, comment, followers=0)
     await ada.edit(private=False)
 
     async def accepted() -> None:
-        assert await plaza.social.mongo.one("edges", {"_id": bob.id + ada.id, "follows_at": {"$ne": None}})
+        assert await site.social.mongo.one("edges", {"_id": bob.id + ada.id, "follows_at": {"$ne": None}})
 
     await eventually(accepted)
     await agree(ada, post, comment, followers=0)
-    await lifecycle.lift(plaza.social.mongo, "bob")
+    await lifecycle.lift(site.social.mongo, "bob")
     await agree(ada, post, comment, followers=1)

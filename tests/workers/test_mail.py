@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.eventually import eventually
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from social.infra.files.mailer import Mail, MailRefused
 from social.ops import parked
@@ -35,7 +35,7 @@ def server() -> Moody:
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str, amqp: str | None, server: Moody) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str, amqp: str | None, server: Moody) -> AsyncIterator[Site]:
     async with system(mongo_url, mongo_database, amqp_url=amqp, mailer=server) as running:
         yield running
 
@@ -52,25 +52,25 @@ async def sent(server: Moody, count: int) -> list[Mail]:
     return await eventually(look, timeout_s=20)
 
 
-async def test_a_server_that_is_away_gets_the_mail_when_it_is_back(plaza: Plaza, server: Moody) -> None:
+async def test_a_server_that_is_away_gets_the_mail_when_it_is_back(site: Site, server: Moody) -> None:
     server.fails = 2
-    ada = await plaza.door.register("ada")
+    ada = await site.door.register("ada")
     (mail,) = await sent(server, 1)
     assert mail.to == "ada@example.org"
     assert len(server.tried) == 3
-    answer = await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(server.tried[0])})
+    answer = await site.door.ask("POST", "/v1/auth/verify-email", {"token": token(server.tried[0])})
     answer.refused(400, "invalid_one_time_token")  # what was not sent is of no use to anybody
-    assert (await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
+    assert (await site.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
     assert (await ada.me()).email_verified
 
 
 async def test_what_fails_to_the_end_is_parked_without_a_token_and_can_be_sent_again(
-    plaza: Plaza, server: Moody, quick_retries: tuple[float, ...]
+    site: Site, server: Moody, quick_retries: tuple[float, ...]
 ) -> None:
     tries = len(quick_retries) + 1
     server.fails = tries
-    await plaza.door.register("ada")
-    mongo = plaza.social.mongo
+    await site.door.register("ada")
+    mongo = site.social.mongo
 
     async def kept() -> str:
         (row,) = await parked.listed(mongo)
@@ -87,19 +87,19 @@ async def test_what_fails_to_the_end_is_parked_without_a_token_and_can_be_sent_a
     assert await mongo.count("one_time_tokens", {}, limit=5) == 0
     await parked.replay(mongo, parked_id)
     (mail,) = await sent(server, 1)
-    assert (await plaza.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
+    assert (await site.door.ask("POST", "/v1/auth/verify-email", {"token": token(mail)})).status == 204
 
 
-async def test_an_address_that_is_refused_for_good_holds_nobody_up(plaza: Plaza, server: Moody) -> None:
+async def test_an_address_that_is_refused_for_good_holds_nobody_up(site: Site, server: Moody) -> None:
     server.refuses = True
-    await plaza.door.register("ada")
+    await site.door.register("ada")
 
     async def tried() -> None:
         assert len(server.tried) == 1
 
     await eventually(tried, timeout_s=20)
     server.refuses = False
-    await plaza.door.register("bob")
+    await site.door.register("bob")
     assert [mail.to for mail in await sent(server, 1)] == ["bob@example.org"]
-    assert await parked.listed(plaza.social.mongo) == []
+    assert await parked.listed(site.social.mongo) == []
     assert len(server.tried) == 2

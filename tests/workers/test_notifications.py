@@ -11,7 +11,7 @@ import pytest
 from support.events import Scene
 from support.eventually import eventually
 from support.people import Door, Person
-from support.plaza import system
+from support.site import system
 
 import workers.notifications
 from social.accounts import lifecycle
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 @pytest.fixture
 async def scene(mongo_url: str, mongo_database: str) -> AsyncIterator[Scene]:
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        yield Scene(plaza)
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        yield Scene(site)
 
 
 @pytest.fixture
-def plaza(scene: Scene) -> Any:
-    return scene.plaza
+def site(scene: Scene) -> Any:
+    return scene.site
 
 
 @pytest.fixture
@@ -722,7 +722,7 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
 
 
 async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_being_told(
-    scene: Scene, plaza: Any, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, site: Any, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
     await scene.work()
@@ -738,10 +738,10 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
             await scene.handle([each for each in await scene.waiting() if isinstance(each.event, UserBlocked)])
         return verdict
 
-    monkeypatch.setattr(plaza.social.members, "alone", lambda work: False)
+    monkeypatch.setattr(site.social.members, "alone", lambda work: False)
     monkeypatch.setattr(policy, "weigh", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
     assert await scene.told(ada) == []
-    assert await plaza.social.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
+    assert await site.social.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
     await consistent(scene)

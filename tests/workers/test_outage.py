@@ -9,7 +9,7 @@ import pytest
 from conftest import require
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 from support.servers import RabbitServer
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
@@ -39,9 +39,9 @@ async def told(person: Person, count: int, timeout_s: float = 30) -> None:
 
 
 async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
-    rabbit: RabbitServer, plaza: Plaza
+    rabbit: RabbitServer, site: Site
 ) -> None:
-    ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+    ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
     await told(ada, 1)  # consumers are there, and their queues
@@ -61,7 +61,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
         assert (seen.likes, seen.comments) == (2, 1)
         assert {each.type: each.count for each in await ada.notifications()} == {"like": 2, "comment": 1}
         assert (await bob.ask("GET", "/readyz")).status == 200
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(everything, timeout_s=30)
     assert comment.text == "anybody?"
@@ -73,10 +73,10 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
     await eventually(taken_back)
 
 
-async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, plaza: Plaza) -> None:
+async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, site: Site) -> None:
     """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
-    await plaza.social.broker.ping()
-    await plaza.tasks.cancel()
+    await site.social.broker.ping()
+    await site.tasks.cancel()
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
     async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:
         await channel.set_qos(1)
@@ -88,8 +88,8 @@ async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: Ra
             await (await anext(messages)).ack()
 
 
-async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitServer, plaza: Plaza) -> None:
-    ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitServer, site: Site) -> None:
+    ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
     await told(ada, 1)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person, texts
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 import workers.notifications
 from social.contracts.envelope import Envelope
@@ -26,8 +26,8 @@ async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]
     return await eventually(look)
 
 
-async def stream(person: Person, plaza: Plaza) -> list[dict[str, Any]]:
-    row = await plaza.social.mongo.one("streams", {"_id": person.id})
+async def stream(person: Person, site: Site) -> list[dict[str, Any]]:
+    row = await site.social.mongo.one("streams", {"_id": person.id})
     assert row is not None
     return list(row["items"])
 
@@ -48,7 +48,7 @@ async def test_a_like_travels_to_its_author_and_into_the_count(ada: Person, bob:
     await eventually(counted)
 
 
-async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Person, bob: Person, site: Site) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
     await told(ada, ("like", 1))
@@ -65,7 +65,7 @@ async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Perso
     await eventually(counted)
 
     async def streamed() -> None:
-        items = await stream(ada, plaza)
+        items = await stream(ada, site)
         assert [item["s"] for item in items] == list(range(1, len(items) + 1))
         new = [item["k"] for item in items if item["e"] == "notification"]
         assert len(new) == len(set(new)) == 2  # like and comment, each news once
@@ -83,7 +83,7 @@ async def test_nobody_is_told_of_what_they_did_themselves(ada: Person, bob: Pers
     assert [actor.username for actor in like.actors] == ["bob"]
 
 
-async def test_what_nobody_read_yet_is_told_together(door: Door, ada: Person, plaza: Plaza) -> None:
+async def test_what_nobody_read_yet_is_told_together(door: Door, ada: Person, site: Site) -> None:
     fans = await crowd(door, 10)
     post = await ada.publish("hello")
     for fan in fans[:-1]:
@@ -97,7 +97,7 @@ async def test_what_nobody_read_yet_is_told_together(door: Door, ada: Person, pl
     assert await ada.unread() == 1
 
     async def streamed() -> list[dict[str, Any]]:
-        items = await stream(ada, plaza)
+        items = await stream(ada, site)
         assert items[-1]["rev"] == like.rev
         return items
 
@@ -172,7 +172,7 @@ async def test_what_was_undone_at_once_may_be_told_of_but_never_twice(ada: Perso
     assert follow.target.kind == "user"
 
 
-async def test_a_deleted_post_takes_back_what_was_told_of_it(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_a_deleted_post_takes_back_what_was_told_of_it(ada: Person, bob: Person, site: Site) -> None:
     post, other = await ada.publish("hello"), await ada.publish("other")
     await bob.like(post)
     await bob.comment(post, "nice")
@@ -185,7 +185,7 @@ async def test_a_deleted_post_takes_back_what_was_told_of_it(ada: Person, bob: P
     assert await ada.unread() == 1
 
     async def removed() -> None:
-        events = [item["e"] for item in await stream(ada, plaza)]
+        events = [item["e"] for item in await stream(ada, site)]
         assert events.count("notification.removed") == 2
 
     await eventually(removed)
@@ -210,7 +210,7 @@ async def shows(person: Person, *expected: str) -> None:
 
 
 async def test_a_post_reaches_every_follower_chunk_by_chunk(
-    door: Door, ada: Person, plaza: Plaza, monkeypatch: pytest.MonkeyPatch
+    door: Door, ada: Person, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.feeds.followers.CHUNK", 3)
     fans = await crowd(door, 9)
@@ -220,7 +220,7 @@ async def test_a_post_reaches_every_follower_chunk_by_chunk(
         await ada.publish(text)
     for fan in fans:
         await shows(fan, "two", "one")
-    rows = await plaza.social.mongo.many("feed_entries", {})
+    rows = await site.social.mongo.many("feed_entries", {})
     assert len(rows) == 2 * (9 + 1)
 
 
@@ -238,16 +238,16 @@ async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door
     await eventually(counted)
 
 
-async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, plaza: Plaza) -> None:
+async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, site: Site) -> None:
     """As after a relay that could not delete its rows, or a broker that lost an ack."""
     seen: list[Any] = []
-    publish = plaza.social.broker.publish
+    publish = site.social.broker.publish
 
     async def remember(envelopes: Any) -> None:
         seen.extend(envelopes)
         await publish(envelopes)
 
-    plaza.social.publisher._broker = type("Twice", (), {"publish": staticmethod(remember)})()  # type: ignore[assignment]
+    site.social.publisher._broker = type("Twice", (), {"publish": staticmethod(remember)})()  # type: ignore[assignment]
     post = await ada.publish("hello")
     await bob.follow(ada)
     await told(ada, ("follow", 1))
@@ -256,11 +256,11 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
     await told(ada, ("comment", 1), ("like", 1), ("follow", 1))
 
     async def gone() -> None:
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(gone)
     for _ in range(2):
-        await plaza.social.mongo.insert_missing(
+        await site.social.mongo.insert_missing(
             "outbox", [{"_id": each.id, **each.model_dump(exclude={"id"})} for each in seen]
         )
         await publish(seen)
@@ -275,7 +275,7 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
         assert (await ada.me()).followers == 1
         assert (await ada.me()).posts == 1
 
-        assert [item["s"] for item in await stream(ada, plaza)] == [1, 2, 3, 4]
+        assert [item["s"] for item in await stream(ada, site)] == [1, 2, 3, 4]
 
     await eventually(counted)
 
@@ -284,17 +284,17 @@ async def test_a_like_that_arrives_after_its_post_was_deleted_is_not_told(
     mongo_url: str, mongo_database: str, broker: str
 ) -> None:
     """Order is not promised: the like itself may still be there then."""
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        ada, bob = await plaza.door.register("ada"), await plaza.door.register("bob")
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        ada, bob = await site.door.register("ada"), await site.door.register("bob")
         post = await ada.publish("hello")
         await bob.like(post)
         await bob.comment(post, "nice")
         await ada.delete(post)
-        rows = await plaza.social.mongo.many("outbox", {}, sort=[("_id", -1)])
+        rows = await site.social.mongo.many("outbox", {}, sort=[("_id", -1)])
         for row in rows:
             envelope = Envelope(id=row.pop("_id"), **row)
             if Group.NOTIFICATIONS in envelope.groups():
                 happened = Happened(envelope.id, envelope.at, envelope.event())
-                await workers.notifications.handle(plaza.social, [happened])
+                await workers.notifications.handle(site.social, [happened])
         assert await ada.notifications() == []
         assert await ada.unread() == 0

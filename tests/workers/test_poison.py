@@ -11,7 +11,7 @@ import aio_pika
 import pytest
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 
 import workers.counters
 import workers.notifications
@@ -61,9 +61,9 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     return poison
 
 
-async def rows(plaza: Plaza, count: int) -> list[dict[str, Any]]:
+async def rows(site: Site, count: int) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
-        found = await parked.listed(plaza.social.mongo)
+        found = await parked.listed(site.social.mongo)
         assert len(found) == count, found
         return found
 
@@ -78,7 +78,7 @@ def told(person: Person, *expected: tuple[str, int]) -> Any:
 
 
 async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbours_pass(
-    plaza: Plaza, ada: Person, bob: Person, eve: Person, poison: Poison, quick_retries: tuple[float, ...]
+    site: Site, ada: Person, bob: Person, eve: Person, poison: Poison, quick_retries: tuple[float, ...]
 ) -> None:
     poison.by = eve.id
     post = await ada.publish("hello")
@@ -88,7 +88,7 @@ async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbour
         assert {(each.type, each.count) for each in await ada.notifications()} == {("like", 1), ("comment", 1)}
 
     await eventually(neighbours, timeout_s=5)
-    (row,) = await rows(plaza, 1)
+    (row,) = await rows(site, 1)
     assert (row["group"], row["type"]) == ("notifications", "PostLiked")
     assert row["attempts"] == len(quick_retries) + 1
     assert "cannot digest this" in row["error"]
@@ -100,11 +100,11 @@ async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbour
         assert (await ada.see(post)).likes == 2
 
     await eventually(counted)
-    assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+    assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
 
 async def test_what_was_parked_can_be_looked_at_and_sent_again(
-    plaza: Plaza,
+    site: Site,
     ada: Person,
     eve: Person,
     poison: Poison,
@@ -119,7 +119,7 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     poison.by = eve.id
     post = await ada.publish("hello")
     await eve.like(post)
-    (row,) = await rows(plaza, 1)
+    (row,) = await rows(site, 1)
     assert row["_id"] in await operate(capsys, "parked", "list")
     shown = await operate(capsys, "parked", "show", row["_id"])
     assert post.id in shown
@@ -127,11 +127,11 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     poison.healed = True
     await operate(capsys, "parked", "replay", row["_id"])
     await told(ada, ("like", 1))
-    assert await parked.listed(plaza.social.mongo) == []
+    assert await parked.listed(site.social.mongo) == []
 
     async def counted() -> None:
         assert (await ada.see(post)).likes == 1
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(counted)
     await operate(capsys, "parked", "show", row["_id"], code="plaza: There is no such thing here")
@@ -139,41 +139,41 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
 
 
 async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
-    plaza: Plaza, ada: Person, eve: Person, poison: Poison
+    site: Site, ada: Person, eve: Person, poison: Poison
 ) -> None:
     poison.by = eve.id
     post = await ada.publish("hello")
     await eve.like(post)
-    (row,) = await rows(plaza, 1)
-    await a_week_later(plaza, row)
+    (row,) = await rows(site, 1)
+    await a_week_later(site, row)
     poison.healed = True
-    await parked.replay(plaza.social.mongo, row["_id"])
+    await parked.replay(site.social.mongo, row["_id"])
     await told(ada, ("like", 1))
 
     async def done() -> None:
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(done)
     assert (await ada.see(post)).likes == 1
 
 
 async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
-    plaza: Plaza, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be retried for a quarter of an hour, and is as old as what it tells of."""
     monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
-    monkeypatch.setattr(plaza.social.broker, "publish", AsyncMock(side_effect=BrokerAway))
+    monkeypatch.setattr(site.social.broker, "publish", AsyncMock(side_effect=BrokerAway))
     poison.by = eve.id
     event = Envelope.model_validate(envelope("PostLiked", LIKE, at=clock.now().replace(year=2020)))
     raw = encode(event).decode()
     row = {"_id": f"notifications:{event.id}", "group": "notifications", "raw": raw, "effect": False}
-    await plaza.social.mongo.insert("parked", row)
-    watched = outbox.Outbox(plaza.social.mongo)
+    await site.social.mongo.insert("parked", row)
+    watched = outbox.Outbox(site.social.mongo)
     watching = asyncio.create_task(watched.watch())
-    await parked.replay(plaza.social.mongo, row["_id"])
+    await parked.replay(site.social.mongo, row["_id"])
     await asyncio.sleep(0.3)
     watched.admit()
-    await plaza.social.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
+    await site.social.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
 
     async def refused() -> None:
         try:
@@ -186,16 +186,16 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
     watching.cancel()
 
 
-async def a_week_later(plaza: Plaza, row: dict[str, Any]) -> None:
+async def a_week_later(site: Site, row: dict[str, Any]) -> None:
     """An event happened before anything in an inbox."""
     raw = decode(row["raw"])
-    await plaza.social.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
+    await site.social.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
     raw["at"] = clock.now() - timedelta(days=8)
-    await plaza.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
+    await site.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
 
 
 async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
-    plaza: Plaza,
+    site: Site,
     mongo_url: str,
     mongo_database: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,17 +205,17 @@ async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
     monkeypatch.setenv("MONGO_DATABASE", mongo_database)
     monkeypatch.setenv("COLUMNS", "200")
     row = {"_id": "feeds:x", "group": "feeds", "type": "[/b]", "attempts": 1, "raw": "[/b]", "at": clock.now()}
-    await plaza.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
+    await site.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
     for words in (("parked", "list"), ("parked", "show", "feeds:x")):
         shown = await operate(capsys, *words)
         assert "Field required [type=missing] [/b]" in shown
 
 
-async def test_what_was_parked_can_be_discarded(plaza: Plaza, ada: Person, eve: Person, poison: Poison) -> None:
+async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Person, poison: Poison) -> None:
     poison.by = eve.id
     await eve.like(await ada.publish("hello"))
-    (row,) = await rows(plaza, 1)
-    await parked.discard(plaza.social.mongo, row["_id"])
+    (row,) = await rows(site, 1)
+    await parked.discard(site.social.mongo, row["_id"])
     poison.healed = True
     await eve.comment(await ada.publish("another"), "nice")
     await told(ada, ("comment", 1))
@@ -252,15 +252,15 @@ LIKE = {"post_id": "0" * 24, "author_id": "1" * 24, "by": "2" * 24}
     ids=["another release's event", "a later version", "a wrong field", "no fields"],
 )
 async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nobody_up(
-    plaza: Plaza, ada: Person, bob: Person, wrong: dict[str, Any]
+    site: Site, ada: Person, bob: Person, wrong: dict[str, Any]
 ) -> None:
     row = {"_id": wrong["id"], **{name: value for name, value in wrong.items() if name != "id"}}
     row["at"] = clock.now().replace(year=2020)
-    await plaza.social.mongo.insert("outbox", row)
+    await site.social.mongo.insert("outbox", row)
 
     async def found() -> None:
-        assert {each["type"] for each in await parked.listed(plaza.social.mongo)} == {wrong["type"]}
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert {each["type"] for each in await parked.listed(site.social.mongo)} == {wrong["type"]}
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(found, timeout_s=15)
     await bob.like(await ada.publish("hello"))
@@ -288,7 +288,7 @@ BODIES = [
 
 @pytest.mark.parametrize("broker", ["rabbit"])
 async def test_any_message_at_all_is_parked_and_the_next_one_handled(
-    plaza: Plaza, ada: Person, bob: Person, amqp: str
+    site: Site, ada: Person, bob: Person, amqp: str
 ) -> None:
     async with await aio_pika.connect(amqp) as connection, connection.channel() as channel:
         for body in BODIES:
@@ -296,32 +296,32 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
             await channel.default_exchange.publish(message, routing_key="plaza.notifications")
     await bob.like(await ada.publish("hello"))
     await told(ada, ("like", 1))
-    for row in await rows(plaza, len(BODIES)):
+    for row in await rows(site, len(BODIES)):
         assert row["group"] == "notifications"
-        assert await parked.shown(plaza.social.mongo, row["_id"])
+        assert await parked.shown(site.social.mongo, row["_id"])
         if row["type"] is None:
             with pytest.raises(ValidationFailed):
-                await parked.replay(plaza.social.mongo, row["_id"])
+                await parked.replay(site.social.mongo, row["_id"])
 
 
 @pytest.mark.parametrize("broker", ["local"])
 async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
-    plaza: Plaza, ada: Person, eve: Person, poison: Poison
+    site: Site, ada: Person, eve: Person, poison: Poison
 ) -> None:
     """The embedded broker keeps one row for all groups: it is there until the last one is done."""
     poison.by = eve.id
     poison.counting.clear()
     post = await ada.publish("hello")
     await eve.like(post)
-    (found,) = await rows(plaza, 1)
+    (found,) = await rows(site, 1)
     poison.healed = True
     with pytest.raises(Unavailable):
-        await parked.replay(plaza.social.mongo, found["_id"])
+        await parked.replay(site.social.mongo, found["_id"])
     poison.counting.set()
 
     async def replayed() -> None:
         try:
-            await parked.replay(plaza.social.mongo, found["_id"])
+            await parked.replay(site.social.mongo, found["_id"])
         except Unavailable as still_there:
             raise AssertionError from still_there
 

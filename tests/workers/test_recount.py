@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 import social.__main__
 from social.contracts.codec import decode
@@ -31,26 +31,26 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def held(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def held(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose events stay in the outbox until a test folds them."""
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        plaza.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
-        yield plaza
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        site.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
+        yield site
 
 
-async def fold(plaza: Plaza, some: Callable[[list[Document]], list[Document]] = lambda rows: rows) -> None:
+async def fold(site: Site, some: Callable[[list[Document]], list[Document]] = lambda rows: rows) -> None:
     """Have the counters take effect of all that waits, or of some of it."""
-    rows = some(await plaza.social.mongo.many("outbox", {}, sort=[("_id", 1)]))
+    rows = some(await site.social.mongo.many("outbox", {}, sort=[("_id", 1)]))
     ids = [row["_id"] for row in rows]
     envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
     events = [Happened(each.id, each.at, each.event()) for each in envelopes if "counters" in each.groups()]
     if events:
-        await counters.handle(plaza.social, events)
-    await plaza.social.mongo.delete("outbox", {"_id": {"$in": ids}})
+        await counters.handle(site.social, events)
+    await site.social.mongo.delete("outbox", {"_id": {"$in": ids}})
 
 
-async def look(plaza: Plaza, post: Post) -> list[recount.Doubt]:
-    return await recount.doubts(plaza.social.mongo, "posts", [post.id])
+async def look(site: Site, post: Post) -> list[recount.Doubt]:
+    return await recount.doubts(site.social.mongo, "posts", [post.id])
 
 
 async def settle() -> None:
@@ -64,7 +64,7 @@ def drift(collection: str, counter: str) -> float:
 
 
 async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
-    plaza: Plaza, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
+    site: Site, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post = await ada.publish("hello")
     comment = await bob.comment(post, "first")
@@ -79,15 +79,15 @@ async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
         assert (me.followers, me.following, me.posts) == (1, 0, 1)
 
     await eventually(counted)
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     await mongo.update("posts", {"_id": post.id}, {"$set": {"likes": -3, "comments": 7}})
     await mongo.update("comments", {"_id": comment.id}, {"$set": {"likes": 9, "replies": 0}})
     await mongo.update("users", {"_id": ada.id}, {"$set": {"followers": 99, "following": 4, "posts": 0}})
     assert (await bob.see(post)).likes == 0, "never negative"
-    listener = plaza.social.redis.pubsub()
+    listener = site.social.redis.pubsub()
     await listener.subscribe(channel(post_room(post.id)))
     before, drifted = await bob.see(post), drift("posts", "likes")
-    await operator(plaza, "recount", "--all")
+    await operator(site, "recount", "--all")
     await counted()
     said = capsys.readouterr().out
     assert f"posts {post.id}: likes -3 -> 1" in said
@@ -100,7 +100,7 @@ async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
     assert drift("posts", "likes") - drifted == 4
 
 
-async def test_what_is_right_is_left_alone(plaza: Plaza, ada: Person, bob: Person) -> None:
+async def test_what_is_right_is_left_alone(site: Site, ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
 
@@ -108,11 +108,11 @@ async def test_what_is_right_is_left_alone(plaza: Plaza, ada: Person, bob: Perso
         assert (await bob.see(post)).likes == 1
 
     await eventually(counted)
-    await operator(plaza, "recount", post.id, ada.id)
+    await operator(site, "recount", post.id, ada.id)
     assert (await bob.see(post)).version == 1
 
 
-async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: Plaza) -> None:
+async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: Site) -> None:
     """It waits in a queue for longer than a count is looked at."""
     ada, bob, eve = [await held.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
@@ -131,7 +131,7 @@ async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: 
     assert await look(held, post) == []
 
 
-async def test_a_count_that_is_only_late_is_left_to_its_events(held: Plaza) -> None:
+async def test_a_count_that_is_only_late_is_left_to_its_events(held: Site) -> None:
     ada, bob = [await held.door.register(name) for name in ("ada", "bob")]
     post = await ada.publish("hello")
     await bob.like(post)
@@ -142,7 +142,7 @@ async def test_a_count_that_is_only_late_is_left_to_its_events(held: Plaza) -> N
     assert (await bob.see(post)).likes == 1
 
 
-async def test_what_changes_meanwhile_is_looked_at_another_time(held: Plaza) -> None:
+async def test_what_changes_meanwhile_is_looked_at_another_time(held: Site) -> None:
     ada, bob, eve = [await held.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await held.social.mongo.update("posts", {"_id": post.id}, {"$set": {"likes": 5}})
@@ -161,7 +161,7 @@ async def test_what_changes_meanwhile_is_looked_at_another_time(held: Plaza) -> 
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_however_late_and_in_whatever_order_events_come_each_is_counted_once(held: Plaza, seed: int) -> None:
+async def test_however_late_and_in_whatever_order_events_come_each_is_counted_once(held: Site, seed: int) -> None:
     """Recounts in the middle of it, of counts that are wrong by what is on its way or because somebody broke them."""
     lots = random.Random(seed)
     ada, *crowd = [await held.door.register(name) for name in ("ada", "bob", "eve", "zoe", "kim", "lea", "max")]
@@ -195,7 +195,7 @@ async def test_however_late_and_in_whatever_order_events_come_each_is_counted_on
         assert (await ada.see(post)).likes == len(crowd)
 
 
-async def test_the_sweeper_finds_wrong_counts_by_itself(held: Plaza) -> None:
+async def test_the_sweeper_finds_wrong_counts_by_itself(held: Site) -> None:
     ada = await held.door.register("ada")
     posts = [await ada.publish(f"{n}") for n in range(3)]
     await fold(held)
@@ -209,9 +209,9 @@ async def test_the_sweeper_finds_wrong_counts_by_itself(held: Plaza) -> None:
     assert {(await ada.see(post)).comments for post in posts} == {0}
 
 
-async def operator(plaza: Plaza, *words: str) -> None:
+async def operator(site: Site, *words: str) -> None:
     """`python -m social`, over the connection of the test."""
-    await social.__main__._recount(plaza.social.mongo, social.__main__.parser().parse_args(words))
+    await social.__main__._recount(site.social.mongo, social.__main__.parser().parse_args(words))
 
 
 async def heard(listener: Any, event: str) -> Any:

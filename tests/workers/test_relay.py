@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 from support.servers import RedisServer
 
 from social.contracts.problems import Unavailable
@@ -35,7 +35,7 @@ async def test_two_relays_share_the_shards_and_who_is_left_takes_them_all(
     ):
         one = asyncio.create_task(relay.run(first.social))
 
-        async def all_are(*whose: Plaza) -> None:
+        async def all_are(*whose: Site) -> None:
             assert [len(swept.get(id(each.social), ())) for each in whose] == [relay.SHARDS // len(whose)] * len(whose)
             assert set().union(*(swept[id(each.social)] for each in whose)) == set(range(relay.SHARDS))
 
@@ -55,22 +55,22 @@ async def test_a_relay_publishes_the_rows_of_its_shards_in_their_order(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "BATCH", 3)
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
-        ada = await plaza.door.register("ada")
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
+        ada = await site.door.register("ada")
         for n in range(12):
             await ada.publish(str(n))
-        rows = await plaza.social.outbox.due(relay.timedelta(0), 100)
+        rows = await site.social.outbox.due(relay.timedelta(0), 100)
         monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(0))
         published: list[str] = []
 
         async def publish(envelopes: Any) -> None:
             published.extend(each.id for each in envelopes)
 
-        monkeypatch.setattr(plaza.social.broker, "publish", publish)
-        lease = relay.Lease(plaza.social.mongo, "relay of this test", relay.LEASE)
+        monkeypatch.setattr(site.social.broker, "publish", publish)
+        lease = relay.Lease(site.social.mongo, "relay of this test", relay.LEASE)
         assert await lease.take()
-        await relay.sweep(plaza.social, {1: lease, 2: lease})
+        await relay.sweep(site.social, {1: lease, 2: lease})
     expected = [row.id for row in rows if partition(row.key, relay.SHARDS) in (1, 2)]
     assert 0 < len(expected) < len(rows)
     assert published == expected
@@ -81,10 +81,10 @@ async def test_a_relay_whose_holder_died_is_followed_by_another(
 ) -> None:
     monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.05)
     monkeypatch.setattr(relay, "LEASE", relay.timedelta(seconds=0.5))
-    async with system(mongo_url, mongo_database, roles=()) as plaza:
-        dead = relay.Lease(plaza.social.mongo, "relay", relay.LEASE)
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        dead = relay.Lease(site.social.mongo, "relay", relay.LEASE)
         assert await dead.take()
-        alive = relay.Lease(plaza.social.mongo, "relay", relay.LEASE)
+        alive = relay.Lease(site.social.mongo, "relay", relay.LEASE)
         assert not await alive.take()
 
         async def taken() -> None:
@@ -95,26 +95,26 @@ async def test_a_relay_whose_holder_died_is_followed_by_another(
 
 
 async def test_what_the_fast_path_drops_the_relay_tells(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.3))
-    monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
+    monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
     post = await ada.publish("hello")
     await bob.like(post)
 
     async def told() -> None:
         assert [each.count for each in await ada.notifications()] == [1]
-        assert await plaza.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(told)
 
 
 async def test_a_broker_that_is_away_is_asked_again(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.1))
     monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.1)
-    publish, away = plaza.social.broker.publish, [1] * 4
+    publish, away = site.social.broker.publish, [1] * 4
 
     async def sometimes(envelopes: Any) -> None:
         if away:
@@ -122,7 +122,7 @@ async def test_a_broker_that_is_away_is_asked_again(
             raise BrokerAway("not now")
         await publish(envelopes)
 
-    monkeypatch.setattr(plaza.social.broker, "publish", sometimes)
+    monkeypatch.setattr(site.social.broker, "publish", sometimes)
     await bob.like(await ada.publish("hello"))
 
     async def told() -> None:
@@ -138,15 +138,15 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
 ) -> None:
     """Else a broker that is slow gets the same batch for ever."""
     monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
-    async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as plaza:
-        monkeypatch.setattr(plaza.social.publisher, "offer", lambda envelopes: None)
-        ada = await plaza.door.register("ada")
-        await plaza.social.broker.ping()
+    async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as site:
+        monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
+        ada = await site.door.register("ada")
+        await site.social.broker.ping()
         for text in ("hello", "slow"):
             await ada.publish(text)
-        *earlier, quick, slow = await plaza.social.outbox.due(relay.timedelta(0), 10)
-        await plaza.social.outbox.forget([each.id for each in earlier])
-        events = plaza.social.broker._events  # type: ignore[attr-defined]
+        *earlier, quick, slow = await site.social.outbox.due(relay.timedelta(0), 10)
+        await site.social.outbox.forget([each.id for each in earlier])
+        events = site.social.broker._events  # type: ignore[attr-defined]
         publish = events.publish
 
         async def slowly(message: aio_pika.Message, *more: Any, **options: Any) -> None:
@@ -156,31 +156,31 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
 
         monkeypatch.setattr(events, "publish", slowly)
         with pytest.raises(BrokerAway):
-            await plaza.social.broker.publish([quick, slow])
-        await plaza.social.outbox.finish(5)
-        assert [each.id for each in await plaza.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
+            await site.social.broker.publish([quick, slow])
+        await site.social.outbox.finish(5)
+        assert [each.id for each in await site.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
 
 
 async def test_a_relay_that_cannot_give_up_its_lease_ends_all_the_same(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with system(mongo_url, mongo_database, roles=("relay",)) as plaza:
+    async with system(mongo_url, mongo_database, roles=("relay",)) as site:
         monkeypatch.setattr(relay.Lease, "give_up", AsyncMock(side_effect=Unavailable))
         await asyncio.sleep(0.1)
-        await plaza.tasks.cancel()
+        await site.tasks.cancel()
 
 
 async def test_while_redis_is_down_people_are_told_all_the_same(
     mongo_url: str, mongo_database: str, redis_server: RedisServer, redis_url: str
 ) -> None:
-    async with system(mongo_url, mongo_database, redis_url=redis_url) as plaza:
-        ada, bob, eve = [await plaza.door.register(name) for name in ("ada", "bob", "eve")]
+    async with system(mongo_url, mongo_database, redis_url=redis_url) as site:
+        ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
         post = await ada.publish("hello")
         await bob.like(post)
 
         async def told(count: int) -> None:
             assert [each.count for each in await ada.notifications()] == [count]
-            row = await plaza.social.mongo.one("streams", {"_id": ada.id})
+            row = await site.social.mongo.one("streams", {"_id": ada.id})
             assert row is not None
             assert row["seq"] == count
 
@@ -189,10 +189,10 @@ async def test_while_redis_is_down_people_are_told_all_the_same(
         try:
             await eve.like(post)
             await eventually(lambda: told(2))
-            assert (await plaza.door.ask("GET", "/readyz")).status == 200
+            assert (await site.door.ask("GET", "/readyz")).status == 200
             await eve.logout()
             (await eve.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
         finally:
             await redis_server.start()
-        await (await plaza.door.register("carol")).like(post)
+        await (await site.door.register("carol")).like(post)
         await eventually(lambda: told(3))

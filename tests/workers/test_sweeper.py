@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from support.eventually import eventually
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 
 from social.infra import clock
 from social.infra.process.plaza import Social
@@ -23,7 +23,7 @@ def counted(name: str, **labels: str) -> float:
 
 
 async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(
-    plaza: Plaza, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "JOB_S", 0.1)
     ran: list[str] = []
@@ -43,17 +43,17 @@ async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(
 
     before = counted("plaza_swept_total", sweep="works")
     todo = [Job("fails", fails, 60), Job("hangs", hangs, 60), Job("works", works, 60)]
-    lease = sweeper.Lease(plaza.social.mongo, "sweeper of this test", sweeper.LEASE)
+    lease = sweeper.Lease(site.social.mongo, "sweeper of this test", sweeper.LEASE)
     for _ in range(2):
-        await sweeper.sweep(plaza.social, lease, todo)
+        await sweeper.sweep(site.social, lease, todo)
     assert ran == ["fails", "hangs", "works", "works"], "what found something looks again, the others wait"
     assert counted("plaza_swept_total", sweep="works") - before == 6
     assert counted("plaza_sweeps_total", sweep="fails", outcome="failed") == 1
     assert counted("plaza_sweeps_total", sweep="hangs", outcome="failed") == 1
 
 
-async def test_whoever_has_not_the_lease_does_nothing(plaza: Plaza) -> None:
-    mine, theirs = [sweeper.Lease(plaza.social.mongo, "sweeper of this test", sweeper.LEASE) for _ in range(2)]
+async def test_whoever_has_not_the_lease_does_nothing(site: Site) -> None:
+    mine, theirs = [sweeper.Lease(site.social.mongo, "sweeper of this test", sweeper.LEASE) for _ in range(2)]
     ran: list[None] = []
 
     async def works(_: Social) -> int:
@@ -61,19 +61,19 @@ async def test_whoever_has_not_the_lease_does_nothing(plaza: Plaza) -> None:
         return 1
 
     assert await theirs.take()
-    await sweeper.sweep(plaza.social, mine, [Job("works", works, 0)])
+    await sweeper.sweep(site.social, mine, [Job("works", works, 0)])
     assert ran == []
     await theirs.give_up()
-    await sweeper.sweep(plaza.social, mine, [Job("works", works, 0)])
+    await sweeper.sweep(site.social, mine, [Job("works", works, 0)])
     assert ran == [None]
 
 
 @pytest.mark.usefixtures("quick_sweeps")
 async def test_what_is_under_a_deleted_post_goes_piece_by_piece(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orphans, "CHUNK", 2)
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     post, other = await ada.publish("hello"), await ada.publish("stays")
     for n in range(3):
         await bob.comment(post, f"so {n}")
@@ -81,7 +81,7 @@ async def test_what_is_under_a_deleted_post_goes_piece_by_piece(
         await bob.like(each)
     await bob.comment(other, "well")
     await ada.delete(post)
-    assert await orphans.sweep(plaza.social) == 0, "a write may still be under way"
+    assert await orphans.sweep(site.social) == 0, "a write may still be under way"
     late = {"_id": post.id + ada.id, "post_id": post.id, "user_id": ada.id, "like_id": clock.new_id()}
     await mongo.insert("interactions", late)  # by a transaction that had not seen the deletion
     monkeypatch.setattr(orphans, "SETTLES", timedelta(seconds=-1))

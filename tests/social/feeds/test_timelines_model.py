@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.eventually import eventually
 from support.people import Person, ids
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from social.contracts.problems import NotFound
 from social.infra import clock
@@ -28,7 +28,7 @@ EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 12
 
 
 @pytest.fixture
-async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Plaza]:
+async def site(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     """Whoever has two followers is merged, and a chunk is one follower."""
     monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
     monkeypatch.setattr("social.feeds.entries.TRIM_ONE_IN", 1)
@@ -40,7 +40,7 @@ async def plaza(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyP
 class World:
     """What people did, by their numbers, and what each of them should see."""
 
-    plaza: Plaza
+    site: Site
     people: list[Person]
     written: list[tuple[str, int]] = field(default_factory=list)
     follows: set[tuple[int, int]] = field(default_factory=set)
@@ -60,13 +60,13 @@ class World:
             if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
         }
         by = {self.people[each].id for each in told}
-        for row in await self.plaza.social.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
+        for row in await self.site.social.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
             if row["user_id"] in by and row["post_id"] in strangers:
                 places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
         return sorted(places, key=places.__getitem__, reverse=True)
 
     async def act(self, what: str, one: int, other: int) -> None:
-        social, who, whom = self.plaza.social, self.people[one], self.people[other]
+        social, who, whom = self.site.social, self.people[one], self.people[other]
         if what == "publish":
             self.written.append(((await social.commit(publishing.publish, "hello", by=who.id)).id, one))
         elif what == "delete":
@@ -88,7 +88,7 @@ class World:
             await self.stand(what, one, other, whom.username)
 
     async def stand(self, what: str, one: int, other: int, name: str) -> None:
-        social, by = self.plaza.social, self.people[one].id
+        social, by = self.site.social, self.people[one].id
         pair = (one, other)
         if what == "follow" and not self.apart(one, other):
             await social.commit(follows.follow, name, by=by)
@@ -114,7 +114,7 @@ class World:
         """Until the workers have nothing left to do."""
 
         async def idle() -> None:
-            assert await self.plaza.social.mongo.count("outbox", {}, limit=1) == 0
+            assert await self.site.social.mongo.count("outbox", {}, limit=1) == 0
 
         await eventually(idle)
 
@@ -133,7 +133,7 @@ class World:
 
 @pytest.mark.parametrize(("acts", "cap"), [(ACTS, 5), ((*ACTS, *REPOSTS), 500)], ids=["five are kept", "reposts"])
 async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
-    plaza: Plaza, monkeypatch: pytest.MonkeyPatch, acts: tuple[str, ...], cap: int
+    site: Site, monkeypatch: pytest.MonkeyPatch, acts: tuple[str, ...], cap: int
 ) -> None:
     """Below what is kept there are no reposts: where these are tried, all is kept."""
     monkeypatch.setattr("social.feeds.timelines.CAP", cap)
@@ -143,14 +143,14 @@ async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(lives)
     def live(acts: list[tuple[str, int, int]]) -> None:
-        asyncio.run_coroutine_threadsafe(_live(plaza, acts, at_once=cap == 5), loop).result(120)
+        asyncio.run_coroutine_threadsafe(_live(site, acts, at_once=cap == 5), loop).result(120)
 
     await asyncio.to_thread(live)
 
 
-async def _live(plaza: Plaza, acts: list[tuple[str, int, int]], *, at_once: bool) -> None:
+async def _live(site: Site, acts: list[tuple[str, int, int]], *, at_once: bool) -> None:
     life = next(NAMES)
-    world = World(plaza, [await plaza.door.register(f"person{life}_{n}") for n in range(4)])
+    world = World(site, [await site.door.register(f"person{life}_{n}") for n in range(4)])
     for what, one, other in acts:
         await world.act(what, one, other)
     await world.settle()

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from support.people import Door, Person, texts
-from support.plaza import Plaza
+from support.site import Site
 
 from social.__main__ import _migrate
 from social.contracts.people import People
@@ -40,11 +40,11 @@ async def as_before(mongo: Mongo, writer: Person) -> None:
 
 
 async def test_old_posts_are_found_by_todays_words_and_hashtags(
-    plaza: Plaza, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.ops.refolding.BATCH", 1)
     monkeypatch.setattr("social.ops.refolding.ROWS", 2)
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     await as_before(mongo, ada)
     first, second, third = OLD
     assert await found(ada, "lodz") == await found(ada, "#نرم\u200cافزار") == await found(ada, "서울") == []
@@ -62,9 +62,9 @@ async def test_old_posts_are_found_by_todays_words_and_hashtags(
 
 
 async def test_a_second_run_begins_where_the_first_ended_and_takes_what_an_old_process_wrote_since(
-    plaza: Plaza, ada: Person
+    site: Site, ada: Person
 ) -> None:
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     await as_before(mongo, ada)
     await refold(mongo)
     await as_before(mongo, ada)
@@ -74,10 +74,10 @@ async def test_a_second_run_begins_where_the_first_ended_and_takes_what_an_old_p
 
 
 async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ada.publish("Łódź")
-    mongo, many = plaza.social.mongo, Mongo.many
+    mongo, many = site.social.mongo, Mongo.many
     begins: list[Any] = []
 
     async def listening(self: Mongo, collection: str, where: dict[str, object], **more: object) -> object:
@@ -96,8 +96,8 @@ async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
     assert all(clock.made_at(each["$gt"]) >= began - timedelta(seconds=62) for each in begins)
 
 
-async def test_old_names_are_found_by_todays_words(plaza: Plaza, door: Door, ada: Person, bob: Person) -> None:
-    mongo = plaza.social.mongo
+async def test_old_names_are_found_by_todays_words(site: Site, door: Door, ada: Person, bob: Person) -> None:
+    mongo = site.social.mongo
     await bob.edit(display_name="Łukasz Öztürk")
     old = ["bob", "ozturk", "łukasz"]
     assert await mongo.update("users", {"_id": bob.id}, {"$set": {"words": old}})
@@ -117,9 +117,9 @@ async def names(person: Person, text: str) -> list[str]:
 
 
 async def test_a_post_that_is_edited_or_deleted_meanwhile_stays_so(
-    plaza: Plaza, ada: Person, monkeypatch: pytest.MonkeyPatch
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mongo = plaza.social.mongo
+    mongo = site.social.mongo
     await as_before(mongo, ada)
     rows = await mongo.many("posts", {}, sort=[("_id", 1)])
     many, meanwhile = Mongo.many, iter([True])

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from support.people import Person
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from social.infra.store.mongo import Mongo, Transaction
 from social.posts import bookmarks, interactions, likes, reposts
@@ -66,14 +66,14 @@ class Acts:
 
 
 @pytest.fixture
-async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """Nobody handles what happens."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 
 
 @pytest.fixture
-async def acts(quiet: Plaza, mongo_url: str, mongo_database: str, ada: Person) -> AsyncIterator[Acts]:
+async def acts(quiet: Site, mongo_url: str, mongo_database: str, ada: Person) -> AsyncIterator[Acts]:
     processes = [Mongo(mongo_url, mongo_database) for _ in range(2)]
     yield Acts(quiet.social.mongo, processes, (await ada.publish("hello")).id)
     for each in processes:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect
 from support.people import Person
-from support.plaza import Plaza
+from support.site import Site
 from support.relay import relayed
 
 from social.contracts.events import PostLiked
@@ -307,9 +307,9 @@ async def follow(tx: Transaction, row: str, since: datetime | None) -> None:
     tx.insert("edges", {"_id": row, "from": row, "to": row, **({"follows_at": since} if since else {})})
 
 
-async def test_a_thousand_likes_and_unlikes_of_one_post(plaza: Plaza, ada: Person) -> None:
+async def test_a_thousand_likes_and_unlikes_of_one_post(site: Site, ada: Person) -> None:
     """Each person's acts end as some order of them would; each change of a like is one event."""
-    post, social = await ada.publish("hello"), plaza.social
+    post, social = await ada.publish("hello"), site.social
     people = [uuid4().hex[:24] for _ in range(20)]
     events: Counter[tuple[str, str]] = Counter()
     offer = social.publisher.offer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.people import Person, ids
-from support.plaza import Plaza, system
+from support.site import Site, system
 
 from social.contracts.people import People
 from social.contracts.posts import Posts
@@ -15,14 +15,14 @@ from social.infra.store.schema import migrate, missing
 
 
 @pytest.fixture
-async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Plaza]:
+async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """Nobody handles what happens."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 
 
 async def test_likes_reposts_and_bookmarks_of_before_are_moved(
-    quiet: Plaza, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+    quiet: Site, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.infra.store.migrations.BATCH", 2)
     mongo, now = quiet.social.mongo, clock.now()

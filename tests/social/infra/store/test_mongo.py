@@ -6,7 +6,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import BulkWriteError
-from support.plaza import Plaza
+from support.site import Site
 from support.servers import DocumentStore
 
 from social.contracts.problems import NotFound, Unavailable
@@ -27,8 +27,8 @@ class Refusing:
         return self
 
 
-async def test_what_is_there_already_is_there(plaza: Plaza) -> None:
-    mongo = plaza.social.mongo
+async def test_what_is_there_already_is_there(site: Site) -> None:
+    mongo = site.social.mongo
     await mongo.insert_missing("inbox", [{"_id": "a"}, {"_id": "b"}])
     await mongo.insert_missing("inbox", [{"_id": "b"}, {"_id": "c"}])
     assert await mongo.count("inbox", {}, limit=9) == 3
@@ -45,8 +45,8 @@ async def test_what_only_one_replica_has_is_not_taken_for_written(
     mongo.close()
 
 
-async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(plaza: Plaza) -> None:
-    mongo = plaza.social.mongo
+async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(site: Site) -> None:
+    mongo = site.social.mongo
 
     async def work(tx: Transaction, *, fails: bool = False) -> None:
         tx.insert("inbox", {"_id": "a"}, {"_id": "b"})
@@ -77,8 +77,8 @@ async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
             await mongo.transact(work)
 
 
-async def test_who_inserts_and_is_overtaken_looks_again(plaza: Plaza) -> None:
-    mongo = plaza.social.mongo
+async def test_who_inserts_and_is_overtaken_looks_again(site: Site) -> None:
+    mongo = site.social.mongo
     tries = 0
 
     async def work(tx: Transaction) -> bool:

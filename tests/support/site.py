@@ -49,7 +49,7 @@ PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "r
 
 
 @dataclass(frozen=True)
-class Plaza:
+class Site:
     """What runs."""
 
     social: Social
@@ -86,7 +86,7 @@ async def system(
     fanout_limit: int = FANOUT_LIMIT,
     partitions: int = PARTITIONS,
     **settings: Any,
-) -> AsyncIterator[Plaza]:
+) -> AsyncIterator[Site]:
     """API and workers; the broker and the Redis of the embedded system where no real one is named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
     await prepare(mongo)
@@ -110,7 +110,7 @@ async def system(
         workers.app.start(social, tasks, post, kept, roles, fanout_limit=fanout_limit)
         with patch("social.infra.security.passwords._hasher", QUICK_HASH):
             async with serving(social, keys, **settings) as door:
-                yield Plaza(social, keys, door, tasks, Mailbox(folder), pictures)
+                yield Site(social, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
         assert not tasks.restarts, "background work failed and began anew"
     finally:
