@@ -26,7 +26,7 @@ from api.docs.pages import add_docs
 from api.proxies import PROXIES
 from api.routing import Service
 from api.settings import SERVICES, ApiSettings, RestSettings
-from social.accounts.login import Checks, Keys
+from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Unavailable
 from social.infra.files.blobs import blobs, check_store
 from social.infra.files.pictures.decoding import Decoders
@@ -35,7 +35,7 @@ from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.admission import Admission, Insistent
 from social.infra.process.health import Health
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.proxies import Proxies
 from social.infra.process.settings import StartError, load
 from social.infra.process.starting import wait_on_port
@@ -43,7 +43,7 @@ from social.infra.security.allowed_origins import AllowedOrigins
 from social.infra.security.keyfiles import JWKS
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier
-from social.posts.media import Studio
+from social.posts.media import PictureStore
 
 log = logs.get("api")
 
@@ -54,23 +54,23 @@ ALL: tuple[Service, ...] = tuple(
 assert tuple(service.name for service in ALL) == SERVICES
 
 
-def create(social: Social, keys: Checks, health: Health, settings: RestSettings) -> web.Application:
+def create(plaza: Plaza, keys: Authenticator, health: Health, settings: RestSettings) -> web.Application:
     """The application, over a system that is already connected."""
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.ADMISSION] = Admission()
     app[http.INSISTENT] = Insistent()
-    app[http.SOCIAL] = social
-    app[http.CHECKS] = keys
-    if isinstance(keys, Keys):
+    app[http.PLAZA] = plaza
+    app[http.AUTHENTICATOR] = keys
+    if isinstance(keys, TokenIssuer):
         app[http.KEYS] = keys
     proxies = app[PROXIES] = Proxies(settings.trusted_proxies)
     app[cors.ORIGINS] = AllowedOrigins(settings.allowed_origins, proxies)
-    limits.add(app, social.redis, settings)
+    limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:
-        studio = app[http.STUDIO] = Studio(Decoders(), blobs(settings.media_url))
+        picture_store = app[http.PICTURE_STORE] = PictureStore(Decoders(), blobs(settings.media_url))
         app[forms.INTAKE] = forms.Intake()
-        app.on_cleanup.append(lambda _: studio.blobs.close())
+        app.on_cleanup.append(lambda _: picture_store.blobs.close())
     for service in chosen:
         for route in service.routes:
             app.router.add_route(route.method, route.path, http.serve(route))
@@ -85,14 +85,14 @@ def create(social: Social, keys: Checks, health: Health, settings: RestSettings)
 async def _read_cursor_keys(app: web.Application) -> None:
     """No list's first reader waits for them, unless the store is away now."""
     with suppress(Unavailable):
-        await app[http.SOCIAL].mongo.seals.ready()
+        await app[http.PLAZA].mongo.seals.ready()
 
 
-def load_keys(settings: ApiSettings) -> Checks:
+def load_keys(settings: ApiSettings) -> Authenticator:
     """The keys in their files, the secret ones only for who signs; raises StartError naming the setting."""
     if settings.jwt_private_key_file is None or settings.refresh_key_file is None:
         assert settings.jwt_jwks is not None
-        return Checks(verifier=_verifier(settings.jwt_jwks), passwords=Passwords())
+        return Authenticator(verifier=_verifier(settings.jwt_jwks), passwords=Passwords())
     try:
         signer = Signer.of_file(settings.jwt_private_key_file)
     except (OSError, ValueError) as error:
@@ -106,7 +106,7 @@ def load_keys(settings: ApiSettings) -> Checks:
     if not verifier.accepts(signer.kid):
         raise StartError(f"JWT_JWKS: {jwks} does not hold the public half of {settings.jwt_private_key_file}")
     signer.follow(verifier.accepts)
-    return Keys(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
+    return TokenIssuer(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
 
 
 def _verifier(jwks: Path) -> Verifier:
@@ -116,7 +116,7 @@ def _verifier(jwks: Path) -> Verifier:
         raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
 
 
-def prepare() -> tuple[ApiSettings, Checks]:
+def prepare() -> tuple[ApiSettings, Authenticator]:
     """All that a start needs before it contacts anybody; raises StartError."""
     settings = load(ApiSettings, "api")
     logs.configure("api", settings)
@@ -129,26 +129,26 @@ def prepare() -> tuple[ApiSettings, Checks]:
 async def main() -> bool:
     """Serve until told to stop."""
     settings, keys = prepare()
-    social = Social.connect(settings)
-    health = Health({"mongo": social.mongo.ping})
+    plaza = Plaza.connect(settings)
+    health = Health({"mongo": plaza.mongo.ping})
     tasks = process.Tasks()
     tasks.obey_signals()
     try:
-        tasks.start("server watch", watch_servers(social.redis, social.broker))
-        if not await wait_on_port(health, settings.api_host, settings.api_port, social.mongo, tasks):
+        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
+        if not await wait_on_port(health, settings.api_host, settings.api_port, plaza.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
-        social.start(tasks)
-        app = create(social, keys, health, settings)
+        plaza.start(tasks)
+        app = create(plaza, keys, health, settings)
         runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
         log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
         await tasks.until_stopped()
         health.stopping = True
         await runner.cleanup()
     finally:
-        await social.publisher.flush(1.0)  # while its task still runs
+        await plaza.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
-        await social.close()
+        await plaza.close()
         keys.passwords.close()
         tracing.close()
     return not tasks.failed

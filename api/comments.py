@@ -13,14 +13,14 @@ service = Service("comments", "Comments on posts, and replies to them")
 @service.post(
     "/v1/posts/{post_id}/comments",
     status=201,
-    once=True,
+    idempotency_key=True,
     raises=(NotFound,),
     location=lambda comment: f"/v1/comments/{comment.id}",
 )
 async def create_comment(request: Request, post_id: Id, body: NewComment) -> Comment:
     """Comment on a post, or answer a comment under it; whoever watches the post sees it live."""
-    return await request.social.commit_once(
-        request.once, comments.add, post_id, body.text, by=request.user_id, parent_id=body.parent_id
+    return await request.plaza.commit_idempotent(
+        request.idempotency_key, comments.add, post_id, body.text, by=request.user_id, parent_id=body.parent_id
     )
 
 
@@ -30,14 +30,14 @@ async def get_comments(
 ) -> Comments:
     """A post's comments, without the replies to them; `top` are those with the most likes."""
     return await comments.page(
-        request.social.mongo, post_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
+        request.plaza.mongo, post_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
     )
 
 
 @service.get("/v1/comments/{comment_id}", raises=(NotFound,))
 async def get_comment(request: Request, comment_id: Id) -> Comment:
     """One comment."""
-    return await comments.get(request.social.mongo, comment_id, viewer=request.user_id)
+    return await comments.get(request.plaza.mongo, comment_id, viewer=request.user_id)
 
 
 @service.get("/v1/comments/{comment_id}/replies", raises=(NotFound,))
@@ -46,14 +46,14 @@ async def get_replies(
 ) -> Comments:
     """The replies to a comment."""
     return await comments.replies(
-        request.social.mongo, comment_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
+        request.plaza.mongo, comment_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
     )
 
 
 @service.patch("/v1/comments/{comment_id}", if_match=True, raises=(NotFound, Forbidden, PreconditionFailed))
 async def edit_comment(request: Request, comment_id: Id, body: EditComment) -> Comment:
     """Change what your comment says."""
-    return await request.social.commit(
+    return await request.plaza.commit(
         comments.edit, comment_id, body.text, by=request.user_id, expected=request.expected
     )
 
@@ -61,4 +61,4 @@ async def edit_comment(request: Request, comment_id: Id, body: EditComment) -> C
 @service.delete("/v1/comments/{comment_id}", raises=(NotFound, Forbidden))
 async def delete_comment(request: Request, comment_id: Id) -> None:
     """Delete your comment, or one under your post, with the replies to it."""
-    await request.social.commit(comments.delete, comment_id, by=request.user_id)
+    await request.plaza.commit(comments.delete, comment_id, by=request.user_id)

@@ -15,4 +15,4 @@ async def get_feed(request: Request, cursor: Cursor = None, limit: Limit = 20) -
     `prev` leads to what is newer, and to what came in late: put each post where its `place` says.
     What you may not see makes no page shorter: where `next` is null, there is nothing more for you.
     """
-    return await feeds.page(request.social, owner=request.user_id, cursor=cursor, limit=limit)
+    return await feeds.page(request.plaza, owner=request.user_id, cursor=cursor, limit=limit)

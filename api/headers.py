@@ -52,7 +52,7 @@ def components() -> dict[str, Any]:
 def asked(route: Route) -> list[dict[str, Any]]:
     """What a route reads beside its parameters."""
     names = {
-        "Idempotency-Key": route.once,
+        "Idempotency-Key": route.idempotency_key,
         "If-Match": route.if_match,
         "If-None-Match": route.method == "GET",
         "Range": route.answer is Picture,

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from api import compression, conditional, cors, limits
 from api.proxies import client_ip, prefix
 from api.routing import OUTSIDE, Route
-from social.accounts.login import Checks, Keys
+from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.base import IDEMPOTENCY_KEY, Page
 from social.contracts.codec import decode, encode
 from social.contracts.problems import (
@@ -39,12 +39,12 @@ from social.infra import clock
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process import even_times
 from social.infra.process.admission import Admission, Insistent, Overloaded
-from social.infra.process.plaza import Once, Social
+from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.process.settings import StartError
 from social.infra.security.tokens import Access, mistake
 from social.infra.store import paging
 from social.infra.store.revisions import Expected
-from social.posts.media import Studio
+from social.posts.media import PictureStore
 
 log = logs.get("http")
 
@@ -65,46 +65,46 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 ADMISSION = web.AppKey("admission", Admission)
 INSISTENT = web.AppKey("insistent", Insistent)
-SOCIAL = web.AppKey("social", Social)
-KEYS = web.AppKey("keys", Keys)
-CHECKS = web.AppKey("checks", Checks)
+PLAZA = web.AppKey("social", Plaza)
+KEYS = web.AppKey("keys", TokenIssuer)
+AUTHENTICATOR = web.AppKey("checks", Authenticator)
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 USER_ID = web.RequestKey("user_id", str)
 PROBLEM = web.RequestKey("problem", Problem)
 DEADLINE = web.RequestKey("deadline", asyncio.Timeout)
-STUDIO = web.AppKey("studio", Studio)
+PICTURE_STORE = web.AppKey("studio", PictureStore)
 
 
 class Request:
     """What a handler is given: the system, and who asks."""
 
-    __slots__ = ("_access", "once", "raw")
+    __slots__ = ("_access", "idempotency_key", "raw")
 
-    def __init__(self, raw: web.Request, access: Access | None, once: Once | None) -> None:
+    def __init__(self, raw: web.Request, access: Access | None, idempotency_key: IdempotencyKey | None) -> None:
         self.raw = raw
         self._access = access
-        self.once = once
+        self.idempotency_key = idempotency_key
 
     @property
-    def social(self) -> Social:
+    def plaza(self) -> Plaza:
         """The system."""
-        return self.raw.app[SOCIAL]
+        return self.raw.app[PLAZA]
 
     @property
-    def checks(self) -> Checks:
+    def authenticator(self) -> Authenticator:
         """What every service checks people by."""
-        return self.raw.app[CHECKS]
+        return self.raw.app[AUTHENTICATOR]
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> TokenIssuer:
         """What only the auth service holds."""
         return self.raw.app[KEYS]
 
     @property
-    def studio(self) -> Studio:
+    def picture_store(self) -> PictureStore:
         """What only the media service holds."""
-        return self.raw.app[STUDIO]
+        return self.raw.app[PICTURE_STORE]
 
     @property
     def user_id(self) -> str:
@@ -152,11 +152,11 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
                 arguments["body"] = route.body.model_validate(body)
             except ValidationError as error:
                 wrong += wrong_fields(error).errors or []
-        once = _once(raw, access, wrong) if route.once and access else None
+        idempotency_key = _idempotency_key(raw, access, wrong) if route.idempotency_key and access else None
         if wrong:
             raise ValidationFailed(errors=wrong)
         with nullcontext() if outside else admission.work(priority, access.user_id if access else ""):
-            answer = await route.handler(Request(raw, access, once), **arguments)
+            answer = await route.handler(Request(raw, access, idempotency_key), **arguments)
         return _respond(route, raw, answer)
 
     return handle
@@ -184,8 +184,8 @@ def authenticate(raw: web.Request) -> Access:
         raise NotAuthenticated("Send it as `Authorization: Bearer <access token>`")
     if (wrong := mistake(token.strip())) is not None:
         raise NotAuthenticated(wrong.detail)
-    access = raw.app[CHECKS].verifier.verify(token.strip())
-    raw.app[SOCIAL].revocations.check(access)
+    access = raw.app[AUTHENTICATOR].verifier.verify(token.strip())
+    raw.app[PLAZA].revocations.check(access)
     return access
 
 
@@ -330,12 +330,12 @@ async def _json(raw: web.Request) -> Any:
         raise MalformedJson from None
 
 
-def _once(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> Once | None:
+def _idempotency_key(raw: web.Request, access: Access, wrong: list[FieldProblem]) -> IdempotencyKey | None:
     key = raw.headers.get("Idempotency-Key")
     if key is None:
         return None
     try:
-        return Once(access.user_id, IDEMPOTENCY_KEY.validate_python(key))
+        return IdempotencyKey(access.user_id, IDEMPOTENCY_KEY.validate_python(key))
     except ValidationError as error:
         wrong += [
             FieldProblem(pointer="Idempotency-Key", code=each["type"], detail=each["msg"]) for each in error.errors()

@@ -15,34 +15,34 @@ service = Service("likes", "Likes on posts and comments")
 @service.put("/v1/posts/{post_id}/like", raises=(NotFound,))
 async def like_post(request: Request, post_id: Id) -> LikeState:
     """Like a post; a second like changes nothing."""
-    return await request.social.commit(likes.like, post_id, by=request.user_id)
+    return await request.plaza.commit(likes.like, post_id, by=request.user_id)
 
 
 @service.delete("/v1/posts/{post_id}/like", raises=(NotFound,))
 async def unlike_post(request: Request, post_id: Id) -> LikeState:
     """Take your like back; also from a post that you can no longer see."""
-    return await request.social.commit(likes.unlike, post_id, by=request.user_id)
+    return await request.plaza.commit(likes.unlike, post_id, by=request.user_id)
 
 
 @service.get("/v1/posts/{post_id}/likes", raises=(NotFound,))
 async def get_likes_of_post(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
     """Who likes a post, the newest like first."""
-    return await likes.of_post(request.social.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await likes.of_post(request.plaza.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.put("/v1/comments/{comment_id}/like", raises=(NotFound,))
 async def like_comment(request: Request, comment_id: Id) -> CommentLikeState:
     """Like a comment; a second like changes nothing."""
-    return await request.social.commit(likes.like_comment, comment_id, by=request.user_id)
+    return await request.plaza.commit(likes.like_comment, comment_id, by=request.user_id)
 
 
 @service.delete("/v1/comments/{comment_id}/like", raises=(NotFound,))
 async def unlike_comment(request: Request, comment_id: Id) -> CommentLikeState:
     """Take your like back; also from a comment that you can no longer see."""
-    return await request.social.commit(likes.unlike_comment, comment_id, by=request.user_id)
+    return await request.plaza.commit(likes.unlike_comment, comment_id, by=request.user_id)
 
 
 @service.get("/v1/comments/{comment_id}/likes", raises=(NotFound,))
 async def get_likes_of_comment(request: Request, comment_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
     """Who likes a comment, the newest like first."""
-    return await likes.of_comment(request.social.mongo, comment_id, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await likes.of_comment(request.plaza.mongo, comment_id, viewer=request.user_id, cursor=cursor, limit=limit)

@@ -7,12 +7,12 @@ from api.routing import Route
 from api.settings import RestSettings
 from social.contracts.problems import RateLimited
 from social.infra.observe import metrics
-from social.infra.redis.limits import Limiter, Rate, Verdict, origin
+from social.infra.redis.limits import Decision, Limiter, Rate, origin
 from social.infra.redis.redis import Redis
 
 LIMITER = web.AppKey("limiter", Limiter)
 RATES = web.AppKey("rates", dict[str, Rate])
-VERDICTS = web.RequestKey("verdicts", list[Verdict])
+VERDICTS = web.RequestKey("verdicts", list[Decision])
 
 
 def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:

@@ -22,7 +22,7 @@ Signature = Annotated[str | None, Field(max_length=64, description="as it is in 
 @service.post(
     "/v1/media",
     status=201,
-    once=True,
+    idempotency_key=True,
     limit="upload",
     form=NewMedia,
     location=lambda ref: f"/v1/media/{ref.id}",
@@ -37,7 +37,9 @@ async def create_media(request: Request) -> MediaRef:
     that was cut off or damaged shows what there is, and `truncated` says so.
     """
     async with forms.received(request.raw, request.user_id) as form:
-        return await media.upload(request.social, request.studio, request.once, form.file, form.alt, by=request.user_id)
+        return await media.upload(
+            request.plaza, request.picture_store, request.idempotency_key, form.file, form.alt, by=request.user_id
+        )
 
 
 @service.get("/v1/media/{media_id}", signed=True, raises=(NotFound, RangeNotSatisfiable))
@@ -55,19 +57,19 @@ async def get_thumbnail(request: Request, media_id: Id, until: Until = 0, signat
 @service.patch("/v1/media/{media_id}", raises=(NotFound, Forbidden))
 async def edit_media(request: Request, media_id: Id, body: EditMedia) -> MediaRef:
     """Say what your picture shows."""
-    return await request.social.commit(media.edit, media_id, body.alt, by=request.user_id)
+    return await request.plaza.commit(media.edit, media_id, body.alt, by=request.user_id)
 
 
 @service.delete("/v1/media/{media_id}", raises=(NotFound, Forbidden, MediaInUse))
 async def delete_media(request: Request, media_id: Id) -> None:
     """Give up a picture that no post shows."""
-    await request.social.commit(media.delete, media_id, by=request.user_id)
+    await request.plaza.commit(media.delete, media_id, by=request.user_id)
 
 
 async def _show(request: Request, media_id: str, until: int, signature: str | None, *, thumbnail: bool) -> Picture:
-    mongo = request.social.mongo
+    mongo = request.plaza.mongo
     if signature is None:
         shown = await media.seen(mongo, media_id, viewer=request.user_id, thumbnail=thumbnail)
     else:
         shown = await media.signed(mongo, media_id, until, signature, thumbnail=thumbnail)
-    return await pictures.answer(request.raw, request.studio.blobs, shown)
+    return await pictures.answer(request.raw, request.picture_store.blobs, shown)

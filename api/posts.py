@@ -17,39 +17,44 @@ service = Service("posts", "Posts")
 Tag = Annotated[str, Field(min_length=1, max_length=50, examples=["plaza"], description="a hashtag without its #")]
 
 
-@service.post("/v1/posts", status=201, once=True, location=lambda post: f"/v1/posts/{post.id}")
+@service.post("/v1/posts", status=201, idempotency_key=True, location=lambda post: f"/v1/posts/{post.id}")
 async def create_post(request: Request, body: NewPost) -> Post:
     """Publish a post; your followers hear of it live.
 
     The people it names with @ are told, and it is listed under its #hashtags.
     """
-    return await request.social.commit_once(
-        request.once, publishing.publish, body.text, by=request.user_id, visible_to=body.visibility, showing=body.media
+    return await request.plaza.commit_idempotent(
+        request.idempotency_key,
+        publishing.publish,
+        body.text,
+        by=request.user_id,
+        visible_to=body.visibility,
+        showing=body.media,
     )
 
 
 @service.get("/v1/posts/{post_id}", raises=(NotFound,))
 async def get_post(request: Request, post_id: Id) -> Post:
     """One post."""
-    return await publishing.get(request.social.mongo, post_id, viewer=request.user_id)
+    return await publishing.get(request.plaza.mongo, post_id, viewer=request.user_id)
 
 
 @service.patch("/v1/posts/{post_id}", if_match=True, raises=(NotFound, Forbidden))
 async def edit_post(request: Request, post_id: Id, body: EditPost) -> Post:
     """Have your post say something else; what it said before stays in its history."""
-    return await request.social.commit(edits.edit, post_id, body.text, by=request.user_id, expected=request.expected)
+    return await request.plaza.commit(edits.edit, post_id, body.text, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/posts/{post_id}/history", raises=(NotFound,))
 async def get_post_history(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> Revisions:
     """What a post said before its edits, newest first; the 50 newest are kept."""
-    return await edits.history(request.social.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await edits.history(request.plaza.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.delete("/v1/posts/{post_id}", raises=(NotFound, Forbidden))
 async def delete_post(request: Request, post_id: Id) -> None:
     """Delete your post, with its comments and likes."""
-    await request.social.commit(publishing.delete, post_id, by=request.user_id)
+    await request.plaza.commit(publishing.delete, post_id, by=request.user_id)
 
 
 @service.put("/v1/posts/{post_id}/repost", raises=(NotFound, Forbidden))
@@ -58,42 +63,40 @@ async def repost_post(request: Request, post_id: Id) -> RepostState:
 
     What is for its author's followers only, others cannot repost.
     """
-    return await request.social.commit(reposts.repost, post_id, by=request.user_id)
+    return await request.plaza.commit(reposts.repost, post_id, by=request.user_id)
 
 
 @service.delete("/v1/posts/{post_id}/repost", raises=(NotFound,))
 async def unrepost_post(request: Request, post_id: Id) -> RepostState:
     """Take your repost back."""
-    return await request.social.commit(reposts.unrepost, post_id, by=request.user_id)
+    return await request.plaza.commit(reposts.unrepost, post_id, by=request.user_id)
 
 
 @service.put("/v1/posts/{post_id}/bookmark", raises=(NotFound,))
 async def bookmark_post(request: Request, post_id: Id) -> BookmarkState:
     """Keep a post among your bookmarks, which nobody else sees; a second time changes nothing."""
-    return await request.social.commit(bookmarks.bookmark, post_id, by=request.user_id)
+    return await request.plaza.commit(bookmarks.bookmark, post_id, by=request.user_id)
 
 
 @service.delete("/v1/posts/{post_id}/bookmark", raises=(NotFound,))
 async def unbookmark_post(request: Request, post_id: Id) -> BookmarkState:
     """Take a post out of your bookmarks."""
-    return await request.social.commit(bookmarks.unbookmark, post_id, by=request.user_id)
+    return await request.plaza.commit(bookmarks.unbookmark, post_id, by=request.user_id)
 
 
 @service.get("/v1/bookmarks")
 async def get_bookmarks(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """The posts you keep, last kept first."""
-    return await bookmarks.page(request.social.mongo, user_id=request.user_id, cursor=cursor, limit=limit)
+    return await bookmarks.page(request.plaza.mongo, user_id=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users/{username}/posts", raises=(NotFound,))
 async def get_posts_of_user(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """Somebody's posts, newest first."""
-    return await publishing.by_author(
-        request.social.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit
-    )
+    return await publishing.by_author(request.plaza.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/hashtags/{tag}/posts", raises=(NotFound,))
 async def get_posts_of_hashtag(request: Request, tag: Tag, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """Posts with a hashtag, newest first, whatever case and width it is written in."""
-    return await publishing.by_tag(request.social.mongo, tag, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await publishing.by_tag(request.plaza.mongo, tag, viewer=request.user_id, cursor=cursor, limit=limit)

@@ -9,7 +9,7 @@ from social.ops import reports
 service = Service("reports", "Telling the operator")
 
 
-@service.post("/v1/reports", status=201, once=True, raises=(NotFound, AlreadyReported, RateLimited))
+@service.post("/v1/reports", status=201, idempotency_key=True, raises=(NotFound, AlreadyReported, RateLimited))
 async def report(request: Request, body: NewReport) -> Report:
     """Report a person, a post or a comment to those who run this place; each of them once."""
-    return await request.social.commit_once(request.once, reports.file, body, by=request.user_id)
+    return await request.plaza.commit_idempotent(request.idempotency_key, reports.file, body, by=request.user_id)

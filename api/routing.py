@@ -35,7 +35,7 @@ class Route:
     status: int
     auth: bool
     signed: bool
-    once: bool
+    idempotency_key: bool
     if_match: bool
     limit: Limit | None
     raises: tuple[type[Problem], ...]
@@ -100,7 +100,7 @@ class Service:
         status: int = 200,
         auth: bool = True,
         signed: bool = False,
-        once: bool = False,
+        idempotency_key: bool = False,
         if_match: bool = False,
         limit: Limit | None = None,
         form: type[BaseModel] | None = None,
@@ -125,7 +125,7 @@ class Service:
                     204 if answer is type(None) else status,
                     auth,
                     signed,
-                    once,
+                    idempotency_key,
                     if_match,
                     limit,
                     raises,

@@ -26,7 +26,7 @@ async def search(request: Request, q: Words, cursor: Cursor = None, limit: Limit
 
     Case, accents and widths do not matter. A post is found by its first 100 words.
     """
-    return await post_search.page(request.social.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await post_search.page(request.plaza.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users")
@@ -35,4 +35,4 @@ async def search_users(request: Request, q: Query, cursor: Cursor = None, limit:
 
     Case and accents do not matter, and every word that is asked for must begin one of theirs.
     """
-    return await people_search.page(request.social.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)
+    return await people_search.page(request.plaza.mongo, q, viewer=request.user_id, cursor=cursor, limit=limit)

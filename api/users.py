@@ -13,7 +13,7 @@ service = Service("users", "People")
 @service.get("/v1/users/me")
 async def get_me(request: Request) -> Me:
     """Your own profile."""
-    return await users.me(request.social.mongo, request.user_id)
+    return await users.me(request.plaza.mongo, request.user_id)
 
 
 @service.patch("/v1/users/me", if_match=True)
@@ -22,7 +22,7 @@ async def edit_me(request: Request, body: EditProfile) -> Me:
 
     A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
     """
-    return await request.social.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
+    return await request.plaza.commit(profiles.edit, body, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/users/me/activity")
@@ -32,10 +32,10 @@ async def get_activity(request: Request, cursor: Cursor = None, limit: Limit = 2
     Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
     kind up to 50 a day are kept.
     """
-    return await activity.page(request.social.mongo, request.user_id, cursor=cursor, limit=limit)
+    return await activity.page(request.plaza.mongo, request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))
 async def get_user(request: Request, username: Username) -> Profile:
     """Somebody's profile, and how they and you stand to each other."""
-    return await pages.profile(request.social.mongo, username, viewer=request.user_id)
+    return await pages.profile(request.plaza.mongo, username, viewer=request.user_id)

@@ -17,7 +17,7 @@ from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
-from social.accounts.login import Keys
+from social.accounts.login import TokenIssuer
 from social.infra.broker.broker import Broker
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit import RabbitBroker
@@ -27,7 +27,7 @@ from social.infra.observe import logs, tracing
 from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.health import Health
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.settings import StartError, load
 from social.infra.process.starting import migrated
 from social.infra.redis import redis
@@ -36,7 +36,7 @@ from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier
 from social.infra.store.mongo import Mongo
 from social.ops.refolding import refold
-from workers.mail import Post
+from workers.mail import MailConsumer
 
 log = logs.get("embedded")
 
@@ -49,19 +49,19 @@ async def main() -> bool:
     with claim(settings.plaza_var):
         keys = load_keys(settings.plaza_var)
         tasks = process.Tasks()
-        async with connect(settings, tasks) as social:
-            await social.revocations.poll()
-            tasks.start("server watch", watch_servers(social.redis, social.broker))
-            health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-            gateway = Gateway(gateway_settings(settings), social, keys.verifier, tasks)
+        async with connect(settings, tasks) as plaza:
+            await plaza.revocations.poll()
+            tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
+            health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
+            gateway = Gateway(gateway_settings(settings), plaza, keys.verifier, tasks)
             try:
-                async with serve(settings, social, keys, health=health, gateway=gateway, tasks=tasks):
+                async with serve(settings, plaza, keys, health=health, gateway=gateway, tasks=tasks):
                     say_where(settings)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
             finally:
-                await social.publisher.flush(1.0)
+                await plaza.publisher.flush(1.0)
                 await tasks.cancel()
                 keys.passwords.close()
                 tracing.close()
@@ -69,7 +69,7 @@ async def main() -> bool:
 
 
 @asynccontextmanager
-async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Social]:
+async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Plaza]:
     """The system over an embedded store, Redis and broker, or those that the settings name instead."""
     store = None if settings.mongo_url else Store(settings.plaza_var.resolve(), settings.embedded_store)
     try:
@@ -84,17 +84,17 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         else:
             broker = local = LocalBroker(mongo, outbox)
             await local.recover()
-        social = Social.over(mongo, _redis(settings), broker, outbox)
+        plaza = Plaza.over(mongo, _redis(settings), broker, outbox)
         try:
             if store:
                 tasks.keep("store", store.keep)
                 tasks.keep("store health", store.watch)
-            yield social
+            yield plaza
         finally:
             await broker.close()
             if store:
                 store.stop()  # while its client is open: faster
-            await social.close()
+            await plaza.close()
     finally:
         if store:
             store.stop()
@@ -102,16 +102,24 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
 
 @asynccontextmanager
 async def serve(
-    settings: EmbeddedSettings, social: Social, keys: Keys, *, health: Health, gateway: Gateway, tasks: process.Tasks
+    settings: EmbeddedSettings,
+    plaza: Plaza,
+    keys: TokenIssuer,
+    *,
+    health: Health,
+    gateway: Gateway,
+    tasks: process.Tasks,
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
     rest = rest_settings(settings)
-    app, kept = api.app.create(social, keys, health, rest), blobs(rest.media_url)
+    app, kept = api.app.create(plaza, keys, health, rest), blobs(rest.media_url)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
-        social.start(tasks)
+        plaza.start(tasks)
         await gateway.start()
-        workers.app.start(social, tasks, Post.of(mail_settings(settings)), kept, fanout_limit=settings.fanout_limit)
+        workers.app.start(
+            plaza, tasks, MailConsumer.of(mail_settings(settings)), kept, fanout_limit=settings.fanout_limit
+        )
         yield
     finally:
         await gateway.stop()
@@ -155,7 +163,7 @@ def mail_settings(settings: EmbeddedSettings) -> MailSettings:
     )
 
 
-def load_keys(folder: Path) -> Keys:
+def load_keys(folder: Path) -> TokenIssuer:
     """The keys of this folder, made at its first start."""
     try:
         make_keys(folder)
@@ -164,7 +172,7 @@ def load_keys(folder: Path) -> Keys:
         if not verifier.accepts(signer.kid):
             raise ValueError(f"{JWKS} does not hold the public half of {JWT_PRIVATE_KEY}")
         signer.follow(verifier.accepts)
-        return Keys(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
+        return TokenIssuer(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use the keys in {folder}: {error}") from None
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 from loadtests import documents, tables
 from loadtests.load import draw
 from loadtests.origin import commit, machine
@@ -94,7 +94,7 @@ def run(name: str, quick: bool, folder: Path) -> Figures:
         command += benchmark.quick.split()
     if is_load := benchmark.rows is tables.of_load:
         command += ["--results", str(folder)]
-    said = output([*leash(), sys.executable, *command])
+    said = output([*die_with_parent(), sys.executable, *command])
     if is_load:
         return json.loads((folder / "result.json").read_text())
     return json.loads(said.strip().splitlines()[-1])

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devtools.cluster.ports import free_ports
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 from loadtests import charts, target
 from loadtests.documents import chosen, told
 
@@ -51,7 +51,7 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
         environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
         process = subprocess.Popen(
-            [*leash(), sys.executable, "-m", "devtools.cluster"],
+            [*die_with_parent(), sys.executable, "-m", "devtools.cluster"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -110,7 +110,7 @@ def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str],
     command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
     command += ["--only-summary", "--logfile", str(folder / "locust.log")]
     with (folder / "locust.txt").open("wb") as summary:
-        process = subprocess.Popen([*leash(), *command], cwd=ROOT, env=environment, stderr=summary)
+        process = subprocess.Popen([*die_with_parent(), *command], cwd=ROOT, env=environment, stderr=summary)
         try:
             while True:
                 try:

@@ -6,7 +6,7 @@ from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra.observe import logs, tracing
 from social.infra.observe.watching import watch_servers
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks, run
 from social.infra.process.settings import StartError, load
 from social.infra.process.starting import wait_on_port
@@ -45,24 +45,24 @@ async def main() -> bool:
     """Serve, drain, stop; False when background work failed."""
     settings, verifier = prepare()
     tasks = Tasks()
-    social = Social.connect(settings)
-    gateway = Gateway(settings, social, verifier, tasks)
+    plaza = Plaza.connect(settings)
+    gateway = Gateway(settings, plaza, verifier, tasks)
     tasks.obey_signals()
     try:
-        tasks.start("server watch", watch_servers(social.redis, social.broker))
+        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
         host, port = settings.realtime_host, settings.realtime_port
-        if not await wait_on_port(gateway.health, host, port, social.mongo, tasks):
+        if not await wait_on_port(gateway.health, host, port, plaza.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
-        social.start(tasks)
+        plaza.start(tasks)
         await gateway.start()
         await tasks.until_stopped()
         await gateway.drain()
     finally:
         await gateway.stop()
-        await social.publisher.flush(1.0)  # while its task still runs
+        await plaza.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
-        await social.close()
+        await plaza.close()
         tracing.close()
     return not tasks.failed
 

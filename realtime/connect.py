@@ -11,7 +11,7 @@ from realtime.limits import Bucket
 from realtime.resume import Pid
 from realtime.socketio.packets import UNREADABLE
 from realtime.socketio.server import Admission, ConnectionRefused
-from realtime.sockets import Session
+from realtime.sockets import Socket
 from social.contracts.auth import SessionEnd
 from social.contracts.problems import MalformedJson, NotAuthenticated, Problem, RateLimited, Unavailable, unexpected
 from social.contracts.pushes import ConnectAuth, user_room
@@ -48,7 +48,7 @@ class Connecting:
         self._gateway = gateway
         self._handshakes = Bucket(gateway.settings.handshakes_per_s, gateway.settings.handshakes_per_s)
         self._claims: dict[str, asyncio.Event] = {}  # the last claim under way of each sid
-        self._by_sid: dict[str, Session] = {}  # who of those connecting claimed a sid last
+        self._by_sid: dict[str, Socket] = {}  # who of those connecting claimed a sid last
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
         """Admit or refuse a CONNECT packet; what is away for a moment makes the client come back by itself."""
@@ -98,183 +98,181 @@ class Connecting:
         if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
             raise RateLimited("Too many connects at once")
         pid = gateway.pids.read(asked.pid, user_id=access.user_id, session_id=access.session_id)
-        others = [each for each in gateway.sessions.of_user(access.user_id) if pid is None or each.sid != pid.sid]
+        others = [each for each in gateway.sockets.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= gateway.settings.sockets_per_user:
             raise TooManySockets
-        session = Session(
-            gateway, access, eio_sid, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst)
-        )
-        gateway.sessions.expect(session)  # before the check: a revocation from here on finds it
-        gateway.cluster.want(user_room(session.user_id))
+        socket = Socket(gateway, access, eio_sid, Bucket(gateway.settings.events_per_s, gateway.settings.events_burst))
+        gateway.sockets.expect(socket)  # before the check: a revocation from here on finds it
+        gateway.redis_channels.want(user_room(socket.user_id))
         try:
-            gateway.social.revocations.check(session)
+            gateway.plaza.revocations.check(socket)
             start, looked = await asyncio.gather(
-                self._start(session, pid, asked), gateway.sight.read(session), return_exceptions=True
+                self._start(socket, pid, asked), gateway.hidden_authors.read(socket), return_exceptions=True
             )  # both end, whatever happens: neither goes on with a socket that is given up
             if isinstance(start, BaseException):
                 raise start
             if isinstance(looked, BaseException):
                 raise looked
-            if session.ended:
-                gateway.social.revocations.check(session)
+            if socket.ended:
+                gateway.plaza.revocations.check(socket)
                 raise Unavailable("The client came back on another connection")
         except BaseException:
-            self._abandon(session)
+            self._abandon(socket)
             raise
         # No await from here to `connected`, which the server calls before it lets anything else run.
-        self._by_sid.pop(session.sid, None)
-        if (holder := gateway.sessions.get(session.sid)) is not None:
+        self._by_sid.pop(socket.sid, None)
+        if (holder := gateway.sockets.get(socket.sid)) is not None:
             gateway.cut(holder)
         return Admission(
-            sid=session.sid,
+            sid=socket.sid,
             answer={"pid": start.text},
-            connected=lambda _: self._connected(session, start),
-            abandoned=lambda: self._abandon(session),
+            connected=lambda _: self._connected(socket, start),
+            abandoned=lambda: self._abandon(socket),
         )
 
-    async def _start(self, session: Session, pid: Pid | None, asked: ConnectAuth) -> Start:
+    async def _start(self, socket: Socket, pid: Pid | None, asked: ConnectAuth) -> Start:
         gateway = self._gateway
-        room = user_room(session.user_id)
+        room = user_room(socket.user_id)
         if pid is None:
-            await gateway.cluster.confirmed(room, gateway.settings.confirm_s)
+            await gateway.redis_channels.confirmed(room, gateway.settings.confirm_s)
             metrics.RESUMES.labels(outcome="fresh" if asked.pid is None else "foreign").inc()
-            return await self._fresh(session)
+            return await self._fresh(socket)
         if pid.sid in gateway.left:
             metrics.RESUMES.labels(outcome="left").inc()
-            return await self._fresh(session)
-        self._take(session, pid.sid)
+            return await self._fresh(socket)
+        self._take(socket, pid.sid)
         rooms, _ = await asyncio.gather(
-            self._claim(session, pid), gateway.cluster.confirmed(room, gateway.settings.confirm_s)
+            self._claim(socket, pid), gateway.redis_channels.confirmed(room, gateway.settings.confirm_s)
         )
         if rooms is None:
-            return await self._anew(session, pid, "left")
-        missed = await replay.since(gateway.social.mongo, session.user_id, resume.position(pid, asked.offset))
+            return await self._anew(socket, pid, "left")
+        missed = await replay.since(gateway.plaza.mongo, socket.user_id, resume.position(pid, asked.offset))
         if not missed.recovered:
-            return await self._anew(session, pid, "outside_window")
+            return await self._anew(socket, pid, "outside_window")
         metrics.RESUMES.labels(outcome="recovered").inc()
         return Start(pid, str(asked.pid), missed.position, missed, rooms)
 
-    async def _anew(self, session: Session, pid: Pid, outcome: str) -> Start:
+    async def _anew(self, socket: Socket, pid: Pid, outcome: str) -> Start:
         """Start afresh after all, and give up the claim of the sid here."""
         metrics.RESUMES.labels(outcome=outcome).inc()
-        if self._by_sid.get(pid.sid) is session:
+        if self._by_sid.get(pid.sid) is socket:
             del self._by_sid[pid.sid]
-        return await self._fresh(session)
+        return await self._fresh(socket)
 
-    async def _fresh(self, session: Session) -> Start:
-        position = await streams.position(self._gateway.social.mongo, session.user_id)
-        session.sid, session.gen = clock.new_secret(15), 0
+    async def _fresh(self, socket: Socket) -> Start:
+        position = await streams.position(self._gateway.plaza.mongo, socket.user_id)
+        socket.sid, socket.gen = clock.new_secret(15), 0
         pid = Pid(
-            sid=session.sid,
-            user_id=session.user_id,
-            session_id=session.session_id,
+            sid=socket.sid,
+            user_id=socket.user_id,
+            session_id=socket.session_id,
             epoch=position.epoch,
             base=position.seq,
-            node=self._gateway.cluster.node,
+            node=self._gateway.redis_channels.node,
             issued_at=int(clock.now().timestamp()),
         )
         return Start(pid, self._gateway.pids.sign(pid), position)
 
     # ---- a socket id is held once
 
-    def _take(self, session: Session, sid: str) -> None:
+    def _take(self, socket: Socket, sid: str) -> None:
         """Whoever holds or claims this sid here gives way: its client is on this connection now."""
         gateway = self._gateway
-        session.sid = sid
+        socket.sid = sid
         earlier = self._by_sid.get(sid)
         if earlier is not None:
             earlier.ended = True
-        self._by_sid[sid] = session
-        if (holder := gateway.sessions.get(sid)) is not None:
+        self._by_sid[sid] = socket
+        if (holder := gateway.sockets.get(sid)) is not None:
             metrics.EVICTED.inc()
             gateway.cut(holder)
 
-    async def _claim(self, session: Session, pid: Pid) -> tuple[str, ...] | None:
+    async def _claim(self, socket: Socket, pid: Pid) -> tuple[str, ...] | None:
         """Claim the sid in the cluster, after those who claimed it here before; without Redis the old one times out.
 
         The answer is the rooms it was in, None when its client had left for good.
         """
-        session.gen = None
+        socket.gen = None
         earlier = self._claims.get(pid.sid)
         done = self._claims[pid.sid] = asyncio.Event()
         try:
             if earlier is not None:
                 await earlier.wait()
-            if session.ended:  # only the newest of those connecting here may claim, or the last claim would be nobody's
+            if socket.ended:  # only the newest of those connecting here may claim, or the last claim would be nobody's
                 return ()
-            rooms = await self._claim_now(session, pid)
+            rooms = await self._claim_now(socket, pid)
         finally:
             done.set()
             if self._claims.get(pid.sid) is done:
                 del self._claims[pid.sid]
-        session.ended = session.ended or session.outrun > (session.gen or 0)
+        socket.ended = socket.ended or socket.outrun > (socket.gen or 0)
         return rooms
 
-    async def _claim_now(self, session: Session, pid: Pid) -> tuple[str, ...] | None:
+    async def _claim_now(self, socket: Socket, pid: Pid) -> tuple[str, ...] | None:
         gateway = self._gateway
         try:
             async with asyncio.timeout(CLAIM_S):
-                claimed = await resume.claim(gateway.social.redis, pid.sid, gateway.cluster.node)
+                claimed = await resume.claim(gateway.plaza.redis, pid.sid, gateway.redis_channels.node)
         except AWAY as error:
             log.warning("socket id not claimed", error=str(error))
-            session.gen = clock.millis(clock.now())
+            socket.gen = clock.millis(clock.now())
             return ()
-        session.gen = claimed.gen
+        socket.gen = claimed.gen
         if claimed.left:
             return None
         holder = claimed.held_by or pid.node
-        if holder != gateway.cluster.node:
-            await gateway.cluster.tell(holder, {"evict": pid.sid, "gen": claimed.gen})
+        if holder != gateway.redis_channels.node:
+            await gateway.redis_channels.tell(holder, {"evict": pid.sid, "gen": claimed.gen})
         return tuple(claimed.rooms)
 
     def evict(self, sid: str, gen: int) -> None:
         """Another gateway has this sid under a later claim."""
-        for session in (self._gateway.sessions.get(sid), self._by_sid.get(sid)):
-            if session is None:
+        for socket in (self._gateway.sockets.get(sid), self._by_sid.get(sid)):
+            if socket is None:
                 continue
-            session.outrun = max(session.outrun, gen)
-            if session.gen is not None and session.gen < gen:
-                if session.connected:
+            socket.outrun = max(socket.outrun, gen)
+            if socket.gen is not None and socket.gen < gen:
+                if socket.connected:
                     metrics.EVICTED.inc()
-                    self._gateway.cut(session)
+                    self._gateway.cut(socket)
                 else:
-                    session.ended = True
+                    socket.ended = True
 
     # ---- the end of it
 
-    def _connected(self, session: Session, start: Start) -> None:
+    def _connected(self, socket: Socket, start: Start) -> None:
         """CONNECT is written: what was missed, what was held, and the rooms, all before anything else is read."""
         gateway = self._gateway
-        session.connected = True
-        gateway.sessions.add(session)
-        gateway.presences.came(session.user_id)
-        metrics.SOCKETS.set(len(gateway.sessions))
-        log.info("socket connected", user_id=session.user_id, recovered=start.missed is not None)
-        gateway.server.enter(session.sid, user_room(session.user_id))
-        gateway.delivery.begin(session, start.missed, start.position)
-        if not gateway.cluster.listens(user_room(session.user_id)):
-            gateway.background.spawn("late confirmation", self._reread_later(session))
+        socket.connected = True
+        gateway.sockets.add(socket)
+        gateway.presences.came(socket.user_id)
+        metrics.SOCKETS.set(len(gateway.sockets))
+        log.info("socket connected", user_id=socket.user_id, recovered=start.missed is not None)
+        gateway.server.enter(socket.sid, user_room(socket.user_id))
+        gateway.delivery.begin(socket, start.missed, start.position)
+        if not gateway.redis_channels.listens(user_room(socket.user_id)):
+            gateway.background.spawn("late confirmation", self._reread_later(socket))
         if start.rooms:
-            gateway.background.spawn("restore rooms", gateway.doors.restore(session, start.rooms))
+            gateway.background.spawn("restore rooms", gateway.room_access.restore(socket, start.rooms))
         try:
-            gateway.social.revocations.check(session)
+            gateway.plaza.revocations.check(socket)
         except Problem:
-            gateway.end(session, gateway.social.revocations.reason(session) or SessionEnd.UNKNOWN)
+            gateway.end(socket, gateway.plaza.revocations.reason(socket) or SessionEnd.UNKNOWN)
 
-    async def _reread_later(self, session: Session) -> None:
+    async def _reread_later(self, socket: Socket) -> None:
         """The channel was not confirmed in time: look once more when it is."""
-        while not await self._gateway.cluster.confirmed(user_room(session.user_id), LOOK_S):
-            if session.ended:
+        while not await self._gateway.redis_channels.confirmed(user_room(socket.user_id), LOOK_S):
+            if socket.ended:
                 return
-        if not session.ended:
-            self._gateway.delivery.behind(session, "late confirmation")
+        if not socket.ended:
+            self._gateway.delivery.mark_stale(socket, "late confirmation")
 
-    def _abandon(self, session: Session) -> None:
-        session.ended = True
-        if self._by_sid.get(session.sid) is session:
-            del self._by_sid[session.sid]
-        self._gateway.sessions.remove(session)
-        self._gateway.cluster.release(user_room(session.user_id))
+    def _abandon(self, socket: Socket) -> None:
+        socket.ended = True
+        if self._by_sid.get(socket.sid) is socket:
+            del self._by_sid[socket.sid]
+        self._gateway.sockets.remove(socket)
+        self._gateway.redis_channels.release(user_room(socket.user_id))
 
 
 class TooManySockets(Problem):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from realtime.background import Background
-from realtime.sockets import MOST_HELD, Session, Sessions
+from realtime.sockets import MOST_HELD, Socket, Sockets
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, offset
 from social.infra.observe import logs, metrics, tracing
@@ -44,15 +44,15 @@ class Delivery:
     def __init__(
         self,
         mongo: Mongo,
-        sessions: Sessions,
+        sockets: Sockets,
         server: Writer,
         background: Background,
         *,
-        cut: Callable[[Session], None],
+        cut: Callable[[Socket], None],
         most_unread: int,
     ) -> None:
         self._mongo = mongo
-        self._sessions = sessions
+        self._sockets = sockets
         self._server = server
         self._background = background
         self._cut = cut
@@ -69,38 +69,38 @@ class Delivery:
         try:
             with tracing.part(f"push to {kind}", "consumer"):
                 if push.kind == "S":
-                    told = sum([self.stream(session, push) for session in self._sessions.of_user(name)])
+                    told = sum([self.stream(socket, push) for socket in self._sockets.of_user(name)])
                 else:
                     told = self._hint(room, kind, name, push)
             _say(room, push, told)
         finally:
             logs.bind_trace(None)
 
-    def stream(self, session: Session, push: Push) -> bool:
+    def stream(self, socket: Socket, push: Push) -> bool:
         """The next event: sent; an old one: dropped; a later one: only after what is missing. Whether it was sent."""
-        if session.hold is not None:
-            if len(session.hold) >= MOST_HELD:
-                session.hold.pop()  # the newest stays: it shows the hole, which is then read
-            session.hold.append(push)
-        elif push.epoch == session.epoch and push.seq <= session.last:
+        if socket.pending is not None:
+            if len(socket.pending) >= MOST_HELD:
+                socket.pending.pop()  # the newest stays: it shows the hole, which is then read
+            socket.pending.append(push)
+        elif push.epoch == socket.epoch and push.seq <= socket.last:
             return False
-        elif push.epoch == session.epoch and push.seq == session.last + 1:
-            self._send(session, push.seq, push.frame, push.at_ms)
+        elif push.epoch == socket.epoch and push.seq == socket.last + 1:
+            self._send(socket, push.seq, push.frame, push.at_ms)
             return True
         else:
-            self.behind(session, "gap", push)
+            self.mark_stale(socket, "gap", push)
         return False
 
     def _hint(self, room: str, kind: str, name: str, push: Push) -> int:
         if kind == "user":
-            here = [each for each in self._sessions.of_user(name) if each.connected and not each.hides(push.author)]
-            for session in here:
-                self._server.send_frame(session.sid, push.frame)
+            here = [each for each in self._sockets.of_user(name) if each.connected and not each.hides(push.author)]
+            for socket in here:
+                self._server.send_frame(socket.sid, push.frame)
             told = len(here)
         else:
-            skip = [each.sid for each in self._sessions.hiding(push.author) if room in each.rooms]
+            skip = [each.sid for each in self._sockets.hiding(push.author) if room in each.rooms]
             if push.answers:
-                others = self._sessions.hiding(push.answers)
+                others = self._sockets.hiding(push.answers)
                 skip += [each.sid for each in others if room in each.rooms and not each.hides(push.author)]
             self._server.publish_frame(room, push.frame, skip=skip)
             told = self._server.count(room) - len(skip)
@@ -108,85 +108,85 @@ class Delivery:
         _HINT_SECONDS.observe(_age_s(push.at_ms))
         return told
 
-    def _send(self, session: Session, seq: int, frame: bytes, at_ms: int = 0) -> None:
-        self._server.send_frame(session.sid, frame)
-        session.last = seq
+    def _send(self, socket: Socket, seq: int, frame: bytes, at_ms: int = 0) -> None:
+        self._server.send_frame(socket.sid, frame)
+        socket.last = seq
         _STREAM_EVENTS.inc()
         if at_ms:
             _STREAM_SECONDS.observe(_age_s(at_ms))
 
     # ---- from the stream
 
-    def begin(self, session: Session, missed: replay.Replay | None, position: streams.Position) -> None:
+    def begin(self, socket: Socket, missed: replay.Replay | None, position: streams.Position) -> None:
         """Right after CONNECT: what was missed, then what was held meanwhile. Only a slow client's rest comes later."""
-        session.reading = True
+        socket.reading = True
         frames = iter(missed.frames() if missed is not None else ())
-        if self._pour(session, frames):
-            self._follow(session, position)
+        if self._pour(socket, frames):
+            self._follow(socket, position)
         else:
-            self._background.spawn("pour", self._pour_on(session, frames, position))
+            self._background.spawn("pour", self._pour_on(socket, frames, position))
 
-    def _pour(self, session: Session, frames: Iterator[tuple[int, bytes]]) -> bool:
+    def _pour(self, socket: Socket, frames: Iterator[tuple[int, bytes]]) -> bool:
         """Write until all is written, or enough is unread: the whole window may be more than a socket may hold."""
         for seq, frame in frames:
-            self._send(session, seq, frame)
-            if self._server.buffered(session.sid) >= self._most_unread:
+            self._send(socket, seq, frame)
+            if self._server.buffered(socket.sid) >= self._most_unread:
                 return False
         return True
 
-    async def _pour_on(self, session: Session, frames: Iterator[tuple[int, bytes]], position: streams.Position) -> None:
-        while not session.ended:
-            if self._server.buffered(session.sid) < self._most_unread and self._pour(session, frames):
-                self._follow(session, position)
+    async def _pour_on(self, socket: Socket, frames: Iterator[tuple[int, bytes]], position: streams.Position) -> None:
+        while not socket.ended:
+            if self._server.buffered(socket.sid) < self._most_unread and self._pour(socket, frames):
+                self._follow(socket, position)
                 return
             await asyncio.sleep(LOOK_S)
 
-    def _follow(self, session: Session, position: streams.Position) -> None:
-        session.reading = False
-        session.epoch, session.last = position
-        self._flush(session)
-        if session.again:
-            session.again = False
-            self.behind(session, "again")
+    def _follow(self, socket: Socket, position: streams.Position) -> None:
+        socket.reading = False
+        socket.epoch, socket.last = position
+        self._flush(socket)
+        if socket.rerun:
+            socket.rerun = False
+            self.mark_stale(socket, "again")
 
-    def behind(self, session: Session, by: str, push: Push | None = None) -> None:
+    def mark_stale(self, socket: Socket, by: str, push: Push | None = None) -> None:
         """A socket misses something: read it, while pushes wait."""
-        if session.hold is None:
-            session.hold = []
+        if socket.pending is None:
+            socket.pending = []
         if push is not None:
-            session.hold.append(push)
-        if session.reading:
-            session.again = True  # what is being read may be older than what was missed
-        elif session.connected:
+            socket.pending.append(push)
+        if socket.reading:
+            socket.rerun = True  # what is being read may be older than what was missed
+        elif socket.connected:
             metrics.POSITIONS_AHEAD.labels(by=by).inc()
-            session.reading = True
-            self._background.spawn("catch up", self._catch_up(session))
+            socket.reading = True
+            self._background.spawn("catch up", self._catch_up(socket))
 
-    def _flush(self, session: Session) -> None:
-        held, session.hold = session.hold or [], None
+    def _flush(self, socket: Socket) -> None:
+        held, socket.pending = socket.pending or [], None
         for at, push in enumerate(held):
-            if self.stream(session, push):
+            if self.stream(socket, push):
                 with logs.working_for(push.trace):
-                    _say(f"user:{session.user_id}", push, 1)
-            if session.hold is not None:  # a hole: the rest waits for the stream
-                session.hold += held[at + 1 :]
+                    _say(f"user:{socket.user_id}", push, 1)
+            if socket.pending is not None:  # a hole: the rest waits for the stream
+                socket.pending += held[at + 1 :]
                 return
 
-    async def _catch_up(self, session: Session) -> None:
-        while not session.ended:
+    async def _catch_up(self, socket: Socket) -> None:
+        while not socket.ended:
             try:
                 async with self._readers:
-                    missed = await replay.since(self._mongo, session.user_id, offset(session.epoch, session.last))
+                    missed = await replay.since(self._mongo, socket.user_id, offset(socket.epoch, socket.last))
                 break
             except Unavailable:
                 await asyncio.sleep(RETRY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-        if session.ended:
+        if socket.ended:
             return
         if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again
-            log.warning("socket out of its window", user_id=session.user_id)
-            self._cut(session)
+            log.warning("socket out of its window", user_id=socket.user_id)
+            self._cut(socket)
             return
-        self.begin(session, missed, missed.position)
+        self.begin(socket, missed, missed.position)
 
     # ---- positions
 
@@ -195,22 +195,22 @@ class Delivery:
 
         With patience, pushes that are on their way just now may still arrive.
         """
-        users = self._sessions.users()
+        users = self._sockets.users()
         for start in range(0, len(users), CHUNK):
             found = await streams.positions(self._mongo, users[start : start + CHUNK])
             if patience_s and any(self._lagging(user_id, position) for user_id, position in found.items()):
                 await asyncio.sleep(patience_s)
             for user_id, position in found.items():
-                for session in self._lagging(user_id, position):
-                    self.behind(session, by)
+                for socket in self._lagging(user_id, position):
+                    self.mark_stale(socket, by)
 
-    def _lagging(self, user_id: str, position: streams.Position) -> list[Session]:
+    def _lagging(self, user_id: str, position: streams.Position) -> list[Socket]:
         return [
-            session
-            for session in self._sessions.of_user(user_id)
-            if session.connected
-            and session.hold is None
-            and (session.epoch != position.epoch or session.last < position.seq)
+            socket
+            for socket in self._sockets.of_user(user_id)
+            if socket.connected
+            and socket.pending is None
+            and (socket.epoch != position.epoch or socket.last < position.seq)
         ]
 
     async def reread_until_done(self, by: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from realtime.socketio.packets import UNREADABLE
-from realtime.sockets import Session
+from realtime.sockets import Socket
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import (
     MalformedJson,
@@ -23,13 +23,13 @@ from social.infra import clock
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process import even_times
 from social.infra.process.admission import Priority
-from social.infra.process.plaza import Once
+from social.infra.process.plaza import IdempotencyKey
 from social.infra.process.settings import StartError
 
 log = logs.get("events")
 
 M = TypeVar("M", bound=Message)
-Handler = Callable[[Session, M], Awaitable[Any]]
+Handler = Callable[[Socket, M], Awaitable[Any]]
 Ack = dict[str, Any]
 
 MOST_REFUSED = 200  # a refusal costs as much as a message, and whoever asks on does not read them
@@ -50,38 +50,38 @@ def on(event: str) -> Callable[[Handler[M]], Handler[M]]:
     return register
 
 
-def once(session: Session, key: str | None) -> Once | None:
+def idempotency_key(socket: Socket, key: str | None) -> IdempotencyKey | None:
     """The idempotency key of a message, if it has one: the same write over REST is the same write."""
-    return Once(session.user_id, key) if key is not None else None
+    return IdempotencyKey(socket.user_id, key) if key is not None else None
 
 
-async def dispatch(session: Session, event: str, arguments: tuple[Any, ...], timeout_s: float) -> Ack:
+async def dispatch(socket: Socket, event: str, arguments: tuple[Any, ...], timeout_s: float) -> Ack:
     """Work on one message; never raises."""
     name = event if event in HANDLERS else "unknown"
     logs.bind_trace(clock.new_id())
     started = time.perf_counter()
     with tracing.request(f"message {name}"):
-        answer, outcome = await _answer(session, event, arguments, name, timeout_s)
+        answer, outcome = await _answer(socket, event, arguments, name, timeout_s)
         took_s = time.perf_counter() - started
-        log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=session.user_id)
+        log.info("message", message_name=name, outcome=outcome, ms=round(took_s * 1000, 1), user_id=socket.user_id)
     metrics.SOCKET_EVENTS_IN.labels(event=name, outcome=outcome).inc()
     metrics.SOCKET_EVENT_SECONDS.labels(event=name).observe(took_s)
     return answer
 
 
 async def _answer(
-    session: Session, event: str, arguments: tuple[Any, ...], name: str, timeout_s: float
+    socket: Socket, event: str, arguments: tuple[Any, ...], name: str, timeout_s: float
 ) -> tuple[Ack, str]:
     began = time.perf_counter()
     try:
-        _admit(session)
+        _admit(socket)
         if event not in HANDLERS:
             raise NotFound(f"There is no event {event[:50]!r}")
         message = _read(CLIENT_MESSAGES[event], arguments)
         priority = Priority.ESSENTIAL if event in ESSENTIAL else Priority.USUAL
-        with session.gateway.admission.work(priority, session.user_id):
+        with socket.gateway.admission.work(priority, socket.user_id):
             async with asyncio.timeout(timeout_s):
-                data = await HANDLERS[event](session, message)
+                data = await HANDLERS[event](socket, message)
     except Exception as error:
         if isinstance(error, NotFound):  # whether it is hidden, or was never there
             await even_times.up_to(even_times.FINE_S, began)
@@ -90,21 +90,21 @@ async def _answer(
     return {"ok": True, "data": data}, "ok"
 
 
-def _admit(session: Session) -> None:
+def _admit(socket: Socket) -> None:
     """Count a message against its socket, and against its person, as a request over REST is; raises RateLimited."""
     wait_s = 1
-    if session.bucket.take():
-        gateway = session.gateway
-        verdict = gateway.limiter.take("user", session.user_id, gateway.settings.rate_user)
+    if socket.bucket.take():
+        gateway = socket.gateway
+        verdict = gateway.limiter.take("user", socket.user_id, gateway.settings.rate_user)
         if verdict.allowed:
-            session.refused = max(0, session.refused - FORGIVEN)
+            socket.refused = max(0, socket.refused - FORGIVEN)
             return
         metrics.RATE_LIMITED.labels(policy="user").inc()
         wait_s = verdict.retry_after_s
-    session.refused += 1
-    if session.refused > MOST_REFUSED:
-        log.info("socket cut: it does not heed its rate", user_id=session.user_id)
-        session.gateway.cut(session)
+    socket.refused += 1
+    if socket.refused > MOST_REFUSED:
+        log.info("socket cut: it does not heed its rate", user_id=socket.user_id)
+        socket.gateway.cut(socket)
     raise RateLimited(retry_after_s=wait_s)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from realtime.background import Background
-from realtime.room_access import Doors
-from realtime.sockets import EVERYBODY, Hidden, Session, Sessions
+from realtime.room_access import RoomAccess
+from realtime.sockets import EVERYBODY, Hidden, Socket, Sockets
 from social.contracts.problems import Unavailable
 from social.infra.observe import logs
 from social.infra.store import cached
@@ -24,34 +24,34 @@ POLL_S = 1.0
 RETRY_S = 0.5
 
 
-class Sight:
+class HiddenAuthors:
     """Keeps the hidden people of each socket, and the rooms it is in, true to the store."""
 
     def __init__(
         self,
         mongo: Mongo,
-        sessions: Sessions,
-        doors: Doors,
+        sockets: Sockets,
+        room_access: RoomAccess,
         background: Background,
         *,
-        cut: Callable[[Session], None],
+        cut: Callable[[Socket], None],
     ) -> None:
         self._mongo = mongo
-        self._sessions = sessions
-        self._doors = doors
+        self._sockets = sockets
+        self._room_access = room_access
         self._background = background
         self._cut = cut
         self._read_until: datetime | None = None  # by the store's clock
         self._looking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known: dict[str, datetime] = {}  # changes that were looked at, as long as the overlap repeats them
 
-    async def read(self, session: Session) -> None:
+    async def read(self, socket: Socket) -> None:
         """Whom a socket that connects does not see; raises Unavailable."""
         while True:
-            looks = session.looks
-            hidden = await self._hidden(session.user_id)
-            if looks == session.looks:  # else something changed while the store was asked
-                self._sessions.hide(session, hidden)
+            looks = socket.looks
+            hidden = await self._hidden(socket.user_id)
+            if looks == socket.looks:  # else something changed while the store was asked
+                self._sockets.hide(socket, hidden)
                 return
 
     def told(self, people: list[Any]) -> None:
@@ -74,8 +74,8 @@ class Sight:
         # Where the store's clock was set back, or another member with another clock took over, from there on.
         changes = await visibility_log.since(self._mongo, min(read_until, now - OVERLAP))
         if now - read_until > visibility_log.REMEMBERED / 2:  # some are forgotten: have everybody connect again
-            for session in self._sessions:
-                self._cut(session)
+            for socket in self._sockets:
+                self._cut(socket)
         for row in changes:
             if row["_id"] not in self._known:
                 self._known[row["_id"]] = row["at"]
@@ -86,9 +86,9 @@ class Sight:
 
     def _changed(self, who: str, whom: str | None) -> None:
         self._mongo.memory.forget([cached.key("users", who)])  # who may have closed their account
-        if whom is not None and not (self._sessions.of_user(who) or self._sessions.of_user(whom)):
+        if whom is not None and not (self._sockets.of_user(who) or self._sockets.of_user(whom)):
             return  # about two who are elsewhere
-        self._doors.turn()
+        self._room_access.turn()
         self._background.spawn("look again", self._look_again(who, whom))
 
     async def _look_again(self, who: str, whom: str | None) -> None:
@@ -96,29 +96,29 @@ class Sight:
             try:
                 if whom is not None:
                     await asyncio.gather(self._refresh(who), self._refresh(whom))
-                return await self._doors.look_again(who, whom)
+                return await self._room_access.look_again(who, whom)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
 
     async def _refresh(self, user_id: str) -> None:
         """However many changes come while the store is asked, it is asked once more for all of them."""
-        for session in self._sessions.of_user(user_id):
-            session.looks += 1
+        for socket in self._sockets.of_user(user_id):
+            socket.looks += 1
         async with self._looking.setdefault(user_id, asyncio.Lock()):
-            due = {each: each.looks for each in self._sessions.of_user(user_id) if each.looked < each.looks}
+            due = {each: each.looks for each in self._sockets.of_user(user_id) if each.looked < each.looks}
             if not due:
                 return  # whoever had the lock before looked after our change
             hidden = await self._hidden(user_id)
-            for session, looks in due.items():
-                session.looked = max(session.looked, looks)
-                if not session.ended:
-                    self._sessions.hide(session, hidden)
+            for socket, looks in due.items():
+                socket.looked = max(socket.looked, looks)
+                if not socket.ended:
+                    self._sockets.hide(socket, hidden)
 
     async def _hidden(self, user_id: str) -> Hidden:
         hidden = await edges.hidden_from(self._mongo, user_id)
         if hidden is None:
             return EVERYBODY
-        for other in self._sessions.of_user(user_id):
+        for other in self._sockets.of_user(user_id):
             if other.hidden == hidden:
                 return other.hidden  # one copy for all the sockets of a person
         return hidden

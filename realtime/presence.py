@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from realtime.redis_channels import Cluster
+from realtime.redis_channels import RedisChannels
 from realtime.socketio.server import Server
-from realtime.sockets import Sessions
+from realtime.sockets import Sockets
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Presence, frame, presence_room
 from social.infra import clock
@@ -36,19 +36,19 @@ class Presences:
         self,
         redis: Redis,
         pushes: Pushes,
-        sessions: Sessions,
+        sockets: Sockets,
         server: Server,
-        cluster: Cluster,
+        redis_channels: RedisChannels,
         *,
         lease_s: float,
         grace_s: float,
     ) -> None:
         self._redis = redis
         self._pushes = pushes
-        self._sessions = sessions
+        self._sockets = sockets
         self._server = server
-        self._cluster = cluster
-        self._node = cluster.node
+        self._redis_channels = redis_channels
+        self._node = redis_channels.node
         self._lease_ms = round(lease_s * 1000)
         self._refresh_s = lease_s / 3
         self._grace_s = grace_s
@@ -104,7 +104,7 @@ class Presences:
 
     async def leave_all(self) -> None:
         """This gateway stops: whoever is still here goes now."""
-        users = [*self._leaving, *self._sessions.users()]
+        users = [*self._leaving, *self._sockets.users()]
         try:
             async with asyncio.timeout(1):
                 for some in _chunks(users):
@@ -115,7 +115,7 @@ class Presences:
     # ---- inside
 
     def _here(self, user_id: str) -> bool:
-        return any(session.connected and not session.ended for session in self._sessions.of_user(user_id))
+        return any(socket.connected and not socket.ended for socket in self._sockets.of_user(user_id))
 
     async def _flush(self) -> None:
         now = time.monotonic()
@@ -130,9 +130,9 @@ class Presences:
                 self._leaving.pop(user, None)
 
     async def _refresh(self) -> None:
-        for some in _chunks(self._sessions.users()):
+        for some in _chunks(self._sockets.users()):
             await self._renew(some, tell=False)
-        for user in [each for each in self._watched if not self._cluster.holds(presence_room(each))]:
+        for user in [each for each in self._watched if not self._redis_channels.holds(presence_room(each))]:
             del self._watched[user]
         for some in _chunks(list(self._watched)):
             for found in await self._read(some):

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from socketio.packet import EVENT
 
-from realtime.room_access import Doors
+from realtime.room_access import RoomAccess
 from realtime.socketio.packets import MAX_ATTACHMENTS, RESERVED, encode
 from realtime.socketio.server import Server
-from realtime.sockets import Session, Sessions
+from realtime.sockets import Socket, Sockets
 from social.contracts.codec import decode
 from social.contracts.problems import Problem
 
@@ -53,21 +53,21 @@ class OfBoth(OfSocket, OfRoom):
     pass
 
 
-class Stock:
+class SocketIORedisBridge:
     """Applies the words of stock managers; a word that is malformed, unknown or about nobody here changes nothing."""
 
     def __init__(
         self,
         server: Server,
-        sessions: Sessions,
-        doors: Doors,
+        sockets: Sockets,
+        room_access: RoomAccess,
         *,
-        disconnect: Callable[[Session], None],
+        disconnect: Callable[[Socket], None],
         max_bytes: int,
     ) -> None:
         self._server = server
-        self._sessions = sessions
-        self._doors = doors
+        self._sockets = sockets
+        self._room_access = room_access
         self._disconnect = disconnect
         self._max_bytes = max_bytes
         self._heard: dict[str, tuple[type[_Word], Callable[[Any], None]]] = {
@@ -110,26 +110,26 @@ class Stock:
         self._server.manager.write(encode(EVENT, [word.event, *arguments]), NAMESPACE, word.room, skip)
 
     def _leave_for_good(self, word: OfSocket) -> None:
-        if (session := self._sessions.get(word.sid)) is not None:
-            self._disconnect(session)
+        if (socket := self._sockets.get(word.sid)) is not None:
+            self._disconnect(socket)
 
     def _enter_room(self, word: OfBoth) -> None:
-        session = self._sessions.get(word.sid)
-        if session is None or session.ended or OWN.fullmatch(word.room):
+        socket = self._sockets.get(word.sid)
+        if socket is None or socket.ended or OWN.fullmatch(word.room):
             return
         if DOORED.fullmatch(word.room):
-            self._doors.bring(session, word.room)
+            self._room_access.bring(socket, word.room)
         else:
-            self._server.enter(session.sid, word.room)
+            self._server.enter(socket.sid, word.room)
 
     def _leave_room(self, word: OfBoth) -> None:
-        session = self._sessions.get(word.sid)
-        if session is None or session.ended or OWN.fullmatch(word.room):
+        socket = self._sockets.get(word.sid)
+        if socket is None or socket.ended or OWN.fullmatch(word.room):
             return
         if DOORED.fullmatch(word.room):
-            self._doors.take_out(session, word.room)
+            self._room_access.take_out(socket, word.room)
         else:
-            self._server.leave(session.sid, word.room)
+            self._server.leave(socket.sid, word.room)
 
     def _close_room(self, word: OfRoom) -> None:
         if OWN.fullmatch(word.room) or self._server.manager.is_sid_room(NAMESPACE, word.room):

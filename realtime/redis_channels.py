@@ -32,7 +32,7 @@ class Lost(Exception):
     """The listener may have missed something."""
 
 
-class Cluster:
+class RedisChannels:
     """The rooms somebody here wants to hear; `pushed(room, push)` for each push, `told(message)` for control.
 
     `regained()` runs whenever pushes may have been missed and all channels are confirmed again. `others` are channels

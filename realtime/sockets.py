@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from realtime.limits import Bucket
 from social.contracts.pushes import Push
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.security.tokens import Access
 
 if TYPE_CHECKING:
@@ -27,11 +27,10 @@ Hidden = frozenset[str] | Everybody
 MOST_HELD = 512  # pushes held for one socket; beyond these the stream is read again
 
 
-class Session:
+class Socket:
     """Who is at the other end, where they are in their stream, and what they watch."""
 
     __slots__ = (
-        "again",
         "at_ms",
         "bucket",
         "connected",
@@ -43,13 +42,14 @@ class Session:
         "gen",
         "generation",
         "hidden",
-        "hold",
         "last",
         "looked",
         "looks",
         "outrun",
+        "pending",
         "reading",
         "refused",
+        "rerun",
         "rooms",
         "session_id",
         "sid",
@@ -71,9 +71,9 @@ class Session:
         self.outrun = 0  # the latest claim of its sid that we heard of
         self.epoch = ""
         self.last = 0  # the seq of the last stream event written
-        self.hold: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come
+        self.pending: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come
         self.reading = False  # a catch-up is under way
-        self.again = False  # and when it is done, another one
+        self.rerun = False  # and when it is done, another one
         self.connected = False
         self.ended = False
         self.rooms: set[str] = set()  # entered through doors; not the user's own
@@ -83,91 +83,91 @@ class Session:
         self.typed_at = 0.0
 
     @property
-    def social(self) -> Social:
+    def plaza(self) -> Plaza:
         """The system, for the domain's verbs and readers."""
-        return self.gateway.social
+        return self.gateway.plaza
 
     def hides(self, author: str) -> bool:
         """Whether what this author causes is kept from this person."""
         return author in self.hidden and author not in ("", self.user_id)
 
 
-class Sessions:
+class Sockets:
     """The sockets of this gateway, by all that they are looked up by; those still connecting count by family."""
 
     def __init__(self) -> None:
-        self._by_sid: dict[str, Session] = {}
-        self._by_user: dict[str, set[Session]] = defaultdict(set)
-        self._by_family: dict[str, set[Session]] = defaultdict(set)
-        self._hiders: set[Session] = set()
+        self._by_sid: dict[str, Socket] = {}
+        self._by_user: dict[str, set[Socket]] = defaultdict(set)
+        self._by_family: dict[str, set[Socket]] = defaultdict(set)
+        self._hiders: set[Socket] = set()
         self._hidden: Counter[str] = Counter()  # by how many hiders; most authors are hidden from nobody
-        self._blind: set[Session] = set()
+        self._blind: set[Socket] = set()
 
     def __len__(self) -> int:
         return len(self._by_sid)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[Socket]:
         return iter(list(self._by_sid.values()))
 
-    def expect(self, session: Session) -> None:
+    def expect(self, socket: Socket) -> None:
         """A connect began: from here on a revocation finds it."""
-        self._by_user[session.user_id].add(session)
-        self._by_family[session.session_id].add(session)
+        self._by_user[socket.user_id].add(socket)
+        self._by_family[socket.session_id].add(socket)
 
-    def add(self, session: Session) -> None:
+    def add(self, socket: Socket) -> None:
         """It is connected."""
-        self._by_sid[session.sid] = session
-        self.hide(session, session.hidden)
+        self._by_sid[socket.sid] = socket
+        self.hide(socket, socket.hidden)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, socket: Socket) -> None:
         """It is gone, or never came; nothing else is touched if another one has its sid now."""
-        if self._by_sid.get(session.sid) is session:
-            del self._by_sid[session.sid]
-        self._show(session)
-        for index, key in ((self._by_user, session.user_id), (self._by_family, session.session_id)):
+        if self._by_sid.get(socket.sid) is socket:
+            del self._by_sid[socket.sid]
+        self._show(socket)
+        for index, key in ((self._by_user, socket.user_id), (self._by_family, socket.session_id)):
             if key in index:
-                index[key].discard(session)
+                index[key].discard(socket)
                 if not index[key]:
                     del index[key]
 
-    def get(self, sid: str) -> Session | None:
+    def get(self, sid: str) -> Socket | None:
         """The connected socket with this id."""
         return self._by_sid.get(sid)
 
-    def of_user(self, user_id: str) -> list[Session]:
+    def of_user(self, user_id: str) -> list[Socket]:
         """Every socket of one person, those that are connecting too."""
         return list(self._by_user.get(user_id, ()))
 
-    def of_family(self, session_id: str) -> list[Session]:
+    def of_family(self, session_id: str) -> list[Socket]:
         """Every socket of one login, those that are connecting too."""
         return list(self._by_family.get(session_id, ()))
 
-    def hide(self, session: Session, hidden: Hidden) -> None:
+    def hide(self, socket: Socket, hidden: Hidden) -> None:
         """From now on these authors' pushes are kept from a socket."""
-        self._show(session)
-        session.hidden = hidden
-        if hidden == NOBODY or self._by_sid.get(session.sid) is not session:
+        self._show(socket)
+        socket.hidden = hidden
+        if hidden == NOBODY or self._by_sid.get(socket.sid) is not socket:
             return
-        self._hiders.add(session)
+        self._hiders.add(socket)
         if isinstance(hidden, Everybody):
-            self._blind.add(session)
+            self._blind.add(socket)
         else:
             self._hidden.update(hidden)
 
-    def _show(self, session: Session) -> None:
-        if session not in self._hiders:
+    def _show(self, socket: Socket) -> None:
+        if socket not in self._hiders:
             return
-        self._hiders.discard(session)
-        self._blind.discard(session)
-        for author in session.hidden if isinstance(session.hidden, frozenset) else ():
+        self._hiders.discard(socket)
+        self._blind.discard(socket)
+        for author in socket.hidden if isinstance(socket.hidden, frozenset) else ():
             self._hidden[author] -= 1
             if not self._hidden[author]:
                 del self._hidden[author]
 
-    def hiding(self, author: str) -> list[Session]:
+    def hiding(self, author: str) -> list[Socket]:
         """The connected sockets that this author's pushes are kept from."""
         among = self._hiders if author in self._hidden else self._blind
-        return [session for session in among if session.hides(author)]
+        return [socket for socket in among if socket.hides(author)]
 
     def users(self) -> list[str]:
         """Everybody who is here."""

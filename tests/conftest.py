@@ -18,8 +18,8 @@ import structlog
 from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
-from support.site import Site, system
 from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer
+from support.site import Site, system
 from support.stores import chosen
 
 from devtools.cluster.server import Server

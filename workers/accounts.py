@@ -7,36 +7,36 @@ from social.accounts import erasure
 from social.contracts.events import AccountDeleted, ForgettingContinued, Group
 from social.contracts.pushes import presence_room
 from social.infra import clock
-from social.infra.broker.inbox import Happened, once
+from social.infra.broker.inbox import ReceivedEvent, once
 from social.infra.observe import logs
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.redis.redis import AWAY
 from social.infra.store.mongo import Transaction
 
 log = logs.get("accounts")
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> None:
+async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     """Each event by itself: one piece, and the next event with it."""
     for each in happened:
         with logs.working_for(each.trace):
             match each.event:
                 case AccountDeleted(user_id=user_id):
-                    await forget(social, each, user_id, last_look=False)
+                    await forget(plaza, each, user_id, last_look=False)
                 case ForgettingContinued(user_id=user_id, last_look=last_look):
-                    await forget(social, each, user_id, last_look=last_look)
+                    await forget(plaza, each, user_id, last_look=last_look)
 
 
-async def forget(social: Social, happened: Happened, user_id: str, *, last_look: bool) -> None:
+async def forget(plaza: Plaza, happened: ReceivedEvent, user_id: str, *, last_look: bool) -> None:
     """Take out one piece; when nothing is left, look once more after all that was under way has ended."""
-    deleted_at = await erasure.deleted_at(social.mongo, user_id)
+    deleted_at = await erasure.deleted_at(plaza.mongo, user_id)
     if deleted_at is None:
         return
     if last_look:
         left = deleted_at + erasure.SETTLES - clock.now()
         await asyncio.sleep(min(left, erasure.SETTLES).total_seconds())
 
-    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+    async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         if await erasure.some(tx, user_id):
             tx.record(ForgettingContinued(user_id=user_id))
         elif last_look:
@@ -44,13 +44,13 @@ async def forget(social: Social, happened: Happened, user_id: str, *, last_look:
         else:
             tx.record(ForgettingContinued(user_id=user_id, last_look=True))
 
-    await once(social, Group.ACCOUNTS, [happened], record)
+    await once(plaza, Group.ACCOUNTS, [happened], record)
     if last_look:
-        await _forget_presence(social, user_id)
+        await _forget_presence(plaza, user_id)
 
 
-async def _forget_presence(social: Social, user_id: str) -> None:
+async def _forget_presence(plaza: Plaza, user_id: str) -> None:
     try:
-        await social.redis.delete(presence_room(user_id))
+        await plaza.redis.delete(presence_room(user_id))
     except AWAY as error:
         log.debug("presence ends with its lease", error=str(error))

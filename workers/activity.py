@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from social.contracts.events import ActivityNoted
-from social.infra.broker.inbox import Happened
-from social.infra.process.plaza import Social
+from social.infra.broker.inbox import ReceivedEvent
+from social.infra.process.plaza import Plaza
 from social.people import activity
 from social.people.activity import Entry
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> None:
+async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     """Write an entry for each event; an entry has the id of its event, so that it is written once however often."""
     entries = [Entry(each.id, each.at, each.event) for each in happened if isinstance(each.event, ActivityNoted)]
-    await activity.keep(social.mongo, entries)
+    await activity.keep(plaza.mongo, entries)

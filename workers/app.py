@@ -12,12 +12,12 @@ from social.infra.observe import logs, tracing
 from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.health import Health
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.process.settings import check_folder, load
 from social.infra.process.starting import wait_for_schema
 from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
-from workers.mail import Post
+from workers.mail import MailConsumer
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
 
@@ -26,7 +26,9 @@ log = logs.get("workers")
 COMPANY_S = 0.015  # about as long as the consumer of notifications reads before it commits
 
 
-def consumers(post: Post, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT) -> dict[str, Consumer]:
+def consumers(
+    post: MailConsumer, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT
+) -> dict[str, Consumer]:
     """The consumer of each role that is one; `roles`: what else this process does."""
     # A count may wait a moment for the news of the same events, and commit with them.
     company_s = COMPANY_S if "notifications" in roles else 0.0
@@ -42,9 +44,9 @@ def consumers(post: Post, roles: Sequence[str] = ROLES, *, fanout_limit: int = F
 
 
 def start(
-    social: Social,
+    plaza: Plaza,
     tasks: Tasks,
-    post: Post,
+    post: MailConsumer,
     kept: Blobs,
     roles: Sequence[str] = ROLES,
     *,
@@ -54,11 +56,11 @@ def start(
     consuming = consumers(post, roles, fanout_limit=fanout_limit)
     for role in roles:
         if role == "relay":
-            tasks.keep(role, partial(relay.run, social))
+            tasks.keep(role, partial(relay.run, plaza))
         elif role == "sweeper":
-            tasks.keep(role, partial(sweeper.run, social, kept))
+            tasks.keep(role, partial(sweeper.run, plaza, kept))
         else:
-            tasks.keep(role, partial(runner.consume, social, consuming[role]))
+            tasks.keep(role, partial(runner.consume, plaza, consuming[role]))
 
 
 def prepare() -> WorkerSettings:
@@ -76,28 +78,28 @@ def prepare() -> WorkerSettings:
 async def main() -> bool:
     """Work until told to stop."""
     settings = prepare()
-    social, kept = Social.connect(settings), blobs(settings.media_url)
-    health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
+    plaza, kept = Plaza.connect(settings), blobs(settings.media_url)
+    health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
     tasks = process.Tasks()
     tasks.obey_signals()
     app = web.Application()
     app.add_routes(health.routes())
     runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
     try:
-        tasks.start("server watch", watch_servers(social.redis, social.broker))
-        if not await wait_for_schema(health, social.mongo, tasks):
+        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
+        if not await wait_for_schema(health, plaza.mongo, tasks):
             await tasks.until_stopped()
             return not tasks.failed
-        social.start(tasks)
-        start(social, tasks, Post.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
+        plaza.start(tasks)
+        start(plaza, tasks, MailConsumer.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
         log.info("workers working", roles=",".join(settings.worker_roles))
         await tasks.until_stopped()
         health.stopping = True
     finally:
-        await social.publisher.flush(1.0)  # while its task still runs
+        await plaza.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await runner_.cleanup()
         await kept.close()
-        await social.close()
+        await plaza.close()
         tracing.close()
     return not tasks.failed

@@ -27,8 +27,8 @@ from social.contracts.events import (
 )
 from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
-from social.infra.broker.inbox import Happened, once
-from social.infra.process.plaza import Social
+from social.infra.broker.inbox import ReceivedEvent, once
+from social.infra.process.plaza import Plaza
 from social.infra.redis.pushing import Hint
 from social.infra.store.mongo import Transaction
 from social.ops import recount
@@ -47,26 +47,26 @@ class _Since(NamedTuple):
     trace: str | None
 
     @classmethod
-    def of(cls, happened: Happened) -> "_Since":
+    def of(cls, happened: ReceivedEvent) -> "_Since":
         return cls(clock.millis(happened.at), happened.trace)
 
     def hint(self, room: str, data: Any, author: str = "", answers: str | None = None) -> Hint:
         return Hint([room], data, self.at_ms, author, self.trace, answers or "")
 
 
-async def handle(social: Social, happened: Sequence[Happened], *, company_s: float = 0.0) -> None:
+async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, company_s: float = 0.0) -> None:
     """Count each event once, then show the counts.
 
     `company_s`: how long to wait for the consumer of notifications of this process to commit at once with it.
     """
-    await once(social, Group.COUNTERS, happened, record, company_s=company_s)
-    await announce(social, happened)
+    await once(plaza, Group.COUNTERS, happened, record, company_s=company_s)
+    await announce(plaza, happened)
     for each in happened:
         if isinstance(each.event, SuspensionCounted):
-            await announce_hidden(social, each, each.event)
+            await announce_hidden(plaza, each, each.event)
 
 
-async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
+async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
     """One `$inc` a document; its version grows with every change."""
     folded: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     counted = await _counted(tx, happened)
@@ -84,7 +84,7 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> None:
         tx.touch(collection, {"_id": document_id}, {"$inc": {**counter, "version": 1}})
 
 
-async def _counted(tx: Transaction, happened: Sequence[Happened]) -> dict[tuple[str, str], datetime]:
+async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[tuple[str, str], datetime]:
     """Until when which counts hold everything already; nobody is asked for events too young to be in any recount."""
     young = clock.now() - recount.SETTLES / 4
     late = [
@@ -136,7 +136,7 @@ def _said(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
         yield "comments", event.parent_id, "replies", by
 
 
-async def announce(social: Social, happened: Sequence[Happened]) -> None:
+async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     """Push counts as they are now, newest by version, and the comments themselves."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
     for each in happened:
@@ -145,38 +145,38 @@ async def announce(social: Social, happened: Sequence[Happened]) -> None:
             touched[each.event.collection].setdefault(each.event.id, since)
         for collection, document_id, _, _ in deltas(each.event):
             touched[collection].setdefault(document_id, since)
-    await _announce_comments(social, happened)
-    await _push_counts(social, touched)
+    await _announce_comments(plaza, happened)
+    await _push_counts(plaza, touched)
 
 
-async def announce_hidden(social: Social, happened: Happened, event: SuspensionCounted) -> None:
+async def announce_hidden(plaza: Plaza, happened: ReceivedEvent, event: SuspensionCounted) -> None:
     """Push the counts that leave somebody out from now on, or have them again."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
-    for collection, document_id, _, _ in (await suspension.some(social.mongo, event))[0]:
+    for collection, document_id, _, _ in (await suspension.some(plaza.mongo, event))[0]:
         touched[collection][document_id] = _Since.of(happened)
-    await _push_counts(social, touched)
+    await _push_counts(plaza, touched)
 
 
-async def _push_counts(social: Social, touched: Mapping[str, Mapping[str, _Since]]) -> None:
+async def _push_counts(plaza: Plaza, touched: Mapping[str, Mapping[str, _Since]]) -> None:
     if at := touched["posts"]:
-        folded = await publishing.many_stats(social.mongo, at)
-        await social.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
+        folded = await publishing.many_stats(plaza.mongo, at)
+        await plaza.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched["comments"]:
-        told = await comments.many_stats(social.mongo, at)
+        told = await comments.many_stats(plaza.mongo, at)
         hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in told]
-        await social.pushes.hints("comment.stats", hints)
+        await plaza.pushes.hints("comment.stats", hints)
     if at := touched["users"]:
-        counts = await users.stats(social.mongo, at)
-        await social.pushes.hints("user.stats", [at[e.user_id].hint(user_room(e.user_id), e) for e in counts])
+        counts = await users.stats(plaza.mongo, at)
+        await plaza.pushes.hints("user.stats", [at[e.user_id].hint(user_room(e.user_id), e) for e in counts])
 
 
-async def _announce_comments(social: Social, happened: Sequence[Happened]) -> None:
+async def _announce_comments(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     for event, kind in (("comment.created", CommentAdded), ("comment.updated", CommentEdited)):
         if at := {each.event.comment_id: _Since.of(each) for each in happened if isinstance(each.event, kind)}:
-            there = await comments.public(social.mongo, at)
+            there = await comments.public(plaza.mongo, at)
             answers = {e.event.comment_id: e.event.parent_author_id for e in happened if isinstance(e.event, kind)}
             told = [at[each.id].hint(post_room(each.post_id), each, each.author.id, answers[each.id]) for each in there]
-            await social.pushes.hints(event, told)
+            await plaza.pushes.hints(event, told)
     gone = [(each.event, _Since.of(each)) for each in happened if isinstance(each.event, CommentDeleted)]
     if gone:
         told = [
@@ -188,4 +188,4 @@ async def _announce_comments(social: Social, happened: Sequence[Happened]) -> No
             )
             for e, since in gone
         ]
-        await social.pushes.hints("comment.deleted", told)
+        await plaza.pushes.hints("comment.deleted", told)

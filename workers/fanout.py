@@ -18,8 +18,8 @@ from social.contracts.events import (
 from social.contracts.pushes import PostGone, post_room, user_room
 from social.feeds import Repost
 from social.infra import clock
-from social.infra.broker.inbox import Happened, once
-from social.infra.process.plaza import Social
+from social.infra.broker.inbox import ReceivedEvent, once
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Transaction
 from social.people import users, visibility
 from social.posts import publishing
@@ -27,113 +27,115 @@ from social.posts import publishing
 EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDeleted, PostReposted, PostUnreposted)
 
 
-async def handle(social: Social, happened: Happened, *, limit: int) -> None:
+async def handle(plaza: Plaza, happened: ReceivedEvent, *, limit: int) -> None:
     """Above so many followers a post is not fanned out, but merged when they read, and nobody is told of it live."""
     at_ms = clock.millis(happened.at)
     match happened.event:
         case PostPublished(post_id=post_id, author_id=author_id):
-            if await is_merged(social, author_id, limit):
-                await tell(social, post_id, author_id, [author_id], at_ms)
+            if await is_merged(plaza, author_id, limit):
+                await tell(plaza, post_id, author_id, [author_id], at_ms)
             else:
-                await fan_out(social, happened, post_id, author_id, after="", at_ms=at_ms)
+                await fan_out(plaza, happened, post_id, author_id, after="", at_ms=at_ms)
         case FanOutContinued(by=str(by), repost_id=str(repost_id), after=after) as event:
-            await fan_out_repost(social, happened, Repost(event.post_id, event.author_id, by, repost_id), after=after)
+            await fan_out_repost(plaza, happened, Repost(event.post_id, event.author_id, by, repost_id), after=after)
         case PostReposted(by=by, repost_id=repost_id) | PostUnreposted(by=by, repost_id=repost_id) as event:
-            await fan_out_repost(social, happened, Repost(event.post_id, event.author_id, by, repost_id), after="")
+            await fan_out_repost(plaza, happened, Repost(event.post_id, event.author_id, by, repost_id), after="")
         case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
-            await fan_out(social, happened, post_id, author_id, after=after, at_ms=at_ms)
+            await fan_out(plaza, happened, post_id, author_id, after=after, at_ms=at_ms)
         case MergingContinued(author_id=author_id, after=after):
-            await merge(social, happened, author_id, after=after or "")
+            await merge(plaza, happened, author_id, after=after or "")
         case PostEdited(post_id=post_id, author_id=author_id):
-            await tell_of_edit(social, post_id, author_id, at_ms)
+            await tell_of_edit(plaza, post_id, author_id, at_ms)
         case PostDeleted(post_id=post_id, author_id=author_id):
-            await take_out(social, post_id, author_id, at_ms)
+            await take_out(plaza, post_id, author_id, at_ms)
 
 
-async def is_merged(social: Social, author_id: str, limit: int) -> bool:
+async def is_merged(plaza: Plaza, author_id: str, limit: int) -> bool:
     """Whether an author's posts are merged when timelines are read; changes that where it is due.
 
     A remembered card may decide that they are fanned out, for what is there both ways has one place. That they are not
     is only decided by a fresh read: else nobody would have brought a post to those who followed a moment ago.
     """
-    card = (await users.all_cards(social.mongo, [author_id])).get(author_id)
+    card = (await users.all_cards(plaza.mongo, [author_id])).get(author_id)
     if card is None:
         return False
     if feeds.changes_side(card, limit) is not None:
-        _, tx = await social.mongo.transact(partial(feeds.change_side, author_id=author_id, limit=limit))
-        social.publisher.offer(tx.recorded)
+        _, tx = await plaza.mongo.transact(partial(feeds.change_side, author_id=author_id, limit=limit))
+        plaza.publisher.offer(tx.recorded)
     elif not card.get("merged"):
         return False
-    return await feeds.is_merged(social.mongo, author_id)
+    return await feeds.is_merged(plaza.mongo, author_id)
 
 
-async def fan_out(social: Social, happened: Happened, post_id: str, author_id: str, *, after: str, at_ms: int) -> None:
+async def fan_out(
+    plaza: Plaza, happened: ReceivedEvent, post_id: str, author_id: str, *, after: str, at_ms: int
+) -> None:
     """One chunk of followers; the next one is an event of its own, so that a big author interleaves with small ones.
 
     What a suspended author wrote is put there too: nobody sees it until that is lifted.
     """
-    if not await social.mongo.get("posts", post_id, ("_id",)):
+    if not await plaza.mongo.get("posts", post_id, ("_id",)):
         return
-    told = await feeds.fan_out(social.mongo, post_id, author_id, after)
+    told = await feeds.fan_out(plaza.mongo, post_id, author_id, after)
     if told.after is not None:
-        await go_on(social, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=told.after))
+        await go_on(plaza, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=told.after))
     first = not after
-    await tell(social, post_id, author_id, [author_id, *told.owners] if first else told.owners, at_ms)
+    await tell(plaza, post_id, author_id, [author_id, *told.owners] if first else told.owners, at_ms)
 
 
-async def fan_out_repost(social: Social, happened: Happened, repost: Repost, *, after: str) -> None:
+async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, *, after: str) -> None:
     """One chunk of the followers of who reposted it, however many there are: nobody waits for a repost."""
-    last = await feeds.fan_out_repost(social.mongo, repost, after)
+    last = await feeds.fan_out_repost(plaza.mongo, repost, after)
     if last is not None:
         post_id, author_id, by, repost_id = repost
         more = FanOutContinued(post_id=post_id, author_id=author_id, after=last, by=by, repost_id=repost_id)
-        await go_on(social, happened, more)
+        await go_on(plaza, happened, more)
 
 
-async def tell(social: Social, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
+async def tell(plaza: Plaza, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
     """Show a post to these people now, while there is anything to be seen of it."""
-    if post := await publishing.public(social.mongo, post_id):
+    if post := await publishing.public(plaza.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
-        await social.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
+        await plaza.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
 
 
-async def merge(social: Social, happened: Happened, author_id: str, *, after: str) -> None:
+async def merge(plaza: Plaza, happened: ReceivedEvent, author_id: str, *, after: str) -> None:
     """One chunk of followers merges somebody's posts from now on."""
-    last = await feeds.merge_into(social.mongo, author_id, after)
+    last = await feeds.merge_into(plaza.mongo, author_id, after)
     if last is not None:
-        await go_on(social, happened, MergingContinued(author_id=author_id, after=last))
+        await go_on(plaza, happened, MergingContinued(author_id=author_id, after=last))
 
 
-async def go_on(social: Social, happened: Happened, event: Event) -> None:
+async def go_on(plaza: Plaza, happened: ReceivedEvent, event: Event) -> None:
     """Have the next chunk done, once."""
 
-    async def record(tx: Transaction, _: Sequence[Happened]) -> None:
+    async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         tx.record(event)
 
-    await once(social, Group.FEEDS, [happened], record)
+    await once(plaza, Group.FEEDS, [happened], record)
 
 
-async def tell_of_edit(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
+async def tell_of_edit(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
     """What a post says now, to whoever watches it, has it in their timeline, or wrote it.
 
     Some who have it may not see it any more, where an unfollow is handled later than an edit that came after it.
     """
-    post = await publishing.public(social.mongo, post_id)
+    post = await publishing.public(plaza.mongo, post_id)
     if post is None:
         return
     rooms = [post_room(post_id), user_room(author_id)]
     see = visibility.followed if post.visibility == "followers" else visibility.shown
-    async for owners in feeds.holders(social.mongo, post_id):
+    async for owners in feeds.holders(plaza.mongo, post_id):
         pairs = {(owner, author_id) for owner in owners if owner != author_id}
-        rooms += [user_room(owner) for owner, _ in sorted(await see(social.mongo, pairs))]
-        await social.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
+        rooms += [user_room(owner) for owner, _ in sorted(await see(plaza.mongo, pairs))]
+        await plaza.pushes.hint(rooms, "post.updated", post, at_ms=at_ms, author=author_id)
         rooms = []
 
 
-async def take_out(social: Social, post_id: str, author_id: str, at_ms: int) -> None:
+async def take_out(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
     """A deleted post leaves every timeline, chunk by chunk."""
     gone = PostGone(post_id=post_id)
-    await social.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
-    while owners := await feeds.take_out(social.mongo, post_id):
+    await plaza.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
+    while owners := await feeds.take_out(plaza.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
-        await social.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)
+        await plaza.pushes.hint(rooms, "post.deleted", gone, at_ms=at_ms)

@@ -17,10 +17,10 @@ from social.contracts.events import (
     PasswordResetRequested,
 )
 from social.infra import clock
-from social.infra.broker.inbox import Happened, row_id
+from social.infra.broker.inbox import ReceivedEvent, row_id
 from social.infra.files.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
 from social.infra.observe import logs
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Where
 from social.people import addresses
 
@@ -58,7 +58,7 @@ If it was not you, answer to this mail soon.
 
 
 @dataclass(frozen=True)
-class Post:
+class MailConsumer:
     """How mail leaves, and the address of the web client that its links lead to."""
 
     mailer: Mailer
@@ -66,60 +66,60 @@ class Post:
     minting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one by one: they are counted
 
     @classmethod
-    def of(cls, settings: MailSettings) -> "Post":
+    def of(cls, settings: MailSettings) -> "MailConsumer":
         """As the settings say."""
         return cls(mailer(settings.mailer_url, settings.mail_from), str(settings.mail_links).rstrip("/"))
 
-    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+    async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
         """Send what each event asks for. What fails is tried again alone; what was sent is remembered."""
         gate = asyncio.Semaphore(AT_ONCE)
-        by_key: dict[str, list[Happened]] = defaultdict(list)
+        by_key: dict[str, list[ReceivedEvent]] = defaultdict(list)
         for each in happened:
             by_key[each.event.key].append(each)
 
-        async def in_turn(several: list[Happened]) -> None:  # or the limit of each person would be counted past
+        async def in_turn(several: list[ReceivedEvent]) -> None:  # or the limit of each person would be counted past
             async with gate:
                 for each in several:
                     with logs.working_for(each.trace):
-                        await self._once(social, each)
+                        await self._once(plaza, each)
 
         done = await asyncio.gather(*map(in_turn, by_key.values()), return_exceptions=True)
         if failed := next((error for error in done if error is not None), None):
             raise failed
 
-    async def _once(self, social: Social, happened: Happened) -> None:
+    async def _once(self, plaza: Plaza, happened: ReceivedEvent) -> None:
         seen = row_id(Group.MAIL, happened.id)
-        if await social.mongo.one("inbox", {"_id": seen}, {"_id": 1}):
+        if await plaza.mongo.one("inbox", {"_id": seen}, {"_id": 1}):
             return
-        await self._send(social, happened)
-        await social.mongo.insert_missing("inbox", [{"_id": seen, "at": clock.now()}])  # after: at worst it comes twice
+        await self._send(plaza, happened)
+        await plaza.mongo.insert_missing("inbox", [{"_id": seen, "at": clock.now()}])  # after: at worst it comes twice
 
-    async def _send(self, social: Social, happened: Happened) -> None:
+    async def _send(self, plaza: Plaza, happened: ReceivedEvent) -> None:
         match happened.event:
             case EmailVerificationRequested(user_id=user_id):
-                user = await _account(social, {"_id": user_id})
+                user = await _account(plaza, {"_id": user_id})
                 if user and (email := addresses.of(user)) and not user.get("email_verified_at"):
-                    await self._token(social, Purpose.EMAIL, user, email, happened.at)
+                    await self._token(plaza, Purpose.EMAIL, user, email, happened.at)
             case EmailChangeRequested(user_id=user_id, email=email):
-                user = await _account(social, {"_id": user_id})
+                user = await _account(plaza, {"_id": user_id})
                 if user and not credentials.outdated(user, happened.at):
-                    await self._token(social, Purpose.EMAIL, user, email, happened.at)
+                    await self._token(plaza, Purpose.EMAIL, user, email, happened.at)
             case PasswordResetRequested(email=email):
-                if user := await _account(social, {"email": email}):
-                    await self._token(social, Purpose.PASSWORD, user, email, happened.at)
+                if user := await _account(plaza, {"email": email}):
+                    await self._token(plaza, Purpose.PASSWORD, user, email, happened.at)
             case PasswordChanged(user_id=user_id):
-                user = await _account(social, {"_id": user_id})
+                user = await _account(plaza, {"_id": user_id})
                 if user and (email := addresses.of(user)):
                     text = CHANGED.format(username=user["username"])
                     await self._hand_over(Mail(email, "Your password was changed", text))
             case EmailChanged(user_id=user_id, old_email=old):
-                if user := await _account(social, {"_id": user_id}):
+                if user := await _account(plaza, {"_id": user_id}):
                     text = MOVED.format(username=user["username"])
                     await self._hand_over(Mail(old, "Your e-mail address was changed", text))
 
-    async def _token(self, social: Social, purpose: Purpose, user: Document, email: str, asked_at: datetime) -> None:
+    async def _token(self, plaza: Plaza, purpose: Purpose, user: Document, email: str, asked_at: datetime) -> None:
         async with self.minting:
-            token = await mailed_tokens.mint(social.mongo, purpose, user["_id"], email, asked_at=asked_at)
+            token = await mailed_tokens.mint(plaza.mongo, purpose, user["_id"], email, asked_at=asked_at)
         if token is None:
             log.warning("no more mails of this kind for this person within the hour", purpose=purpose)
             return
@@ -131,7 +131,7 @@ class Post:
         try:
             await self._hand_over(Mail(email, subject, text.format(username=user["username"], link=link)))
         except Exception:
-            await mailed_tokens.forget(social.mongo, token)
+            await mailed_tokens.forget(plaza.mongo, token)
             raise
 
     async def _hand_over(self, mail: Mail) -> None:
@@ -141,5 +141,5 @@ class Post:
             log.warning("mail refused for good", subject=mail.subject, why=str(refusal))
 
 
-async def _account(social: Social, where: Where) -> Document | None:
-    return await social.mongo.one("users", {**where, "deleted_at": None}, FIELDS)
+async def _account(plaza: Plaza, where: Where) -> Document | None:
+    return await plaza.mongo.one("users", {**where, "deleted_at": None}, FIELDS)

@@ -10,9 +10,9 @@ from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification
 from social.contracts.pushes import NotificationRemoved, Push, frame, offset, user_room
 from social.infra import clock
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import metrics
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Transaction
 from social.notifications import replay, streams
 from social.notifications.streams import Head
@@ -50,7 +50,7 @@ def of_group(group: Document, notification: Notification | None, at: datetime) -
     return News(recipient, k, rev, event, at, notification, trace)
 
 
-async def of_reading(tx: Transaction, happened: Happened, event: NotificationsRead) -> News:
+async def of_reading(tx: Transaction, happened: ReceivedEvent, event: NotificationsRead) -> News:
     """What other devices of a reader are told: of an act of reading each time, even of the same again."""
     item = streams.Item(0, replay.read_key(event.ids, event.all_until), clock.millis(happened.at), "notifications.read")
     (told,) = await replay.render(tx, event.user_id, [item])
@@ -78,7 +78,7 @@ def number(
     return numbered
 
 
-async def push(social: Social, numbered: Sequence[Numbered]) -> None:
+async def push(plaza: Plaza, numbered: Sequence[Numbered]) -> None:
     """Push what is committed, all in one round trip."""
     pushes = []
     for news, epoch, seq in numbered:
@@ -86,21 +86,21 @@ async def push(social: Social, numbered: Sequence[Numbered]) -> None:
         body = Push("S", clock.millis(news.at), epoch, seq, "", encoded, news.trace).encode()
         pushes.append((user_room(news.recipient), body))
         metrics.PUSHES.labels(event=news.e).inc()
-    await social.pushes.send(pushes)
+    await plaza.pushes.send(pushes)
 
 
-async def push_again(social: Social, user_ids: Collection[str]) -> None:
+async def push_again(plaza: Plaza, user_ids: Collection[str]) -> None:
     """Push the newest item of these people's streams again, for a run that died before it.
 
     A gateway that has it drops it; one that has not reads from the stream whatever it missed.
     """
-    heads = await streams.heads(social.mongo, user_ids, whole=True)
+    heads = await streams.heads(plaza.mongo, user_ids, whole=True)
     newest = {user_id: head for user_id, head in heads.items() if head.items}
     told = await asyncio.gather(
-        *(replay.render(social.mongo, user_id, head.items[-1:]) for user_id, head in newest.items())
+        *(replay.render(plaza.mongo, user_id, head.items[-1:]) for user_id, head in newest.items())
     )
     at, again = clock.now(), []
     for (user_id, head), (each,) in zip(newest.items(), told, strict=True):
         item = head.items[-1]
         again.append(Numbered(News(user_id, item.k, item.rev, each.event, at, each.data, None), head.epoch, item.s))
-    await push(social, again)
+    await push(plaza, again)

@@ -22,9 +22,9 @@ from social.contracts.notifications import Notification
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.broker import inbox
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Reader, Transaction
 from social.notifications import groups as grouping
@@ -58,50 +58,50 @@ class Recorded(NamedTuple):
     between: Pairs
 
 
-async def handle(social: Social, happened: Sequence[Happened]) -> float | None:
+async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> float | None:
     """One transaction for all of it, then everyone's sockets; in how many seconds something of it is due."""
     suspensions = [each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)]
-    await social.forget_cards([cached.key("users", user_id) for user_id in suspensions])
+    await plaza.forget_cards([cached.key("users", user_id) for user_id in suspensions])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if not concerning:
         return None
-    done = await _recorded(social, concerning)
-    if not social.members.alone(Group.NOTIFICATIONS) and await _overtaken(social, done.between):
-        done = await _recorded(social, [each._replace(again=True) for each in concerning])
-    await news.push(social, done.numbered)
+    done = await _recorded(plaza, concerning)
+    if not plaza.members.alone(Group.NOTIFICATIONS) and await _overtaken(plaza, done.between):
+        done = await _recorded(plaza, [each._replace(again=True) for each in concerning])
+    await news.push(plaza, done.numbered)
     if again := done.again - {each.news.recipient for each in done.numbered}:
-        await news.push_again(social, again)
+        await news.push_again(plaza, again)
     return done.due_s
 
 
-async def _recorded(social: Social, happened: Sequence[Happened]) -> Recorded:
-    done, tx = await social.mongo.transact(partial(record, happened=happened), timeout_s=inbox.TIMEOUT_S)
-    social.publisher.offer(tx.recorded)
+async def _recorded(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> Recorded:
+    done, tx = await plaza.mongo.transact(partial(record, happened=happened), timeout_s=inbox.TIMEOUT_S)
+    plaza.publisher.offer(tx.recorded)
     return done
 
 
-async def _overtaken(social: Social, between: Pairs) -> bool:
+async def _overtaken(plaza: Plaza, between: Pairs) -> bool:
     """Whether a block came after the edges were read, whose event another worker may have handled before this commit.
 
     It took back what it found: what was committed since then is looked at again here.
     """
-    now = await edges.between(social.mongo, [pair for pair, edge in between.items() if not edge.apart])
+    now = await edges.between(plaza.mongo, [pair for pair, edge in between.items() if not edge.apart])
     return any(edge.apart for edge in now.values())
 
 
-async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
+async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> Recorded:
     """The effect of events; what was undone meanwhile is not told.
 
     There is no inbox row beside it: a fact, a group and a stream say by themselves what took effect.
     """
     at = min(each.at for each in happened)
     changes, readings = grouping.GroupChanges(tx), _readings(happened)
-    found = [cause for each in happened for cause in triggers.of(each.event)]
-    likely = {cause.recipient for cause in found} | {event.user_id for _, event in readings}
+    found = [trigger for each in happened for trigger in triggers.of(each.event)]
+    likely = {trigger.recipient for trigger in found} | {event.user_id for _, event in readings}
     (between, again), heads, *read = await asyncio.gather(
         _change(tx, changes, happened),
         streams.heads(tx, likely, whole=bool(readings)),
-        users.cards(tx, {cause.actor for cause in found}),  # to be there when groups are rendered
+        users.cards(tx, {trigger.actor for trigger in found}),  # to be there when groups are rendered
         *(news.of_reading(tx, *each) for each in readings),
     )
     changed = changes.changed()
@@ -118,11 +118,11 @@ async def record(tx: Transaction, happened: Sequence[Happened]) -> Recorded:
     return Recorded(news.number(tx, heads, told, at), again, _due_s(happened, changed, now), between)
 
 
-def _readings(happened: Sequence[Happened]) -> list[tuple[Happened, NotificationsRead]]:
+def _readings(happened: Sequence[ReceivedEvent]) -> list[tuple[ReceivedEvent, NotificationsRead]]:
     return [(each, each.event) for each in happened if isinstance(each.event, NotificationsRead)]
 
 
-def _due_s(happened: Sequence[Happened], changed: Sequence[Document], now: datetime) -> float | None:
+def _due_s(happened: Sequence[ReceivedEvent], changed: Sequence[Document], now: datetime) -> float | None:
     if any(isinstance(each.event, NotificationsChanged) for each in happened):
         return 0.0
     due = [group["due_at"] for group in changed if "due_at" in group]
@@ -130,18 +130,18 @@ def _due_s(happened: Sequence[Happened], changed: Sequence[Document], now: datet
 
 
 async def _change(
-    tx: Transaction, changes: grouping.GroupChanges, happened: Sequence[Happened]
+    tx: Transaction, changes: grouping.GroupChanges, happened: Sequence[ReceivedEvent]
 ) -> tuple[Pairs, set[str]]:
     """Change facts and groups; the edges that were looked at, and who may have missed a push of it."""
-    events, left, more = [each.event for each in happened], MOST_WITHDRAWN, list[tuple[Happened, Event]]()
+    events, left, more = [each.event for each in happened], MOST_WITHDRAWN, list[tuple[ReceivedEvent, Event]]()
     of = {id(each.event): each for each in happened}
     for event, where in await policy.parted(tx, events):
         left -= await changes.withdraw(where, most=left) if left else 0
         if not left:
             more.append((of[id(event)], triggers.further(event)))
     traces, again = {id(each.event): each.trace for each in happened}, any(each.again for each in happened)
-    verdict = await policy.weigh(tx, changes, events, traces, again=again)
-    await changes.change(verdict.known, told=verdict.told, untold=verdict.untold)
+    decision = await policy.decide(tx, changes, events, traces, again=again)
+    await changes.change(decision.known, told=decision.told, untold=decision.untold)
     for each in happened:
         gone = triggers.gone(each.event)
         if gone and await changes.remove(gone, most=MOST_REMOVED):
@@ -152,10 +152,12 @@ async def _change(
                 more.append((each, SuspensionChanged(user_id=each.event.user_id, after=after)))
     await _go_on(tx, more)
     repeated = [each.event for each in happened if each.again]
-    return verdict.between, verdict.stood | (await policy.concerned(tx, repeated, MOST_REMOVED) if repeated else set())
+    return decision.between, decision.stood | (
+        await policy.concerned(tx, repeated, MOST_REMOVED) if repeated else set()
+    )
 
 
-async def _go_on(tx: Transaction, more: Sequence[tuple[Happened, Event]]) -> None:
+async def _go_on(tx: Transaction, more: Sequence[tuple[ReceivedEvent, Event]]) -> None:
     """Have the rest of large pieces done, once: only who asks for more has an inbox row."""
     rows = {inbox.row_id(Group.NOTIFICATIONS, each.id): event for each, event in more}
     seen = await tx.get_many("inbox", rows, ("_id",)) if tx.attempt else {}
@@ -180,19 +182,19 @@ async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) 
         return {}
 
 
-async def due(social: Social) -> float:
+async def due(plaza: Plaza) -> float:
     """Tell what is due, as it is now; seconds until the next look."""
     while True:
-        groups = await reading.due(social.mongo, MOST_DUE)
+        groups = await reading.due(plaza.mongo, MOST_DUE)
         now = clock.now()
         ripe = [group for group in groups if clock.believed(group["due_at"], now, LATER) <= now]
         if not ripe:
             soonest_s = (groups[0]["due_at"] - now).total_seconds() if groups else LOOK_EVERY_S
             return min(soonest_s, LOOK_EVERY_S)
-        await _tell_of(social, ripe)
+        await _tell_of(plaza, ripe)
 
 
-async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
+async def _tell_of(plaza: Plaza, groups: Sequence[Document]) -> None:
     """Tell of groups that are due: number them and write down that they were told, then push."""
     due_at = min(group["due_at"] for group in groups)
 
@@ -211,5 +213,5 @@ async def _tell_of(social: Social, groups: Sequence[Document]) -> None:
                 reading.postpone(tx, group, LATER)
         return news.number(tx, heads, told, due_at)
 
-    numbered, _ = await social.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)
-    await news.push(social, numbered)
+    numbered, _ = await plaza.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)
+    await news.push(plaza, numbered)

@@ -8,7 +8,7 @@ from social.contracts.problems import Unavailable
 from social.infra.broker.broker import BrokerAway
 from social.infra.broker.topology import partition
 from social.infra.observe import logs, metrics, tracing
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.leases import Lease, shared
 from social.ops import parked
 
@@ -21,36 +21,36 @@ SWEEP_EVERY_S = 1.0
 BATCH = 500
 
 
-async def run(social: Social) -> None:
+async def run(plaza: Plaza) -> None:
     """Sweep each second the shards that are this process's, as long as it lives."""
-    leases = [Lease(social.mongo, f"relay {shard}" if shard else "relay", LEASE) for shard in range(SHARDS)]
-    async with shared(social.members, "relay", leases) as parts:
+    leases = [Lease(plaza.mongo, f"relay {shard}" if shard else "relay", LEASE) for shard in range(SHARDS)]
+    async with shared(plaza.members, "relay", leases) as parts:
         while True:
             try:
                 if held := await parts.take():
-                    await sweep(social, held)
+                    await sweep(plaza, held)
             except (Unavailable, BrokerAway) as error:
                 log.warning("waiting", error=repr(error))
             await asyncio.sleep(SWEEP_EVERY_S)
 
 
-async def sweep(social: Social, held: Mapping[int, Lease]) -> None:
+async def sweep(plaza: Plaza, held: Mapping[int, Lease]) -> None:
     """Publish the rows of these shards that are older than 2 s, in batches; raises BrokerAway, Unavailable.
 
     What this release knows no consumer of is parked: left here it would grow too old, and writes be refused for it.
     """
     after = ""
-    while found := await social.outbox.due(LEFT_BEHIND, BATCH, after):
+    while found := await plaza.outbox.due(LEFT_BEHIND, BATCH, after):
         rows = [row for row in found if partition(row.key, SHARDS) in held]
         unknown = [row for row in rows if not row.groups()]
         for row in unknown:
             with logs.working_for(row.trace):
                 log.error("event parked", type=row.type, event_id=row.id)
-                await parked.park_unrouted(social.mongo, row)
-        await social.outbox.forget([row.id for row in unknown])
+                await parked.park_unrouted(plaza.mongo, row)
+        await plaza.outbox.forget([row.id for row in unknown])
         if known := [row for row in rows if row.groups()]:
             with tracing.parts("producer", [(f"relay {row.type}", row.trace) for row in known]):
-                await social.broker.publish(known)
+                await plaza.broker.publish(known)
             metrics.EVENTS_PUBLISHED.labels(path="relay").inc(len(known))
             log.info("events published", events=len(known), **logs.about(row.trace for row in known))
         after = found[-1].id

@@ -13,9 +13,9 @@ from social.contracts.events import Group
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs, metrics, tracing
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.settings import StartError
 from social.ops import parked
 
@@ -38,8 +38,8 @@ class Consumer:
     """
 
     group: Group
-    handle: Callable[[Social, Sequence[Happened]], Awaitable[float | None]]
-    due: Callable[[Social], Awaitable[float]] | None = None
+    handle: Callable[[Plaza, Sequence[ReceivedEvent]], Awaitable[float | None]]
+    due: Callable[[Plaza], Awaitable[float]] | None = None
     ahead: int = MOST_AT_ONCE
 
 
@@ -131,20 +131,20 @@ def _key(delivery: Delivery) -> str:
         return ""  # it will be parked
 
 
-async def consume(social: Social, consumer: Consumer) -> None:
+async def consume(plaza: Plaza, consumer: Consumer) -> None:
     """Consume as long as the process lives."""
     told, alarm = False, Alarm()  # once an outage: the process itself says every 5 s that RabbitMQ is away
-    looking = asyncio.create_task(_look(social, consumer, alarm), name=f"due {consumer.group}")
+    looking = asyncio.create_task(_look(plaza, consumer, alarm), name=f"due {consumer.group}")
     try:
         while True:
             try:
-                async with social.broker.consume(consumer.group, consumer.ahead, social.members) as deliveries:
+                async with plaza.broker.consume(consumer.group, consumer.ahead, plaza.members) as deliveries:
                     told, lanes = False, Lanes()
                     while True:
                         lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
                         batch = lanes.next()
                         with lanes.handling(len(batch)):
-                            alarm.set(await handle(social, consumer, batch))
+                            alarm.set(await handle(plaza, consumer, batch))
             except BrokerAway as error:
                 if not told:
                     log.warning("waiting for the broker", group=consumer.group, error=str(error))
@@ -154,22 +154,22 @@ async def consume(social: Social, consumer: Consumer) -> None:
         looking.cancel()
 
 
-async def _look(social: Social, consumer: Consumer, alarm: Alarm) -> None:
+async def _look(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
     """Do what is due when it is, beside the events: neither waits for the other."""
     while consumer.due is not None:
         await alarm.wait()
-        alarm.set(await _due(social, consumer.group, consumer.due))
+        alarm.set(await _due(plaza, consumer.group, consumer.due))
 
 
-async def _due(social: Social, group: Group, due: Callable[[Social], Awaitable[float]]) -> float:
+async def _due(plaza: Plaza, group: Group, due: Callable[[Plaza], Awaitable[float]]) -> float:
     try:
-        return await due(social)
+        return await due(plaza)
     except Exception as error:  # it is due still
         log.warning("what is due has to wait", group=group, error=repr(error.__cause__ or error))
         return PAUSE_S
 
 
-async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) -> float:
+async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) -> float:
     """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along.
 
     What is fresh but about the same as something that comes again has to wait for that: it is newer.
@@ -188,7 +188,7 @@ async def handle(social: Social, consumer: Consumer, taken: Sequence[Delivery]) 
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
         with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
             anew = batch is fresh or batch is behind
-            due_s = min(due_s, await _batch(social, consumer, batch, again=not anew))
+            due_s = min(due_s, await _batch(plaza, consumer, batch, again=not anew))
     return due_s
 
 
@@ -203,8 +203,8 @@ def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
         start, size = start + size, size * 2
 
 
-async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery], *, again: bool) -> float:
-    readable = [(each, happened) for each in batch if (happened := await _read(social, consumer, each, again=again))]
+async def _batch(plaza: Plaza, consumer: Consumer, batch: Sequence[Delivery], *, again: bool) -> float:
+    readable = [(each, happened) for each in batch if (happened := await _read(plaza, consumer, each, again=again))]
     if not readable:
         return math.inf
     started, now, all_happened = time.perf_counter(), clock.now(), [happened for _, happened in readable]
@@ -216,12 +216,12 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery], 
         with tracing.parts("consumer", names) as traces:
             all_happened = [each._replace(trace=trace) for each, trace in zip(all_happened, traces, strict=True)]
             with logs.working_for(traces[0] if len(set(traces)) == 1 else None):
-                due_s = await _take_effect(social, consumer, all_happened)
+                due_s = await _take_effect(plaza, consumer, all_happened)
     except Exception as error:
         if len(readable) > 1:
-            alone = [await _batch(social, consumer, [each], again=True) for each, _ in readable]
+            alone = [await _batch(plaza, consumer, [each], again=True) for each, _ in readable]
             return min(alone)
-        await _failed(social, consumer, readable[0][0], error)
+        await _failed(plaza, consumer, readable[0][0], error)
         return math.inf
     first, *others = (each for each, _ in readable)
     await first.ack(*others)
@@ -232,15 +232,15 @@ async def _batch(social: Social, consumer: Consumer, batch: Sequence[Delivery], 
     return due_s
 
 
-async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Happened]) -> float:
+async def _take_effect(plaza: Plaza, consumer: Consumer, happened: Sequence[ReceivedEvent]) -> float:
     """Handle events; while the store is away wait here, since another time would be no better."""
     timeouts = 0
     while True:
         try:
-            due_s = await consumer.handle(social, happened)
+            due_s = await consumer.handle(plaza, happened)
             return math.inf if due_s is None else due_s
         except (Unavailable, StartError) as error:
-            timeouts += await social.mongo.takes_writes()
+            timeouts += await plaza.mongo.takes_writes()
             if timeouts >= MOST_TIMEOUTS:
                 raise  # the store is well and this takes too long for it: no reason to hold everybody up
             log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
@@ -248,18 +248,18 @@ async def _take_effect(social: Social, consumer: Consumer, happened: Sequence[Ha
             await asyncio.sleep(PAUSE_S)
 
 
-async def _read(social: Social, consumer: Consumer, delivery: Delivery, *, again: bool) -> Happened | None:
+async def _read(plaza: Plaza, consumer: Consumer, delivery: Delivery, *, again: bool) -> ReceivedEvent | None:
     try:
         envelope = delivery.envelope()
-        return Happened(envelope.id, envelope.at, envelope.event(), envelope.trace, again)
+        return ReceivedEvent(envelope.id, envelope.at, envelope.event(), envelope.trace, again)
     except ValueError as error:  # not JSON, not an envelope, an unknown event, or one with wrong fields
-        await _park(social, consumer, delivery, error)
+        await _park(plaza, consumer, delivery, error)
         return None
 
 
-async def _failed(social: Social, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
+async def _failed(plaza: Plaza, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
     if delivery.attempt >= len(RETRY_DELAYS_S):
-        await _park(social, consumer, delivery, error)
+        await _park(plaza, consumer, delivery, error)
         return
     with _of(delivery):
         log.warning("event failed; retrying later", group=consumer.group, attempt=delivery.attempt, exc_info=error)
@@ -267,10 +267,10 @@ async def _failed(social: Social, consumer: Consumer, delivery: Delivery, error:
     await _until_available(delivery.retry)
 
 
-async def _park(social: Social, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
+async def _park(plaza: Plaza, consumer: Consumer, delivery: Delivery, error: Exception) -> None:
     with _of(delivery):
         log.error("event parked", group=consumer.group, attempt=delivery.attempt, exc_info=error)
-    await _until_available(lambda: parked.park(social.mongo, consumer.group, delivery, error))
+    await _until_available(lambda: parked.park(plaza.mongo, consumer.group, delivery, error))
     await delivery.ack()
 
 

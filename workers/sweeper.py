@@ -11,7 +11,7 @@ from social.contracts.problems import Unavailable
 from social.feeds import timelines
 from social.infra.files.blobs import Blobs
 from social.infra.observe import logs, metrics
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.leases import Lease, shared
 from social.ops import recount
 from social.posts import media, orphans
@@ -31,7 +31,7 @@ class Job:
     """
 
     name: str
-    work: Callable[[Social], Awaitable[int]]
+    work: Callable[[Plaza], Awaitable[int]]
     every_s: float
     due: float = field(default=0.0, init=False)
 
@@ -40,29 +40,29 @@ def jobs(blobs: Blobs) -> list[Job]:
     """All of them, to be run at once by whoever gets their lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
-        Job("sessions", lambda social: session_ends.sweep(social.mongo), every_s=5),
+        Job("sessions", lambda plaza: session_ends.sweep(plaza.mongo), every_s=5),
         Job("timelines", timelines.drop_some, every_s=600),
         Job("recount", recount.Sampler().sweep, every_s=60),
-        Job("media", lambda social: media.sweep(social.mongo, blobs), every_s=5),
-        Job("stray blobs", lambda social: media.sweep_strays(social.mongo, blobs), every_s=media.STRAYS_EVERY_S),
+        Job("media", lambda plaza: media.sweep(plaza.mongo, blobs), every_s=5),
+        Job("stray blobs", lambda plaza: media.sweep_strays(plaza.mongo, blobs), every_s=media.STRAYS_EVERY_S),
     ]
 
 
-async def run(social: Social, blobs: Blobs) -> None:
+async def run(plaza: Plaza, blobs: Blobs) -> None:
     """Look each second which of this process's jobs are due, as long as it lives."""
     todo = jobs(blobs)
-    leases = [Lease(social.mongo, f"sweeper {job.name}" if part else "sweeper", LEASE) for part, job in enumerate(todo)]
-    async with shared(social.members, "sweeper", leases) as parts:
+    leases = [Lease(plaza.mongo, f"sweeper {job.name}" if part else "sweeper", LEASE) for part, job in enumerate(todo)]
+    async with shared(plaza.members, "sweeper", leases) as parts:
         while True:
             try:
                 for part, lease in (await parts.take()).items():
-                    await sweep(social, lease, [todo[part]])
+                    await sweep(plaza, lease, [todo[part]])
             except Unavailable as error:
                 log.warning("waiting", error=repr(error))
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def sweep(social: Social, lease: Lease, todo: Sequence[Job]) -> None:
+async def sweep(plaza: Plaza, lease: Lease, todo: Sequence[Job]) -> None:
     """Do the jobs that are due, each by itself: one that fails is logged, and tried again when it is due next."""
     for job in todo:
         if job.due > time.monotonic():
@@ -73,14 +73,14 @@ async def sweep(social: Social, lease: Lease, todo: Sequence[Job]) -> None:
         except Unavailable as error:
             log.warning("waiting", error=repr(error))
             return
-        await _do(social, job)
+        await _do(plaza, job)
 
 
-async def _do(social: Social, job: Job) -> None:
+async def _do(plaza: Plaza, job: Job) -> None:
     started, mended, outcome = time.monotonic(), 0, "done"
     try:
         async with asyncio.timeout(JOB_S):
-            mended = await job.work(social)
+            mended = await job.work(plaza)
     except Unavailable as error:
         outcome = "failed"
         log.warning("waiting", job=job.name, error=repr(error))

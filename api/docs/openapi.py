@@ -152,7 +152,7 @@ def _problems(route: Route) -> list[type[Problem]]:
     if route.form is not None:
         found += [MalformedForm, BodyTimeout, TooLarge, UnsupportedMediaType, UnsupportedContentEncoding]
     found.append(ValidationFailed)
-    if route.once:
+    if route.idempotency_key:
         found.append(IdempotencyMismatch)
     if route.if_match:
         found.append(PreconditionFailed)

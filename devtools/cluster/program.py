@@ -9,7 +9,7 @@ from typing import Literal
 
 import aiohttp
 
-from devtools.cluster.server import StartFailed, leash
+from devtools.cluster.server import StartFailed, die_with_parent
 
 Say = Callable[[str, str], None]  # who, and one line
 
@@ -62,7 +62,7 @@ class Program:
         """Start it; see `ready`. Raises StartFailed."""
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(*leash(self._kind), *self._command),
+                *(*die_with_parent(self._kind), *self._command),
                 env={**os.environ, **self._environment},
                 stdin=DEVNULL,
                 stdout=PIPE,

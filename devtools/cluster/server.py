@@ -14,12 +14,12 @@ from typing import ClassVar, Literal
 from devtools.cluster.ports import free_ports, is_free, listens
 
 ATTEMPTS = 5
-LEASH = Path(__file__).with_name("die_with_parent.py")
+DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
-def leash(kind: Literal["one", "group"] = "one") -> list[str]:
+def die_with_parent(kind: Literal["one", "group"] = "one") -> list[str]:
     """The words before a command that end it with this process; `group` for a program whose workers outlive it."""
-    return [sys.executable, "-IS", str(LEASH), kind, str(os.getpid())]
+    return [sys.executable, "-IS", str(DIE_WITH_PARENT), kind, str(os.getpid())]
 
 
 class StartFailed(Exception):
@@ -119,7 +119,7 @@ class Server(ABC):
         # The leash follows the *thread* that forks: start servers from the main thread, never from an executor.
         with (self.folder / "output.log").open("ab") as output:
             return subprocess.Popen(  # noqa: S603 - programs of ours, or servers of the system
-                [*leash(), *command],
+                [*die_with_parent(), *command],
                 cwd=self.folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), **(env or {})},
                 stdin=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 
 HERE = Path(__file__).parent
 NODE = HERE.parent / "peers/socketio"
@@ -36,7 +36,12 @@ class Process:
         environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "NODE_ENV": "production"}
         self.name = command[-1]
         self.child = subprocess.Popen(
-            [*leash(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environ
+            [*die_with_parent(), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=environ,
         )
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(self.child.pid, {cores[core % len(cores)]})

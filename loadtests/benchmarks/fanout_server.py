@@ -63,7 +63,7 @@ class Ours:
         await self.sio.emit("tick", event, room="post:1")
 
 
-class Stock:
+class SocketIORedisBridge:
     """python-socketio on aiohttp, as its documentation shows it."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Bare:
 STACKS: dict[str, Callable[[], Stack]] = {
     "native": lambda: Ours("native"),
     "portable": lambda: Ours("portable"),
-    "stock": Stock,
+    "stock": SocketIORedisBridge,
     "bare": Bare,
 }
 

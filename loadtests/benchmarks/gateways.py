@@ -35,7 +35,7 @@ import socketio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 from loadtests.documents import Documents, documents
 from social.contracts.codec import encode
 from social.contracts.pushes import Push, frame, offset, user_room
@@ -89,7 +89,7 @@ def child(
     """A process on one core, ended with the stack."""
     said = stack.enter_context(log.open("a")) if log else subprocess.PIPE
     started = subprocess.Popen(
-        [*leash(), *command], stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
+        [*die_with_parent(), *command], stdin=subprocess.PIPE, stdout=said, text=True, bufsize=1,
         env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), **(env or {})}, cwd=HERE.parents[1],
     )  # fmt: skip
     stack.callback(started.wait)
@@ -204,7 +204,7 @@ class Ours:
         await self._pushes.send(pushes)
 
 
-class Stock:
+class SocketIORedisBridge:
     """python-socketio as its documentation scales it."""
 
     name = "stock"
@@ -246,7 +246,7 @@ async def paced(publish: Publish, users: int, rounds: Sequence[int], rate: float
 
 
 async def measure(
-    stack: Ours | Stock, gateways: int, users: int, folder: Path, options: argparse.Namespace, rate: float
+    stack: Ours | SocketIORedisBridge, gateways: int, users: int, folder: Path, options: argparse.Namespace, rate: float
 ) -> Cost:
     """Connect everybody, let it rest, push, count."""
     async with AsyncExitStack() as processes:
@@ -295,7 +295,7 @@ async def run(options: argparse.Namespace) -> list[Cost]:
         store = await stack.enter_async_context(documents(folder))
         for each, users, rate in (
             (Ours(redis_url, folder, store), options.users, options.rate),
-            (Stock(redis_url), options.stock_users, options.stock_rate),
+            (SocketIORedisBridge(redis_url), options.stock_users, options.stock_rate),
         ):
             await each.prepare(users)
             for gateways in GATEWAYS * (options.passes if each.name == Ours.name else 1):

@@ -26,7 +26,7 @@ from social.contracts.pushes import Push, channel, user_room
 from social.infra import clock
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit import RabbitBroker
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.redis.redis import Redis
 from social.infra.store.mongo import Mongo, Transaction
 from social.notifications import reading
@@ -93,13 +93,13 @@ def published_to(url: str, mongo: Mongo) -> HandOver:
     return publish
 
 
-async def tell(social: Social, events: Sequence[PostLiked]) -> None:
+async def tell(plaza: Plaza, events: Sequence[PostLiked]) -> None:
     """Commit events; the publisher takes them from there."""
 
     async def record(tx: Transaction) -> None:
         tx.record(*events)
 
-    await social.commit(record)
+    await plaza.commit(record)
 
 
 async def storm(hand_over: HandOver, post_id: str, author: str, by: Sequence[str], rate: int) -> float:
@@ -113,7 +113,7 @@ async def storm(hand_over: HandOver, post_id: str, author: str, by: Sequence[str
 
 
 async def beside(
-    social: Social, pushes: Pushes, posts: Sequence[tuple[str, str]], fans: Sequence[str], rate: float, seconds: float
+    plaza: Plaza, pushes: Pushes, posts: Sequence[tuple[str, str]], fans: Sequence[str], rate: float, seconds: float
 ) -> list[float]:
     """Other people are liked, one after another; the delay of each one's notification in seconds."""
     begin, sent = time.perf_counter(), list[tuple[str, int, float]]()
@@ -123,7 +123,7 @@ async def beside(
         post_id, author = posts[number % len(posts)]
         place = 1 + number // len(posts)
         sent.append((author, place, time.perf_counter()))
-        await tell(social, [PostLiked(post_id=post_id, author_id=author, by=fans[place - 1])])
+        await tell(plaza, [PostLiked(post_id=post_id, author_id=author, by=fans[place - 1])])
 
     def delays() -> list[float]:
         return [_told(pushes.of(author), place) - at for author, place, at in sent]
@@ -138,18 +138,18 @@ def _told(seen: Sequence[tuple[float, int, int]], place: int) -> float:
     return next((at for at, _, count in seen if count >= place), 0.0)
 
 
-async def measure(social: Social, hand_over: HandOver, likes: int, seconds: float, rate: float) -> dict[str, float]:
+async def measure(plaza: Plaza, hand_over: HandOver, likes: int, seconds: float, rate: float) -> dict[str, float]:
     """Alone, then beside the storm."""
-    mongo = social.mongo
+    mongo = plaza.mongo
     (author, *others), fans = await people(mongo, 1 + 2 * OTHERS), await people(mongo, round(likes * seconds))
     viral = await liked(mongo, author, fans)
     posts = [(await liked(mongo, each, fans[:50]), each) for each in others]
-    pushes, ready = Pushes(social.redis), asyncio.Event()
+    pushes, ready = Pushes(plaza.redis), asyncio.Event()
     listener = asyncio.create_task(pushes.listen(ready))
     await ready.wait()
-    await beside(social, pushes, posts[-10:], fans, rate, 1)  # until the workers work
-    alone = await beside(social, pushes, posts[:OTHERS], fans, rate, seconds)
-    task = asyncio.create_task(beside(social, pushes, posts[OTHERS:-10], fans, rate, seconds))
+    await beside(plaza, pushes, posts[-10:], fans, rate, 1)  # until the workers work
+    alone = await beside(plaza, pushes, posts[:OTHERS], fans, rate, seconds)
+    task = asyncio.create_task(beside(plaza, pushes, posts[OTHERS:-10], fans, rate, seconds))
     begin = time.perf_counter()
     took = await storm(hand_over, viral, author, fans, likes)
     during = await task
@@ -193,9 +193,9 @@ async def main() -> int:
     asked = parser.parse_args()
     if asked.quick:
         asked.likes, asked.seconds = 50, 1.0
-    async with working_over_servers("notifications,relay") as (social, amqp_url):
-        through = functools.partial(tell, social) if asked.committed else published_to(amqp_url, social.mongo)
-        figures = await measure(social, through, asked.likes, asked.seconds, asked.beside)
+    async with working_over_servers("notifications,relay") as (plaza, amqp_url):
+        through = functools.partial(tell, plaza) if asked.committed else published_to(amqp_url, plaza.mongo)
+        figures = await measure(plaza, through, asked.likes, asked.seconds, asked.beside)
     for name, value in figures.items():
         print(f"{name:>24} {value:>12,}")
     print(json.dumps(figures))

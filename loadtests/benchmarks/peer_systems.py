@@ -20,7 +20,7 @@ import redis.asyncio
 from pymongo import AsyncMongoClient
 
 from devtools.cluster.ports import free_ports
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 from devtools.cluster.servers import RabbitServer, RedisServer
 from embedded.store import Store
 from loadtests.benchmarks.peer_client import Http
@@ -195,7 +195,13 @@ async def _program(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *leash(), *command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            *die_with_parent(),
+            *command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         yield process

@@ -17,7 +17,7 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for whoever imports this, too
 
 import workers.app
-from devtools.cluster.server import leash
+from devtools.cluster.server import die_with_parent
 from devtools.cluster.servers import RabbitServer, RedisServer
 from embedded.app import connect as connect_embedded
 from embedded.settings import EmbeddedSettings
@@ -29,7 +29,7 @@ from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit import RabbitBroker
 from social.infra.files.blobs import blobs
 from social.infra.files.mailer import FileMailer
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.process.settings import load
 from social.infra.redis.redis import connect
@@ -78,26 +78,26 @@ async def started() -> AsyncIterator[System]:
 
 
 @contextlib.asynccontextmanager
-async def working_in_process(fanout_limit: int) -> AsyncIterator[Social]:
+async def working_in_process(fanout_limit: int) -> AsyncIterator[Plaza]:
     """Store, broker and workers of the embedded system in this process: everything but the doors."""
     with tempfile.TemporaryDirectory() as name, told({}, "EMBEDDED_STORE") as chosen:
         folder, tasks = Path(name), Tasks()
         settings = load(EmbeddedSettings, "embedded", plaza_var=folder, **{key.lower(): chosen[key] for key in chosen})
-        async with connect_embedded(settings, tasks) as social:
+        async with connect_embedded(settings, tasks) as plaza:
             post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
-            social.start(tasks)
-            workers.app.start(social, tasks, post, blobs(f"file:{folder / 'media'}"), fanout_limit=fanout_limit)
+            plaza.start(tasks)
+            workers.app.start(plaza, tasks, post, blobs(f"file:{folder / 'media'}"), fanout_limit=fanout_limit)
             try:
-                yield social
+                yield plaza
             finally:
                 await tasks.cancel()
 
 
 @contextlib.asynccontextmanager
-async def working_over_servers(roles: str) -> AsyncIterator[tuple[Social, str]]:
+async def working_over_servers(roles: str) -> AsyncIterator[tuple[Plaza, str]]:
     """The servers of `over_servers` with one `python -m workers` over them; and RabbitMQ's URL."""
-    async with over_servers() as (social, environment), worker(environment, roles):
-        yield social, environment["AMQP_URL"]
+    async with over_servers() as (plaza, environment), worker(environment, roles):
+        yield plaza, environment["AMQP_URL"]
 
 
 def worker(
@@ -108,7 +108,7 @@ def worker(
 
 
 @contextlib.asynccontextmanager
-async def over_servers() -> AsyncIterator[tuple[Social, Mapping[str, str]]]:
+async def over_servers() -> AsyncIterator[tuple[Plaza, Mapping[str, str]]]:
     """A Redis, a RabbitMQ and the document store that STORE names, a connection to them that publishes what is
     committed, and the environment of processes over them."""
     with tempfile.TemporaryDirectory() as name:
@@ -124,17 +124,20 @@ async def over_servers() -> AsyncIterator[tuple[Social, Mapping[str, str]]]:
             await migrate(mongo)
             outbox = Outbox(mongo)
             broker = RabbitBroker(rabbit.url, "plaza", outbox)
-            social, tasks = Social.over(mongo, connect(redis.url), broker, outbox), Tasks()
-            social.start(tasks)
-            stop.push_async_callback(social.close)
+            plaza, tasks = Plaza.over(mongo, connect(redis.url), broker, outbox), Tasks()
+            plaza.start(tasks)
+            stop.push_async_callback(plaza.close)
             stop.push_async_callback(tasks.cancel)
-            yield social, os.environ | {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+            yield plaza, os.environ | {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
 
 
 @contextlib.asynccontextmanager
 async def _running(module: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(*leash(), sys.executable, "-m", module), cwd=ROOT, env=environment, stdout=asyncio.subprocess.DEVNULL
+        *(*die_with_parent(), sys.executable, "-m", module),
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
         yield process

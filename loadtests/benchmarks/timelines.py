@@ -26,7 +26,7 @@ from social import feeds
 from social.contracts.pushes import channel, user_room
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.posts import likes, publishing
 
 AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
@@ -41,13 +41,13 @@ DEEP = (91, 110)  # what is fanned out on read is for ten pages: two of these pa
 class Bystanders:
     """People whose posts are liked meanwhile, and how long each like took to be pushed to them."""
 
-    def __init__(self, social: Social, authors: Sequence[str], fan: str) -> None:
-        self.social, self.authors, self.fan = social, authors, fan
+    def __init__(self, plaza: Plaza, authors: Sequence[str], fan: str) -> None:
+        self.plaza, self.authors, self.fan = plaza, authors, fan
         self.due: dict[str, asyncio.Future[float]] = {}
 
     async def listen(self) -> None:
         """Hear what is pushed to them."""
-        pubsub = self.social.redis.pubsub()
+        pubsub = self.plaza.redis.pubsub()
         await pubsub.subscribe(*(channel(user_room(each)) for each in self.authors))
         names = {channel(user_room(each)).encode(): each for each in self.authors}
         async for message in pubsub.listen():
@@ -62,7 +62,7 @@ class Bystanders:
         for author in itertools.cycle(self.authors):
             if until():
                 break
-            post = await self.social.commit(publishing.publish, "hello", by=author)
+            post = await self.plaza.commit(publishing.publish, "hello", by=author)
             due += LIKE_EVERY_S
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
             told.append(asyncio.create_task(self._one(author, post.id)))
@@ -71,23 +71,23 @@ class Bystanders:
     async def _one(self, author: str, post_id: str) -> float:
         self.due[author] = heard = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
-        await self.social.commit(likes.like, post_id, by=self.fan)
+        await self.plaza.commit(likes.like, post_id, by=self.fan)
         return await asyncio.wait_for(heard, 60) - started
 
 
-async def fan_out(social: Social, followers: int, alone_s: float) -> dict[str, float]:
+async def fan_out(plaza: Plaza, followers: int, alone_s: float) -> dict[str, float]:
     """The post and the bystanders."""
-    star, fan, *rest = await people(social.mongo, 2 + AUTHORS + followers)
+    star, fan, *rest = await people(plaza.mongo, 2 + AUTHORS + followers)
     authors, fans = rest[:AUTHORS], sorted(rest[AUTHORS:])
-    await follow(social.mongo, [(each, star) for each in fans])
-    await social.mongo.update("users", {"_id": star}, {"$set": {"followers": followers}})
-    bystanders = Bystanders(social, authors, fan)
+    await follow(plaza.mongo, [(each, star) for each in fans])
+    await plaza.mongo.update("users", {"_id": star}, {"$set": {"followers": followers}})
+    bystanders = Bystanders(plaza, authors, fan)
     listening = asyncio.create_task(bystanders.listen())
     end = time.perf_counter() + alone_s
     alone = await bystanders.like(lambda: time.perf_counter() > end)
-    post = await social.commit(publishing.publish, "hello everybody", by=star)
+    post = await plaza.commit(publishing.publish, "hello everybody", by=star)
     started = time.perf_counter()
-    last = asyncio.create_task(_there(social, fans[-1] + post.id))
+    last = asyncio.create_task(_there(plaza, fans[-1] + post.id))
     beside = await bystanders.like(last.done)
     listening.cancel()
     return {
@@ -98,8 +98,8 @@ async def fan_out(social: Social, followers: int, alone_s: float) -> dict[str, f
     }
 
 
-async def _there(social: Social, entry: str) -> float:
-    while not await social.mongo.one("feed_entries", {"_id": entry}, {"_id": 1}):  # noqa: ASYNC110 - in the store
+async def _there(plaza: Plaza, entry: str) -> float:
+    while not await plaza.mongo.one("feed_entries", {"_id": entry}, {"_id": 1}):  # noqa: ASYNC110 - in the store
         await asyncio.sleep(0.05)
     return time.perf_counter()
 
@@ -108,10 +108,10 @@ def _delays(name: str, took: Sequence[float]) -> dict[str, float]:
     return {f"{name}_likes": len(took), f"{name}_p50_ms": p50_ms(took), f"{name}_p99_ms": p99_ms(took)}
 
 
-async def scroll(social: Social) -> dict[str, float]:
+async def scroll(plaza: Plaza) -> dict[str, float]:
     """All pages down to 110, each once, and page 1 again and again."""
-    reader, *authors = await people(social.mongo, 1 + FOLLOWED)
-    await follow(social.mongo, [(reader, each) for each in authors])
+    reader, *authors = await people(plaza.mongo, 1 + FOLLOWED)
+    await follow(plaza.mongo, [(reader, each) for each in authors])
     counts: dict[str, Any] = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
     for n in range(POSTS_EACH):
         made = [clock.now() - APART * (n * FOLLOWED + number) for number in range(FOLLOWED)]
@@ -120,19 +120,19 @@ async def scroll(social: Social) -> dict[str, float]:
             | {"text": "hello", "entities": [], "edited_at": None}
             for each, at in zip(authors, made, strict=True)
         ]
-        await social.mongo.insert_missing("posts", rows)
+        await plaza.mongo.insert_missing("posts", rows)
     away = {"$set": {"floor": timelines.NOTHING}}
-    await social.mongo.update("timelines", {"_id": reader}, away)
-    await feeds.build(social.mongo, reader)
+    await plaza.mongo.update("timelines", {"_id": reader}, away)
+    await feeds.build(plaza.mongo, reader)
     took, cursor = [], None
     for _ in range(DEEP[1]):
         started = time.perf_counter()
-        page = await feeds.page(social, owner=reader, cursor=cursor, limit=LIMIT)
+        page = await feeds.page(plaza, owner=reader, cursor=cursor, limit=LIMIT)
         took.append((time.perf_counter() - started) * 1000)
         assert len(page.items) == LIMIT
         cursor = page.next
     kept = timelines.CAP // LIMIT
-    first = [await _timed(social, reader) for _ in range(READS)]
+    first = [await _timed(plaza, reader) for _ in range(READS)]
     deep = took[DEEP[0] - 1 :]
     return {
         "page_1_ms": mean(first),
@@ -143,9 +143,9 @@ async def scroll(social: Social) -> dict[str, float]:
     }
 
 
-async def _timed(social: Social, reader: str) -> float:
+async def _timed(plaza: Plaza, reader: str) -> float:
     started = time.perf_counter()
-    await feeds.page(social, owner=reader, cursor=None, limit=LIMIT)
+    await feeds.page(plaza, owner=reader, cursor=None, limit=LIMIT)
     return (time.perf_counter() - started) * 1000
 
 
@@ -159,8 +159,8 @@ async def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.followers, asked.alone = 600, 2.0
-    async with working_in_process(asked.fanout_limit) as social:
-        found = await fan_out(social, asked.followers, asked.alone) | await scroll(social)
+    async with working_in_process(asked.fanout_limit) as plaza:
+        found = await fan_out(plaza, asked.followers, asked.alone) | await scroll(plaza)
     for name, value in found.items():
         print(f"{name:>24} {value:>12,.1f}")
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

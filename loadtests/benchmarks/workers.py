@@ -24,7 +24,7 @@ from system import over_servers, people, worker
 
 from social.contracts.events import Group, PostLiked
 from social.infra.broker.rabbit import RabbitBroker
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Mongo, Transaction
 from workers.runner import MOST_AT_ONCE
 
@@ -84,9 +84,9 @@ async def done(mongo: Mongo, posts: Sequence[str], each: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def measure(social: Social, environment: Mapping[str, str], count: int, each: int) -> Round:
+async def measure(plaza: Plaza, environment: Mapping[str, str], count: int, each: int) -> Round:
     """Measure one round with this many workers and `each` likes of every post."""
-    mongo = social.mongo
+    mongo = plaza.mongo
     authors, fans = await people(mongo, POSTS), await people(mongo, each)
     posts = [await liked(mongo, author, fans) for author in authors]
     events = [
@@ -129,10 +129,10 @@ async def main() -> None:
     asked = parser.parse_args()
     rounds, each = (1, 2) if asked.quick else (asked.rounds, max(1, asked.events // POSTS))
     found: dict[int, list[Round]] = {1: [], 2: []}
-    async with over_servers() as (social, environment):
+    async with over_servers() as (plaza, environment):
         for _ in range(rounds):
             for count, so_far in found.items():
-                so_far.append(await measure(social, environment, count, each))
+                so_far.append(await measure(plaza, environment, count, each))
                 print(count, so_far[-1], flush=True)
     one, two = median(found[1]), median(found[2])
     ratio = round(statistics.median(b.events_s / a.events_s for a, b in zip(found[1], found[2], strict=True)), 2)

@@ -1,7 +1,7 @@
 """Comments over the socket, and likes of them."""
 
-from realtime.dispatch import on, once
-from realtime.sockets import Session
+from realtime.dispatch import idempotency_key, on
+from realtime.sockets import Socket
 from social.contracts.comments import Comment, CommentLikeState
 from social.contracts.messages import CreateComment, DeleteComment, EditComment, LikeComment, UnlikeComment
 from social.infra.store.revisions import Expected
@@ -9,39 +9,39 @@ from social.posts import comments, likes
 
 
 @on("comment.create")
-async def create_comment(session: Session, message: CreateComment) -> Comment:
+async def create_comment(socket: Socket, message: CreateComment) -> Comment:
     """Comment on a post, or answer a comment."""
-    key, parent_id = once(session, message.idempotency_key), message.parent_id
-    return await session.social.commit_once(
-        key, comments.add, message.post_id, message.text, by=session.user_id, parent_id=parent_id
+    key, parent_id = idempotency_key(socket, message.idempotency_key), message.parent_id
+    return await socket.plaza.commit_idempotent(
+        key, comments.add, message.post_id, message.text, by=socket.user_id, parent_id=parent_id
     )
 
 
 @on("comment.edit")
-async def edit_comment(session: Session, message: EditComment) -> Comment:
+async def edit_comment(socket: Socket, message: EditComment) -> Comment:
     """Change what a comment says."""
-    key, expected = once(session, message.idempotency_key), Expected.of(message.comment_id, message.rev)
-    return await session.social.commit_once(
-        key, comments.edit, message.comment_id, message.text, by=session.user_id, expected=expected
+    key, expected = idempotency_key(socket, message.idempotency_key), Expected.of(message.comment_id, message.rev)
+    return await socket.plaza.commit_idempotent(
+        key, comments.edit, message.comment_id, message.text, by=socket.user_id, expected=expected
     )
 
 
 @on("comment.delete")
-async def delete_comment(session: Session, message: DeleteComment) -> None:
+async def delete_comment(socket: Socket, message: DeleteComment) -> None:
     """Delete a comment, with its replies."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, comments.delete, message.comment_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, comments.delete, message.comment_id, by=socket.user_id)
 
 
 @on("comment.like")
-async def like_comment(session: Session, message: LikeComment) -> CommentLikeState:
+async def like_comment(socket: Socket, message: LikeComment) -> CommentLikeState:
     """Like a comment; a second like changes nothing."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, likes.like_comment, message.comment_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, likes.like_comment, message.comment_id, by=socket.user_id)
 
 
 @on("comment.unlike")
-async def unlike_comment(session: Session, message: UnlikeComment) -> CommentLikeState:
+async def unlike_comment(socket: Socket, message: UnlikeComment) -> CommentLikeState:
     """Take a like of a comment back."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, likes.unlike_comment, message.comment_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, likes.unlike_comment, message.comment_id, by=socket.user_id)

@@ -1,21 +1,21 @@
 """Following over the socket."""
 
-from realtime.dispatch import on, once
-from realtime.sockets import Session
+from realtime.dispatch import idempotency_key, on
+from realtime.sockets import Socket
 from social.contracts.messages import FollowUser, UnfollowUser
 from social.contracts.people import FollowState
 from social.people import follows
 
 
 @on("user.follow")
-async def follow_user(session: Session, message: FollowUser) -> FollowState:
+async def follow_user(socket: Socket, message: FollowUser) -> FollowState:
     """Follow somebody; a second follow changes nothing."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, follows.follow, message.username, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, follows.follow, message.username, by=socket.user_id)
 
 
 @on("user.unfollow")
-async def unfollow_user(session: Session, message: UnfollowUser) -> FollowState:
+async def unfollow_user(socket: Socket, message: UnfollowUser) -> FollowState:
     """Stop following somebody."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, follows.unfollow, message.username, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, follows.unfollow, message.username, by=socket.user_id)

@@ -1,21 +1,21 @@
 """Likes over the socket."""
 
-from realtime.dispatch import on, once
-from realtime.sockets import Session
+from realtime.dispatch import idempotency_key, on
+from realtime.sockets import Socket
 from social.contracts.messages import LikePost, UnlikePost
 from social.contracts.posts import LikeState
 from social.posts import likes
 
 
 @on("post.like")
-async def like_post(session: Session, message: LikePost) -> LikeState:
+async def like_post(socket: Socket, message: LikePost) -> LikeState:
     """Like a post; a second like changes nothing."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, likes.like, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, likes.like, message.post_id, by=socket.user_id)
 
 
 @on("post.unlike")
-async def unlike_post(session: Session, message: UnlikePost) -> LikeState:
+async def unlike_post(socket: Socket, message: UnlikePost) -> LikeState:
     """Take a like back."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, likes.unlike, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, likes.unlike, message.post_id, by=socket.user_id)

@@ -1,7 +1,7 @@
 """Posts over the socket."""
 
-from realtime.dispatch import on, once
-from realtime.sockets import Session
+from realtime.dispatch import idempotency_key, on
+from realtime.sockets import Socket
 from social.contracts.messages import (
     BookmarkPost,
     CreatePost,
@@ -19,65 +19,65 @@ from social.posts import bookmarks, edits, publishing, reposts
 
 
 @on("post.watch")
-async def watch_post(session: Session, message: WatchPost) -> PostStats:
+async def watch_post(socket: Socket, message: WatchPost) -> PostStats:
     """Follow one post's counts and comments, live."""
-    return await session.gateway.doors.enter_post(session, message.post_id)
+    return await socket.gateway.room_access.enter_post(socket, message.post_id)
 
 
 @on("post.unwatch")
-async def unwatch_post(session: Session, message: UnwatchPost) -> None:
+async def unwatch_post(socket: Socket, message: UnwatchPost) -> None:
     """Stop following a post."""
-    session.gateway.doors.leave_post(session, message.post_id)
+    socket.gateway.room_access.leave_post(socket, message.post_id)
 
 
 @on("post.create")
-async def create_post(session: Session, message: CreatePost) -> Post:
+async def create_post(socket: Socket, message: CreatePost) -> Post:
     """Publish a post."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(
-        key, publishing.publish, message.text, by=session.user_id, visible_to=message.visibility, showing=message.media
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(
+        key, publishing.publish, message.text, by=socket.user_id, visible_to=message.visibility, showing=message.media
     )
 
 
 @on("post.edit")
-async def edit_post(session: Session, message: EditOnePost) -> Post:
+async def edit_post(socket: Socket, message: EditOnePost) -> Post:
     """Have one's own post say something else."""
-    key, expected = once(session, message.idempotency_key), Expected.of(message.post_id, message.rev)
-    return await session.social.commit_once(
-        key, edits.edit, message.post_id, message.text, by=session.user_id, expected=expected
+    key, expected = idempotency_key(socket, message.idempotency_key), Expected.of(message.post_id, message.rev)
+    return await socket.plaza.commit_idempotent(
+        key, edits.edit, message.post_id, message.text, by=socket.user_id, expected=expected
     )
 
 
 @on("post.delete")
-async def delete_post(session: Session, message: DeletePost) -> None:
+async def delete_post(socket: Socket, message: DeletePost) -> None:
     """Delete one's own post."""
-    key = once(session, message.idempotency_key)
-    await session.social.commit_once(key, publishing.delete, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    await socket.plaza.commit_idempotent(key, publishing.delete, message.post_id, by=socket.user_id)
 
 
 @on("post.repost")
-async def repost_post(session: Session, message: RepostPost) -> RepostState:
+async def repost_post(socket: Socket, message: RepostPost) -> RepostState:
     """Show a post to one's own followers."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, reposts.repost, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, reposts.repost, message.post_id, by=socket.user_id)
 
 
 @on("post.unrepost")
-async def unrepost_post(session: Session, message: UnrepostPost) -> RepostState:
+async def unrepost_post(socket: Socket, message: UnrepostPost) -> RepostState:
     """Take a repost back."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, reposts.unrepost, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, reposts.unrepost, message.post_id, by=socket.user_id)
 
 
 @on("post.bookmark")
-async def bookmark_post(session: Session, message: BookmarkPost) -> BookmarkState:
+async def bookmark_post(socket: Socket, message: BookmarkPost) -> BookmarkState:
     """Keep a post for oneself."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, bookmarks.bookmark, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, bookmarks.bookmark, message.post_id, by=socket.user_id)
 
 
 @on("post.unbookmark")
-async def unbookmark_post(session: Session, message: UnbookmarkPost) -> BookmarkState:
+async def unbookmark_post(socket: Socket, message: UnbookmarkPost) -> BookmarkState:
     """Keep it no longer."""
-    key = once(session, message.idempotency_key)
-    return await session.social.commit_once(key, bookmarks.unbookmark, message.post_id, by=session.user_id)
+    key = idempotency_key(socket, message.idempotency_key)
+    return await socket.plaza.commit_idempotent(key, bookmarks.unbookmark, message.post_id, by=socket.user_id)

@@ -1,11 +1,11 @@
 """The login behind a socket."""
 
 from realtime.dispatch import on
-from realtime.sockets import Session
+from realtime.sockets import Socket
 from social.contracts.messages import RenewSession, SessionRenewed
 
 
 @on("session.renew")
-async def renew_session(session: Session, message: RenewSession) -> SessionRenewed:
+async def renew_session(socket: Socket, message: RenewSession) -> SessionRenewed:
     """Stay connected: the next access token of the same login."""
-    return session.gateway.renew(session, message.token)
+    return socket.gateway.renew(socket, message.token)

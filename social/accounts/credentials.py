@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from social.accounts import login, mailed_tokens, session_ends, unproven
-from social.accounts.login import Keys
+from social.accounts.login import TokenIssuer
 from social.accounts.mailed_tokens import Purpose
 from social.contracts.activity import ActivityKind
 from social.contracts.auth import ChangeEmail, ChangePassword, ResetPassword, SessionEnd
@@ -16,7 +16,7 @@ from social.contracts.events import (
 )
 from social.contracts.problems import InvalidOneTimeToken, NotFound, WrongPassword
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Transaction, Where
 from social.people import activity, addresses
 from social.people.activity import UNKNOWN, Client
@@ -25,13 +25,13 @@ from social.people.activity import UNKNOWN, Client
 
 
 async def change_password(
-    social: Social, keys: Keys, ask: ChangePassword, *, by: str, session_id: str, client: Client = UNKNOWN
+    plaza: Plaza, keys: TokenIssuer, ask: ChangePassword, *, by: str, session_id: str, client: Client = UNKNOWN
 ) -> None:
     """A new password for who knows the old one; ends every other session. Raises WrongPassword."""
-    old = await login.confirm_password(social, keys, by, ask.current_password)
+    old = await login.confirm_password(plaza, keys, by, ask.current_password)
     new = await keys.passwords.hash(ask.new_password)
-    await social.commit(_change_password, by, old, new, keep=session_id, client=client)
-    await session_ends.announce_all(social, by)
+    await plaza.commit(_change_password, by, old, new, keep=session_id, client=client)
+    await session_ends.announce_all(plaza, by)
 
 
 async def _change_password(tx: Transaction, user_id: str, old: str, new: str, *, keep: str, client: Client) -> None:
@@ -48,13 +48,13 @@ async def request_reset(tx: Transaction, email: str) -> None:
     tx.record(PasswordResetRequested(email=email))
 
 
-async def reset_password(social: Social, keys: Keys, ask: ResetPassword, client: Client = UNKNOWN) -> None:
+async def reset_password(plaza: Plaza, keys: TokenIssuer, ask: ResetPassword, client: Client = UNKNOWN) -> None:
     """A new password for who could read the mail; ends every session. Raises InvalidOneTimeToken."""
-    await mailed_tokens.look(social.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
+    await mailed_tokens.look(plaza.mongo, Purpose.PASSWORD, ask.token)  # before the work of hashing
     password = await keys.passwords.hash(ask.password)
-    user = await social.commit(_reset_password, ask.token, password, client)
-    await session_ends.announce_all(social, user["_id"])
-    await login.forgive(social, user)
+    user = await plaza.commit(_reset_password, ask.token, password, client)
+    await session_ends.announce_all(plaza, user["_id"])
+    await login.forgive(plaza, user)
 
 
 async def _reset_password(tx: Transaction, token: str, password: str, client: Client) -> Document:
@@ -95,10 +95,10 @@ async def request_verification(tx: Transaction, *, by: str) -> None:
         tx.record(EmailVerificationRequested(user_id=by))
 
 
-async def change_email(social: Social, keys: Keys, ask: ChangeEmail, *, by: str, client: Client = UNKNOWN) -> None:
+async def change_email(plaza: Plaza, keys: TokenIssuer, ask: ChangeEmail, *, by: str, client: Client = UNKNOWN) -> None:
     """Mail a token to a new address, which replaces the old one when it comes back; raises WrongPassword."""
-    password = await login.confirm_password(social, keys, by, ask.password)
-    await social.commit(_request_change, by, password, ask.email, client)
+    password = await login.confirm_password(plaza, keys, by, ask.password)
+    await plaza.commit(_request_change, by, password, ask.email, client)
 
 
 async def _request_change(tx: Transaction, user_id: str, password: str, email: str, client: Client) -> None:

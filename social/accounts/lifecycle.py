@@ -1,29 +1,29 @@
 """Accounts that end: suspended by an operator until that is lifted, or deleted by their owner for good."""
 
 from social.accounts import login, mailed_tokens, session_ends
-from social.accounts.login import Checks
+from social.accounts.login import Authenticator
 from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
 from social.contracts.events import AccountDeleted, SuspensionChanged, SuspensionCounted
 from social.contracts.people import DeleteAccount
 from social.contracts.problems import NotFound
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Transaction
 from social.people import activity, addresses, hidden_counts, terms, users, visibility_log
 
 
-async def delete(social: Social, keys: Checks, ask: DeleteAccount, *, by: str) -> None:
+async def delete(plaza: Plaza, keys: Authenticator, ask: DeleteAccount, *, by: str) -> None:
     """Delete one's own account: gone for everybody when this returns, and from the store by and by.
 
     The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was
     known to. Raises WrongPassword, RateLimited, NotFound when it is gone already.
     """
-    if not await social.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
+    if not await plaza.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
-    password = await login.confirm_password(social, keys, by, ask.password)
-    await social.commit(_close, by, password)
-    await session_ends.announce_all(social, by)
+    password = await login.confirm_password(plaza, keys, by, ask.password)
+    await plaza.commit(_close, by, password)
+    await session_ends.announce_all(plaza, by)
 
 
 async def _close(tx: Transaction, user_id: str, password: str) -> None:
@@ -53,7 +53,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     if not user.get(hidden_counts.MARK):
         tx.record(SuspensionCounted(user_id=user["_id"], by=1, until=clock.now()))
     users.changed(tx, user)
-    visibility_log.changed(tx, user["_id"])
+    visibility_log.record(tx, user["_id"])
     session_ends.end_all(tx, user["_id"], SessionEnd.SUSPENDED)
     if not user.get("suspended_at"):
         activity.note(tx, user["_id"], ActivityKind.SUSPENDED)

@@ -21,7 +21,7 @@ from social.contracts.problems import (
 )
 from social.feeds import timelines
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
 from social.infra.store.mongo import Document, Transaction, Where
@@ -35,7 +35,7 @@ REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
+class Authenticator:
     """What any service checks people by: no secret is needed for it."""
 
     verifier: Verifier
@@ -43,42 +43,42 @@ class Checks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keys(Checks):
+class TokenIssuer(Authenticator):
     """What only the auth service holds."""
 
     signer: Signer
     refresh: RefreshTokens
 
 
-async def register(social: Social, keys: Keys, ask: Register, client: Client = UNKNOWN) -> Tokens:
+async def register(plaza: Plaza, keys: TokenIssuer, ask: Register, client: Client = UNKNOWN) -> Tokens:
     """Open an account and its first session; raises UsernameTaken, EmailTaken."""
     password = await keys.passwords.hash(ask.password)
     user = _new_user(ask, password)
     session, token = _new_session(keys, user["_id"], client)
-    await social.commit(_open_account, user, session, client)
+    await plaza.commit(_open_account, user, session, client)
     return _tokens(keys, user, session, token)
 
 
-async def login(social: Social, keys: Keys, ask: Login, client: Client = UNKNOWN) -> Tokens:
+async def login(plaza: Plaza, keys: TokenIssuer, ask: Login, client: Client = UNKNOWN) -> Tokens:
     """Open a session by username or e-mail.
 
     Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
     RateLimited after many failures.
     """
-    user, known = await _compare(social, keys, _login(ask.username), ask.password, *_named(ask.username))
+    user, known = await _compare(plaza, keys, _login(ask.username), ask.password, *_named(ask.username))
     if user is None or not known:
-        activity.note_failed_login(social, user["_id"] if user else None, client)
+        activity.note_failed_login(plaza, user["_id"] if user else None, client)
         raise InvalidCredentials
     if user.get("suspended_at"):
-        activity.note_failed_login(social, user["_id"], client)
+        activity.note_failed_login(plaza, user["_id"], client)
         raise AccountSuspended
     session, token = _new_session(keys, user["_id"], client)
-    await social.commit_always(_open_session, user, session, client)
-    await session_ends.limit(social, user["_id"], client)
+    await plaza.commit_always(_open_session, user, session, client)
+    await session_ends.limit(plaza, user["_id"], client)
     return _tokens(keys, user, session, token)
 
 
-async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> Tokens:
+async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> Tokens:
     """Trade a refresh token for the next pair; one that was used before ends its whole session.
 
     While its successor is unused the same successor is answered again, for as long as `refreshing` says.
@@ -88,38 +88,38 @@ async def refresh(social: Social, keys: Keys, token: str, client: Client = UNKNO
     if session_id is None:
         raise InvalidRefreshToken
     now, old, successor = clock.now(), keys.refresh.digest(token), keys.refresh.successor(token)
-    rotated = await social.mongo.update(
+    rotated = await plaza.mongo.update(
         "sessions",
         {"_id": session_id, "hash": old, "revoked_at": None, "expires_at": {"$gt": now}},
         {"$set": {"hash": keys.refresh.digest(successor), "rotated_at": now, "expires_at": now + SESSION_LIVES}},
     )
-    session = await social.mongo.one("sessions", {"_id": session_id})
+    session = await plaza.mongo.one("sessions", {"_id": session_id})
     if session is None or session["expires_at"] <= now:
         raise InvalidRefreshToken
-    user = await social.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
+    user = await plaza.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
     if user is None:
         raise InvalidRefreshToken
     if user.get("suspended_at"):
         raise AccountSuspended
     if session["revoked_at"] is not None or session_ends.mark_of(user).ends(session):
         raise SessionRevoked
-    if not rotated and not await refreshing.may_retry(social.mongo, session, keys.refresh.digest(successor), now):
-        await session_ends.revoke(social, session_id, SessionEnd.REUSED, client)
+    if not rotated and not await refreshing.may_retry(plaza.mongo, session, keys.refresh.digest(successor), now):
+        await session_ends.revoke(plaza, session_id, SessionEnd.REUSED, client)
         raise RefreshTokenReused
     return _tokens(keys, user, session, successor)
 
 
-async def logout(social: Social, keys: Keys, token: str, client: Client = UNKNOWN) -> None:
+async def logout(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> None:
     """End the session a refresh token belongs to; anything else is ended already."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
-        await session_ends.revoke(social, session_id, SessionEnd.LOGOUT, client)
+        await session_ends.revoke(plaza, session_id, SessionEnd.LOGOUT, client)
 
 
-async def logout_all(social: Social, user_id: str, client: Client = UNKNOWN) -> None:
+async def logout_all(plaza: Plaza, user_id: str, client: Client = UNKNOWN) -> None:
     """End all of a person's sessions."""
-    await social.commit_always(_log_out_everywhere, user_id, client)
-    await session_ends.announce_all(social, user_id)
+    await plaza.commit_always(_log_out_everywhere, user_id, client)
+    await session_ends.announce_all(plaza, user_id)
 
 
 async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> None:
@@ -127,18 +127,18 @@ async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> 
     activity.note(tx, user_id, ActivityKind.ALL_SESSIONS_ENDED, client, reason=SessionEnd.LOGOUT_ALL)
 
 
-async def confirm_password(social: Social, keys: Checks, user_id: str, password: str) -> str:
+async def confirm_password(plaza: Plaza, keys: Authenticator, user_id: str, password: str) -> str:
     """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
-    user, known = await _compare(social, keys, _account(user_id), password, {"_id": user_id})
+    user, known = await _compare(plaza, keys, _account(user_id), password, {"_id": user_id})
     if user is None or not known:
         raise WrongPassword
     return str(user["password"])
 
 
-async def forgive(social: Social, user: Document) -> None:
+async def forgive(plaza: Plaza, user: Document) -> None:
     """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
     for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
-        await social.delays.succeeded(name)
+        await plaza.delays.succeeded(name)
 
 
 def _login(name: str) -> str:
@@ -163,23 +163,23 @@ def _account(user_id: str) -> str:
 
 
 async def _compare(
-    social: Social, keys: Checks, name: str, password: str, *places: Where
+    plaza: Plaza, keys: Authenticator, name: str, password: str, *places: Where
 ) -> tuple[Document | None, bool]:
     """Return the first account at these places, and whether it is their password.
 
     A failure counts, and takes the same work, whether or not anybody has the name.
     """
-    await social.delays.attempt(name)
+    await plaza.delays.attempt(name)
     try:
         user = None
         for where in places:
-            user = user or await social.mongo.one("users", where, LOGIN_FIELDS)
+            user = user or await plaza.mongo.one("users", where, LOGIN_FIELDS)
         known = await keys.passwords.verify(password, user["password"] if user else None)
     except Problem:
-        await social.delays.undo(name)  # the store is away, or too many wait: nobody failed
+        await plaza.delays.undo(name)  # the store is away, or too many wait: nobody failed
         raise
     if known:
-        await social.delays.succeeded(name)
+        await plaza.delays.succeeded(name)
     return user, known
 
 
@@ -232,7 +232,7 @@ def _new_user(ask: Register, password: str) -> Document:
     }
 
 
-def _new_session(keys: Keys, user_id: str, client: Client) -> tuple[Document, str]:
+def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[Document, str]:
     session_id, now = clock.new_id(), clock.now()
     token = keys.refresh.first(session_id)
     session = {
@@ -250,7 +250,7 @@ def _new_session(keys: Keys, user_id: str, client: Client) -> tuple[Document, st
     return session, token
 
 
-def _tokens(keys: Keys, user: Document, session: Document, refresh_token: str) -> Tokens:
+def _tokens(keys: TokenIssuer, user: Document, session: Document, refresh_token: str) -> Tokens:
     generation = session_ends.generation(session)
     return Tokens(
         user=users.ref(user),

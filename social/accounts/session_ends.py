@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.people import activity
 from social.people.activity import UNKNOWN, Client
@@ -57,10 +57,10 @@ async def living(reader: Reader, user_id: str) -> Where:
     return {**open_, "$or": [{"generation": {"$gte": mark.generation}}, {"_id": mark.keep}]}
 
 
-async def revoke(social: Social, session_id: str, reason: SessionEnd, client: Client = UNKNOWN) -> None:
+async def revoke(plaza: Plaza, session_id: str, reason: SessionEnd, client: Client = UNKNOWN) -> None:
     """End a session: its tokens are refused and its sockets closed within 2 s, with or without Redis."""
-    if await social.commit_always(_revoke, session_id, reason, client):
-        await _announce(social, [session_id], reason)
+    if await plaza.commit_always(_revoke, session_id, reason, client):
+        await _announce(plaza, [session_id], reason)
 
 
 async def _revoke(tx: Transaction, session_id: str, reason: SessionEnd, client: Client) -> bool:
@@ -71,11 +71,11 @@ async def _revoke(tx: Transaction, session_id: str, reason: SessionEnd, client: 
     return True
 
 
-async def limit(social: Social, user_id: str, client: Client = UNKNOWN) -> None:
+async def limit(plaza: Plaza, user_id: str, client: Client = UNKNOWN) -> None:
     """End the oldest sessions of a person who has more than 100 that are open."""
-    if len(await _open(social.mongo, user_id, MOST_LIVING + 1)) > MOST_LIVING:
-        ended = await social.commit_always(_limit, user_id, client)
-        await _announce(social, ended, SessionEnd.TOO_MANY)
+    if len(await _open(plaza.mongo, user_id, MOST_LIVING + 1)) > MOST_LIVING:
+        ended = await plaza.commit_always(_limit, user_id, client)
+        await _announce(plaza, ended, SessionEnd.TOO_MANY)
 
 
 async def _limit(tx: Transaction, user_id: str, client: Client) -> list[str]:
@@ -105,15 +105,15 @@ def end_all(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | No
     tx.touch("users", {"_id": user_id}, change)
 
 
-async def announce_all(social: Social, user_id: str) -> None:
+async def announce_all(plaza: Plaza, user_id: str) -> None:
     """Have every process refuse the sessions that `end_all` ended, now and not only with its next look at the store."""
-    user = await social.mongo.one("users", {"_id": user_id}, {MARK: 1})
+    user = await plaza.mongo.one("users", {"_id": user_id}, {MARK: 1})
     if user is None:
         return
     mark = mark_of(user)
-    social.revocations.add_all(user_id, mark.generation, mark.reason, keep=mark.keep)
+    plaza.revocations.add_all(user_id, mark.generation, mark.reason, keep=mark.keep)
     said = {"sessions_ended": user_id, "generation": mark.generation, "keep": mark.keep, "reason": mark.reason}
-    await social.pushes.control(said)
+    await plaza.pushes.control(said)
 
 
 async def sweep(mongo: Mongo) -> int:
@@ -142,7 +142,7 @@ def _revoked(reason: SessionEnd) -> dict[str, Any]:
     return {"$set": {"reason": reason}, "$currentDate": {"revoked_at": True}}
 
 
-async def _announce(social: Social, session_ids: Sequence[str], reason: SessionEnd) -> None:
+async def _announce(plaza: Plaza, session_ids: Sequence[str], reason: SessionEnd) -> None:
     for session_id in session_ids:
-        social.revocations.add(session_id, reason)
-    await social.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))
+        plaza.revocations.add(session_id, reason)
+    await plaza.pushes.control(*({"revoked": session_id, "reason": reason} for session_id in session_ids))

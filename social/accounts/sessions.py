@@ -3,7 +3,7 @@
 from social.accounts import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.problems import NotFound
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo
 from social.infra.store.paging import Asked, Listing
 from social.people.activity import UNKNOWN, Client
@@ -20,11 +20,11 @@ async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, li
     return Sessions.model_construct(items=items, next=found.next, prev=found.prev)
 
 
-async def remove(social: Social, session_id: str, *, by: str, client: Client = UNKNOWN) -> None:
+async def remove(plaza: Plaza, session_id: str, *, by: str, client: Client = UNKNOWN) -> None:
     """End one of one's own sessions; raises NotFound for anybody else's."""
-    if not await social.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
+    if not await plaza.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
         raise NotFound
-    await session_ends.revoke(social, session_id, SessionEnd.REMOVED, client)
+    await session_ends.revoke(plaza, session_id, SessionEnd.REMOVED, client)
 
 
 def _session(row: Document, current: str) -> Session:

@@ -12,7 +12,7 @@ from social.feeds.cursors import SETTLES, Newer, Older
 from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Where
 from social.infra.store.paging import pacing
 from social.posts import access, publishing
@@ -23,29 +23,29 @@ MOST_AT_ONCE = 500
 LIST = "feed"  # whose cursors these are
 
 
-async def page(social: Social, *, owner: str, cursor: str | None, limit: int) -> Feed:
+async def page(plaza: Plaza, *, owner: str, cursor: str | None, limit: int) -> Feed:
     """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
 
     Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
     """
-    at = cursors.unpack(await social.mongo.seals.open(cursor, (LIST, owner))) if cursor is not None else None
-    await social.mongo.seals.ready()
-    walk = _Walk(social, owner)
+    at = cursors.unpack(await plaza.mongo.seals.open(cursor, (LIST, owner))) if cursor is not None else None
+    await plaza.mongo.seals.ready()
+    walk = _Walk(plaza, owner)
     if isinstance(at, Newer):
         found = await _newer(walk, at, limit)
     else:
         found = await _older(walk, at, limit)
     if walk.looked:
-        await _keep(social, owner, walk.timeline)
+        await _keep(plaza, owner, walk.timeline)
     return found
 
 
-async def _keep(social: Social, owner: str, timeline: Timeline | None) -> None:
+async def _keep(plaza: Plaza, owner: str, timeline: Timeline | None) -> None:
     try:
         if timeline is None or timeline.active_at <= clock.now() - timelines.ACTIVE:
-            await social.commit(timelines.want, owner)
+            await plaza.commit(timelines.want, owner)
         else:
-            await timelines.touch(social.mongo, timeline)
+            await timelines.touch(plaza.mongo, timeline)
     except Unavailable:
         return  # the next read says it again
 
@@ -53,9 +53,9 @@ async def _keep(social: Social, owner: str, timeline: Timeline | None) -> None:
 class _Walk:
     """One request's way through a timeline."""
 
-    def __init__(self, social: Social, owner: str) -> None:
-        self.social = social
-        self.mongo = social.mongo
+    def __init__(self, plaza: Plaza, owner: str) -> None:
+        self.plaza = plaza
+        self.mongo = plaza.mongo
         self.owner = owner
         self.looked = False
         self.timeline: Timeline | None = None
@@ -68,7 +68,7 @@ class _Walk:
     async def older(self, at: Older, most: int) -> tuple[Found, bool]:
         """Lines below a place, and whether any of them was looked for beyond the entries."""
         if at.beyond:
-            return await scroll_cache.older(self.social, self.owner, at, most), True
+            return await scroll_cache.older(self.plaza, self.owner, at, most), True
         span = Span(at.place, older=True, most=most)
         entries, merged = await self._look(span, span)
         if entries.ended and self.floor != timelines.ALL:

@@ -11,8 +11,8 @@ from social.feeds import sources
 from social.feeds.cursors import Older
 from social.feeds.sources import Found, Line, Span
 from social.infra import clock
-from social.infra.process.plaza import Social
-from social.infra.redis.redis import Impatient
+from social.infra.process.plaza import Plaza
+from social.infra.redis.redis import BestEffortRedis
 
 LINES = 201  # ten pages of 20, or two of 100, and the one that says that there are more
 KEPT_S = 300
@@ -20,13 +20,13 @@ NEAR = 2  # times as far down as that many lines reach at the pace of a page: ne
 PLACE = 12  # bytes
 
 
-async def older(social: Social, owner: str, at: Older, most: int) -> Found:
+async def older(plaza: Plaza, owner: str, at: Older, most: int) -> Found:
     """Lines below a place."""
-    if kept := await _kept(social.cache, owner, at.place, most):
+    if kept := await _kept(plaza.cache, owner, at.place, most):
         return kept
-    found = await _fan_out(social, owner, Span(at.place, older=True, most=max(LINES, most)), at.near, most)
+    found = await _fan_out(plaza, owner, Span(at.place, older=True, most=max(LINES, most)), at.near, most)
     if len(found.lines) > most:  # else all of them are shown now
-        await _keep(social.cache, owner, at.place, found)
+        await _keep(plaza.cache, owner, at.place, found)
     return Found(found.lines[:most], found.ended and len(found.lines) <= most)
 
 
@@ -37,23 +37,23 @@ def near(lines: Sequence[Line], most: int) -> str:
     return f"{max(0, last - lasts):08x}{'0' * 16}"
 
 
-async def _fan_out(social: Social, owner: str, span: Span, near: str, least: int) -> Found:
+async def _fan_out(plaza: Plaza, owner: str, span: Span, near: str, least: int) -> Found:
     """At first no further down than `near`: else so many keys are walked for each of those they follow."""
     if near:
-        found = await sources.followed(social.mongo, owner, span._replace(bottom=near))
+        found = await sources.followed(plaza.mongo, owner, span._replace(bottom=near))
         if len(found.lines) >= least:
             return found._replace(ended=False)
-    return await sources.followed(social.mongo, owner, span)
+    return await sources.followed(plaza.mongo, owner, span)
 
 
-async def _keep(cache: Impatient, owner: str, start: str, found: Found) -> None:
+async def _keep(cache: BestEffortRedis, owner: str, start: str, found: Found) -> None:
     lines = found.lines[:LINES]
     ended = found.ended and len(lines) == len(found.lines)
     packed = bytes([ended]) + bytes.fromhex(start + "".join(each.place for each in lines))
     await cache.ask(lambda redis: redis.set(_key(owner), packed, ex=KEPT_S))
 
 
-async def _kept(cache: Impatient, owner: str, place: str, most: int) -> Found | None:
+async def _kept(cache: BestEffortRedis, owner: str, place: str, most: int) -> Found | None:
     packed: bytes | None = await cache.ask(lambda redis: redis.get(_key(owner)))
     if not packed:
         return None

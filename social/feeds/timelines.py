@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from social.contracts.events import TimelineWanted
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Transaction
 
 CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
@@ -69,12 +69,12 @@ async def want(tx: Transaction, owner: str) -> None:
         tx.record(TimelineWanted(user_id=owner))
 
 
-async def drop_some(social: Social) -> int:
+async def drop_some(plaza: Plaza) -> int:
     """Drop the timelines of some who have long been away; how many. Each in one transaction, should they return now."""
     over = clock.now() - ACTIVE - 2 * LATE
-    rows = await social.mongo.many("timelines", {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
+    rows = await plaza.mongo.many("timelines", {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
     for row in rows:
-        await social.mongo.transact(partial(_drop, unchanged=row))
+        await plaza.mongo.transact(partial(_drop, unchanged=row))
     return len(rows)
 
 

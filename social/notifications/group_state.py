@@ -12,7 +12,7 @@ DUE = ("due_at", "since", "trace")  # kept until it was told of: when that is, w
 WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
 
 
-class Cause(NamedTuple):
+class Trigger(NamedTuple):
     """Somebody did something that concerns somebody else."""
 
     type: NotificationType
@@ -46,14 +46,14 @@ def key(group: Document) -> tuple[str, str, str]:
     return group["recipient"], group["type"], group["target"]["id"]
 
 
-def new(cause: Cause, now: datetime) -> Document:
+def new(trigger: Trigger, now: datetime) -> Document:
     """An open group that nothing is told of yet."""
     return {
         "_id": clock.new_id(),
-        "recipient": cause.recipient,
-        "type": cause.type,
-        "target": {"kind": cause.kind, "id": cause.target_id},
-        "post_id": cause.post_id,
+        "recipient": trigger.recipient,
+        "type": trigger.type,
+        "target": {"kind": trigger.kind, "id": trigger.target_id},
+        "post_id": trigger.post_id,
         "actors": [],
         "count": 0,
         "rev": 0,

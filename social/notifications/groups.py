@@ -10,7 +10,7 @@ from social.infra import clock
 from social.infra.observe import logs
 from social.infra.store.mongo import Document, Reader, Transaction, Where
 from social.notifications import group_state
-from social.notifications.group_state import Cause, live
+from social.notifications.group_state import Trigger, live
 from social.people import users
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
@@ -46,18 +46,18 @@ class GroupChanges:
 
     # ---- reading
 
-    async def facts(self, causes: Collection[Cause], *, new: Collection[str] = ()) -> Facts:
+    async def facts(self, causes: Collection[Trigger], *, new: Collection[str] = ()) -> Facts:
         """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too.
 
         Facts that are held to be `new` are not asked for: where one is there, the verb runs anew.
         """
-        ids = [cause.fact_id for cause in causes if cause.fact_id not in new]
+        ids = [trigger.fact_id for trigger in causes if trigger.fact_id not in new]
         found, _ = await asyncio.gather(self._tx.get_many("notification_facts", ids), self._look(causes))
         return found | {each: self._facts[each] for each in ids if each in self._facts}
 
-    async def _look(self, causes: Collection[Cause]) -> None:
+    async def _look(self, causes: Collection[Trigger]) -> None:
         """Read the open groups that causes belong to, unless they were read before."""
-        wanted = {cause.group for cause in causes} - self._looked
+        wanted = {trigger.group for trigger in causes} - self._looked
         if wanted:
             self._looked |= wanted
             # By their targets alone: a target has few groups, while a recipient may have any number that are open.
@@ -92,9 +92,9 @@ class GroupChanges:
         await self.change(known, told=(), untold=known)
         return len(found)
 
-    async def change(self, known: Facts, *, told: Sequence[Cause], untold: Collection[str]) -> None:
+    async def change(self, known: Facts, *, told: Sequence[Trigger], untold: Collection[str]) -> None:
         """Have these causes be told, and these facts not."""
-        fresh = {cause.fact_id: cause for cause in told if not live(known.get(cause.fact_id))}
+        fresh = {trigger.fact_id: trigger for trigger in told if not live(known.get(trigger.fact_id))}
         leaving = [known[fact_id] for fact_id in untold if live(known.get(fact_id))]
         if not fresh and not leaving:
             return
@@ -102,10 +102,10 @@ class GroupChanges:
         now = clock.now()
         for fact in leaving:
             self._change_fact(known, {**fact, "withdrawn_at": now})
-        for fact_id, cause in fresh.items():
+        for fact_id, trigger in fresh.items():
             before = known.get(fact_id)
-            group = self._join(cause, before, now)
-            kept = before or {"_id": fact_id, "recipient": cause.recipient, "actor": cause.actor}
+            group = self._join(trigger, before, now)
+            kept = before or {"_id": fact_id, "recipient": trigger.recipient, "actor": trigger.actor}
             self._change_fact(known, {**kept, "group": group, "at": now, "withdrawn_at": None})
         await self._leave(leaving, now)
 
@@ -189,32 +189,32 @@ class GroupChanges:
             self._known[fact["_id"]] = known[fact["_id"]]
         self._facts[fact["_id"]] = fact
 
-    async def _load_of(self, causes: Collection[Cause], known: Sequence[Document]) -> None:
+    async def _load_of(self, causes: Collection[Trigger], known: Sequence[Document]) -> None:
         """The open groups that causes belong to, and those that facts are or were in."""
         await self._look(causes)
         missing = {fact["group"] for fact in known} - self._groups.keys()
         for group in (await self._tx.get_many("notifications", missing)).values():
             self._keep(group)
 
-    def _join(self, cause: Cause, fact: Document | None, now: datetime) -> str:
+    def _join(self, trigger: Trigger, fact: Document | None, now: datetime) -> str:
         """Put a cause where it was told before, else into what is open, else into a group of its own; its id."""
-        before = self._groups.get(fact["group"]) if fact and cause.type not in ANEW else None
+        before = self._groups.get(fact["group"]) if fact and trigger.type not in ANEW else None
         if before is not None and before["removed_at"] is None:
-            self._add(before, cause)
+            self._add(before, trigger)
             return str(before["_id"])
-        if (group := self._open.get(cause.group)) is not None:
-            self._add(group, cause)
+        if (group := self._open.get(trigger.group)) is not None:
+            self._add(group, trigger)
             group["updated_at"] = now
         elif before is not None:  # whoever is back is not news, so the group comes back as it was: read or unread
             group = before
             group |= {"removed_at": None, "open": group["read_at"] is None, "actors": [], "count": 0}
-            self._add(group, cause)
+            self._add(group, trigger)
         else:
-            group = group_state.new(cause, now)
+            group = group_state.new(trigger, now)
             self._groups[group["_id"]] = group
-            self._add(group, cause)
+            self._add(group, trigger)
         if group.get("open"):
-            self._open[cause.group] = group
+            self._open[trigger.group] = group
         return str(group["_id"])
 
     async def _leave(self, left: Sequence[Document], now: datetime) -> None:
@@ -242,11 +242,11 @@ class GroupChanges:
         self._open.pop(group_state.key(group), None)
         self._changed[group["_id"]] = group
 
-    def _add(self, group: Document, cause: Cause) -> None:
-        others = [actor for actor in group["actors"] if actor != cause.actor]
-        group["actors"] = [cause.actor, *others][:KEPT_ACTORS]
+    def _add(self, group: Document, trigger: Trigger) -> None:
+        others = [actor for actor in group["actors"] if actor != trigger.actor]
+        group["actors"] = [trigger.actor, *others][:KEPT_ACTORS]
         group["count"] += 1
-        group["trace"] = group.get("trace") or cause.trace
+        group["trace"] = group.get("trace") or trigger.trace
         self._changed[group["_id"]] = group
 
     async def _still_in(self, group: Document, actors: Collection[str]) -> set[str]:

@@ -9,7 +9,7 @@ from social.contracts.events import Event, SuspensionChanged
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Transaction, Where
 from social.notifications import group_state, preferences, triggers
-from social.notifications.group_state import Cause
+from social.notifications.group_state import Trigger
 from social.notifications.groups import Facts, GroupChanges
 from social.people import edges
 from social.people.edges import Edge
@@ -26,35 +26,35 @@ ID = ("_id",)
 ACTS = {"like": "like_id", "repost": "repost_id"}  # of a person to a post, as `interactions` keeps them
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """What is a fact already, what is to be told, and which facts to take back.
 
     `between`: the edges that were looked at. `stood`: who was told before of something that is reported as new.
     """
 
     known: Facts
-    told: list[Cause]
+    told: list[Trigger]
     untold: set[str]
     between: Pairs
     stood: set[str]
 
 
-async def weigh(
+async def decide(
     tx: Transaction,
     changes: GroupChanges,
     events: Sequence[Event],
     traces: Mapping[int, str | None],
     *,
     again: bool = False,
-) -> Verdict:
+) -> Decision:
     """What these events come to, by the state that they left; `traces`: the requests they come from, by `id(event)`.
 
     `again`: some of them may have taken effect, so that no fact is held to be new.
     """
     found = {c.fact_id: c._replace(trace=traces.get(id(event))) for event in events for c in triggers.of(event)}
-    former = {cause.fact_id: cause for cause in await triggers.former(tx, events)}
+    former = {trigger.fact_id: trigger for trigger in await triggers.former(tx, events)}
     if not found and not former:
-        return Verdict({}, [], set(), {}, set())
+        return Decision({}, [], set(), {}, set())
     telling = {
         each.fact_id for event in events if not isinstance(event, triggers.UNDOING) for each in triggers.of(event)
     }
@@ -63,23 +63,23 @@ async def weigh(
     known, state, off = await asyncio.gather(
         changes.facts(looked_at.values(), new=new),
         State.of(tx, looked_at.values()),
-        preferences.switched_off(tx, {cause.recipient for cause in looked_at.values()}),
+        preferences.switched_off(tx, {trigger.recipient for trigger in looked_at.values()}),
     )
     told, untold = [], set[str]()
     for things in _by_thing(looked_at.values()):
-        holding = [cause for cause in things if state.holds(cause)]
-        heard = [cause for cause in holding if group_state.live(known.get(cause.fact_id))]
+        holding = [trigger for trigger in things if state.holds(trigger)]
+        heard = [trigger for trigger in holding if group_state.live(known.get(trigger.fact_id))]
         wanted = [
-            cause
-            for cause in holding
-            if cause.fact_id in telling and (cause.recipient, cause.type) not in off and not state.mutes(cause)
+            trigger
+            for trigger in holding
+            if trigger.fact_id in telling and (trigger.recipient, trigger.type) not in off and not state.mutes(trigger)
         ]
         kept = (heard or wanted)[:1]
         told += kept
-        untold |= {cause.fact_id for cause in things if cause not in kept}
+        untold |= {trigger.fact_id for trigger in things if trigger not in kept}
     reported = [each for event in events if isinstance(event, triggers.NEW) for each in triggers.of(event)]
-    stood = {cause.recipient for cause in reported if group_state.live(known.get(cause.fact_id))}
-    return Verdict(known, told, untold, state.between, stood)
+    stood = {trigger.recipient for trigger in reported if group_state.live(known.get(trigger.fact_id))}
+    return Decision(known, told, untold, state.between, stood)
 
 
 async def parted(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, Where]]:
@@ -91,7 +91,7 @@ async def parted(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, 
 
 async def concerned(tx: Transaction, events: Sequence[Event], most: int) -> set[str]:
     """Whom these events may have told something, whether or not anything is left to be changed; at most so many."""
-    people = {cause.recipient for event in events for cause in triggers.of(event)}
+    people = {trigger.recipient for event in events for trigger in triggers.of(event)}
     for event in events:
         if found := triggers.parted(event):
             people.update(found[0])
@@ -105,13 +105,13 @@ async def concerned(tx: Transaction, events: Sequence[Event], most: int) -> set[
     return people
 
 
-def _by_thing(found: Collection[Cause]) -> list[list[Cause]]:
+def _by_thing(found: Collection[Trigger]) -> list[list[Trigger]]:
     """What one person would hear of one thing, the strongest first."""
-    things: dict[tuple[str, str], list[Cause]] = defaultdict(list)
-    for cause in found:
-        things[cause.recipient, cause.comment_id or cause.fact_id].append(cause)
+    things: dict[tuple[str, str], list[Trigger]] = defaultdict(list)
+    for trigger in found:
+        things[trigger.recipient, trigger.comment_id or trigger.fact_id].append(trigger)
     order = {name: place for place, name in enumerate(STRONGEST)}
-    return [sorted(each, key=lambda cause: order.get(cause.type, 0)) for each in things.values()]
+    return [sorted(each, key=lambda trigger: order.get(trigger.type, 0)) for each in things.values()]
 
 
 class State:
@@ -130,17 +130,17 @@ class State:
         self._private = private
 
     @classmethod
-    async def of(cls, tx: Transaction, found: Collection[Cause]) -> "State":
+    async def of(cls, tx: Transaction, found: Collection[Trigger]) -> "State":
         """Read it, one query a collection, all at once; none for what no cause speaks of.
 
         Only where the author of a post is neither who acts nor who is told, it has to be known before the rest.
         """
-        named = {cause.comment_id for cause in found} | {c.target_id for c in found if c.kind == "comment"}
-        ways = {(cause.recipient, cause.actor) for cause in found}
-        ways |= {(cause.actor, cause.recipient) for cause in found if cause.kind == "user"}
+        named = {trigger.comment_id for trigger in found} | {c.target_id for c in found if c.kind == "comment"}
+        ways = {(trigger.recipient, trigger.actor) for trigger in found}
+        ways |= {(trigger.actor, trigger.recipient) for trigger in found if trigger.kind == "user"}
         between, posts, comments, acts = await asyncio.gather(
             edges.between(tx, ways),
-            tx.get_many("posts", {cause.post_id for cause in found if cause.post_id}, POST_FIELDS),
+            tx.get_many("posts", {trigger.post_id for trigger in found if trigger.post_id}, POST_FIELDS),
             tx.get_many("comments", named - {""}, COMMENT_FIELDS),
             _acts(tx, found),
         )
@@ -154,57 +154,57 @@ class State:
         private = {author for author, card in cards.items() if card.get("private")}
         return cls(posts, comments, acts, between, private)
 
-    def mutes(self, cause: Cause) -> bool:
+    def mutes(self, trigger: Trigger) -> bool:
         """Whether somebody does not want to hear of what somebody does."""
-        return self.between[cause.recipient, cause.actor].hides
+        return self.between[trigger.recipient, trigger.actor].hides
 
-    def holds(self, cause: Cause) -> bool:
+    def holds(self, trigger: Trigger) -> bool:
         """Whether nothing has taken it back since, and its recipient may know of it."""
-        out = self.between[cause.recipient, cause.actor]
+        out = self.between[trigger.recipient, trigger.actor]
         if out.apart:
             return False
-        match cause.type:
+        match trigger.type:
             case "follow":
-                return bool(self.between[cause.actor, cause.recipient].follows_at)
+                return bool(self.between[trigger.actor, trigger.recipient].follows_at)
             case "follow_request":
-                return bool(self.between[cause.actor, cause.recipient].requested_at)
+                return bool(self.between[trigger.actor, trigger.recipient].requested_at)
             case "follow_accepted":
                 return bool(out.follows_at)
-        return self._shown(cause) and self._done(cause)
+        return self._shown(trigger) and self._done(trigger)
 
-    def _done(self, cause: Cause) -> bool:
-        comment = self._comments.get(cause.comment_id)
-        match cause.type:
+    def _done(self, trigger: Trigger) -> bool:
+        comment = self._comments.get(trigger.comment_id)
+        match trigger.type:
             case "like" | "repost":
-                return (cause.type, cause.target_id + cause.actor) in self._acts
+                return (trigger.type, trigger.target_id + trigger.actor) in self._acts
             case "mention":
-                texts = self._posts if cause.kind == "post" else self._comments
-                return cause.recipient in texts[cause.target_id].get("mentions", ())
+                texts = self._posts if trigger.kind == "post" else self._comments
+                return trigger.recipient in texts[trigger.target_id].get("mentions", ())
             case "reply":
-                return comment is not None and comment.get("parent_id") == cause.target_id
+                return comment is not None and comment.get("parent_id") == trigger.target_id
         return comment is not None
 
-    def _shown(self, cause: Cause) -> bool:
+    def _shown(self, trigger: Trigger) -> bool:
         """Whether the post, and the comment if it is about one, are there for the recipient."""
-        post = self._posts.get(cause.post_id or "")
-        if post is None or (cause.kind == "comment" and cause.target_id not in self._comments):
+        post = self._posts.get(trigger.post_id or "")
+        if post is None or (trigger.kind == "comment" and trigger.target_id not in self._comments):
             return False
-        if (author := post["author_id"]) == cause.recipient:
+        if (author := post["author_id"]) == trigger.recipient:
             return True
         written_by = {"_id": author, "private": author in self._private}
-        return access.shows_post(post, written_by, self.between[cause.recipient, author])
+        return access.shows_post(post, written_by, self.between[trigger.recipient, author])
 
 
-def _author(posts: Documents, cause: Cause) -> str:
-    return str(posts.get(cause.post_id or "", {}).get("author_id", ""))
+def _author(posts: Documents, trigger: Trigger) -> str:
+    return str(posts.get(trigger.post_id or "", {}).get("author_id", ""))
 
 
-async def _acts(tx: Transaction, found: Collection[Cause]) -> set[tuple[str, str]]:
+async def _acts(tx: Transaction, found: Collection[Trigger]) -> set[tuple[str, str]]:
     """What stands of what people did to posts and comments: which act, and the ids of the thing and the person."""
     acts: dict[str, set[str]] = defaultdict(set)
-    for cause in found:
-        if cause.type in ACTS:
-            acts[cause.kind].add(cause.target_id + cause.actor)
+    for trigger in found:
+        if trigger.type in ACTS:
+            acts[trigger.kind].add(trigger.target_id + trigger.actor)
     to_posts, to_comments = await together(
         tx.get_many(interactions.COLLECTION, acts["post"]), tx.get_many("comment_likes", acts["comment"], ID)
     )

@@ -8,7 +8,7 @@ from social.contracts.events import NotificationsRead
 from social.contracts.notifications import Notification, Notifications, Read, Target, Unread
 from social.contracts.people import UserRef
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.notifications import group_state, streams
@@ -94,11 +94,11 @@ async def unread(reader: Reader, recipient: str) -> Unread:
     return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
 
 
-async def read(social: Social, ask: Read, *, by: str) -> Unread:
+async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
     """Mark as read, however many there are: some in a transaction. Returns how many are left unread."""
     first = True
     while True:
-        unread, more = await social.commit(_read_some, ask, by=by, first=first)
+        unread, more = await plaza.commit(_read_some, ask, by=by, first=first)
         if not more:
             return unread
         first = False

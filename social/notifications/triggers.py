@@ -32,7 +32,7 @@ from social.contracts.events import (
 )
 from social.infra.store.mongo import Reader, Where
 from social.notifications import groups
-from social.notifications.group_state import Cause
+from social.notifications.group_state import Trigger
 
 NEW = (
     PostLiked,
@@ -50,23 +50,25 @@ UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfo
 
 def surely_new(events: Collection[Event]) -> set[str]:
     """The facts that only these events speak of which nearly always are the first to."""
-    once = {cause.fact_id for event in events if isinstance(event, ONCE) for cause in of(event)}
-    return once - {cause.fact_id for event in events if not isinstance(event, ONCE) for cause in of(event)}
+    idempotency_key = {trigger.fact_id for event in events if isinstance(event, ONCE) for trigger in of(event)}
+    return idempotency_key - {
+        trigger.fact_id for event in events if not isinstance(event, ONCE) for trigger in of(event)
+    }
 
 
-def of(event: Event) -> list[Cause]:
+def of(event: Event) -> list[Trigger]:
     """What an event may have made true, and told then, unless it is UNDOING, or may have made untrue."""
-    return [cause for cause in _of(event) if cause.actor != cause.recipient]
+    return [trigger for trigger in _of(event) if trigger.actor != trigger.recipient]
 
 
-def _of(event: Event) -> Iterator[Cause]:
+def _of(event: Event) -> Iterator[Trigger]:
     match event:
         case PostLiked() | PostUnliked():
-            yield Cause("like", "post", event.post_id, event.by, event.author_id, event.post_id)
+            yield Trigger("like", "post", event.post_id, event.by, event.author_id, event.post_id)
         case PostReposted() | PostUnreposted():
-            yield Cause("repost", "post", event.post_id, event.by, event.author_id, event.post_id)
+            yield Trigger("repost", "post", event.post_id, event.by, event.author_id, event.post_id)
         case CommentLiked() | CommentUnliked():
-            yield Cause("like", "comment", event.comment_id, event.by, event.comment_author_id, event.post_id)
+            yield Trigger("like", "comment", event.comment_id, event.by, event.comment_author_id, event.post_id)
         case PostPublished() | PostEdited():
             for person in event.mentions:
                 yield mention(event, person)
@@ -89,31 +91,31 @@ def _of(event: Event) -> Iterator[Cause]:
 _Edge = UserFollowed | UserUnfollowed | FollowRequested | FollowRequestClosed | FollowAccepted
 
 
-def _to_followee(kind: Literal["follow", "follow_request"], event: _Edge) -> Cause:
-    return Cause(kind, "user", event.followee_id, event.follower_id, event.followee_id, None)
+def _to_followee(kind: Literal["follow", "follow_request"], event: _Edge) -> Trigger:
+    return Trigger(kind, "user", event.followee_id, event.follower_id, event.followee_id, None)
 
 
-def _accepted(event: _Edge) -> Cause:
-    return Cause("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
+def _accepted(event: _Edge) -> Trigger:
+    return Trigger("follow_accepted", "user", event.follower_id, event.followee_id, event.follower_id, None)
 
 
-def _of_comment(event: CommentAdded | CommentEdited | CommentDeleted, mentions: Sequence[str]) -> Iterator[Cause]:
+def _of_comment(event: CommentAdded | CommentEdited | CommentDeleted, mentions: Sequence[str]) -> Iterator[Trigger]:
     by, post_id, comment_id = event.by, event.post_id, event.comment_id
     if event.parent_id and event.parent_author_id:
-        yield Cause("reply", "comment", event.parent_id, by, event.parent_author_id, post_id, comment_id)
+        yield Trigger("reply", "comment", event.parent_id, by, event.parent_author_id, post_id, comment_id)
     for person in dict.fromkeys([*mentions, event.author_id, event.parent_author_id or event.author_id]):
         yield mention(event, person)  # of the authors too: what they were told of first, stays
-    yield Cause("comment", "post", post_id, by, event.author_id, post_id, comment_id)
+    yield Trigger("comment", "post", post_id, by, event.author_id, post_id, comment_id)
 
 
-def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | CommentDeleted, person: str) -> Cause:
+def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | CommentDeleted, person: str) -> Trigger:
     """Somebody is named in a post or a comment."""
     if isinstance(event, PostPublished | PostEdited):
-        return Cause("mention", "post", event.post_id, event.author_id, person, event.post_id)
-    return Cause("mention", "comment", event.comment_id, event.by, person, event.post_id, event.comment_id)
+        return Trigger("mention", "post", event.post_id, event.author_id, person, event.post_id)
+    return Trigger("mention", "comment", event.comment_id, event.by, person, event.post_id, event.comment_id)
 
 
-async def former(reader: Reader, events: Collection[Event]) -> list[Cause]:
+async def former(reader: Reader, events: Collection[Event]) -> list[Trigger]:
     """What an edit may have taken back: the mentions that were told of the earlier text."""
     edited = {_edited(event): event for event in events if isinstance(event, PostEdited | CommentEdited)}
     named = await groups.mentioned_in(reader, edited)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from social.contracts.events import Recounted
 from social.infra import clock
 from social.infra.observe import metrics
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.people import edges
 from social.posts import interactions
@@ -154,9 +154,9 @@ class Sampler:
     def __init__(self) -> None:
         self._doubts: list[Doubt] = []
 
-    async def sweep(self, social: Social) -> int:
+    async def sweep(self, plaza: Plaza) -> int:
         """How many it mended."""
-        mongo, due = social.mongo, settled(self._doubts)
+        mongo, due = plaza.mongo, settled(self._doubts)
         self._doubts = [each for each in self._doubts if each not in due]
         mended = [await mend(mongo, each) for each in due]
         for collection in COUNTERS:

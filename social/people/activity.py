@@ -15,7 +15,7 @@ from social.contracts.activity import Activities, Activity, ActivityKind
 from social.contracts.events import ActivityNoted
 from social.contracts.problems import NotFound
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.people import users
@@ -50,16 +50,16 @@ def note(tx: Transaction, user_id: str, what: ActivityKind, client: Client = UNK
     tx.record(ActivityNoted(user_id=user_id, what=what, ip=client.ip, device=client.device, **more))
 
 
-def note_failed_login(social: Social, user_id: str | None, client: Client) -> None:
+def note_failed_login(plaza: Plaza, user_id: str | None, client: Client) -> None:
     """Note a failed login beside the answer, with the same work where nobody has the name (`user_id` is None).
 
     The workers drop what is nobody's. It is left out while many events wait for the broker: a stranger who guesses must
     not fill the outbox, on which everybody's writes depend.
     """
-    if not social.outbox.has_room:
+    if not plaza.outbox.has_room:
         return
     noted = ActivityNoted(user_id=user_id, what=ActivityKind.LOGIN_FAILED, ip=client.ip, device=client.device)
-    social.beside.start("failed login", lambda: social.commit_always(_record, noted))
+    plaza.beside.start("failed login", lambda: plaza.commit_always(_record, noted))
 
 
 async def _record(tx: Transaction, noted: ActivityNoted) -> None:

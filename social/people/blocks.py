@@ -25,7 +25,7 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
         if them.get(hidden_counts.MARK):
             counters = {by: "following", them["_id"]: "followers"}  # of whom one blocks, by who followed
             hidden_counts.add(tx, (("users", by, counters[edge.source], -1) for edge in ended))
-        visibility_log.changed(tx, by, them["_id"])
+        visibility_log.record(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
         activity.note(tx, by, ActivityKind.BLOCKED, client, about=them["_id"])
@@ -38,7 +38,7 @@ async def unblock(tx: Transaction, username: str, *, by: str, client: Client = U
     if out.blocks_at:
         out = edges.write(tx, out, replace(out, blocks_at=None))
         back = edges.write(tx, back, replace(back, blocked_at=None))
-        visibility_log.changed(tx, by, them["_id"])
+        visibility_log.record(tx, by, them["_id"])
         tx.record(UserUnblocked(by=by, user_id=them["_id"]))
         activity.note(tx, by, ActivityKind.UNBLOCKED, client, about=them["_id"])
     return edges.relationship(out, back)

@@ -36,7 +36,7 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
     if edge.follows_at:
         edges.write(tx, edge, replace(edge, follows_at=None))
         tx.record(UserUnfollowed(follower_id=by, followee_id=them["_id"]))
-        visibility_log.changed(tx, by, them["_id"])  # of what was written for followers, if nothing else
+        visibility_log.record(tx, by, them["_id"])  # of what was written for followers, if nothing else
     elif edge.requested_at:
         edges.write(tx, edge, replace(edge, requested_at=None))
         tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
@@ -49,7 +49,7 @@ async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relatio
     if back.follows_at:
         back = edges.write(tx, back, replace(back, follows_at=None))
         tx.record(UserUnfollowed(follower_id=them["_id"], followee_id=by))
-        visibility_log.changed(tx, them["_id"], by)
+        visibility_log.record(tx, them["_id"], by)
     return edges.relationship(out, back)
 
 

@@ -17,7 +17,7 @@ async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
     them, out, back = await visibility.named(tx, username, viewer=by)
     if not out.mutes_at:
         out = edges.write(tx, out, replace(out, mutes_at=clock.now()))
-        visibility_log.changed(tx, by, them["_id"])
+        visibility_log.record(tx, by, them["_id"])
         tx.record(UserMuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 
@@ -27,7 +27,7 @@ async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
     them, out, back = await visibility.named(tx, username, viewer=by)
     if out.mutes_at:
         out = edges.write(tx, out, replace(out, mutes_at=None))
-        visibility_log.changed(tx, by, them["_id"])
+        visibility_log.record(tx, by, them["_id"])
         tx.record(UserUnmuted(by=by, user_id=them["_id"]))
     return edges.relationship(out, back)
 

@@ -14,6 +14,6 @@ async def choose(tx: Transaction, private: bool, *, by: str) -> None:
         before = {"_id": by, "private": user.get("private")}
         tx.update("users", before, {"$set": {"private": private, **since}})
         if private:
-            visibility_log.changed(tx, by)
+            visibility_log.record(tx, by)
         users.changed(tx, user)
         tx.record(PrivacyChanged(user_id=by, private=private))

@@ -37,7 +37,7 @@ async def hold_back(tx: Transaction, follower: str, followee: str, at: datetime)
     if them is None or not edge.follows_at or not them["private_since"] < edge.follows_at <= at:
         return
     edges.write(tx, edge, replace(edge, follows_at=None, requested_at=edge.follows_at))
-    visibility_log.changed(tx, follower, followee)
+    visibility_log.record(tx, follower, followee)
     tx.record(UserUnfollowed(follower_id=follower, followee_id=followee))
     tx.record(FollowRequested(follower_id=follower, followee_id=followee))
 

@@ -8,7 +8,7 @@ from social.infra.store.mongo import Document, Mongo, Transaction
 REMEMBERED = timedelta(hours=1)  # by the index that lets them expire
 
 
-def changed(tx: Transaction, who: str, whom: str | None = None) -> None:
+def record(tx: Transaction, who: str, whom: str | None = None) -> None:
     """Have every gateway look again: at these two, or at all who watch one."""
     # As an update, for only that can be stamped by the store's clock: gateways look for what is new by that alone.
     change = {"$set": {"who": who, "whom": whom}, "$currentDate": {"at": True}}

@@ -27,12 +27,12 @@ from social.contracts.problems import (
 from social.infra import clock
 from social.infra.files.blobs import Blobs
 from social.infra.files.pictures.decoding import Decoders, Picture
-from social.infra.process.plaza import Once, Social
+from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.people import users
 from social.posts import access
-from social.posts.media_urls import REF_FIELDS, good, ref
+from social.posts.media_urls import REF_FIELDS, ref, verify_signature
 
 MOST_IN_A_POST = 4
 UNFINISHED = timedelta(hours=1)  # nobody is writing its bytes any more
@@ -48,7 +48,7 @@ GONE = {"$set": {"state": "gone", "owner": None, "post_id": None, "alt": "", "bl
 
 
 @dataclass(frozen=True)
-class Studio:
+class PictureStore:
     """Where pictures are made and kept."""
 
     decoders: Decoders
@@ -82,20 +82,26 @@ class Shown(NamedTuple):
 
 
 async def upload(
-    social: Social, studio: Studio, once: Once | None, file: bytes | bytearray, alt: str, *, by: str
+    plaza: Plaza,
+    picture_store: PictureStore,
+    idempotency_key: IdempotencyKey | None,
+    file: bytes | bytearray,
+    alt: str,
+    *,
+    by: str,
 ) -> MediaRef:
     """Make a picture of a file and keep it; the file itself is never kept.
 
     Raises ValidationFailed when it is no picture, RateLimited when too many wait, TooManyUnused, Unavailable.
     """
-    picture = await studio.decoders.decode(file, by)
+    picture = await picture_store.decoders.decode(file, by)
     said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
-    begun = await social.commit_once(once, begin, said, alt, by=by)
-    if await social.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):
+    begun = await plaza.commit_idempotent(idempotency_key, begin, said, alt, by=by)
+    if await plaza.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):
         content, thumbnail = names(begun.id)
-        await studio.blobs.put(content, picture.content, picture.mime)
-        await studio.blobs.put(thumbnail, picture.thumbnail, THUMBNAIL_MIME)
-        await social.mongo.update("media", {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
+        await picture_store.blobs.put(content, picture.content, picture.mime)
+        await picture_store.blobs.put(thumbnail, picture.thumbnail, THUMBNAIL_MIME)
+        await plaza.mongo.update("media", {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
     return begun
 
 
@@ -205,7 +211,7 @@ async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> 
 async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
     """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
     row = await _kept(mongo, media_id)
-    if not good(row, until, signature):
+    if not verify_signature(row, until, signature):
         raise NotFound
     return _shown(row, thumbnail, public=await _public(mongo, row), until=until)
 

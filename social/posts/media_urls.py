@@ -45,7 +45,7 @@ def ref(row: Document) -> MediaRef:
     )
 
 
-def good(row: Document, until: int, signature: str) -> bool:
+def verify_signature(row: Document, until: int, signature: str) -> bool:
     """Whether a URL of this picture said so, and its end has not come."""
     return until > time.time() and hmac.compare_digest(signature.encode(), _signature(row, until).encode())
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.posts import comments, media
 from social.posts.deletions import Kind
 
@@ -18,29 +18,29 @@ UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fie
 }
 
 
-async def sweep(social: Social) -> int:
+async def sweep(plaza: Plaza) -> int:
     """One piece of what is under the oldest deletions, and those that nothing is under any more; how many went."""
     settled = {"at": {"$lt": clock.now() - SETTLES}}
-    rows = await social.mongo.many("deletions", settled, sort=[("at", 1)], limit=AT_ONCE)
+    rows = await plaza.mongo.many("deletions", settled, sort=[("at", 1)], limit=AT_ONCE)
     gone = 0
     for kind, under in UNDER.items():
         ids = [row["_id"] for row in rows if row["kind"] == kind]
         if not ids:
             continue
-        taken = [await _take(social, collection, field, ids) for collection, field in under]
+        taken = [await _take(plaza, collection, field, ids) for collection, field in under]
         if kind == "post":
-            taken.append(await media.release_of_posts(social.mongo, ids))
+            taken.append(await media.release_of_posts(plaza.mongo, ids))
         if all(count < CHUNK for count in taken):
-            await social.mongo.delete("deletions", {"_id": {"$in": ids}})
+            await plaza.mongo.delete("deletions", {"_id": {"$in": ids}})
             gone += len(ids)
         gone += sum(taken)
     return gone
 
 
-async def _take(social: Social, collection: str, field: str, ids: Sequence[str]) -> int:
+async def _take(plaza: Plaza, collection: str, field: str, ids: Sequence[str]) -> int:
     if collection == "comments":  # others are told of them, and they have something under them too
-        return await social.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
-    found = await social.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
+        return await plaza.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
+    found = await plaza.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
     if found:
-        await social.mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
+        await plaza.mongo.delete(collection, {"_id": {"$in": [each["_id"] for each in found]}})
     return len(found)

@@ -81,7 +81,7 @@ async def test_a_token_that_cannot_be_looked_at_is_counted_as_none(
     site: Site, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nested = forgeries(secrets()[0], ada.tokens.access_token)["claims nested too deep"]
-    async with serving(site.social, site.keys, rate_ip="3/3600") as limited:
+    async with serving(site.plaza, site.keys, rate_ip="3/3600") as limited:
         answers = [await limited.ask("GET", "/v1/users/me", token=nested) for _ in range(5)]
     assert [each.status for each in answers] == [401] * 3 + [429] * 2
     assert "Traceback" not in capsys.readouterr().out
@@ -90,7 +90,7 @@ async def test_a_token_that_cannot_be_looked_at_is_counted_as_none(
         raise MemoryError
 
     monkeypatch.setattr(site.keys.verifier, "verify", broken)
-    async with serving(site.social, site.keys) as limited:
+    async with serving(site.plaza, site.keys) as limited:
         refused(await limited.ask("GET", "/v1/users/me", token="x"))
 
 

@@ -41,7 +41,7 @@ async def email_of(door: Door, tokens: Tokens) -> tuple[str | None, bool]:
 
 async def since(site: Site, username: str, age: timedelta) -> None:
     """An account is as old as the test wants."""
-    changed = await site.social.mongo.update(
+    changed = await site.plaza.mongo.update(
         "users", {"username": username}, {"$set": {"created_at": clock.now() - age}}
     )
     assert changed
@@ -84,22 +84,22 @@ async def test_spaces_around_a_name_are_taken_off_at_every_door(door: Door, bob:
 
 async def stored_as(site: Site, username: str, email: str) -> None:
     """An older release stored it so."""
-    assert await site.social.mongo.update("users", {"username": username}, {"$set": {"email": email}})
+    assert await site.plaza.mongo.update("users", {"username": username}, {"$set": {"email": email}})
 
 
 async def test_what_an_older_release_stored_is_moved_and_logs_in_before_and_after(site: Site, door: Door) -> None:
     await register(door, "ada", "ada@example.org")
     await stored_as(site, "ada", IN_LETTERS)
     (await log_in(door, IN_LETTERS)).ok(Tokens)
-    await site.social.mongo.insert(
+    await site.plaza.mongo.insert(
         "one_time_tokens",
         {"_id": "x", "purpose": "email", "user_id": "y", "email": IN_LETTERS, "expires_at": clock.now() + LATE},
     )
     for _ in range(2):
-        await migrate(site.social.mongo)
+        await migrate(site.plaza.mongo)
         for name in (IN_LETTERS, IN_DNS):
             assert await email_of(door, (await log_in(door, name)).ok(Tokens)) == (IN_DNS, False)
-    assert await site.social.mongo.count("one_time_tokens", {"_id": "x", "email": IN_DNS}, limit=1) == 1
+    assert await site.plaza.mongo.count("one_time_tokens", {"_id": "x", "email": IN_DNS}, limit=1) == 1
     (await register(door, "eve", IN_LETTERS)).refused(409, "email_taken")
 
 
@@ -113,7 +113,7 @@ async def test_of_two_accounts_with_one_address_neither_is_lost(
     await stored_as(site, "bob", IN_LETTERS)
     await stored_as(site, "eve", "eve@bücher.example")
     for _ in range(2):
-        await migrate(site.social.mongo)
+        await migrate(site.plaza.mongo)
     assert (await log_in(door, IN_LETTERS)).ok(Tokens).user.username == "ada"
     assert (await log_in(door, "bob", "bob's password")).ok(Tokens).user.username == "bob"
     assert (await log_in(door, "eve@xn--bcher-kva.example", "eve's password")).ok(Tokens).user.username == "eve"
@@ -121,7 +121,7 @@ async def test_of_two_accounts_with_one_address_neither_is_lost(
 
 async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(site: Site, door: Door, bob: Person) -> None:
     await register(door, "ada", "ada@example.org")
-    await site.social.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
+    await site.plaza.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
     for name in ("root", "Root ", "ö..@x.de"):
         (await log_in(door, name)).ok(Tokens)
     assert (await bob.ask("PUT", "/v1/users/root/follow")).status == 200

@@ -134,11 +134,11 @@ async def test_a_refresh_token_used_again_too_late_ends_the_session(site: Site, 
 
 async def pass_by(site: Site, time: timedelta) -> None:
     """Have the last refresh, and the last late retry, be so much longer ago."""
-    (session,) = await site.social.mongo.many("sessions", {})
+    (session,) = await site.plaza.mongo.many("sessions", {})
     earlier = {"rotated_at": session["rotated_at"] - time}
     if last := session.get("late_retry"):
         earlier["late_retry.at"] = last["at"] - time
-    await site.social.mongo.update("sessions", {"_id": session["_id"]}, {"$set": earlier})
+    await site.plaza.mongo.update("sessions", {"_id": session["_id"]}, {"$set": earlier})
 
 
 async def test_an_answer_that_was_lost_is_given_again_a_day_later(site: Site, door: Door, ada: Person) -> None:
@@ -235,9 +235,9 @@ async def test_another_process_refuses_within_two_seconds_of_a_logout(
 
 async def test_a_process_that_starts_knows_who_was_logged_out_before(site: Site, ada: Person) -> None:
     await ada.logout()
-    fresh = type(site.social.revocations)(site.social.mongo)
+    fresh = type(site.plaza.revocations)(site.plaza.mongo)
     await fresh.poll()
-    async with serving(site.social.__class__(**{**vars(site.social), "revocations": fresh}), site.keys) as door:
+    async with serving(site.plaza.__class__(**{**vars(site.plaza), "revocations": fresh}), site.keys) as door:
         (await door.ask("GET", "/v1/users/me", token=ada.tokens.access_token)).refused(401, "session_revoked")
 
 

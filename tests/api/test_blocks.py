@@ -71,7 +71,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
     ada: Person, bob: Person, eve: Person, site: Site
 ) -> None:
     await ada.block(bob)
-    await lifecycle.suspend(site.social.mongo, "eve", None)
+    await lifecycle.suspend(site.plaza.mongo, "eve", None)
     for hidden in (ada, eve):  # who blocks, and who is suspended
         (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
         assert await bob.unblock(hidden) == STRANGERS
@@ -80,7 +80,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
         assert await bob.block(hidden) == STRANGERS.model_copy(update={"blocking": True})
     assert await bob.names("/v1/users/me/blocks") == ["ada"]  # as long as the other is suspended
     (await ada.ask("GET", "/v1/users/bob")).refused(404, "not_found")
-    await lifecycle.lift(site.social.mongo, "eve")
+    await lifecycle.lift(site.plaza.mongo, "eve")
     assert await bob.names("/v1/users/me/blocks") == ["eve", "ada"]
 
 
@@ -163,7 +163,7 @@ async def test_a_block_empties_the_timelines_and_withdraws_what_was_told(
         assert await ada.unread() == 1
         told = [(each.event, each.data["id"]) for each in (await ada.sync(offset)).events]
         assert sorted(name for name, _ in told) == ["notification.removed"] * 2 + ["notification.updated"]
-        assert not await site.social.mongo.many("feed_entries", {"owner": bob.id})
+        assert not await site.plaza.mongo.many("feed_entries", {"owner": bob.id})
 
     await eventually(withdrawn)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.site import Site, serving, system
 from support.servers import RedisServer
+from support.site import Site, serving, system
 
 from social.accounts import lifecycle
 from social.contracts.people import Tokens
 from social.infra.process import process
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.redis.cards import watch_cards
 from social.infra.redis.redis import connect
 from social.infra.store.mongo import Mongo
@@ -38,12 +38,12 @@ class Two:
 async def two(mongo_url: str, database: str, redis_url: str) -> AsyncIterator[Two]:
     async with system(mongo_url, database, redis_url=redis_url) as site:
         mongo, redis, tasks = Mongo(mongo_url, database), connect(redis_url), process.Tasks()
-        social = Social.over(mongo, redis, site.social.broker, site.social.outbox)
-        await social.revocations.poll()
-        tasks.start("revocations", social.revocations.run())
+        plaza = Plaza.over(mongo, redis, site.plaza.broker, site.plaza.outbox)
+        await plaza.revocations.poll()
+        tasks.start("revocations", plaza.revocations.run())
         tasks.start("cards", watch_cards(redis, mongo.memory))
         try:
-            async with serving(social, site.keys) as beside:
+            async with serving(plaza, site.keys) as beside:
                 yield Two(site, beside)
             assert not tasks.failed
         finally:

@@ -47,14 +47,14 @@ async def edit(tx: Transaction, motto: str, *, by: str, expected: Expected = WHA
 @routes.get("/v1/motto")
 async def get_motto(request: Request) -> Motto:
     """One's motto."""
-    user = await request.social.mongo.one("users", {"_id": request.user_id}) or {}
+    user = await request.plaza.mongo.one("users", {"_id": request.user_id}) or {}
     return Motto(id=request.user_id, rev=user.get("rev", 0), motto=user.get("motto", ""), likes=user.get("likes", 0))
 
 
 @routes.patch("/v1/motto", if_match=True)
 async def edit_motto(request: Request, body: NewMotto) -> Motto:
     """Edit one's motto."""
-    return await request.social.commit(edit, body.motto, by=request.user_id, expected=request.expected)
+    return await request.plaza.commit(edit, body.motto, by=request.user_id, expected=request.expected)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_a_condition_that_names_no_revision_is_never_met(ada: Person, bob:
 
 async def test_likes_that_arrive_meanwhile_do_not_stop_an_edit(ada: Person, site: Site) -> None:
     tag = (await get(ada, "/v1/motto")).headers["ETag"]
-    await site.social.mongo.update("users", {"_id": ada.id}, {"$inc": {"likes": 1}})
+    await site.plaza.mongo.update("users", {"_id": ada.id}, {"$inc": {"likes": 1}})
     assert (await get(ada, "/v1/motto", tag)).status == 200
     assert (await change(ada, "liked", tag)).ok(Motto).likes == 1
 

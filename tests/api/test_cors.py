@@ -60,7 +60,7 @@ async def test_a_page_of_the_server_that_was_asked_may_read(site: Site, door: Do
         assert answer.headers["Access-Control-Allow-Origin"] == origin
     forwarded = {"Origin": "https://plaza.example", "X-Forwarded-Host": "plaza.example", "X-Forwarded-Proto": "https"}
     assert "Access-Control-Allow-Origin" not in (await door.ask("GET", "/livez", headers=forwarded)).headers
-    async with serving(site.social, site.keys, trusted_proxies="127.0.0.1") as behind:
+    async with serving(site.plaza, site.keys, trusted_proxies="127.0.0.1") as behind:
         answer = await behind.ask("GET", "/livez", headers=forwarded)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://plaza.example"
         insecure = {**forwarded, "Origin": "http://plaza.example"}
@@ -68,7 +68,7 @@ async def test_a_page_of_the_server_that_was_asked_may_read(site: Site, door: Do
 
 
 async def test_apps_read_where_they_are_listed_and_the_log_says_how_the_others_would(site: Site) -> None:
-    async with serving(site.social, site.keys, origins="capacitor://localhost,null") as door:
+    async with serving(site.plaza, site.keys, origins="capacitor://localhost,null") as door:
         for origin in ("capacitor://localhost", "null"):
             answer = await door.ask("GET", "/livez", headers={"Origin": origin})
             assert answer.headers["Access-Control-Allow-Origin"] == origin
@@ -94,7 +94,7 @@ async def test_every_path_says_what_it_takes(door: Door) -> None:
 
 
 async def test_any_page_may_read_where_that_is_chosen_but_never_with_credentials(site: Site) -> None:
-    async with serving(site.social, site.keys, origins="*") as door:
+    async with serving(site.plaza, site.keys, origins="*") as door:
         answer = await door.ask("GET", "/livez", headers={"Origin": "http://evil.example"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -114,7 +114,7 @@ def test_a_list_of_origins_that_is_empty_or_wrong_stops_the_start(
 
 
 async def test_links_lead_back_through_the_proxy_that_shows_us_under_a_path(site: Site, ada: Person) -> None:
-    async with serving(site.social, site.keys, trusted_proxies="127.0.0.1") as door:
+    async with serving(site.plaza, site.keys, trusted_proxies="127.0.0.1") as door:
         here = Person(door, ada.tokens)
         for prefix in ("/social", "/a/b/"):
             headers = {"X-Forwarded-Prefix": prefix}

@@ -79,8 +79,8 @@ async def test_no_login_with_the_old_password_outlives_its_change(site: Site, do
                 seen = await door.ask("GET", "/v1/users/me", token=login.body["access_token"])
                 seen.refused(401, "session_revoked")
         word = new
-    open_ = await session_ends.living(site.social.mongo, ada.id)
-    assert await site.social.mongo.count("sessions", open_, limit=10) == 1
+    open_ = await session_ends.living(site.plaza.mongo, ada.id)
+    assert await site.plaza.mongo.count("sessions", open_, limit=10) == 1
 
 
 # ---- forgetting one
@@ -127,7 +127,7 @@ async def test_a_token_nobody_was_sent_opens_nothing(door: Door, ada: Person, to
 async def test_what_is_stored_is_no_token(site: Site, door: Door, ada: Person) -> None:
     await forget(door)
     token = await site.mailbox.token("ada@example.org", "new password")
-    rows = await site.social.mongo.many("one_time_tokens", {"purpose": "password"})
+    rows = await site.plaza.mongo.many("one_time_tokens", {"purpose": "password"})
     assert len(rows) == 1
     assert token not in str(rows)
     (await reset(door, rows[0]["_id"])).refused(400, "invalid_one_time_token")
@@ -151,10 +151,10 @@ async def test_a_token_is_over_in_time(
         with monkeypatch.context() as then:
             at = minted - timedelta(seconds=late_s)
             then.setattr("social.accounts.mailed_tokens.clock.now", lambda at=at: at)
-            token = await mailed_tokens.mint(site.social.mongo, purpose, ada.id, ada.email)
+            token = await mailed_tokens.mint(site.plaza.mongo, purpose, ada.id, ada.email)
         assert token
         if works:
-            await mailed_tokens.look(site.social.mongo, purpose, token)
+            await mailed_tokens.look(site.plaza.mongo, purpose, token)
         else:
             spent = reset(door, token) if purpose == "password" else verify(door, token)
             (await spent).refused(400, "invalid_one_time_token")
@@ -219,7 +219,7 @@ async def test_a_new_address_counts_once_it_is_proven(site: Site, door: Door, ad
 async def test_changing_an_address_takes_the_password(site: Site, ada: Person) -> None:
     ask = {"password": "not the password", "email": "ada@new.example"}
     (await ada.ask("PUT", "/v1/auth/email", ask)).refused(403, "wrong_password")
-    assert await site.social.mongo.count("one_time_tokens", {"email": "ada@new.example"}, limit=1) == 0
+    assert await site.plaza.mongo.count("one_time_tokens", {"email": "ada@new.example"}, limit=1) == 0
 
 
 async def test_an_address_that_was_taken_meanwhile_stays_taken(site: Site, door: Door, ada: Person) -> None:
@@ -263,7 +263,7 @@ async def test_a_token_that_is_made_just_after_a_password_was_changed_is_as_void
     asked_at = clock.now()
     assert (await change_password(ada, PASSWORD, NEW)).status == 204
     thief = await mailed_tokens.mint(
-        site.social.mongo, mailed_tokens.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
+        site.plaza.mongo, mailed_tokens.Purpose.EMAIL, ada.id, "thief@example.org", asked_at=asked_at
     )
     assert thief
     (await verify(door, thief)).refused(400, "invalid_one_time_token")

@@ -150,11 +150,11 @@ async def test_whom_one_asked_is_listed_until_the_answer(door: Door, site: Site,
     await others[1].refuse(bob)
     await others[2].block(bob)
     assert await bob.names(path) == ["ada"]
-    await lifecycle.suspend(site.social.mongo, "ada", None)
-    await site.social.forget_cards(users.card_keys(ada.id, "ada"))
+    await lifecycle.suspend(site.plaza.mongo, "ada", None)
+    await site.plaza.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == []
-    await lifecycle.lift(site.social.mongo, "ada")
-    await site.social.forget_cards(users.card_keys(ada.id, "ada"))
+    await lifecycle.lift(site.plaza.mongo, "ada")
+    await site.plaza.forget_cards(users.card_keys(ada.id, "ada"))
     assert await bob.names(path) == ["ada"]
     await bob.unfollow(ada)
     assert await bob.names(path) == []

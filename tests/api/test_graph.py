@@ -40,8 +40,8 @@ async def wander(person: Person, others: list[Person], chance: random.Random) ->
 
 
 async def kept(site: Site) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, dict[str, Any]]]:
-    edges = {(each["from"], each["to"]): each for each in await site.social.mongo.many("edges", {})}
-    return edges, {each["_id"]: each for each in await site.social.mongo.many("users", {})}
+    edges = {(each["from"], each["to"]): each for each in await site.plaza.mongo.many("edges", {})}
+    return edges, {each["_id"]: each for each in await site.plaza.mongo.many("users", {})}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -67,7 +67,7 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, s
             assert user["followers"] == sum(other == user_id for _, other in follows)
         waiting = {pair for pair, edge in edges.items() if "requested_at" in edge}
         assert all(users[other]["private"] for _, other in waiting)
-        told = await site.social.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
+        told = await site.plaza.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
         named = {(actor, each["recipient"]) for each in told for actor in each["actors"]}
         assert waiting - muted <= named <= waiting
 

@@ -98,7 +98,7 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
     async with system(mongo_url, mongo_database, roles=()) as site:
         await site.door.register("ada")
         done: list[Any] = []
-        find, hashing = site.social.mongo.one, site.keys.passwords._run
+        find, hashing = site.plaza.mongo.one, site.keys.passwords._run
 
         async def one(collection: str, where: Any, fields: Any = None) -> Any:
             done.append((collection, fields))
@@ -110,7 +110,7 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
 
         with monkeypatch.context() as watching:
             watching.setattr("social.infra.security.passwords._nobody", await site.keys.passwords.hash("x"))
-            watching.setattr(site.social.mongo, "one", one)
+            watching.setattr(site.plaza.mongo, "one", one)
             watching.setattr(site.keys.passwords, "_run", run)
             alike = []
             for name in ("ada", "nobody", "ada@example.org", "nobody@example.org"):
@@ -138,9 +138,9 @@ async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
             monkeypatch.setattr(what, "one", one)
         left = []
         for name in ("ada", "nobody"):
-            before = {row["_id"] for row in await site.social.mongo.many("outbox", {})}
+            before = {row["_id"] for row in await site.plaza.mongo.many("outbox", {})}
             answer = await site.door.ask("POST", "/v1/auth/password-reset/request", {"email": f"{name}@example.org"})
-            rows = [row for row in await site.social.mongo.many("outbox", {}) if row["_id"] not in before]
+            rows = [row for row in await site.plaza.mongo.many("outbox", {}) if row["_id"] not in before]
             left.append((answer.status, answer.raw, set(answer.headers), [(row["type"], set(row)) for row in rows]))
         assert looked == []
         assert left[0] == left[1]

@@ -81,11 +81,11 @@ async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Site
     made = await scene(quiet, MIXED)
     lines = sorted(row["place"] for row in made.rows["feed_entries"])
     floor = timelines.NOTHING if kept == "nothing" else lines[len(lines) // 2]
-    await quiet.social.mongo.update("timelines", {"_id": made.reader.id}, {"$set": {"floor": floor}})
+    await quiet.plaza.mongo.update("timelines", {"_id": made.reader.id}, {"$set": {"floor": floor}})
     told = []
     for _ in range(2):
         told.append([(await Reading(made.reader, "/v1/feed?", limit).all()).told for limit in (1, 3)])
-        await quiet.social.redis.flushall()
+        await quiet.plaza.redis.flushall()
         if len(told) == 1:
             await made.unveil()
     assert told[0] == told[1]
@@ -113,7 +113,7 @@ async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Si
     for _ in range(8):
         for word, times in took.items():
             began = time.perf_counter()
-            await search.page(quiet.social.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
+            await search.page(quiet.plaza.mongo, word, viewer=made.reader.id, cursor=None, limit=20)
             times.append(time.perf_counter() - began)
     assert all(each >= GRAIN_S for each in (*took["quark"], *took["gluon"]))
 
@@ -123,7 +123,7 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
 ) -> None:
     """One author's rows are left out by the store; of many people's, each look takes more than the one before."""
     made = await scene(quiet, "vh")
-    mongo, looks = quiet.social.mongo, list[tuple[str, int]]()
+    mongo, looks = quiet.plaza.mongo, list[tuple[str, int]]()
     post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
     hidden = set(made.hidden[COLLECTION])
     like = next(row for row in made.rows[COLLECTION] if "like_id" in row and row["_id"] in hidden)

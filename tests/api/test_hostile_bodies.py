@@ -212,7 +212,7 @@ async def test_who_says_nothing_or_half_is_cut(site: Any, monkeypatch: pytest.Mo
     assert process.PATIENCE_S <= 15
     monkeypatch.setattr(process, "PATIENCE_S", 0.4)
     monkeypatch.setattr(http, "BODY_S", 0.4)
-    async with serving(site.social, site.keys) as door:
+    async with serving(site.plaza, site.keys) as door:
         reader, writer = await raw(door, *said)
         assert await closed_in_s(reader) < 3
         writer.close()
@@ -222,7 +222,7 @@ async def test_half_a_request_that_drips_is_cut(site: Any, monkeypatch: pytest.M
     from support.site import serving
 
     monkeypatch.setattr(process, "PATIENCE_S", 0.6)
-    async with serving(site.social, site.keys) as door:
+    async with serving(site.plaza, site.keys) as door:
         reader, writer = await raw(door, b"GET /livez HTTP/1.1\r\nX-Long: ")
 
         async def drip() -> None:

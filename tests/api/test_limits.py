@@ -24,7 +24,7 @@ def limits(answer: Answer) -> dict[str, tuple[int, int]]:
 
 def another(site: Site, **settings: str) -> AbstractAsyncContextManager[Door]:
     """Another API over the same servers, with limits of its own."""
-    return serving(site.social, site.keys, **settings)
+    return serving(site.plaza, site.keys, **settings)
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ async def me(door: Door, tokens: Tokens) -> int:
 async def test_thousands_of_sessions_end_at_once_and_their_rows_follow(
     site: Site, door: Door, ada: Person, bob: Person, end: str, many: int
 ) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     phone = await log_in(door)
     await hoard(mongo, ada.id, many)
     asks = {
@@ -78,23 +78,23 @@ async def _none_open(mongo: Mongo, user_id: str) -> None:
 
 
 async def test_beyond_a_hundred_sessions_the_oldest_ends(site: Site, door: Door, ada: Person) -> None:
-    await hoard(site.social.mongo, ada.id, session_ends.MOST_LIVING - 1)
+    await hoard(site.plaza.mongo, ada.id, session_ends.MOST_LIVING - 1)
     assert await me(door, ada.tokens) == 200, "the hundredth"
     phone = await log_in(door)
     assert await me(door, ada.tokens) == 401
     assert await me(door, phone) == 200
-    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.plaza.mongo, ada.id) == session_ends.MOST_LIVING
     await asyncio.gather(*(log_in(door) for _ in range(5)))
-    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.plaza.mongo, ada.id) == session_ends.MOST_LIVING
 
 
 async def test_what_an_earlier_release_left_open_is_brought_down_to_a_hundred(
     site: Site, door: Door, ada: Person
 ) -> None:
-    await hoard(site.social.mongo, ada.id, 500)
+    await hoard(site.plaza.mongo, ada.id, 500)
     for _ in range(3):
         await log_in(door)
-    assert await open_rows(site.social.mongo, ada.id) == session_ends.MOST_LIVING
+    assert await open_rows(site.plaza.mongo, ada.id) == session_ends.MOST_LIVING
 
 
 async def test_a_session_that_was_kept_once_ends_with_the_next_end_of_all(door: Door, ada: Person) -> None:

@@ -21,7 +21,7 @@ from social.posts import media, media_urls, publishing
 
 async def attach(site: Site, ref: MediaRef, post: Post, by: Person) -> None:
     """Have a post show a picture."""
-    await site.social.commit(media.attach, [ref.id], post.id, by=by.id)
+    await site.plaza.commit(media.attach, [ref.id], post.id, by=by.id)
 
 
 async def seen(door: Door, url: str, **more: Any) -> Image.Image:
@@ -327,11 +327,11 @@ async def test_only_ones_own_unused_pictures_can_be_attached_and_each_once(
 
     async def refused(*ids: str) -> set[str]:
         with pytest.raises(media.ValidationFailed) as wrong:
-            await site.social.commit(media.attach, list(ids), post.id, by=ada.id)
+            await site.plaza.commit(media.attach, list(ids), post.id, by=ada.id)
         return {each.pointer for each in wrong.value.errors or []}
 
     async def attached(*ids: str) -> set[str]:
-        found = await site.social.mongo.get_many("media", ids)
+        found = await site.plaza.mongo.get_many("media", ids)
         return {row["_id"] for row in found.values() if row["state"] == "attached"}
 
     assert await refused(mine.id, theirs.id) == {"/media/1"}
@@ -339,7 +339,7 @@ async def test_only_ones_own_unused_pictures_can_be_attached_and_each_once(
     more = [(await uploaded(ada)).id for _ in range(4)]
     assert await refused(mine.id, *more) == {"/media"}
     assert await attached(mine.id) == set()
-    await site.social.commit(media.attach, [more[0], mine.id], post.id, by=ada.id)
+    await site.plaza.commit(media.attach, [more[0], mine.id], post.id, by=ada.id)
     assert await attached(mine.id, more[0], theirs.id) == {mine.id, more[0]}
     assert await refused(mine.id) == {"/media/0"}
 
@@ -357,7 +357,7 @@ async def test_a_post_shows_its_pictures_wherever_it_is_shown(site: Site, ada: P
         assert found is not None
         return found
 
-    pushed = await publishing.public(site.social.mongo, post.id)
+    pushed = await publishing.public(site.plaza.mongo, post.id)
     assert pushed is not None
     for seen_by in (post, await bob.see(post), (await bob.posts(ada)).items[0], await eventually(in_feed), pushed):
         assert [each.alt for each in seen_by.media] == ["four", "three", "two", "one"]
@@ -396,7 +396,7 @@ async def test_a_followers_picture_is_for_followers(ada: Person, bob: Person, ev
 async def test_what_was_never_finished_or_never_used_is_swept_and_nothing_else(
     site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mongo, blobs = site.social.mongo, Folder(site.pictures)
+    mongo, blobs = site.plaza.mongo, Folder(site.pictures)
     used, unused, unfinished, fresh = [await uploaded(ada) for _ in range(4)]
     await attach(site, used, await ada.publish("look"), ada)
     for ref, state, age in ((unused, "ready", media.UNUSED), (unfinished, "pending", media.UNFINISHED)):
@@ -410,21 +410,19 @@ async def test_what_was_never_finished_or_never_used_is_swept_and_nothing_else(
     assert {row["_id"] for row in await mongo.many("media", {})} == {used.id, fresh.id}
 
 
-async def test_bytes_that_nothing_knows_of_are_swept(
-    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bytes_that_nothing_knows_of_are_swept(site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs, ref = Folder(site.pictures), await uploaded(ada)
     old = f"{int(time.time()) - 90_000:08x}{'0' * 16}"
     for each in (old, old[:-1] + "1"):
         for name in media.names(each):
             await blobs.put(name, b"x", "image/png")
     (site.pictures / "00/notes.txt").write_text("not ours")
-    await site.social.mongo.insert(
+    await site.plaza.mongo.insert(
         "media", {"_id": old[:-1] + "1", "owner": ada.id, "state": "ready", "at": clock.now()}
     )
     for part in range(256):
         monkeypatch.setattr("social.posts.media.time.time", lambda part=part: part * media.STRAYS_EVERY_S)
-        await media.sweep_strays(site.social.mongo, blobs)
+        await media.sweep_strays(site.plaza.mongo, blobs)
     there = {path.name for path in kept(site.pictures)}
     names = {name.rpartition("/")[2] for each in (ref.id, old[:-1] + "1") for name in media.names(each)}
     assert there == {*names, "notes.txt"}
@@ -444,7 +442,7 @@ async def test_a_deleted_account_leaves_no_picture(
 
     async def gone() -> None:
         assert {path.name.partition(".")[0] for path in kept(site.pictures)} == {theirs.id}
-        assert [row["owner"] for row in await site.social.mongo.many("media", {})] == [bob.id]
+        assert [row["owner"] for row in await site.plaza.mongo.many("media", {})] == [bob.id]
 
     await eventually(gone, timeout_s=20)
 
@@ -478,7 +476,7 @@ async def test_pictures_may_be_kept_in_s3(mongo_url: str, mongo_database: str, m
 
 
 async def test_uploads_are_limited_by_person(site: Site) -> None:
-    async with serving(site.social, site.keys, rate_upload="1/60", media_url=f"file:{site.pictures}") as door:
+    async with serving(site.plaza, site.keys, rate_upload="1/60", media_url=f"file:{site.pictures}") as door:
         ada, bob = await door.register("ada"), await door.register("bob")
         await uploaded(ada)
         (await upload(ada, picture())).refused(429, "rate_limited")

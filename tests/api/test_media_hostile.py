@@ -87,7 +87,7 @@ async def test_harmful_files_are_refused_and_leave_nothing(site: Site, ada: Pers
     assert len(file) < forms.MOST_FILE
     assert (await upload(ada, file)).wrong_fields() == {"/file": code}
     assert kept(site.pictures) == []
-    assert await site.social.mongo.many("media", {}) == []
+    assert await site.plaza.mongo.many("media", {}) == []
     await uploaded(ada)
 
 
@@ -205,7 +205,7 @@ async def test_names_that_lead_elsewhere_lead_nowhere(site: Site, ada: Person) -
         head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         assert (await sent(ada, head, picture(), b"\r\n--x--\r\n")).status in (201, 400), name
     names = {path.name.partition(".")[0] for path in kept(site.pictures)}
-    assert names == {row["_id"] for row in await site.social.mongo.many("media", {})}
+    assert names == {row["_id"] for row in await site.plaza.mongo.many("media", {})}
     with_nul = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a\0.png"\r\n\r\n'
     assert (await sent(ada, with_nul, picture(), b"\r\n--x--\r\n")).status in (201, 400)
 

@@ -42,7 +42,7 @@ async def test_who_is_not_there_for_the_writer_is_only_text(
 ) -> None:
     gone = await door.register("gone")
     await gone.ask("DELETE", "/v1/users/me", {"password": gone.password})
-    await lifecycle.suspend(site.social.mongo, "eve", None)
+    await lifecycle.suspend(site.plaza.mongo, "eve", None)
     await bob.block(ada)
     assert links(await ada.publish("@gone @eve @bob")) == []
     await bob.unblock(ada)

@@ -72,12 +72,10 @@ async def test_who_is_apart_from_the_reader_is_only_text(
         assert (await named(ada, path))[0] == {"bob", "zoe", "eve"}, path
 
 
-async def test_what_is_pushed_to_many_names_people_without_their_ids(
-    site: Site, bob: Person, written: Written
-) -> None:
-    pushed_post = await publishing.public(site.social.mongo, written.post.id)
+async def test_what_is_pushed_to_many_names_people_without_their_ids(site: Site, bob: Person, written: Written) -> None:
+    pushed_post = await publishing.public(site.plaza.mongo, written.post.id)
     assert pushed_post is not None
-    pushed = [pushed_post, *await comments.public(site.social.mongo, [written.comment.id, written.reply.id])]
+    pushed = [pushed_post, *await comments.public(site.plaza.mongo, [written.comment.id, written.reply.id])]
     assert len(pushed) == 3
     for each in pushed:
         mentions = [entity for entity in each.entities if entity.kind == "mention"]

@@ -9,8 +9,8 @@ from pymongo.monitoring import CommandStartedEvent
 from support.commands import Commands, heard
 from support.eventually import eventually
 from support.people import Person, texts
-from support.site import Site, system
 from support.servers import DocumentStore
+from support.site import Site, system
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_writes_are_refused_while_too_much_waits_to_be_told(
     site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await ada.publish("hello")
-    monkeypatch.setattr(site.social.outbox, "_overloaded", True)
+    monkeypatch.setattr(site.plaza.outbox, "_overloaded", True)
     answer = await ada.ask("POST", "/v1/posts", {"text": "more"})
     answer.refused(503, "unavailable")
     assert "Retry-After" in answer.headers

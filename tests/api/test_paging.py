@@ -195,7 +195,7 @@ async def test_a_timeline_refills_what_was_deleted_and_repeats_nothing(site: Sit
     """Entries of deleted posts stay a moment, until the workers take them out: here for good."""
     posts = [await ada.publish(str(n)) for n in range(12)]
     for post in posts[3:9]:
-        await site.social.mongo.delete("posts", {"_id": post.id})
+        await site.plaza.mongo.delete("posts", {"_id": post.id})
     first = await ada.feed("?limit=4")
     assert texts(first) == ["11", "10", "9", "2"]
     second = await ada.feed(f"?limit=4&cursor={first.next}")

@@ -47,9 +47,9 @@ async def test_a_private_account_is_a_card_to_strangers_and_open_to_followers(
 async def test_a_follow_by_a_process_that_has_yet_to_hear_of_it_becomes_a_request(
     site: Site, ada: Person, bob: Person
 ) -> None:
-    stale = await users.known(site.social.mongo, "ada")
+    stale = await users.known(site.plaza.mongo, "ada")
     await privately(ada)
-    with site.social.mongo.memory.reading("@ada") as reading:
+    with site.plaza.mongo.memory.reading("@ada") as reading:
         reading.keep("@ada", stale)
     assert (await bob.ask("PUT", "/v1/users/ada/follow")).ok(FollowState).following
     post = await ada.publish("for friends")
@@ -117,8 +117,8 @@ async def test_a_request_that_meets_the_account_going_public_does_not_wait_for_e
     ada: Person, bob: Person, site: Site
 ) -> None:
     await privately(ada)
-    await site.social.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
-    await site.social.commit(requests.ask, ada.id, by=bob.id)
+    await site.plaza.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
+    await site.plaza.commit(requests.ask, ada.id, by=bob.id)
 
     async def follows() -> None:
         assert (await bob.profile(ada)).relationship.following

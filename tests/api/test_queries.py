@@ -13,8 +13,8 @@ from support.commands import Commands, heard, indexed, unindexed
 from support.eventually import eventually
 from support.operations import OPERATIONS, Operation, World
 from support.people import PASSWORD, Person
-from support.site import system
 from support.reads import Reads, watched
+from support.site import system
 
 from social.accounts import mailed_tokens
 from social.accounts.mailed_tokens import Purpose
@@ -126,7 +126,7 @@ async def walk(world: World, reads: Reads) -> dict[str, Took]:
             assert person is not None
             if operation.name in ENDS:
                 await log_in(person)
-            world.site.social.mongo.memory = TtlCache()
+            world.site.plaza.mongo.memory = TtlCache()
             answer = await world.ask(operation, column)
             request = answer.headers["X-Request-ID"]
             if answer.status < 300:
@@ -177,7 +177,7 @@ async def test_nothing_is_looked_for_without_an_index(world: World, commands: Co
         (Purpose.PASSWORD, "/v1/auth/password-reset", {"password": PASSWORD}),
     ):
         owner = world.public.person
-        token = await mailed_tokens.mint(world.site.social.mongo, purpose, owner.id, owner.email)
+        token = await mailed_tokens.mint(world.site.plaza.mongo, purpose, owner.id, owner.email)
         assert (await owner.door.ask("POST", path, {"token": token, **more})).status == 204
     await log_in(owner)
     sent = await walk(world, reads)

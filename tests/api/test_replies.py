@@ -101,12 +101,12 @@ async def test_a_deleted_comment_takes_its_replies_along(
     (await ada.ask("GET", f"/v1/comments/{comment.id}/replies")).refused(404, "not_found")
 
     async def gone() -> None:
-        rows = await site.social.mongo.many("comments", {}, fields={"_id": 1})
+        rows = await site.plaza.mongo.many("comments", {}, fields={"_id": 1})
         assert [row["_id"] for row in rows] == [stays.id]
         assert (await ada.see(post)).comments == 1
-        likes = await site.social.mongo.many("comment_likes", {})
+        likes = await site.plaza.mongo.many("comment_likes", {})
         assert [each["comment_id"] for each in likes] == [stays.id]
-        assert await site.social.mongo.many("deletions", {}) == []
+        assert await site.plaza.mongo.many("deletions", {}) == []
 
     await eventually(gone, timeout_s=20)
 

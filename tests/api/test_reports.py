@@ -22,7 +22,7 @@ async def test_a_person_a_post_or_a_comment_can_be_reported(ada: Person, bob: Pe
     for kind, target in (("user", ada.id), ("post", post.id), ("comment", comment.id)):
         report = (await say(bob, kind, target, text="look\nhere")).ok(Report, 201)
         assert (report.target.kind, report.target.id, report.text) == (kind, target, "look\nhere")
-    listed = await reports.newest(site.social.mongo, 10)
+    listed = await reports.newest(site.plaza.mongo, 10)
     assert [(each["kind"], each["about"], each["reporter"]) for each in listed] == [
         ("comment", "ada", "bob"),
         ("post", "ada", "bob"),

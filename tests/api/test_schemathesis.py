@@ -22,7 +22,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_does_what_its_document_says(site: Site, tmp_path: Path, service: str) -> None:
     person = await site.door.register("fuzz")
-    async with serving(site.social, site.keys, api_services=(service,)) as alone:  # two may share a path
+    async with serving(site.plaza, site.keys, api_services=(service,)) as alone:  # two may share a path
         await holds(alone, service, person.tokens.access_token, tmp_path)
 
 

@@ -124,7 +124,7 @@ async def test_a_search_reads_no_more_than_a_page_however_many_match(
         await door.register(f"lee{n}")
 
     async def quiet() -> None:
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(quiet)  # workers read too
     read: list[int] = []

@@ -120,8 +120,8 @@ async def suspend(tx: Transaction, user_id: str) -> None:
 
 
 async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(site: Site, door: Door, ada: Person) -> None:
-    await site.social.commit(suspend, ada.id)
-    await session_ends.announce_all(site.social, ada.id)
+    await site.plaza.commit(suspend, ada.id)
+    await session_ends.announce_all(site.plaza, ada.id)
     (await me(door, ada.tokens)).refused(401, "session_revoked")
     (await ada.refresh()).refused(403, "account_suspended")
     right = {"username": "ada", "password": PASSWORD}
@@ -133,8 +133,8 @@ async def test_no_login_slips_past_the_end_of_all_sessions(site: Site, door: Doo
     """Whichever comes first, the other one sees it: afterwards no session is open."""
     for _ in range(5):
         logins = [door.ask("POST", "/v1/auth/login", {"username": "ada", "password": PASSWORD}) for _ in range(4)]
-        *answers, _ = await asyncio.gather(*logins, site.social.commit(suspend, ada.id))
+        *answers, _ = await asyncio.gather(*logins, site.plaza.commit(suspend, ada.id))
         assert {answer.status for answer in answers} <= {200, 401, 403}
-        open_ = await session_ends.living(site.social.mongo, ada.id)
-        assert await site.social.mongo.count("sessions", open_, limit=10) == 0
-        await site.social.mongo.update("users", {"_id": ada.id}, {"$unset": {"suspended_at": 1}})
+        open_ = await session_ends.living(site.plaza.mongo, ada.id)
+        assert await site.plaza.mongo.count("sessions", open_, limit=10) == 0
+        await site.plaza.mongo.update("users", {"_id": ada.id}, {"$unset": {"suspended_at": 1}})

@@ -11,7 +11,7 @@ from social.contracts.problems import NotFound
 
 
 async def test_a_suspended_person_is_out_within_two_seconds(ada: Person, site: Site) -> None:
-    await lifecycle.suspend(site.social.mongo, "ada", "spam")  # as the command does it: no word to any process
+    await lifecycle.suspend(site.plaza.mongo, "ada", "spam")  # as the command does it: no word to any process
 
     async def out() -> None:
         (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
@@ -23,7 +23,7 @@ async def test_a_suspended_person_is_out_within_two_seconds(ada: Person, site: S
 async def test_a_suspended_person_is_told_so_at_login_and_only_if_they_know_the_password(
     ada: Person, site: Site
 ) -> None:
-    await lifecycle.suspend(site.social.mongo, "ada", None)
+    await lifecycle.suspend(site.plaza.mongo, "ada", None)
     for name in ("ada", ada.email):
         right = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
         right.refused(403, "account_suspended")
@@ -31,9 +31,7 @@ async def test_a_suspended_person_is_told_so_at_login_and_only_if_they_know_the_
         wrong.refused(401, "invalid_credentials")
 
 
-async def test_what_they_wrote_is_hidden_and_comes_back_when_it_is_lifted(
-    ada: Person, bob: Person, site: Site
-) -> None:
+async def test_what_they_wrote_is_hidden_and_comes_back_when_it_is_lifted(ada: Person, bob: Person, site: Site) -> None:
     post, other = await ada.publish("hello"), await bob.publish("mine")
     await bob.follow(ada)
     await ada.comment(other, "rude")
@@ -44,13 +42,13 @@ async def test_what_they_wrote_is_hidden_and_comes_back_when_it_is_lifted(
         assert len((await bob.feed()).items) == 2
 
     await eventually(told)
-    await lifecycle.suspend(site.social.mongo, "ada", None)
+    await lifecycle.suspend(site.plaza.mongo, "ada", None)
     for path in ("/v1/users/ada", "/v1/users/ada/posts", f"/v1/posts/{post.id}"):
         (await bob.ask("GET", path)).refused(404, "not_found")
     assert (await bob.search("ada")).items == (await bob.comments(other)).items == []
     assert [each.author.username for each in (await bob.feed()).items] == ["bob"]
     assert await bob.notifications() == []
-    await lifecycle.lift(site.social.mongo, "ada")
+    await lifecycle.lift(site.plaza.mongo, "ada")
     assert [[actor.username for actor in each.actors] for each in await bob.notifications()] == [["ada"]] * 2
     assert (await bob.see(post)).text == "hello"
     assert (await bob.comments(other)).items[0].text == "rude"
@@ -59,6 +57,6 @@ async def test_what_they_wrote_is_hidden_and_comes_back_when_it_is_lifted(
 
 
 async def test_nobody_else_can_be_suspended(site: Site) -> None:
-    for work in (lifecycle.suspend(site.social.mongo, "nobody", None), lifecycle.lift(site.social.mongo, "nobody")):
+    for work in (lifecycle.suspend(site.plaza.mongo, "nobody", None), lifecycle.lift(site.plaza.mongo, "nobody")):
         with pytest.raises(NotFound, match="no account 'nobody'"):
             await work

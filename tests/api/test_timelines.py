@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import Person, ids, texts
-from support.site import Site, system
 from support.reads import Reads, watched
+from support.site import Site, system
 
 import workers.feeds
 from social.accounts import lifecycle
@@ -21,7 +21,7 @@ from social.contracts.posts import Feed, Post
 from social.feeds import cursors, sources, timelines
 from social.feeds.cursors import Newer
 from social.infra import clock
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store import cached
 from social.infra.store.mongo import Mongo, Reader, Transaction
 from social.posts import access, publishing, reposts
@@ -38,16 +38,16 @@ async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 async def work(site: Site, *, fanout_limit: int = 10, twice: bool = False) -> None:
     """Hand all events that wait to the feeds consumer, until there are none."""
     while True:
-        rows = await site.social.mongo.many("outbox", {}, sort=[("_id", 1)])
+        rows = await site.plaza.mongo.many("outbox", {}, sort=[("_id", 1)])
         new = [Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"}) for row in rows]
         new = [each for each in new if Group.FEEDS in each.groups()]
         if not new:
             return
         for envelope in new:
-            happened = Happened(envelope.id, envelope.at, envelope.event())
+            happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
             for _ in range(1 + twice):
-                await workers.feeds.handle(site.social, [happened], fanout_limit=fanout_limit)
-            await site.social.outbox.forget([envelope.id])
+                await workers.feeds.handle(site.plaza, [happened], fanout_limit=fanout_limit)
+            await site.plaza.outbox.forget([envelope.id])
 
 
 async def people(site: Site, *names: str) -> list[Person]:
@@ -57,7 +57,7 @@ async def people(site: Site, *names: str) -> list[Person]:
 async def away(site: Site, *persons: Person) -> None:
     for each in persons:
         long_ago = clock.now() - timedelta(days=40)
-        await site.social.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
+        await site.plaza.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
 
 
 async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Site) -> None:
@@ -89,7 +89,7 @@ async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_
         return post
 
     async def write(person: Person) -> list[str]:
-        wrote = [site.social.commit(slowly, f"{person} {n}", person.id) for n in range(12)]
+        wrote = [site.plaza.commit(slowly, f"{person} {n}", person.id) for n in range(12)]
         return ids(list(await asyncio.gather(*wrote)))
 
     await ada.publish("hello")
@@ -114,10 +114,10 @@ async def test_what_is_fanned_out_while_its_author_is_suspended_is_there_when_th
     await ada.follow(bob)
     await work(quiet)
     await bob.publish("hello")
-    await lifecycle.suspend(quiet.social.mongo, "bob", None)
+    await lifecycle.suspend(quiet.plaza.mongo, "bob", None)
     await work(quiet)
     assert texts(await ada.feed()) == []
-    await lifecycle.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.plaza.mongo, "bob")
     assert texts(await ada.feed()) == ["hello"]
 
 
@@ -130,12 +130,12 @@ async def test_nobody_writes_to_who_has_long_been_away_and_their_first_look_is_w
         await bob.publish(str(n))
     await work(quiet)
     held = {"owner": ada.id}
-    assert await quiet.social.mongo.count("feed_entries", held, limit=9) == 0
+    assert await quiet.plaza.mongo.count("feed_entries", held, limit=9) == 0
     first = await ada.feed("?limit=2")
     assert texts(first) == ["4", "3"]
     assert texts(await ada.feed(f"?limit=9&cursor={first.next}")) == ["2", "1", "0"]
     await work(quiet)
-    assert await quiet.social.mongo.count("feed_entries", held, limit=9) == 5
+    assert await quiet.plaza.mongo.count("feed_entries", held, limit=9) == 5
     assert texts(await ada.feed()) == ["4", "3", "2", "1", "0"]
 
 
@@ -144,13 +144,13 @@ async def test_what_is_kept_for_who_does_not_come_back_is_dropped_and_built_agai
     for n in range(3):
         await ada.publish(str(n))
     await away(quiet, ada)
-    assert await timelines.drop_some(quiet.social) == 1
-    assert await quiet.social.mongo.count("feed_entries", {}, limit=9) == 0
-    assert await timelines.drop_some(quiet.social) == 0
+    assert await timelines.drop_some(quiet.plaza) == 1
+    assert await quiet.plaza.mongo.count("feed_entries", {}, limit=9) == 0
+    assert await timelines.drop_some(quiet.plaza) == 0
     assert texts(await ada.feed()) == ["2", "1", "0"]
     await work(quiet)
     assert texts(await ada.feed()) == ["2", "1", "0"]
-    assert await quiet.social.mongo.count("feed_entries", {}, limit=9) == 3
+    assert await quiet.plaza.mongo.count("feed_entries", {}, limit=9) == 3
     assert (await bob.feed()).items == []
 
 
@@ -166,18 +166,18 @@ async def test_who_becomes_famous_is_merged_and_nothing_is_lost_or_doubled_on_ei
         await fan.follow(bob)
     monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
     for followers, text in ((3, "famous"), (1, "small again"), (3, "famous again")):
-        await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": followers}})
-        await quiet.social.forget_cards([cached.key("users", bob.id)])
+        await quiet.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": followers}})
+        await quiet.plaza.forget_cards([cached.key("users", bob.id)])
         await bob.publish(text)
         await work(quiet, fanout_limit=2, twice=True)
     small = {"author_id": bob.id, "place": (await bob.feed()).items[1].id}
-    assert await quiet.social.mongo.count("feed_entries", small, limit=9) == 4, "it went through all chunks"
+    assert await quiet.plaza.mongo.count("feed_entries", small, limit=9) == 4, "it went through all chunks"
     everything = ["famous again", "small again", "famous", "small"]
     for person in (ada, bob, *fans):
         assert texts(await person.feed()) == everything
         first = await person.feed("?limit=3")
         assert texts(await person.feed(f"?limit=3&cursor={first.next}")) == ["small"]
-    assert await quiet.social.mongo.count("feed_entries", {"owner": ada.id}, limit=9) == 2
+    assert await quiet.plaza.mongo.count("feed_entries", {"owner": ada.id}, limit=9) == 2
 
 
 async def test_a_famous_author_costs_a_reader_one_more_round_trip(
@@ -186,7 +186,7 @@ async def test_a_famous_author_costs_a_reader_one_more_round_trip(
     async with system(mongo_url, mongo_database, roles=()) as quiet:
         ada, bob = await people(quiet, "ada", "bob")
         await ada.follow(bob)
-        await quiet.social.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": 9}})
+        await quiet.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"followers": 9}})
         for n in range(4):
             await bob.publish(str(n))
         await work(quiet, fanout_limit=2)
@@ -207,13 +207,13 @@ async def where_nearly_all_is_hidden(site: Site) -> Person:
         for _ in range(count):
             await author.publish(author.username)
     await work(site)
-    await lifecycle.suspend(site.social.mongo, "bob", None)
+    await lifecycle.suspend(site.plaza.mongo, "bob", None)
     return ada
 
 
 def sealed(site: Site, reader: Person, packed: bytes) -> str:
     """A cursor of a person's timeline that holds just this."""
-    return site.social.mongo.seals.seal(packed, ("feed", reader.id))
+    return site.plaza.mongo.seals.seal(packed, ("feed", reader.id))
 
 
 class Looks:
@@ -239,7 +239,7 @@ async def test_where_nearly_all_is_hidden_a_page_is_as_if_there_were_nothing_els
     assert (texts(first), texts(second), second.next) == (["eve", "eve"], ["eve"], None)
     assert looks.count <= 2 * 63
     monkeypatch.undo()
-    await lifecycle.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.plaza.mongo, "bob")
     assert len((await ada.feed("?limit=100")).items) == 63
 
 
@@ -258,7 +258,7 @@ async def test_where_nearly_all_is_hidden_newer_pages_are_as_if_there_were_nothi
         pages.append((texts(page), page.prev == cursor))
         cursor = page.prev or ""
     assert pages == [(["eve", "eve"], False), (["eve"], False), ([], True)]
-    await lifecycle.lift(quiet.social.mongo, "bob")
+    await lifecycle.lift(quiet.plaza.mongo, "bob")
     page = await ada.feed(f"?limit=100&cursor={cursor}")
     if late:
         assert set(texts(page)) == {"bob"}, "what becomes visible is newer than what was seen"
@@ -274,7 +274,7 @@ async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
         await bob.publish(str(n))
     await work(quiet)
     newest = (await ada.feed()).items[0].id
-    await quiet.social.mongo.update("timelines", {"_id": ada.id}, {"$set": {"floor": newest}})
+    await quiet.plaza.mongo.update("timelines", {"_id": ada.id}, {"$set": {"floor": newest}})
     cursor = sealed(quiet, ada, cursors.pack(Newer("0" * 24, "", clock.now(), frozenset())))
     assert texts(await ada.feed(f"?limit=2&cursor={cursor}")) == ["1", "0"]
 
@@ -287,7 +287,7 @@ async def backdated(site: Site, author: Person, *ages: timedelta) -> list[str]:
         | {"text": "hello", "entities": [], "edited_at": None}
         for at in (clock.now() - age for age in ages)
     ]
-    await site.social.mongo.insert_missing("posts", rows)
+    await site.plaza.mongo.insert_missing("posts", rows)
     return [row["_id"] for row in rows]
 
 
@@ -320,7 +320,7 @@ async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
         assert found == sorted(everything, reverse=True)
         assert set(trips[2:]) == ({2, 3, 4} if limit == 3 else {3, 4})
         assert trips[2:].count(4) < trips[2:].count(3), "most often it is as near as thought"
-        assert len(await quiet.social.redis.keys("scroll:*")) == 1
+        assert len(await quiet.plaza.redis.keys("scroll:*")) == 1
 
 
 @pytest.mark.parametrize("gone", ["forgotten", "away"])
@@ -338,11 +338,11 @@ async def test_a_scroll_goes_on_without_redis(quiet: Site, monkeypatch: pytest.M
         found = await ada.feed(f"?limit=2&cursor={found.next}")
         seen += [each.author.username for each in found.items]
         if n == 1:
-            await lifecycle.suspend(quiet.social.mongo, "bob", None)
+            await lifecycle.suspend(quiet.plaza.mongo, "bob", None)
         if n == 3 and gone == "forgotten":
-            await quiet.social.redis.flushall()
+            await quiet.plaza.redis.flushall()
         elif n == 3:
-            monkeypatch.setattr(quiet.social.redis, "execute_command", _away)
+            monkeypatch.setattr(quiet.plaza.redis, "execute_command", _away)
         if found.next is None:
             break
     assert seen[:8].count("bob") == 4
@@ -400,13 +400,13 @@ async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: 
     strange = await eve.publish("strange")
     await bob.publish("bob's")
     for each in (bob, cyd):
-        await quiet.social.commit(reposts.repost, strange.id, by=each.id)
+        await quiet.plaza.commit(reposts.repost, strange.id, by=each.id)
     await work(quiet, twice=True)
     assert await shown(ada) == [("strange", "bob"), ("bob's", None)]
-    await quiet.social.commit(reposts.unrepost, strange.id, by=bob.id)
+    await quiet.plaza.commit(reposts.unrepost, strange.id, by=bob.id)
     await work(quiet, twice=True)
     assert await shown(ada) == [("strange", "cyd"), ("bob's", None)]
-    await quiet.social.commit(reposts.unrepost, strange.id, by=cyd.id)
+    await quiet.plaza.commit(reposts.unrepost, strange.id, by=cyd.id)
     await work(quiet)
     assert await shown(ada) == [("bob's", None)]
 
@@ -417,7 +417,7 @@ async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Site) -> No
         await ada.follow(friend)
     old = await eve.publish("old")
     await bob.publish("new")
-    await quiet.social.commit(reposts.repost, old.id, by=bob.id)
+    await quiet.plaza.commit(reposts.repost, old.id, by=bob.id)
     await work(quiet)
     assert await shown(ada) == [("new", None), ("old", None)]
     await ada.unfollow(eve)
@@ -446,16 +446,16 @@ async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_
         found = await followed(mongo, owner, span)
         if not told:
             told.append(await bob.publish("meanwhile"))
-            (row,) = await quiet.social.mongo.many("outbox", {"type": "PostPublished"})
+            (row,) = await quiet.plaza.mongo.many("outbox", {"type": "PostPublished"})
             envelope = Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"})
-            happened = Happened(envelope.id, envelope.at, envelope.event())
-            await workers.feeds.handle(quiet.social, [happened], fanout_limit=10)
-            await quiet.social.outbox.forget([envelope.id])
+            happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
+            await workers.feeds.handle(quiet.plaza, [happened], fanout_limit=10)
+            await quiet.plaza.outbox.forget([envelope.id])
         return found
 
     monkeypatch.setattr(sources, "followed", then_another_is_published)
     await work(quiet)
     assert told
-    rows = await quiet.social.mongo.many("feed_entries", {"owner": ada.id}, sort=[("place", -1)])
+    rows = await quiet.plaza.mongo.many("feed_entries", {"owner": ada.id}, sort=[("place", -1)])
     assert [row["post_id"] for row in rows][:1] == [told[0].id]
     assert texts(await ada.feed()) == ["meanwhile", "before"]

@@ -56,7 +56,7 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
     now = clock.now()
     row = {"recipient": ada.id, "type": "like", "open": True, "read_at": None, "removed_at": None, "updated_at": now}
     many = reading.READ_AT_ONCE * 2 + 10
-    await site.social.mongo.insert_missing(
+    await site.plaza.mongo.insert_missing(
         "notifications",
         [{"_id": each, "target": {"id": each}, **row} for each in (clock.new_id() for _ in range(many))],
     )
@@ -73,4 +73,4 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
     answer = await ada.ask("POST", "/v1/notifications/read", {"all_until": clock.now().isoformat()})
     assert (answer.status, answer.body) == (200, {"unread": 0})
     assert sizes == {reading.READ_AT_ONCE: 2, 10: 1}
-    assert await site.social.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0
+    assert await site.plaza.mongo.count("notifications", {"recipient": ada.id, "open": True}, limit=1) == 0

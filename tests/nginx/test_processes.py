@@ -18,10 +18,10 @@ from support.browser import page
 from support.eventually import eventually
 from support.nginx import Nginx, before, raw
 from support.people import Door, Person
-from support.site import PLENTY
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, RedisServer
+from support.site import PLENTY
 from support.smuggling import ATTACKS
 from support.sockets import Wire
 

@@ -18,7 +18,7 @@ from social.contracts.events import (
 from social.contracts.problems import NotFound, Unavailable
 from social.contracts.pushes import post_room, presence_room, user_room
 from social.infra import clock
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.people import blocks, edges, follows, mutes, privacy, requests, visibility_log
 from social.posts import access, comments, edits, publishing
 from workers import counters, feeds
@@ -40,7 +40,7 @@ async def eve(world):
 
 
 async def commit(world, verb, whom, *, by):
-    return await world.social.commit(verb, whom.username, by=by.id)
+    return await world.plaza.commit(verb, whom.username, by=by.id)
 
 
 async def watch(wire, *people):
@@ -69,7 +69,7 @@ async def loses(wire, person):
 
 
 async def say(world, room, event, data, author):
-    await world.social.pushes.hint([room], event, data, at_ms=1, author=author.id)
+    await world.plaza.pushes.hint([room], event, data, at_ms=1, author=author.id)
 
 
 async def test_a_block_parts_two_who_are_connected_to_different_gateways(world, ada, bob, eve):
@@ -83,12 +83,12 @@ async def test_a_block_parts_two_who_are_connected_to_different_gateways(world, 
     await sees(his, ada, eve)
 
     await commit(world, blocks.block, bob, by=ada)
-    await world.social.pushes.control({"visibility": [ada.id, bob.id]})
+    await world.plaza.pushes.control({"visibility": [ada.id, bob.id]})
     await loses(hers, bob)
     await loses(his, ada)
-    his_session = second.sessions.get(his.sid)
+    his_session = second.sockets.get(his.sid)
     assert his_session.rooms == {post_room(meeting), presence_room(eve.id)}
-    assert first.sessions.get(hers.sid).rooms == {post_room(meeting)}
+    assert first.sockets.get(hers.sid).rooms == {post_room(meeting)}
     assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "not_found"
     assert (await his.ask("post.like", {"post_id": post}))["problem"]["code"] == "not_found"
     assert (await his.ask("comment.create", {"post_id": post, "text": "x"}))["problem"]["code"] == "not_found"
@@ -109,7 +109,7 @@ async def test_a_block_parts_two_who_are_connected_to_different_gateways(world, 
     assert (len(third.named("typing")), hers.named("typing"), hers.named("feed.post")) == (1, [], [])
 
     await commit(world, blocks.unblock, bob, by=ada)
-    await until(lambda: not first.sessions.get(hers.sid).hidden and not his_session.hidden)
+    await until(lambda: not first.sockets.get(hers.sid).hidden and not his_session.hidden)
     assert (await his.ask("post.watch", {"post_id": post}))["ok"]
 
 
@@ -122,9 +122,9 @@ async def test_a_block_is_found_without_redis(world, ada, bob, broken_redis, red
     if redis == "away":
         await broken_redis.kill()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: first.sessions.get(his.sid).hides(ada.id), 3)
-    await until(lambda: second.sessions.get(hers.sid).hides(bob.id), 3)
-    await until(lambda: first.sessions.get(his.sid).rooms == set(), 3)
+    await until(lambda: first.sockets.get(his.sid).hides(ada.id), 3)
+    await until(lambda: second.sockets.get(hers.sid).hides(bob.id), 3)
+    await until(lambda: first.sockets.get(his.sid).rooms == set(), 3)
 
 
 async def test_who_connects_does_not_hear_those_they_are_apart_from(world, gateway, ada, bob, eve):
@@ -157,17 +157,17 @@ async def test_a_block_while_somebody_connects_is_not_overlooked(world, gateway,
     connecting = asyncio.create_task(ada.connect(gateway))
     await asked.wait()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: all(each.looks for each in gateway.sessions.of_user(ada.id)))
+    await until(lambda: all(each.looks for each in gateway.sockets.of_user(ada.id)))
     answered.set()
     hers = await connecting
-    assert gateway.sessions.get(hers.sid).hides(bob.id)
+    assert gateway.sockets.get(hers.sid).hides(bob.id)
 
 
 async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada, bob, monkeypatch):
     his = await bob.connect(gateway)
     post = await ada.publish()
     inside, go_on = asyncio.Event(), asyncio.Event()
-    confirmed = gateway.cluster.confirmed
+    confirmed = gateway.redis_channels.confirmed
 
     async def slow(room, timeout_s):
         if room == post_room(post) and not inside.is_set():
@@ -175,14 +175,14 @@ async def test_a_block_while_somebody_enters_keeps_them_out(world, gateway, ada,
             await go_on.wait()
         return await confirmed(room, timeout_s)
 
-    monkeypatch.setattr(gateway.cluster, "confirmed", slow)
+    monkeypatch.setattr(gateway.redis_channels, "confirmed", slow)
     entering = asyncio.create_task(his.ask("post.watch", {"post_id": post}))
     await inside.wait()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: gateway.sessions.get(his.sid).hides(ada.id))
+    await until(lambda: gateway.sockets.get(his.sid).hides(ada.id))
     go_on.set()
     assert (await entering)["problem"]["code"] == "not_found"
-    assert gateway.sessions.get(his.sid).rooms == set()
+    assert gateway.sockets.get(his.sid).rooms == set()
 
 
 async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, gateway, ada, bob, monkeypatch):
@@ -196,18 +196,18 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
         if looks > 1:
             raise Unavailable
         found = await seen(reader, post_id, viewer=viewer)
-        gateway.doors.turn()  # something changes while he enters
+        gateway.room_access.turn()  # something changes while he enters
         return found
 
     monkeypatch.setattr(access, "readable", once_only)
     assert (await his.ask("post.watch", {"post_id": post}))["problem"]["code"] == "unavailable"
     assert looks == 2
-    assert gateway.sessions.get(his.sid).rooms == set()
+    assert gateway.sockets.get(his.sid).rooms == set()
 
 
 async def test_a_store_that_was_away_for_long_costs_no_socket_before_it_is_back(world, gateway, ada, monkeypatch):
     wire = await ada.connect(gateway)
-    monkeypatch.setattr(gateway.sight, "_read_until", clock.now() - visibility_log.REMEMBERED)
+    monkeypatch.setattr(gateway.hidden_authors, "_read_until", clock.now() - visibility_log.REMEMBERED)
     since = visibility_log.since
 
     async def away(*_):
@@ -215,10 +215,10 @@ async def test_a_store_that_was_away_for_long_costs_no_socket_before_it_is_back(
 
     monkeypatch.setattr(visibility_log, "since", away)
     with pytest.raises(Unavailable):
-        await gateway.sight._poll()
+        await gateway.hidden_authors._poll()
     assert (await wire.ask("sync", {"after": "x"}))["ok"]
     monkeypatch.setattr(visibility_log, "since", since)
-    await gateway.sight._poll()
+    await gateway.hidden_authors._poll()
     await wire.closed.wait()
 
 
@@ -230,11 +230,11 @@ async def test_what_was_watched_before_the_block_is_not_restored(world, gateway,
     await watch(his, ada)
     await asyncio.sleep(0.2)  # what is watched is remembered beside everything else
     his.drop()
-    await until(lambda: len(gateway.sessions) == 0)
+    await until(lambda: len(gateway.sockets) == 0)
     await commit(world, blocks.block, bob, by=ada)
     again = await bob.back(his, gateway)
     await again.event("post.stats")
-    assert gateway.sessions.get(again.sid).rooms == {post_room(other)}
+    assert gateway.sockets.get(again.sid).rooms == {post_room(other)}
 
 
 async def test_who_is_muted_is_not_heard_and_hears_all(world, gateway, ada, bob, eve):
@@ -244,7 +244,7 @@ async def test_who_is_muted_is_not_heard_and_hears_all(world, gateway, ada, bob,
     for wire in (hers, his):
         await wire.ask("post.watch", {"post_id": post})
     await commit(world, mutes.mute, bob, by=ada)
-    await world.social.pushes.control({"visibility": [ada.id, bob.id]})
+    await world.plaza.pushes.control({"visibility": [ada.id, bob.id]})
     await loses(hers, bob)
     await say(world, post_room(post), "comment.created", {"n": 1}, bob)
     await say(world, user_room(ada.id), "feed.post", {"n": 1}, bob)
@@ -260,16 +260,16 @@ async def test_who_is_muted_is_not_heard_and_hears_all(world, gateway, ada, bob,
 
 async def test_a_private_account_is_live_for_its_followers_alone(world, gateway, ada, bob, eve):
     post = await ada.publish()
-    await world.social.commit(follows.follow, ada.username, by=bob.id)
+    await world.plaza.commit(follows.follow, ada.username, by=bob.id)
     hers, his, third = await ada.connect(gateway), await bob.connect(gateway), await eve.connect(gateway)
     for wire in (hers, his, third):
         assert (await wire.ask("post.watch", {"post_id": post}))["ok"]
         await sees(wire, ada)
-    await world.social.commit(privacy.choose, True, by=ada.id)
+    await world.plaza.commit(privacy.choose, True, by=ada.id)
     await loses(third, ada)
-    assert gateway.sessions.get(third.sid).rooms == set()
+    assert gateway.sockets.get(third.sid).rooms == set()
     for wire in (hers, his):
-        assert gateway.sessions.get(wire.sid).rooms == {post_room(post), presence_room(ada.id)}
+        assert gateway.sockets.get(wire.sid).rooms == {post_room(post), presence_room(ada.id)}
     assert (await third.ask("post.watch", {"post_id": post}))["problem"]["code"] == "not_found"
     assert await watch(third, ada) == []
 
@@ -280,17 +280,17 @@ async def test_a_private_account_is_live_for_its_followers_alone(world, gateway,
     assert await watch(third, ada) == [(ada.id, True)]
 
     await commit(world, follows.remove_follower, bob, by=ada)
-    await until(lambda: gateway.sessions.get(his.sid).rooms == set(), 3)
+    await until(lambda: gateway.sockets.get(his.sid).rooms == set(), 3)
     await third.ask("user.unfollow", {"username": ada.username})
-    await until(lambda: gateway.sessions.get(third.sid).rooms == set(), 3)
-    assert gateway.doors._authors == {post: ada.id}
+    await until(lambda: gateway.sockets.get(third.sid).rooms == set(), 3)
+    assert gateway.room_access._authors == {post: ada.id}
     await hers.ask("post.unwatch", {"post_id": post})
-    assert gateway.doors._authors == gateway.doors._posts == {}
+    assert gateway.room_access._authors == gateway.room_access._posts == {}
 
 
 async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gateway, ada, bob, eve):
     await commit(world, follows.follow, ada, by=bob)
-    said = await world.social.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
+    said = await world.plaza.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
     hers, his, third = [await each.connect(gateway) for each in (ada, bob, eve)]
     for wire in (hers, his):
         assert (await wire.ask("post.watch", {"post_id": said.id}))["ok"]
@@ -298,13 +298,13 @@ async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gate
     everybodys = await ada.publish()
     assert (await his.ask("post.watch", {"post_id": everybodys}))["ok"]
     await his.ask("user.unfollow", {"username": ada.username})
-    await until(lambda: gateway.sessions.get(his.sid).rooms == {post_room(everybodys)}, 3)
-    assert gateway.sessions.get(hers.sid).rooms == {post_room(said.id)}
+    await until(lambda: gateway.sockets.get(his.sid).rooms == {post_room(everybodys)}, 3)
+    assert gateway.sockets.get(hers.sid).rooms == {post_room(said.id)}
     assert (await his.ask("post.watch", {"post_id": said.id}))["problem"]["code"] == "not_found"
     await hers.ask("post.unwatch", {"post_id": said.id})
     await his.ask("post.unwatch", {"post_id": everybodys})
-    assert gateway.doors._authors == gateway.doors._posts == {}
-    assert gateway.doors._for_followers == set()
+    assert gateway.room_access._authors == gateway.room_access._posts == {}
+    assert gateway.room_access._for_followers == set()
 
 
 async def test_an_edit_is_not_told_to_who_unfollowed_before_it_even_where_that_is_handled_later(
@@ -312,17 +312,17 @@ async def test_an_edit_is_not_told_to_who_unfollowed_before_it_even_where_that_i
 ):
     for each in (bob, eve):
         await commit(world, follows.follow, ada, by=each)
-    said = await world.social.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
+    said = await world.plaza.commit(publishing.publish, "for you", by=ada.id, visible_to="followers")
     his, third = await bob.connect(gateway), await eve.connect(gateway)
 
     async def handle(event):
-        await feeds.handle(world.social, [Happened(clock.new_id(), clock.now(), event)])
+        await feeds.handle(world.plaza, [ReceivedEvent(clock.new_id(), clock.now(), event)])
 
     await handle(PostPublished(post_id=said.id, author_id=ada.id))
     for wire in (his, third):
         await wire.event("feed.post")
     await commit(world, follows.unfollow, ada, by=bob)
-    await world.social.commit(edits.edit, said.id, "for you, but not for all", by=ada.id)
+    await world.plaza.commit(edits.edit, said.id, "for you, but not for all", by=ada.id)
     await handle(PostEdited(post_id=said.id, author_id=ada.id))
     await third.event("post.updated")
     await handle(UserUnfollowed(follower_id=bob.id, followee_id=ada.id))
@@ -339,25 +339,25 @@ async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gatew
             for n in range(first, last)
         ]
 
-    await world.social.mongo.insert_missing("edges", blocked(0, 1_500))
+    await world.plaza.mongo.insert_missing("edges", blocked(0, 1_500))
     hers = await ada.connect(gateway)
-    session = gateway.sessions.get(hers.sid)
+    session = gateway.sockets.get(hers.sid)
     assert len(session.hidden) == 1_500
-    assert gateway.sessions.hiding(f"{7:024x}") == [session]
-    assert gateway.sessions.hiding(bob.id) == []
-    second = gateway.sessions.get((await ada.connect(gateway)).sid)
+    assert gateway.sockets.hiding(f"{7:024x}") == [session]
+    assert gateway.sockets.hiding(bob.id) == []
+    second = gateway.sockets.get((await ada.connect(gateway)).sid)
     assert second.hidden is session.hidden
-    await world.social.mongo.insert_missing("edges", blocked(1_500, 1_501))
-    third = gateway.sessions.get((await ada.connect(gateway)).sid)
+    await world.plaza.mongo.insert_missing("edges", blocked(1_500, 1_501))
+    third = gateway.sockets.get((await ada.connect(gateway)).sid)
     assert third.hides(bob.id)
     assert not third.hides(ada.id)
-    assert gateway.sessions.hiding(bob.id) == [third]
+    assert gateway.sockets.hiding(bob.id) == [third]
 
 
 async def test_a_word_from_another_process_that_is_malformed_changes_nothing(world, gateway, ada):
     hers = await ada.connect(gateway)
     for people in ([], [1], [None, ada.id], ["nobody", ada.id, 3], "no list"):
-        await world.social.pushes.control({"visibility": people})
+        await world.plaza.pushes.control({"visibility": people})
     assert (await hers.ask("post.create", {"text": "still here"}))["ok"]
 
 
@@ -376,14 +376,14 @@ async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
         return found
 
     monkeypatch.setattr(edges, "hidden_from", slowly)
-    gateway.sight.told([ada.id, eve.id])
+    gateway.hidden_authors.told([ada.id, eve.id])
     await until(lambda: looks)
     await commit(world, blocks.block, bob, by=ada)
     for _ in range(100):
-        gateway.sight.told([ada.id, bob.id])
+        gateway.hidden_authors.told([ada.id, bob.id])
     await asyncio.sleep(0)
     go_on.set()
-    await until(lambda: all(each.hides(bob.id) for each in gateway.sessions.of_user(ada.id)))
+    await until(lambda: all(each.hides(bob.id) for each in gateway.sockets.of_user(ada.id)))
     assert looks.count(ada.id) <= 4  # the first, one for all that came during it, and the same by the store's list
     await say(world, user_room(ada.id), "feed.changed", {"reason": "followed"}, bob)
     await say(world, user_room(ada.id), "feed.changed", {"reason": "unfollowed"}, eve)
@@ -394,7 +394,7 @@ async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
 async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve):
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     for event in (UserBlocked(by=ada.id, user_id=bob.id), UserUnblocked(by=ada.id, user_id=bob.id)):
-        await feeds.handle(world.social, [Happened(clock.new_id(), clock.now(), event)])
+        await feeds.handle(world.plaza, [ReceivedEvent(clock.new_id(), clock.now(), event)])
     await say(world, user_room(bob.id), "feed.changed", {"reason": "followed"}, eve)
     await his.event("feed.changed")
     assert his.named("feed.changed") == [{"reason": "followed"}]
@@ -408,16 +408,16 @@ async def test_a_reply_is_kept_from_those_who_may_not_see_what_it_answers(world,
     wires = hers, third = await ada.connect(gateway), await eve.connect(gateway)
     for wire in wires:
         await wire.ask("post.watch", {"post_id": meeting})
-    said = await world.social.commit(comments.add, meeting, "hello", by=bob.id)
-    reply = await world.social.commit(comments.add, meeting, "welcome", by=eve.id, parent_id=said.id)
+    said = await world.plaza.commit(comments.add, meeting, "hello", by=bob.id)
+    reply = await world.plaza.commit(comments.add, meeting, "welcome", by=eve.id, parent_id=said.id)
     await commit(world, blocks.block, ada, by=bob)
-    await world.social.pushes.control({"visibility": [bob.id, ada.id]})
-    await until(lambda: gateway.sessions.get(hers.sid).hides(bob.id))
+    await world.plaza.pushes.control({"visibility": [bob.id, ada.id]})
+    await until(lambda: gateway.sockets.get(hers.sid).hides(bob.id))
     about = {"comment_id": reply.id, "post_id": meeting, "author_id": eve.id, "by": eve.id}
     about |= {"parent_id": said.id, "parent_author_id": bob.id}
     events = CommentAdded(**about), CommentEdited(**about), CommentDeleted(**about)
-    happened = [Happened(clock.new_id(), clock.now(), each) for each in events]
-    await counters.announce(world.social, happened)
+    happened = [ReceivedEvent(clock.new_id(), clock.now(), each) for each in events]
+    await counters.announce(world.plaza, happened)
     await say(world, post_room(meeting), "comment.created", {"n": 9}, eve)
     for wire in wires:
         await wire.until(lambda wire=wire: {"n": 9} in wire.named("comment.created"))
@@ -425,5 +425,5 @@ async def test_a_reply_is_kept_from_those_who_may_not_see_what_it_answers(world,
         assert [each for each in hers.named(event) if each != {"n": 9}] == [], event
         assert {each.get("id") or each.get("comment_id") for each in third.named(event)} >= {reply.id}, event
     with pytest.raises(NotFound):
-        await comments.get(world.social.mongo, reply.id, viewer=ada.id)
-    assert (await comments.get(world.social.mongo, reply.id, viewer=eve.id)).parent_id == said.id
+        await comments.get(world.plaza.mongo, reply.id, viewer=ada.id)
+    assert (await comments.get(world.plaza.mongo, reply.id, viewer=eve.id)).parent_id == said.id

@@ -46,11 +46,11 @@ async def test_who_watches_a_post_gets_its_counts_and_then_each_change(world, ga
     answer = await wire.ask("post.watch", {"post_id": post})
     assert answer == {"ok": True, "data": {"post_id": post, "likes": 0, "comments": 0, "reposts": 0, "version": 0}}
     stats = {"post_id": post, "likes": 1, "comments": 0, "version": 1}
-    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=clock.millis(clock.now()))
+    await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=clock.millis(clock.now()))
     assert await wire.event("post.stats") == stats
     assert await wire.ask("post.unwatch", {"post_id": post}) == {"ok": True, "data": None}
-    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
-    await world.social.pushes.hint([user_room(bob.id)], "feed.changed", {"reason": "followed"}, at_ms=1)
+    await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+    await world.plaza.pushes.hint([user_room(bob.id)], "feed.changed", {"reason": "followed"}, at_ms=1)
     await wire.event("feed.changed")
     assert len(wire.named("post.stats")) == 1
 
@@ -99,12 +99,12 @@ async def test_a_client_cannot_pretend_to_be_the_server(world, gateway, ada):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wire.closed.wait(), 0.2)
         assert wire.events == []
-        assert (gateway.sessions.get(wire.sid) is None) == wire.closed.is_set()  # gone as a whole, or not at all
+        assert (gateway.sockets.get(wire.sid) is None) == wire.closed.is_set()  # gone as a whole, or not at all
 
 
 async def test_nobody_hears_what_is_told_to_somebody_else(world, gateway, ada, bob):
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
-    await world.social.pushes.hint([user_room(ada.id)], "feed.changed", {"reason": "followed"}, at_ms=1)
+    await world.plaza.pushes.hint([user_room(ada.id)], "feed.changed", {"reason": "followed"}, at_ms=1)
     await hers.event("feed.changed")
     gateway.server.send_frame(his.sid, frame("feed.changed", {"reason": "unfollowed"}))
     assert await his.event("feed.changed") == {"reason": "unfollowed"}

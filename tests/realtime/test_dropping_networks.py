@@ -54,10 +54,10 @@ class Rider:
     async def hear(self, number: int) -> None:
         """Something happens to them: in the stream first, then pushed."""
         entry = streams.Entry(f"read:{number:024x}", 1, "notifications.read")
-        epoch, (item,) = await streams.append(self.world.social.mongo, self.person.id, [entry])
+        epoch, (item,) = await streams.append(self.world.plaza.mongo, self.person.id, [entry])
         body = frame(entry.e, {"ids": [f"{number:024x}"], "unread": 0}, f"{epoch}.{item.s}")
         push = Push("S", clock.millis(clock.now()), epoch, item.s, "", body)
-        await self.world.social.pushes.send([(user_room(self.person.id), push.encode())])
+        await self.world.plaza.pushes.send([(user_room(self.person.id), push.encode())])
 
 
 # redis-py forgets a writer whose server was killed while it wrote

@@ -46,25 +46,25 @@ async def test_a_room_is_left_after_its_last_member_and_entered_again(world, ada
     for version in range(1, 4):
         await wire.ask("post.watch", {"post_id": post})
         stats = {"post_id": post, "likes": version, "comments": 0, "version": version}
-        await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+        await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
         assert await wire.event("post.stats", version) == stats
         await wire.ask("post.unwatch", {"post_id": post})
-        await until(lambda: not gateway.cluster.listens(post_room(post)))
+        await until(lambda: not gateway.redis_channels.listens(post_room(post)))
 
 
 async def test_logging_out_closes_the_sockets(world, gateway, ada):
     wire = await ada.connect(gateway)
-    await login.logout(world.social, world.keys, ada.tokens.refresh_token)
+    await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
     await wire.until(lambda: wire.disconnected, 3)
 
 
 async def test_a_listener_that_is_never_heard_is_replaced(world, ada, bob):
     gateway = await world.gateway(beat_s=0.1, silence_s=0.4)
     wire = await ada.connect(gateway)
-    publish, gateway.social.redis.publish = gateway.social.redis.publish, None
-    gateway.social.redis.publish = lambda *_: publish("nobody", b"")
-    await until(lambda: not gateway.cluster.up)
+    publish, gateway.plaza.redis.publish = gateway.plaza.redis.publish, None
+    gateway.plaza.redis.publish = lambda *_: publish("nobody", b"")
+    await until(lambda: not gateway.redis_channels.up)
     await world.record(await ada.publish(), by=bob, author=ada)
     await wire.event("notification")
-    gateway.social.redis.publish = publish
-    await until(lambda: gateway.cluster.up)
+    gateway.plaza.redis.publish = publish
+    await until(lambda: gateway.redis_channels.up)

@@ -94,7 +94,7 @@ async def test_who_connects_twice_is_cut_and_leaves_nothing(world, gateway, ada,
     opened = await raw(http, gateway, *connects)
     told = await ended(opened)
     assert sum(each.startswith("40") for each in told) == 1
-    await until(lambda: len(gateway.sessions) == 0 and gateway.sessions.users() == [])
+    await until(lambda: len(gateway.sockets) == 0 and gateway.sockets.users() == [])
     assert gateway.cluster.rooms() == []
     namespaces = await raw(http, gateway, *(f"40/{name}," for name in "abcdef"))
     assert [str((await namespaces.receive(5)).data)[:2] for _ in range(7)][1:] == ["44"] * 6
@@ -113,7 +113,7 @@ async def test_nobody_watches_more_than_they_may(world, ada):
     for number in range(300):  # and posts that are not there are not watched
         assert (await wire.ask("post.watch", {"post_id": f"{number:024x}"}))["problem"]["code"] == "not_found"
     assert gateway.cluster.rooms() == [user_room(ada.id)]
-    assert gateway.sessions.get(wire.sid).rooms == set()
+    assert gateway.sockets.get(wire.sid).rooms == set()
 
 
 async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ada, monkeypatch):
@@ -122,7 +122,7 @@ async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ad
     wire = await ada.connect(gateway)
     people = [f"{number:024x}" for number in range(1_000)]
     rows = [{"_id": each, "username": each, "email": f"{each}@example.org"} for each in people]
-    await world.social.mongo.insert_missing("users", rows)
+    await world.plaza.mongo.insert_missing("users", rows)
     for block in range(0, 1_000, 100):
         ids = {"user_ids": people[block : block + 100]}
         await wire.ask("presence.watch", ids)
@@ -162,11 +162,11 @@ async def test_a_device_that_does_not_read_slows_none_of_the_others_and_misses_n
     post = await ada.publish()
     await world.like(post, by=bob, author=ada)
     for number in range(150):  # more than the kernel takes for it
-        await world.social.pushes.hint(
+        await world.plaza.pushes.hint(
             [user_room(ada.id)], "feed.changed", {"reason": "followed", "x": "y" * 60_000, "n": number}, at_ms=1
         )
         await other.event("feed.changed", number + 1)
-    await until(lambda: gateway.sessions.get(kept["sid"]) is None)
+    await until(lambda: gateway.sockets.get(kept["sid"]) is None)
     await world.like(post, by=await world.person("fan"), author=ada)
     await other.event("notification.updated")
     back = await ada.connect(gateway, pid=kept["pid"])
@@ -187,7 +187,7 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
 
         async def logout(eve: Person = eve, delay_s: float = delay_s) -> None:
             await asyncio.sleep(delay_s)
-            await login.logout(world.social, world.keys, eve.tokens.refresh_token)
+            await login.logout(world.plaza, world.keys, eve.tokens.refresh_token)
 
         backs, _ = await asyncio.gather(returns(), logout())
         async with asyncio.timeout(2.5):
@@ -195,7 +195,7 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
                 if back.connected:
                     await back.closed.wait()
         for each in (gateway, other):
-            assert (len(each.sessions), each.sessions.users(), each.cluster.rooms()) == (0, [], [])
+            assert (len(each.sockets), each.sockets.users(), each.cluster.rooms()) == (0, [], [])
 
 
 async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, redis_server):
@@ -204,7 +204,7 @@ async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, r
     try:
         for _ in range(20):
             await (await ada.connect(gateway)).close()
-        await until(lambda: len(gateway.sessions) == 0)
+        await until(lambda: len(gateway.sockets) == 0)
         assert gateway.background._tasks  # they wait for their channel
         await until(lambda: not gateway.background._tasks, 4)
     finally:

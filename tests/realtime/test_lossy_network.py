@@ -85,16 +85,16 @@ class Happenings:
             self.count += 1
             rooms = [user_room(each.id) for each in self._people]
             await asyncio.gather(*(self._happen(each, self.count) for each in self._people))
-            await self._world.social.pushes.hint(rooms, "feed.changed", {"reason": "followed"}, at_ms=1)
+            await self._world.plaza.pushes.hint(rooms, "feed.changed", {"reason": "followed"}, at_ms=1)
             await asyncio.sleep(0.05)
 
     async def _happen(self, person: Person, number: int) -> None:
         async with self._work:
             entry = streams.Entry(f"read:{number:024x}", 1, "notifications.read")
-            epoch, (item,) = await streams.append(self._world.social.mongo, person.id, [entry])
+            epoch, (item,) = await streams.append(self._world.plaza.mongo, person.id, [entry])
             body = frame(entry.e, {"ids": [f"{number:024x}"], "unread": 0}, f"{epoch}.{item.s}")
             push = Push("S", clock.millis(clock.now()), epoch, item.s, "", body)
-            await self._world.social.pushes.send([(user_room(person.id), push.encode())])
+            await self._world.plaza.pushes.send([(user_room(person.id), push.encode())])
 
 
 async def lose_again_and_again(way: Tunnel, end: float, luck: random.Random) -> None:

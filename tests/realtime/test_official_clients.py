@@ -54,7 +54,7 @@ async def test_the_js_client_does_not_recover_what_it_disconnected_itself(world,
         await hers.do(disconnect=True)
         assert await hers.next("disconnect") == "io client disconnect"
         if elsewhere:
-            await until(lambda: len(gateway.sessions) == 0)
+            await until(lambda: len(gateway.sockets) == 0)
             await hers.do(url=f"http://127.0.0.1:{other.port}")
         await hers.do(reconnect=True)
         second = await hers.next("connect", 2)
@@ -124,7 +124,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(world, gateway, ada):
 async def test_a_js_client_whose_login_ended_stays_away(world, gateway, ada):
     async with page() as hers:
         await hers.connect(gateway.port, ada.token)
-        await login.logout(world.social, world.keys, ada.tokens.refresh_token)
+        await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
         assert await hers.next("disconnect") == "io server disconnect"
         await asyncio.sleep(0.5)
         assert len(hers.all("connect")) == 1

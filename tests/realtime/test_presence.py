@@ -97,7 +97,7 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
     post = await ada.publish()
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     carl = await (await world.person("carl")).connect(gateway)
-    gateway.sessions.hide(gateway.sessions.get(hers.sid), frozenset({bob.id}))
+    gateway.sockets.hide(gateway.sockets.get(hers.sid), frozenset({bob.id}))
     for wire in (hers, his, carl):
         await wire.ask("post.watch", {"post_id": post})
     await his.ask("typing", {"post_id": post})
@@ -135,13 +135,13 @@ async def test_who_is_hidden_is_answered_like_nobody(world, gateway, ada, bob):
         assert [each["user_id"] for each in there["data"]["people"]] == [them.id, bob.id]
         await hers.ask("presence.unwatch", {"user_ids": [them.id, bob.id]})
         if hide is blocks.block:
-            await world.social.commit(hide, ada.username, by=them.id)
+            await world.plaza.commit(hide, ada.username, by=them.id)
         else:
             now = clock.now()
             change = {"private": True} if hide == "private" else {f"{hide}_at": now}
-            await world.social.mongo.update("users", {"_id": them.id}, {"$set": change})
-        world.social.mongo.memory.forget([cached.key("users", them.id)])
-        gateway.social.mongo.memory.forget([cached.key("users", them.id)])
+            await world.plaza.mongo.update("users", {"_id": them.id}, {"$set": change})
+        world.plaza.mongo.memory.forget([cached.key("users", them.id)])
+        gateway.plaza.mongo.memory.forget([cached.key("users", them.id)])
         answers = [await hers.ask("presence.watch", {"user_ids": [each, bob.id]}) for each in (them.id, nobody)]
         seen = [[each["user_id"] for each in answer["data"]["people"]] for answer in answers]
         assert seen == [[bob.id], [bob.id]], hide

@@ -27,7 +27,7 @@ def polls(commands, collection):
 
 async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gateway, ada, bob):
     post, own = await ada.publish(), await bob.publish()
-    mine, other = [await world.social.commit(comments.add, post, text, by=bob.id) for text in ("mine", "other")]
+    mine, other = [await world.plaza.commit(comments.add, post, text, by=bob.id) for text in ("mine", "other")]
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     said = {
         "post.watch": {"post_id": post},
@@ -67,8 +67,8 @@ async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gate
     await again.event("notification.updated")
     await again.ask("post.watch", {"post_id": post})
     assert (await his.ask("post.watch", {"post_id": post}))["ok"]
-    await world.social.commit(blocks.block, bob.username, by=ada.id)
-    session = gateway.sessions.get(his.sid)
+    await world.plaza.commit(blocks.block, bob.username, by=ada.id)
+    session = gateway.sockets.get(his.sid)
     await until(lambda: session.hides(ada.id) and not session.rooms)
 
     await until(lambda: polls(commands, "sessions") > 1 and polls(commands, "visibility_changes") > 1)

@@ -33,7 +33,7 @@ async def test_a_redis_that_dies_and_comes_back_costs_nothing(world, ada, bob, b
     await world.like(post, by=carl, author=ada)
     await wire.event("notification.updated")
     stats = {"post_id": post, "likes": 9, "comments": 0, "version": 9}
-    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+    await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
     await wire.until(lambda: stats in wire.named("post.stats"))
 
 

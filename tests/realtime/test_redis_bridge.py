@@ -90,7 +90,7 @@ async def test_a_socket_is_disconnected_on_whichever_gateway_it_is(world, gatewa
     hers, his = await ada.connect(gateway), await bob.connect(other)
     await stranger.can_disconnect(his.sid, "/")  # what `AsyncServer.disconnect` begins with: it tells the others
     await his.told_to_stay_away()
-    await until(lambda: len(other.sessions) == 0)
+    await until(lambda: len(other.sockets) == 0)
     assert not hers.disconnected
 
 
@@ -115,7 +115,7 @@ async def test_a_post_entered_from_outside_is_watched_like_any_other(world, gate
     await stranger.enter_room(wire.sid, "/", post_room(post))
     assert (await wire.event("post.stats"))["version"] == 0
     stats = {"post_id": post, "likes": 1, "comments": 0, "version": 1}
-    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+    await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
     assert await wire.event("post.stats", 2) == stats
     await wire.close()
     again = await bob.back(wire, other)  # and remembered
@@ -177,7 +177,7 @@ async def test_what_is_malformed_does_nothing(world, gateway, ada, bob, stranger
     wire = await ada.connect(gateway)
     rooms = gateway.server.manager.get_rooms(wire.sid, "/")
     for message in MALFORMED:
-        await world.social.redis.publish("socketio", message.replace(b"SID", wire.sid.encode()))
+        await world.plaza.redis.publish("socketio", message.replace(b"SID", wire.sid.encode()))
     await settled(stranger, wire)
     assert [args[0] for args in wire.events] == ["settled"]
     assert gateway.cluster.up
@@ -193,4 +193,4 @@ async def test_nobody_is_brought_into_more_rooms_than_they_may_watch(world, bob,
         await stranger.enter_room(wire.sid, "/", post_room(await bob.publish()))
     await settled(stranger, wire)
     await asyncio.sleep(0.1)
-    assert len(gateway.sessions.get(wire.sid).rooms) == 2
+    assert len(gateway.sockets.get(wire.sid).rooms) == 2

@@ -51,7 +51,7 @@ async def test_who_said_goodbye_starts_afresh(world, gateway, ada, elsewhere):
     await likes(world, ada, 1, post)
     await wire.event("notification")
     await wire.send("41")
-    await until(lambda: len(gateway.sessions) == 0)
+    await until(lambda: len(gateway.sockets) == 0)
     if elsewhere:
         async with world.new_redis() as redis:
 
@@ -122,7 +122,7 @@ async def test_two_returns_at_once_leave_one_connection(world, gateway, ada):
     await asyncio.sleep(0.3)
     alive = [each for each in backs if each.connected and not each.closed.is_set()]
     assert len(alive) == 1
-    assert len(gateway.sessions) + len(other.sessions) == 1
+    assert len(gateway.sockets) + len(other.sockets) == 1
     post = await ada.publish()
     await likes(world, ada, 1, post)
     await alive[0].event("notification")
@@ -148,7 +148,7 @@ async def test_a_strange_pid_gets_a_fresh_one(world, gateway, ada, pid):
 @pytest.mark.parametrize("offset", ["", "x", "00000000.1", 7, {"$ne": 1}, "{epoch}.99", "{epoch}.-1", "{epoch}.x"])
 async def test_a_strange_offset_is_not_recovered_and_no_error(world, gateway, ada, offset):
     wire = await ada.connect(gateway)
-    epoch = (await streams.position(world.social.mongo, ada.id)).epoch
+    epoch = (await streams.position(world.plaza.mongo, ada.id)).epoch
     given = offset.format(epoch=epoch) if isinstance(offset, str) else offset
     again = await ada.back(wire, gateway, offset=given)
     assert again.sid != wire.sid
@@ -159,7 +159,7 @@ async def test_whoever_missed_more_than_the_window_is_told_to_fetch_again(world,
     wire = await ada.connect(gateway)
     await wire.close()
     entries = [streams.Entry(clock.new_id(), 1, "notification") for _ in range(streams.WINDOW + 1)]
-    await streams.append(world.social.mongo, ada.id, entries)
+    await streams.append(world.plaza.mongo, ada.id, entries)
     again = await ada.back(wire, gateway)
     assert again.sid != wire.sid
     assert again.events == []
@@ -169,7 +169,7 @@ async def test_after_a_restore_whoever_is_there_or_returns_is_told_to_fetch_agai
     post, wires = await ada.publish(), [await each.connect(gateway) for each in (ada, bob)]
     await likes(world, ada, 2, post)
     await wires[0].until(lambda: len(wires[0].events) == 2)
-    assert await restoring.renew_streams(world.social.mongo) == 4  # those of the fans too
+    assert await restoring.renew_streams(world.plaza.mongo) == 4  # those of the fans too
     await likes(world, ada, 1, post)
     await wires[0].until(wires[0].closed.is_set)  # a push of another epoch
     await gateway.delivery.reread("sweep")
@@ -184,7 +184,7 @@ async def test_after_a_restore_whoever_is_there_or_returns_is_told_to_fetch_agai
 async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
     wire = await ada.connect(gateway)
     stranger = Pids(b"another key")
-    pid = gateway.pids.read(wire.pid, user_id=ada.id, session_id=gateway.sessions.get(wire.sid).session_id)
+    pid = gateway.pids.read(wire.pid, user_id=ada.id, session_id=gateway.sockets.get(wire.sid).session_id)
     again = await ada.connect(gateway, pid=stranger.sign(pid))
     assert again.sid != wire.sid
 
@@ -198,7 +198,7 @@ async def test_a_watched_post_is_watched_again_after_the_return(world, gateway, 
     again = await ada.back(wire, other)
     assert (await again.event("post.stats"))["version"] == 0
     stats = {"post_id": post, "likes": 3, "comments": 0, "version": 3}
-    await world.social.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
+    await world.plaza.pushes.hint([post_room(post)], "post.stats", stats, at_ms=1)
     assert await again.event("post.stats", 2) == stats
 
 
@@ -244,7 +244,7 @@ async def test_more_than_a_socket_may_hold_is_missed_and_comes_as_fast_as_it_is_
     keys = [",".join(f"{number:012x}{each:012x}" for each in range(100)) for number in range(200)]
     for start in range(0, 200, 50):
         some = [streams.Entry(f"read:{key}", 1, "notifications.read") for key in keys[start : start + 50]]
-        await streams.append(world.social.mongo, ada.id, some)
+        await streams.append(world.plaza.mongo, ada.id, some)
     missed_bytes = sum(map(len, keys))
     assert missed_bytes > 1.5 * gateway.settings.max_buffered_bytes
     url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"

@@ -26,14 +26,14 @@ WITHIN_S = 2.0
 @pytest.fixture
 async def api(world) -> AsyncIterator[Door]:
     """The API of the same world, as another process: what it ends, the gateway hears of or finds."""
-    social = world.new_social()
-    await social.revocations.poll()
-    polling = asyncio.create_task(social.revocations.run())
-    async with serving(social, world.keys) as door:
+    plaza = world.new_social()
+    await plaza.revocations.poll()
+    polling = asyncio.create_task(plaza.revocations.run())
+    async with serving(plaza, world.keys) as door:
         yield door
     polling.cancel()
     await asyncio.gather(polling, return_exceptions=True)
-    await social.close()
+    await plaza.close()
 
 
 @pytest.fixture(params=["redis up", "redis down"])
@@ -44,7 +44,7 @@ async def redis_state(request, redis_server) -> AsyncIterator[Any]:
 
 
 async def log_in(world, person) -> Any:
-    return await login.login(world.social, world.keys, Login(username=person.username, password=PASSWORD))
+    return await login.login(world.plaza, world.keys, Login(username=person.username, password=PASSWORD))
 
 
 async def ask(door: Door, method: str, path: str, tokens: Any, body: Any = None) -> int:
@@ -103,8 +103,8 @@ async def test_a_changed_password_closes_the_sockets_of_the_other_sessions(world
 async def test_a_reset_password_closes_every_socket(world, api, ada, redis_state):
     gateway = await world.gateway()
     first, second, _ = await two_logins(world, gateway, ada)
-    user = await world.social.mongo.one("users", {"_id": ada.id})
-    token = await mailed_tokens.mint(world.social.mongo, mailed_tokens.Purpose.PASSWORD, ada.id, user["email"])
+    user = await world.plaza.mongo.one("users", {"_id": ada.id})
+    token = await mailed_tokens.mint(world.plaza.mongo, mailed_tokens.Purpose.PASSWORD, ada.id, user["email"])
     await redis_state()
     answer = await api.ask("POST", "/v1/auth/password-reset", {"token": token, "password": "another word"})
     assert answer.status == 204
@@ -118,7 +118,7 @@ async def test_a_suspension_closes_every_socket_without_a_word_over_redis(world,
     async def suspend(tx):
         session_ends.end_all(tx, ada.id, SessionEnd.SUSPENDED)
 
-    await world.social.mongo.transact(suspend)
+    await world.plaza.mongo.transact(suspend)
     await closed_within_two_seconds([first, second], "account_suspended")
 
 
@@ -156,7 +156,7 @@ async def test_a_lost_answer_within_ten_seconds_closes_nothing(world, api, ada):
 
 
 async def test_who_was_not_refused_by_the_old_gateway_is_refused_by_a_new_one(world, ada):
-    await login.logout_all(world.social, ada.id)
+    await login.logout_all(world.plaza, ada.id)
     gateway = await world.gateway()
     assert (await ada.connect(gateway)).refused["data"]["code"] == "session_revoked"
 

@@ -25,7 +25,7 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     wires = [await ada.connect(gateway), await ada.connect(other)]
     his = await bob.connect(gateway)
     at = time.monotonic()
-    await login.logout(world.social, world.keys, ada.tokens.refresh_token)
+    await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
     for wire in wires:
         await wire.told_to_stay_away()
         assert wire.named("session.revoked") == [{"reason": "logout"}]
@@ -41,7 +41,7 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
     await redis_server.kill()
     try:
         at = time.monotonic()
-        await login.logout(world.social, world.keys, ada.tokens.refresh_token)
+        await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
         await wire.told_to_stay_away()
         assert time.monotonic() - at < 2.5
     finally:
@@ -53,14 +53,14 @@ async def test_a_login_that_ends_while_its_socket_connects_does_not_get_in(world
     confirmed = gateway.cluster.confirmed
 
     async def slow(room: str, timeout_s: float) -> bool:
-        gateway.social.revocations.add(session_id)
+        gateway.plaza.revocations.add(session_id)
         return await confirmed(room, timeout_s)
 
     gateway.cluster.confirmed = slow
     wire = await ada.connect(gateway)
     assert wire.refused["data"]["code"] == "session_revoked"
-    assert len(gateway.sessions) == 0
-    assert gateway.sessions.users() == []
+    assert len(gateway.sockets) == 0
+    assert gateway.sockets.users() == []
 
 
 async def test_a_token_that_runs_out_closes_the_socket_so_that_it_returns(world, gateway, ada):
@@ -97,7 +97,7 @@ async def test_one_person_holds_so_many_sockets(world, ada):
     third = await ada.connect(gateway)
     assert third.refused["data"]["code"] == "too_many_sockets"
     await second.close()
-    await until(lambda: len(gateway.sessions) == 1)
+    await until(lambda: len(gateway.sockets) == 1)
     assert (await ada.connect(gateway)).sid
     assert (await ada.back(first, gateway)).sid == first.sid  # who returns takes their own place
 

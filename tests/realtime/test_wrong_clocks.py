@@ -30,7 +30,7 @@ async def test_a_suspension_closes_every_socket_whatever_time_the_operator_has(w
     wire = await ada.connect(gateway)
     await asyncio.sleep(1.2)  # a poll ago
     with clock_ahead(ahead_s):
-        await lifecycle.suspend(world.social.mongo, ada.username, None)
+        await lifecycle.suspend(world.plaza.mongo, ada.username, None)
     await wire.told_to_stay_away(WITHIN_S)
     assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
 
@@ -41,9 +41,9 @@ async def test_a_session_that_ends_closes_its_sockets_whatever_time_it_is_there(
     wire = await ada.connect(gateway)
     await asyncio.sleep(1.2)
     session_id = world.verifier.verify(ada.token).session_id
-    monkeypatch.setattr(world.social.pushes, "control", lambda *_: asyncio.sleep(0))
+    monkeypatch.setattr(world.plaza.pushes, "control", lambda *_: asyncio.sleep(0))
     with clock_ahead(ahead_s):
-        await revoke(world.social, session_id, SessionEnd.REMOVED)
+        await revoke(world.plaza, session_id, SessionEnd.REMOVED)
     await wire.told_to_stay_away(WITHIN_S)
 
 
@@ -53,8 +53,8 @@ async def test_a_block_is_found_whatever_the_time_of_who_blocks(world, ada, bob,
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     await asyncio.sleep(1.2)
     with clock_ahead(ahead_s):
-        await world.social.mongo.transact(lambda tx: blocks.block(tx, bob.username, by=ada.id))
-    sockets = [(gateway.sessions.get(hers.sid), bob.id), (gateway.sessions.get(his.sid), ada.id)]
+        await world.plaza.mongo.transact(lambda tx: blocks.block(tx, bob.username, by=ada.id))
+    sockets = [(gateway.sockets.get(hers.sid), bob.id), (gateway.sockets.get(his.sid), ada.id)]
     await until(lambda: all(socket.hides(other) for socket, other in sockets), WITHIN_S)
 
 
@@ -62,12 +62,12 @@ async def test_a_block_is_found_whatever_the_time_of_who_blocks(world, ada, bob,
 async def test_a_gateway_with_a_wrong_clock_still_hears_of_what_ends(world, ada, gateway_ahead_s, monkeypatch):
     with clock_ahead(gateway_ahead_s):  # its own tasks begin here
         gateway = await world.gateway()
-    monkeypatch.setattr(world.social.pushes, "control", lambda *_: asyncio.sleep(0))
-    await auth.logout_all(world.social, ada.id)
+    monkeypatch.setattr(world.plaza.pushes, "control", lambda *_: asyncio.sleep(0))
+    await auth.logout_all(world.plaza, ada.id)
 
     def heard() -> bool:
         login = world.verifier.verify(ada.token)
-        return gateway.social.revocations.reason(login) is not None
+        return gateway.plaza.revocations.reason(login) is not None
 
     await until(heard, WITHIN_S)
 
@@ -76,7 +76,7 @@ async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada,
     """It was ten minutes ahead when a process began to look, as another member may be that was primary then."""
     gateway = await world.gateway()
     wire = await ada.connect(gateway)
-    mongo = gateway.social.mongo
+    mongo = gateway.plaza.mongo
     right = mongo.now
 
     async def ahead():
@@ -85,5 +85,5 @@ async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada,
     monkeypatch.setattr(mongo, "now", ahead)
     await asyncio.sleep(1.5)
     monkeypatch.setattr(mongo, "now", right)
-    await lifecycle.suspend(world.social.mongo, ada.username, None)
+    await lifecycle.suspend(world.plaza.mongo, ada.username, None)
     await wire.told_to_stay_away(WITHIN_S)

@@ -22,7 +22,7 @@ import workers.fanout
 import workers.news
 import workers.notifications
 import workers.runner
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.redis.pushing import Pushes
 from social.infra.store import store_transaction
 
@@ -68,10 +68,10 @@ def watch_handler() -> None:
     """Only what the notifications consumer does for a like counts, not what other people's work does meanwhile."""
     handle = workers.notifications.handle
 
-    async def watched(social: Any, happened: Sequence[Happened]) -> float | None:
+    async def watched(plaza: Any, happened: Sequence[ReceivedEvent]) -> float | None:
         token = BUSY.set(any(type(each.event).__name__ == "PostLiked" for each in happened))
         try:
-            return await handle(social, happened)
+            return await handle(plaza, happened)
         finally:
             BUSY.reset(token)
 

@@ -23,7 +23,7 @@ from social.contracts.events import (
     PostUnreposted,
 )
 from social.infra import clock
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Document, Transaction
 from social.posts import interactions
 from support.people import Person
@@ -35,7 +35,7 @@ class Scene:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.social = site.social
+        self.plaza = site.plaza
 
     async def post(self, by: Person, *mentions: Person, **more: Any) -> str:
         """Publish a post that names people."""
@@ -118,25 +118,27 @@ class Scene:
         event = PostUnreposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=clock.new_id())
         await self._take_back(post_id + by.id, "repost_id", event)
 
-    async def waiting(self) -> list[Happened]:
+    async def waiting(self) -> list[ReceivedEvent]:
         """What happened and was not handled."""
-        rows = await self.social.mongo.many("outbox", {}, sort=[("_id", 1)])
+        rows = await self.plaza.mongo.many("outbox", {}, sort=[("_id", 1)])
         envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
-        return [Happened(each.id, each.at, each.event()) for each in envelopes if Group.NOTIFICATIONS in each.groups()]
+        return [
+            ReceivedEvent(each.id, each.at, each.event()) for each in envelopes if Group.NOTIFICATIONS in each.groups()
+        ]
 
-    async def work(self, *, order: random.Random | None = None, together: int = 256) -> list[Happened]:
+    async def work(self, *, order: random.Random | None = None, together: int = 256) -> list[ReceivedEvent]:
         """Handle it, in this order or any, in batches of so many; what was handled."""
         happened = await self.waiting()
         if order:
             order.shuffle(happened)
         for start in range(0, len(happened), together):
-            await workers.notifications.handle(self.social, happened[start : start + together])
-        await self.social.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
+            await workers.notifications.handle(self.plaza, happened[start : start + together])
+        await self.plaza.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
         return happened
 
-    async def handle(self, happened: Sequence[Happened]) -> None:
+    async def handle(self, happened: Sequence[ReceivedEvent]) -> None:
         """Handle these, again or for the first time."""
-        await workers.notifications.handle(self.social, happened)
+        await workers.notifications.handle(self.plaza, happened)
 
     async def told(self, person: Person) -> list[tuple[str, list[str], int]]:
         """Type, names and count of each group somebody was told of, in the order of types."""
@@ -158,14 +160,14 @@ class Scene:
             tx.touch(collection, {"_id": document["_id"]}, {"$set": kept}, upsert=True)
             tx.record(event)
 
-        await self.social.commit(write)
+        await self.plaza.commit(write)
 
     async def _change(self, collection: str, document_id: str, names: Sequence[str], event: Event) -> None:
         async def write(tx: Transaction) -> None:
             tx.touch(collection, {"_id": document_id}, {"$set": _names(names)})
             tx.record(event)
 
-        await self.social.commit(write)
+        await self.plaza.commit(write)
 
     async def _take_back(self, document_id: str, act: interactions.Act, event: Event) -> None:
         gone = {act: "", **({"reposted_by": ""} if act == "repost_id" else {})}
@@ -175,14 +177,14 @@ class Scene:
             tx.clear("interactions", {"_id": document_id, **dict.fromkeys(interactions.ACTS)})
             tx.record(event)
 
-        await self.social.commit(write)
+        await self.plaza.commit(write)
 
     async def _delete(self, collection: str, document_id: str, event: Event) -> None:
         async def write(tx: Transaction) -> None:
             tx.clear(collection, {"_id": document_id})
             tx.record(event)
 
-        await self.social.commit(write)
+        await self.plaza.commit(write)
 
 
 def _names(names: Sequence[str]) -> Document:

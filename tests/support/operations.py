@@ -60,8 +60,8 @@ class World:
         await self.private.person.edit(private=True)
         await self.asker.follow(self.private.person)
         await self.public.person.block(people["blocked"])
-        await lifecycle.suspend(self.site.social.mongo, "suspended", None)
-        await self.site.social.revocations.poll()
+        await lifecycle.suspend(self.site.plaza.mongo, "suspended", None)
+        await self.site.plaza.revocations.poll()
         self.people |= people
 
     async def _owner(self, name: str) -> Owner:
@@ -103,7 +103,7 @@ class World:
             self._pictures[key] = (await uploaded(owner.person)).id
             if attached:
                 by = owner.person.id
-                await self.site.social.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
+                await self.site.plaza.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
         return self._pictures[key]
 
 

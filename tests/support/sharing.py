@@ -11,10 +11,10 @@ from fakeredis import FakeAsyncRedis
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit import RabbitBroker
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Mongo, Transaction
 from workers import counters, runner
 from workers.runner import Consumer
@@ -54,14 +54,14 @@ class Worker:
         self.counts = False  # likes, into their posts, as the consumer of counters does
         self.batches: list[list[str]] = []  # the keys in each
         self.broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
-        self.social = Social.over(mongo, FakeAsyncRedis(), self.broker, outbox)
+        self.plaza = Plaza.over(mongo, FakeAsyncRedis(), self.broker, outbox)
         self.tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        consuming = runner.consume(self.social, Consumer(GROUP, self.handle))
-        self.tasks = [asyncio.create_task(each) for each in (self.social.members.run(), consuming)]
+        consuming = runner.consume(self.plaza, Consumer(GROUP, self.handle))
+        self.tasks = [asyncio.create_task(each) for each in (self.plaza.members.run(), consuming)]
 
-    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+    async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
         events = [each.event for each in happened]
         keys = {event.key for event in events}
         if self.poison in keys:
@@ -77,7 +77,7 @@ class Worker:
         try:
             await asyncio.sleep(self.pause_s)
             if self.counts:
-                await counters.handle(social, happened)
+                await counters.handle(plaza, happened)
         finally:
             for key in keys:
                 if self.handled.now.get(key) == self.name:
@@ -85,7 +85,7 @@ class Worker:
 
     def kill(self) -> None:
         """End without a word to the others."""
-        self.social.members._told = False
+        self.plaza.members._told = False
         for task in self.tasks:
             task.cancel()
         self.tasks = []
@@ -97,7 +97,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks = []
-        await self.social.close()
+        await self.plaza.close()
         for task in ended:
             task.result()
 
@@ -122,7 +122,7 @@ class Company:
 
     def events(self, count: int, posts: Sequence[str] = ()) -> list[Envelope]:
         """The next likes of each of the posts in turn, numbered."""
-        posts, recorded = posts or self.posts, Transaction(self.workers[0].social.mongo)
+        posts, recorded = posts or self.posts, Transaction(self.workers[0].plaza.mongo)
         for _ in range(count):
             for post in posts:
                 recorded.record(PostLiked(post_id=post, author_id=post, by=f"{self.sent:024}"))
@@ -138,7 +138,7 @@ class Company:
         for _ in range(2):
             for each in self.workers:
                 if each.tasks:
-                    await each.social.members.look()
+                    await each.plaza.members.look()
             await asyncio.sleep(0.3)
 
 

@@ -17,7 +17,7 @@ import api.app
 import workers.app
 from api.settings import RestSettings
 from embedded.local_broker import LocalBroker
-from social.accounts.login import Keys
+from social.accounts.login import TokenIssuer
 from social.feeds import FANOUT_LIMIT
 from social.infra.broker.broker import Broker
 from social.infra.broker.outbox import Outbox
@@ -26,7 +26,7 @@ from social.infra.files.blobs import blobs
 from social.infra.files.mailer import FileMailer, Mailer
 from social.infra.process import process
 from social.infra.process.health import Health
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.settings import PARTITIONS
 from social.infra.redis.redis import Redis, connect
 from social.infra.security.passwords import Passwords
@@ -35,7 +35,7 @@ from social.infra.store.mongo import Mongo
 from support.databases import prepare
 from support.mailbox import LINKS, Mailbox
 from support.people import Door, knocking
-from workers.mail import Post
+from workers.mail import MailConsumer
 from workers.settings import ROLES
 
 SENDER = "plaza@example.org"
@@ -52,8 +52,8 @@ PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "r
 class Site:
     """What runs."""
 
-    social: Social
-    keys: Keys
+    plaza: Plaza
+    keys: TokenIssuer
     door: Door
     tasks: process.Tasks
     mailbox: Mailbox
@@ -66,11 +66,13 @@ def secrets() -> tuple[bytes, bytes]:
     return new_private_key(), b"a refresh key of a test, 32 bytes or more"
 
 
-def new_keys() -> Keys:
+def new_keys() -> TokenIssuer:
     """The same keys for whoever asks; close their `passwords`."""
     private, refresh = secrets()
     signer = Signer(private)
-    return Keys(signer=signer, refresh=RefreshTokens(refresh), passwords=Passwords(), verifier=Verifier(signer.jwks))
+    return TokenIssuer(
+        signer=signer, refresh=RefreshTokens(refresh), passwords=Passwords(), verifier=Verifier(signer.jwks)
+    )
 
 
 @asynccontextmanager
@@ -98,34 +100,34 @@ async def system(
         broker = local = LocalBroker(mongo, outbox)
         await local.recover()
     redis: Redis = connect(redis_url) if redis_url else FakeAsyncRedis()
-    social = Social.over(mongo, redis, broker, outbox)
-    await social.revocations.poll()
+    plaza = Plaza.over(mongo, redis, broker, outbox)
+    await plaza.revocations.poll()
     keys, tasks, folder = new_keys(), process.Tasks(), Path(mkdtemp(prefix="plaza-mail-"))
     pictures = folder / "media"
     settings.setdefault("media_url", f"file:{pictures}")
     kept = blobs(settings["media_url"])
     try:
-        social.start(tasks)
-        post = Post(mailer or FileMailer(folder, SENDER), LINKS)
-        workers.app.start(social, tasks, post, kept, roles, fanout_limit=fanout_limit)
+        plaza.start(tasks)
+        post = MailConsumer(mailer or FileMailer(folder, SENDER), LINKS)
+        workers.app.start(plaza, tasks, post, kept, roles, fanout_limit=fanout_limit)
         with patch("social.infra.security.passwords._hasher", QUICK_HASH):
-            async with serving(social, keys, **settings) as door:
-                yield Site(social, keys, door, tasks, Mailbox(folder), pictures)
+            async with serving(plaza, keys, **settings) as door:
+                yield Site(plaza, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
         assert not tasks.restarts, "background work failed and began anew"
     finally:
         await tasks.cancel()
         await kept.close()
-        await social.close()
+        await plaza.close()
         keys.passwords.close()
         rmtree(folder, ignore_errors=True)  # a mail may just be written
 
 
 @asynccontextmanager
-async def serving(social: Social, keys: Keys, **settings: Any) -> AsyncIterator[Door]:
+async def serving(plaza: Plaza, keys: TokenIssuer, **settings: Any) -> AsyncIterator[Door]:
     """The API alone, on a free port."""
-    health = Health({"mongo": social.mongo.ping, "broker": social.broker.ping})
-    app = api.app.create(social, keys, health, RestSettings(**PLENTY | settings))
+    health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
+    app = api.app.create(plaza, keys, health, RestSettings(**PLENTY | settings))
     runner = await process.listen(app, "127.0.0.1", 0, shutdown_timeout=1)
     try:
         async with knocking(f"http://127.0.0.1:{runner.addresses[0][1]}") as door:

@@ -19,7 +19,7 @@ from social.contracts.people import Register
 from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
 from social.infra.broker.outbox import Outbox
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.redis.redis import connect
 from social.infra.security.passwords import Passwords
@@ -171,7 +171,7 @@ class Person:
         return await self.connect(gateway, **{**kept, **auth})
 
     async def publish(self, text: str = "hello") -> str:
-        post = await self.world.social.commit(publishing.publish, text, by=self.id)
+        post = await self.world.plaza.commit(publishing.publish, text, by=self.id)
         return str(post.id)
 
 
@@ -186,39 +186,39 @@ class World:
         self.pem = new_private_key()
         signer = Signer(self.pem)
         self.verifier = Verifier(signer.jwks)
-        self.keys = login.Keys(
+        self.keys = login.TokenIssuer(
             signer=signer, refresh=RefreshTokens(b"r" * 32), passwords=Passwords(), verifier=self.verifier
         )
 
     async def __aenter__(self) -> "World":
         self._stack.enter_context(patch("social.infra.security.passwords._hasher", QUICK_HASH))
-        self.social = self.new_social()
-        await prepare(self.social.mongo)
-        await self.social.revocations.poll()
+        self.plaza = self.new_social()
+        await prepare(self.plaza.mongo)
+        await self.plaza.revocations.poll()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-        await self.social.close()
+        await self.plaza.close()
 
-    def new_social(self) -> Social:
+    def new_social(self) -> Plaza:
         mongo = Mongo(self.mongo_url, self.database, timeout_s=self.store_timeout_s)
-        return Social.over(mongo, self.new_redis(), Nowhere(), Outbox(mongo))
+        return Plaza.over(mongo, self.new_redis(), Nowhere(), Outbox(mongo))
 
     def new_redis(self) -> Any:
         return connect(self.redis_url)
 
     async def gateway(self, **settings: Any) -> Gateway:
         """A gateway with its own connections, as a process of its own would have."""
-        social, tasks = self.new_social(), Tasks()
-        gateway = Gateway(GatewaySettings(**{**QUICK, **settings}), social, self.verifier, tasks)
-        social.start(tasks)
+        plaza, tasks = self.new_social(), Tasks()
+        gateway = Gateway(GatewaySettings(**{**QUICK, **settings}), plaza, self.verifier, tasks)
+        plaza.start(tasks)
         await gateway.start()
 
         async def stop() -> None:
             await gateway.stop()
             await tasks.cancel()
-            await social.close()
+            await plaza.close()
             assert not tasks.failed
             assert not tasks.restarts
 
@@ -234,7 +234,7 @@ class World:
             email=f"{name}{next(numbers)}@example.org",
             password="a word, and another",
         )
-        return Person(self, await login.register(self.social, self.keys, ask))
+        return Person(self, await login.register(self.plaza, self.keys, ask))
 
     async def wire(self, port: int, auth: dict[str, Any]) -> Wire:
         wire = await Wire(port, self._http).open(auth)
@@ -248,26 +248,26 @@ class World:
 
     async def record(self, post_id: str, *, by: Person, author: Person) -> None:
         """All of it but the push, as when Redis loses that."""
-        cause = group_state.Cause("like", "post", post_id, by.id, author.id, post_id)
-        await self.social.commit(_tell, cause)
+        cause = group_state.Trigger("like", "post", post_id, by.id, author.id, post_id)
+        await self.plaza.commit(_tell, cause)
         group = {"recipient": author.id, "target.id": post_id, "open": True}
-        told = await self.social.mongo.one("notifications", group)
+        told = await self.plaza.mongo.one("notifications", group)
         assert told is not None
         event = "notification" if told["rev"] == 1 else "notification.updated"
-        await streams.append(self.social.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
+        await streams.append(self.plaza.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
 
     async def push(self, to: Person, *, seq: int | None = None) -> None:
         """Publish a stream event, the newest unless told otherwise."""
-        row = await self.social.mongo.one("streams", {"_id": to.id})
+        row = await self.plaza.mongo.one("streams", {"_id": to.id})
         assert row is not None
         item = next(streams.Item(**each) for each in row["items"] if each["s"] == (seq or row["seq"]))
-        (told,) = await replay.render(self.social.mongo, to.id, [item])
+        (told,) = await replay.render(self.plaza.mongo, to.id, [item])
         encoded = frame(told.event, told.data, f"{row['epoch']}.{told.seq}")
         push = Push("S", clock.millis(clock.now()), row["epoch"], told.seq, "", encoded)
-        await self.social.pushes.send([(user_room(to.id), push.encode())])
+        await self.plaza.pushes.send([(user_room(to.id), push.encode())])
 
 
-async def _tell(tx: Any, cause: group_state.Cause) -> None:
+async def _tell(tx: Any, cause: group_state.Trigger) -> None:
     changes = grouping.GroupChanges(tx)
     await changes.change(await changes.facts([cause]), told=[cause], untold=())
     changes.write(changes.changed(), clock.now())

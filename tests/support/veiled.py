@@ -62,12 +62,12 @@ class Scene:
     async def show(self) -> None:
         """Write the whole scene."""
         for collection, rows in self.rows.items():
-            await self.site.social.mongo.insert_missing(collection, rows)
+            await self.site.plaza.mongo.insert_missing(collection, rows)
 
     async def unveil(self) -> None:
         """Delete the rows that the reader may not see."""
         for collection, ids in self.hidden.items():
-            found = await self.site.social.mongo.delete(collection, {"_id": {"$in": ids}})
+            found = await self.site.plaza.mongo.delete(collection, {"_id": {"$in": ids}})
             assert found == len(ids), collection
 
     def path(self, of: str) -> str:
@@ -78,7 +78,7 @@ class Scene:
 async def scene(site: Site, pattern: str) -> Scene:
     """From the oldest to the newest: `v` is something of a person who is shown, `h` of one of each who is hidden."""
     made = Scene(site, await site.door.register("ada"))
-    template = await site.social.mongo.one("users", {"_id": made.reader.id})
+    template = await site.plaza.mongo.one("users", {"_id": made.reader.id})
     assert template is not None
     hub, cyd = (_person(made, template, name) for name in ("hub", "cyd"))
     post = _post(made, hub, words=())

@@ -18,10 +18,10 @@ from aiohttp import web
 from conftest import require, run, serve
 from support.eventually import eventually
 from support.network import tunnel
-from support.site import system
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ManagedRabbit, RedisServer
+from support.site import system
 
 from social.infra import clock
 from social.infra.broker.topology import Topology
@@ -142,7 +142,7 @@ async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) 
     async with system(given["MONGO_URL"], given["MONGO_DATABASE"], **urls) as site:
 
         async def at_work() -> None:
-            held = await site.social.mongo.many("leases", {"until": {"$gt": clock.now()}})
+            held = await site.plaza.mongo.many("leases", {"until": {"$gt": clock.now()}})
             assert {each["_id"] for each in held} >= {"relay", "sweeper"}
 
         await eventually(at_work)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from support.eventually import eventually
 from support.people import Person
-from support.site import Site
 from support.processes import Ended, Program
+from support.site import Site
 
 from social.infra import clock
 
@@ -14,27 +14,27 @@ from social.infra import clock
 async def test_an_operator_reads_reports_suspends_and_lifts(
     ada: Person, bob: Person, site: Site, tmp_path: Path, mongo_url: str, mongo_database: str
 ) -> None:
-    async def social(*words: str) -> Ended:
+    async def plaza(*words: str) -> Ended:
         program = Program("social", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
         return await program.start().ended()
 
     report = {"target": {"kind": "user", "id": ada.id}, "reason": "spam", "text": "see\nhere"}
     assert (await bob.ask("POST", "/v1/reports", report)).status == 201
-    listed = await social("reports")
+    listed = await plaza("reports")
     assert (listed.code, listed.out.count("\n")) == (0, 1)
     assert f'spam  user {ada.id}  of ada, by bob  "see\\nhere"' in listed.out
-    assert (await social("suspend", "Ada", "--reason", "spam")).code == 0
+    assert (await plaza("suspend", "Ada", "--reason", "spam")).code == 0
     (await bob.ask("GET", "/v1/users/ada")).refused(404, "not_found")
-    assert (await social("suspend", "ada", "--lift")).code == 0
+    assert (await plaza("suspend", "ada", "--lift")).code == 0
     assert (await bob.profile(ada)).username == "ada"
-    unknown = await social("suspend", "nobody")
+    unknown = await plaza("suspend", "nobody")
     assert (unknown.code, unknown.err) == (1, "plaza: There is no account 'nobody'\n")
 
 
 async def test_an_operator_has_counts_compared(
     ada: Person, tmp_path: Path, mongo_url: str, mongo_database: str
 ) -> None:
-    async def social(*words: str) -> Ended:
+    async def plaza(*words: str) -> Ended:
         program = Program("social", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database)
         return await program.start().ended()
 
@@ -45,12 +45,12 @@ async def test_an_operator_has_counts_compared(
 
     await eventually(counted)
     for which in ((post.id, ada.id, "0" * 24), ("--all",)):
-        done = await social("recount", *which)
+        done = await plaza("recount", *which)
         assert (done.code, done.err) == (0, "")
         assert f"posts: up to {post.id}, 1 compared in all" in done.out
         assert "0 mended; 0 changed meanwhile" in done.out
     for words in ((), ("--all", post.id)):
-        refused = await social("recount", *words)
+        refused = await plaza("recount", *words)
         assert refused.code == 1
         assert refused.err == "plaza: `recount` needs the ids of posts, comments or people, or --all\n"
 
@@ -68,11 +68,11 @@ async def test_an_operator_sees_what_waits(
     await eventually(lambda: nothing_waits(site))
     assert await backlog() == [f"{kind}: 0" for kind in kinds]
     long_ago = clock.now() - timedelta(minutes=5)
-    await site.social.mongo.insert("parked", {"_id": "x", "at": long_ago})
-    await site.social.mongo.insert("parked", {"_id": "y", "at": clock.now()})
+    await site.plaza.mongo.insert("parked", {"_id": "x", "at": long_ago})
+    await site.plaza.mongo.insert("parked", {"_id": "y", "at": clock.now()})
     parked = (await backlog())[2]
     assert parked.startswith("messages parked: 2, the first for 30")
 
 
 async def nothing_waits(site: Site) -> None:
-    assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+    assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0

@@ -11,9 +11,9 @@ import pymongo
 import pytest
 from support.eventually import eventually
 from support.people import Door, Person
-from support.site import Site, system
 from support.processes import Program
 from support.servers import RabbitServer
+from support.site import Site, system
 
 from social.contracts import events
 from social.contracts.events import Group
@@ -120,9 +120,9 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
         await leaver.like(post)
         assert (await leaver.ask("DELETE", "/v1/users/me", {"password": leaver.password})).status == 204
         await eventually(lambda: nothing_waits(site))
-        site.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
+        site.plaza.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
         await ada.like(last := await ada.publish("to my followers"))
-        assert await site.social.mongo.count("outbox", {}, limit=9) == 2
+        assert await site.plaza.mongo.count("outbox", {}, limit=9) == 2
     database = machines.backup(mongo_database)
     assert "streams: 4 in another epoch" in await machines.restored(database, began)
     outbox = {row["type"] for row in machines.store[database]["outbox"].find()}
@@ -137,10 +137,10 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
             assert await told(eve) == {(kind, "bob") for kind in ("mention", "reply", "like")}
             assert await told(ada) == {("follow_request", "eve")}
             assert [each.id for each in (await bob.feed()).items] == [last.id, post.id]
-            assert await site.social.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
+            assert await site.plaza.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
 
         async def counted() -> None:
-            mongo = site.social.mongo
+            mongo = site.plaza.mongo
             async for collection, ids in recount.everything(mongo):
                 for doubt in await recount.doubts(mongo, collection, ids):
                     await recount.mend(mongo, doubt)
@@ -164,7 +164,7 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
 
 
 async def nothing_waits(site: Site) -> None:
-    assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+    assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
 
 async def test_a_client_that_saw_more_than_the_backup_holds_is_told_to_fetch_again(

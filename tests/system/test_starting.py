@@ -18,7 +18,7 @@ from support.processes import Program
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from social.contracts.problems import ProblemBody
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.process.settings import StartError
 from social.infra.security.keyfiles import make_keys
 from workers.settings import WorkerSettings
@@ -168,5 +168,5 @@ async def test_a_url_that_is_none_is_named_and_its_password_is_not(name: str, ur
     good = {"mongo_url": "mongodb://localhost", "redis_url": "redis://localhost", "amqp_url": "amqp://localhost/"}
     settings = WorkerSettings(**good | {name.lower(): url})
     with pytest.raises(StartError, match=f"^{name} is wrong: it is no URL") as refused:
-        Social.connect(settings)
+        Plaza.connect(settings)
     assert "sesame" not in str(refused.value)

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from support.eventually import eventually
-from support.site import Site, system
 from support.processes import ROOT
+from support.site import Site, system
 from support.sockets import QUICK, Wire
 
 from realtime.app import Gateway
@@ -42,7 +42,7 @@ def traced(exporter: InMemorySpanExporter, share: float) -> Iterator[InMemorySpa
 
 @asynccontextmanager
 async def gateway(site: Site) -> AsyncIterator[Gateway]:
-    node = Gateway(GatewaySettings(**QUICK), site.social, site.keys.verifier, site.tasks)
+    node = Gateway(GatewaySettings(**QUICK), site.plaza, site.keys.verifier, site.tasks)
     await node.start()
     try:
         yield node

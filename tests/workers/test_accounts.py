@@ -16,7 +16,7 @@ from social.accounts.mailed_tokens import Purpose
 from social.contracts.envelope import Envelope
 from social.contracts.events import AccountDeleted, ForgettingContinued
 from social.contracts.people import Tokens
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Mongo
 
 # One broker: what brokers promise is in test_pipeline.py.
@@ -87,7 +87,7 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     bobs, mine = await lived(ada, bob, eve)
     await delete(ada)
     await is_gone(ada, bob, mine)
-    await forgotten(site.social.mongo, ada)
+    await forgotten(site.plaza.mongo, ada)
     await is_nobody(ada)
 
     async def folded() -> None:
@@ -100,7 +100,7 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
     await eventually(folded)
     told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
     assert "notification.removed" in told  # the like that was taken back before, which nobody else shared
-    assert await site.social.mongo.count("parked", {}, limit=1) == 0
+    assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
     ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
 
@@ -120,7 +120,7 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
 
     await eventually(counted)
     await delete(ada)
-    await forgotten(site.social.mongo, ada)
+    await forgotten(site.plaza.mongo, ada)
 
     async def folded() -> None:
         (left,) = (await bob.comments(post)).items
@@ -175,7 +175,7 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
 ) -> None:
     """As after a worker was killed between its commit and its ack, any number of times."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta())
-    mongo, door = resting.social.mongo, resting.door
+    mongo, door = resting.plaza.mongo, resting.door
     ada, bob = await door.register("ada"), await door.register("bob")
     post = await bob.publish("hello")
     for n in range(3):
@@ -192,12 +192,12 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
             for row in await mongo.many("outbox", {}, sort=[("_id", 1)])
             if "Delet" in row["type"] or "Forg" in row["type"]
         ]
-        events = [Happened(row["_id"], row["at"], Envelope(id=row.pop("_id"), **row).event()) for row in rows]
+        events = [ReceivedEvent(row["_id"], row["at"], Envelope(id=row.pop("_id"), **row).event()) for row in rows]
         ours = [each for each in events if isinstance(each.event, AccountDeleted | ForgettingContinued)]
         if all(each.id in seen for each in ours):
             break
         for each in ours:  # all of them again, the old ones too
-            await workers.accounts.handle(resting.social, [each])
+            await workers.accounts.handle(resting.plaza, [each])
             seen.add(each.id)
     left = [each for each in await traces(mongo, ada.id, ada.email) if not each.startswith("outbox: ")]
     assert left == []
@@ -205,9 +205,7 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     assert (told.count("PostDeleted"), told.count("CommentDeleted"), told.count("PostUnliked")) == (3, 3, 1)
 
 
-async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(
-    ada: Person, bob: Person, site: Site
-) -> None:
+async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(ada: Person, bob: Person, site: Site) -> None:
     post, hers = await bob.publish("hello @ada and @bob #t"), await ada.publish("hello @bob")
     comment = await bob.comment(post, "hello again @ada")
     for person, of in ((ada, post), (bob, hers)):
@@ -221,7 +219,7 @@ async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(
 
     await eventually(counted)
     await delete(ada)
-    await forgotten(site.social.mongo, ada)
+    await forgotten(site.plaza.mongo, ada)
 
     async def folded() -> None:
         seen = await bob.see(post)

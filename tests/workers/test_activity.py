@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.people import PASSWORD, Answer, Door, Person
-from support.site import Site
 from support.processes import Ended, Program
+from support.site import Site
 from support.traces import traces
 
 from social.accounts import lifecycle
@@ -37,8 +37,8 @@ async def settled(site: Site) -> None:
     """Until no event waits."""
 
     async def look() -> None:
-        await site.social.beside.finish(5)
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        await site.plaza.beside.finish(5)
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(look)
 
@@ -110,10 +110,10 @@ async def test_a_reset_the_end_of_all_sessions_and_a_suspension_are_in_the_log(
     ada.tokens = (await log_in(door)).ok(Tokens)
     await ada.ask("POST", "/v1/auth/logout-all")
     for _ in range(2):
-        await lifecycle.suspend(site.social.mongo, "ada", "spam")
+        await lifecycle.suspend(site.plaza.mongo, "ada", "spam")
     (await log_in(door)).refused(403, "account_suspended")
     for _ in range(2):
-        await lifecycle.lift(site.social.mongo, "ada")
+        await lifecycle.lift(site.plaza.mongo, "ada")
     ada.tokens = (await log_in(door)).ok(Tokens)
 
     async def all_of_it() -> None:
@@ -158,11 +158,11 @@ async def test_a_log_is_walked_in_pages_by_its_owner_alone(site: Site, door: Doo
 
 
 async def test_a_name_that_nobody_has_leaves_nothing_and_takes_the_same_writes(site: Site, door: Door) -> None:
-    before = await site.social.mongo.count("activity", {}, limit=100)
+    before = await site.plaza.mongo.count("activity", {}, limit=100)
     (await log_in(door, "nobody", "secret words")).refused(401, "invalid_credentials")
     await settled(site)
-    assert await site.social.mongo.count("activity", {}, limit=100) == before
-    assert await traces(site.social.mongo, "nobody", "secret words") == []
+    assert await site.plaza.mongo.count("activity", {}, limit=100) == before
+    assert await traces(site.plaza.mongo, "nobody", "secret words") == []
 
 
 async def test_one_kind_fills_no_more_than_its_share_of_a_day(site: Site, ada: Person, bob: Person) -> None:
@@ -175,29 +175,29 @@ async def test_one_kind_fills_no_more_than_its_share_of_a_day(site: Site, ada: P
 
     flood = entries(activity.MOST_A_DAY * 3, ActivityKind.LOGIN_FAILED, ada)
     for batch in (flood[:70], flood[:70], flood[70:]):  # the second comes again
-        await activity.keep(site.social.mongo, batch + entries(1, ActivityKind.LOGIN_FAILED, bob))
-    await activity.keep(site.social.mongo, entries(1, ActivityKind.PASSWORD_CHANGED, ada))
-    kept = Counter((row["user_id"], row["what"]) for row in await site.social.mongo.many("activity", {}))
+        await activity.keep(site.plaza.mongo, batch + entries(1, ActivityKind.LOGIN_FAILED, bob))
+    await activity.keep(site.plaza.mongo, entries(1, ActivityKind.PASSWORD_CHANGED, ada))
+    kept = Counter((row["user_id"], row["what"]) for row in await site.plaza.mongo.many("activity", {}))
     assert kept[ada.id, "login_failed"] == activity.MOST_A_DAY
     assert (kept[bob.id, "login_failed"], kept[ada.id, "password_changed"]) == (3, 1)
 
 
 async def test_a_time_from_the_future_is_kept_no_longer_than_others(site: Site, ada: Person) -> None:
     entry = Entry(clock.new_id(), clock.now() + timedelta(days=365), ActivityNoted(user_id=ada.id, what="blocked"))
-    await activity.keep(site.social.mongo, [entry])
-    (row,) = await site.social.mongo.many("activity", {"_id": entry.id})
+    await activity.keep(site.plaza.mongo, [entry])
+    (row,) = await site.plaza.mongo.many("activity", {"_id": entry.id})
     assert row["at"] <= clock.now()
 
 
 async def test_guesses_are_not_noted_while_many_events_wait(site: Site, door: Door, ada: Person) -> None:
     await settled(site)
-    site.social.outbox._rows = SPARE_ROWS
+    site.plaza.outbox._rows = SPARE_ROWS
     (await log_in(door, password="a guess")).refused(401, "invalid_credentials")
-    site.social.outbox._overloaded = True  # where other writes are refused
+    site.plaza.outbox._overloaded = True  # where other writes are refused
     ada.tokens = (await log_in(door)).ok(Tokens)
     (await ada.ask("POST", "/v1/posts", {"text": "hello"})).refused(503, "unavailable")
     assert (await ada.ask("POST", "/v1/auth/logout-all")).status == 204
-    site.social.outbox._overloaded = False
+    site.plaza.outbox._overloaded = False
     ada.tokens = (await log_in(door)).ok(Tokens)
     whats = [each.what for each in await says(site, ada)]
     assert whats == ["registered", "logged_in", "all_sessions_ended", "logged_in"]
@@ -217,7 +217,7 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     for who, whom in ((bob, ada), (ada, bob)):
         await who.block(whom)
     await settled(site)
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     assert (await ada.ask("DELETE", "/v1/users/me", {"password": PASSWORD})).status == 204
 
     async def forgotten() -> None:

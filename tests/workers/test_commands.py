@@ -85,9 +85,9 @@ async def settled(site: Site, person: Person, posts: int, count: int) -> None:
     async def look() -> None:
         told = (await person.inbox("?limit=100")).items
         assert (len(told), sum(each.count for each in told)) == (posts, count)
-        counted = await site.social.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
+        counted = await site.plaza.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
         assert sum(post["likes"] for post in counted) == count
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(look)
 
@@ -116,11 +116,11 @@ async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Pers
     posts = [await ada.publish(str(n)) for n in range(50)]
     await asyncio.sleep(1)
     commands.sent.clear()
-    social, people = site.social, (bob, eve)  # not through the door, which lets fewer in at once
-    await asyncio.gather(*(social.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
+    plaza, people = site.plaza, (bob, eve)  # not through the door, which lets fewer in at once
+    await asyncio.gather(*(plaza.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
 
     async def told() -> None:
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(told)
     sent = names(commands)

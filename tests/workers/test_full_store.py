@@ -63,8 +63,8 @@ async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_
 
     async def told() -> None:
         assert {each.type for each in await ada.notifications()} == {"like", "comment"}
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
-        assert await site.social.mongo.count("parked", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
 
     await eventually(told, timeout_s=20)
     assert not site.tasks.failed

@@ -37,7 +37,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.mark.parametrize("ahead_s", [-600, 0, 600])
 async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(site: Site, ahead_s: float) -> None:
-    dead, alive = Lease(site.social.mongo, "wanted", LASTS), Lease(site.social.mongo, "wanted", LASTS)
+    dead, alive = Lease(site.plaza.mongo, "wanted", LASTS), Lease(site.plaza.mongo, "wanted", LASTS)
     with clock_ahead(ahead_s):
         assert await dead.take()
         assert await dead.take(), "it can be renewed"
@@ -52,13 +52,13 @@ async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(s
 
 async def test_a_lease_from_the_future_is_held_by_nobody(site: Site) -> None:
     """As an earlier release left it, or a store whose clock was set back."""
-    await site.social.mongo.insert("leases", {"_id": "wanted", "holder": "somebody", "until": clock.now() + FAR})
-    assert await Lease(site.social.mongo, "wanted", LASTS).take()
+    await site.plaza.mongo.insert("leases", {"_id": "wanted", "holder": "somebody", "until": clock.now() + FAR})
+    assert await Lease(site.plaza.mongo, "wanted", LASTS).take()
 
 
 async def test_of_many_who_want_a_lease_at_once_one_has_it(site: Site) -> None:
     for _ in range(5):
-        leases = [Lease(site.social.mongo, "wanted", LASTS) for _ in range(8)]
+        leases = [Lease(site.plaza.mongo, "wanted", LASTS) for _ in range(8)]
         taken = await asyncio.gather(*(lease.take() for lease in leases))
         assert taken.count(True) == 1
         await leases[taken.index(True)].give_up()
@@ -66,12 +66,12 @@ async def test_of_many_who_want_a_lease_at_once_one_has_it(site: Site) -> None:
 
 async def test_a_clock_that_was_ahead_holds_no_notification_back(site: Site, ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
-    await site.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.now() + FAR}})
+    await site.plaza.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.now() + FAR}})
     began = time.monotonic()
     await bob.like(post)
     await eventually(lambda: _told(ada, 1), timeout_s=8)
     assert time.monotonic() - began < 5
-    (stream,) = await site.social.mongo.many("streams", {"_id": ada.id})
+    (stream,) = await site.plaza.mongo.many("streams", {"_id": ada.id})
     assert stream["paced_until"] < clock.now() + timedelta(seconds=5), "and it is right again"
 
 
@@ -82,7 +82,7 @@ async def test_what_is_due_in_ten_minutes_by_a_wrong_clock_is_told_now(
     post = await ada.publish("hello")
     await bob.like(post)
     await eventually(lambda: _told(ada, 1))
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     hers = {"recipient": ada.id}
 
     async def told() -> None:
@@ -104,8 +104,8 @@ async def test_an_event_from_the_future_is_relayed(site: Site) -> None:
     row = {"type": "X", "v": 1, "key": "k", "trace": None, "data": {}}
     far, near, left = (f"{n:024x}" for n in range(3))
     for row_id, at in ((far, now + FAR), (near, now), (left, now - timedelta(seconds=5))):
-        await site.social.mongo.insert("outbox", {"_id": row_id, **row, "at": at})
-    due = await site.social.outbox.due(timedelta(seconds=2), 10)
+        await site.plaza.mongo.insert("outbox", {"_id": row_id, **row, "at": at})
+    due = await site.plaza.outbox.due(timedelta(seconds=2), 10)
     assert [each.id for each in due] == [far, left]
 
 

@@ -84,31 +84,31 @@ async def test_counts_leave_out_who_is_suspended_until_it_is_lifted(
     post, comment, before = await acted(ada, bob, eve)
     version = (await ada.see(post)).version
     for _ in range(2):
-        await lifecycle.suspend(site.social.mongo, "bob", None)
+        await lifecycle.suspend(site.plaza.mongo, "bob", None)
     one = {"likes": 1, "comments": 2, "reposts": 1, "comment likes": 1, "replies": 1, "followers": 1, "following": 1}
     await agree(ada, post, comment, **one)
     assert (await ada.see(post)).version > version
-    await lifecycle.suspend(site.social.mongo, "eve", None)  # whose reply to Bob is hidden already
+    await lifecycle.suspend(site.plaza.mongo, "eve", None)  # whose reply to Bob is hidden already
     none = dict.fromkeys(before, 0) | {"comments": 1}
     await agree(ada, post, comment, **none)
     for _ in range(2):
-        await lifecycle.lift(site.social.mongo, "bob")
+        await lifecycle.lift(site.plaza.mongo, "bob")
     await agree(ada, post, comment, **one | {"comments": 6})
-    await lifecycle.lift(site.social.mongo, "eve")
+    await lifecycle.lift(site.plaza.mongo, "eve")
     await agree(ada, post, comment, **before)
 
 
 async def test_what_ends_meanwhile_is_not_left_out_twice(site: Site, ada: Person, bob: Person, eve: Person) -> None:
     post, comment, _ = await acted(ada, bob, eve)
     theirs = (await ada.comments(post)).items
-    await lifecycle.suspend(site.social.mongo, "bob", None)
+    await lifecycle.suspend(site.plaza.mongo, "bob", None)
     await agree(ada, post, comment, likes=1, comments=2, followers=1, following=1)
     await ada.block(bob)
     await agree(ada, post, comment, followers=1, following=1)
     await ada.delete_comment(next(each for each in theirs if each.replies))  # with a reply of Bob's and one of Eve's
     await agree(ada, post, comment, comments=2)
     await ada.unblock(bob)
-    await lifecycle.lift(site.social.mongo, "bob")
+    await lifecycle.lift(site.plaza.mongo, "bob")
     await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
 
 
@@ -119,14 +119,14 @@ async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_unti
     await bob.follow(ada)
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
-    await lifecycle.suspend(site.social.mongo, "bob", None)
+    await lifecycle.suspend(site.plaza.mongo, "bob", None)
     await agree(ada, post, comment, followers=0)
     await ada.edit(private=False)
 
     async def accepted() -> None:
-        assert await site.social.mongo.one("edges", {"_id": bob.id + ada.id, "follows_at": {"$ne": None}})
+        assert await site.plaza.mongo.one("edges", {"_id": bob.id + ada.id, "follows_at": {"$ne": None}})
 
     await eventually(accepted)
     await agree(ada, post, comment, followers=0)
-    await lifecycle.lift(site.social.mongo, "bob")
+    await lifecycle.lift(site.plaza.mongo, "bob")
     await agree(ada, post, comment, followers=1)

@@ -9,12 +9,12 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
 from social.infra.broker.broker import Delivery
-from social.infra.broker.inbox import Happened
-from social.infra.process.plaza import Social
+from social.infra.broker.inbox import ReceivedEvent
+from social.infra.process.plaza import Plaza
 from workers import runner
 from workers.runner import Consumer
 
-SOCIAL: Any = None  # none of this reaches a server
+PLAZA: Any = None  # none of this reaches a server
 
 
 class Left(Delivery):
@@ -52,7 +52,7 @@ class Worker:
         self.poison, self.how = f"{poison:024}", how
         self.sizes: list[int] = []
 
-    async def handle(self, social: Social, happened: Sequence[Happened]) -> None:
+    async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
         self.sizes.append(len(happened))
         if self.poison in {each.event.by for each in happened if isinstance(each.event, PostLiked)}:
             raise self.how
@@ -60,7 +60,7 @@ class Worker:
 
 async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
     worker, left = Worker(-1, RuntimeError), [Left(number) for number in range(256)]
-    await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), left)
+    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left)
     assert sum(worker.sizes) == 256
     assert worker.sizes[0] == 1
     assert len(worker.sizes) < 10
@@ -69,7 +69,7 @@ async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
 
 async def test_poison_in_it_is_tried_alone_and_its_neighbours_are_done() -> None:
     worker, left = Worker(20, RuntimeError), [Left(number) for number in range(40)]
-    await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), left)
+    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left)
     assert left[20].ended == ["retried"]
     assert {tuple(each.ended) for each in left if each is not left[20]} == {("acked",)}
 
@@ -79,6 +79,6 @@ async def test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_
     for _ in range(20):
         waiting = [each for each in left if not each.ended]
         with pytest.raises(Killed):
-            await runner.handle(SOCIAL, Consumer(Group.COUNTERS, worker.handle), waiting)
+            await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), waiting)
     assert [each.ended for each in left[:20]] == [["acked"]] * 20
     assert worker.sizes[-1] == 1

@@ -70,7 +70,7 @@ async def test_what_fails_to_the_end_is_parked_without_a_token_and_can_be_sent_a
     tries = len(quick_retries) + 1
     server.fails = tries
     await site.door.register("ada")
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
 
     async def kept() -> str:
         (row,) = await parked.listed(mongo)
@@ -101,5 +101,5 @@ async def test_an_address_that_is_refused_for_good_holds_nobody_up(site: Site, s
     server.refuses = False
     await site.door.register("bob")
     assert [mail.to for mail in await sent(server, 1)] == ["bob@example.org"]
-    assert await parked.listed(site.social.mongo) == []
+    assert await parked.listed(site.plaza.mongo) == []
     assert len(server.tried) == 2

@@ -48,9 +48,9 @@ async def zoe(door: Door) -> Person:
 async def consistent(scene: Scene) -> None:
     """Each group counts its facts and names who is in them; each stream is contiguous; nothing is left to be told."""
     facts: dict[str, list[Document]] = {}
-    for fact in await scene.social.mongo.many("notification_facts", {"withdrawn_at": None}):
+    for fact in await scene.plaza.mongo.many("notification_facts", {"withdrawn_at": None}):
         facts.setdefault(fact["group"], []).append(fact)
-    for group in await scene.social.mongo.many("notifications", {}):
+    for group in await scene.plaza.mongo.many("notifications", {}):
         if group["removed_at"] is None:
             mine = facts[group["_id"]]
             assert group["count"] == len(mine)
@@ -58,7 +58,7 @@ async def consistent(scene: Scene) -> None:
             assert group["actors"]
         assert group.get("due_at") is None
         assert group["told"] == group["rev"]
-    for row in await scene.social.mongo.many("streams", {}):
+    for row in await scene.plaza.mongo.many("streams", {}):
         assert [item["s"] for item in row["items"]] == list(range(1, row["seq"] + 1))
         revisions: dict[str, int] = {}
         for item in row["items"]:
@@ -177,7 +177,7 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
 
 
 async def items(scene: Scene, person: Person) -> list[Document]:
-    row = await scene.social.mongo.one("streams", {"_id": person.id})
+    row = await scene.plaza.mongo.one("streams", {"_id": person.id})
     assert row
     return list(row["items"])
 
@@ -261,8 +261,8 @@ async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene,
     await scene.work()
     await ada.edit(private=True)
     before = {"private_since": clock.now() - timedelta(hours=1)}
-    await scene.social.mongo.update("users", {"_id": ada.id}, {"$set": before})
-    await scene.social.commit(requests.hold_back, bob.id, ada.id, clock.now())
+    await scene.plaza.mongo.update("users", {"_id": ada.id}, {"$set": before})
+    await scene.plaza.commit(requests.hold_back, bob.id, ada.id, clock.now())
     await scene.work()
     assert await scene.told(ada) == [("follow_request", ["bob"], 1)]
     await ada.accept(bob)
@@ -332,8 +332,8 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     for each in (eve, bob):
         await scene.like(post, each, author=ada)
     await scene.work()
-    await scene.social.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
-    await scene.social.forget_cards([cached.key("users", bob.id)])
+    await scene.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
+    await scene.plaza.forget_cards([cached.key("users", bob.id)])
     assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
 
 
@@ -353,7 +353,7 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
             pass
 
         async def seen() -> None:
-            await workers.notifications.due(scene.social)
+            await workers.notifications.due(scene.plaza)
             assert [each.count for each in await ada.notifications()] == list(expected)
             assert await ada.unread() == len(expected)
             assert (await scene.events(ada))[len(before) :] == told
@@ -361,13 +361,13 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
         await eventually(seen)
 
     await look(1, 1, 2, told=[])
-    await lifecycle.suspend(scene.social.mongo, "bob", None)
+    await lifecycle.suspend(scene.plaza.mongo, "bob", None)
     await look(2, told=["notification.removed"] * 2)
-    await lifecycle.suspend(scene.social.mongo, "bob", "again")
+    await lifecycle.suspend(scene.plaza.mongo, "bob", "again")
     await look(2, told=[])
-    await lifecycle.lift(scene.social.mongo, "bob")
+    await lifecycle.lift(scene.plaza.mongo, "bob")
     await look(1, 1, 2, told=["notification.updated"] * 2)
-    await lifecycle.suspend(scene.social.mongo, "bob", None)
+    await lifecycle.suspend(scene.plaza.mongo, "bob", None)
     await look(2, told=["notification.removed"] * 2)
     await scene.like(alone[0], eve, author=ada)
     await look(2, 2, told=["notification.updated"])
@@ -411,7 +411,7 @@ async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
     assert await scene.told(ada) == [("like", ["eve"], 1)] * 5
 
     async def settled() -> None:
-        await workers.notifications.due(scene.social)
+        await workers.notifications.due(scene.plaza)
         await consistent(scene)
 
     await eventually(settled)
@@ -487,7 +487,7 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
         handled += await scene.work(order=dice, together=dice.choice((1, 3, 20)))
         await scene.handle(dice.sample(handled, 5))
         await later(scene)
-        mongo = scene.social.mongo
+        mongo = scene.plaza.mongo
         expected = {
             (kind, names.count(True))
             for kind, names in (
@@ -514,7 +514,7 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
 
 
 async def exists(scene: Scene, collection: str, target: str, by: Person, **where: Any) -> bool:
-    return bool(await scene.social.mongo.one(collection, {"_id": target + by.id, **where}))
+    return bool(await scene.plaza.mongo.one(collection, {"_id": target + by.id, **where}))
 
 
 def follows(one: Person, other: Person) -> Document:
@@ -525,7 +525,7 @@ async def later(scene: Scene) -> None:
     """Until nothing is left to be told."""
     async with asyncio.timeout(10):
         while True:
-            wait_s = await workers.notifications.due(scene.social)
+            wait_s = await workers.notifications.due(scene.plaza)
             if wait_s >= workers.notifications.LOOK_EVERY_S:
                 return
             await asyncio.sleep(max(0.0, wait_s))
@@ -567,10 +567,10 @@ async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldo
         """For how long a stream rests after the news of an event that waited so long."""
         await scene.like(posts[person.id], fan, author=person)
         happened = await scene.waiting()
-        await scene.social.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
+        await scene.plaza.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
         before = clock.now()
         await scene.handle([each._replace(at=before - waited) for each in happened])
-        row = await scene.social.mongo.one("streams", {"_id": person.id})
+        row = await scene.plaza.mongo.one("streams", {"_id": person.id})
         assert row is not None
         return (row["paced_until"] - before).total_seconds()
 
@@ -586,10 +586,10 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
     await rest(scene, ada)
     await scene.work()
     assert await scene.moves(ada) == 0
-    await scene.social.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
-    await workers.notifications.due(scene.social)
+    await scene.plaza.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
+    await workers.notifications.due(scene.plaza)
     assert await scene.events(ada) == ["notification"]
-    await workers.notifications.due(scene.social)
+    await workers.notifications.due(scene.plaza)
     assert await scene.moves(ada) == 1
     await consistent(scene)
 
@@ -597,7 +597,7 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
 async def rest(scene: Scene, person: Person) -> None:
     """Somebody was told much lately: so much that their stream rests for as long as it ever may."""
     until = clock.now() + streams.FURTHEST - timedelta(seconds=1)
-    await scene.social.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
+    await scene.plaza.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
 
 
 async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
@@ -607,19 +607,19 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     await scene.like(post, bob, author=ada)
     await rest(scene, ada)
     await scene.work()
-    await scene.social.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
+    await scene.plaza.mongo.update_all("notifications", {}, {"$set": {"due_at": clock.now()}})
     render = reading.render
 
     async def meanwhile(*args: Any, **kwargs: Any) -> Any:
         rendered = await render(*args, **kwargs)
         monkeypatch.setattr(reading, "render", render)
-        await scene.social.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.EPOCH}})
+        await scene.plaza.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.EPOCH}})
         await scene.like(post, eve, author=ada)
         await scene.work()
         return rendered
 
     monkeypatch.setattr(reading, "render", meanwhile)
-    await workers.notifications.due(scene.social)
+    await workers.notifications.due(scene.plaza)
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
     assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
@@ -629,14 +629,14 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
 def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     """Room, epoch and seq of each push."""
     found: list[tuple[str, str, int]] = []
-    send = scene.social.pushes.send
+    send = scene.plaza.pushes.send
 
     async def heard(pushes: Sequence[tuple[str, bytes]]) -> None:
         parsed = [(room, Push.parse(body)) for room, body in pushes]
         found.extend((room, push.epoch, push.seq) for room, push in parsed)
         await send(pushes)
 
-    monkeypatch.setattr(scene.social.pushes, "send", heard)
+    monkeypatch.setattr(scene.plaza.pushes, "send", heard)
     return found
 
 
@@ -712,12 +712,12 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
 
     monkeypatch.setattr(reading, "render", broken)
     await scene.work()
-    assert await scene.social.mongo.count("notifications", {"due_at": {"$gt": clock.now()}}, limit=9) == 1
+    assert await scene.plaza.mongo.count("notifications", {"due_at": {"$gt": clock.now()}}, limit=9) == 1
     monkeypatch.setattr(reading, "render", render)
     assert await scene.moves(bob) == 1
     assert await scene.moves(ada) == 0
-    await scene.social.mongo.update("notifications", {"recipient": ada.id}, {"$set": {"due_at": clock.now()}})
-    await workers.notifications.due(scene.social)
+    await scene.plaza.mongo.update("notifications", {"recipient": ada.id}, {"$set": {"due_at": clock.now()}})
+    await workers.notifications.due(scene.plaza)
     assert await scene.moves(ada) == 1
 
 
@@ -728,20 +728,20 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
     await scene.work()
     await scene.like(post, bob, author=ada)
     like = await scene.waiting()
-    weigh, blocked = policy.weigh, list[bool]()
+    decide, blocked = policy.decide, list[bool]()
 
     async def then_a_block_is_handled(*args: Any, **options: Any) -> Any:
-        verdict = await weigh(*args, **options)
+        verdict = await decide(*args, **options)
         if not blocked:
             blocked.append(True)
             await ada.block(bob)
             await scene.handle([each for each in await scene.waiting() if isinstance(each.event, UserBlocked)])
         return verdict
 
-    monkeypatch.setattr(site.social.members, "alone", lambda work: False)
+    monkeypatch.setattr(site.plaza.members, "alone", lambda work: False)
     monkeypatch.setattr(policy, "weigh", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
     assert await scene.told(ada) == []
-    assert await site.social.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
+    assert await site.plaza.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
     await consistent(scene)

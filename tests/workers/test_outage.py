@@ -9,8 +9,8 @@ import pytest
 from conftest import require
 from support.eventually import eventually
 from support.people import Person
-from support.site import Site
 from support.servers import RabbitServer
+from support.site import Site
 
 pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
@@ -38,9 +38,7 @@ async def told(person: Person, count: int, timeout_s: float = 30) -> None:
     await eventually(look, timeout_s=timeout_s)
 
 
-async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
-    rabbit: RabbitServer, site: Site
-) -> None:
+async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(rabbit: RabbitServer, site: Site) -> None:
     ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
@@ -61,7 +59,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
         assert (seen.likes, seen.comments) == (2, 1)
         assert {each.type: each.count for each in await ada.notifications()} == {"like": 2, "comment": 1}
         assert (await bob.ask("GET", "/readyz")).status == 200
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(everything, timeout_s=30)
     assert comment.text == "anybody?"
@@ -75,7 +73,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(
 
 async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, site: Site) -> None:
     """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
-    await site.social.broker.ping()
+    await site.plaza.broker.ping()
     await site.tasks.cancel()
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
     async with await aio_pika.connect(rabbit.url) as connection, connection.channel() as channel:

@@ -204,7 +204,7 @@ async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothin
     """From 2 to 5 and down to 1, process by process, while all of them publish and consume."""
     two = office.worker("two", partitions=2)
     blank = {"likes": 0, "comments": 0, "reposts": 0, "version": 0}
-    await two.social.mongo.insert_missing("posts", [{"_id": each, "author_id": each, **blank} for each in office.posts])
+    await two.plaza.mongo.insert_missing("posts", [{"_id": each, "author_id": each, **blank} for each in office.posts])
     two.counts = True
     await traffic(office, two, 10)
     five = office.worker("five", partitions=5)
@@ -213,7 +213,7 @@ async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothin
     await two.stop()
     await traffic(office, five, 10)
     one = office.worker("one", partitions=1)
-    one.counts, mongo = True, one.social.mongo
+    one.counts, mongo = True, one.plaza.mongo
     await asyncio.gather(traffic(office, one, 15), traffic(office, five, 15))
     await five.broker.publish(office.events(5))  # and goes, so that whoever knows of one partition has to finish it
     await five.stop()

@@ -12,7 +12,7 @@ import workers.notifications
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.notifications import Notification
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 
 
 async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]:
@@ -27,7 +27,7 @@ async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]
 
 
 async def stream(person: Person, site: Site) -> list[dict[str, Any]]:
-    row = await site.social.mongo.one("streams", {"_id": person.id})
+    row = await site.plaza.mongo.one("streams", {"_id": person.id})
     assert row is not None
     return list(row["items"])
 
@@ -220,7 +220,7 @@ async def test_a_post_reaches_every_follower_chunk_by_chunk(
         await ada.publish(text)
     for fan in fans:
         await shows(fan, "two", "one")
-    rows = await site.social.mongo.many("feed_entries", {})
+    rows = await site.plaza.mongo.many("feed_entries", {})
     assert len(rows) == 2 * (9 + 1)
 
 
@@ -241,13 +241,13 @@ async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door
 async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, site: Site) -> None:
     """As after a relay that could not delete its rows, or a broker that lost an ack."""
     seen: list[Any] = []
-    publish = site.social.broker.publish
+    publish = site.plaza.broker.publish
 
     async def remember(envelopes: Any) -> None:
         seen.extend(envelopes)
         await publish(envelopes)
 
-    site.social.publisher._broker = type("Twice", (), {"publish": staticmethod(remember)})()  # type: ignore[assignment]
+    site.plaza.publisher._broker = type("Twice", (), {"publish": staticmethod(remember)})()  # type: ignore[assignment]
     post = await ada.publish("hello")
     await bob.follow(ada)
     await told(ada, ("follow", 1))
@@ -256,11 +256,11 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
     await told(ada, ("comment", 1), ("like", 1), ("follow", 1))
 
     async def gone() -> None:
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(gone)
     for _ in range(2):
-        await site.social.mongo.insert_missing(
+        await site.plaza.mongo.insert_missing(
             "outbox", [{"_id": each.id, **each.model_dump(exclude={"id"})} for each in seen]
         )
         await publish(seen)
@@ -290,11 +290,11 @@ async def test_a_like_that_arrives_after_its_post_was_deleted_is_not_told(
         await bob.like(post)
         await bob.comment(post, "nice")
         await ada.delete(post)
-        rows = await site.social.mongo.many("outbox", {}, sort=[("_id", -1)])
+        rows = await site.plaza.mongo.many("outbox", {}, sort=[("_id", -1)])
         for row in rows:
             envelope = Envelope(id=row.pop("_id"), **row)
             if Group.NOTIFICATIONS in envelope.groups():
-                happened = Happened(envelope.id, envelope.at, envelope.event())
-                await workers.notifications.handle(site.social, [happened])
+                happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
+                await workers.notifications.handle(site.plaza, [happened])
         assert await ada.notifications() == []
         assert await ada.unread() == 0

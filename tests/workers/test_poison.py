@@ -23,8 +23,8 @@ from social.contracts.problems import Unavailable, ValidationFailed
 from social.infra import clock
 from social.infra.broker import outbox
 from social.infra.broker.broker import BrokerAway
-from social.infra.broker.inbox import Happened
-from social.infra.process.plaza import Social
+from social.infra.broker.inbox import ReceivedEvent
+from social.infra.process.plaza import Plaza
 from social.ops import parked
 
 notify, count = workers.notifications.handle, workers.counters.handle
@@ -40,16 +40,16 @@ class Poison:
         self.counting = asyncio.Event()
         self.counting.set()
 
-    async def handle(self, social: Social, happened: Sequence[Happened]) -> float | None:
+    async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> float | None:
         if not self.healed and any(getattr(each.event, "by", None) == self.by for each in happened):
             if len(happened) == 1:
                 self.tries.append(time.monotonic())
             raise RuntimeError("cannot digest this")
-        return await notify(social, happened)
+        return await notify(plaza, happened)
 
-    async def count(self, social: Social, happened: Sequence[Happened], **more: Any) -> None:
+    async def count(self, plaza: Plaza, happened: Sequence[ReceivedEvent], **more: Any) -> None:
         await self.counting.wait()
-        await count(social, happened, **more)
+        await count(plaza, happened, **more)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
 
 async def rows(site: Site, count: int) -> list[dict[str, Any]]:
     async def look() -> list[dict[str, Any]]:
-        found = await parked.listed(site.social.mongo)
+        found = await parked.listed(site.plaza.mongo)
         assert len(found) == count, found
         return found
 
@@ -100,7 +100,7 @@ async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbour
         assert (await ada.see(post)).likes == 2
 
     await eventually(counted)
-    assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+    assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
 
 async def test_what_was_parked_can_be_looked_at_and_sent_again(
@@ -127,11 +127,11 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     poison.healed = True
     await operate(capsys, "parked", "replay", row["_id"])
     await told(ada, ("like", 1))
-    assert await parked.listed(site.social.mongo) == []
+    assert await parked.listed(site.plaza.mongo) == []
 
     async def counted() -> None:
         assert (await ada.see(post)).likes == 1
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(counted)
     await operate(capsys, "parked", "show", row["_id"], code="plaza: There is no such thing here")
@@ -147,11 +147,11 @@ async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
     (row,) = await rows(site, 1)
     await a_week_later(site, row)
     poison.healed = True
-    await parked.replay(site.social.mongo, row["_id"])
+    await parked.replay(site.plaza.mongo, row["_id"])
     await told(ada, ("like", 1))
 
     async def done() -> None:
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(done)
     assert (await ada.see(post)).likes == 1
@@ -162,18 +162,18 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
 ) -> None:
     """It may be retried for a quarter of an hour, and is as old as what it tells of."""
     monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
-    monkeypatch.setattr(site.social.broker, "publish", AsyncMock(side_effect=BrokerAway))
+    monkeypatch.setattr(site.plaza.broker, "publish", AsyncMock(side_effect=BrokerAway))
     poison.by = eve.id
     event = Envelope.model_validate(envelope("PostLiked", LIKE, at=clock.now().replace(year=2020)))
     raw = encode(event).decode()
     row = {"_id": f"notifications:{event.id}", "group": "notifications", "raw": raw, "effect": False}
-    await site.social.mongo.insert("parked", row)
-    watched = outbox.Outbox(site.social.mongo)
+    await site.plaza.mongo.insert("parked", row)
+    watched = outbox.Outbox(site.plaza.mongo)
     watching = asyncio.create_task(watched.watch())
-    await parked.replay(site.social.mongo, row["_id"])
+    await parked.replay(site.plaza.mongo, row["_id"])
     await asyncio.sleep(0.3)
     watched.admit()
-    await site.social.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
+    await site.plaza.mongo.update("outbox", {"_id": event.id}, {"$unset": {"retries": 1}})
 
     async def refused() -> None:
         try:
@@ -189,9 +189,9 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
 async def a_week_later(site: Site, row: dict[str, Any]) -> None:
     """An event happened before anything in an inbox."""
     raw = decode(row["raw"])
-    await site.social.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
+    await site.plaza.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
     raw["at"] = clock.now() - timedelta(days=8)
-    await site.social.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
+    await site.plaza.mongo.update("parked", {"_id": row["_id"]}, {"$set": {"raw": encode(raw).decode()}})
 
 
 async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
@@ -205,7 +205,7 @@ async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
     monkeypatch.setenv("MONGO_DATABASE", mongo_database)
     monkeypatch.setenv("COLUMNS", "200")
     row = {"_id": "feeds:x", "group": "feeds", "type": "[/b]", "attempts": 1, "raw": "[/b]", "at": clock.now()}
-    await site.social.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
+    await site.plaza.mongo.insert("parked", row | {"error": "Field required [type=missing] [/b]"})
     for words in (("parked", "list"), ("parked", "show", "feeds:x")):
         shown = await operate(capsys, *words)
         assert "Field required [type=missing] [/b]" in shown
@@ -215,7 +215,7 @@ async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Pe
     poison.by = eve.id
     await eve.like(await ada.publish("hello"))
     (row,) = await rows(site, 1)
-    await parked.discard(site.social.mongo, row["_id"])
+    await parked.discard(site.plaza.mongo, row["_id"])
     poison.healed = True
     await eve.comment(await ada.publish("another"), "nice")
     await told(ada, ("comment", 1))
@@ -256,11 +256,11 @@ async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nob
 ) -> None:
     row = {"_id": wrong["id"], **{name: value for name, value in wrong.items() if name != "id"}}
     row["at"] = clock.now().replace(year=2020)
-    await site.social.mongo.insert("outbox", row)
+    await site.plaza.mongo.insert("outbox", row)
 
     async def found() -> None:
-        assert {each["type"] for each in await parked.listed(site.social.mongo)} == {wrong["type"]}
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert {each["type"] for each in await parked.listed(site.plaza.mongo)} == {wrong["type"]}
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(found, timeout_s=15)
     await bob.like(await ada.publish("hello"))
@@ -298,10 +298,10 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
     await told(ada, ("like", 1))
     for row in await rows(site, len(BODIES)):
         assert row["group"] == "notifications"
-        assert await parked.shown(site.social.mongo, row["_id"])
+        assert await parked.shown(site.plaza.mongo, row["_id"])
         if row["type"] is None:
             with pytest.raises(ValidationFailed):
-                await parked.replay(site.social.mongo, row["_id"])
+                await parked.replay(site.plaza.mongo, row["_id"])
 
 
 @pytest.mark.parametrize("broker", ["local"])
@@ -316,12 +316,12 @@ async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
     (found,) = await rows(site, 1)
     poison.healed = True
     with pytest.raises(Unavailable):
-        await parked.replay(site.social.mongo, found["_id"])
+        await parked.replay(site.plaza.mongo, found["_id"])
     poison.counting.set()
 
     async def replayed() -> None:
         try:
-            await parked.replay(site.social.mongo, found["_id"])
+            await parked.replay(site.plaza.mongo, found["_id"])
         except Unavailable as still_there:
             raise AssertionError from still_there
 

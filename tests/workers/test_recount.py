@@ -17,7 +17,7 @@ from social.contracts.codec import decode
 from social.contracts.envelope import Envelope
 from social.contracts.posts import Post
 from social.contracts.pushes import Push, channel, post_room
-from social.infra.broker.inbox import Happened
+from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Document
 from social.ops import recount
 from workers import counters
@@ -34,23 +34,23 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def held(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose events stay in the outbox until a test folds them."""
     async with system(mongo_url, mongo_database, roles=()) as site:
-        site.social.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
+        site.plaza.publisher.offer = lambda envelopes: None  # type: ignore[method-assign]
         yield site
 
 
 async def fold(site: Site, some: Callable[[list[Document]], list[Document]] = lambda rows: rows) -> None:
     """Have the counters take effect of all that waits, or of some of it."""
-    rows = some(await site.social.mongo.many("outbox", {}, sort=[("_id", 1)]))
+    rows = some(await site.plaza.mongo.many("outbox", {}, sort=[("_id", 1)]))
     ids = [row["_id"] for row in rows]
     envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
-    events = [Happened(each.id, each.at, each.event()) for each in envelopes if "counters" in each.groups()]
+    events = [ReceivedEvent(each.id, each.at, each.event()) for each in envelopes if "counters" in each.groups()]
     if events:
-        await counters.handle(site.social, events)
-    await site.social.mongo.delete("outbox", {"_id": {"$in": ids}})
+        await counters.handle(site.plaza, events)
+    await site.plaza.mongo.delete("outbox", {"_id": {"$in": ids}})
 
 
 async def look(site: Site, post: Post) -> list[recount.Doubt]:
-    return await recount.doubts(site.social.mongo, "posts", [post.id])
+    return await recount.doubts(site.plaza.mongo, "posts", [post.id])
 
 
 async def settle() -> None:
@@ -79,12 +79,12 @@ async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
         assert (me.followers, me.following, me.posts) == (1, 0, 1)
 
     await eventually(counted)
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await mongo.update("posts", {"_id": post.id}, {"$set": {"likes": -3, "comments": 7}})
     await mongo.update("comments", {"_id": comment.id}, {"$set": {"likes": 9, "replies": 0}})
     await mongo.update("users", {"_id": ada.id}, {"$set": {"followers": 99, "following": 4, "posts": 0}})
     assert (await bob.see(post)).likes == 0, "never negative"
-    listener = site.social.redis.pubsub()
+    listener = site.plaza.redis.pubsub()
     await listener.subscribe(channel(post_room(post.id)))
     before, drifted = await bob.see(post), drift("posts", "likes")
     await operator(site, "recount", "--all")
@@ -119,7 +119,7 @@ async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: 
     await bob.like(post)
     (doubt,) = await look(held, post)
     await settle()
-    assert await recount.mend(held.social.mongo, doubt) == {"likes": -1}
+    assert await recount.mend(held.plaza.mongo, doubt) == {"likes": -1}
     assert (await bob.see(post)).likes == 1
     await eve.like(post)
     await asyncio.sleep(recount.SETTLES.total_seconds())  # old enough to be looked up by the fold
@@ -138,25 +138,25 @@ async def test_a_count_that_is_only_late_is_left_to_its_events(held: Site) -> No
     (doubt,) = await look(held, post)
     await fold(held)
     await settle()
-    assert await recount.mend(held.social.mongo, doubt) == {}
+    assert await recount.mend(held.plaza.mongo, doubt) == {}
     assert (await bob.see(post)).likes == 1
 
 
 async def test_what_changes_meanwhile_is_looked_at_another_time(held: Site) -> None:
     ada, bob, eve = [await held.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
-    await held.social.mongo.update("posts", {"_id": post.id}, {"$set": {"likes": 5}})
+    await held.plaza.mongo.update("posts", {"_id": post.id}, {"$set": {"likes": 5}})
     (doubt,) = await look(held, post)
     await bob.like(post)
     await settle()
-    assert await recount.mend(held.social.mongo, doubt) is None, "its event may be folded or not"
+    assert await recount.mend(held.plaza.mongo, doubt) is None, "its event may be folded or not"
     (doubt,) = await look(held, post)
     await fold(held)
     await settle()
-    assert await recount.mend(held.social.mongo, doubt) is None
+    assert await recount.mend(held.plaza.mongo, doubt) is None
     (doubt,) = await look(held, post)
     await settle()
-    assert await recount.mend(held.social.mongo, doubt) == {"likes": 5}
+    assert await recount.mend(held.plaza.mongo, doubt) == {"likes": 5}
     assert (await eve.see(post)).likes == 1
 
 
@@ -176,22 +176,20 @@ async def test_however_late_and_in_whatever_order_events_come_each_is_counted_on
                 await person.like(post)
         await fold(held, lambda rows: lots.sample(rows, lots.randint(0, len(rows))))
         if lots.random() < 0.3:
-            await held.social.mongo.update(
-                "posts", {"_id": lots.choice(posts).id}, {"$inc": {"likes": 2, "version": 1}}
-            )
+            await held.plaza.mongo.update("posts", {"_id": lots.choice(posts).id}, {"$inc": {"likes": 2, "version": 1}})
         found = [doubt for post in posts for doubt in await look(held, post)]
         await settle()
         if left and lots.random() < 0.5:
             person, post = left.pop()
             await person.like(post)
         for doubt in found:
-            mended += bool(await recount.mend(held.social.mongo, doubt))
+            mended += bool(await recount.mend(held.plaza.mongo, doubt))
     await fold(held)
     assert mended
     for post in posts:
         for doubt in await look(held, post):  # what was broken last
             await settle()
-            assert await recount.mend(held.social.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
+            assert await recount.mend(held.plaza.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
         assert (await ada.see(post)).likes == len(crowd)
 
 
@@ -200,18 +198,18 @@ async def test_the_sweeper_finds_wrong_counts_by_itself(held: Site) -> None:
     posts = [await ada.publish(f"{n}") for n in range(3)]
     await fold(held)
     sampler = recount.Sampler()
-    assert await sampler.sweep(held.social) == 0
+    assert await sampler.sweep(held.plaza) == 0
     for post in posts:
-        await held.social.mongo.update("posts", {"_id": post.id}, {"$set": {"comments": 2}})
-    assert await sampler.sweep(held.social) == 0, "nobody is believed at first sight"
+        await held.plaza.mongo.update("posts", {"_id": post.id}, {"$set": {"comments": 2}})
+    assert await sampler.sweep(held.plaza) == 0, "nobody is believed at first sight"
     await settle()
-    assert await sampler.sweep(held.social) == 3
+    assert await sampler.sweep(held.plaza) == 3
     assert {(await ada.see(post)).comments for post in posts} == {0}
 
 
 async def operator(site: Site, *words: str) -> None:
     """`python -m social`, over the connection of the test."""
-    await social.__main__._recount(site.social.mongo, social.__main__.parser().parse_args(words))
+    await social.__main__._recount(site.plaza.mongo, social.__main__.parser().parse_args(words))
 
 
 async def heard(listener: Any, event: str) -> Any:

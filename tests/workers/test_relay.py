@@ -8,8 +8,8 @@ import aio_pika
 import pytest
 from support.eventually import eventually
 from support.people import Person
-from support.site import Site, system
 from support.servers import RedisServer
+from support.site import Site, system
 
 from social.contracts.problems import Unavailable
 from social.infra.broker.broker import BrokerAway
@@ -25,26 +25,26 @@ async def test_two_relays_share_the_shards_and_who_is_left_takes_them_all(
     monkeypatch.setattr(members, "EVERY_S", 0.05)
     swept: dict[int, set[int]] = {}
 
-    async def sweep(social: Any, held: dict[int, relay.Lease]) -> None:
-        swept[id(social)] = set(held)
+    async def sweep(plaza: Any, held: dict[int, relay.Lease]) -> None:
+        swept[id(plaza)] = set(held)
 
     monkeypatch.setattr(relay, "sweep", sweep)
     async with (
         system(mongo_url, mongo_database, roles=()) as first,
         system(mongo_url, mongo_database, roles=()) as second,
     ):
-        one = asyncio.create_task(relay.run(first.social))
+        one = asyncio.create_task(relay.run(first.plaza))
 
         async def all_are(*whose: Site) -> None:
-            assert [len(swept.get(id(each.social), ())) for each in whose] == [relay.SHARDS // len(whose)] * len(whose)
-            assert set().union(*(swept[id(each.social)] for each in whose)) == set(range(relay.SHARDS))
+            assert [len(swept.get(id(each.plaza), ())) for each in whose] == [relay.SHARDS // len(whose)] * len(whose)
+            assert set().union(*(swept[id(each.plaza)] for each in whose)) == set(range(relay.SHARDS))
 
         await eventually(lambda: all_are(first))
-        other = asyncio.create_task(relay.run(second.social))
+        other = asyncio.create_task(relay.run(second.plaza))
         await eventually(lambda: all_are(first, second))
         one.cancel()
         await asyncio.gather(one, return_exceptions=True)
-        del swept[id(first.social)]
+        del swept[id(first.plaza)]
         await eventually(lambda: all_are(second))
         other.cancel()
         await asyncio.gather(other, return_exceptions=True)
@@ -56,21 +56,21 @@ async def test_a_relay_publishes_the_rows_of_its_shards_in_their_order(
 ) -> None:
     monkeypatch.setattr(relay, "BATCH", 3)
     async with system(mongo_url, mongo_database, roles=()) as site:
-        monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
+        monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
         ada = await site.door.register("ada")
         for n in range(12):
             await ada.publish(str(n))
-        rows = await site.social.outbox.due(relay.timedelta(0), 100)
+        rows = await site.plaza.outbox.due(relay.timedelta(0), 100)
         monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(0))
         published: list[str] = []
 
         async def publish(envelopes: Any) -> None:
             published.extend(each.id for each in envelopes)
 
-        monkeypatch.setattr(site.social.broker, "publish", publish)
-        lease = relay.Lease(site.social.mongo, "relay of this test", relay.LEASE)
+        monkeypatch.setattr(site.plaza.broker, "publish", publish)
+        lease = relay.Lease(site.plaza.mongo, "relay of this test", relay.LEASE)
         assert await lease.take()
-        await relay.sweep(site.social, {1: lease, 2: lease})
+        await relay.sweep(site.plaza, {1: lease, 2: lease})
     expected = [row.id for row in rows if partition(row.key, relay.SHARDS) in (1, 2)]
     assert 0 < len(expected) < len(rows)
     assert published == expected
@@ -82,9 +82,9 @@ async def test_a_relay_whose_holder_died_is_followed_by_another(
     monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.05)
     monkeypatch.setattr(relay, "LEASE", relay.timedelta(seconds=0.5))
     async with system(mongo_url, mongo_database, roles=()) as site:
-        dead = relay.Lease(site.social.mongo, "relay", relay.LEASE)
+        dead = relay.Lease(site.plaza.mongo, "relay", relay.LEASE)
         assert await dead.take()
-        alive = relay.Lease(site.social.mongo, "relay", relay.LEASE)
+        alive = relay.Lease(site.plaza.mongo, "relay", relay.LEASE)
         assert not await alive.take()
 
         async def taken() -> None:
@@ -98,13 +98,13 @@ async def test_what_the_fast_path_drops_the_relay_tells(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.3))
-    monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
+    monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
     post = await ada.publish("hello")
     await bob.like(post)
 
     async def told() -> None:
         assert [each.count for each in await ada.notifications()] == [1]
-        assert await site.social.mongo.count("outbox", {}, limit=1) == 0
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(told)
 
@@ -114,7 +114,7 @@ async def test_a_broker_that_is_away_is_asked_again(
 ) -> None:
     monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.1))
     monkeypatch.setattr(relay, "SWEEP_EVERY_S", 0.1)
-    publish, away = site.social.broker.publish, [1] * 4
+    publish, away = site.plaza.broker.publish, [1] * 4
 
     async def sometimes(envelopes: Any) -> None:
         if away:
@@ -122,7 +122,7 @@ async def test_a_broker_that_is_away_is_asked_again(
             raise BrokerAway("not now")
         await publish(envelopes)
 
-    monkeypatch.setattr(site.social.broker, "publish", sometimes)
+    monkeypatch.setattr(site.plaza.broker, "publish", sometimes)
     await bob.like(await ada.publish("hello"))
 
     async def told() -> None:
@@ -139,14 +139,14 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
     """Else a broker that is slow gets the same batch for ever."""
     monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
     async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as site:
-        monkeypatch.setattr(site.social.publisher, "offer", lambda envelopes: None)
+        monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
         ada = await site.door.register("ada")
-        await site.social.broker.ping()
+        await site.plaza.broker.ping()
         for text in ("hello", "slow"):
             await ada.publish(text)
-        *earlier, quick, slow = await site.social.outbox.due(relay.timedelta(0), 10)
-        await site.social.outbox.forget([each.id for each in earlier])
-        events = site.social.broker._events  # type: ignore[attr-defined]
+        *earlier, quick, slow = await site.plaza.outbox.due(relay.timedelta(0), 10)
+        await site.plaza.outbox.forget([each.id for each in earlier])
+        events = site.plaza.broker._events  # type: ignore[attr-defined]
         publish = events.publish
 
         async def slowly(message: aio_pika.Message, *more: Any, **options: Any) -> None:
@@ -156,9 +156,9 @@ async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
 
         monkeypatch.setattr(events, "publish", slowly)
         with pytest.raises(BrokerAway):
-            await site.social.broker.publish([quick, slow])
-        await site.social.outbox.finish(5)
-        assert [each.id for each in await site.social.outbox.due(relay.timedelta(0), 2)] == [slow.id]
+            await site.plaza.broker.publish([quick, slow])
+        await site.plaza.outbox.finish(5)
+        assert [each.id for each in await site.plaza.outbox.due(relay.timedelta(0), 2)] == [slow.id]
 
 
 async def test_a_relay_that_cannot_give_up_its_lease_ends_all_the_same(
@@ -180,7 +180,7 @@ async def test_while_redis_is_down_people_are_told_all_the_same(
 
         async def told(count: int) -> None:
             assert [each.count for each in await ada.notifications()] == [count]
-            row = await site.social.mongo.one("streams", {"_id": ada.id})
+            row = await site.plaza.mongo.one("streams", {"_id": ada.id})
             assert row is not None
             assert row["seq"] == count
 

@@ -6,11 +6,11 @@ from typing import NamedTuple, TypeVar
 
 from social.contracts.events import Event, Group
 from social.infra import clock
-from social.infra.process.plaza import Social
+from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Transaction
 
 
-class Happened(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """An event as consumers see it."""
 
     id: str
@@ -24,7 +24,7 @@ TIMEOUT_S = 30.0
 REMEMBERS = timedelta(days=7)
 
 T = TypeVar("T")
-Record = Callable[[Transaction, Sequence[Happened]], Awaitable[T]]
+Record = Callable[[Transaction, Sequence[ReceivedEvent]], Awaitable[T]]
 
 
 def row_id(group: Group, event_id: str) -> str:
@@ -33,7 +33,7 @@ def row_id(group: Group, event_id: str) -> str:
 
 
 async def once(
-    social: Social, group: Group, happened: Sequence[Happened], record: Record[T], *, company_s: float = 0.0
+    plaza: Plaza, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, company_s: float = 0.0
 ) -> T | None:
     """Record the effect of the events this group has not seen, in one transaction; of the others nothing.
 
@@ -51,6 +51,6 @@ async def once(
         tx.insert("inbox", *({"_id": row_id, "at": now} for row_id in new))
         return await record(tx, list(new.values()))
 
-    done, tx = await social.mongo.transact(take, timeout_s=TIMEOUT_S, company_s=company_s)
-    social.publisher.offer(tx.recorded)
+    done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S, company_s=company_s)
+    plaza.publisher.offer(tx.recorded)
     return done

@@ -25,7 +25,7 @@ from social.infra.redis.cards import watch_cards
 from social.infra.redis.delays import Delays
 from social.infra.redis.pushing import Pushes
 from social.infra.redis.redis import AWAY as REDIS_AWAY
-from social.infra.redis.redis import Impatient, Redis, connect
+from social.infra.redis.redis import BestEffortRedis, Redis, connect
 from social.infra.security.revocations import Revocations
 from social.infra.store.members import Members
 from social.infra.store.mongo import Document, Mongo, Transaction
@@ -37,7 +37,7 @@ T = TypeVar("T")
 Verb = Callable[Concatenate[Transaction, P], Awaitable[T]]
 
 
-class Once(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """A client's idempotency key: this write happens once, and a retry gets the first answer."""
 
     user_id: str
@@ -52,7 +52,7 @@ class _Answered(Exception):
 
 
 @dataclass(frozen=True)
-class Social:
+class Plaza:
     """The system as the domain's verbs and readers see it."""
 
     mongo: Mongo
@@ -63,20 +63,20 @@ class Social:
     pushes: Pushes
     revocations: Revocations
     delays: Delays
-    cache: Impatient  # for what can be made again
+    cache: BestEffortRedis  # for what can be made again
     members: Members
     beside: Beside = field(default_factory=Beside)
 
     @classmethod
-    def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Social":
+    def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Plaza":
         """The system over these servers."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
-        cache = Impatient(redis_client, "what it keeps is made again")
+        cache = BestEffortRedis(redis_client, "what it keeps is made again")
         delays, members = Delays(redis_client), Members(mongo)
         return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, members)
 
     @classmethod
-    def connect(cls, settings: Connections) -> "Social":
+    def connect(cls, settings: Connections) -> "Plaza":
         """The system over real servers; nothing is contacted before it is used."""
         mongo = Mongo(settings.mongo_url, settings.mongo_database)
         outbox = Outbox(mongo)
@@ -87,14 +87,16 @@ class Social:
         """Run a verb in a transaction; when this returns, its write and its events are durable."""
         return await self._commit(verb, lambda tx: verb(tx, *args, **kwargs))
 
-    async def commit_once(self, once: Once | None, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def commit_idempotent(
+        self, idempotency_key: IdempotencyKey | None, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """The same under an idempotency key, whose row commits with the write; a twin gets the stored answer.
 
         Raises IdempotencyMismatch when the key was used for another verb or other arguments.
         """
-        if once is None:
+        if idempotency_key is None:
             return await self.commit(verb, *args, **kwargs)
-        row_id = f"{once.user_id}:{once.key}"
+        row_id = f"{idempotency_key.user_id}:{idempotency_key.key}"
         name = f"{verb.__module__}.{verb.__qualname__}"
         fingerprint = hashlib.sha256(encode_sorted([name, args, kwargs])).hexdigest()
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from social.contracts.problems import RateLimited
-from social.infra.redis.redis import Impatient, Redis
+from social.infra.redis.redis import BestEffortRedis, Redis
 
 FREE = 9
 FIRST_S = 1
@@ -55,7 +55,7 @@ class Delays:
     """Counts by name, whether or not anybody has it, for all processes in Redis; each by itself while that is away."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = Impatient(redis, "each process delays by itself")
+        self._redis = BestEffortRedis(redis, "each process delays by itself")
         self._failed: OrderedDict[str, _Failed] = OrderedDict()  # what was tried here; the longest untouched first
 
     async def attempt(self, name: str) -> None:

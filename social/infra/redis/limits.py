@@ -78,7 +78,7 @@ PER_PERSON = Rate(1_200, 60)  # requests and messages, over REST and all sockets
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """Whether a request is within a limit, and what is left of that."""
 
     policy: str
@@ -118,7 +118,7 @@ class Limiter:
         self._telling: asyncio.Task[None] | None = None
         self._rests_until = 0.0
 
-    def take(self, policy: str, who: str, rate: Rate) -> Verdict:
+    def take(self, policy: str, who: str, rate: Rate) -> Decision:
         """One request, by what is known here; Redis hears of it soon."""
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
@@ -129,7 +129,7 @@ class Limiter:
                 self._telling = asyncio.create_task(self._keep_telling(), name="limits")
         return verdict
 
-    async def take_exactly(self, policy: str, who: str, rate: Rate) -> Verdict:
+    async def take_exactly(self, policy: str, who: str, rate: Rate) -> Decision:
         """One request, by what all processes granted; by what is known here while Redis is away."""
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
@@ -142,7 +142,7 @@ class Limiter:
             self._rest(error)
             return verdict
         self._learn(key, abs(debt))
-        return Verdict(policy, rate, debt > 0, abs(debt))
+        return Decision(policy, rate, debt > 0, abs(debt))
 
     async def close(self) -> None:
         """Tell Redis the rest, if it listens."""
@@ -151,7 +151,7 @@ class Limiter:
             await asyncio.wait([self._telling])
         await self._tell()
 
-    def _decide(self, policy: str, key: str, rate: Rate) -> Verdict:
+    def _decide(self, policy: str, key: str, rate: Rate) -> Decision:
         now = _now_us()
         debt = max(self._paid_off.get(key, 0) - now, 0)
         allowed = debt + rate.cost_us <= rate.most_us
@@ -161,7 +161,7 @@ class Limiter:
             if len(self._paid_off) > MOST_KEYS:
                 self._paid_off.popitem(last=False)
         self._paid_off.move_to_end(key)  # who is refused and goes on asking is not forgotten
-        return Verdict(policy, rate, allowed, debt)
+        return Decision(policy, rate, allowed, debt)
 
     def _learn(self, key: str, debt_us: int) -> None:
         """What all processes granted is at least what we did."""

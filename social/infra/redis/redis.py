@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from social.infra.observe import logs
 from social.infra.process.settings import StartError
 
-__all__ = ["AWAY", "REFUSES", "Impatient", "Redis", "connect", "listening"]
+__all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening"]
 
 log = logs.get("redis")
 
@@ -25,7 +25,7 @@ ASK_S = 0.25
 REST_S = 1.0
 
 
-class Impatient:
+class BestEffortRedis:
     """Redis for what goes on without it: it has 250 ms for an answer, and after none came it is not asked for 1 s."""
 
     def __init__(self, redis: Redis, without: str) -> None:

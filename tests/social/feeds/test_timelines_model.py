@@ -60,26 +60,26 @@ class World:
             if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
         }
         by = {self.people[each].id for each in told}
-        for row in await self.site.social.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
+        for row in await self.site.plaza.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
             if row["user_id"] in by and row["post_id"] in strangers:
                 places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
         return sorted(places, key=places.__getitem__, reverse=True)
 
     async def act(self, what: str, one: int, other: int) -> None:
-        social, who, whom = self.site.social, self.people[one], self.people[other]
+        plaza, who, whom = self.site.plaza, self.people[one], self.people[other]
         if what == "publish":
-            self.written.append(((await social.commit(publishing.publish, "hello", by=who.id)).id, one))
+            self.written.append(((await plaza.commit(publishing.publish, "hello", by=who.id)).id, one))
         elif what == "delete":
             if mine := [each for each in self.written if each[1] == one]:
-                await social.commit(publishing.delete, mine[-1][0], by=who.id)
+                await plaza.commit(publishing.delete, mine[-1][0], by=who.id)
                 self.written.remove(mine[-1])
         elif what in ("repost", "unrepost"):
             if theirs := [each for each in self.written if each[1] == other]:
                 with contextlib.suppress(NotFound):  # who is apart
-                    await social.commit(getattr(reposts, what), theirs[-1][0], by=who.id)
+                    await plaza.commit(getattr(reposts, what), theirs[-1][0], by=who.id)
         elif what == "away":
             long_ago = {"$set": {"active_at": clock.now() - timedelta(days=40)}}
-            await social.mongo.update("timelines", {"_id": who.id}, long_ago)
+            await plaza.mongo.update("timelines", {"_id": who.id}, long_ago)
         elif what == "read":
             await who.feed("?limit=2")
         elif what == "settle":
@@ -88,33 +88,33 @@ class World:
             await self.stand(what, one, other, whom.username)
 
     async def stand(self, what: str, one: int, other: int, name: str) -> None:
-        social, by = self.site.social, self.people[one].id
+        plaza, by = self.site.plaza, self.people[one].id
         pair = (one, other)
         if what == "follow" and not self.apart(one, other):
-            await social.commit(follows.follow, name, by=by)
+            await plaza.commit(follows.follow, name, by=by)
             self.follows.add(pair)
         elif what == "unfollow" and not self.apart(one, other):
-            await social.commit(follows.unfollow, name, by=by)
+            await plaza.commit(follows.unfollow, name, by=by)
             self.follows.discard(pair)
         elif what == "block":
-            await social.commit(blocks.block, name, by=by)
+            await plaza.commit(blocks.block, name, by=by)
             self.blocks.add(pair)
             self.follows -= {pair, (other, one)}
         elif what == "unblock":
-            await social.commit(blocks.unblock, name, by=by)
+            await plaza.commit(blocks.unblock, name, by=by)
             self.blocks.discard(pair)
         elif what == "mute":
-            await social.commit(mutes.mute, name, by=by)
+            await plaza.commit(mutes.mute, name, by=by)
             self.mutes.add(pair)
         elif what == "unmute":
-            await social.commit(mutes.unmute, name, by=by)
+            await plaza.commit(mutes.unmute, name, by=by)
             self.mutes.discard(pair)
 
     async def settle(self) -> None:
         """Until the workers have nothing left to do."""
 
         async def idle() -> None:
-            assert await self.site.social.mongo.count("outbox", {}, limit=1) == 0
+            assert await self.site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
         await eventually(idle)
 

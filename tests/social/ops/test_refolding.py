@@ -44,7 +44,7 @@ async def test_old_posts_are_found_by_todays_words_and_hashtags(
 ) -> None:
     monkeypatch.setattr("social.ops.refolding.BATCH", 1)
     monkeypatch.setattr("social.ops.refolding.ROWS", 2)
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await as_before(mongo, ada)
     first, second, third = OLD
     assert await found(ada, "lodz") == await found(ada, "#نرم\u200cافزار") == await found(ada, "서울") == []
@@ -64,7 +64,7 @@ async def test_old_posts_are_found_by_todays_words_and_hashtags(
 async def test_a_second_run_begins_where_the_first_ended_and_takes_what_an_old_process_wrote_since(
     site: Site, ada: Person
 ) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await as_before(mongo, ada)
     await refold(mongo)
     await as_before(mongo, ada)
@@ -77,7 +77,7 @@ async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
     site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ada.publish("Łódź")
-    mongo, many = site.social.mongo, Mongo.many
+    mongo, many = site.plaza.mongo, Mongo.many
     begins: list[Any] = []
 
     async def listening(self: Mongo, collection: str, where: dict[str, object], **more: object) -> object:
@@ -97,7 +97,7 @@ async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
 
 
 async def test_old_names_are_found_by_todays_words(site: Site, door: Door, ada: Person, bob: Person) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await bob.edit(display_name="Łukasz Öztürk")
     old = ["bob", "ozturk", "łukasz"]
     assert await mongo.update("users", {"_id": bob.id}, {"$set": {"words": old}})
@@ -119,7 +119,7 @@ async def names(person: Person, text: str) -> list[str]:
 async def test_a_post_that_is_edited_or_deleted_meanwhile_stays_so(
     site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await as_before(mongo, ada)
     rows = await mongo.many("posts", {}, sort=[("_id", 1)])
     many, meanwhile = Mongo.many, iter([True])

@@ -75,7 +75,7 @@ async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 @pytest.fixture
 async def acts(quiet: Site, mongo_url: str, mongo_database: str, ada: Person) -> AsyncIterator[Acts]:
     processes = [Mongo(mongo_url, mongo_database) for _ in range(2)]
-    yield Acts(quiet.social.mongo, processes, (await ada.publish("hello")).id)
+    yield Acts(quiet.plaza.mongo, processes, (await ada.publish("hello")).id)
     for each in processes:
         each.close()
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect
 from support.people import Person
-from support.site import Site
 from support.relay import relayed
+from support.site import Site
 
 from social.contracts.events import PostLiked
 from social.contracts.problems import Unavailable
@@ -309,20 +309,20 @@ async def follow(tx: Transaction, row: str, since: datetime | None) -> None:
 
 async def test_a_thousand_likes_and_unlikes_of_one_post(site: Site, ada: Person) -> None:
     """Each person's acts end as some order of them would; each change of a like is one event."""
-    post, social = await ada.publish("hello"), site.social
+    post, plaza = await ada.publish("hello"), site.plaza
     people = [uuid4().hex[:24] for _ in range(20)]
     events: Counter[tuple[str, str]] = Counter()
-    offer = social.publisher.offer
+    offer = plaza.publisher.offer
 
     def heard(recorded: Any) -> None:
         events.update((each.data["by"], each.type) for each in recorded if each.type in ("PostLiked", "PostUnliked"))
         offer(recorded)
 
-    object.__setattr__(social.publisher, "offer", heard)
+    object.__setattr__(plaza.publisher, "offer", heard)
     acts = [(who, likes.like if at % 2 else likes.unlike) for at in range(50) for who in people]
     for start in range(0, len(acts), 250):
-        await asyncio.gather(*(social.commit(verb, post.id, by=who) for who, verb in acts[start : start + 250]))
-    left = {row["user_id"] for row in await social.mongo.many("interactions", {"post_id": post.id})}
+        await asyncio.gather(*(plaza.commit(verb, post.id, by=who) for who, verb in acts[start : start + 250]))
+    left = {row["user_id"] for row in await plaza.mongo.many("interactions", {"post_id": post.id})}
     for who in people:
         assert events[who, PostLiked.__name__] - events[who, "PostUnliked"] == (who in left)
 

@@ -25,7 +25,7 @@ async def test_likes_reposts_and_bookmarks_of_before_are_moved(
     quiet: Site, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.infra.store.migrations.BATCH", 2)
-    mongo, now = quiet.social.mongo, clock.now()
+    mongo, now = quiet.plaza.mongo, clock.now()
     posts = [await ada.publish(f"{n}") for n in range(5)]
 
     def row(post_id: str, who: Person, **more: Any) -> dict[str, Any]:

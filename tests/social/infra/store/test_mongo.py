@@ -6,8 +6,8 @@ from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import BulkWriteError
-from support.site import Site
 from support.servers import DocumentStore
+from support.site import Site
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra.store.mongo import Mongo, Transaction
@@ -28,7 +28,7 @@ class Refusing:
 
 
 async def test_what_is_there_already_is_there(site: Site) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     await mongo.insert_missing("inbox", [{"_id": "a"}, {"_id": "b"}])
     await mongo.insert_missing("inbox", [{"_id": "b"}, {"_id": "c"}])
     assert await mongo.count("inbox", {}, limit=9) == 3
@@ -46,7 +46,7 @@ async def test_what_only_one_replica_has_is_not_taken_for_written(
 
 
 async def test_what_a_verb_hands_over_commits_together_and_not_where_it_fails(site: Site) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
 
     async def work(tx: Transaction, *, fails: bool = False) -> None:
         tx.insert("inbox", {"_id": "a"}, {"_id": "b"})
@@ -78,7 +78,7 @@ async def test_a_store_that_goes_away_before_the_commit_is_unavailable(
 
 
 async def test_who_inserts_and_is_overtaken_looks_again(site: Site) -> None:
-    mongo = site.social.mongo
+    mongo = site.plaza.mongo
     tries = 0
 
     async def work(tx: Transaction) -> bool:
