@@ -21,7 +21,7 @@ from social.infra.broker.topology import Topology
 from social.infra.files.mailer import FileMailer
 from social.infra.process.settings import PARTITIONS
 from workers.app import consumers
-from workers.mail import Post
+from workers.mail import MailConsumer
 from workers.settings import ROLES, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_every_group_an_event_names_has_a_consumer_and_every_consumer_an_event() -> None:
-    found = consumers(Post(FileMailer(Path(), "plaza@example.org"), ""))
+    found = consumers(MailConsumer(FileMailer(Path(), "plaza@example.org"), ""))
     assert {consumer.group for consumer in found.values()} == set(Group)
     assert set(found) < set(ROLES)
     assert {group for event in EVENTS.values() for group in event.groups} == set(Group)

@@ -46,7 +46,7 @@ class FaultyWire(Wire):
 @events.test_start.add_listener
 def begin(environment: Any, **_: Any) -> None:
     """Watch it, and lose connections where that is what goes wrong."""
-    run: Run = environment.site
+    run: Run = environment.plaza
 
     def watch() -> None:
         while not UNTIL[os.environ["UNTIL"]](run):

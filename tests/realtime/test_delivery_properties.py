@@ -14,7 +14,7 @@ from realtime import delivery, resume
 from realtime.background import Background
 from realtime.delivery import Delivery
 from realtime.limits import Bucket
-from realtime.sockets import Session, Sessions
+from realtime.sockets import Socket, Sockets
 from social.contracts.codec import decode
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, user_room
@@ -92,9 +92,9 @@ class World:
         self.store = Store()
         self.mongo = cast(Mongo, self.store)
         self.background = Background()
-        self.sessions = Sessions()
+        self.sessions = Sockets()
         self.delivery = Delivery(self.mongo, self.sessions, self, self.background, cut=self.cut, most_unread=100)
-        self.session: Session | None = None
+        self.session: Socket | None = None
         self.pid: resume.Pid | None = None
         self.offset: str | None = None  # as the client keeps it
         self.seen: list[int] = []  # what the client has, without what it fetched otherwise
@@ -120,7 +120,7 @@ class World:
     def count(self, room: str) -> int:
         return 0
 
-    def cut(self, session: Session) -> None:
+    def cut(self, session: Socket) -> None:
         session.ended = True
         self.sessions.remove(session)
         if session is self.session:
@@ -146,7 +146,7 @@ class World:
         """The client connects, or comes back; some pushes arrive while its stream is read."""
         if self.session is not None:
             self.cut(self.session)
-        session = Session(cast(Any, None), Access(USER, "b" * 24, 0), "", Bucket(1, 1))
+        session = Socket(cast(Any, None), Access(USER, "b" * 24, 0), "", Bucket(1, 1))
         session.sid = "sid"
         self.sessions.expect(session)
         try:

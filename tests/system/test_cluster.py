@@ -43,7 +43,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) -> None:
-    for said in ("Site is running", "6 processes", f"http://localhost:{cluster.port}/docs", str(cluster.var)):
+    for said in ("Plaza is running", "6 processes", f"http://localhost:{cluster.port}/docs", str(cluster.var)):
         assert said in cluster.program.out
     assert cluster.program.err == ""
     parts = await cluster.parts()

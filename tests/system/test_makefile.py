@@ -71,7 +71,7 @@ def make(folder: Path, tmp_path: Path) -> Make:
 
 
 def test_it_installs_once_and_runs(make: Make, folder: Path) -> None:
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" in make("run").stdout
     assert "installing" not in make("run").stdout
     assert diary(folder) == ["venv", installed("run")]
 
@@ -108,14 +108,14 @@ def test_a_python_without_venv_names_the_package_to_install(make: Make, folder: 
     refused = make("run", FAKE_NO_VENV="1")
     assert refused.returncode != 0
     assert one_line(refused) == "python3 cannot make a virtual environment: apt-get install python3-venv"
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" in make("run").stdout
 
 
 def test_a_half_made_environment_is_made_anew(make: Make, folder: Path) -> None:
     refused = make("run", FAKE_VENV_FAILS="1")
     assert refused.returncode != 0
     assert (folder / ".venv/bin/python").exists()
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" in make("run").stdout
     assert diary(folder) == ["venv", "venv", installed("run")]
 
 
@@ -123,7 +123,7 @@ def test_an_environment_whose_python_went_away_is_made_anew(make: Make, folder: 
     make("run")
     (folder / ".venv/bin/python").unlink()
     (folder / ".venv/bin/python").symlink_to("/gone/python3")
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" in make("run").stdout
     assert diary(folder) == ["venv", installed("run")] * 2
 
 
@@ -143,20 +143,20 @@ def test_no_python_is_one_line(make: Make, tmp_path: Path) -> None:
 def test_another_python_can_be_named(make: Make, tmp_path: Path) -> None:
     (tmp_path / "my python").mkdir()
     shutil.move(tmp_path / "bin/python3", tmp_path / "my python/python3")
-    assert "Site runs" in make("run", f"PYTHON={tmp_path}/my python/python3").stdout
+    assert "Plaza runs" in make("run", f"PYTHON={tmp_path}/my python/python3").stdout
 
 
 def test_without_network_the_error_is_shown_and_the_next_make_tries_again(make: Make, folder: Path) -> None:
     refused = make("run", FAKE_OFFLINE="1")
     assert refused.returncode != 0
     assert "ERROR: no route to the package index" in refused.stderr
-    assert "Site runs" not in refused.stdout
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" not in refused.stdout
+    assert "Plaza runs" in make("run").stdout
 
 
 def test_a_killed_installation_is_done_again_from_the_start(make: Make, folder: Path) -> None:
     assert make("run", FAKE_PIP_KILLED="1").returncode != 0
-    assert "Site runs" in make("run").stdout
+    assert "Plaza runs" in make("run").stdout
     again = installed("run").replace("install", "install --force-reinstall", 1)
     assert diary(folder) == ["venv", installed("run"), again]
 

@@ -71,7 +71,7 @@ def test_any_text_is_an_origin_or_none(text: str) -> None:
     [
         ("http://127.0.0.1:8081", "127.0.0.1:8081"),
         ("ws://127.0.0.1:8081", "127.0.0.1:8081"),
-        ("http://plaza.example", "Site.Example"),
+        ("http://plaza.example", "Plaza.Example"),
         ("http://plaza.example:80", "plaza.example"),
         ("https://plaza.example", "plaza.example"),  # TLS ends in front of us
         ("wss://plaza.example:443", "plaza.example:443"),
