@@ -95,7 +95,7 @@ async def test_who_connects_twice_is_cut_and_leaves_nothing(world, gateway, ada,
     told = await ended(opened)
     assert sum(each.startswith("40") for each in told) == 1
     await until(lambda: len(gateway.sockets) == 0 and gateway.sockets.users() == [])
-    assert gateway.cluster.rooms() == []
+    assert gateway.redis_channels.rooms() == []
     namespaces = await raw(http, gateway, *(f"40/{name}," for name in "abcdef"))
     assert [str((await namespaces.receive(5)).data)[:2] for _ in range(7)][1:] == ["44"] * 6
     await namespaces.close()
@@ -112,7 +112,7 @@ async def test_nobody_watches_more_than_they_may(world, ada):
         await wire.ask("post.unwatch", {"post_id": post})
     for number in range(300):  # and posts that are not there are not watched
         assert (await wire.ask("post.watch", {"post_id": f"{number:024x}"}))["problem"]["code"] == "not_found"
-    assert gateway.cluster.rooms() == [user_room(ada.id)]
+    assert gateway.redis_channels.rooms() == [user_room(ada.id)]
     assert gateway.sockets.get(wire.sid).rooms == set()
 
 
@@ -195,7 +195,7 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
                 if back.connected:
                     await back.closed.wait()
         for each in (gateway, other):
-            assert (len(each.sockets), each.sockets.users(), each.cluster.rooms()) == (0, [], [])
+            assert (len(each.sockets), each.sockets.users(), each.redis_channels.rooms()) == (0, [], [])
 
 
 async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, redis_server):

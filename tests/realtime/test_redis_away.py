@@ -24,7 +24,7 @@ async def test_a_redis_that_dies_and_comes_back_costs_nothing(world, ada, bob, b
     post = await ada.publish()
     await wire.ask("post.watch", {"post_id": post})
     await broken_redis.kill()
-    await until(lambda: not gateway.cluster.up)
+    await until(lambda: not gateway.redis_channels.up)
     await world.like(post, by=bob, author=ada)
     await broken_redis.start()
     await wire.event("notification")
@@ -66,8 +66,8 @@ async def test_a_listener_that_falls_silent_is_replaced(world, ada, bob):
     wire = await ada.connect(gateway)
     async with world.new_redis() as redis:
         await redis.client_pause(1_500, all=True)
-    await until(lambda: not gateway.cluster.up, 3)
-    await until(lambda: gateway.cluster.up)
+    await until(lambda: not gateway.redis_channels.up, 3)
+    await until(lambda: gateway.redis_channels.up)
     await world.like(await ada.publish(), by=bob, author=ada)
     await wire.event("notification")
 
@@ -77,7 +77,7 @@ async def test_a_connection_that_redis_closes_is_opened_again_and_read_up(world,
     wire = await ada.connect(gateway)
     async with world.new_redis() as redis:
         await redis.client_kill_filter(_type="pubsub")
-    await until(lambda: not gateway.cluster.up)
+    await until(lambda: not gateway.redis_channels.up)
     await world.record(await ada.publish(), by=bob, author=ada)
     await wire.event("notification", timeout_s=3)
 
@@ -101,7 +101,7 @@ async def test_a_room_is_listened_to_from_its_first_member_until_a_while_after_i
         await his.ask("post.unwatch", {"post_id": post})
         await his.ask("post.watch", {"post_id": post})
         await his.ask("post.unwatch", {"post_id": post})
-        await until(lambda: gateway.cluster.listens(post_room(post)) is False)
+        await until(lambda: gateway.redis_channels.listens(post_room(post)) is False)
 
         async def nobody():
             return await listeners() == 0

@@ -122,7 +122,7 @@ async def test_a_post_entered_from_outside_is_watched_like_any_other(world, gate
     await again.event("post.stats")
     await stranger.close_room(post_room(post), "/")
     await settled(stranger, again)
-    await until(lambda: not other.cluster.holds(post_room(post)))
+    await until(lambda: not other.redis_channels.holds(post_room(post)))
 
 
 async def test_rooms_of_people_are_entered_and_closed_by_nobody(world, gateway, ada, bob, stranger):
@@ -180,7 +180,7 @@ async def test_what_is_malformed_does_nothing(world, gateway, ada, bob, stranger
         await world.plaza.redis.publish("socketio", message.replace(b"SID", wire.sid.encode()))
     await settled(stranger, wire)
     assert [args[0] for args in wire.events] == ["settled"]
-    assert gateway.cluster.up
+    assert gateway.redis_channels.up
     assert gateway.server.manager.get_rooms(wire.sid, "/") == rooms
     await world.like(await ada.publish(), by=bob, author=ada)
     await wire.event("notification")

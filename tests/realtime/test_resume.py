@@ -112,7 +112,7 @@ async def test_an_old_connection_that_nobody_noticed_is_closed(world, gateway, a
     await likes(world, ada, 1, post)
     await again.event("notification")
     assert wire.events == []
-    assert len(there.sessions) == 1
+    assert len(there.sockets) == 1
 
 
 async def test_two_returns_at_once_leave_one_connection(world, gateway, ada):

@@ -50,13 +50,13 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
 
 async def test_a_login_that_ends_while_its_socket_connects_does_not_get_in(world, gateway, ada):
     session_id = world.verifier.verify(ada.token).session_id
-    confirmed = gateway.cluster.confirmed
+    confirmed = gateway.redis_channels.confirmed
 
     async def slow(room: str, timeout_s: float) -> bool:
         gateway.plaza.revocations.add(session_id)
         return await confirmed(room, timeout_s)
 
-    gateway.cluster.confirmed = slow
+    gateway.redis_channels.confirmed = slow
     wire = await ada.connect(gateway)
     assert wire.refused["data"]["code"] == "session_revoked"
     assert len(gateway.sockets) == 0

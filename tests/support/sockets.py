@@ -224,7 +224,7 @@ class World:
 
         self._stack.push_async_callback(stop)
         async with asyncio.timeout(5):
-            while not gateway.cluster.up and gateway.settings.beat_s <= 1:
+            while not gateway.redis_channels.up and gateway.settings.beat_s <= 1:
                 await asyncio.sleep(0.01)
         return gateway
 

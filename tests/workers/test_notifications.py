@@ -739,7 +739,7 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
         return verdict
 
     monkeypatch.setattr(site.plaza.members, "alone", lambda work: False)
-    monkeypatch.setattr(policy, "weigh", then_a_block_is_handled)
+    monkeypatch.setattr(policy, "decide", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
     assert await scene.told(ada) == []
