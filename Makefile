@@ -54,7 +54,8 @@ docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and we
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
-	$(PIP) install uv
+	$(PIP) install --upgrade uv
+	echo uv | .venv/bin/uv pip compile -q - $(LOCK) -o requirements/installer.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
@@ -118,8 +119,14 @@ install = cmp -s requirements/$(1).txt .venv/packages || { \
 	echo "installing packages into .venv (once)"; \
 	again=; [ ! -e .venv/interrupted ] || again=--force-reinstall; \
 	cp requirements/$(1).txt .venv/interrupted && \
-	$(PIP) install $$again --require-hashes -r requirements/$(1).txt && \
+	{ $(call by-uv,$(1)) || $(PIP) install $$again --require-hashes -r requirements/$(1).txt; } && \
 	mv .venv/interrupted .venv/packages; }
+
+# uv installs in a third of pip's time. It does not know pip's settings: where they name an index, pip does all of it.
+by-uv = { ! $(VENV_PYTHON) -m pip config list | grep -q index-url && \
+	$(PIP) install --require-hashes -r requirements/installer.txt && \
+	UV_NATIVE_TLS=1 .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) $${again:+--reinstall} \
+		--compile-bytecode --require-hashes -r requirements/$(1).txt; } 2>/dev/null
 
 # The official JavaScript client and what else package.json lists; without node those tests are skipped (never where CI=true).
 node-modules:

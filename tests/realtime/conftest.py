@@ -1,5 +1,6 @@
 """People, and a gateway for them to connect to."""
 
+import os
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,11 +11,25 @@ from realtime.app import Gateway
 from realtime.engine import choose
 
 
-@pytest.fixture(params=["native", "portable"])
-def realtime_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str | None:
-    """What gateways run on, those in processes of their own too: each test of a world is done on both engines."""
-    if choose(request.param).name != request.param:
-        pytest.skip("the native library does not load here")
+# These files are about rules above the engine. One engine shows them; `make soak` runs them on both.
+ABOVE_THE_ENGINE = {
+    *("test_blocks", "test_posts", "test_presence", "test_queries", "test_redis_away", "test_redis_bridge"),
+    *("test_session_ends", "test_suspension", "test_wrong_clocks"),
+    *("test_foreign_json", "test_lossy_network", "test_origins"),  # which choose engines themselves
+}
+ENGINES = [name for name in ("native", "portable") if choose(name).name == name]  # native does not load everywhere
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of a world on both engines, those above the engine on the first that is there."""
+    if "realtime_engine" in metafunc.fixturenames:
+        one = metafunc.module.__name__.rpartition(".")[2] in ABOVE_THE_ENGINE and "PLAZA_SOAK" not in os.environ
+        metafunc.parametrize("realtime_engine", ENGINES[:1] if one else ENGINES, indirect=True)
+
+
+@pytest.fixture
+def realtime_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the engine that gateways run on, those in processes of their own too."""
     monkeypatch.setenv("REALTIME_ENGINE", request.param)
     return str(request.param)
 
@@ -27,7 +42,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def world(
-    realtime_engine: str | None, mongo_url: str, mongo_database: str, redis_url: str, http: aiohttp.ClientSession
+    realtime_engine: str, mongo_url: str, mongo_database: str, redis_url: str, http: aiohttp.ClientSession
 ) -> AsyncIterator[World]:
     async with World(mongo_url, mongo_database, redis_url, http) as world:
         yield world

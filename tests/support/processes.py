@@ -23,8 +23,7 @@ OURS = (
 )
 
 # Where the environment forbids Python to keep compiled modules, each start would compile ours anew: a seventh of it.
-COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "compiled")}
-KEPT: Mapping[str, str] = COMPILED if sys.dont_write_bytecode else {}
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 class Ended(NamedTuple):
@@ -49,7 +48,7 @@ class Program:
         settings = told(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
-        self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", **KEPT}  # type: ignore[operator]
+        self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", **COMPILED}  # type: ignore[operator]
         self._cwd = cwd
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -15,6 +15,10 @@ TOOLS += ["od", "sed", "sleep", "tail", "tee", "touch", "tr", "true"]
 # What a Python does when make asks it: FAKE_* say what is wrong with this one. The copy in .venv keeps a diary.
 PYTHON = r"""#!/bin/sh
 case "$*" in
+*"-m pip config list"*) [ -z "$FAKE_INDEX" ] || echo "global.index-url='https://packages.example'" ;;
+*installer.txt*)
+    [ -z "$FAKE_OFFLINE" ] || exit 1
+    printf '#!/bin/sh\necho "uv $*" >>diary\n[ -z "$FAKE_UV_FAILS" ]\n' >.venv/bin/uv; chmod +x .venv/bin/uv ;;
 *"-m pip"*)
     echo "pip $*" >>diary
     [ -z "$FAKE_PIP_KILLED" ] || kill -9 $$
@@ -155,10 +159,20 @@ def test_without_network_the_error_is_shown_and_the_next_make_tries_again(make: 
 
 
 def test_a_killed_installation_is_done_again_from_the_start(make: Make, folder: Path) -> None:
-    assert make("run", FAKE_PIP_KILLED="1").returncode != 0
+    assert make("run", FAKE_UV_FAILS="1", FAKE_PIP_KILLED="1").returncode != 0
     assert "Plaza runs" in make("run").stdout
-    again = installed("run").replace("install", "install --force-reinstall", 1)
-    assert diary(folder) == ["venv", installed("run"), again]
+    again = installed("run").replace("--compile", "--reinstall --compile", 1)
+    assert diary(folder) == ["venv", installed("run"), installed_by_pip("run"), again]
+
+
+def test_where_uv_cannot_install_pip_does(make: Make, folder: Path) -> None:
+    assert "Plaza runs" in make("run", FAKE_UV_FAILS="1").stdout
+    assert diary(folder) == ["venv", installed("run"), installed_by_pip("run")]
+
+
+def test_an_index_that_only_pip_knows_is_left_to_pip(make: Make, folder: Path) -> None:
+    assert "Plaza runs" in make("run", FAKE_INDEX="1").stdout
+    assert diary(folder) == ["venv", installed_by_pip("run")]
 
 
 def test_without_npm_only_the_tests_of_the_javascript_client_are_skipped(make: Make, folder: Path) -> None:
@@ -248,6 +262,12 @@ def diary(folder: Path) -> list[str]:
 
 def installed(what: str) -> str:
     """The line of the diary that tells of one installation."""
+    options = "--quiet --python .venv/bin/python --compile-bytecode --require-hashes"
+    return f"uv pip install {options} -r requirements/{what}.txt"
+
+
+def installed_by_pip(what: str) -> str:
+    """The line of the diary that pip leaves where uv could not install."""
     options = "--quiet --disable-pip-version-check --no-input"
     return f"pip -m pip {options} install --require-hashes -r requirements/{what}.txt"
 
