@@ -10,7 +10,6 @@ from support.sockets import Person, World
 from realtime.app import Gateway
 from realtime.engine import choose
 
-
 # These files are about rules above the engine. One engine shows them; `make soak` runs them on both.
 ABOVE_THE_ENGINE = {
     *("test_blocks", "test_posts", "test_presence", "test_queries", "test_redis_away", "test_redis_bridge"),
