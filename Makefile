@@ -50,7 +50,7 @@ chaos: packages-dev ## kill one part of a cluster after the other under load, an
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/ again
-	$(VENV_PYTHON) -m devtools.generate.documents
+	$(VENV_PYTHON) -m devtools.generate
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash

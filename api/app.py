@@ -1,5 +1,6 @@
 """The API's composition root."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,8 +55,18 @@ ALL: tuple[Service, ...] = tuple(
 assert tuple(service.name for service in ALL) == SERVICES
 
 
-def create(plaza: Plaza, keys: Authenticator, health: Health, settings: RestSettings) -> web.Application:
-    """The application, over a system that is already connected."""
+def create(
+    plaza: Plaza,
+    keys: Authenticator,
+    health: Health,
+    settings: RestSettings,
+    realtime_port: Callable[[], int] | None = None,
+) -> web.Application:
+    """Build the application over a connected system.
+
+    `realtime_port` returns the port of the gateway, where it runs in this process and may have chosen the port itself;
+    else the settings name it.
+    """
     app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
     app[http.ADMISSION] = Admission()
     app[http.INSISTENT] = Insistent()
@@ -77,7 +88,7 @@ def create(plaza: Plaza, keys: Authenticator, health: Health, settings: RestSett
             if route.method == "GET":
                 app.router.add_route("HEAD", route.path, http.serve(route))
     app.add_routes(health.routes())
-    add_docs(app, chosen)
+    add_docs(app, chosen, every=ALL, realtime_port=realtime_port or (lambda: settings.realtime_port))
     app.on_startup.append(_read_cursor_keys)
     return app
 

@@ -24,6 +24,12 @@ class RestSettings(MediaSettings):
 
     api_host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - behind nginx
     api_port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    realtime_port: int = Field(
+        default=8081,
+        ge=0,
+        le=65535,
+        description="port where clients reach Socket.IO, as /docs/events shows it",
+    )
     api_services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=SERVICES, description=f"which services to serve, of {','.join(SERVICES)}"
     )

@@ -56,7 +56,7 @@ async def main() -> bool:
             gateway = Gateway(gateway_settings(settings), plaza, keys.verifier, tasks)
             try:
                 async with serve(settings, plaza, keys, health=health, gateway=gateway, tasks=tasks):
-                    say_where(settings)
+                    say_where(settings, gateway.port)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
@@ -112,7 +112,7 @@ async def serve(
 ) -> AsyncIterator[None]:
     """API, gateway and workers on the running loop."""
     rest = rest_settings(settings)
-    app, kept = api.app.create(plaza, keys, health, rest), blobs(rest.media_url)
+    app, kept = api.app.create(plaza, keys, health, rest, lambda: gateway.port), blobs(rest.media_url)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
         plaza.start(tasks)
@@ -131,7 +131,13 @@ def rest_settings(settings: EmbeddedSettings) -> RestSettings:
     """The same for REST; pictures are beside the other data, unless the environment says otherwise."""
     said = load(MediaSettings, "embedded")
     url = said.media_url if "media_url" in said.model_fields_set else f"file:{settings.plaza_var / 'media'}"
-    return load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES, media_url=url)
+    return load(
+        EmbeddedRest,
+        "embedded",
+        api_port=settings.api_port,
+        api_services=SERVICES,
+        media_url=url,
+    )
 
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
@@ -186,10 +192,10 @@ def _redis(settings: EmbeddedSettings) -> redis.Redis:
     return client
 
 
-def say_where(settings: EmbeddedSettings) -> None:
-    """Where to look."""
+def say_where(settings: EmbeddedSettings, realtime_port: int) -> None:
+    """Print the addresses of the system and the folder of its data."""
     show = Console(highlight=False).print
     show("[bold]Plaza is running.[/bold]  Ctrl-C stops it.")
     show(f"  API and docs   http://localhost:{settings.api_port}/docs")
-    show(f"  Socket.IO      http://localhost:{settings.realtime_port}")
+    show(f"  Socket.IO      http://localhost:{realtime_port}")
     show(f"  data           {settings.plaza_var}/")

@@ -13,7 +13,7 @@ ID = "^[0-9a-f]{24}$"
 CONNECT = """\
 import { io } from "socket.io-client";
 
-const socket = io("http://localhost:8081", { auth: { token } });
+const socket = io("http://localhost:{port}", { auth: { token } });
 socket.on("notification", (notification, offset) => console.log(notification.type, offset));
 const ack = await socket.emitWithAck("post.like", { post_id });
 if (!ack.ok) console.log(ack.problem.code);"""
@@ -37,14 +37,14 @@ class Block(NamedTuple):
     detail: Any = None
 
 
-def markdown(document: Schema) -> str:
-    """The document as docs/events.md."""
-    return "\n\n".join(map(_as_markdown, _blocks(document))) + "\n"
+def markdown(document: Schema, port: int) -> str:
+    """Return docs/events.md, whose example connects to `port` of this machine."""
+    return "\n\n".join(map(_as_markdown, _blocks(document, port))) + "\n"
 
 
-def page(document: Schema) -> str:
-    """The document as one page of HTML that needs no other file."""
-    blocks = list(_blocks(document))
+def page(document: Schema, port: int) -> str:
+    """Return one page of HTML that needs no other file; its example connects to `port` of this machine."""
+    blocks = list(_blocks(document, port))
     first = next(at for at, block in enumerate(blocks) if block.kind == "heading" and block.detail == 2)
     headings = [block.body for block in blocks if block.kind == "heading" and block.detail == 3]
     links = "\n".join(f'<a href="#{_anchor(each)}">{_inline(each)}</a>' for each in headings)
@@ -58,11 +58,11 @@ def page(document: Schema) -> str:
     )
 
 
-def _blocks(document: Schema) -> Iterator[Block]:
+def _blocks(document: Schema, port: int) -> Iterator[Block]:
     messages, schemas = document["components"]["messages"], document["components"]["schemas"]
     yield Block("heading", document["info"]["title"], 1)
     yield Block("text", document["info"]["description"])
-    yield Block("code", CONNECT, "js")
+    yield Block("code", CONNECT.replace("{port}", str(port)), "js")
     yield Block("heading", "From the server", 2)
     for name in (each for each in messages if each.startswith("push.")):
         yield from _pushed(messages[name])

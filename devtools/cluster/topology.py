@@ -52,7 +52,7 @@ def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str
         if module == "realtime":
             own |= {"NODE_NAME": name, "JWT_JWKS": str(folder / JWKS), "PID_KEY": (folder / PID_KEY).read_text()}
         elif module == "api":
-            own |= {"API_SERVICES": ",".join(services), **_keys(services, folder)}
+            own |= {"API_SERVICES": ",".join(services), "REALTIME_PORT": str(settings.port), **_keys(services, folder)}
         made.append(Process(name, module, port, {**shared, **own, **_log_file(name)}, services))
     return made
 

@@ -1,4 +1,4 @@
-"""Writes the generated files of docs/, nginx/ and deploy/; a test fails when one is not what the code says."""
+"""The generated files of docs/, nginx/ and deploy/, as their content; a test holds the files to it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from api.docs import event_pages
 from api.docs.asyncapi import document as asyncapi
 from api.docs.openapi import document as openapi
 from api.docs.postman import collection
-from devtools.generate import dashboards, locations, nginx, observability
+from api.settings import RestSettings
+from devtools.generate import locations, nginx, observability
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -29,7 +30,8 @@ def text(document: dict[str, Any]) -> bytes:
 
 def pages() -> dict[str, str]:
     """Each generated page of docs/, its name and content."""
-    return {"events.md": event_pages.markdown(asyncapi()), "metrics.md": observability.metrics_page()}
+    port = RestSettings.model_fields["realtime_port"].default
+    return {"events.md": event_pages.markdown(asyncapi(), port), "metrics.md": observability.metrics_page()}
 
 
 def configuration() -> dict[str, str]:
@@ -42,14 +44,3 @@ def configuration() -> dict[str, str]:
         nginx.TOPOLOGY_CONF: nginx.render(nginx.COMPOSE),
         nginx.MICROSERVICES_CONF: nginx.render(nginx.MICROSERVICES),
     }
-
-
-if __name__ == "__main__":
-    for name, document in documents().items():
-        (DOCS / name).write_bytes(text(document))
-    for name, dashboard in dashboards.dashboards().items():
-        (DASHBOARDS / name).write_bytes(text(dashboard))
-    for name, page in pages().items():
-        (DOCS / name).write_text(page)
-    for name, directives in configuration().items():
-        (nginx.SOURCE / name).write_text(directives)

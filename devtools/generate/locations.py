@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from api.app import ALL
-from api.docs.pages import ASSETS
+from api.docs.pages import ASSETS, COLLECTION
 from api.forms import MOST_BODY
 from api.routing import Route, Service
 from social.contracts.codec import encode
@@ -21,7 +21,7 @@ from social.contracts.problems import (
 
 WRITTEN = "# Written by `make docs` from the code; a test fails when it is not what the code says.\n"
 DOCS = "docs"  # the upstream of what every process can show
-SHARED = ("/", "/docs", "/docs/events", "/asyncapi.json")  # the same on every process
+SHARED = ("/", "/docs", "/docs/events", COLLECTION, "/asyncapi.json")  # the same on every process
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 MOST_MIB = -(-MOST_BODY // 2**20)

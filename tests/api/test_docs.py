@@ -1,4 +1,4 @@
-"""What tells a newcomer, and a machine, how this API is used."""
+"""The documents of the API: OpenAPI, AsyncAPI, the Postman collection, and the pages that show them."""
 
 import base64
 import hashlib
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.people import Door, Person
+from support.site import Site, serving
 
 from api.app import ALL
-from api.docs import asyncapi
+from api.docs import asyncapi, postman
+from social.contracts.codec import encode
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
 from social.contracts.pushes import SERVER_EVENTS
@@ -45,13 +47,31 @@ async def test_swagger_ui_needs_nobody_elses_server(door: Door) -> None:
     text = page.raw.decode()
     assert "http://" not in text
     assert "https://" not in text
-    assets = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assets = re.findall(r'(?:src|href)="(/docs/assets/[^"]+)"', text)
     assert len(assets) == 3
     for asset in assets:
         answer = await door.ask("GET", asset)
         assert answer.status == 200
         assert len(answer.raw) > 10_000
     assert (await door.ask("GET", "/")).headers["Location"] == "/docs"
+
+
+async def test_every_process_serves_the_postman_collection_of_all_services(door: Door, site: Site) -> None:
+    assert b'href="/docs/postman-collection.json" download' in (await door.ask("GET", "/docs")).raw
+    whole = await door.ask("GET", "/docs/postman-collection.json")
+    assert whole.headers["Content-Type"] == "application/json"
+    assert whole.raw == encode(postman.collection(ALL))
+    again = await door.ask("GET", "/docs/postman-collection.json", headers={"If-None-Match": whole.headers["ETag"]})
+    assert again.status == 304
+    async with serving(site.plaza, site.keys, api_services="likes") as likes:
+        assert (await likes.ask("GET", "/openapi.json")).body["tags"][0]["name"] == "likes"
+        assert (await likes.ask("GET", "/docs/postman-collection.json")).raw == whole.raw
+
+
+async def test_the_events_page_connects_to_the_gateway_that_the_process_knows(door: Door, site: Site) -> None:
+    assert b'io("http://localhost:8081"' in (await door.ask("GET", "/docs/events")).raw
+    async with serving(site.plaza, site.keys, api_services="likes", realtime_port=9_001) as other:
+        assert b'io("http://localhost:9001"' in (await other.ask("GET", "/docs/events")).raw
 
 
 async def test_a_page_runs_its_own_scripts_alone_and_keeps_no_token(door: Door) -> None:

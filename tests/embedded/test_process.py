@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import time
@@ -25,9 +26,28 @@ async def test_it_says_where_to_look(machine: Any) -> None:
         assert (await door.ask("GET", "/docs")).status == 200
         assert (await door.ask("GET", "/livez")).status == 200
         assert b"plaza_http" in (await door.ask("GET", "/metrics")).raw
+        assert socket_url(machine.realtime_port).encode() in (await door.ask("GET", "/docs/events")).raw
     for said in (f"http://localhost:{machine.api_port}/docs", f"http://localhost:{machine.realtime_port}", "var"):
         assert said in program.out
     assert program.err == ""
+
+
+def socket_url(port: int) -> str:
+    return f'io("http://localhost:{port}"'
+
+
+async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: Any) -> None:
+    program = await machine.running(REALTIME_PORT=0)
+
+    async def said() -> int:
+        found = re.search(r"Socket\.IO\s+http://localhost:(\d+)", program.out)
+        assert found is not None
+        return int(found[1])
+
+    port = await eventually(said)
+    assert port != 0
+    async with knocking(machine.url) as door:
+        assert socket_url(port).encode() in (await door.ask("GET", "/docs/events")).raw
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

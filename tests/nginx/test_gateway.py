@@ -89,7 +89,8 @@ async def test_each_path_leads_to_its_service_by_its_method(start: Start) -> Non
                 assert (await door.ask("GET", path)).body == {"by": service.name}
         whole = await door.ask("GET", "/openapi.json")
         assert {tag["name"] for tag in whole.body["tags"]} == set(SERVICES)
-        assert (await door.ask("GET", "/docs")).status == 200
+        for path in ("/docs", "/docs/postman-collection.json"):
+            assert (await door.ask("GET", path)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,15 @@ async def test_the_tour_leads_through_nginx(running: Running, ada: Person) -> No
     assert [each.text for each in (await ada.comments(post)).items] == ["nice"]
     answer = await ada.ask("GET", "/v1/feed", headers={"X-Request-ID": "mine"})
     assert answer.headers["X-Request-ID"] == "mine"
-    for path in ("/docs", "/docs/likes", "/docs/assets/swagger-ui.css", "/openapi.json", "/.well-known/jwks.json"):
+    for path in (
+        "/docs",
+        "/docs/likes",
+        "/docs/assets/swagger-ui.css",
+        "/openapi.json",
+        "/docs/postman-collection.json",
+    ):
         assert (await ada.ask("GET", path)).status == 200, path
+    assert (await ada.ask("GET", "/.well-known/jwks.json")).status == 200
     assert (await ada.ask("GET", "/")).headers["Location"] == "/docs"
     (await ada.ask("GET", f"/v1/posts/{'0' * 24}")).refused(404, "not_found")
     (await ada.ask("GET", "/metrics")).refused(404, "not_found")
