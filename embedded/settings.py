@@ -49,7 +49,7 @@ class EmbeddedSettings(LogSettings, TraceSettings):
 class EmbeddedRest(RestSettings):
     """What serves REST on one's own machine: everybody there has one address."""
 
-    rate_login: Limit = Field(default=Rate(1_000, 60), description="logins tried from one address")
+    rate_login: Limit = Field(default=Rate(1_000, 60), description="login attempts from one address")
     rate_register: Limit = Field(default=Rate(1_000, 60), description="accounts opened from one address")
 
     @property

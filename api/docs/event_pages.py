@@ -1,4 +1,4 @@
-"""The socket's events for people: docs/events.md and the page `/docs/events`, both made of the AsyncAPI document."""
+"""The socket's events for people: docs/events.md and the page `/docs/events`, both from the AsyncAPI document."""
 
 import html
 import json
@@ -30,7 +30,7 @@ nav { columns: 16rem; } nav a { display: block; } th { border-bottom: 1px solid 
 
 
 class Block(NamedTuple):
-    """A piece of the page: heading (its level), text, table or code (its language)."""
+    """A piece of the page: heading (`detail`: its level), text, table, or code (`detail`: its language)."""
 
     kind: str
     body: Any
@@ -68,7 +68,7 @@ def _blocks(document: Schema, port: int) -> Iterator[Block]:
         yield from _pushed(messages[name])
     yield Block("heading", "From clients", 2)
     yield Block(
-        "text", "Each is acked; every write may carry an `idempotency_key`, and its retry gets the first answer."
+        "text", "Every message is acked. A write may carry an `idempotency_key`; its retry gets the first answer."
     )
     for name in (each for each in messages if each.startswith("ask.")):
         yield from _asked(messages[name], messages["ack." + name.removeprefix("ask.")], schemas)
@@ -91,9 +91,9 @@ def _asked(ask: Schema, ack: Schema, schemas: dict[str, Schema]) -> Iterator[Blo
     data = _kind(ack["payload"]["oneOf"][0]["properties"]["data"])
     yield Block("text", f"{ask['summary']} `data` of a good ack: {data}.")
     yield Block("table", list(_fields(schemas[_reference(ask["payload"])])))
-    said = [("asked", each) for each in ask["examples"]]
-    said += [("acked" if each["payload"]["ok"] else "refused", each) for each in ack["examples"]]
-    yield Block("code", "\n".join(f"// {word}\n{_json(each['payload'])}" for word, each in said), "js")
+    frames = [("asked", each) for each in ask["examples"]]
+    frames += [("acked" if each["payload"]["ok"] else "refused", each) for each in ack["examples"]]
+    yield Block("code", "\n".join(f"// {word}\n{_json(each['payload'])}" for word, each in frames), "js")
 
 
 def _shape(name: str, schema: Schema) -> Iterator[Block]:
@@ -104,14 +104,16 @@ def _shape(name: str, schema: Schema) -> Iterator[Block]:
 
 def _fields(schema: Schema) -> Iterator[tuple[str, str, str]]:
     needed = schema.get("required", ())
-    strict = schema.get("additionalProperties") is False  # asked for, so that a field may be left out
+    strict = (
+        schema.get("additionalProperties") is False
+    )  # the body of a message from a client, where a field may be left out
     for name, field in schema.get("properties", {}).items():
         kind = _kind(field) + (", may be left out" if strict and name not in needed else "")
         yield f"`{name}`", kind, " ".join(field.get("description", "").split())
 
 
 def _kind(schema: Schema) -> str:
-    """What a value is, in words."""
+    """Return the kind of a value in words."""
     if "$ref" in schema:
         name = _reference(schema)
         return f"[{name}](#{_anchor(f'Shape {name}')})"
@@ -140,7 +142,7 @@ def _text(schema: Schema) -> str:
 
 
 def _named(messages: Schema, schemas: dict[str, Schema]) -> set[str]:
-    """The schemas that a push, an answer or another shape names; what is asked is shown where it is asked."""
+    """Return the names of schemas that a push, an answer or another shape uses; messages show their own fields."""
     found: set[str] = set()
     waiting = [each["payload"] for name, each in messages.items() if not name.startswith("ask.")]
     waiting += [schemas[_reference(each["payload"])] for name, each in messages.items() if name.startswith("ask.")]
@@ -162,7 +164,7 @@ def _json(value: Any) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """As code hosts make it of a heading."""
+    """Return the anchor that code hosts make of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
+"""`/docs`: Swagger UI from local files, the page of the socket's events, and the documents behind them."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ PAGE = """<!doctype html>
 </html>
 """
 
-# A token that is typed in here is forgotten with the page, and so is one that an earlier page kept.
+# A token that is typed in is forgotten with the page; a token that an earlier release of the page kept is removed.
 SCRIPT = """
   localStorage.removeItem("authorized");
   SwaggerUIBundle({{
@@ -53,7 +53,7 @@ SCRIPT = """
   }});
 """
 
-# Swagger UI writes style attributes, and has its icons in its style sheet; it asks this origin alone.
+# Swagger UI writes style attributes, has its icons in its style sheet, and sends requests to this origin alone.
 POLICY = (
     "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -124,7 +124,7 @@ def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0, policy: 
         if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
             return web.Response(body=body, headers=headers)
         response = web.Response(body=packed, headers=headers)
-        compression.say_packed(response)
+        compression.mark_packed(response)
         return response
 
     return handler

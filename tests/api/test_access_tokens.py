@@ -199,9 +199,9 @@ async def test_a_token_of_a_hundred_kilobytes_is_refused_before_it_is_read(door:
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        (None, "Send it as `Authorization: Bearer <access token>`"),
-        ("{token}", "Send it as `Authorization: Bearer <access token>`"),
-        ("Basic {token}", "Send it as `Authorization: Bearer <access token>`"),
+        (None, "Send a token as `Authorization: Bearer <access token>`"),
+        ("{token}", "Send a token as `Authorization: Bearer <access token>`"),
+        ("Basic {token}", "Send a token as `Authorization: Bearer <access token>`"),
         ("Bearer Bearer {token}", "`Bearer ` is no part of an access token: send what stands behind it"),
         ("Bearer " + "x" * 5_000, "An access token has at most 4096 characters"),
     ],

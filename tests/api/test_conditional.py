@@ -9,7 +9,7 @@ from support.site import Site, system
 
 from api import users
 from api.conditional import Tag, entity_tag, tags
-from api.http import Request
+from api.request import Request
 from api.routing import Service
 from social.contracts.base import Ask, Contract
 from social.contracts.codec import encode

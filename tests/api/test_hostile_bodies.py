@@ -13,7 +13,7 @@ from support.loops import held
 from support.people import Door, Person
 from support.pictures import picture, uploaded
 
-from api import forms, http
+from api import decoding, forms
 from social.infra.process import process
 
 MOST_HELD_S = 0.25  # of computing between two turns of the loop; a picture's first megabyte takes a tenth of it
@@ -86,12 +86,12 @@ async def test_an_odd_header_of_a_part_leaves_nothing_behind(ada: Person) -> Non
 
 async def test_json_of_many_small_things_holds_nobody_up(ada: Person) -> None:
     for body in (
-        b"[" + b"[]," * (http.MAX_BODY // 3 - 2) + b"[]]",
-        b'{"text":[' + b"{}," * (http.MAX_BODY // 3 - 10) + b"{}]}",
-        b'{"ids":[' + b'"x",' * (http.MAX_BODY // 4 - 10) + b'"x"]}',
-        b'{"' + b'":0,"'.join(b"%d" % number for number in range(http.MAX_BODY // 12)) + b'":0}',
+        b"[" + b"[]," * (decoding.MAX_BODY // 3 - 2) + b"[]]",
+        b'{"text":[' + b"{}," * (decoding.MAX_BODY // 3 - 10) + b"{}]}",
+        b'{"ids":[' + b'"x",' * (decoding.MAX_BODY // 4 - 10) + b'"x"]}',
+        b'{"' + b'":0,"'.join(b"%d" % number for number in range(decoding.MAX_BODY // 12)) + b'":0}',
     ):
-        assert len(body) <= http.MAX_BODY
+        assert len(body) <= decoding.MAX_BODY
         async with held() as loop:
             for method, path in (("POST", "/v1/posts"), ("POST", "/v1/notifications/read")):
                 assert (await ada.ask(method, path, data=body)).status in (400, 422)
@@ -211,7 +211,7 @@ async def test_who_says_nothing_or_half_is_cut(site: Any, monkeypatch: pytest.Mo
 
     assert process.PATIENCE_S <= 15
     monkeypatch.setattr(process, "PATIENCE_S", 0.4)
-    monkeypatch.setattr(http, "BODY_S", 0.4)
+    monkeypatch.setattr(decoding, "BODY_S", 0.4)
     async with serving(site.plaza, site.keys) as door:
         reader, writer = await raw(door, *said)
         assert await closed_in_s(reader) < 3

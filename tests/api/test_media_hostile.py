@@ -252,7 +252,7 @@ async def test_an_upload_that_drips_is_given_up(site: Site, ada: Person, monkeyp
 
 async def test_an_aborted_upload_leaves_nothing_and_gives_its_place_back(site: Site, ada: Person) -> None:
     url = urlsplit(ada.door.url)
-    for _ in range(forms.MOST_OF_ONE * 2):
+    for _ in range(forms.MOST_PER_PERSON * 2):
         _, writer = await asyncio.open_connection(url.hostname, url.port)
         writer.write(
             b"POST /v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
@@ -279,10 +279,10 @@ async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, b
 
     held = [
         asyncio.create_task(ada.ask("POST", "/v1/media", data=waiting(), headers=MULTIPART))
-        for _ in range(forms.MOST_OF_ONE)
+        for _ in range(forms.MOST_PER_PERSON)
     ]
 
-    await arrived("plaza_uploads", forms.MOST_OF_ONE)
+    await arrived("plaza_uploads", forms.MOST_PER_PERSON)
     answer = await upload(ada, picture())
     answer.refused(429, "rate_limited")
     assert int(answer.headers["Retry-After"]) >= 1

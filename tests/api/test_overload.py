@@ -14,7 +14,7 @@ from support.site import Site, system
 from support.sockets import until
 
 from api import users
-from api.http import Request
+from api.request import Request
 from api.routing import Service
 from social.contracts.base import Contract
 from social.contracts.problems import Unavailable
