@@ -19,23 +19,23 @@ DASHBOARDS = ROOT / "deploy" / "observability" / "dashboards"
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Each generated file of docs/, its name and content."""
+    """Return the generated JSON files of docs/, content by name."""
     return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
 
 
 def text(document: dict[str, Any]) -> bytes:
-    """As it is written: stable, and readable in a diff."""
+    """Return a document as the text of its file, which is stable and readable in a diff."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def pages() -> dict[str, str]:
-    """Each generated page of docs/, its name and content."""
+    """Return the generated pages of docs/, content by name."""
     port = RestSettings.model_fields["realtime_port"].default
     return {"events.md": event_pages.markdown(asyncapi(), port), "metrics.md": observability.metrics_page()}
 
 
 def configuration() -> dict[str, str]:
-    """Each generated file of nginx/, its name and content."""
+    """Return the generated files of nginx/, content by name."""
     return {
         "locations.conf": locations.locations(),
         "owners.conf": locations.owners(),

@@ -148,7 +148,7 @@ async def test_a_store_that_refuses_values_that_are_free_again_is_warned_of(
         await store.start()
     finally:
         store.stop()
-    assert "good for measurements alone" in " ".join(warned)
+    assert "use it for measurements alone" in " ".join(warned)
 
 
 def of_environment(monkeypatch: pytest.MonkeyPatch, **said: str) -> DocumentSettings:

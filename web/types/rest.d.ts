@@ -1,4 +1,4 @@
-// Written by `make docs` from docs/openapi.json; a test fails when it is not what that says.
+// Written by `make docs` from docs/openapi.json; a test fails when it differs from that document.
 
 export interface paths {
     "/v1/auth/register": {
