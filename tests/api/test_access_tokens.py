@@ -1,4 +1,4 @@
-"""Who is let in: only who holds a token that this Plaza signed, for this Plaza, and that is not over."""
+"""Access tokens: only tokens that this Plaza signed, for this Plaza, and that have not expired are accepted."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 class Forger:
-    """Signs whatever it is told, with the true key or another one."""
+    """A signer of any claims, with the true key or another."""
 
     def __init__(self, ada: Person, pem: bytes | None = None) -> None:
         self._key = serialization.load_pem_private_key(pem or secrets()[0], None)
@@ -142,7 +142,7 @@ async def test_a_token_of_another_kind_or_key_is_refused(door: Door, forger: For
 
 async def test_a_token_signed_by_somebody_else_is_refused(door: Door, ada: Person) -> None:
     another = Forger(ada, new_private_key())
-    refused(await door.ask("GET", "/v1/users/me", token=another.token()))  # under our kid
+    refused(await door.ask("GET", "/v1/users/me", token=another.token()))  # under the kid of the true key
     refused(await door.ask("GET", "/v1/users/me", token=Signer(new_private_key()).sign(ada.id, "0" * 24)))
 
 

@@ -1,4 +1,4 @@
-"""What hostile and broken clients send to every route, and what they hear."""
+"""Broken and hostile input to every route, and the problems it gets."""
 
 import asyncio
 import io

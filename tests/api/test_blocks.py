@@ -41,7 +41,7 @@ async def test_a_block_ends_both_follows_and_their_counts(ada: Person, bob: Pers
     for each in (ada, bob):
         await counted(each, followers=0, following=0)
     assert await ada.unblock(bob) == STRANGERS
-    assert (await bob.profile(ada)).relationship == STRANGERS  # what it ended stays ended
+    assert (await bob.profile(ada)).relationship == STRANGERS  # follows that it ended stay ended
 
 
 async def test_who_is_blocked_finds_nobody_there(ada: Person, bob: Person) -> None:
@@ -72,7 +72,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
 ) -> None:
     await ada.block(bob)
     await lifecycle.suspend(site.plaza.mongo, "eve", None)
-    for hidden in (ada, eve):  # who blocks, and who is suspended
+    for hidden in (ada, eve):  # the person who blocks, and the suspended person
         (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
         assert await bob.unblock(hidden) == STRANGERS
         assert await bob.mute(hidden) == STRANGERS.model_copy(update={"muting": True})
@@ -191,7 +191,7 @@ async def test_who_is_muted_does_not_notice_and_is_not_heard(ada: Person, bob: P
         assert texts(await ada.feed()) == ["hers", "mine"]
 
     await eventually(heard)
-    assert (await ada.see(before)).text == "before"  # whoever looks sees
+    assert (await ada.see(before)).text == "before"  # people who look see it
     assert texts(await ada.comments(mine)) == ["do you hear me"]
     assert (await bob.profile(ada)).relationship == STRANGERS.model_copy(update={"followed_by": True})
     assert await ada.names("/v1/users/me/mutes") == ["bob"]
@@ -280,7 +280,7 @@ async def test_lists_of_people_go_both_ways_newest_first(door: Door, ada: Person
 
 
 async def test_no_cursor_names_somebody_who_is_hidden(door: Door, ada: Person, bob: Person, eve: Person) -> None:
-    """Neither as it was written, nor packed."""
+    """The ids are looked for as text and in packed form."""
     cat, dan = await door.register("cat"), await door.register("dan")
     post = await eve.publish("hello")
     for each in (bob, cat, dan, bob):

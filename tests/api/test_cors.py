@@ -1,4 +1,4 @@
-"""Which web pages may read answers, and what each path takes."""
+"""CORS: the web pages that may read answers, and the methods of each path."""
 
 import asyncio
 import re

@@ -136,7 +136,7 @@ async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: 
 
 @pytest.fixture
 def nobody_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another test's text of the metrics is not remembered."""
+    """Forget the text of the metrics that another test requested."""
     monkeypatch.setattr(metrics, "exposition", type(metrics.exposition)())
 
 
@@ -159,7 +159,7 @@ async def test_metrics_of_nonsense_paths_are_one_series(door: Door) -> None:
 
 
 def problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
-    """Every kind that a client can tell from the others: a subclass that names no code is one of its base's."""
+    """Return every problem with a code of its own; a subclass without one has the code of its base."""
     more = [each for sub in kind.__subclasses__() for each in problems(sub)]
     return [kind, *more] if "code" in vars(kind) else more
 

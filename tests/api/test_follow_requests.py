@@ -1,4 +1,4 @@
-"""Asking to follow a private account, and the answers."""
+"""Requests to follow a private account, and their answers."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from social.people import users
 
 @pytest.fixture
 async def ada(door: Door) -> Person:
-    """Somebody with a private account."""
+    """Ada, with a private account."""
     ada = await door.register("ada")
     assert (await ada.ask("PATCH", "/v1/users/me", {"private": True})).status == 200
     return ada
@@ -49,7 +49,7 @@ async def test_a_request_waits_until_it_is_accepted(ada: Person, bob: Person) ->
     await counted(ada, followers=1)
     await counted(bob, following=1)
     await told(bob, "follow_accepted")
-    await told(ada)  # the request is answered, so it is not told any more
+    await told(ada)  # the request is answered, so its notification is gone
     assert (await bob.follow(ada)).following
 
 
@@ -66,13 +66,13 @@ async def test_a_request_that_is_refused_or_taken_back_is_gone(ada: Person, bob:
 
     await eventually(removed)
     await bob.follow(ada)
-    await told(ada, "follow_request")  # asked anew, so told anew
+    await told(ada, "follow_request")  # a new request notifies anew
     state = await bob.unfollow(ada)
     assert (state.following, state.requested) == (False, False)
     await told(ada)
     assert await ada.names("/v1/follow-requests") == []
     (await ada.ask("PUT", "/v1/follow-requests/bob")).refused(404, "not_found")
-    await told(bob)  # a refusal is not told
+    await told(bob)  # a refusal notifies nobody
     await counted(ada)
 
 

@@ -1,4 +1,4 @@
-"""Guessing passwords: it slows down, tells nothing of who has an account, and locks nobody out."""
+"""Guessing passwords: guesses slow down, do not show whether an account exists, and lock nobody out."""
 
 import asyncio
 from collections import Counter
@@ -88,13 +88,10 @@ async def test_a_crowd_that_is_sent_away_has_not_failed(
     (await guess(door, "ada", PASSWORD)).ok(Tokens)
 
 
-# ---- the same work for everybody and nobody
-
-
 async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it reads and hashes, one after another, and every word and header of the answer."""
+    """Compared are the reads and hashes in their order, and the words and headers of the answer."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         await site.door.register("ada")
         done: list[Any] = []
@@ -126,7 +123,7 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
 async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One write, whoever it is for; nothing is looked up, so there is nothing to tell them apart by."""
+    """The request does a single write for any address and looks nothing up, so that they cannot be told apart."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         await site.door.register("ada")
         looked: list[str] = []

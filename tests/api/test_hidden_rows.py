@@ -1,4 +1,4 @@
-"""Lists tell nothing of what is hidden: every answer is byte for byte the one that would be given without it."""
+"""Lists do not show that rows are hidden: every answer is byte for byte the answer without these rows."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from social.infra.store.mongo import Document
 from social.posts import search
 from social.posts.interactions import COLLECTION
 
-# The moment, the request, and how often was asked: all else of an answer is compared.
+# Time, request id and number of requests differ; the rest of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
 
 MIXED = "hvvhhhvvh"  # more than eleven hidden rows in a row, at both ends and in the middle
@@ -30,7 +30,7 @@ async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 
 
 class Reading:
-    """What a reader is told who walks through a list, down and up again, and asks for more at its top."""
+    """The answers to a reader who walks through a list, down and up again, and requests more at its top."""
 
     def __init__(self, reader: Person, path: str, limit: int) -> None:
         self.reader, self.path, self.limit = reader, path, limit

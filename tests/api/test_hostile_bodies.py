@@ -1,4 +1,4 @@
-"""Bodies that mean harm by their form alone: they are refused at once, and nobody waits for them."""
+"""Bodies that do harm by their form alone: they are refused at once, and nobody waits for them."""
 
 import asyncio
 import zlib
@@ -108,9 +108,6 @@ async def test_a_query_of_many_parameters_holds_nobody_up(ada: Person) -> None:
         assert len(answer.wrong_fields()) <= 101
 
 
-# ---- packed bodies
-
-
 def bomb() -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     return b"".join(packer.compress(bytes(MIB)) for _ in range(512)) + packer.flush()
@@ -149,13 +146,13 @@ async def test_a_bomb_is_never_unpacked(door: Door, ada: Person) -> None:
             try:
                 answer = await ada.ask("POST", path, data=packed, headers={"Content-Encoding": "gzip"})
             except OSError:
-                continue  # it went on sending while we had long answered
+                continue  # the client still sends although the answer came long ago
         assert answer.status in (404, 405, 415)
         assert loop.longest_s < MOST_HELD_S
 
 
 async def raw(door: Door, *pieces: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection that says what it likes."""
+    """Open a connection for raw bytes."""
     url = urlsplit(door.url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     for piece in pieces:
@@ -164,7 +161,7 @@ async def raw(door: Door, *pieces: bytes) -> tuple[asyncio.StreamReader, asyncio
 
 
 async def closed_in_s(reader: asyncio.StreamReader, most_s: float = 8) -> float:
-    """When the other side ended it."""
+    """Return after how many seconds the server closed the connection."""
     now = asyncio.get_running_loop().time
     began = now()
     async with asyncio.timeout(most_s):
@@ -190,9 +187,6 @@ async def test_what_was_refused_is_not_listened_to_for_long(door: Door) -> None:
     dripping.cancel()
     await asyncio.wait([dripping])
     writer.close()
-
-
-# ---- silence
 
 
 @pytest.mark.parametrize(
@@ -261,7 +255,7 @@ async def test_who_goes_in_the_middle_of_a_body_is_no_error_of_ours(
     async def told() -> None:
         nonlocal said
         said += capsys.readouterr().out
-        assert f"route={path} status=40" in said  # 400 or 408: whoever sees it, it is the client's
+        assert f"route={path} status=40" in said  # 400 or 408: the server or nginx sees it first
 
     await eventually(told)
     assert "failed" not in said

@@ -1,4 +1,4 @@
-"""Pictures: uploaded, written anew, shown to who may see their post, swept when nothing shows them."""
+"""Pictures: uploaded, encoded anew, shown to people who may see their post, swept when no post shows them."""
 
 import time
 from datetime import timedelta
@@ -25,7 +25,7 @@ async def attach(site: Site, ref: MediaRef, post: Post, by: Person) -> None:
 
 
 async def seen(door: Door, url: str, **more: Any) -> Image.Image:
-    """What an `<img>` shows."""
+    """Return the answer that an `<img>` gets."""
     answer = await door.ask("GET", url, **more)
     assert answer.status == 200, answer
     return opened(answer.raw)

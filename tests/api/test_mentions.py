@@ -1,4 +1,4 @@
-"""What the text of a post leads to: people and hashtags."""
+"""Entities of a post's text: mentioned people and hashtags."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""Reading what one is told about."""
+"""Reading notifications."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ from social.infra import clock
 
 
 async def told(person: Person, count: int) -> list[Any]:
-    """This many groups, once they are there."""
+    """Wait for so many groups and return them."""
 
     async def look() -> list[Any]:
         found = await person.notifications()
@@ -173,7 +173,7 @@ async def test_other_devices_hear_what_was_read(ada: Person, bob: Person) -> Non
 
 
 async def test_other_devices_hear_each_time_that_everything_was_read(ada: Person, bob: Person) -> None:
-    """Also of a client that always says `until the end of time`."""
+    """A client may also say `until the end of time` each time."""
     offset = (await ada.inbox()).offset
     for said in (1, 2):
         post = await ada.publish("hello")
@@ -208,7 +208,7 @@ async def test_a_list_and_the_stream_after_it_join_without_hole_or_double(
     await bob.like(post)
     (before,) = await told(ada, 1)
 
-    async def numbered() -> Notifications:  # a moment after the list shows it; between them it is told by both
+    async def numbered() -> Notifications:  # a moment after the list shows it; in between both show it
         page = await ada.inbox()
         assert page.offset.endswith(".1")
         return page

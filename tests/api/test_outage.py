@@ -15,7 +15,7 @@ from support.site import Site, system
 
 @pytest.fixture
 async def store(tmp_path: Path, document_store: DocumentStore) -> AsyncIterator[DocumentStore]:
-    """One that the test may kill."""
+    """A document store that the test may kill."""
     server = DocumentStore(tmp_path / "documents")
     await server.start()
     yield server

@@ -1,4 +1,4 @@
-"""What people say of themselves, and where others see it."""
+"""Profiles: the fields people edit, and the places where others see them."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Somebody an operator suspended: as if they were not there, until that is lifted."""
+"""Suspended people: hidden as if they did not exist, until the operator lifts the suspension."""
 
 import pytest
 from support.eventually import eventually

@@ -1,4 +1,4 @@
-"""What `make run` starts: it says where to look, keeps its data, and leaves nothing behind."""
+"""The process that `make run` starts: it prints its addresses, keeps its data, and leaves no process behind."""
 
 import asyncio
 import json
@@ -152,12 +152,12 @@ async def test_a_second_start_on_the_same_folder_is_one_clear_line_and_harms_nob
 
 
 async def test_a_wrong_setting_is_one_clear_line(machine: Any) -> None:
-    """Which those are is in tests/system/test_processes.py."""
+    """All wrong settings are in tests/system/test_processes.py."""
     one_line(await machine.start(API_PORT=70_000).ended(), "API_PORT is wrong")
 
 
 async def test_a_store_that_outlived_its_system_is_ended_by_the_next_start(machine: Any, tmp_path: Path) -> None:
-    """As where no kernel ends it with its parent."""
+    """On macOS the kernel does not kill a child with its parent."""
     program = await machine.running()
     note = json.loads((machine.var / "store.json").read_bytes())
     child = psutil.Process(note["pid"])
@@ -189,12 +189,12 @@ async def test_a_note_of_another_store_ends_nobody(tmp_path: Path, note: str) ->
         await mongo.ping()
     finally:
         mongo.close()
-        psutil.Process(store.pid).kill()  # its gentle end takes two seconds now and then
+        psutil.Process(store.pid).kill()  # SIGTERM takes two seconds now and then
         store.stop()
 
 
 async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
-    """A store that died is started again, or the system ends and says so; it never stays half alive."""
+    """A store that died is started again, or the system ends and says so; the system never runs on without a store."""
     program = await machine.running()
     (store,) = [child for child in program.children() if "secantus" in " ".join(child.cmdline())]
     async with knocking(machine.url) as door:

@@ -1,4 +1,4 @@
-"""What nginx does with a request by itself: where it leads, what it says of it, what it refuses."""
+"""nginx alone: where it leads a request, which headers it sets, and which requests it refuses."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ Start = Callable[..., Awaitable[Nginx]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start nginx before these, in a folder that others than root may read too."""
+    """Start nginx for these servers, in a folder that its unprivileged workers may read."""
     require(Nginx)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -48,7 +48,7 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Listener]:
-    """One server of all services."""
+    """A server for all services."""
     listener = Listener("api")
     async with listening(listener):
         yield listener
@@ -64,7 +64,7 @@ async def gateways() -> AsyncIterator[dict[str, Listener]]:
 
 @pytest.fixture
 async def nginx(start: Start, api: Listener, gateways: dict[str, Listener]) -> Nginx:
-    """nginx before all of them."""
+    """nginx for all of these servers."""
     return await start([api.server], {name: each.server for name, each in gateways.items()})
 
 
@@ -241,7 +241,7 @@ async def test_only_what_may_be_done_twice_is_tried_again_elsewhere(start: Start
 
 
 def _by_turns(conf: Path) -> None:
-    """Servers are asked by turns."""
+    """Check that requests go to the servers by turns."""
     topology = conf / "topology.conf"
     topology.write_text(topology.read_text().replace("least_conn;", ""))
 

@@ -66,9 +66,6 @@ async def consistent(scene: Scene) -> None:
             revisions[item["k"]] = item["rev"]
 
 
-# ---- every type
-
-
 async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
     post = await scene.post(ada)
     first = await scene.comment(post, ada, author=ada)
@@ -152,9 +149,6 @@ async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, 
     await scene.work()
     assert len(await scene.told(bob)) == 3
     assert await scene.told(eve) == []
-
-
-# ---- what takes it back
 
 
 async def test_an_edit_takes_mentions_back_and_makes_new_ones(
@@ -417,9 +411,6 @@ async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
     await eventually(settled)
 
 
-# ---- preferences
-
-
 async def prefer(person: Person, **types: bool) -> None:
     assert (await person.ask("PATCH", "/v1/notifications/preferences", types)).status == 200
 
@@ -463,9 +454,6 @@ async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
         assert [kind for kind, *_ in await scene.told(ada) if (kind, ["bob"], 1) not in before] == [expected] * bool(
             expected
         )
-
-
-# ---- any order, any number of times
 
 
 async def test_in_any_order_and_however_often_it_comes_to_the_same(
@@ -529,9 +517,6 @@ async def later(scene: Scene) -> None:
             if wait_s >= workers.notifications.LOOK_EVERY_S:
                 return
             await asyncio.sleep(max(0.0, wait_s))
-
-
-# ---- how often somebody is told
 
 
 async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
