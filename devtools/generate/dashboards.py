@@ -1,4 +1,4 @@
-"""Grafana's dashboards, from which `make docs` writes deploy/observability/dashboards."""
+"""Grafana's dashboards, declared: deploy/observability/dashboards is made of this by `make docs`."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -10,34 +10,34 @@ HEIGHTS = {"stat": 4, "timeseries": 8}
 
 
 class Panel(NamedTuple):
-    """A panel of a dashboard; `queries` has the query of each line by its legend."""
+    """One picture: what each line is called, and its query."""
 
     title: str
     queries: Mapping[str, str]
     unit: str = "short"
     kind: Literal["timeseries", "stat"] = "timeseries"
     says: str = ""
-    quiet: bool = False  # the panel is empty while all is well
+    quiet: bool = False  # nothing is to be seen while all is well
 
 
 def rate(metric: str, by: str = "", where: str = "") -> str:
-    """Return the query of events a second, of all processes together."""
+    """Events a second, of all processes together."""
     return f"sum{f' by ({by})' if by else ''} (rate({metric}{{{where}}}{OVER}))"
 
 
 def quantile(q: float, histogram: str, by: str = "", where: str = "") -> str:
-    """Return the query of the value below which the share `q` of observations stays."""
+    """Below which so many of a hundred stay, by what the buckets tell."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket{{{where}}}{OVER})))"
 
 
 def quantiles(histogram: str, where: str = "") -> dict[str, str]:
-    """Return the queries of median, p95 and p99, by legend."""
+    """The middle one, and the slow ones."""
     return {f"p{round(q * 100)}": quantile(q, histogram, where=where) for q in (0.5, 0.95, 0.99)}
 
 
 def slowest(histogram: str, by: str) -> dict[str, str]:
-    """Return the query of the p99 of the ten slowest label values, by legend."""
+    """The slow ones of each of the ten that are slowest."""
     names = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
     return {names: f"topk(10, {quantile(0.99, histogram, by)})"}
 
@@ -53,14 +53,14 @@ OVERVIEW = (
         {"": f"(({rate(REQUESTS, where=FAILED)}) or vector(0)) / ({rate(REQUESTS, where=REST)})"},
         "percentunit",
         "stat",
-        "share of 5xx; the objective is 99.9 % of requests without",
+        "5xx of all; the objective is 99.9 % without",
     ),
     Panel("Sockets", {"": "sum(plaza_sockets)"}, kind="stat"),
     Panel("Write → socket, p99", {"": quantile(0.99, "plaza_push_latency_seconds")}, "s", "stat"),
     Panel("Oldest event in the outbox", {"": "max(plaza_outbox_oldest_seconds)"}, "s", "stat"),
     Panel("Parked messages", {"": "max(plaza_parked_messages)"}, kind="stat", says="python -m social parked list"),
     Panel("Processes that answer", {"{{job}}": f"sum by (job) (up{{{OURS}}})"}),
-    Panel("Servers that every process reaches", {"{{server}}": "min by (server) (plaza_server_up)"}),
+    Panel("Servers that answer every process", {"{{server}}": "min by (server) (plaza_server_up)"}),
     Panel("REST duration", quantiles("plaza_http_request_duration_seconds", REST), "s"),
     Panel("Write → socket", quantiles("plaza_push_latency_seconds"), "s"),
     Panel("CPU", {"{{job}} {{instance}}": f"rate(process_cpu_seconds_total{{{OURS}}}{OVER})"}, "percentunit"),
@@ -92,7 +92,7 @@ API = (
         "MongoDB commands that failed",
         {"{{command}}": rate("plaza_store_command_failures_total", "command")},
         "ops",
-        says="A few failures are conflicts of transactions, which run again",
+        says="A few of a transaction's are its conflicts, and run again",
         quiet=True,
     ),
     Panel(
@@ -103,7 +103,7 @@ API = (
         },
     ),
     Panel("Pictures in memory", {"{{instance}}": "plaza_uploads_bytes"}, "bytes"),
-    Panel("Time since revoked sessions were read", {"{{job}}": "max by (job) (plaza_revocations_lag_seconds)"}, "s"),
+    Panel("Revoked sessions were read before", {"{{job}}": "max by (job) (plaza_revocations_lag_seconds)"}, "s"),
 )
 
 REALTIME = (
@@ -128,12 +128,8 @@ REALTIME = (
         "ops",
     ),
     Panel("Bytes that wait for slow readers", {"{{instance}}": 'plaza_backpressure_bytes{job="realtime"}'}, "bytes"),
-    Panel(
-        "Sockets behind their stored stream",
-        {"{{by}}": rate("plaza_positions_ahead_total", "by")},
-        quiet=True,
-    ),
-    Panel("Subscribed to Redis", {"{{instance}}": 'plaza_listener_up{job="realtime"}'}),
+    Panel("Sockets found behind their stream", {"{{by}}": rate("plaza_positions_ahead_total", "by")}, quiet=True),
+    Panel("Ear on Redis", {"{{instance}}": 'plaza_listener_up{job="realtime"}'}),
 )
 
 PIPELINE = (
@@ -163,19 +159,19 @@ PIPELINE = (
     Panel("Pushes handed to Redis", {"{{event}}": rate("plaza_pushes_total", "event")}, "ops"),
     Panel("Pushes that Redis did not take", {"": rate("plaza_pushes_unsent_total")}, "ops"),
     Panel("Partitions of each worker", {"{{group}} {{instance}}": 'plaza_partitions{job="workers"}'}),
-    Panel("Holders of leases", {"{{lease}} {{instance}}": 'plaza_lease_held{job="workers"}'}),
+    Panel("Who has a lease", {"{{lease}} {{instance}}": 'plaza_lease_held{job="workers"}'}),
     Panel("Sweeps", {"{{sweep}} {{outcome}}": rate("plaza_sweeps_total", "sweep, outcome")}, "ops"),
     Panel(
-        "Counts repaired, by",
+        "Counts set right, by",
         {"{{collection}} {{counter}}": rate("plaza_counts_drift_total", "collection, counter")},
         quiet=True,
     ),
 )
 
-# The metrics of other servers, as their exporters name them: RabbitMQ's own plugin, percona/mongodb_exporter,
+# What is not ours tells of itself by its exporter: by RabbitMQ's own plugin, percona/mongodb_exporter,
 # oliver006/redis_exporter and nginx-prometheus-exporter, in the versions of compose.yml.
 SERVERS = (
-    Panel("Exporters that answer", {"{{job}}": 'min by (job) (up{job=~"mongo|nginx|rabbitmq|redis"})'}),
+    Panel("Who tells of them", {"{{job}}": 'min by (job) (up{job=~"mongo|nginx|rabbitmq|redis"})'}),
     Panel(
         "RabbitMQ: messages in queues",
         {"ready": "sum(rabbitmq_queue_messages_ready)", "being handled": "sum(rabbitmq_queue_messages_unacked)"},
@@ -186,7 +182,7 @@ SERVERS = (
             "memory": "max(rabbitmq_alarms_memory_used_watermark)",
             "disk": "max(rabbitmq_alarms_free_disk_space_watermark)",
         },
-        says="While an alarm is raised nobody can publish; events wait in the outbox",
+        says="While one is raised nobody can publish; events wait in the outbox",
     ),
     Panel(
         "RabbitMQ: memory",
@@ -200,17 +196,17 @@ SERVERS = (
     Panel("RabbitMQ: free disk", {"{{instance}}": "rabbitmq_disk_space_available_bytes"}, "bytes"),
     Panel("Redis: memory", {"used": "redis_memory_used_bytes", "most": "redis_memory_max_bytes"}, "bytes"),
     Panel("Redis: clients", {"": "redis_connected_clients"}),
-    Panel("Redis: keys evicted before they expire", {"": rate("redis_evicted_keys_total")}, "ops"),
+    Panel("Redis: keys put out before their time", {"": rate("redis_evicted_keys_total")}, "ops"),
     Panel("MongoDB: connections", {"{{conn_type}}": 'mongodb_ss_connections{conn_type=~"current|active"}'}),
     Panel(
-        "MongoDB: healthy members",
+        "MongoDB: members that are there",
         {"{{member_idx}} {{member_state}}": "mongodb_members_health"},
     ),
     Panel(
-        "MongoDB: length of the oplog",
+        "MongoDB: how far back the oplog goes",
         {"": "mongodb_mongod_replset_oplog_head_timestamp - mongodb_mongod_replset_oplog_tail_timestamp"},
         "s",
-        says="A member that is away for longer must copy all data",
+        says="A member that was away for longer has to copy everything",
     ),
     Panel(
         "nginx: connections",
@@ -239,7 +235,7 @@ DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
-    """Return the files of deploy/observability/dashboards, content by name."""
+    """Each file of deploy/observability/dashboards, its name and content."""
     return {f"{name}.json": _dashboard(name, panels) for name, panels in DASHBOARDS.items()}
 
 

@@ -1,4 +1,4 @@
-"""The table of metrics, docs/metrics.md."""
+"""What people look at while it runs: the table of metrics."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +11,11 @@ from social.infra.observe import metrics
 HEAD = """# Metrics
 
 Every process answers `GET /metrics` at the port it serves (API 8080, realtime 8081, workers 8082) in Prometheus' text
-format; nginx does not serve that path. Each process also has the usual metrics of a Python process: `process_*` (CPU,
-memory, files) and `python_*`. Every process has all metrics; those of work that it does not do stay at zero.
-`make docs` writes this page from `social/infra/observe/metrics.py`.
+format; nginx passes that path on to nobody. Beside these it tells of itself what every Python process does: `process_*`
+(CPU, memory, files) and `python_*`. A process tells of all of them: what it does not do stays at zero. This page is
+made of `social/infra/observe/metrics.py` by `make docs`.
 
-| metric | kind | labels | meaning |
+| metric | kind | labels | what |
 |---|---|---|---|
 """
 
@@ -28,20 +28,20 @@ A label takes one of few values, whatever clients send:
 
 
 def all_metrics() -> Iterator[tuple[str, MetricWrapperBase]]:
-    """Yield every metric with the name that queries use."""
+    """Every metric, by the name that queries use."""
     for each in vars(metrics).values():
         if isinstance(each, MetricWrapperBase):
             yield each._name + ("_total" if isinstance(each, Counter) else ""), each
 
 
 def labels_of(metric: MetricWrapperBase) -> tuple[str, ...]:
-    """Return the labels of a metric."""
+    """The labels it has."""
     found: tuple[str, ...] = tuple(metric._labelnames)
     return found
 
 
 def metrics_page() -> str:
-    """Return docs/metrics.md."""
+    """docs/metrics.md."""
     rows = [
         f"| `{name}` | {metric._type} | {_listed(labels_of(metric))} | {metric._documentation} |\n"
         for name, metric in sorted(all_metrics(), key=_name)
