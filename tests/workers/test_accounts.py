@@ -1,4 +1,4 @@
-"""A deleted account: gone for everybody at once, and from the store by and by."""
+"""Deleted accounts: gone for everybody at once, and erased from the store in pieces."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ from social.contracts.people import Tokens
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Mongo
 
-# One broker: what brokers promise is in test_pipeline.py.
+# A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
@@ -34,7 +34,7 @@ async def delete(person: Person) -> None:
 
 
 async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
-    """A life that leaves something in every collection; a post of Bob's and one of Ada's."""
+    """Leave documents of Ada in every collection; return a post of Bob's and a post of Ada's."""
     await ada.edit(display_name="Ada Lovelace", bio="about me", links=[{"title": "x", "url": "https://example.org"}])
     await ada.ask("PATCH", "/v1/notifications/preferences", {"repost": False})
     for person, whom in ((ada, bob), (bob, ada), (eve, ada), (ada, eve), (eve, bob)):
@@ -99,7 +99,7 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
 
     await eventually(folded)
     told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
-    assert "notification.removed" in told  # the like that was taken back before, which nobody else shared
+    assert "notification.removed" in told  # the like that was taken back before, whose group had nobody else
     assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
     ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
@@ -131,7 +131,7 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
 
 
 async def is_nobody(ada: Person) -> None:
-    """Not by what is left under her name either."""
+    """Nothing that is left under her name shows her."""
     for name in ("ada", ada.email, f"@{ada.id}", "@ada"):
         answer = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
         answer.refused(401, "invalid_credentials")
@@ -165,7 +165,7 @@ async def test_an_account_is_deleted_only_by_who_knows_its_password(ada: Person,
 
 @pytest.fixture
 async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """Nobody works: the test does."""
+    """Workers that do nothing, because the test handles events."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         yield site
 
@@ -173,7 +173,7 @@ async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     resting: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a worker was killed between its commit and its ack, any number of times."""
+    """A worker may be killed between its commit and its ack any number of times."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta())
     mongo, door = resting.plaza.mongo, resting.door
     ada, bob = await door.register("ada"), await door.register("bob")

@@ -1,4 +1,4 @@
-"""Who is told of what, in which words once, and what takes it back."""
+"""Notifications: which acts notify whom, once, and which acts take them back."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ from social.notifications import policy, reading, streams
 from social.people import requests
 from social.posts import interactions
 
-# One broker: handlers are called with what the outbox holds: no broker has a part in it.
+# A single broker: handlers are called with the rows of the outbox, and no broker takes part.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
@@ -46,7 +46,7 @@ async def zoe(door: Door) -> Person:
 
 
 async def consistent(scene: Scene) -> None:
-    """Each group counts its facts and names who is in them; each stream is contiguous; nothing is left to be told."""
+    """Assert that groups count their facts and name their people, streams are contiguous, and no group is due."""
     facts: dict[str, list[Document]] = {}
     for fact in await scene.plaza.mongo.many("notification_facts", {"withdrawn_at": None}):
         facts.setdefault(fact["group"], []).append(fact)
@@ -165,7 +165,7 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
     await scene.work()
     assert await scene.told(bob) == [("mention", ["ada"], 1)]
     assert await scene.told(eve) == []
-    assert len({item["k"] for item in await items(scene, bob)}) == 1  # the same one came back
+    assert len({item["k"] for item in await items(scene, bob)}) == 1  # that notification came back
     assert [item["e"] for item in await items(scene, bob)].count("notification") == 1
     await consistent(scene)
 
@@ -182,7 +182,7 @@ async def test_who_was_told_of_a_comment_stays_told_of_it_once(
     post = await scene.post(ada)
     comment = await scene.comment(post, bob, author=ada)
     await scene.work()
-    await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada heard of it already
+    await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada was notified already
     await scene.work()
     assert await scene.told(ada) == [("comment", ["bob"], 1)]
     assert await scene.told(eve) == [("mention", ["bob"], 1)]
@@ -209,7 +209,7 @@ async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
     await scene.delete_comment(post, reply, eve, author=ada, to=(bobs, bob))
     await scene.delete_comment(post, bobs, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]  # still of the other one
+    assert await scene.told(ada) == [("comment", ["bob"], 1)]  # still of the other post
     assert [await scene.told(each) for each in (bob, eve, zoe)] == [[], [], []]
     await scene.delete_comment(post, other, bob, author=ada)
     await scene.work()
@@ -459,7 +459,7 @@ async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
 async def test_in_any_order_and_however_often_it_comes_to_the_same(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
-    """What is told is what the documents say, whichever events tell of them, and nobody is told of one thing twice."""
+    """Notifications follow from the documents, whichever events come, and nobody is notified twice of an act."""
     dice = random.Random(11)
     post = await scene.post(ada)
     comment = await scene.comment(post, ada, author=ada)
@@ -510,11 +510,11 @@ def follows(one: Person, other: Person) -> Document:
 
 
 async def later(scene: Scene) -> None:
-    """Until nothing is left to be told."""
+    """Wait until no group is due."""
     async with asyncio.timeout(10):
         while True:
             wait_s = await workers.notifications.due(scene.plaza)
-            if wait_s >= workers.notifications.LOOK_EVERY_S:
+            if wait_s >= workers.notifications.CHECK_EVERY_S:
                 return
             await asyncio.sleep(max(0.0, wait_s))
 
@@ -531,7 +531,7 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
         await scene.like(viral, fan, author=ada)
         await scene.work()
     assert 4 <= await scene.moves(ada) <= 6
-    assert await scene.told(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # who looks sees all
+    assert await scene.told(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
     await scene.like(other, fans[0], author=bob)
     await scene.work()
     assert await scene.moves(bob) == 1  # nobody else waits
@@ -549,7 +549,7 @@ async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldo
     fan = await door.register("fan")
 
     async def rests_s(person: Person, waited: timedelta) -> float:
-        """For how long a stream rests after the news of an event that waited so long."""
+        """Return how long a stream rests after the news of an event that waited so long."""
         await scene.like(posts[person.id], fan, author=person)
         happened = await scene.waiting()
         await scene.plaza.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
@@ -565,7 +565,7 @@ async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldo
 
 
 async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
-    """As when it dies before it is due: the message is acked long since."""
+    """A process may die before a group is due: the message was acked long ago."""
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
     await rest(scene, ada)
@@ -580,7 +580,7 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
 
 
 async def rest(scene: Scene, person: Person) -> None:
-    """Somebody was told much lately: so much that their stream rests for as long as it ever may."""
+    """Make a stream rest as long as possible, as after many notifications."""
     until = clock.now() + streams.FURTHEST - timedelta(seconds=1)
     await scene.plaza.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
 
@@ -612,7 +612,7 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
 
 @pytest.fixture
 def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """Room, epoch and seq of each push."""
+    """Record room, epoch and seq of each push."""
     found: list[tuple[str, str, int]] = []
     send = scene.plaza.pushes.send
 
@@ -628,7 +628,7 @@ def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str
 async def test_what_is_delivered_again_is_pushed_again_under_the_same_number(
     scene: Scene, ada: Person, bob: Person, eve: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever handled it may have died before its push; what no gateway missed, they drop."""
+    """The first handler may have died before its push; gateways drop items that they have."""
     for pace in ("EVERY", "EVERY_WHEN_BUSY"):
         monkeypatch.setattr(streams, pace, timedelta(0))  # all is told at once
     monkeypatch.setattr(streams, "AT_ONCE", timedelta(0))

@@ -1,4 +1,4 @@
-"""Servers that go away and come back while people write: nothing acknowledged is lost, nothing is told twice."""
+"""Servers that go away and come back while people write: nothing acknowledged is lost, nothing is notified twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
 @pytest.fixture
 async def rabbit(tmp_path: Path) -> AsyncIterator[RabbitServer]:
-    """One that the test may kill."""
+    """A RabbitMQ that the test may kill."""
     require(RabbitServer)
     server = RabbitServer(tmp_path / "rabbit")
     await server.start()
@@ -72,7 +72,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(ra
 
 
 async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, site: Site) -> None:
-    """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
+    """RabbitMQ 4 drops a message at its 20th delivery, unless it is configured otherwise."""
     await site.plaza.broker.ping()
     await site.tasks.cancel()
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}

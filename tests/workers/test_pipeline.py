@@ -1,4 +1,4 @@
-"""What follows from what people do, over both brokers: notifications, counters, timelines."""
+"""The pipeline over both brokers: notifications, counters and timelines follow from acts."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from social.infra.broker.inbox import ReceivedEvent
 
 
 async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]:
-    """Type and count of each group, newest first, once it is so."""
+    """Wait until the groups have these types and counts, newest first."""
 
     async def look() -> list[Notification]:
         found = await person.notifications()
@@ -71,14 +71,14 @@ async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Perso
         assert len(new) == len(set(new)) == 2  # like and comment, each news once
         assert {item["k"] for item in items} == set(new)
 
-    await eventually(streamed)  # who is told of much is told a little later
+    await eventually(streamed)  # people who get many notifications get the next ones a little later
 
 
 async def test_nobody_is_told_of_what_they_did_themselves(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await ada.like(post)
     await ada.comment(post, "first!")
-    await bob.like(post)  # what comes after it tells that the others were handled
+    await bob.like(post)  # a later event shows that the others were handled
     (like,) = await told(ada, ("like", 1))
     assert [actor.username for actor in like.actors] == ["bob"]
 
@@ -176,7 +176,7 @@ async def test_a_deleted_post_takes_back_what_was_told_of_it(ada: Person, bob: P
     post, other = await ada.publish("hello"), await ada.publish("other")
     await bob.like(post)
     await bob.comment(post, "nice")
-    await told(ada, ("comment", 1), ("like", 1))  # what happens to another post may be told before or after
+    await told(ada, ("comment", 1), ("like", 1))  # notifications of another post may come before or after
     await bob.like(other)
     await told(ada, ("like", 1), ("comment", 1), ("like", 1))
     await ada.delete(post)
@@ -239,7 +239,7 @@ async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door
 
 
 async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, site: Site) -> None:
-    """As after a relay that could not delete its rows, or a broker that lost an ack."""
+    """A relay may fail to delete its rows, or a broker lose an ack."""
     seen: list[Any] = []
     publish = site.plaza.broker.publish
 
@@ -283,7 +283,7 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
 async def test_a_like_that_arrives_after_its_post_was_deleted_is_not_told(
     mongo_url: str, mongo_database: str, broker: str
 ) -> None:
-    """Order is not promised: the like itself may still be there then."""
+    """Order is not promised: the like itself may still exist then."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         ada, bob = await site.door.register("ada"), await site.door.register("bob")
         post = await ada.publish("hello")

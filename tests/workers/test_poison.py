@@ -1,4 +1,4 @@
-"""Events that cannot be digested: retried with delays, parked at last, and nobody else's business."""
+"""Poison events: retried with delays, parked at last as dead letters, without effect on other events."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ notify, count = workers.notifications.handle, workers.counters.handle
 
 
 class Poison:
-    """A notifications consumer that cannot digest what one person does."""
+    """A consumer of notifications that fails for the acts of a certain person."""
 
     def __init__(self) -> None:
         self.by = ""
@@ -54,7 +54,7 @@ class Poison:
 
 @pytest.fixture(autouse=True)
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
-    """Before the workers start."""
+    """Install the poison before the workers start."""
     poison = Poison()
     monkeypatch.setattr(workers.notifications, "handle", poison.handle)
     monkeypatch.setattr(workers.counters, "handle", poison.count)
@@ -160,7 +160,7 @@ async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
 async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
     site: Site, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be retried for a quarter of an hour, and is as old as what it tells of."""
+    """Such an event may be retried for a quarter of an hour, and is as old as its act."""
     monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
     monkeypatch.setattr(site.plaza.broker, "publish", AsyncMock(side_effect=BrokerAway))
     poison.by = eve.id
@@ -187,7 +187,7 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
 
 
 async def a_week_later(site: Site, row: dict[str, Any]) -> None:
-    """An event happened before anything in an inbox."""
+    """Make an event older than all rows of the inbox."""
     raw = decode(row["raw"])
     await site.plaza.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
     raw["at"] = clock.now() - timedelta(days=8)
@@ -222,7 +222,7 @@ async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Pe
 
 
 async def operate(capsys: pytest.CaptureFixture[str], *words: str, code: object = 0) -> str:
-    """Run `python -m social` in a thread of its own: it brings its own loop."""
+    """Run `python -m social` in a thread of its own, because it starts its own loop."""
 
     def run() -> None:
         with pytest.raises(SystemExit) as ended:
@@ -308,7 +308,7 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
 async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
     site: Site, ada: Person, eve: Person, poison: Poison
 ) -> None:
-    """The embedded broker keeps one row for all groups: it is there until the last one is done."""
+    """The embedded broker keeps one row for all groups: it is there until the last group is done."""
     poison.by = eve.id
     poison.counting.clear()
     post = await ada.publish("hello")

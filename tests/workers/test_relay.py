@@ -1,4 +1,4 @@
-"""The relay: one for each shard sweeps up what the fast path left behind."""
+"""The relay: for each shard a single worker publishes the rows that the fast path left behind."""
 
 import asyncio
 from typing import Any
@@ -136,7 +136,7 @@ async def test_a_broker_that_is_away_is_asked_again(
 async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
     mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a broker that is slow gets the same batch for ever."""
+    """Else a slow broker would get that batch again for ever."""
     monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
     async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as site:
         monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)

@@ -1,4 +1,4 @@
-"""The sweeper: its jobs, each by itself, and what they take out."""
+"""The sweeper: its jobs, each by itself, and the documents they delete."""
 
 import asyncio
 from datetime import timedelta
