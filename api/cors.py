@@ -1,4 +1,4 @@
-"""Which web pages may read answers (CORS), and the methods of a path (OPTIONS)."""
+"""The web pages that may read answers (CORS), and the methods of a path (OPTIONS)."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a route's handler is given: the request, the person who makes it, and the objects that the process holds."""
+"""The request that a route's handler gets: its person and session, and the objects that the process holds."""
 
 import asyncio
 from typing import Annotated

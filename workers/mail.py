@@ -39,7 +39,7 @@ The link works once, for 24 hours. If you did not ask for it, ignore this mail.
 """
 RESET = """Hello {username},
 
-somebody, probably you, forgot your password. Choose another one here:
+a new password was requested for your account, probably by you. Choose it here:
 
   {link}
 

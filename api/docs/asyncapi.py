@@ -55,8 +55,8 @@ def document() -> dict[str, Any]:
                 "Stock Socket.IO 5 (Engine.IO 4). Authenticate with `auth: {token}`, never in the URL. Every message "
                 "from a client is acked `{ok: true, data}` or `{ok: false, problem}` with the problem object of REST, "
                 "one that cannot be read with `malformed_json`. A refused connect is a `connect_error` whose `data` is "
-                "that object: `token_expired`, `session_revoked`, or `invalid_token`, where `errors` tell `missing`, "
-                "`bearer_prefix`, `string_type` and `string_too_long` apart. After `disconnect()` by either side "
+                "that object: `token_expired`, `session_revoked`, or `invalid_token`, where `errors` name `missing`, "
+                "`bearer_prefix`, `string_type` or `string_too_long`. After `disconnect()` by either side "
                 "`recovered` is false."
             ),
             "license": {"name": "Apache-2.0"},

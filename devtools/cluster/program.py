@@ -54,7 +54,7 @@ class Program:
 
     @property
     def ended(self) -> str:
-        """How the process ended, in words."""
+        """The way the process ended, in words."""
         code = self._process.returncode if self._process else None
         return f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
 

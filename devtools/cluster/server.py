@@ -69,7 +69,7 @@ class Server(ABC):
 
     @property
     def ended(self) -> str:
-        """How the process ended, in words, with the last line of its log."""
+        """The way the process ended, in words, with the last line of its log."""
         code = self._process.poll() if self._process else None
         how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
         return f"{how}: {words[-1]}" if (words := self.log().strip().splitlines()) else how

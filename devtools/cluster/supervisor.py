@@ -33,7 +33,7 @@ class Part(Protocol):
 
     @property
     def ended(self) -> str:
-        """How the process ended, in words."""
+        """The way the process ended, in words."""
 
     async def start(self) -> None:
         """Start the part, with its earlier port and data; raises StartFailed or StartError."""

@@ -140,7 +140,7 @@ async def test_a_token_of_another_kind_or_key_is_refused(door: Door, forger: For
     refused(await door.ask("GET", "/v1/users/me", token=forger.token(header)))
 
 
-async def test_a_token_signed_by_somebody_else_is_refused(door: Door, ada: Person) -> None:
+async def test_a_token_signed_with_another_key_is_refused(door: Door, ada: Person) -> None:
     another = Forger(ada, new_private_key())
     refused(await door.ask("GET", "/v1/users/me", token=another.token()))  # under the kid of the true key
     refused(await door.ask("GET", "/v1/users/me", token=Signer(new_private_key()).sign(ada.id, "0" * 24)))

@@ -113,7 +113,7 @@ async def test_of_two_accounts_with_one_address_neither_is_lost(
     assert (await log_in(door, "eve@xn--bcher-kva.example", "eve's password")).ok(Tokens).user.username == "eve"
 
 
-async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(site: Site, door: Door, bob: Person) -> None:
+async def test_people_keep_names_that_nobody_can_register_any_more(site: Site, door: Door, bob: Person) -> None:
     await register(door, "ada", "ada@example.org")
     await site.plaza.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
     for name in ("root", "Root ", "ö..@x.de"):

@@ -24,7 +24,7 @@ async def test_who_registers_is_signed_in(door: Door) -> None:
     assert (me.followers, me.following, me.posts) == (0, 0, 0)
 
 
-async def test_no_answer_tells_a_password(ada: Person) -> None:
+async def test_no_answer_contains_a_password(ada: Person) -> None:
     for path in ("/v1/users/me", "/v1/users/ada"):
         answer = await ada.ask("GET", path)
         assert b"argon2" not in answer.raw

@@ -155,7 +155,7 @@ async def test_without_redis_other_processes_see_a_change_within_two_seconds(
 
 
 @pytest.mark.usefixtures("never_old")
-async def test_what_is_written_after_an_account_went_private_is_for_no_stranger_whoever_has_yet_to_hear_of_it(
+async def test_posts_of_an_account_that_went_private_are_hidden_before_every_process_has_heard_of_it(
     mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:

@@ -105,7 +105,7 @@ async def test_two_people_share_no_tag_where_they_see_different_things(ada: Pers
         assert "Authorization" in answer.headers["Vary"]
 
 
-async def test_who_may_not_see_it_is_not_told_that_it_is_unchanged(ada: Person, door: Door) -> None:
+async def test_a_304_is_only_for_people_who_may_see_the_post(ada: Person, door: Door) -> None:
     post = await ada.publish("hello")
     path = f"/v1/posts/{post.id}"
     tag = (await get(ada, path)).headers["ETag"]

@@ -163,7 +163,7 @@ async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(site: Si
     assert site.mailbox.mails("nobody@example.org") == []
 
 
-async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(site: Site, door: Door, ada: Person) -> None:
+async def test_clicks_of_others_do_not_fill_a_mailbox(site: Site, door: Door, ada: Person) -> None:
     for _ in range(mailed_tokens.MOST_AN_HOUR + 3):
         await forget(door)
     bob = await door.register("bob")

@@ -22,11 +22,11 @@ from social.infra.observe import metrics
 SERVICES = [service.name for service in ALL]
 
 
-async def test_the_document_is_valid_and_tells_every_route(door: Door) -> None:
+async def test_the_document_is_valid_and_has_every_route(door: Door) -> None:
     document = (await door.ask("GET", "/openapi.json")).body
     OpenAPIV31SpecValidator(document).validate()
-    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert told == {(route.method, route.path) for service in ALL for route in service.routes}
+    listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert listed == {(route.method, route.path) for service in ALL for route in service.routes}
     ids = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
 
@@ -97,7 +97,7 @@ async def test_a_page_runs_its_own_scripts_alone_and_keeps_no_token(door: Door) 
     assert events.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
-async def test_the_events_page_tells_of_every_event_and_needs_no_other_file(door: Door) -> None:
+async def test_the_events_page_shows_every_event_and_needs_no_other_file(door: Door) -> None:
     answer = await door.ask("GET", "/docs/events")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     text = answer.raw.decode()

@@ -67,8 +67,8 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, s
             assert user["followers"] == sum(other == user_id for _, other in follows)
         waiting = {pair for pair, edge in edges.items() if "requested_at" in edge}
         assert all(users[other]["private"] for _, other in waiting)
-        told = await site.plaza.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
-        named = {(actor, each["recipient"]) for each in told for actor in each["actors"]}
+        notified = await site.plaza.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
+        named = {(actor, each["recipient"]) for each in notified for actor in each["actors"]}
         assert waiting - muted <= named <= waiting
 
     await eventually(counted)

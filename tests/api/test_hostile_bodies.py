@@ -252,10 +252,10 @@ async def test_who_goes_in_the_middle_of_a_body_is_no_error_of_ours(
     writer.transport.abort()
     said = ""
 
-    async def told() -> None:
+    async def notified() -> None:
         nonlocal said
         said += capsys.readouterr().out
         assert f"route={path} status=40" in said  # 400 or 408: the server or nginx sees it first
 
-    await eventually(told)
+    await eventually(notified)
     assert "failed" not in said

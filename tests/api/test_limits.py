@@ -38,7 +38,7 @@ def at(door: Door, person: Person) -> Person:
     return Person(door, person.tokens)
 
 
-async def test_everybody_is_told_what_is_left(site: Site, ada: Person) -> None:
+async def test_answers_show_what_is_left_of_a_limit(site: Site, ada: Person) -> None:
     async with another(site, rate_user="10/60") as door:
         first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]
         assert first.headers["RateLimit-Policy"] == '"user";q=10;w=60'

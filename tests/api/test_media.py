@@ -484,7 +484,7 @@ async def test_uploads_are_limited_by_person(site: Site) -> None:
 
 
 @pytest.mark.parametrize("what", ["pictures", "bytes"])
-async def test_somebody_keeps_only_so_much_that_no_post_shows(
+async def test_a_person_keeps_only_so_many_pictures_that_no_post_shows(
     ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     file = picture("PNG")

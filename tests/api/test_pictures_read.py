@@ -356,7 +356,7 @@ async def test_what_was_drawn_in_few_colours_does_not_blur_however_large_it_is()
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [3, 4])
-async def test_a_picture_is_turned_whoever_wrote_how_and_wherever(order: str, kind: int) -> None:
+async def test_a_picture_is_turned_by_exif_of_either_byte_order_in_any_place(order: str, kind: int) -> None:
     image = Image.new("RGB", (40, 20), "white")
     image.paste("red", (0, 0, 10, 10))
     for way, corner in {2: (35, 5), 3: (35, 15), 4: (5, 15), 5: (5, 5), 6: (15, 5), 7: (15, 35), 8: (5, 35)}.items():

@@ -88,7 +88,7 @@ async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: P
     assert (state.following, state.requested) == (False, True)
 
 
-async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
+async def test_going_public_accepts_waiting_requests_chunk_by_chunk(
     door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "AT_ONCE", 2)

@@ -97,10 +97,10 @@ async def world(
         await other.like(owner.post)
         await other.ask("PUT", f"/v1/posts/{owner.post.id}/bookmark")
 
-        async def told() -> None:
+        async def notified() -> None:
             assert await owner.person.unread() == 1
 
-        await eventually(told)
+        await eventually(notified)
         yield world
 
 

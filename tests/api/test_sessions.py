@@ -119,7 +119,7 @@ async def suspend(tx: Transaction, user_id: str) -> None:
     session_ends.end_all(tx, user_id, SessionEnd.SUSPENDED)
 
 
-async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(site: Site, door: Door, ada: Person) -> None:
+async def test_a_suspension_is_shown_only_to_people_with_the_password(site: Site, door: Door, ada: Person) -> None:
     await site.plaza.commit(suspend, ada.id)
     await session_ends.announce_all(site.plaza, ada.id)
     (await me(door, ada.tokens)).refused(401, "session_revoked")

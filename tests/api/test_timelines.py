@@ -60,7 +60,7 @@ async def away(site: Site, *persons: Person) -> None:
         await site.plaza.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
 
 
-async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Site) -> None:
+async def test_a_request_for_newer_posts_gets_late_posts_once(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
     await work(quiet)
@@ -75,7 +75,7 @@ async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: S
     assert texts(await ada.feed()) == ["seen first", "made first"]
 
 
-async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_nothing_twice(
+async def test_requests_for_newer_posts_while_many_write_miss_nothing_and_repeat_nothing(
     site: Site, ada: Person, bob: Person, eve: Person
 ) -> None:
     """Ids are made in one order, committed in another and fanned out in a third."""
@@ -411,7 +411,7 @@ async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: 
     assert await shown(ada) == [("bob's", None)]
 
 
-async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Site) -> None:
+async def test_a_repost_moves_no_post_of_an_author_you_follow(quiet: Site) -> None:
     ada, bob, eve = await people(quiet, "ada", "bob", "eve")
     for friend in (bob, eve):
         await ada.follow(friend)
@@ -440,12 +440,12 @@ async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_
     await work(quiet)
     await away(quiet, ada)
     await ada.feed()
-    followed, told = sources.followed, []
+    followed, published = sources.followed, []
 
     async def then_another_is_published(mongo: Mongo, owner: str, span: sources.Span) -> sources.Found:
         found = await followed(mongo, owner, span)
-        if not told:
-            told.append(await bob.publish("meanwhile"))
+        if not published:
+            published.append(await bob.publish("meanwhile"))
             (row,) = await quiet.plaza.mongo.many("outbox", {"type": "PostPublished"})
             envelope = Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"})
             happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
@@ -455,7 +455,7 @@ async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_
 
     monkeypatch.setattr(sources, "followed", then_another_is_published)
     await work(quiet)
-    assert told
+    assert published
     rows = await quiet.plaza.mongo.many("feed_entries", {"owner": ada.id}, sort=[("place", -1)])
-    assert [row["post_id"] for row in rows][:1] == [told[0].id]
+    assert [row["post_id"] for row in rows][:1] == [published[0].id]
     assert texts(await ada.feed()) == ["meanwhile", "before"]

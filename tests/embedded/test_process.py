@@ -51,7 +51,7 @@ async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: An
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-async def test_told_to_stop_it_stops_within_five_seconds_and_leaves_nothing_running(
+async def test_a_signal_stops_it_within_five_seconds_and_leaves_nothing_running(
     machine: Any, how: signal.Signals
 ) -> None:
     program = await machine.running()
@@ -70,7 +70,7 @@ async def test_told_to_stop_it_stops_within_five_seconds_and_leaves_nothing_runn
     writer.close()
 
 
-async def test_told_to_stop_while_it_starts_it_leaves_nothing_running(machine: Any) -> None:
+async def test_a_signal_while_it_starts_leaves_nothing_running(machine: Any) -> None:
     for wait_s in (0.3, 0.6, 0.9, 1.2):
         program = machine.start()
         await asyncio.sleep(wait_s)

@@ -39,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     started.stop()
 
 
-async def test_make_run_keeps_its_data_in_the_program_it_is_told_to_use(machine: Any, program: str) -> None:
+async def test_make_run_keeps_its_data_in_the_program_of_the_setting(machine: Any, program: str) -> None:
     running = await machine.running(EMBEDDED_STORE=program)
     (child,) = [each for each in running.children() if "secantusd" in " ".join(each.cmdline())]
     assert (RUST in " ".join(child.cmdline())) == (program == "rs")

@@ -158,8 +158,8 @@ async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(
     assert re.fullmatch("[0-9a-f]{32}", "".join(api.heard[1].header("X-Request-ID")))
 
 
-async def test_a_gateway_is_told_what_it_reads_and_nothing_else(door: Door, gateways: dict[str, Listener]) -> None:
-    told = {
+async def test_a_gateway_gets_the_headers_it_reads_and_no_others(door: Door, gateways: dict[str, Listener]) -> None:
+    passed = {
         "Origin": "http://x.example",
         "User-Agent": "me",
         "Content-Type": "text/plain",
@@ -169,12 +169,12 @@ async def test_a_gateway_is_told_what_it_reads_and_nothing_else(door: Door, gate
         "Access-Control-Request-Headers": "x-a",
     }
     many = {f"X-Many-{number}": "x" for number in range(60)}
-    await door.ask("GET", "/socket.io/?EIO=4", headers=told | many)
+    await door.ask("GET", "/socket.io/?EIO=4", headers=passed | many)
     (heard,) = [each for gateway in gateways.values() for each in gateway.heard]
-    assert told.items() <= dict(heard.headers).items()
+    assert passed.items() <= dict(heard.headers).items()
     assert heard.header("Connection") == ["upgrade"]
     own = {"Host", "Connection", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
-    assert {name for name, _ in heard.headers} == told.keys() | own
+    assert {name for name, _ in heard.headers} == passed.keys() | own
 
 
 async def test_a_long_poll_is_packed_and_a_short_one_is_not(door: Door, gateways: dict[str, Listener]) -> None:
@@ -188,8 +188,8 @@ async def test_a_long_poll_is_packed_and_a_short_one_is_not(door: Door, gateways
 
 
 async def test_the_log_has_a_line_for_each_request_and_no_query(door: Door, nginx: Nginx) -> None:
-    told = {"X-Request-ID": "shown", "User-Agent": 'quo"ted'}
-    await door.ask("GET", "/v1/media/abc?signature=secret", headers=told)
+    passed = {"X-Request-ID": "shown", "User-Agent": 'quo"ted'}
+    await door.ask("GET", "/v1/media/abc?signature=secret", headers=passed)
     await door.ask("GET", "/socket.io/?EIO=4&sid=realtime-1.secret")
     await door.ask("GET", "/nothing/here?password=secret")
     await raw(nginx.port, b"GET /v1/feed?secret HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n")
@@ -295,7 +295,7 @@ async def test_what_nginx_refuses_is_a_problem_too(
     assert not api.got
 
 
-async def test_an_address_that_floods_is_told_to_wait_and_others_are_not(
+async def test_an_address_that_floods_must_wait_and_others_need_not(
     start: Start, api: Listener, gateways: dict[str, Listener]
 ) -> None:
     nginx = await start([api.server], {"realtime-1": "127.0.0.1:1"}, unlimited=["127.0.0.2"])

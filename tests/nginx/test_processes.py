@@ -261,7 +261,7 @@ async def test_nobody_new_is_refused_while_a_gateway_stops(
     token = {"token": ada.tokens.access_token}
     old = [await Wire(running.nginx.port, http).open(token) for _ in range(6)]
     stopping = asyncio.create_task(running.programs["realtime-1"].tell(signal.SIGTERM))
-    told = await eventually(lambda: _somebody_is_told(old))
+    drained = await eventually(lambda: _somebody_is_drained(old))
     new = []
     while not stopping.done():
         new.append(await Wire(running.nginx.port, http).open(token))
@@ -269,15 +269,15 @@ async def test_nobody_new_is_refused_while_a_gateway_stops(
         await new[-1].close()
     assert (await stopping).code == 0
     assert len(new) > 10
-    assert told
+    assert drained
     for each in old:
         await each.close()
 
 
-async def _somebody_is_told(wires: list[Wire]) -> list[Wire]:
-    told = [wire for wire in wires if wire.named("drain")]
-    assert told
-    return told
+async def _somebody_is_drained(wires: list[Wire]) -> list[Wire]:
+    drained = [wire for wire in wires if wire.named("drain")]
+    assert drained
+    return drained
 
 
 async def test_reloading_under_load_loses_no_write_and_drops_no_request(

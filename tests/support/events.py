@@ -140,7 +140,7 @@ class Scene:
         """Handle these, again or for the first time."""
         await workers.notifications.handle(self.plaza, happened)
 
-    async def told(self, person: Person) -> list[tuple[str, list[str], int]]:
+    async def groups_of(self, person: Person) -> list[tuple[str, list[str], int]]:
         """Type, names and count of each group somebody was told of, in the order of types."""
         found = await person.notifications()
         return sorted((each.type, [actor.username for actor in each.actors], each.count) for each in found)

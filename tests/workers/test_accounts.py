@@ -48,10 +48,10 @@ async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
     await eve.like(bobs)
     await ada.like(other)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert other.id in [each.post_id for each in await bob.notifications()]
 
-    await eventually(told)
+    await eventually(notified)
     await ada.unlike(other)
     for n in range(3):
         await ada.comment(bobs, f"so {n}")
@@ -94,12 +94,12 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
         post, me = await bob.see(bobs), await bob.me()
         assert (post.likes, post.comments, me.followers, me.following) == (1, 1, 1, 0)
         assert texts(await bob.feed()) == ["bob's other", "bob's"]
-        told = [(each.type, each.actors[0].username) for each in await bob.notifications()]
-        assert sorted(told) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
+        notified = [(each.type, each.actors[0].username) for each in await bob.notifications()]
+        assert sorted(notified) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
 
     await eventually(folded)
-    told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
-    assert "notification.removed" in told  # the like that was taken back before, whose group had nobody else
+    notified = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
+    assert "notification.removed" in notified  # the like that was taken back before, whose group had nobody else
     assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
     ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
@@ -201,11 +201,11 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
             seen.add(each.id)
     left = [each for each in await traces(mongo, ada.id, ada.email) if not each.startswith("outbox: ")]
     assert left == []
-    told = [row["type"] for row in await mongo.many("outbox", {})]
-    assert (told.count("PostDeleted"), told.count("CommentDeleted"), told.count("PostUnliked")) == (3, 3, 1)
+    notified = [row["type"] for row in await mongo.many("outbox", {})]
+    assert (notified.count("PostDeleted"), notified.count("CommentDeleted"), notified.count("PostUnliked")) == (3, 3, 1)
 
 
-async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(ada: Person, bob: Person, site: Site) -> None:
+async def test_mentions_and_bookmarks_of_a_deleted_person_go_with_them(ada: Person, bob: Person, site: Site) -> None:
     post, hers = await bob.publish("hello @ada and @bob #t"), await ada.publish("hello @bob")
     comment = await bob.comment(post, "hello again @ada")
     for person, of in ((ada, post), (bob, hers)):

@@ -230,19 +230,19 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     assert [each for each in left if each.startswith(("activity", "outbox"))] == []
     assert [(each.what, each.user) for each in await says(site, bob)][1:] == [("blocked", None)]
 
-    async def told(*words: str) -> Ended:
+    async def notified(*words: str) -> Ended:
         program = Program(
             "social", "activity", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database
         )
         return await program.start().ended()
 
-    (hers,) = (await told("ada")).out.splitlines()
+    (hers,) = (await notified("ada")).out.splitlines()
     assert hers.endswith("account_deleted  ada  -")
-    lines = [line.split("  ")[1:4] for line in (await told()).out.splitlines()]
+    lines = [line.split("  ")[1:4] for line in (await notified()).out.splitlines()]
     assert lines == [
         ["account_deleted", "ada", "-"],
         ["blocked", "bob", "127.0.0.1"],
         ["registered", "bob", "127.0.0.1"],
     ]
-    unknown = await told("nobody")
+    unknown = await notified("nobody")
     assert (unknown.code, unknown.err) == (1, "plaza: There is no account 'nobody'\n")

@@ -83,8 +83,8 @@ async def settled(site: Site, person: Person, posts: int, count: int) -> None:
     """Wait until all is notified and counted, and no event waits."""
 
     async def look() -> None:
-        told = (await person.inbox("?limit=100")).items
-        assert (len(told), sum(each.count for each in told)) == (posts, count)
+        notified = (await person.inbox("?limit=100")).items
+        assert (len(notified), sum(each.count for each in notified)) == (posts, count)
         counted = await site.plaza.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
         assert sum(post["likes"] for post in counted) == count
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -100,12 +100,12 @@ async def test_one_like_alone(site: Site, commands: Commands, ada: Person, bob: 
     commands.sent.clear()
     await bob.like(post)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert {"delete outbox", "update streams"} <= set(names(commands))
         assert names(commands).count("commitTransaction") == 2
         assert names(commands).count("find posts") == 3  # the request's, and the two below
 
-    await eventually(told)
+    await eventually(notified)
     sent = names(commands)
     answered = sent.index("commitTransaction") + 1
     assert {name: count for name, count in Counter(sent[:answered]).items() if not name.startswith("find")} == BEFORE
@@ -119,10 +119,10 @@ async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Pers
     plaza, people = site.plaza, (bob, eve)  # not through the API, which admits fewer at once
     await asyncio.gather(*(plaza.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
 
-    async def told() -> None:
+    async def notified() -> None:
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
-    await eventually(told)
+    await eventually(notified)
     sent = names(commands)
     await settled(site, ada, 50, 100)
     assert sent.count("commitTransaction") <= 15

@@ -61,12 +61,12 @@ async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_
     await ada.publish("there is room")
     await bob.comment(post, "nice")
 
-    async def told() -> None:
+    async def notified() -> None:
         assert {each.type for each in await ada.notifications()} == {"like", "comment"}
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
         assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
 
-    await eventually(told, timeout_s=20)
+    await eventually(notified, timeout_s=20)
     assert not site.tasks.failed
     site.tasks.restarts.clear()
 

@@ -75,7 +75,7 @@ async def test_a_clock_that_was_ahead_holds_no_notification_back(site: Site, ada
     assert stream["paced_until"] < clock.now() + timedelta(seconds=5), "and it is right again"
 
 
-async def test_what_is_due_in_ten_minutes_by_a_wrong_clock_is_told_now(
+async def test_a_group_due_in_ten_minutes_by_a_wrong_clock_notifies_now(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "CHECK_EVERY_S", 0.2)
@@ -85,12 +85,12 @@ async def test_what_is_due_in_ten_minutes_by_a_wrong_clock_is_told_now(
     mongo = site.plaza.mongo
     hers = {"recipient": ada.id}
 
-    async def told() -> None:
+    async def notified() -> None:
         assert not await mongo.one("notifications", {**hers, "due_at": {"$gt": clock.EPOCH}})
 
     for ahead in (FAR, timedelta(seconds=120)):
         await mongo.update("notifications", hers, {"$set": {"due_at": clock.now() + ahead}, "$inc": {"rev": 1}})
-        await eventually(told, timeout_s=8)
+        await eventually(notified, timeout_s=8)
 
 
 async def _told(person: Person, count: int) -> None:

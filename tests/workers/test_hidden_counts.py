@@ -112,7 +112,7 @@ async def test_what_ends_meanwhile_is_not_left_out_twice(site: Site, ada: Person
     await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
 
 
-async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_until_it_is_lifted(
+async def test_an_accepted_request_of_a_suspended_person_is_not_counted_until_it_is_lifted(
     site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
     await ada.edit(private=True)

@@ -89,7 +89,7 @@ async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Perso
     }
     assert await ada.unread() == 7
     assert set(await scene.events(ada)) == {"notification"}
-    assert await scene.told(eve) == await scene.told(bob) == []
+    assert await scene.groups_of(eve) == await scene.groups_of(bob) == []
     await consistent(scene)
 
 
@@ -100,8 +100,12 @@ async def test_of_one_comment_everybody_hears_once(scene: Scene, ada: Person, bo
     await scene.comment(post, eve, ada, author=ada, to=(hers, ada))  # all three for Ada
     await scene.comment(post, eve, ada, bob, author=ada, to=(bobs, bob))  # mention and comment; reply and mention
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["eve"], 1), ("reply", ["eve"], 1)]
-    assert await scene.told(bob) == [("reply", ["eve"], 1)]
+    assert await scene.groups_of(ada) == [
+        ("comment", ["bob"], 1),
+        ("mention", ["eve"], 1),
+        ("reply", ["eve"], 1),
+    ]
+    assert await scene.groups_of(bob) == [("reply", ["eve"], 1)]
     await consistent(scene)
 
 
@@ -113,7 +117,7 @@ async def test_nobody_hears_of_what_they_did_themselves(scene: Scene, ada: Perso
     await scene.like_comment(post, comment, ada, author=ada, of=ada)
     await scene.repost(post, ada, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.groups_of(ada) == []
 
 
 async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
@@ -132,8 +136,8 @@ async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
         await scene.comment(others, each, ada, author=zoe, to=(comment, ada))
         await scene.like_comment(others, comment, each, author=zoe, of=ada)
     await scene.work()
-    assert await scene.told(ada) == []
-    assert len(await scene.told(zoe)) == 1  # who hears of all the comments
+    assert await scene.groups_of(ada) == []
+    assert len(await scene.groups_of(zoe)) == 1  # who hears of all the comments
 
 
 async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -142,13 +146,13 @@ async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, 
     for_followers = await scene.post(ada, bob, eve, visibility="followers")
     await scene.comment(for_followers, ada, bob, eve, author=ada)
     await scene.work()
-    assert await scene.told(bob) == [("mention", ["ada"], 1)] * 2
-    assert await scene.told(eve) == []
+    assert await scene.groups_of(bob) == [("mention", ["ada"], 1)] * 2
+    assert await scene.groups_of(eve) == []
     await ada.edit(private=True)
     await scene.post(ada, bob, eve)
     await scene.work()
-    assert len(await scene.told(bob)) == 3
-    assert await scene.told(eve) == []
+    assert len(await scene.groups_of(bob)) == 3
+    assert await scene.groups_of(eve) == []
 
 
 async def test_an_edit_takes_mentions_back_and_makes_new_ones(
@@ -158,13 +162,13 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
     await scene.work()
     await scene.edit_post(post, ada, eve)
     await scene.work()
-    assert await scene.told(bob) == []
-    assert await scene.told(eve) == [("mention", ["ada"], 1)]
+    assert await scene.groups_of(bob) == []
+    assert await scene.groups_of(eve) == [("mention", ["ada"], 1)]
     assert await scene.events(bob) == ["notification.removed"] * 2  # replayed as it is now
     await scene.edit_post(post, ada, bob)
     await scene.work()
-    assert await scene.told(bob) == [("mention", ["ada"], 1)]
-    assert await scene.told(eve) == []
+    assert await scene.groups_of(bob) == [("mention", ["ada"], 1)]
+    assert await scene.groups_of(eve) == []
     assert len({item["k"] for item in await items(scene, bob)}) == 1  # that notification came back
     assert [item["e"] for item in await items(scene, bob)].count("notification") == 1
     await consistent(scene)
@@ -176,7 +180,7 @@ async def items(scene: Scene, person: Person) -> list[Document]:
     return list(row["items"])
 
 
-async def test_who_was_told_of_a_comment_stays_told_of_it_once(
+async def test_people_notified_of_a_comment_stay_notified_once(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
     post = await scene.post(ada)
@@ -184,18 +188,18 @@ async def test_who_was_told_of_a_comment_stays_told_of_it_once(
     await scene.work()
     await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada was notified already
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]
-    assert await scene.told(eve) == [("mention", ["bob"], 1)]
+    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]
+    assert await scene.groups_of(eve) == [("mention", ["bob"], 1)]
     other = await scene.comment(post, bob, ada, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
+    assert await scene.groups_of(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
     await scene.edit_comment(post, other, bob, author=ada)  # no mention any more, but a comment of hers still
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 2)]
+    assert await scene.groups_of(ada) == [("comment", ["bob"], 2)]
     await consistent(scene)
 
 
-async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
+async def test_a_deleted_comment_takes_back_all_its_notifications(
     scene: Scene, ada: Person, bob: Person, eve: Person, zoe: Person
 ) -> None:
     post = await scene.post(ada)
@@ -205,15 +209,15 @@ async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
     await scene.like_comment(post, bobs, eve, author=ada, of=bob)
     await scene.like_comment(post, reply, bob, author=ada, of=eve)
     await scene.work()
-    assert [len(await scene.told(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
+    assert [len(await scene.groups_of(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
     await scene.delete_comment(post, reply, eve, author=ada, to=(bobs, bob))
     await scene.delete_comment(post, bobs, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]  # still of the other post
-    assert [await scene.told(each) for each in (bob, eve, zoe)] == [[], [], []]
+    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]  # still of the other post
+    assert [await scene.groups_of(each) for each in (bob, eve, zoe)] == [[], [], []]
     await scene.delete_comment(post, other, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.groups_of(ada) == []
     assert [await each.unread() for each in (ada, bob, eve, zoe)] == [0] * 4
     await consistent(scene)
 
@@ -230,7 +234,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.repost(post, each, author=ada)
         await each.follow(ada)
     await scene.work()
-    assert [(kind, count) for kind, _, count in await scene.told(ada)] == [
+    assert [(kind, count) for kind, _, count in await scene.groups_of(ada)] == [
         ("follow", 2),
         ("like", 2),
         ("like", 2),
@@ -243,7 +247,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.unrepost(post, each, author=ada)
         await each.unfollow(ada)
         await scene.work()
-        assert [names for _, names, _ in await scene.told(ada)] == [left] * 4 * len(left)
+        assert [names for _, names, _ in await scene.groups_of(ada)] == [left] * 4 * len(left)
     said = Counter(item["e"] for item in await items(scene, ada))
     assert said == {"notification": 4, "notification.updated": 4, "notification.removed": 4}
     assert await ada.unread() == 0
@@ -258,22 +262,22 @@ async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene,
     await scene.plaza.mongo.update("users", {"_id": ada.id}, {"$set": before})
     await scene.plaza.commit(requests.hold_back, bob.id, ada.id, clock.now())
     await scene.work()
-    assert await scene.told(ada) == [("follow_request", ["bob"], 1)]
+    assert await scene.groups_of(ada) == [("follow_request", ["bob"], 1)]
     await ada.accept(bob)
     await scene.work()
-    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
-    assert await scene.told(ada) == []
+    assert await scene.groups_of(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.groups_of(ada) == []
     await bob.unfollow(ada)
     await scene.work()
-    assert await scene.told(bob) == []
+    assert await scene.groups_of(bob) == []
     await bob.follow(ada)
     await ada.accept(bob)
     await scene.work()
-    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.groups_of(bob) == [("follow_accepted", ["ada"], 1)]
     await consistent(scene)
 
 
-async def test_what_was_told_and_read_is_no_news_when_it_happens_again(scene: Scene, ada: Person, bob: Person) -> None:
+async def test_a_repeated_act_after_reading_is_no_news(scene: Scene, ada: Person, bob: Person) -> None:
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
     await scene.work()
@@ -281,7 +285,7 @@ async def test_what_was_told_and_read_is_no_news_when_it_happens_again(scene: Sc
     await ada.read(before)
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.groups_of(ada) == []
     await scene.like(post, bob, author=ada)
     await scene.work()
     (after,) = await ada.notifications()
@@ -301,7 +305,7 @@ async def test_one_of_several_comments_taken_back_leaves_its_writer_named(
     await scene.delete_comment(post, one, bob, author=ada)
     await scene.delete_comment(post, last, eve, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]
+    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]
     await consistent(scene)
 
 
@@ -314,11 +318,11 @@ async def test_when_all_who_are_named_leave_the_others_are(
     for fan in fans:
         await scene.like(post, fan, author=ada)
         await scene.work()
-    assert await scene.told(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
+    assert await scene.groups_of(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
     for fan in fans[4:]:
         await scene.unlike(post, fan, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
+    assert await scene.groups_of(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
 
 
 async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -328,7 +332,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     await scene.work()
     await scene.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
     await scene.plaza.forget_cards([cached.key("users", bob.id)])
-    assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
+    assert [names for _, names, _ in await scene.groups_of(ada)] == [["eve"]]
 
 
 async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_counted_or_live_until_that_is_lifted(
@@ -341,7 +345,7 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
         await scene.like(post, bob, author=ada)
     await scene.work()
 
-    async def look(*expected: int, told: list[str]) -> None:
+    async def look(*expected: int, notified: list[str]) -> None:
         before = await scene.events(ada)
         while await scene.work():
             pass
@@ -350,24 +354,24 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
             await workers.notifications.due(scene.plaza)
             assert [each.count for each in await ada.notifications()] == list(expected)
             assert await ada.unread() == len(expected)
-            assert (await scene.events(ada))[len(before) :] == told
+            assert (await scene.events(ada))[len(before) :] == notified
 
         await eventually(seen)
 
-    await look(1, 1, 2, told=[])
+    await look(1, 1, 2, notified=[])
     await lifecycle.suspend(scene.plaza.mongo, "bob", None)
-    await look(2, told=["notification.removed"] * 2)
+    await look(2, notified=["notification.removed"] * 2)
     await lifecycle.suspend(scene.plaza.mongo, "bob", "again")
-    await look(2, told=[])
+    await look(2, notified=[])
     await lifecycle.lift(scene.plaza.mongo, "bob")
-    await look(1, 1, 2, told=["notification.updated"] * 2)
+    await look(1, 1, 2, notified=["notification.updated"] * 2)
     await lifecycle.suspend(scene.plaza.mongo, "bob", None)
-    await look(2, told=["notification.removed"] * 2)
+    await look(2, notified=["notification.removed"] * 2)
     await scene.like(alone[0], eve, author=ada)
-    await look(2, 2, told=["notification.updated"])
+    await look(2, 2, notified=["notification.updated"])
 
 
-async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
+async def test_a_deleted_post_takes_back_its_notifications_piece_by_piece(
     scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.notifications, "MOST_REMOVED", 2)
@@ -375,18 +379,18 @@ async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
     post, other = await scene.post(ada, *fans), await scene.post(ada, fans[0])
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert len(await scene.told(fans[0])) == 2
+    assert len(await scene.groups_of(fans[0])) == 2
     await scene.delete_post(post, ada)
     rounds = 0
     while await scene.work():
         rounds += 1
     assert rounds > 1
-    assert [await scene.told(each) for each in (ada, *fans[1:])] == [[]] * 5
+    assert [await scene.groups_of(each) for each in (ada, *fans[1:])] == [[]] * 5
     assert [each.post_id for each in await fans[0].notifications()] == [other]
     await consistent(scene)
 
 
-async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
+async def test_a_block_takes_back_notifications_between_two_people_piece_by_piece(
     scene: Scene, ada: Person, bob: Person, eve: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.notifications, "MOST_WITHDRAWN", 2)
@@ -402,7 +406,7 @@ async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
     while handled := await scene.work():
         pieces.append({type(each.event).__name__ for each in handled})
     assert pieces == [{"UserBlocked"}] + [{"PartingContinued"}] * 5
-    assert await scene.told(ada) == [("like", ["eve"], 1)] * 5
+    assert await scene.groups_of(ada) == [("like", ["eve"], 1)] * 5
 
     async def settled() -> None:
         await workers.notifications.due(scene.plaza)
@@ -415,7 +419,7 @@ async def prefer(person: Person, **types: bool) -> None:
     assert (await person.ask("PATCH", "/v1/notifications/preferences", types)).status == 200
 
 
-async def test_what_is_switched_off_is_not_told_and_what_was_stays(
+async def test_a_type_switched_off_notifies_no_more_and_earlier_notifications_stay(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
     post = await scene.post(ada)
@@ -426,19 +430,17 @@ async def test_what_is_switched_off_is_not_told_and_what_was_stays(
     await eve.follow(ada)
     await scene.repost(post, eve, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
+    assert await scene.groups_of(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("repost", ["eve"], 1)]
+    assert await scene.groups_of(ada) == [("repost", ["eve"], 1)]
     await prefer(ada, like=True)
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert [kind for kind, *_ in await scene.told(ada)] == ["like", "repost"]
+    assert [kind for kind, *_ in await scene.groups_of(ada)] == ["like", "repost"]
 
 
-async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
-    scene: Scene, ada: Person, bob: Person
-) -> None:
+async def test_a_comment_notifies_once_by_the_strongest_wanted_type(scene: Scene, ada: Person, bob: Person) -> None:
     post = await scene.post(ada)
     hers = await scene.comment(post, ada, author=ada)
     for switched_off, expected in (
@@ -448,12 +450,12 @@ async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
         (("comment",), ""),
     ):
         await prefer(ada, **dict.fromkeys(switched_off, False))
-        before = await scene.told(ada)
+        before = await scene.groups_of(ada)
         await scene.comment(post, bob, ada, author=ada, to=(hers, ada))
         await scene.work()
-        assert [kind for kind, *_ in await scene.told(ada) if (kind, ["bob"], 1) not in before] == [expected] * bool(
+        assert [kind for kind, *_ in await scene.groups_of(ada) if (kind, ["bob"], 1) not in before] == [
             expected
-        )
+        ] * bool(expected)
 
 
 async def test_in_any_order_and_however_often_it_comes_to_the_same(
@@ -495,7 +497,7 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
             )
             if any(names)
         }
-        assert {(kind, count) for kind, _, count in await scene.told(ada)} == expected
+        assert {(kind, count) for kind, _, count in await scene.groups_of(ada)} == expected
         await consistent(scene)
     new = [item["k"] for item in await items(scene, ada) if item["e"] == "notification"]
     assert len(new) == len(set(new))
@@ -519,7 +521,7 @@ async def later(scene: Scene) -> None:
             await asyncio.sleep(max(0.0, wait_s))
 
 
-async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
+async def test_many_acts_notify_a_person_a_few_times_a_second(
     scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pace in ("EVERY", "EVERY_WHEN_BUSY"):
@@ -531,7 +533,7 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
         await scene.like(viral, fan, author=ada)
         await scene.work()
     assert 4 <= await scene.moves(ada) <= 6
-    assert await scene.told(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
+    assert await scene.groups_of(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
     await scene.like(other, fans[0], author=bob)
     await scene.work()
     assert await scene.moves(bob) == 1  # nobody else waits
@@ -542,7 +544,7 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
     await consistent(scene)
 
 
-async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldom(
+async def test_while_events_wait_for_the_consumer_each_person_is_notified_less_often(
     scene: Scene, ada: Person, bob: Person, door: Door
 ) -> None:
     posts = {person.id: await scene.post(person) for person in (ada, bob)}
@@ -564,7 +566,7 @@ async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldo
     assert swift < busy - 0.1
 
 
-async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
+async def test_groups_left_due_by_one_process_are_pushed_by_another(scene: Scene, ada: Person, bob: Person) -> None:
     """A process may die before a group is due: the message was acked long ago."""
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
@@ -585,7 +587,7 @@ async def rest(scene: Scene, person: Person) -> None:
     await scene.plaza.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
 
 
-async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
+async def test_a_group_that_changes_while_it_is_pushed_is_pushed_as_it_is_then(
     scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
@@ -606,7 +608,7 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     monkeypatch.setattr(reading, "render", meanwhile)
     await workers.notifications.due(scene.plaza)
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
-    assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
+    assert await scene.groups_of(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
 
 
@@ -630,7 +632,7 @@ async def test_what_is_delivered_again_is_pushed_again_under_the_same_number(
 ) -> None:
     """The first handler may have died before its push; gateways drop items that they have."""
     for pace in ("EVERY", "EVERY_WHEN_BUSY"):
-        monkeypatch.setattr(streams, pace, timedelta(0))  # all is told at once
+        monkeypatch.setattr(streams, pace, timedelta(0))  # all is pushed at once
     monkeypatch.setattr(streams, "AT_ONCE", timedelta(0))
     post = await scene.post(ada)
     comment = await scene.comment(post, bob, author=ada)
@@ -683,7 +685,7 @@ async def test_of_what_takes_several_pieces_the_next_is_asked_for_once(
     assert [type(each.event).__name__ for each in await scene.waiting()].count("PartingContinued") == 1
 
 
-async def test_a_group_that_cannot_be_told_holds_nobody_up(
+async def test_a_group_that_cannot_be_rendered_blocks_nobody(
     scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, others = await scene.post(ada), await scene.post(bob)
@@ -706,7 +708,7 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
     assert await scene.moves(ada) == 1
 
 
-async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_being_told(
+async def test_a_block_that_another_worker_handles_meanwhile_takes_back_notifications_under_way(
     scene: Scene, site: Any, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
@@ -727,6 +729,6 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
     monkeypatch.setattr(policy, "decide", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
-    assert await scene.told(ada) == []
+    assert await scene.groups_of(ada) == []
     assert await site.plaza.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
     await consistent(scene)

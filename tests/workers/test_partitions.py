@@ -201,7 +201,7 @@ async def test_an_event_that_fails_comes_back_to_its_own_partition(office: Compa
 async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothing_doubled(
     office: Company, amqp_url: str
 ) -> None:
-    """From 2 to 5 and down to 1, process by process, while all of them publish and consume."""
+    """The number goes from 2 to 5 and down to 1, process by process, while all of them publish and consume."""
     two = office.worker("two", partitions=2)
     blank = {"likes": 0, "comments": 0, "reposts": 0, "version": 0}
     await two.plaza.mongo.insert_missing("posts", [{"_id": each, "author_id": each, **blank} for each in office.posts])
@@ -235,7 +235,7 @@ async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothin
 
 
 async def test_what_a_release_of_one_queue_left_and_still_sends_is_handled(office: Company, amqp_url: str) -> None:
-    """That release published with the name of the event as routing key, to queues bound to it."""
+    """An earlier release published with the name of the event as routing key, to queues bound to it."""
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         exchange = await channel.declare_exchange("plaza.events", aio_pika.ExchangeType.TOPIC, durable=True)

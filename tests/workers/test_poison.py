@@ -70,7 +70,7 @@ async def rows(site: Site, count: int) -> list[dict[str, Any]]:
     return await eventually(look, timeout_s=20)
 
 
-def told(person: Person, *expected: tuple[str, int]) -> Any:
+def notified(person: Person, *expected: tuple[str, int]) -> Any:
     async def look() -> None:
         assert [(each.type, each.count) for each in await person.notifications()] == list(expected)
 
@@ -126,7 +126,7 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     assert "cannot digest this" in shown
     poison.healed = True
     await operate(capsys, "parked", "replay", row["_id"])
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
     assert await parked.listed(site.plaza.mongo) == []
 
     async def counted() -> None:
@@ -148,7 +148,7 @@ async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
     await a_week_later(site, row)
     poison.healed = True
     await parked.replay(site.plaza.mongo, row["_id"])
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
 
     async def done() -> None:
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -218,7 +218,7 @@ async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Pe
     await parked.discard(site.plaza.mongo, row["_id"])
     poison.healed = True
     await eve.comment(await ada.publish("another"), "nice")
-    await told(ada, ("comment", 1))
+    await notified(ada, ("comment", 1))
 
 
 async def operate(capsys: pytest.CaptureFixture[str], *words: str, code: object = 0) -> str:
@@ -264,7 +264,7 @@ async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nob
 
     await eventually(found, timeout_s=15)
     await bob.like(await ada.publish("hello"))
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
 
 
 BODIES = [
@@ -295,7 +295,7 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
             message = aio_pika.Message(body, headers={"x-attempt": "many"})
             await channel.default_exchange.publish(message, routing_key="plaza.notifications")
     await bob.like(await ada.publish("hello"))
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
     for row in await rows(site, len(BODIES)):
         assert row["group"] == "notifications"
         assert await parked.shown(site.plaza.mongo, row["_id"])
@@ -326,4 +326,4 @@ async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
             raise AssertionError from still_there
 
     await eventually(replayed)
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))

@@ -63,7 +63,7 @@ def drift(collection: str, counter: str) -> float:
     return REGISTRY.get_sample_value("plaza_counts_drift_total", labels) or 0.0
 
 
-async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
+async def test_broken_counts_are_repaired_and_pushed_to_watchers(
     site: Site, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post = await ada.publish("hello")
