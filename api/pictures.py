@@ -39,7 +39,7 @@ async def answer(raw: web.Request, blobs: Blobs, shown: Shown) -> Picture:
         headers["Vary"] = "Authorization"
     if conditional.not_modified(raw, tag):
         return Picture(status=304, headers=headers)
-    start, end = asked(raw, shown.size, tag) or (0, shown.size)
+    start, end = requested_range(raw, shown.size, tag) or (0, shown.size)
     name = f"{shown.name.rpartition('/')[2]}.{SUFFIXES[shown.mime]}"
     headers |= {
         "Content-Type": shown.mime,
@@ -58,7 +58,7 @@ async def answer(raw: web.Request, blobs: Blobs, shown: Shown) -> Picture:
     return Picture(status=206 if part else 200, headers=headers, body=_Pieces(first, pieces))
 
 
-def asked(raw: web.Request, size: int, tag: str) -> tuple[int, int] | None:
+def requested_range(raw: web.Request, size: int, tag: str) -> tuple[int, int] | None:
     """Return the range that is requested, its end exclusive; None for the whole. Raises RangeNotSatisfiable.
 
     Several ranges, other units and unreadable ranges are ignored, and so is a range of another version of the bytes
