@@ -89,7 +89,7 @@ async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Perso
     }
     assert await ada.unread() == 7
     assert set(await scene.events(ada)) == {"notification"}
-    assert await scene.groups_of(eve) == await scene.groups_of(bob) == []
+    assert await scene.notified(eve) == await scene.notified(bob) == []
     await consistent(scene)
 
 
@@ -100,12 +100,12 @@ async def test_of_one_comment_everybody_hears_once(scene: Scene, ada: Person, bo
     await scene.comment(post, eve, ada, author=ada, to=(hers, ada))  # all three for Ada
     await scene.comment(post, eve, ada, bob, author=ada, to=(bobs, bob))  # mention and comment; reply and mention
     await scene.work()
-    assert await scene.groups_of(ada) == [
+    assert await scene.notified(ada) == [
         ("comment", ["bob"], 1),
         ("mention", ["eve"], 1),
         ("reply", ["eve"], 1),
     ]
-    assert await scene.groups_of(bob) == [("reply", ["eve"], 1)]
+    assert await scene.notified(bob) == [("reply", ["eve"], 1)]
     await consistent(scene)
 
 
@@ -117,7 +117,7 @@ async def test_nobody_hears_of_what_they_did_themselves(scene: Scene, ada: Perso
     await scene.like_comment(post, comment, ada, author=ada, of=ada)
     await scene.repost(post, ada, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == []
+    assert await scene.notified(ada) == []
 
 
 async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
@@ -136,8 +136,8 @@ async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
         await scene.comment(others, each, ada, author=zoe, to=(comment, ada))
         await scene.like_comment(others, comment, each, author=zoe, of=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == []
-    assert len(await scene.groups_of(zoe)) == 1  # who hears of all the comments
+    assert await scene.notified(ada) == []
+    assert len(await scene.notified(zoe)) == 1  # who hears of all the comments
 
 
 async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -146,13 +146,13 @@ async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, 
     for_followers = await scene.post(ada, bob, eve, visibility="followers")
     await scene.comment(for_followers, ada, bob, eve, author=ada)
     await scene.work()
-    assert await scene.groups_of(bob) == [("mention", ["ada"], 1)] * 2
-    assert await scene.groups_of(eve) == []
+    assert await scene.notified(bob) == [("mention", ["ada"], 1)] * 2
+    assert await scene.notified(eve) == []
     await ada.edit(private=True)
     await scene.post(ada, bob, eve)
     await scene.work()
-    assert len(await scene.groups_of(bob)) == 3
-    assert await scene.groups_of(eve) == []
+    assert len(await scene.notified(bob)) == 3
+    assert await scene.notified(eve) == []
 
 
 async def test_an_edit_takes_mentions_back_and_makes_new_ones(
@@ -162,13 +162,13 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
     await scene.work()
     await scene.edit_post(post, ada, eve)
     await scene.work()
-    assert await scene.groups_of(bob) == []
-    assert await scene.groups_of(eve) == [("mention", ["ada"], 1)]
+    assert await scene.notified(bob) == []
+    assert await scene.notified(eve) == [("mention", ["ada"], 1)]
     assert await scene.events(bob) == ["notification.removed"] * 2  # replayed as it is now
     await scene.edit_post(post, ada, bob)
     await scene.work()
-    assert await scene.groups_of(bob) == [("mention", ["ada"], 1)]
-    assert await scene.groups_of(eve) == []
+    assert await scene.notified(bob) == [("mention", ["ada"], 1)]
+    assert await scene.notified(eve) == []
     assert len({item["k"] for item in await items(scene, bob)}) == 1  # that notification came back
     assert [item["e"] for item in await items(scene, bob)].count("notification") == 1
     await consistent(scene)
@@ -188,14 +188,14 @@ async def test_people_notified_of_a_comment_stay_notified_once(
     await scene.work()
     await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada was notified already
     await scene.work()
-    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]
-    assert await scene.groups_of(eve) == [("mention", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]
+    assert await scene.notified(eve) == [("mention", ["bob"], 1)]
     other = await scene.comment(post, bob, ada, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
     await scene.edit_comment(post, other, bob, author=ada)  # no mention any more, but a comment of hers still
     await scene.work()
-    assert await scene.groups_of(ada) == [("comment", ["bob"], 2)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 2)]
     await consistent(scene)
 
 
@@ -209,15 +209,15 @@ async def test_a_deleted_comment_takes_back_all_its_notifications(
     await scene.like_comment(post, bobs, eve, author=ada, of=bob)
     await scene.like_comment(post, reply, bob, author=ada, of=eve)
     await scene.work()
-    assert [len(await scene.groups_of(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
+    assert [len(await scene.notified(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
     await scene.delete_comment(post, reply, eve, author=ada, to=(bobs, bob))
     await scene.delete_comment(post, bobs, bob, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]  # still of the other post
-    assert [await scene.groups_of(each) for each in (bob, eve, zoe)] == [[], [], []]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]  # still of the other post
+    assert [await scene.notified(each) for each in (bob, eve, zoe)] == [[], [], []]
     await scene.delete_comment(post, other, bob, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == []
+    assert await scene.notified(ada) == []
     assert [await each.unread() for each in (ada, bob, eve, zoe)] == [0] * 4
     await consistent(scene)
 
@@ -234,7 +234,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.repost(post, each, author=ada)
         await each.follow(ada)
     await scene.work()
-    assert [(kind, count) for kind, _, count in await scene.groups_of(ada)] == [
+    assert [(kind, count) for kind, _, count in await scene.notified(ada)] == [
         ("follow", 2),
         ("like", 2),
         ("like", 2),
@@ -247,7 +247,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.unrepost(post, each, author=ada)
         await each.unfollow(ada)
         await scene.work()
-        assert [names for _, names, _ in await scene.groups_of(ada)] == [left] * 4 * len(left)
+        assert [names for _, names, _ in await scene.notified(ada)] == [left] * 4 * len(left)
     said = Counter(item["e"] for item in await items(scene, ada))
     assert said == {"notification": 4, "notification.updated": 4, "notification.removed": 4}
     assert await ada.unread() == 0
@@ -262,18 +262,18 @@ async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene,
     await scene.plaza.mongo.update("users", {"_id": ada.id}, {"$set": before})
     await scene.plaza.commit(requests.hold_back, bob.id, ada.id, clock.now())
     await scene.work()
-    assert await scene.groups_of(ada) == [("follow_request", ["bob"], 1)]
+    assert await scene.notified(ada) == [("follow_request", ["bob"], 1)]
     await ada.accept(bob)
     await scene.work()
-    assert await scene.groups_of(bob) == [("follow_accepted", ["ada"], 1)]
-    assert await scene.groups_of(ada) == []
+    assert await scene.notified(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.notified(ada) == []
     await bob.unfollow(ada)
     await scene.work()
-    assert await scene.groups_of(bob) == []
+    assert await scene.notified(bob) == []
     await bob.follow(ada)
     await ada.accept(bob)
     await scene.work()
-    assert await scene.groups_of(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.notified(bob) == [("follow_accepted", ["ada"], 1)]
     await consistent(scene)
 
 
@@ -285,7 +285,7 @@ async def test_a_repeated_act_after_reading_is_no_news(scene: Scene, ada: Person
     await ada.read(before)
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == []
+    assert await scene.notified(ada) == []
     await scene.like(post, bob, author=ada)
     await scene.work()
     (after,) = await ada.notifications()
@@ -305,7 +305,7 @@ async def test_one_of_several_comments_taken_back_leaves_its_writer_named(
     await scene.delete_comment(post, one, bob, author=ada)
     await scene.delete_comment(post, last, eve, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("comment", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]
     await consistent(scene)
 
 
@@ -318,11 +318,11 @@ async def test_when_all_who_are_named_leave_the_others_are(
     for fan in fans:
         await scene.like(post, fan, author=ada)
         await scene.work()
-    assert await scene.groups_of(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
+    assert await scene.notified(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
     for fan in fans[4:]:
         await scene.unlike(post, fan, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
+    assert await scene.notified(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
 
 
 async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -332,7 +332,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     await scene.work()
     await scene.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
     await scene.plaza.forget_cards([cached.key("users", bob.id)])
-    assert [names for _, names, _ in await scene.groups_of(ada)] == [["eve"]]
+    assert [names for _, names, _ in await scene.notified(ada)] == [["eve"]]
 
 
 async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_counted_or_live_until_that_is_lifted(
@@ -379,13 +379,13 @@ async def test_a_deleted_post_takes_back_its_notifications_piece_by_piece(
     post, other = await scene.post(ada, *fans), await scene.post(ada, fans[0])
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert len(await scene.groups_of(fans[0])) == 2
+    assert len(await scene.notified(fans[0])) == 2
     await scene.delete_post(post, ada)
     rounds = 0
     while await scene.work():
         rounds += 1
     assert rounds > 1
-    assert [await scene.groups_of(each) for each in (ada, *fans[1:])] == [[]] * 5
+    assert [await scene.notified(each) for each in (ada, *fans[1:])] == [[]] * 5
     assert [each.post_id for each in await fans[0].notifications()] == [other]
     await consistent(scene)
 
@@ -406,7 +406,7 @@ async def test_a_block_takes_back_notifications_between_two_people_piece_by_piec
     while handled := await scene.work():
         pieces.append({type(each.event).__name__ for each in handled})
     assert pieces == [{"UserBlocked"}] + [{"PartingContinued"}] * 5
-    assert await scene.groups_of(ada) == [("like", ["eve"], 1)] * 5
+    assert await scene.notified(ada) == [("like", ["eve"], 1)] * 5
 
     async def settled() -> None:
         await workers.notifications.due(scene.plaza)
@@ -430,14 +430,14 @@ async def test_a_type_switched_off_notifies_no_more_and_earlier_notifications_st
     await eve.follow(ada)
     await scene.repost(post, eve, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
+    assert await scene.notified(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.groups_of(ada) == [("repost", ["eve"], 1)]
+    assert await scene.notified(ada) == [("repost", ["eve"], 1)]
     await prefer(ada, like=True)
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert [kind for kind, *_ in await scene.groups_of(ada)] == ["like", "repost"]
+    assert [kind for kind, *_ in await scene.notified(ada)] == ["like", "repost"]
 
 
 async def test_a_comment_notifies_once_by_the_strongest_wanted_type(scene: Scene, ada: Person, bob: Person) -> None:
@@ -450,10 +450,10 @@ async def test_a_comment_notifies_once_by_the_strongest_wanted_type(scene: Scene
         (("comment",), ""),
     ):
         await prefer(ada, **dict.fromkeys(switched_off, False))
-        before = await scene.groups_of(ada)
+        before = await scene.notified(ada)
         await scene.comment(post, bob, ada, author=ada, to=(hers, ada))
         await scene.work()
-        assert [kind for kind, *_ in await scene.groups_of(ada) if (kind, ["bob"], 1) not in before] == [
+        assert [kind for kind, *_ in await scene.notified(ada) if (kind, ["bob"], 1) not in before] == [
             expected
         ] * bool(expected)
 
@@ -497,7 +497,7 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
             )
             if any(names)
         }
-        assert {(kind, count) for kind, _, count in await scene.groups_of(ada)} == expected
+        assert {(kind, count) for kind, _, count in await scene.notified(ada)} == expected
         await consistent(scene)
     new = [item["k"] for item in await items(scene, ada) if item["e"] == "notification"]
     assert len(new) == len(set(new))
@@ -533,7 +533,7 @@ async def test_many_acts_notify_a_person_a_few_times_a_second(
         await scene.like(viral, fan, author=ada)
         await scene.work()
     assert 4 <= await scene.moves(ada) <= 6
-    assert await scene.groups_of(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
+    assert await scene.notified(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
     await scene.like(other, fans[0], author=bob)
     await scene.work()
     assert await scene.moves(bob) == 1  # nobody else waits
@@ -608,7 +608,7 @@ async def test_a_group_that_changes_while_it_is_pushed_is_pushed_as_it_is_then(
     monkeypatch.setattr(reading, "render", meanwhile)
     await workers.notifications.due(scene.plaza)
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
-    assert await scene.groups_of(ada) == [("like", ["bob", "eve"][::-1], 2)]
+    assert await scene.notified(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
 
 
@@ -729,6 +729,6 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_notifica
     monkeypatch.setattr(policy, "decide", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
-    assert await scene.groups_of(ada) == []
+    assert await scene.notified(ada) == []
     assert await site.plaza.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
     await consistent(scene)
