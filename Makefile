@@ -1,4 +1,4 @@
-# `make run` and `make test` are all a newcomer needs; `make help` lists the rest. Works with GNU make 3.81, which macOS has.
+# A newcomer needs `make run` and `make test`; `make help` lists the rest. Works with GNU make 3.81, which macOS has.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 .NOTPARALLEL: # two installations into one .venv would break each other
@@ -12,46 +12,46 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
-cluster: packages-run ## the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
+cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
-test: packages-dev node-modules ## lint, types, import rules and every test, the gateway's on both engines
+test: packages-dev node-modules ## run lint, types, import rules and every test, those of the gateway on both engines
 	@sh tests/install-servers.sh
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
 IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder # on two cores: while some of the four wait, others compute
 
-soak: packages-dev node-modules ## endurance at full size (networks, churn, properties, generated requests)
+soak: packages-dev node-modules ## run the endurance tests at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
 SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/feeds/test_timelines_model.py tests/realtime/test_lossy_network.py tests/realtime/test_dropping_networks.py tests/realtime/engine/test_endurance.py tests/realtime/test_delivery_properties.py
 
-load: packages-dev ## people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
+load: packages-dev ## simulate people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/load.py $(or $(SCENARIO),post) $(strip $(call said,USERS,users) $(call said,DURATION,duration) \
 		$(call said,PAUSE,pause) $(call said,FOLLOWERS,followers) $(call said,HOST,host) $(call said,REALTIME,realtime) \
 		$(call said,ALLOW,allow))
 said = $(if $(filter command,$(origin $(1))),--$(2) $($(1)))
 
-bench: packages-dev ## every benchmark, its figures into loadtests/README.md; ONLY="rest viral", QUICK=1, STORE=rs
+bench: packages-dev ## run every benchmark and write loadtests/README.md; ONLY="rest viral", QUICK=1, STORE=rs
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) loadtests/bench.py $(ONLY) $(if $(QUICK),--quick)
 
-bench-fanout: packages-dev ## only the realtime engine and cluster against stock ones (needs a C compiler, redis-server)
+bench-fanout: packages-dev ## compare the realtime engine and cluster with stock ones (needs a C compiler, redis-server)
 	$(VENV_PYTHON) loadtests/benchmarks/fanout.py
 	$(VENV_PYTHON) loadtests/benchmarks/gateways.py
 
-bench-rest: packages-dev ## only what the REST API answers a second, and how fast
+bench-rest: packages-dev ## measure requests a second and latency of the REST API
 	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
-chaos: packages-dev ## kill one part of a cluster after the other under load, and write down what was lost (nothing)
+chaos: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py --write
 
-docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/ again
-	$(VENV_PYTHON) -m devtools.generate.documents
-	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ stays as it is: make node-modules, with node, installs what writes it"; fi
+docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/
+	$(VENV_PYTHON) -m devtools.generate
+	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ is not written: install node, then run make node-modules"; fi
 
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install --upgrade uv
@@ -62,35 +62,35 @@ lock: packages-dev ## choose new dependency versions and pin them by hash
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 
-audit: packages-dev ## ask the advisory databases of PyPI and npm about every locked package (needs a network that lets them)
+audit: packages-dev ## check every locked package against the advisories of PyPI and npm (needs access to both)
 	@[ -x .venv/audit/bin/pip-audit ] || { $(VENV_PYTHON) -m venv .venv/audit && .venv/audit/bin/pip --quiet install pip-audit==2.10.1; }
 	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 	npm audit --package-lock-only
 
-digests: docker ## name each image in compose.yml and the Dockerfile by the digest its tag has now (needs the registry)
+digests: docker ## pin each image in compose.yml and the Dockerfile to its tag's current digest (needs the registry)
 	@sh deploy/digests.sh
 
 up: docker ## start the production system in containers; PROFILES=microservices,observability chooses others (.env)
 	@sh deploy/env.sh
 	$(COMPOSE) up --build --detach
 
-down: docker ## stop it; its data stay in their volumes
+down: docker ## stop the production system; its data stay in their volumes
 	$(COMPOSE) $(EVERY) down
 
-logs: docker ## follow what its containers say
+logs: docker ## follow the logs of its containers
 	$(COMPOSE) $(EVERY) logs --follow --tail 100
 COMPOSE = $(if $(PROFILES),COMPOSE_PROFILES=$(PROFILES) )docker compose
 EVERY := --profile whole --profile microservices --profile observability
 
 docker:
 	@docker compose version >/dev/null 2>&1 || { \
-		echo "this needs Docker with its compose plugin, which is not on this machine; make run needs neither" >&2; exit 1; }
+		echo "this needs Docker with its compose plugin, which is not installed; make run needs neither" >&2; exit 1; }
 	@docker info >/dev/null 2>&1 || { echo "Docker is installed, but its engine does not answer: is it running?" >&2; exit 1; }
 
-clean: ## forget the virtual environment and the data of make run
+clean: ## delete the virtual environment and the data of make run
 	rm -rf .venv node_modules loadtests/peers/express/node_modules var
 
-# An environment that does not work (none yet, half made, its Python gone or not supported) is made anew.
+# An environment that does not work (missing, incomplete, its Python gone or not supported) is created anew.
 venv:
 	@$(VENV_PYTHON) -I -c 'import pip; $(SUPPORTED)' 2>/dev/null && exit; \
 	for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python) ''; do \
@@ -107,8 +107,8 @@ venv:
 	fi; \
 	"$$python" -m venv --clear .venv
 
-# .venv/packages is the list that was installed last, to its end. It is compared by content: a checkout changes only dates.
-# The list for development holds all that running needs. Where pip was interrupted every package is installed again.
+# .venv/packages is the list that was installed completely last, compared by content because a checkout changes dates.
+# The list for development includes the list for running. Where pip was interrupted, every package is installed again.
 packages-run: venv
 	@cmp -s requirements/dev.txt .venv/packages || $(call install,run)
 
@@ -128,7 +128,7 @@ by-uv = { ! $(VENV_PYTHON) -m pip config list | grep -q index-url && \
 	UV_NATIVE_TLS=1 .venv/bin/uv pip install --quiet --python $(VENV_PYTHON) $${again:+--reinstall} \
 		--compile-bytecode --require-hashes -r requirements/$(1).txt; } 2>/dev/null
 
-# The official JavaScript client and what else package.json lists; without node those tests are skipped (never where CI=true).
+# The official JavaScript client and the other packages of package.json; without node their tests are skipped (not in CI).
 node-modules:
 	@if cmp -s package-lock.json node_modules/.installed; then :; \
 	elif command -v npm >/dev/null 2>&1; then \

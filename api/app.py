@@ -1,5 +1,6 @@
-"""The API's composition root."""
+"""The composition root of the API process: settings, keys, connections and the application."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from api import (
     search,
     users,
 )
+from api.decoding import MAX_BODY
 from api.docs.pages import add_docs
 from api.proxies import PROXIES
+from api.request import ADMISSION, AUTHENTICATOR, INSISTENT, ISSUER, PICTURE_STORE, PLAZA
 from api.routing import Service
+from api.serving import serve
 from api.settings import SERVICES, ApiSettings, RestSettings
 from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Unavailable
@@ -54,42 +58,52 @@ ALL: tuple[Service, ...] = tuple(
 assert tuple(service.name for service in ALL) == SERVICES
 
 
-def create(plaza: Plaza, keys: Authenticator, health: Health, settings: RestSettings) -> web.Application:
-    """The application, over a system that is already connected."""
-    app = web.Application(middlewares=[http.problems], client_max_size=http.MAX_BODY)
-    app[http.ADMISSION] = Admission()
-    app[http.INSISTENT] = Insistent()
-    app[http.PLAZA] = plaza
-    app[http.AUTHENTICATOR] = keys
-    if isinstance(keys, TokenIssuer):
-        app[http.KEYS] = keys
+def create(
+    plaza: Plaza,
+    authenticator: Authenticator,
+    health: Health,
+    settings: RestSettings,
+    realtime_port: Callable[[], int] | None = None,
+) -> web.Application:
+    """Build the application over a connected system.
+
+    `realtime_port` returns the port of the gateway, where it runs in this process and may have chosen the port itself;
+    else the settings name it.
+    """
+    app = web.Application(middlewares=[http.problems], client_max_size=MAX_BODY)
+    app[ADMISSION] = Admission()
+    app[INSISTENT] = Insistent()
+    app[PLAZA] = plaza
+    app[AUTHENTICATOR] = authenticator
+    if isinstance(authenticator, TokenIssuer):
+        app[ISSUER] = authenticator
     proxies = app[PROXIES] = Proxies(settings.trusted_proxies)
     app[cors.ORIGINS] = AllowedOrigins(settings.allowed_origins, proxies)
     limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:
-        picture_store = app[http.PICTURE_STORE] = PictureStore(Decoders(), blobs(settings.media_url))
+        picture_store = app[PICTURE_STORE] = PictureStore(Decoders(), blobs(settings.media_url))
         app[forms.INTAKE] = forms.Intake()
         app.on_cleanup.append(lambda _: picture_store.blobs.close())
     for service in chosen:
         for route in service.routes:
-            app.router.add_route(route.method, route.path, http.serve(route))
+            app.router.add_route(route.method, route.path, serve(route))
             if route.method == "GET":
-                app.router.add_route("HEAD", route.path, http.serve(route))
+                app.router.add_route("HEAD", route.path, serve(route))
     app.add_routes(health.routes())
-    add_docs(app, chosen)
+    add_docs(app, chosen, every=ALL, realtime_port=realtime_port or (lambda: settings.realtime_port))
     app.on_startup.append(_read_cursor_keys)
     return app
 
 
 async def _read_cursor_keys(app: web.Application) -> None:
-    """No list's first reader waits for them, unless the store is away now."""
+    """Read the keys of cursors now, so that no list's first reader waits for them; skip it while the store is away."""
     with suppress(Unavailable):
-        await app[http.PLAZA].mongo.seals.ready()
+        await app[PLAZA].mongo.seals.ready()
 
 
-def load_keys(settings: ApiSettings) -> Authenticator:
-    """The keys in their files, the secret ones only for who signs; raises StartError naming the setting."""
+def load_authenticator(settings: ApiSettings) -> Authenticator:
+    """Read the public keys, and the secret ones where this process signs; raises StartError naming the setting."""
     if settings.jwt_private_key_file is None or settings.refresh_key_file is None:
         assert settings.jwt_jwks is not None
         return Authenticator(verifier=_verifier(settings.jwt_jwks), passwords=Passwords())
@@ -117,18 +131,18 @@ def _verifier(jwks: Path) -> Verifier:
 
 
 def prepare() -> tuple[ApiSettings, Authenticator]:
-    """All that a start needs before it contacts anybody; raises StartError."""
+    """Load what a start needs before it connects to any server; raises StartError."""
     settings = load(ApiSettings, "api")
     logs.configure("api", settings)
     tracing.configure("api", settings)
     if media.service.name in settings.api_services:
         check_store(settings.media_url)
-    return settings, load_keys(settings)
+    return settings, load_authenticator(settings)
 
 
 async def main() -> bool:
-    """Serve until told to stop."""
-    settings, keys = prepare()
+    """Serve until a signal stops the process; return whether it ended well."""
+    settings, authenticator = prepare()
     plaza = Plaza.connect(settings)
     health = Health({"mongo": plaza.mongo.ping})
     tasks = process.Tasks()
@@ -139,7 +153,7 @@ async def main() -> bool:
             await tasks.until_stopped()
             return not tasks.failed
         plaza.start(tasks)
-        app = create(plaza, keys, health, settings)
+        app = create(plaza, authenticator, health, settings)
         runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
         log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
         await tasks.until_stopped()
@@ -149,6 +163,6 @@ async def main() -> bool:
         await plaza.publisher.flush(1.0)  # while its task still runs
         await tasks.cancel()
         await plaza.close()
-        keys.passwords.close()
+        authenticator.passwords.close()
         tracing.close()
     return not tasks.failed

@@ -1,6 +1,6 @@
 """Comments under a post, and replies to them."""
 
-from api.http import Cursor, Limit, Request
+from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.base import Id
 from social.contracts.comments import Comment, Comments, EditComment, NewComment, Sort
@@ -18,7 +18,7 @@ service = Service("comments", "Comments on posts, and replies to them")
     location=lambda comment: f"/v1/comments/{comment.id}",
 )
 async def create_comment(request: Request, post_id: Id, body: NewComment) -> Comment:
-    """Comment on a post, or answer a comment under it; whoever watches the post sees it live."""
+    """Comment on a post, or reply to a comment under it; people who watch the post see it live."""
     return await request.plaza.commit_idempotent(
         request.idempotency_key, comments.add, post_id, body.text, by=request.user_id, parent_id=body.parent_id
     )
@@ -28,7 +28,7 @@ async def create_comment(request: Request, post_id: Id, body: NewComment) -> Com
 async def get_comments(
     request: Request, post_id: Id, sort: Sort = "newest", cursor: Cursor = None, limit: Limit = 20
 ) -> Comments:
-    """A post's comments, without the replies to them; `top` are those with the most likes."""
+    """List a post's comments, without the replies to them; `top` lists those with the most likes first."""
     return await comments.page(
         request.plaza.mongo, post_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
     )
@@ -36,7 +36,7 @@ async def get_comments(
 
 @service.get("/v1/comments/{comment_id}", raises=(NotFound,))
 async def get_comment(request: Request, comment_id: Id) -> Comment:
-    """One comment."""
+    """Return a comment."""
     return await comments.get(request.plaza.mongo, comment_id, viewer=request.user_id)
 
 
@@ -44,7 +44,7 @@ async def get_comment(request: Request, comment_id: Id) -> Comment:
 async def get_replies(
     request: Request, comment_id: Id, sort: Sort = "oldest", cursor: Cursor = None, limit: Limit = 20
 ) -> Comments:
-    """The replies to a comment."""
+    """List the replies to a comment."""
     return await comments.replies(
         request.plaza.mongo, comment_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
     )
@@ -52,7 +52,7 @@ async def get_replies(
 
 @service.patch("/v1/comments/{comment_id}", if_match=True, raises=(NotFound, Forbidden, PreconditionFailed))
 async def edit_comment(request: Request, comment_id: Id, body: EditComment) -> Comment:
-    """Change what your comment says."""
+    """Edit the text of your comment."""
     return await request.plaza.commit(
         comments.edit, comment_id, body.text, by=request.user_id, expected=request.expected
     )

@@ -1,4 +1,4 @@
-"""Answers travel compressed to whoever takes gzip. Tokens are in headers, never cookies: nobody can probe (BREACH)."""
+"""Compression of answers with gzip. Tokens are in headers, never in cookies, so no page can probe them (BREACH)."""
 
 import asyncio
 import zlib
@@ -9,13 +9,13 @@ from aiohttp import web
 from api.conditional import PACKED
 
 LEAST = 1_024  # bytes; what fits into one packet gains nothing
-APART = 65_536  # bytes from which the loop does not wait for it: about a millisecond
-LEVEL = 1  # of JSON 85 % of what level 6 saves, in a third of its time
+APART = 65_536  # bytes from which a thread compresses instead of the loop: about a millisecond
+LEVEL = 1  # saves 85 % of what level 6 saves of JSON, in a third of its time
 KINDS = ("application/json", "application/problem+json", "text/html", "text/css", "text/javascript", "text/plain")
 
 
 async def compress(raw: web.Request, response: web.StreamResponse) -> None:
-    """Pack the body, unless it is small or the client would rather have it as it is."""
+    """Compress the body, unless it is small or the client prefers it uncompressed."""
     if not isinstance(response, web.Response) or "Content-Encoding" in response.headers:
         return
     body = response.body
@@ -25,23 +25,23 @@ async def compress(raw: web.Request, response: web.StreamResponse) -> None:
     if not accepts_gzip(raw.headers.getall("Accept-Encoding", ())):
         return
     response.body = pack(body) if len(body) < APART else await asyncio.to_thread(pack, body)
-    say_packed(response)
+    mark_packed(response)
 
 
 def pack(body: bytes, level: int = LEVEL) -> bytes:
-    """The gzip form of some bytes."""
+    """Return the bytes compressed with gzip."""
     return zlib.compress(body, level, wbits=31)
 
 
-def say_packed(response: web.StreamResponse) -> None:
-    """Other bytes have another strong tag."""
+def mark_packed(response: web.StreamResponse) -> None:
+    """Declare the body as gzip, and give it a strong tag of its own, because its bytes differ."""
     response.headers["Content-Encoding"] = "gzip"
     if "ETag" in response.headers:
         response.headers["ETag"] = response.headers["ETag"][:-1] + PACKED + '"'
 
 
 def accepts_gzip(values: Sequence[str]) -> bool:
-    """Whether Accept-Encoding takes gzip, and likes it no less than plain."""
+    """Return whether Accept-Encoding takes gzip, and does not prefer an uncompressed body."""
     weights: dict[str, float] = {}
     for each in ",".join(values).lower().split(","):
         name, _, parameter = each.partition(";")
@@ -51,7 +51,7 @@ def accepts_gzip(values: Sequence[str]) -> bool:
 
 
 def vary(response: web.StreamResponse, header: str) -> None:
-    """Caches keep one answer for each value of this header."""
+    """Have caches keep an answer for each value of this request header."""
     known = response.headers.get("Vary")
     if known is None:
         response.headers["Vary"] = header

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110): entity tags, what is not sent again (304), what may not be edited blindly (412)."""
+"""Conditional requests (RFC 9110): entity tags, unchanged answers (304), and edits of an older revision (412)."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from social.infra.store.revisions import WHATEVER, Expected
 
-PACKED = "-gzip"  # ends the tag of a body that travels compressed: other bytes, so by the letter another strong tag
+PACKED = "-gzip"  # ends the tag of a compressed body: its bytes differ, so by the RFC its strong tag must too
 
 _NEXT = re.compile(r'[ \t,]*(?:(?P<weak>W/)?"(?P<opaque>[^\x00-\x20"\x7f]*)"[ \t]*(?:,|$)|$)')
 
@@ -23,10 +23,10 @@ class Tag(NamedTuple):
 
 
 def entity_tag(body: bytes, answer: Any = None) -> str:
-    """The strong tag of an encoded answer: a hash of every byte of it, since no version covers all that it shows.
+    """Return the strong tag of an encoded answer: a hash of its bytes, because no revision covers all that it shows.
 
-    An answer with an `id` and a `rev` can be edited, and its tag begins with both: If-Match looks at these alone, or
-    nobody could edit a post that is being liked.
+    An answer with an `id` and a `rev` can be edited, and its tag begins with both. If-Match compares only these two,
+    so that a post can be edited while it is being liked.
     """
     digest = base64.urlsafe_b64encode(hashlib.blake2b(body, digest_size=12).digest()).decode()
     rev = getattr(answer, "rev", None)
@@ -34,7 +34,7 @@ def entity_tag(body: bytes, answer: Any = None) -> str:
 
 
 def not_modified(raw: web.Request, tag: str) -> bool:
-    """Whether the client has just this already; what cannot be read as a list of tags is as if it were not there."""
+    """Return whether the client has exactly this answer; a header that is no list of tags is ignored."""
     values = raw.headers.getall("If-None-Match", ())
     if not values:
         return False
@@ -45,7 +45,7 @@ def not_modified(raw: web.Request, tag: str) -> bool:
 
 
 def expected(raw: web.Request) -> Expected:
-    """Which revisions If-Match names; without it, or with `*`, whichever there is. Garbage names none."""
+    """Return the revisions that If-Match names: all without it or with `*`, none where it cannot be read."""
     values = raw.headers.getall("If-Match", ())
     if not values or _any(values):
         return WHATEVER
@@ -53,7 +53,7 @@ def expected(raw: web.Request) -> Expected:
 
 
 def tags(values: Iterable[str]) -> list[Tag] | None:
-    """The tags of a header, however many lines it has; None when it is no list of tags."""
+    """Return the tags of a header's lines; None when they are no list of tags."""
     text, at, found = ", ".join(values), 0, []
     while at < len(text):
         match = _NEXT.match(text, at)
@@ -70,7 +70,7 @@ def _any(values: Iterable[str]) -> bool:
 
 
 def _revisions(found: Iterable[Tag]) -> Iterable[tuple[str, int]]:
-    """Weak tags never match here, nor do tags of things that have no revisions."""
+    """Yield id and revision of strong tags; weak tags never match, nor do tags of answers without a revision."""
     for tag in found:
         parts = tag.opaque.split(".")
         if not tag.weak and len(parts) == 3 and re.fullmatch("[0-9]{1,18}", parts[1]):

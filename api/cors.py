@@ -1,4 +1,4 @@
-"""Which web pages may read answers (CORS), and what a path takes (OPTIONS)."""
+"""The web pages that may read answers (CORS), and the methods of a path (OPTIONS)."""
 
 from collections.abc import Iterable
 
@@ -8,17 +8,17 @@ from api.compression import vary
 from social.infra.security.allowed_origins import AllowedOrigins, Asked
 
 ORIGINS = web.AppKey("origins", AllowedOrigins)
-# Beside those that every page may send and read.
-ASKED = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, X-Request-ID"
-TOLD = (
+# Beside the headers that every page may send and read anyway.
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, X-Request-ID"
+EXPOSED_HEADERS = (
     "Accept-Ranges, Content-Range, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     "X-Request-ID"
 )
 MAX_AGE_S = 7_200  # the longest that Chrome remembers a preflight
 
 
-def tell(raw: web.Request, response: web.StreamResponse) -> None:
-    """Let a listed page read this answer. Never with credentials: whoever asks brings a token, not a cookie."""
+def add_headers(raw: web.Request, response: web.StreamResponse) -> None:
+    """Let a listed page read this answer; never with credentials, because clients send a token, not a cookie."""
     origins, origin = raw.app[ORIGINS], raw.headers.get("Origin")
     if origins.any:
         response.headers["Access-Control-Allow-Origin"] = "*"
@@ -27,7 +27,7 @@ def tell(raw: web.Request, response: web.StreamResponse) -> None:
         if not origin or not origins.allow(_asked(raw, origin)):
             return
         response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Expose-Headers"] = TOLD
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
 
 def _asked(raw: web.Request, origin: str) -> Asked:
@@ -42,11 +42,11 @@ def _asked(raw: web.Request, origin: str) -> Asked:
 
 
 def options(raw: web.Request, methods: Iterable[str]) -> web.Response:
-    """What a path takes; to a page's preflight also what it may send."""
+    """Return the methods of a path; a page's preflight also gets the headers that it may send."""
     allowed = ", ".join(sorted({*methods, "OPTIONS"}))
     response = web.Response(status=204, headers={"Allow": allowed})
     if "Origin" in raw.headers and "Access-Control-Request-Method" in raw.headers:
         response.headers["Access-Control-Allow-Methods"] = allowed
-        response.headers["Access-Control-Allow-Headers"] = ASKED
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = str(MAX_AGE_S)
     return response

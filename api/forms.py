@@ -1,4 +1,4 @@
-"""A form with a file in it (RFC 7578), read as it arrives: counted, paced, and given up at the first thing wrong."""
+"""A form with a file (RFC 7578), read as it arrives: its bytes are counted and timed, and the first error ends it."""
 
 import asyncio
 import warnings
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiohttp import BodyPartReader, ClientError, MultipartReader, StreamReader, http_exceptions, multipart, web
 from pydantic import TypeAdapter, ValidationError
 
-from api.http import DEADLINE
+from api.request import DEADLINE
 from social.contracts.media import Alt
 from social.contracts.problems import (
     BodyTimeout,
@@ -26,27 +26,27 @@ from social.infra.files.pictures.decoding import is_picture, refused
 from social.infra.observe import metrics
 
 MOST_FILE = 10 * 1024 * 1024
-MOST_BODY = MOST_FILE + 64 * 1024  # with what is around the file
+MOST_BODY = MOST_FILE + 64 * 1024  # the file, and the rest of the form around it
 MOST_ALT = 8 * 1024  # bytes: more than an `Alt` can have
-MOST_HELD = 64 * 1024 * 1024  # bytes of all files that this process has in its hands
-MOST_OF_ONE = 4  # files of one person at once
-GRACE_S = 10.0  # before the pace is looked at
+MOST_HELD = 64 * 1024 * 1024  # bytes of all uploads that this process holds in memory
+MOST_PER_PERSON = 4  # uploads at once
+GRACE_S = 10.0  # before `SLOWEST` is enforced
 SLOWEST = 32 * 1024  # bytes a second
-DONE_WITHIN_S = 60.0  # after the last byte: a place, a decoder, a store
+DONE_WITHIN_S = 60.0  # after the last byte: for a free decoder, decoding and storing
 PIECE = 64 * 1024
 MOST_LINES = (
-    64  # around the parts: two of them, each with a few headers; every line costs 10 µs and gives way to nobody
+    64  # around the parts: two parts, each with a few headers; a line takes 10 µs, in which the loop does nothing else
 )
-LONGEST_LINE = 8_190  # as of the headers of a request
-AS_IT_IS = ("", "7bit", "8bit", "binary")  # all else is walked through byte by byte, and RFC 7578 gave it up
+LONGEST_LINE = 8_190  # bytes, as for the headers of a request
+IDENTITY = ("", "7bit", "8bit", "binary")  # others are decoded byte by byte, and RFC 7578 deprecates them
 
 ALT: TypeAdapter[str] = TypeAdapter(Alt)
 
-# Of odd headers aiohttp warns, and Python would remember every text it ever warned with.
+# aiohttp warns of odd headers, and Python would keep the text of every warning in memory.
 for _odd in (multipart.BadContentDispositionHeader, multipart.BadContentDispositionParam):
     warnings.filterwarnings("error", category=_odd)
 
-# What aiohttp raises for forms that are none.
+# Exceptions that aiohttp raises for malformed forms.
 BROKEN = (
     ValueError,
     RuntimeError,
@@ -61,24 +61,24 @@ BROKEN = (
 
 
 class Form(NamedTuple):
-    """What was sent."""
+    """The fields of an upload."""
 
     file: bytearray
     alt: str
 
 
 class Intake:
-    """What this process has in its hands, so that many uploads at once cannot fill its memory."""
+    """The uploads that this process holds, bounded so that many at once cannot fill its memory."""
 
     def __init__(self) -> None:
         self._held = 0
         self._of: Counter[str] = Counter()
 
     @contextmanager
-    def one(self, user_id: str) -> Iterator["Share"]:
-        """The share of one upload; raises RateLimited when this person has too many under way."""
-        if self._of[user_id] >= MOST_OF_ONE:
-            raise RateLimited(f"At most {MOST_OF_ONE} uploads of yours at once")
+    def upload(self, user_id: str) -> Iterator["Share"]:
+        """Open the share of a new upload; raises RateLimited when this person has too many under way."""
+        if self._of[user_id] >= MOST_PER_PERSON:
+            raise RateLimited(f"You can have at most {MOST_PER_PERSON} uploads at once")
         self._of[user_id] += 1
         metrics.UPLOADS.inc()
         share = Share(self)
@@ -92,22 +92,22 @@ class Intake:
                 del self._of[user_id]
 
     def hold(self, size: int) -> None:
-        """So many bytes more; raises RateLimited when there is no room for them."""
+        """Reserve `size` bytes, or release them where it is negative; raises RateLimited when there is no room."""
         if self._held + size > MOST_HELD:
-            raise RateLimited("Too many uploads at this moment", retry_after_s=2)
+            raise RateLimited("There are too many uploads at this moment", retry_after_s=2)
         self._held += size
         metrics.UPLOADS_BYTES.inc(size)
 
 
 class Share:
-    """What one upload holds."""
+    """The bytes that an upload holds."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self.size = 0
 
     def add(self, size: int) -> None:
-        """So many bytes more; raises RateLimited."""
+        """Reserve `size` more bytes; raises RateLimited when there is no room."""
         self._intake.hold(size)
         self.size += size
 
@@ -117,10 +117,10 @@ INTAKE = web.AppKey("intake", Intake)
 
 @asynccontextmanager
 async def received(raw: web.Request, user_id: str) -> AsyncIterator[Form]:
-    """The form of a request, held until the end of this context.
+    """Read the form of a request, which is held until the end of this context.
 
     Raises UnsupportedMediaType, MalformedForm, TooLarge, BodyTimeout, RateLimited, and ValidationFailed for the first
-    field that is wrong: nobody reads 10 MiB to tell of a second one.
+    wrong field: reading on for a second one could mean 10 MiB.
     """
     if raw.content_type != "multipart/form-data":
         raise UnsupportedMediaType
@@ -128,7 +128,7 @@ async def received(raw: web.Request, user_id: str) -> AsyncIterator[Form]:
         raise _too_large()
     now = asyncio.get_running_loop().time
     raw[DEADLINE].reschedule(now() + GRACE_S + MOST_BODY / SLOWEST + 1)
-    with raw.app[INTAKE].one(user_id) as share:
+    with raw.app[INTAKE].upload(user_id) as share:
         try:
             form = await _read(MultipartReader(raw.headers, _Paced(raw.content)), share)  # type: ignore[arg-type]
         except BROKEN as error:
@@ -138,10 +138,10 @@ async def received(raw: web.Request, user_id: str) -> AsyncIterator[Form]:
 
 
 class _Paced:
-    """A body that may take as long as a slow line takes, and no longer, and may be so large, and no larger.
+    """A body with a slowest pace, a largest size and a number of lines, which is what aiohttp reads.
 
-    It has few lines: aiohttp looks for the first boundary line by line, and lines that are there already come without
-    a turn of the loop.
+    The lines are bounded because aiohttp looks for the first boundary line by line, and lines that have arrived already
+    are read without a turn of the loop.
     """
 
     def __init__(self, body: StreamReader) -> None:
@@ -152,7 +152,7 @@ class _Paced:
         self.unread_data = body.unread_data
 
     async def read(self, size: int) -> bytes:
-        """At most so many bytes."""
+        """Read at most `size` bytes."""
         async with self._in_time():
             return await self._body.read(size)
 
@@ -160,7 +160,7 @@ class _Paced:
         """Read one line around the parts; raises ValueError beyond `MOST_LINES` of them."""
         self._lines += 1
         if self._lines > MOST_LINES:
-            raise ValueError(f"more than {MOST_LINES} lines around its parts")
+            raise ValueError(f"more than {MOST_LINES} lines around the parts")
         async with self._in_time():
             return await self._body.readline(max_line_length=max_line_length or LONGEST_LINE)
 
@@ -171,7 +171,7 @@ class _Paced:
                 yield
         except TimeoutError:
             raise BodyTimeout from None
-        if self._body.total_bytes > MOST_BODY + PIECE * 4:  # what aiohttp has read ahead
+        if self._body.total_bytes > MOST_BODY + PIECE * 4:  # aiohttp reads up to 4 pieces ahead
             raise _too_large()
 
 
@@ -181,7 +181,7 @@ async def _read(reader: MultipartReader, share: Share) -> Form:
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
             raise MalformedForm
-        if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in AS_IT_IS:
+        if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in IDENTITY:
             raise MalformedForm
         match part.name:
             case "file" if file is None:
@@ -189,9 +189,9 @@ async def _read(reader: MultipartReader, share: Share) -> Form:
             case "alt" if alt is None:
                 alt = await _alt(part)
             case "file" | "alt" as name:
-                raise _wrong(name, "duplicate", "is there twice")
+                raise _wrong(name, "duplicate", "is given twice")
             case name:
-                raise _wrong((name or "")[:50], "extra_forbidden", "no such field")
+                raise _wrong((name or "")[:50], "extra_forbidden", "there is no such field")
     if file is None:
         raise _wrong("file", "missing", "is needed")
     return Form(file, alt or "")
@@ -201,7 +201,7 @@ async def _file(part: BodyPartReader, share: Share) -> bytearray:
     file, known = bytearray(), False
     while not part.at_eof():
         piece = await part.read_chunk(PIECE)
-        await asyncio.sleep(0)  # what is there already comes without a turn of the loop
+        await asyncio.sleep(0)  # pieces that have arrived already are read without a turn of the loop
         if len(file) + len(piece) > MOST_FILE:
             raise _too_large()
         share.add(len(piece))

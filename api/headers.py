@@ -1,4 +1,4 @@
-"""The headers that routes read and write, as the OpenAPI document tells them."""
+"""The headers that routes read and write, as the OpenAPI document describes them."""
 
 from typing import Any
 
@@ -6,51 +6,54 @@ from api.pictures import Picture
 from api.routing import Route
 from social.contracts.base import Page
 
-_ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+_REQUEST: dict[str, tuple[str, dict[str, Any]]] = {
     "Idempotency-Key": (
-        "A retry with the same key and body gets the first answer and writes nothing.",
+        "A retry with an equal key and body gets the first answer and writes nothing.",
         {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
     ),
     "If-Match": (
-        "The `ETag` of what was read: the edit is refused with 412 when somebody edited it meanwhile (counts do not "
-        "matter). Without it the last edit wins.",
+        "The `ETag` of the answer that you read: the edit is refused with 412 after another edit (counts do not "
+        "matter). Without this header the last edit wins.",
         {"type": "string"},
     ),
     "If-None-Match": (
-        "The `ETag` of what the client has: 304 without a body while it is the same.",
+        "The `ETag` of the answer that you have: 304 without a body while it is unchanged.",
         {"type": "string"},
     ),
-    "Range": ("Which bytes of it, one range of them; otherwise the whole is sent.", {"type": "string"}),
-    "If-Range": ("The `ETag` of what the client has a part of: of another the whole is sent.", {"type": "string"}),
+    "Range": ("One range of bytes to send; otherwise the whole is sent.", {"type": "string"}),
+    "If-Range": (
+        "The `ETag` of the picture that you have a part of; another is sent whole.",
+        {"type": "string"},
+    ),
 }
 
-_ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Request-ID": ("The name of this request, as the client gave it or made here.", {"type": "string"}),
-    "ETag": ("A strong tag of just this answer; `If-Match` and `If-None-Match` take it.", {"type": "string"}),
-    "Accept-Ranges": ("What a range can be of: `bytes`.", {"type": "string"}),
-    "Content-Range": ("Which bytes these are, of how many.", {"type": "string"}),
-    "Link": ('The pages to either side, as RFC 8288 has it: `<…>; rel="next"`.', {"type": "string"}),
-    "Location": ("Where to find what was made.", {"type": "string"}),
-    "RateLimit": ("What is left of each limit: `r` requests, the whole quota in `t` seconds.", {"type": "string"}),
+_RESPONSE: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Request-ID": ("The id of this request, given by the client or made here.", {"type": "string"}),
+    "ETag": ("A strong tag of exactly this answer; `If-Match` and `If-None-Match` take it.", {"type": "string"}),
+    "Accept-Ranges": ("The unit of ranges: `bytes`.", {"type": "string"}),
+    "Content-Range": ("The range of these bytes, and the size of the whole.", {"type": "string"}),
+    "Link": ('The next and previous page (RFC 8288): `<…>; rel="next"`.', {"type": "string"}),
+    "Location": ("The URL of the new resource.", {"type": "string"}),
+    "RateLimit": ("The rest of each limit: `r` requests now, the whole quota in `t` seconds.", {"type": "string"}),
     "RateLimit-Policy": ("Each limit: `q` requests in `w` seconds.", {"type": "string"}),
     "Retry-After": ("Seconds after which a retry makes sense.", {"type": "integer", "minimum": 0}),
-    "WWW-Authenticate": ("How to authenticate, and why that failed.", {"type": "string"}),
+    "WWW-Authenticate": ("How to authenticate, and why it failed.", {"type": "string"}),
 }
 
 
 def components() -> dict[str, Any]:
-    """The parts of the document that routes point to."""
+    """Return the header components of the OpenAPI document."""
     return {
         "parameters": {
             name: {"name": name, "in": "header", "required": False, "description": says, "schema": schema}
-            for name, (says, schema) in _ASKED.items()
+            for name, (says, schema) in _REQUEST.items()
         },
-        "headers": {name: {"description": says, "schema": schema} for name, (says, schema) in _ANSWERED.items()},
+        "headers": {name: {"description": says, "schema": schema} for name, (says, schema) in _RESPONSE.items()},
     }
 
 
-def asked(route: Route) -> list[dict[str, Any]]:
-    """What a route reads beside its parameters."""
+def in_request(route: Route) -> list[dict[str, Any]]:
+    """Return references to the headers that a route reads."""
     names = {
         "Idempotency-Key": route.idempotency_key,
         "If-Match": route.if_match,
@@ -61,8 +64,8 @@ def asked(route: Route) -> list[dict[str, Any]]:
     return [{"$ref": f"#/components/parameters/{name}"} for name, reads in names.items() if reads]
 
 
-def answered(route: Route, status: int) -> dict[str, Any]:
-    """What a route's answer of this status says in its headers."""
+def in_response(route: Route, status: int) -> dict[str, Any]:
+    """Return references to the headers of a route's answer with this status."""
     done = status == route.status
     page = isinstance(route.answer, type) and issubclass(route.answer, Page)
     names = {

@@ -1,6 +1,6 @@
 """Likes on posts and comments."""
 
-from api.http import Cursor, Limit, Request
+from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.base import Id
 from social.contracts.comments import CommentLikeState
@@ -26,7 +26,7 @@ async def unlike_post(request: Request, post_id: Id) -> LikeState:
 
 @service.get("/v1/posts/{post_id}/likes", raises=(NotFound,))
 async def get_likes_of_post(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
-    """Who likes a post, the newest like first."""
+    """List the people who like a post, the newest like first."""
     return await likes.of_post(request.plaza.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
@@ -44,5 +44,5 @@ async def unlike_comment(request: Request, comment_id: Id) -> CommentLikeState:
 
 @service.get("/v1/comments/{comment_id}/likes", raises=(NotFound,))
 async def get_likes_of_comment(request: Request, comment_id: Id, cursor: Cursor = None, limit: Limit = 20) -> People:
-    """Who likes a comment, the newest like first."""
+    """List the people who like a comment, the newest like first."""
     return await likes.of_comment(request.plaza.mongo, comment_id, viewer=request.user_id, cursor=cursor, limit=limit)

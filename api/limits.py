@@ -1,4 +1,4 @@
-"""Rate limits on every route: who is counted, what is told of it, and the 429."""
+"""Rate limits on every route: the person or address that is counted, the headers that show it, and the 429."""
 
 from aiohttp import web
 
@@ -12,13 +12,13 @@ from social.infra.redis.redis import Redis
 
 LIMITER = web.AppKey("limiter", Limiter)
 RATES = web.AppKey("rates", dict[str, Rate])
-VERDICTS = web.RequestKey("verdicts", list[Decision])
+DECISIONS = web.RequestKey("rate_limit_decisions", list[Decision])
 
 
 def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
-    """Each policy's rate: `user` and `ip` hold for every route, the others where a route names them.
+    """Set the rate of each policy: `user` and `ip` hold for every route, the others where a route names them.
 
-    `picture` takes the place of `ip` where a signature in the URL does instead of a token: a page shows many.
+    `picture` takes the place of `ip` where a URL is signed and needs no token, because a page shows many pictures.
     """
     limiter = app[LIMITER] = Limiter(redis)
     app[RATES] = {
@@ -38,27 +38,27 @@ def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
 
 
 async def admit(raw: web.Request, route: Route, user_id: str | None) -> None:
-    """Count a request, a person's as theirs and everybody else's by address; raises RateLimited.
+    """Count a request: with a token for its person, without one for its address; raises RateLimited.
 
-    People with an account do not share their address' quota: half a town may have one address.
+    People with a token do not share the quota of their address: half a town may have one address.
     """
     limiter, allowed = raw.app[LIMITER], raw.app[RATES]
     policy, who = ("user", user_id) if user_id else ("picture" if route.signed else "ip", origin(client_ip(raw)))
-    verdicts = raw[VERDICTS] = [limiter.take(policy, who, allowed[policy])]
-    if route.limit and verdicts[0].allowed:
-        verdicts.append(await limiter.take_exactly(route.limit, who, allowed[route.limit]))
-    if not verdicts[-1].allowed:
-        metrics.RATE_LIMITED.labels(policy=verdicts[-1].policy).inc()
-        raise RateLimited(retry_after_s=verdicts[-1].retry_after_s)
+    decisions = raw[DECISIONS] = [limiter.take(policy, who, allowed[policy])]
+    if route.limit and decisions[0].allowed:
+        decisions.append(await limiter.take_exactly(route.limit, who, allowed[route.limit]))
+    if not decisions[-1].allowed:
+        metrics.RATE_LIMITED.labels(policy=decisions[-1].policy).inc()
+        raise RateLimited(retry_after_s=decisions[-1].retry_after_s)
 
 
-def tell(raw: web.Request, response: web.StreamResponse) -> None:
-    """What is left of each limit (draft-ietf-httpapi-ratelimit-headers-10)."""
-    verdicts = raw.get(VERDICTS)
-    if verdicts:
+def add_headers(raw: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers that show how much of each limit is left (draft-ietf-httpapi-ratelimit-headers-10)."""
+    decisions = raw.get(DECISIONS)
+    if decisions:
         response.headers["RateLimit-Policy"] = ", ".join(
-            f'"{each.policy}";q={each.rate.quota};w={each.rate.window_s}' for each in verdicts
+            f'"{each.policy}";q={each.rate.quota};w={each.rate.window_s}' for each in decisions
         )
         response.headers["RateLimit"] = ", ".join(
-            f'"{each.policy}";r={each.remaining};t={each.reset_s}' for each in verdicts
+            f'"{each.policy}";r={each.remaining};t={each.reset_s}' for each in decisions
         )

@@ -1,12 +1,12 @@
-"""Pictures."""
+"""Upload, reading, editing and deletion of pictures."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from api import forms, pictures
-from api.http import Request
 from api.pictures import Picture
+from api.request import Request
 from api.routing import Service
 from social.contracts.base import Id
 from social.contracts.media import EditMedia, MediaRef, NewMedia
@@ -15,8 +15,8 @@ from social.posts import media
 
 service = Service("media", "Pictures")
 
-Until = Annotated[int, Field(ge=0, le=2**53, description="seconds since 1970: with a signature, when it ends")]
-Signature = Annotated[str | None, Field(max_length=64, description="as it is in the URLs of a picture")]
+Until = Annotated[int, Field(ge=0, le=2**53, description="when the signature ends, in seconds since 1970")]
+Signature = Annotated[str | None, Field(max_length=64, description="the signature in a picture's URL")]
 
 
 @service.post(
@@ -29,12 +29,12 @@ Signature = Annotated[str | None, Field(max_length=64, description="as it is in 
     raises=(TooManyUnused,),
 )
 async def create_media(request: Request) -> MediaRef:
-    """Upload a picture, to be shown by a post within a day.
+    """Upload a picture, which a post must show within a day.
 
-    It is decoded and written anew: what a camera knew (place, time, device) and whatever else a file may hold is gone.
-    It is turned as EXIF says and its colours become sRGB. What moves becomes a WebP, of at most 250 frames and 25
-    megapixels together, shown as often and as fast as its file says; a GIF that does not move becomes a PNG. A file
-    that was cut off or damaged shows what there is, and `truncated` says so.
+    The picture is decoded and encoded anew, without its metadata (place, time, device) or anything else in the file.
+    It is turned as EXIF says, and its colours become sRGB. An animation becomes a WebP of at most 250 frames and 25
+    megapixels together, with the file's speed and repetitions; a GIF of one frame becomes a PNG. Of a file that was
+    cut off or damaged the readable part is kept, and `truncated` is true.
     """
     async with forms.received(request.raw, request.user_id) as form:
         return await media.upload(
@@ -44,25 +44,25 @@ async def create_media(request: Request) -> MediaRef:
 
 @service.get("/v1/media/{media_id}", signed=True, raises=(NotFound, RangeNotSatisfiable))
 async def get_media(request: Request, media_id: Id, until: Until = 0, signature: Signature = None) -> Picture:
-    """A picture: with a token to whoever may see its post, with the signature of a URL to whoever has that."""
+    """Return a picture: with a token if you may see its post, with a signed URL to everybody who has it."""
     return await _show(request, media_id, until, signature, thumbnail=False)
 
 
 @service.get("/v1/media/{media_id}/thumbnail", signed=True, raises=(NotFound, RangeNotSatisfiable))
 async def get_thumbnail(request: Request, media_id: Id, until: Until = 0, signature: Signature = None) -> Picture:
-    """The same, at most 400 pixels wide and high, and still."""
+    """Return a picture's thumbnail: at most 400 pixels wide and high, and not animated."""
     return await _show(request, media_id, until, signature, thumbnail=True)
 
 
 @service.patch("/v1/media/{media_id}", raises=(NotFound, Forbidden))
 async def edit_media(request: Request, media_id: Id, body: EditMedia) -> MediaRef:
-    """Say what your picture shows."""
+    """Edit the description of your picture."""
     return await request.plaza.commit(media.edit, media_id, body.alt, by=request.user_id)
 
 
 @service.delete("/v1/media/{media_id}", raises=(NotFound, Forbidden, MediaInUse))
 async def delete_media(request: Request, media_id: Id) -> None:
-    """Give up a picture that no post shows."""
+    """Delete a picture of yours that no post shows."""
     await request.plaza.commit(media.delete, media_id, by=request.user_id)
 
 

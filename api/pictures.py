@@ -1,4 +1,4 @@
-"""How bytes that are kept somewhere are answered: whole or in part, and never as anything but a picture (RFC 9110)."""
+"""Answers with stored picture bytes, whole or a range of them (RFC 9110), which browsers take for nothing else."""
 
 import asyncio
 import re
@@ -19,8 +19,8 @@ from social.posts.media import Shown
 
 log = logs.get("pictures")
 
-CACHED_S = 300  # by whoever does not ask again: so late does a deletion reach what was seen before
-STALLS_S = 30.0  # for one piece to leave
+CACHED_S = 300  # by caches that do not revalidate: a picture that was deleted may be shown from them for so long
+STALLS_S = 30.0  # the longest that sending a piece may take
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 PICTURES = {mime: {"schema": {"type": "string", "format": "binary"}} for mime in get_args(Mime)}
 
@@ -32,14 +32,14 @@ class Picture(web.Response):
 
 
 async def answer(raw: web.Request, blobs: Blobs, shown: Shown) -> Picture:
-    """What somebody may see; raises RangeNotSatisfiable, NotFound, Unavailable."""
+    """Answer with a picture that the client may see; raises RangeNotSatisfiable, NotFound, Unavailable."""
     tag = f'"{shown.tag}"'
     headers = {"ETag": tag, "Cache-Control": _cached(shown), "Accept-Ranges": "bytes"}
     if shown.until is None:
         headers["Vary"] = "Authorization"
     if conditional.not_modified(raw, tag):
         return Picture(status=304, headers=headers)
-    start, end = asked(raw, shown.size, tag) or (0, shown.size)
+    start, end = requested_range(raw, shown.size, tag) or (0, shown.size)
     name = f"{shown.name.rpartition('/')[2]}.{SUFFIXES[shown.mime]}"
     headers |= {
         "Content-Type": shown.mime,
@@ -54,15 +54,15 @@ async def answer(raw: web.Request, blobs: Blobs, shown: Shown) -> Picture:
     if raw.method == "HEAD":
         return Picture(headers=headers)
     pieces = blobs.read(shown.name, start, end)
-    first = await anext(pieces)  # what is away or gone is a problem, as long as nothing was sent
+    first = await anext(pieces)  # a missing blob or store can be answered with a problem only while nothing was sent
     return Picture(status=206 if part else 200, headers=headers, body=_Pieces(first, pieces))
 
 
-def asked(raw: web.Request, size: int, tag: str) -> tuple[int, int] | None:
-    """From which byte to before which; None for all of it. Raises RangeNotSatisfiable.
+def requested_range(raw: web.Request, size: int, tag: str) -> tuple[int, int] | None:
+    """Return the range that is requested, its end exclusive; None for the whole. Raises RangeNotSatisfiable.
 
-    Several ranges, other units and what cannot be read are as if they were not there, and so is a range of something
-    else than this (If-Range).
+    Several ranges, other units and unreadable ranges are ignored, and so is a range of another version of the bytes
+    (If-Range).
     """
     values = raw.headers.getall("Range", ())
     match = _RANGE.fullmatch(values[0].strip()) if len(values) == 1 and raw.method == "GET" else None
@@ -88,18 +88,18 @@ def _cached(shown: Shown) -> str:
 
 
 class _Pieces(payload.Payload):
-    """Written after the handler has returned, so with a bound of its own for readers that stall."""
+    """The body of a picture. It is written after the handler has returned, so it bounds stalling readers by itself."""
 
     def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
         super().__init__(rest)
         self._first, self._rest = first, rest
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """It is no text."""
+        """Refuse: a picture is no text."""
         raise TypeError("a picture is no text")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """All pieces; what fails from here on can only end the connection."""
+        """Write all pieces; a failure from here on can only end the connection."""
         rest: Any = self._rest
         try:
             async with aclosing(rest):

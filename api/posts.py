@@ -1,10 +1,10 @@
-"""Posts."""
+"""Posts, their history, reposts, bookmarks and hashtags."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from api.http import Cursor, Limit, Request
+from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.base import Id
 from social.contracts.people import Username
@@ -14,14 +14,14 @@ from social.posts import bookmarks, edits, publishing, reposts
 
 service = Service("posts", "Posts")
 
-Tag = Annotated[str, Field(min_length=1, max_length=50, examples=["plaza"], description="a hashtag without its #")]
+Tag = Annotated[str, Field(min_length=1, max_length=50, examples=["plaza"], description="a hashtag, without its #")]
 
 
 @service.post("/v1/posts", status=201, idempotency_key=True, location=lambda post: f"/v1/posts/{post.id}")
 async def create_post(request: Request, body: NewPost) -> Post:
-    """Publish a post; your followers hear of it live.
+    """Publish a post; your followers who are online see it at once.
 
-    The people it names with @ are told, and it is listed under its #hashtags.
+    People whom the post mentions with @ are notified, and the post is listed under its #hashtags.
     """
     return await request.plaza.commit_idempotent(
         request.idempotency_key,
@@ -35,19 +35,19 @@ async def create_post(request: Request, body: NewPost) -> Post:
 
 @service.get("/v1/posts/{post_id}", raises=(NotFound,))
 async def get_post(request: Request, post_id: Id) -> Post:
-    """One post."""
+    """Return a post."""
     return await publishing.get(request.plaza.mongo, post_id, viewer=request.user_id)
 
 
 @service.patch("/v1/posts/{post_id}", if_match=True, raises=(NotFound, Forbidden))
 async def edit_post(request: Request, post_id: Id, body: EditPost) -> Post:
-    """Have your post say something else; what it said before stays in its history."""
+    """Edit the text of your post; the text before stays in its history."""
     return await request.plaza.commit(edits.edit, post_id, body.text, by=request.user_id, expected=request.expected)
 
 
 @service.get("/v1/posts/{post_id}/history", raises=(NotFound,))
 async def get_post_history(request: Request, post_id: Id, cursor: Cursor = None, limit: Limit = 20) -> Revisions:
-    """What a post said before its edits, newest first; the 50 newest are kept."""
+    """List the earlier texts of a post, newest first; the 50 newest are kept."""
     return await edits.history(request.plaza.mongo, post_id, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
@@ -61,7 +61,7 @@ async def delete_post(request: Request, post_id: Id) -> None:
 async def repost_post(request: Request, post_id: Id) -> RepostState:
     """Show a post to your followers; a second time changes nothing.
 
-    What is for its author's followers only, others cannot repost.
+    A post for its author's followers only cannot be reposted by others.
     """
     return await request.plaza.commit(reposts.repost, post_id, by=request.user_id)
 
@@ -74,29 +74,29 @@ async def unrepost_post(request: Request, post_id: Id) -> RepostState:
 
 @service.put("/v1/posts/{post_id}/bookmark", raises=(NotFound,))
 async def bookmark_post(request: Request, post_id: Id) -> BookmarkState:
-    """Keep a post among your bookmarks, which nobody else sees; a second time changes nothing."""
+    """Bookmark a post, which nobody else sees; a second time changes nothing."""
     return await request.plaza.commit(bookmarks.bookmark, post_id, by=request.user_id)
 
 
 @service.delete("/v1/posts/{post_id}/bookmark", raises=(NotFound,))
 async def unbookmark_post(request: Request, post_id: Id) -> BookmarkState:
-    """Take a post out of your bookmarks."""
+    """Remove a post from your bookmarks."""
     return await request.plaza.commit(bookmarks.unbookmark, post_id, by=request.user_id)
 
 
 @service.get("/v1/bookmarks")
 async def get_bookmarks(request: Request, cursor: Cursor = None, limit: Limit = 20) -> Posts:
-    """The posts you keep, last kept first."""
+    """List your bookmarked posts, last bookmarked first."""
     return await bookmarks.page(request.plaza.mongo, user_id=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/users/{username}/posts", raises=(NotFound,))
 async def get_posts_of_user(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> Posts:
-    """Somebody's posts, newest first."""
+    """List a person's posts, newest first."""
     return await publishing.by_author(request.plaza.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/hashtags/{tag}/posts", raises=(NotFound,))
 async def get_posts_of_hashtag(request: Request, tag: Tag, cursor: Cursor = None, limit: Limit = 20) -> Posts:
-    """Posts with a hashtag, newest first, whatever case and width it is written in."""
+    """List the posts with a hashtag, newest first; case and width of its letters do not matter."""
     return await publishing.by_tag(request.plaza.mongo, tag, viewer=request.user_id, cursor=cursor, limit=limit)

@@ -1,4 +1,4 @@
-"""What proxies say of a request: the address it comes from, and the path it was sent to."""
+"""The client's address and path of a request, as trusted proxies forward them."""
 
 from aiohttp import web
 
@@ -8,11 +8,11 @@ PROXIES = web.AppKey("proxies", Proxies)
 
 
 def client_ip(raw: web.Request) -> str:
-    """By the word of trusted proxies alone."""
+    """Return the address of the client; X-Forwarded-For counts only from trusted proxies."""
     return raw.app[PROXIES].client_ip(raw.remote or "", raw.headers.getall("X-Forwarded-For", ()))
 
 
 def prefix(raw: web.Request) -> str:
-    """What a proxy took off the path."""
+    """Return the prefix that a trusted proxy removed from the path."""
     said = raw.headers.get("X-Forwarded-Prefix", "")
     return raw.app[PROXIES].prefix(raw.remote or "", said.rstrip("/")) if said else ""

@@ -1,4 +1,4 @@
-"""Routes declared by typed handlers: what they validate is what the OpenAPI document says."""
+"""Routes declared by typed handlers, whose types both validate requests and make the OpenAPI document."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,15 +18,16 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
-# What is let in when there is too much to do: social/infra/process/admission.py. Reads of lists go first, repairs last.
+# Under overload (social/infra/process/admission.py) BULK is refused first, and ESSENTIAL last: clients catch up by it.
 BULK = frozenset(("feeds", "search", "media"))
 ESSENTIAL = frozenset(("auth", "notifications"))
-OUTSIDE = frozenset(("auth", "media"))  # these wait for password hashes and bodies, which says nothing of the load
+# Their requests wait for password hashes and uploads, so their duration says nothing of the load and is not measured.
+OUTSIDE = frozenset(("auth", "media"))
 
 
 @dataclass(frozen=True)
 class Route:
-    """One operation: how to reach it, what it takes and what it answers."""
+    """An operation of the API: its path, its parameters and body, its answer and its problems."""
 
     service: str
     method: Method
@@ -48,19 +49,19 @@ class Route:
 
     @property
     def priority(self) -> Priority:
-        """Its place among what is refused under overload: lists first, repairs last."""
+        """The priority under overload: lists are refused first, `ESSENTIAL` services last."""
         if self.service in ESSENTIAL:
             return Priority.ESSENTIAL
         return Priority.BULK if self.service in BULK or self.query is not None else Priority.USUAL
 
     @property
     def name(self) -> str:
-        """The operation's id: its handler's name."""
+        """The operation's id, which is its handler's name."""
         return self.handler.__name__
 
     @property
     def says(self) -> str:
-        """What it does, in its handler's words."""
+        """The operation's description, which is its handler's docstring."""
         return getdoc(self.handler) or ""
 
 
@@ -73,23 +74,23 @@ class Service:
     routes: list[Route] = field(default_factory=list)
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A read; with `signed=True` a signature in the URL does instead of a token."""
+        """Declare a read; with `signed=True` it also takes a signature in the URL instead of a token."""
         return self._add("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A write that creates or does; `once=True` takes an Idempotency-Key, and `form` is sent instead of JSON."""
+        """Declare a write that creates or acts; `idempotency_key=True` takes that header, and `form` replaces JSON."""
         return self._add("POST", path, **options)
 
     def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A write that is the same when repeated."""
+        """Declare a write that changes nothing when it is repeated."""
         return self._add("PUT", path, **options)
 
     def patch(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """An edit; `if_match=True` takes an If-Match, which the verb checks as `request.expected`."""
+        """Declare an edit; `if_match=True` takes an If-Match, which the verb checks as `request.expected`."""
         return self._add("PATCH", path, **options)
 
     def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A removal; the same when repeated."""
+        """Declare a removal, which changes nothing when it is repeated."""
         return self._add("DELETE", path, **options)
 
     def _add(

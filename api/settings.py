@@ -1,4 +1,4 @@
-"""The API's settings."""
+"""Settings of the API process."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,14 +18,20 @@ SERVICES = (
 
 
 class RestSettings(MediaSettings):
-    """What serving REST needs to know, whichever process does it."""
+    """Settings of a process that serves REST."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     api_host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - behind nginx
     api_port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    realtime_port: int = Field(
+        default=8081,
+        ge=0,
+        le=65535,
+        description="port where clients reach Socket.IO, as /docs/events shows it",
+    )
     api_services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
-        default=SERVICES, description=f"which services to serve, of {','.join(SERVICES)}"
+        default=SERVICES, description=f"services to serve, of {','.join(SERVICES)}"
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
     trusted_proxies: Networks = Field(
@@ -35,23 +41,23 @@ class RestSettings(MediaSettings):
     origins: Origins | None = Field(
         default=None,
         description="origins whose pages and apps may read answers, comma-separated, e.g. capacitor://localhost; if "
-        "not given, this port's own",
+        "not given, the pages of this port",
     )
     rate_user: Limit = Field(
         default=PER_PERSON,
-        description="requests and messages over sockets a person may make, in seconds: all at once or one by one",
+        description="requests and socket messages of a person, per seconds: at once or spread",
     )
     rate_ip: Limit = Field(default=Rate(1_200, 60), description="requests without a token, from one address")
-    rate_login: Limit = Field(default=Rate(30, 60), description="logins tried from one address")
+    rate_login: Limit = Field(default=Rate(30, 60), description="login attempts from one address")
     rate_register: Limit = Field(default=Rate(60, 60), description="accounts opened from one address")
-    rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails asked for from one address")
+    rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails requested from one address")
 
-    rate_upload: Limit = Field(default=Rate(240, 3_600), description="pictures a person may upload")
-    rate_picture: Limit = Field(default=Rate(6_000, 60), description="pictures shown by a signed URL, to one address")
+    rate_upload: Limit = Field(default=Rate(240, 3_600), description="uploads of a person")
+    rate_picture: Limit = Field(default=Rate(6_000, 60), description="pictures read by signed URLs, from one address")
 
     @property
     def allowed_origins(self) -> list[str]:
-        """Pages of our own port, unless others are named."""
+        """The origins of pages on this port, unless the setting names others."""
         return self.origins or [f"http://{host}:{self.api_port}" for host in ("localhost", "127.0.0.1")]
 
     @field_validator("api_services")
@@ -64,24 +70,24 @@ class RestSettings(MediaSettings):
 
 
 class ApiSettings(Connections, RestSettings):
-    """What `python -m api` needs beside the servers; the secret keys only where it serves auth."""
+    """Settings of `python -m api`; the secret keys are needed only where it serves auth."""
 
     jwt_private_key_file: Path | None = Field(
         default=None, description="Ed25519 private key, PEM, that signs access tokens; for auth"
     )
     refresh_key_file: Path | None = Field(
-        default=None, description="at least 32 random bytes that refresh tokens are derived from; for auth"
+        default=None, description="at least 32 random bytes, from which refresh tokens are derived; for auth"
     )
     jwt_jwks: Path | None = Field(
         default=None,
-        description="JWKS of the keys whose tokens are accepted; if not given, the jwks.json beside the private key",
+        description="JWKS of the keys whose tokens are accepted; by default the jwks.json beside the private key",
     )
 
     @field_validator("jwt_private_key_file", "refresh_key_file", "jwt_jwks")
     @classmethod
     def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        """Who signs needs both secrets, everybody else the public keys and no secret."""
-        if "api_services" not in info.data:  # it is wrong itself
+        """Require both secrets of a process that serves auth, and only the public keys of others."""
+        if "api_services" not in info.data:  # that setting is wrong itself
             return value
         signs = "auth" in info.data["api_services"]
         if signs and value is None and info.field_name != "jwt_jwks":

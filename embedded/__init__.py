@@ -1,1 +1,1 @@
-"""The whole system in one process, with nothing to install; the only package above the three processes."""
+"""The whole system in one process, without servers to install; it imports all three processes."""

@@ -1,4 +1,4 @@
-"""The embedded composition root: one process, one event loop, two ports, one child."""
+"""The composition root of the embedded system: one process, one event loop, two ports, one child process."""
 
 import math
 from collections.abc import AsyncIterator
@@ -42,35 +42,35 @@ log = logs.get("embedded")
 
 
 async def main() -> bool:
-    """Run everything until told to stop."""
+    """Run the whole system until a signal stops it; return whether it ended well."""
     settings = load(EmbeddedSettings, "embedded")
     logs.configure("embedded", settings)
     tracing.configure("embedded", settings)
     with claim(settings.plaza_var):
-        keys = load_keys(settings.plaza_var)
+        issuer = load_keys(settings.plaza_var)
         tasks = process.Tasks()
         async with connect(settings, tasks) as plaza:
             await plaza.revocations.poll()
             tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
             health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
-            gateway = Gateway(gateway_settings(settings), plaza, keys.verifier, tasks)
+            gateway = Gateway(gateway_settings(settings), plaza, issuer.verifier, tasks)
             try:
-                async with serve(settings, plaza, keys, health=health, gateway=gateway, tasks=tasks):
-                    say_where(settings)
+                async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks):
+                    print_addresses(settings, gateway.port)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
             finally:
                 await plaza.publisher.flush(1.0)
                 await tasks.cancel()
-                keys.passwords.close()
+                issuer.passwords.close()
                 tracing.close()
     return not tasks.failed
 
 
 @asynccontextmanager
 async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Plaza]:
-    """The system over an embedded store, Redis and broker, or those that the settings name instead."""
+    """Connect the system to its embedded store, Redis and broker, or to servers that the settings name."""
     store = None if settings.mongo_url else Store(settings.plaza_var.resolve(), settings.embedded_store)
     try:
         url = settings.mongo_url or (await store.start() if store else "")
@@ -93,7 +93,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         finally:
             await broker.close()
             if store:
-                store.stop()  # while its client is open: faster
+                store.stop()  # while its client is still open, which is faster
             await plaza.close()
     finally:
         if store:
@@ -104,38 +104,45 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
 async def serve(
     settings: EmbeddedSettings,
     plaza: Plaza,
-    keys: TokenIssuer,
+    issuer: TokenIssuer,
     *,
     health: Health,
     gateway: Gateway,
     tasks: process.Tasks,
 ) -> AsyncIterator[None]:
-    """API, gateway and workers on the running loop."""
+    """Run API, gateway and workers on the running loop until the block ends."""
     rest = rest_settings(settings)
-    app, kept = api.app.create(plaza, keys, health, rest), blobs(rest.media_url)
+    app = api.app.create(plaza, issuer, health, rest, lambda: gateway.port)
+    pictures = blobs(rest.media_url)
     runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
     try:
         plaza.start(tasks)
         await gateway.start()
         workers.app.start(
-            plaza, tasks, MailConsumer.of(mail_settings(settings)), kept, fanout_limit=settings.fanout_limit
+            plaza, tasks, MailConsumer.of(mail_settings(settings)), pictures, fanout_limit=settings.fanout_limit
         )
         yield
     finally:
         await gateway.stop()
         await runner.cleanup()
-        await kept.close()
+        await pictures.close()
 
 
 def rest_settings(settings: EmbeddedSettings) -> RestSettings:
-    """The same for REST; pictures are beside the other data, unless the environment says otherwise."""
-    said = load(MediaSettings, "embedded")
-    url = said.media_url if "media_url" in said.model_fields_set else f"file:{settings.plaza_var / 'media'}"
-    return load(EmbeddedRest, "embedded", api_port=settings.api_port, api_services=SERVICES, media_url=url)
+    """Return the settings of REST; pictures are stored beside the other data, unless MEDIA_URL is set."""
+    media = load(MediaSettings, "embedded")
+    url = media.media_url if "media_url" in media.model_fields_set else f"file:{settings.plaza_var / 'media'}"
+    return load(
+        EmbeddedRest,
+        "embedded",
+        api_port=settings.api_port,
+        api_services=SERVICES,
+        media_url=url,
+    )
 
 
 def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
-    """The gateway's settings: what it is not told here, it finds in the environment as in its own process."""
+    """Return the settings of the gateway; those that are not set here come from the environment."""
     try:
         pid_key = (settings.plaza_var / PID_KEY).read_text()
     except (OSError, ValueError) as error:
@@ -152,19 +159,21 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
 
 
 def mail_settings(settings: EmbeddedSettings) -> MailSettings:
-    """How mail leaves: as files beside the other data, unless the environment says otherwise."""
-    said = load(MailSettings, "embedded")
-    here = {
+    """Return the settings of mail: files beside the other data, unless MAILER_URL and MAIL_LINKS are set."""
+    given = load(MailSettings, "embedded")
+    defaults = {
         "mailer_url": f"file:{settings.plaza_var / 'mail'}",
         "mail_links": f"http://localhost:{settings.api_port}",
     }
     return load(
-        MailSettings, "embedded", **{name: value for name, value in here.items() if name not in said.model_fields_set}
+        MailSettings,
+        "embedded",
+        **{name: value for name, value in defaults.items() if name not in given.model_fields_set},
     )
 
 
 def load_keys(folder: Path) -> TokenIssuer:
-    """The keys of this folder, made at its first start."""
+    """Load the keys in this folder, which the first start creates; raises StartError."""
     try:
         make_keys(folder)
         refresh = RefreshTokens((folder / REFRESH_KEY).read_bytes())
@@ -186,10 +195,10 @@ def _redis(settings: EmbeddedSettings) -> redis.Redis:
     return client
 
 
-def say_where(settings: EmbeddedSettings) -> None:
-    """Where to look."""
+def print_addresses(settings: EmbeddedSettings, realtime_port: int) -> None:
+    """Print the addresses of the system and the folder of its data."""
     show = Console(highlight=False).print
     show("[bold]Plaza is running.[/bold]  Ctrl-C stops it.")
     show(f"  API and docs   http://localhost:{settings.api_port}/docs")
-    show(f"  Socket.IO      http://localhost:{settings.realtime_port}")
+    show(f"  Socket.IO      http://localhost:{realtime_port}")
     show(f"  data           {settings.plaza_var}/")

@@ -1,4 +1,4 @@
-"""The folder of all data: one system at a time works in it."""
+"""The folder of all data, which one system at a time may use."""
 
 import fcntl
 from pathlib import Path
@@ -8,7 +8,7 @@ from social.infra.process.settings import StartError
 
 
 class claim:
-    """This folder is ours until we end; raises StartError when it is another's or cannot be written."""
+    """A lock on the data folder; entering raises StartError when another system has it or it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

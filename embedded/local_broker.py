@@ -1,6 +1,6 @@
-"""A broker for one process: the outbox row is the message, and is deleted when every group is done with it.
+"""A broker for one process: the outbox row is the message, and is deleted when every group has acked it.
 
-What this process holds in memory dies with it; the rows do not, and the next start delivers them again.
+The queues in memory die with the process; the rows do not, and the next start delivers them again.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ log = logs.get("broker")
 
 
 class LocalBroker:
-    """Queues in memory over rows in the store."""
+    """A broker with queues in memory over outbox rows in the store."""
 
     def __init__(self, mongo: Mongo, outbox: Outbox) -> None:
         self._mongo = mongo
         self._outbox = outbox
-        self._held: dict[str, set[Group]] = {}  # who is not done with an event whose row may be there
+        self._unacked: dict[str, set[Group]] = {}  # groups by the id of an event whose row may exist
         self._queues: dict[Group, asyncio.Queue[LocalDelivery]] = {group: asyncio.Queue() for group in Group}
         self._done: list[str] = []
         self._timers: set[asyncio.TimerHandle] = set()
-        self._forgetting: asyncio.Task[None] | None = None
+        self._deleting: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
-        """Take up the rows an earlier process left, each with the retries it had."""
+        """Deliver the rows that an earlier process left, each with its number of retries."""
         for row in await self._mongo.many("outbox", {}):
             retries = row.pop("retries", {})
-            self._hold(Envelope(id=row.pop("_id"), **row), retries, redelivered=True)
+            self._enqueue(Envelope(id=row.pop("_id"), **row), retries, redelivered=True)
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
-        """Deliver to every group, unless this process holds the event already."""
+        """Deliver events to each of their groups, except events that this process holds already."""
         for envelope in envelopes:
-            if envelope.id not in self._held:
-                self._hold(envelope, {}, redelivered=False)
+            if envelope.id not in self._unacked:
+                self._enqueue(envelope, {}, redelivered=False)
 
-    def _hold(self, envelope: Envelope, retries: dict[str, dict[str, object]], *, redelivered: bool) -> None:
+    def _enqueue(self, envelope: Envelope, retries: dict[str, dict[str, object]], *, redelivered: bool) -> None:
         groups = envelope.groups()
         if not groups:
-            return  # another release's: the relay parks it
-        self._held[envelope.id] = set(groups)
+            return  # an event of another release: the relay parks it as a dead letter
+        self._unacked[envelope.id] = set(groups)
         for group in groups:
             retry = retries.get(group, {})
             attempt, due = retry.get("attempt", 0), retry.get("due")
@@ -71,28 +71,28 @@ class LocalBroker:
         self._timers.add(timer)
 
     def acked(self, delivery: "LocalDelivery") -> None:
-        """One group is done; after the last one the row goes, many rows in one round trip."""
-        waiting = self._held.get(delivery.event.id)
+        """Note that a group is done; after the last group the row is deleted, with others in one round trip."""
+        waiting = self._unacked.get(delivery.event.id)
         if not waiting:
             return
         waiting.discard(delivery.group)
         if not waiting:
-            self._forget(delivery.event.id)
+            self._delete_soon(delivery.event.id)
 
-    def _forget(self, event_id: str) -> None:
+    def _delete_soon(self, event_id: str) -> None:
         self._done.append(event_id)
-        if self._forgetting is None or self._forgetting.done():
-            self._forgetting = asyncio.create_task(self._forget_done())
+        if self._deleting is None or self._deleting.done():
+            self._deleting = asyncio.create_task(self._delete_done())
 
-    async def _forget_done(self) -> None:
+    async def _delete_done(self) -> None:
         while self._done:
             ids, self._done = self._done, []
             await self._outbox.forget(ids)
-            for each in ids:  # not before: a relay that has just found the row would bring it again
-                del self._held[each]
+            for each in ids:  # only now: a relay that has just read the row would deliver it again
+                del self._unacked[each]
 
     async def retry(self, delivery: "LocalDelivery") -> None:
-        """Remember the attempt on the row, then deliver again after its delay."""
+        """Write the attempt to the row, then deliver again after its delay."""
         delay_s = RETRY_DELAYS_S[min(delivery.attempt, len(RETRY_DELAYS_S) - 1)]
         attempt = delivery.attempt + 1
         state = {"attempt": attempt, "due": clock.now() + timedelta(seconds=delay_s)}
@@ -101,9 +101,9 @@ class LocalBroker:
 
     @asynccontextmanager
     async def consume(self, group: Group, ahead: int, members: Members) -> AsyncIterator[Deliveries]:
-        """Take from a group's queue, which is here and holds all of its partitions.
+        """Open a group's queue, which holds all of its partitions.
 
-        What was taken and not given away is there again afterwards.
+        Deliveries that were taken and neither acked nor retried are in the queue again afterwards.
         """
         deliveries = _Deliveries(self._queues[group])
         try:
@@ -114,18 +114,18 @@ class LocalBroker:
                 self._queues[group].put_nowait(each)
 
     async def ping(self) -> None:
-        """It is always here."""
+        """Return: a broker in this process always answers."""
 
     async def close(self) -> None:
-        """Forget what is done; keep the rest for the next start."""
+        """Delete the rows that are done; the others stay for the next start."""
         for timer in self._timers:
             timer.cancel()
-        if self._forgetting is not None:
-            await self._forgetting
+        if self._deleting is not None:
+            await self._deleting
 
 
 class LocalDelivery(Delivery):
-    """One event for one group."""
+    """An event for a group."""
 
     def __init__(
         self, broker: LocalBroker, group: Group, event: Envelope, attempt: int, redelivered: bool = False
@@ -135,7 +135,7 @@ class LocalDelivery(Delivery):
         self.event = event
         self.attempt = attempt
         self.redelivered = redelivered
-        self.given_away = False
+        self.settled = False
 
     def envelope(self) -> Envelope:
         return self.event
@@ -146,12 +146,12 @@ class LocalDelivery(Delivery):
     async def ack(self, *others: Delivery) -> None:
         for each in (self, *others):
             assert isinstance(each, LocalDelivery)
-            each.given_away = True
+            each.settled = True
             self._broker.acked(each)
 
     async def retry(self) -> None:
         await self._broker.retry(self)
-        self.given_away = True
+        self.settled = True
 
 
 class _Deliveries:
@@ -172,4 +172,4 @@ class _Deliveries:
 
     def left(self) -> list[LocalDelivery]:
         """The deliveries that were taken and are neither acked nor retried."""
-        return [each for each in self._taken if not each.given_away]
+        return [each for each in self._taken if not each.settled]

@@ -1,4 +1,4 @@
-"""Settings of the embedded system: all have a default, and a server that is named is used."""
+"""Settings of the embedded system: all have a default, and a server is used where a setting names it."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,12 +19,12 @@ from social.infra.process.settings import (
 )
 from social.infra.redis.limits import Limit, Rate
 
-# Pages of this machine: the system's own, and those of development servers (Vite, Next, …), whatever their port.
+# Pages of this machine, on any port: those of the system, and of development servers (Vite, Next, …).
 LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]
 
 
 class EmbeddedSettings(LogSettings, TraceSettings):
-    """What `python -m embedded` can be told."""
+    """Settings of `python -m embedded`."""
 
     plaza_var: Path = Field(default=Path("var"), description="folder of all data")
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -36,10 +36,12 @@ class EmbeddedSettings(LogSettings, TraceSettings):
     mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
-    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the outbox itself")
+    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the one in this process")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     worker_partitions: Partitions = Field(default=PARTITIONS, description="queues of each consumer group there")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="warning", description="least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="lowest level logged"
+    )
     fanout_limit: int = Field(
         default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
     )
@@ -47,12 +49,12 @@ class EmbeddedSettings(LogSettings, TraceSettings):
 
 
 class EmbeddedRest(RestSettings):
-    """What serves REST on one's own machine: everybody there has one address."""
+    """Settings of REST on this machine alone, where everybody has one address."""
 
-    rate_login: Limit = Field(default=Rate(1_000, 60), description="logins tried from one address")
+    rate_login: Limit = Field(default=Rate(1_000, 60), description="login attempts from one address")
     rate_register: Limit = Field(default=Rate(1_000, 60), description="accounts opened from one address")
 
     @property
     def allowed_origins(self) -> list[str]:
-        """All pages of this machine, unless others are named."""
+        """The origins of all pages of this machine, unless the setting names others."""
         return self.origins or LOCAL_ORIGINS

@@ -1,4 +1,4 @@
-"""The document store of a laptop: SecantusDB, in Python or Rust, as a child process; its data are in this folder."""
+"""The embedded document store: SecantusDB, in Python or Rust, as a child process with its data in a folder."""
 
 import asyncio
 import ctypes
@@ -22,7 +22,7 @@ from social.infra.store.mongo import Mongo
 
 log = logs.get("store")
 
-NOTE = "store.json"  # the process and the port of what runs
+NOTE = "store.json"  # process id and port of the running store
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 2.0
 TRIES = 3
@@ -35,7 +35,7 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Store:
-    """A store child that dies with us, and is ended by the next start if it did not."""
+    """A store as a child process that dies with this process; else the next start ends it."""
 
     def __init__(self, folder: Path, program: str = "py") -> None:
         self._folder = folder
@@ -46,10 +46,10 @@ class Store:
         self.url = ""
 
     async def start(self) -> str:
-        """Start it and wait until it answers; its URL. Raises StartError."""
+        """Start the store, wait until it answers, and return its URL; raises StartError."""
         await self._stop_leftover()
         why = ""
-        for _ in range(TRIES):  # the free port may be taken by somebody else before the store has it
+        for _ in range(TRIES):  # another process may take the free port first
             self._port = _free_port()
             self.url = store_programs.url(self._port)
             try:
@@ -64,18 +64,18 @@ class Store:
         raise StartError(f"the document store did not start: {why}")
 
     async def _check(self) -> None:
-        if self._program == "py":  # whose pinned version is tested
+        if self._program == "py":  # its version is pinned and tested
             return
         with suppress(Unavailable):
             if not await frees_unique_values(self.url):
                 log.warning(
-                    "this store refuses values that are free again, as addresses of deleted accounts and groups of"
-                    " notifications that were closed: good for measurements alone (docs/decisions/0026-stores.md)",
+                    "this store refuses unique values that are free again, as addresses of deleted accounts and groups"
+                    " of closed notifications: use it for measurements alone (docs/decisions/0026-stores.md)",
                     program=self._program,
                 )
 
     def stop(self) -> None:
-        """End it, gently first; it is the last to go, while its client is still open."""
+        """Terminate the store, and kill it after 2 s; stop it last, while its client is still open."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -89,9 +89,9 @@ class Store:
             self._note.unlink()
 
     async def keep(self) -> None:
-        """Start it again, on the same port, whenever it died: at first at once, then more and more seldom.
+        """Start the store again on its port whenever it has died, with pauses that double up to 15 s.
 
-        Nothing ends for it: where its disk is full it dies until there is room, and then all goes on.
+        The system never ends for it: a store whose disk is full dies until there is room, and then works again.
         """
         pause_s = WATCH_EVERY_S
         while True:
@@ -107,10 +107,10 @@ class Store:
                 log.error("the document store does not start", why=str(error), again_in_s=pause_s)
 
     async def watch(self) -> None:
-        """Kill it where it answers every read with an error, so that whoever keeps it starts it again.
+        """Kill a store that answers every read with an error, so that `keep` starts it again.
 
-        After a write that found no room it lives on, answers pings, and refuses all else for ever. One that is slow, or
-        silent, is left alone.
+        After a write that found no room the store lives on, answers pings, and refuses all else for ever. A slow or
+        silent store is left alone.
         """
         refused = 0
         while True:
@@ -125,32 +125,32 @@ class Store:
                 child.kill()
 
     async def revive(self) -> None:
-        """Start it again, on the same port, and wait until it answers; raises StartError."""
+        """Start the store again on its port, and wait until it answers; raises StartError."""
         self._spawn()
         if why := await self._ready():
             raise StartError(f"the document store did not start: {why}")
 
     @property
     def pid(self) -> int | None:
-        """The child's process id."""
+        """The id of the child process."""
         return self._child.pid if self._child else None
 
     def alive(self) -> bool:
-        """Whether the child runs."""
+        """Return whether the child runs."""
         return self._child is not None and self._child.poll() is None
 
     def _spawn(self) -> None:
-        config = self._folder / "store.toml"  # empty, and named: else it would look for one elsewhere
+        config = self._folder / "store.toml"  # empty, and named, else the program looks for a file elsewhere
         config.touch()
         command = store_programs.command(self._program, self._data, config, self._port)
         with (self._folder / "store.log").open("ab") as output:
-            self._child = subprocess.Popen(  # noqa: S603 - our own program and folder
+            self._child = subprocess.Popen(  # noqa: S603 - a known program and folder
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # else Ctrl-C ends the database before the drain
-                preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - it loads nothing
+                preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - the function imports nothing
                 cwd=self._folder,
             )
         self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port}))
@@ -160,7 +160,7 @@ class Store:
         return self._folder / "store"
 
     async def _ready(self) -> str:
-        """Empty when it answers, else why it does not."""
+        """Return an empty string once the store answers, else the reason why it does not."""
         mongo = Mongo(self.url, "admin", timeout_s=1)
         deadline = time.monotonic() + READY_WITHIN_S
         try:
@@ -168,7 +168,7 @@ class Store:
                 if not self.alive():
                     return self.last_words()
                 with suppress(Unavailable):
-                    if _listens(self._port):  # a driver that was refused asks again only half a second later
+                    if _listens(self._port):  # after a refusal the driver would retry only half a second later
                         await mongo.ping()
                         return ""
                 await asyncio.sleep(0.02)
@@ -177,7 +177,7 @@ class Store:
         return f"no answer within {READY_WITHIN_S:.0f} s"
 
     def last_words(self) -> str:
-        """What it said last."""
+        """Return the last line of the store's log."""
         with suppress(OSError):
             lines = (self._folder / "store.log").read_text(errors="replace").strip().splitlines()
             if lines:
@@ -185,7 +185,7 @@ class Store:
         return "it ended at once"
 
     async def _stop_leftover(self) -> None:
-        """End a store that a killed process left behind: only one that serves this very folder."""
+        """End a store that a killed process left behind, if it serves this folder."""
         try:
             note = decode(self._note.read_bytes())
             pid = int(note["pid"])
@@ -205,12 +205,12 @@ class Store:
 
 
 def noted_url(folder: Path) -> str:
-    """The URL of the store that runs with its data in this folder; raises OSError where none does."""
+    """Return the URL of the store that runs on this folder; raises OSError where none runs."""
     return store_programs.url(decode((folder / NOTE).read_bytes())["port"])
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Whether that process lives and is a store of this folder, and not a stranger that got the pid."""
+    """Return whether the process lives and is a store of this folder, and not another that got its id."""
     proc = Path("/proc") / str(pid)
     try:
         if sys.platform == "linux":
@@ -218,7 +218,7 @@ def _serves(pid: int, data: Path) -> bool:
             arguments = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         else:
             command = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
-            shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+            shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
             state, _, arguments = shown.stdout.strip().partition(" ")
             alive = not state.startswith("Z")
     except OSError:
@@ -239,6 +239,6 @@ def _listens(port: int) -> bool:
 
 def _die_with_parent(parent: int) -> None:
     assert LIBC is not None
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # its gentle end hangs now and then; what it committed is on disk
-    if os.getppid() != parent:  # it died before
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # SIGTERM hangs now and then; its commits are on disk
+    if os.getppid() != parent:  # the parent died before prctl
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Checks of an embedded store: promises that one version of one program breaks, and whether it does more than live."""
+"""Checks of an embedded store: a promise that a version of a program breaks, and whether the store can read."""
 
 import socket
 import struct
@@ -15,7 +15,7 @@ OP_MSG = 2013
 
 
 async def frees_unique_values(url: str) -> bool:
-    """Whether a unique index lets a value be taken again once an update has replaced it (decision 0026)."""
+    """Return whether a unique index accepts a value again after an update replaced it (decision 0026)."""
     mongo = Mongo(url, DATABASE)
     values = mongo.database.values
     try:
@@ -33,9 +33,9 @@ async def frees_unique_values(url: str) -> bool:
 
 
 def answers_errors(port: int) -> bool:
-    """Whether a store refuses to read. Without the driver, whose clients do not survive that a process is forked.
+    """Return whether a store answers a read with an error; without the driver, whose clients do not survive a fork.
 
-    OP_MSG on the wire: four numbers (length, id, the id that it answers, kind), flags, and a section of one document.
+    OP_MSG on the wire: four numbers (length, id, id of the request, kind), flags, and a section of one document.
     """
     find = bson.encode({"find": "probe", "filter": {"_id": "probe"}, "limit": 1, "$db": "admin"})
     body = struct.pack("<Ib", 0, 0) + find
@@ -45,5 +45,5 @@ def answers_errors(port: int) -> bool:
             with connection.makefile("rb") as answer:
                 (length,) = struct.unpack_from("<i", answer.read(HEAD))
                 return not bson.decode(answer.read(length - HEAD)[5:])["ok"]
-    except (OSError, struct.error, bson.errors.InvalidBSON, KeyError):  # it is away, or silent
+    except (OSError, struct.error, bson.errors.InvalidBSON, KeyError):  # the store is away, or silent
         return False

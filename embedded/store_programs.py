@@ -1,4 +1,4 @@
-"""The programs that can be the embedded document store, and how each of them is started."""
+"""The programs that can be the embedded document store, and the commands that start them."""
 
 import shutil
 import sys
@@ -29,13 +29,13 @@ PROGRAMS = {
     "rs": StoreProgram(
         lambda: shutil.which(RUST),
         f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it",
-        ("--cache-size", "1G"),  # as the Python program; its own is 4G
+        ("--cache-size", "1G"),  # as the Python program has; its default is 4G
     ),
 }
 
 
 def command(name: str, data: Path, config: Path, port: int) -> list[str]:
-    """The words that start this program with its documents in `data`; raises StartError when it is not installed."""
+    """Return the command of a program with its documents in `data`; raises StartError when it is not installed."""
     program = PROGRAMS[name]
     if (found := program.find()) is None:
         raise StartError(program.missing)
@@ -45,14 +45,14 @@ def command(name: str, data: Path, config: Path, port: int) -> list[str]:
 
 
 def url(port: int) -> str:
-    """The URL that clients of either program connect to."""
-    # retryWrites: both remember a write that may be retried in memory alone, so after their restart a retry would be
-    # done twice; and the Python one scans those of the last 30 minutes at each write.
+    """Return the URL that clients of either program connect to."""
+    # retryWrites: both programs keep retryable writes in memory alone, so that a retry after their restart would write
+    # twice; and at each write the Python program scans those of the last 30 minutes.
     return f"mongodb://127.0.0.1:{port}/?retryWrites=false"
 
 
 def _installed(name: str) -> str:
-    """Refuse a program that is named and not there; the default one is looked for when it is started."""
+    """Return the name, or raise ValueError where that program is not installed; the default is checked at its start."""
     if name != "py" and PROGRAMS[name].find() is None:
         raise ValueError(PROGRAMS[name].missing)
     return name
@@ -62,7 +62,7 @@ def _possible(choice: str) -> str:
     if choice in PROGRAMS:
         return _installed(choice)
     if not choice.startswith(("mongodb://", "mongodb+srv://")):
-        raise ValueError(f"it is neither {' nor '.join(PROGRAMS)} nor a mongodb:// URL")
+        raise ValueError(f"the store is neither {' nor '.join(PROGRAMS)} nor a mongodb:// URL")
     return choice
 
 

@@ -1,1 +1,1 @@
-"""RabbitMQ consumers: what follows from an event, the relay that makes sure each is told, and the sweeper."""
+"""The worker process: consumers of events, the relay that publishes left-behind events, and the sweeper."""

@@ -1,4 +1,4 @@
-"""`python -m workers`: the consumers."""
+"""`python -m workers`: consumers, relay and sweeper."""
 
 from social.infra.process.process import run
 from workers.app import main, prepare

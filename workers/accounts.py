@@ -1,4 +1,4 @@
-"""Forgets deleted accounts, piece by piece: each piece is a message, so that a long life holds nobody up."""
+"""The consumer that erases deleted accounts in pieces, each a message, so that large accounts block nobody."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ log = logs.get("accounts")
 
 
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
-    """Each event by itself: one piece, and the next event with it."""
+    """Erase a piece of an account for each event; the event of the next piece commits with it."""
     for each in happened:
         with logs.working_for(each.trace):
             match each.event:
                 case AccountDeleted(user_id=user_id):
-                    await forget(plaza, each, user_id, last_look=False)
+                    await erase(plaza, each, user_id, last_look=False)
                 case ForgettingContinued(user_id=user_id, last_look=last_look):
-                    await forget(plaza, each, user_id, last_look=last_look)
+                    await erase(plaza, each, user_id, last_look=last_look)
 
 
-async def forget(plaza: Plaza, happened: ReceivedEvent, user_id: str, *, last_look: bool) -> None:
-    """Take out one piece; when nothing is left, look once more after all that was under way has ended."""
+async def erase(plaza: Plaza, happened: ReceivedEvent, user_id: str, *, last_look: bool) -> None:
+    """Erase a piece; when nothing is left, look again after all writes that were under way have ended."""
     deleted_at = await erasure.deleted_at(plaza.mongo, user_id)
     if deleted_at is None:
         return

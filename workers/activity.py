@@ -1,4 +1,4 @@
-"""Keeps the logs of accounts: one insert for all entries of a batch."""
+"""The consumer that writes the activity logs of accounts, with an insert a batch."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,6 @@ from social.people.activity import Entry
 
 
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
-    """Write an entry for each event; an entry has the id of its event, so that it is written once however often."""
+    """Write an entry for each event; it has the id of the event, so that a redelivery writes no second entry."""
     entries = [Entry(each.id, each.at, each.event) for each in happened if isinstance(each.event, ActivityNoted)]
     await activity.keep(plaza.mongo, entries)

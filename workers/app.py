@@ -1,4 +1,4 @@
-"""The workers' composition root."""
+"""The composition root of the worker process: settings, connections, and the roles it takes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,10 +27,10 @@ COMPANY_S = 0.015  # about as long as the consumer of notifications reads before
 
 
 def consumers(
-    post: MailConsumer, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT
+    mail: MailConsumer, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT
 ) -> dict[str, Consumer]:
-    """The consumer of each role that is one; `roles`: what else this process does."""
-    # A count may wait a moment for the news of the same events, and commit with them.
+    """Return the consumers by role; `roles` are all roles of this process."""
+    # A count may wait a moment for the notifications of its events, and commit with them.
     company_s = COMPANY_S if "notifications" in roles else 0.0
     counting = partial(counters.handle, company_s=company_s)
     return {
@@ -39,21 +39,21 @@ def consumers(
         "counters": Consumer(Group.COUNTERS, counting),
         "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
         "activity": Consumer(Group.ACTIVITY, activity.handle),
-        "mail": Consumer(Group.MAIL, post.handle),
+        "mail": Consumer(Group.MAIL, mail.handle),
     }
 
 
 def start(
     plaza: Plaza,
     tasks: Tasks,
-    post: MailConsumer,
+    mail: MailConsumer,
     kept: Blobs,
     roles: Sequence[str] = ROLES,
     *,
     fanout_limit: int = FANOUT_LIMIT,
 ) -> None:
-    """Take up these roles over a system that is already connected."""
-    consuming = consumers(post, roles, fanout_limit=fanout_limit)
+    """Start the tasks of these roles over a connected system."""
+    consuming = consumers(mail, roles, fanout_limit=fanout_limit)
     for role in roles:
         if role == "relay":
             tasks.keep(role, partial(relay.run, plaza))
@@ -64,7 +64,7 @@ def start(
 
 
 def prepare() -> WorkerSettings:
-    """All that a start needs before it contacts anybody; raises StartError."""
+    """Load what a start needs before it connects to any server; raises StartError."""
     settings = load(WorkerSettings, "workers")
     logs.configure("workers", settings)
     tracing.configure("workers", settings)
@@ -76,7 +76,7 @@ def prepare() -> WorkerSettings:
 
 
 async def main() -> bool:
-    """Work until told to stop."""
+    """Work until a signal stops the process; return whether it ended well."""
     settings = prepare()
     plaza, kept = Plaza.connect(settings), blobs(settings.media_url)
     health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})

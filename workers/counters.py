@@ -1,4 +1,4 @@
-"""Folds events into counters: one increment a post or person and batch, then what watchers see of it."""
+"""The consumer of counts: an increment for each document and batch, then pushes of the counts to watchers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ COUNTED = ("posts", "comments", "users")
 
 
 class _Since(NamedTuple):
-    """When the first of what a push tells of happened, and by which request."""
+    """The time of the first event that a push shows, and the request it comes from."""
 
     at_ms: int
     trace: str | None
@@ -55,7 +55,7 @@ class _Since(NamedTuple):
 
 
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, company_s: float = 0.0) -> None:
-    """Count each event once, then show the counts.
+    """Count each event once, then push the counts.
 
     `company_s`: how long to wait for the consumer of notifications of this process to commit at once with it.
     """
@@ -67,7 +67,7 @@ async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, company_s: 
 
 
 async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
-    """One `$inc` a document; its version grows with every change."""
+    """Increment each document once; its version grows with every change."""
     folded: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     counted = await _counted(tx, happened)
     for each in happened:
@@ -85,7 +85,7 @@ async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
 
 
 async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[tuple[str, str], datetime]:
-    """Until when which counts hold everything already; nobody is asked for events too young to be in any recount."""
+    """Return the times up to which counts are complete; events too young for any recount are not looked up."""
     young = clock.now() - recount.SETTLES / 4
     late = [
         (collection, id_, each.at) for each in happened if each.at < young for collection, id_, *_ in deltas(each.event)
@@ -99,16 +99,16 @@ async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[t
 
 
 def deltas(event: Event) -> Iterator[Delta]:
-    """What an event changes."""
+    """Yield the changes of counts that an event makes."""
     match event:
         case PostLiked():
             yield "posts", event.post_id, "likes", 1
         case PostUnliked():
             yield "posts", event.post_id, "likes", -1
         case CommentAdded():
-            yield from _said(event, 1)
+            yield from _commented(event, 1)
         case CommentDeleted():
-            yield from _said(event, -1)
+            yield from _commented(event, -1)
         case CommentLiked():
             yield "comments", event.comment_id, "likes", 1
         case CommentUnliked():
@@ -129,15 +129,15 @@ def deltas(event: Event) -> Iterator[Delta]:
             yield "users", event.follower_id, "following", -1
 
 
-def _said(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
-    """Replies count with the post's comments too."""
+def _commented(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
+    """Yield the changes of a comment; a reply counts for its comment and among the post's comments."""
     yield "posts", event.post_id, "comments", by
     if event.parent_id:
         yield "comments", event.parent_id, "replies", by
 
 
 async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
-    """Push counts as they are now, newest by version, and the comments themselves."""
+    """Push the counts as they are now (clients keep the highest version), and the comments themselves."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
     for each in happened:
         since = _Since.of(each)
@@ -150,7 +150,7 @@ async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
 
 
 async def announce_hidden(plaza: Plaza, happened: ReceivedEvent, event: SuspensionCounted) -> None:
-    """Push the counts that leave somebody out from now on, or have them again."""
+    """Push the counts from which a suspension removes a person, or to which its end adds them again."""
     touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
     for collection, document_id, _, _ in (await suspension.some(plaza.mongo, event))[0]:
         touched[collection][document_id] = _Since.of(happened)
@@ -162,8 +162,8 @@ async def _push_counts(plaza: Plaza, touched: Mapping[str, Mapping[str, _Since]]
         folded = await publishing.many_stats(plaza.mongo, at)
         await plaza.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched["comments"]:
-        told = await comments.many_stats(plaza.mongo, at)
-        hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in told]
+        stats = await comments.many_stats(plaza.mongo, at)
+        hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in stats]
         await plaza.pushes.hints("comment.stats", hints)
     if at := touched["users"]:
         counts = await users.stats(plaza.mongo, at)
@@ -173,13 +173,15 @@ async def _push_counts(plaza: Plaza, touched: Mapping[str, Mapping[str, _Since]]
 async def _announce_comments(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     for event, kind in (("comment.created", CommentAdded), ("comment.updated", CommentEdited)):
         if at := {each.event.comment_id: _Since.of(each) for each in happened if isinstance(each.event, kind)}:
-            there = await comments.public(plaza.mongo, at)
+            shown = await comments.public(plaza.mongo, at)
             answers = {e.event.comment_id: e.event.parent_author_id for e in happened if isinstance(e.event, kind)}
-            told = [at[each.id].hint(post_room(each.post_id), each, each.author.id, answers[each.id]) for each in there]
-            await plaza.pushes.hints(event, told)
+            hints = [
+                at[each.id].hint(post_room(each.post_id), each, each.author.id, answers[each.id]) for each in shown
+            ]
+            await plaza.pushes.hints(event, hints)
     gone = [(each.event, _Since.of(each)) for each in happened if isinstance(each.event, CommentDeleted)]
     if gone:
-        told = [
+        hints = [
             since.hint(
                 post_room(e.post_id),
                 CommentGone(comment_id=e.comment_id, post_id=e.post_id, parent_id=e.parent_id),
@@ -188,4 +190,4 @@ async def _announce_comments(plaza: Plaza, happened: Sequence[ReceivedEvent]) ->
             )
             for e, since in gone
         ]
-        await plaza.pushes.hints("comment.deleted", told)
+        await plaza.pushes.hints("comment.deleted", hints)

@@ -1,4 +1,4 @@
-"""Fans posts out to home timelines, chunk by chunk, and takes them out again."""
+"""The fan-out of posts to home timelines in chunks of followers, and their removal."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,12 +28,12 @@ EVENTS = (PostPublished, FanOutContinued, MergingContinued, PostEdited, PostDele
 
 
 async def handle(plaza: Plaza, happened: ReceivedEvent, *, limit: int) -> None:
-    """Above so many followers a post is not fanned out, but merged when they read, and nobody is told of it live."""
+    """Apply an event of a post; above `limit` followers posts are merged on read, and nobody sees them live."""
     at_ms = clock.millis(happened.at)
     match happened.event:
         case PostPublished(post_id=post_id, author_id=author_id):
             if await is_merged(plaza, author_id, limit):
-                await tell(plaza, post_id, author_id, [author_id], at_ms)
+                await push_live(plaza, post_id, author_id, [author_id], at_ms)
             else:
                 await fan_out(plaza, happened, post_id, author_id, after="", at_ms=at_ms)
         case FanOutContinued(by=str(by), repost_id=str(repost_id), after=after) as event:
@@ -45,16 +45,16 @@ async def handle(plaza: Plaza, happened: ReceivedEvent, *, limit: int) -> None:
         case MergingContinued(author_id=author_id, after=after):
             await merge(plaza, happened, author_id, after=after or "")
         case PostEdited(post_id=post_id, author_id=author_id):
-            await tell_of_edit(plaza, post_id, author_id, at_ms)
+            await push_edit(plaza, post_id, author_id, at_ms)
         case PostDeleted(post_id=post_id, author_id=author_id):
-            await take_out(plaza, post_id, author_id, at_ms)
+            await remove(plaza, post_id, author_id, at_ms)
 
 
 async def is_merged(plaza: Plaza, author_id: str, limit: int) -> bool:
-    """Whether an author's posts are merged when timelines are read; changes that where it is due.
+    """Return whether an author's posts are merged when timelines are read; switch the author where that is due.
 
-    A remembered card may decide that they are fanned out, for what is there both ways has one place. That they are not
-    is only decided by a fresh read: else nobody would have brought a post to those who followed a moment ago.
+    A cached card may decide for a fan-out, because a post that is both fanned out and merged is shown once. Only a
+    fresh read decides for merging: else new followers, who do not merge this author yet, would miss the post.
     """
     card = (await users.all_cards(plaza.mongo, [author_id])).get(author_id)
     if card is None:
@@ -70,21 +70,21 @@ async def is_merged(plaza: Plaza, author_id: str, limit: int) -> bool:
 async def fan_out(
     plaza: Plaza, happened: ReceivedEvent, post_id: str, author_id: str, *, after: str, at_ms: int
 ) -> None:
-    """One chunk of followers; the next one is an event of its own, so that a big author interleaves with small ones.
+    """Fan a post out to a chunk of followers; the next chunk is an event, so that other authors have their turn.
 
-    What a suspended author wrote is put there too: nobody sees it until that is lifted.
+    Posts of a suspended author are fanned out too: nobody sees them until the suspension is lifted.
     """
     if not await plaza.mongo.get("posts", post_id, ("_id",)):
         return
-    told = await feeds.fan_out(plaza.mongo, post_id, author_id, after)
-    if told.after is not None:
-        await go_on(plaza, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=told.after))
+    reached = await feeds.fan_out(plaza.mongo, post_id, author_id, after)
+    if reached.after is not None:
+        await go_on(plaza, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after))
     first = not after
-    await tell(plaza, post_id, author_id, [author_id, *told.owners] if first else told.owners, at_ms)
+    await push_live(plaza, post_id, author_id, [author_id, *reached.owners] if first else reached.owners, at_ms)
 
 
 async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, *, after: str) -> None:
-    """One chunk of the followers of who reposted it, however many there are: nobody waits for a repost."""
+    """Fan a repost out to a chunk of the reposter's followers, however many there are: a repost is not urgent."""
     last = await feeds.fan_out_repost(plaza.mongo, repost, after)
     if last is not None:
         post_id, author_id, by, repost_id = repost
@@ -92,22 +92,22 @@ async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, 
         await go_on(plaza, happened, more)
 
 
-async def tell(plaza: Plaza, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
-    """Show a post to these people now, while there is anything to be seen of it."""
+async def push_live(plaza: Plaza, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
+    """Push a post live to the timelines of `owners`, if it can still be seen."""
     if post := await publishing.public(plaza.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
         await plaza.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
 
 
 async def merge(plaza: Plaza, happened: ReceivedEvent, author_id: str, *, after: str) -> None:
-    """One chunk of followers merges somebody's posts from now on."""
+    """Have a chunk of followers merge an author's posts from now on."""
     last = await feeds.merge_into(plaza.mongo, author_id, after)
     if last is not None:
         await go_on(plaza, happened, MergingContinued(author_id=author_id, after=last))
 
 
 async def go_on(plaza: Plaza, happened: ReceivedEvent, event: Event) -> None:
-    """Have the next chunk done, once."""
+    """Record the event of the next chunk, once for each event handled."""
 
     async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         tx.record(event)
@@ -115,10 +115,10 @@ async def go_on(plaza: Plaza, happened: ReceivedEvent, event: Event) -> None:
     await once(plaza, Group.FEEDS, [happened], record)
 
 
-async def tell_of_edit(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
-    """What a post says now, to whoever watches it, has it in their timeline, or wrote it.
+async def push_edit(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
+    """Push an edited post to its watchers, its author, and people who have it in their timeline and may see it.
 
-    Some who have it may not see it any more, where an unfollow is handled later than an edit that came after it.
+    People can have it and not see it any more, where an unfollow is handled later than an edit that came after it.
     """
     post = await publishing.public(plaza.mongo, post_id)
     if post is None:
@@ -132,8 +132,8 @@ async def tell_of_edit(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -
         rooms = []
 
 
-async def take_out(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
-    """A deleted post leaves every timeline, chunk by chunk."""
+async def remove(plaza: Plaza, post_id: str, author_id: str, at_ms: int) -> None:
+    """Remove a deleted post from all timelines, in chunks, and push its deletion."""
     gone = PostGone(post_id=post_id)
     await plaza.pushes.hint([post_room(post_id), user_room(author_id)], "post.deleted", gone, at_ms=at_ms)
     while owners := await feeds.take_out(plaza.mongo, post_id):

@@ -1,4 +1,4 @@
-"""Keeps home timelines true to who follows whom, and hands what happens to posts to the fan-out."""
+"""The consumer of home timelines: applies follows, blocks and mutes, and hands events of posts to the fan-out."""
 
 import asyncio
 import itertools
@@ -29,13 +29,13 @@ from social.infra.store.mongo import Transaction
 from social.people import edges, requests
 from workers import fanout
 
-AUTHORS_AT_ONCE = 8  # whose posts are fanned out side by side: so their reads and waits are shared
+AUTHORS_AT_ONCE = 8  # authors whose posts are fanned out concurrently, which shares their reads and waits
 
 
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, fanout_limit: int = feeds.FANOUT_LIMIT) -> None:
-    """Each event by itself and in order, its effect the same when repeated; but new posts in a row together.
+    """Handle events in order, each idempotently, but a run of new posts concurrently.
 
-    What happens between people is a line that no post crosses: a timeline that is being built must not miss one.
+    No post overtakes an event between people: a timeline that is being built must not miss a post.
     """
     for new_posts, run in itertools.groupby(happened, key=lambda each: isinstance(each.event, PostPublished)):
         if new_posts:
@@ -58,7 +58,7 @@ async def _fan_out(plaza: Plaza, published: Sequence[ReceivedEvent], fanout_limi
                 await _one(plaza, each, fanout_limit)
 
     done = await asyncio.gather(*map(of_author, by_author.values()), return_exceptions=True)
-    for failed in done:  # all have ended: what is handled again meets none of it
+    for failed in done:  # all have ended, so that a retry does not run beside them
         if failed is not None:
             raise failed
 
@@ -100,7 +100,7 @@ async def _of_people(plaza: Plaza, happened: ReceivedEvent) -> None:
 
 
 async def match_edge(plaza: Plaza, owner: str, author_id: str, reason: Reason, at_ms: int) -> None:
-    """Make a timeline true to how its owner stands to an author now, whichever event came first."""
+    """Add or remove an author's posts in a timeline by the edge as it is now, in whichever order events come."""
     edge = (await edges.between(plaza.mongo, [(owner, author_id)]))[owner, author_id]
     if edge.follows_at and not edge.hides:
         await feeds.backfill(plaza.mongo, owner, author_id)
@@ -112,16 +112,16 @@ async def match_edge(plaza: Plaza, owner: str, author_id: str, reason: Reason, a
 
 
 async def part(plaza: Plaza, one: str, other: str, reason: Reason, at_ms: int) -> None:
-    """Two people see something else now, at once; only who blocks is told, for the other is not to notice.
+    """Refresh what two people see after a block or its end; only the blocker is notified, the other must not notice.
 
-    Whether a follow of theirs ended with it, they hear by its own event.
+    A follow that ends with the block has an event of its own.
     """
     await plaza.pushes.control({"visibility": [one, other]})
     await plaza.pushes.hint([user_room(one)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
 
 
 async def hold_back(plaza: Plaza, happened: ReceivedEvent, follower: str, followee: str) -> None:
-    """Nobody follows a private account unasked: one that was public a moment ago is looked at again here."""
+    """Turn a follow back into a request where the account became private at the moment of the follow."""
 
     async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         await requests.hold_back(tx, follower, followee, happened.at)
@@ -131,7 +131,7 @@ async def hold_back(plaza: Plaza, happened: ReceivedEvent, follower: str, follow
 
 
 async def answer_requests(plaza: Plaza, happened: ReceivedEvent, user_id: str) -> None:
-    """Nobody waits for a public account: a request that met its change of mind is accepted here too, chunk by chunk."""
+    """Accept the requests to an account that is public now, in chunks, also those made at the moment of the change."""
 
     async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         if await requests.accept_some(tx, user_id):

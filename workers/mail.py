@@ -1,4 +1,4 @@
-"""Mails what people asked for: a token is made when its mail is sent, and nowhere kept but as a hash."""
+"""The consumer of mail; a token is made when its mail is sent, and is stored only as a hash."""
 
 import asyncio
 from collections import defaultdict
@@ -39,7 +39,7 @@ The link works once, for 24 hours. If you did not ask for it, ignore this mail.
 """
 RESET = """Hello {username},
 
-somebody, probably you, forgot your password. Choose another one here:
+a new password was requested for your account, probably by you. Choose it here:
 
   {link}
 
@@ -59,25 +59,27 @@ If it was not you, answer to this mail soon.
 
 @dataclass(frozen=True)
 class MailConsumer:
-    """How mail leaves, and the address of the web client that its links lead to."""
+    """The mailer, and the address of the web client that links in mails lead to."""
 
     mailer: Mailer
     links: str
-    minting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one by one: they are counted
+    minting: asyncio.Lock = field(default_factory=asyncio.Lock)  # tokens are made one by one, because they are counted
 
     @classmethod
     def of(cls, settings: MailSettings) -> "MailConsumer":
-        """As the settings say."""
+        """Return the consumer that the settings describe."""
         return cls(mailer(settings.mailer_url, settings.mail_from), str(settings.mail_links).rstrip("/"))
 
     async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
-        """Send what each event asks for. What fails is tried again alone; what was sent is remembered."""
+        """Send the mail of each event; a failed mail is retried alone, and an inbox row remembers a sent mail."""
         gate = asyncio.Semaphore(AT_ONCE)
         by_key: dict[str, list[ReceivedEvent]] = defaultdict(list)
         for each in happened:
             by_key[each.event.key].append(each)
 
-        async def in_turn(several: list[ReceivedEvent]) -> None:  # or the limit of each person would be counted past
+        async def in_turn(
+            several: list[ReceivedEvent],
+        ) -> None:  # in parallel they could exceed a person's limit
             async with gate:
                 for each in several:
                     with logs.working_for(each.trace):
@@ -92,7 +94,9 @@ class MailConsumer:
         if await plaza.mongo.one("inbox", {"_id": seen}, {"_id": 1}):
             return
         await self._send(plaza, happened)
-        await plaza.mongo.insert_missing("inbox", [{"_id": seen, "at": clock.now()}])  # after: at worst it comes twice
+        await plaza.mongo.insert_missing(
+            "inbox", [{"_id": seen, "at": clock.now()}]
+        )  # written after sending: at worst a mail comes twice
 
     async def _send(self, plaza: Plaza, happened: ReceivedEvent) -> None:
         match happened.event:
@@ -127,7 +131,7 @@ class MailConsumer:
             Purpose.EMAIL: ("verify-email", "Confirm your e-mail address", VERIFY),
             Purpose.PASSWORD: ("reset-password", "Choose a new password", RESET),
         }[purpose]
-        link = f"{self.links}/{page}#token={token}"  # a fragment: no server's log and no Referer ever holds it
+        link = f"{self.links}/{page}#token={token}"  # a fragment is in no server's log and no Referer
         try:
             await self._hand_over(Mail(email, subject, text.format(username=user["username"], link=link)))
         except Exception:

@@ -1,4 +1,4 @@
-"""News: what is numbered in people's streams together with what it tells of, and pushed once that is committed."""
+"""News: items that are numbered in people's streams in the transaction of their cause, and pushed after its commit."""
 
 import asyncio
 from collections import defaultdict
@@ -17,11 +17,11 @@ from social.infra.store.mongo import Document, Transaction
 from social.notifications import replay, streams
 from social.notifications.streams import Head
 
-PROMPT = timedelta(milliseconds=150)  # from an event to the consumer that is not busy
+PROMPT = timedelta(milliseconds=150)  # the longest that an event takes to a consumer that is not busy
 
 
 class News(NamedTuple):
-    """One thing to number in somebody's stream, and when it happened."""
+    """An item for a person's stream: its key `k`, revision and event name `e`, and the time it happened."""
 
     recipient: str
     k: str
@@ -33,7 +33,7 @@ class News(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """News with its place in the stream, ready to be pushed."""
+    """News with its number in the stream, ready to be pushed."""
 
     news: News
     epoch: str
@@ -41,7 +41,7 @@ class Numbered(NamedTuple):
 
 
 def of_group(group: Document, notification: Notification | None, at: datetime) -> News:
-    """What is told of a group, before that is written down; `at`: when the first of it happened."""
+    """Return the news of a group, before it is marked as notified; `at`: the time of its first event."""
     recipient, k, rev, trace = group["recipient"], group["_id"], group["rev"], group.get("trace")
     at = group.get("since") or at
     if group["removed_at"] is not None or notification is None:
@@ -51,19 +51,19 @@ def of_group(group: Document, notification: Notification | None, at: datetime) -
 
 
 async def of_reading(tx: Transaction, happened: ReceivedEvent, event: NotificationsRead) -> News:
-    """What other devices of a reader are told: of an act of reading each time, even of the same again."""
+    """Return the news of an act of reading for the reader's other devices; a repeated act is news again."""
     item = streams.Item(0, replay.read_key(event.ids, event.all_until), clock.millis(happened.at), "notifications.read")
-    (told,) = await replay.render(tx, event.user_id, [item])
-    return News(event.user_id, item.k, item.rev, item.e, happened.at, told.data, happened.trace)
+    (rendered,) = await replay.render(tx, event.user_id, [item])
+    return News(event.user_id, item.k, item.rev, item.e, happened.at, rendered.data, happened.trace)
 
 
 def number(
     tx: Transaction, heads: Mapping[str, Head], all_news: Sequence[News], happened_at: datetime
 ) -> list[Numbered]:
-    """Hand over the news of each person to be appended to their stream, in one step; those who are gone miss it.
+    """Append the news to each person's stream in a single step, and return them numbered; deleted people get none.
 
-    `happened_at`: when the first of it happened, or was due. Where that is long ago the consumer is busy, and from now
-    on tells each person of more at once.
+    `happened_at`: when the first of the news happened or was due. Where that is long ago the consumer is busy, and from
+    now on collects more news for a person before the next step.
     """
     every = streams.EVERY_WHEN_BUSY if clock.now() - happened_at > PROMPT else streams.EVERY
     by_recipient: dict[str, dict[str, News]] = defaultdict(dict)
@@ -79,7 +79,7 @@ def number(
 
 
 async def push(plaza: Plaza, numbered: Sequence[Numbered]) -> None:
-    """Push what is committed, all in one round trip."""
+    """Push committed news, all in a single round trip."""
     pushes = []
     for news, epoch, seq in numbered:
         encoded = frame(news.e, news.data, offset(epoch, seq))
@@ -90,17 +90,17 @@ async def push(plaza: Plaza, numbered: Sequence[Numbered]) -> None:
 
 
 async def push_again(plaza: Plaza, user_ids: Collection[str]) -> None:
-    """Push the newest item of these people's streams again, for a run that died before it.
+    """Push the newest item of these people's streams again, in case a run died before its push.
 
-    A gateway that has it drops it; one that has not reads from the stream whatever it missed.
+    A gateway that has the item drops it; a gateway that misses items reads them from the stream.
     """
     heads = await streams.heads(plaza.mongo, user_ids, whole=True)
     newest = {user_id: head for user_id, head in heads.items() if head.items}
-    told = await asyncio.gather(
+    rendered = await asyncio.gather(
         *(replay.render(plaza.mongo, user_id, head.items[-1:]) for user_id, head in newest.items())
     )
     at, again = clock.now(), []
-    for (user_id, head), (each,) in zip(newest.items(), told, strict=True):
+    for (user_id, head), (each,) in zip(newest.items(), rendered, strict=True):
         item = head.items[-1]
         again.append(Numbered(News(user_id, item.k, item.rev, each.event, at, each.data, None), head.epoch, item.s))
     await push(plaza, again)

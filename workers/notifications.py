@@ -1,7 +1,7 @@
-"""Tells people what concerns them: facts, groups and streams in one transaction a batch, then the pushes.
+"""The consumer of notifications: facts, groups and streams in a transaction for each batch, then the pushes.
 
-Who was told much lately is told a little later of all that happened meanwhile: such a group is due until it was told,
-and that is kept with it. Whoever delivers an event again has what it led to pushed again.
+A person who got many notifications lately gets the next ones a little later, together: until then their group is due,
+which is stored with it. A redelivered event pushes its results again.
 """
 
 import asyncio
@@ -36,20 +36,20 @@ from workers.news import Numbered
 
 log = logs.get("notifications")
 
-MOST_DUE = 256  # groups told together
-MOST_REMOVED = 500  # groups of one target in one transaction
-MOST_WITHDRAWN = 500  # facts between people who are apart now, in one transaction
-LOOK_EVERY_S = 5.0  # for what somebody else left behind
-LATER = timedelta(seconds=30)  # for a group that cannot be told; nothing is due further ahead
+MOST_DUE = 256  # due groups in a transaction
+MOST_REMOVED = 500  # groups of a target in a transaction
+MOST_WITHDRAWN = 500  # facts between people who are apart now, in a transaction
+CHECK_EVERY_S = 5.0  # for due groups that another process left behind
+LATER = timedelta(seconds=30)  # until a group that cannot be rendered is tried again; nothing is due further ahead
 
 Pairs = Mapping[tuple[str, str], Edge]
-Shown = dict[str, Notification | None]  # by group; what cannot be rendered is missing
+Shown = dict[str, Notification | None]  # by group; groups that cannot be rendered are missing
 
 
 class Recorded(NamedTuple):
-    """What a batch came to: what to push, whom to push the newest to again, and when something of it is due.
+    """The result of a batch: news to push, people whose newest item to push again, and seconds until groups are due.
 
-    `between`: the edges that it went by.
+    `between`: the edges by which the batch decided.
     """
 
     numbered: list[Numbered]
@@ -59,7 +59,7 @@ class Recorded(NamedTuple):
 
 
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> float | None:
-    """One transaction for all of it, then everyone's sockets; in how many seconds something of it is due."""
+    """Record a batch in a transaction and push its news; return in how many seconds groups of it are due."""
     suspensions = [each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)]
     await plaza.forget_cards([cached.key("users", user_id) for user_id in suspensions])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
@@ -81,18 +81,18 @@ async def _recorded(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> Recorded
 
 
 async def _overtaken(plaza: Plaza, between: Pairs) -> bool:
-    """Whether a block came after the edges were read, whose event another worker may have handled before this commit.
+    """Return whether people were parted after their edges were read, so that the batch must be recorded again.
 
-    It took back what it found: what was committed since then is looked at again here.
+    Another worker may have handled the event of the block before this commit, and withdrawn only what it found then.
     """
     now = await edges.between(plaza.mongo, [pair for pair, edge in between.items() if not edge.apart])
     return any(edge.apart for edge in now.values())
 
 
 async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> Recorded:
-    """The effect of events; what was undone meanwhile is not told.
+    """Apply events to facts, groups and streams; acts that were undone meanwhile notify nobody.
 
-    There is no inbox row beside it: a fact, a group and a stream say by themselves what took effect.
+    No inbox row is needed: facts, groups and streams show by themselves which events took effect.
     """
     at = min(each.at for each in happened)
     changes, readings = grouping.GroupChanges(tx), _readings(happened)
@@ -101,7 +101,7 @@ async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> Recorded
     (between, again), heads, *read = await asyncio.gather(
         _change(tx, changes, happened),
         streams.heads(tx, likely, whole=bool(readings)),
-        users.cards(tx, {trigger.actor for trigger in found}),  # to be there when groups are rendered
+        users.cards(tx, {trigger.actor for trigger in found}),  # so that they are cached when groups are rendered
         *(news.of_reading(tx, *each) for each in readings),
     )
     changed = changes.changed()
@@ -111,11 +111,11 @@ async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> Recorded
     resting = {user_id: until for user_id, head in heads.items() if (until := head.rests_until(now))}
     ripe = [group for group in changed if group["recipient"] not in resting]
     shown = await _rendered(tx, ripe, between)
-    # What somebody read was counted before anything of this batch: it comes first in their stream.
-    told = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
+    # An act of reading was counted before this batch: it comes first in the stream.
+    all_news = [*read[1:], *(news.of_group(group, shown[group["_id"]], at) for group in ripe if group["_id"] in shown)]
     later = {group["_id"]: resting.get(group["recipient"], now + LATER) for group in changed}
     changes.write(changed, at, {group_id: each is not None for group_id, each in shown.items()}, later)
-    return Recorded(news.number(tx, heads, told, at), again, _due_s(happened, changed, now), between)
+    return Recorded(news.number(tx, heads, all_news, at), again, _due_s(happened, changed, now), between)
 
 
 def _readings(happened: Sequence[ReceivedEvent]) -> list[tuple[ReceivedEvent, NotificationsRead]]:
@@ -132,7 +132,7 @@ def _due_s(happened: Sequence[ReceivedEvent], changed: Sequence[Document], now: 
 async def _change(
     tx: Transaction, changes: grouping.GroupChanges, happened: Sequence[ReceivedEvent]
 ) -> tuple[Pairs, set[str]]:
-    """Change facts and groups; the edges that were looked at, and who may have missed a push of it."""
+    """Change facts and groups; return the edges that were read, and people who may have missed an earlier push."""
     events, left, more = [each.event for each in happened], MOST_WITHDRAWN, list[tuple[ReceivedEvent, Event]]()
     of = {id(each.event): each for each in happened}
     for event, where in await policy.parted(tx, events):
@@ -158,7 +158,7 @@ async def _change(
 
 
 async def _go_on(tx: Transaction, more: Sequence[tuple[ReceivedEvent, Event]]) -> None:
-    """Have the rest of large pieces done, once: only who asks for more has an inbox row."""
+    """Record the events that continue large pieces, once: only an event that needs more has an inbox row."""
     rows = {inbox.row_id(Group.NOTIFICATIONS, each.id): event for each, event in more}
     seen = await tx.get_many("inbox", rows, ("_id",)) if tx.attempt else {}
     for row_id, event in rows.items():
@@ -168,7 +168,7 @@ async def _go_on(tx: Transaction, more: Sequence[tuple[ReceivedEvent, Event]]) -
 
 
 async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) -> Shown:
-    """Groups as their recipients see them, together; if that fails each alone, so that none holds the others up."""
+    """Render groups for their recipients together; after a failure each alone, so that none blocks the others."""
     try:
         shown = await reading.render(reader, groups, known=between)
         return {group["_id"]: each for group, each in zip(groups, shown, strict=True)}
@@ -178,40 +178,40 @@ async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) 
         if len(groups) > 1:
             alone = await asyncio.gather(*(_rendered(reader, [group], between) for group in groups))
             return {group_id: shown for each in alone for group_id, shown in each.items()}
-        log.error("a group cannot be told; trying again later", group=groups[0]["_id"], exc_info=error)
+        log.error("a group cannot be rendered; trying again later", group=groups[0]["_id"], exc_info=error)
         return {}
 
 
 async def due(plaza: Plaza) -> float:
-    """Tell what is due, as it is now; seconds until the next look."""
+    """Push the news of groups that are due; return the seconds until the next check."""
     while True:
         groups = await reading.due(plaza.mongo, MOST_DUE)
         now = clock.now()
         ripe = [group for group in groups if clock.believed(group["due_at"], now, LATER) <= now]
         if not ripe:
-            soonest_s = (groups[0]["due_at"] - now).total_seconds() if groups else LOOK_EVERY_S
-            return min(soonest_s, LOOK_EVERY_S)
-        await _tell_of(plaza, ripe)
+            soonest_s = (groups[0]["due_at"] - now).total_seconds() if groups else CHECK_EVERY_S
+            return min(soonest_s, CHECK_EVERY_S)
+        await _push_due(plaza, ripe)
 
 
-async def _tell_of(plaza: Plaza, groups: Sequence[Document]) -> None:
-    """Tell of groups that are due: number them and write down that they were told, then push."""
+async def _push_due(plaza: Plaza, groups: Sequence[Document]) -> None:
+    """Number the news of due groups and mark the groups as notified in a transaction, then push."""
     due_at = min(group["due_at"] for group in groups)
 
-    async def tell(tx: Transaction) -> list[Numbered]:
+    async def number(tx: Transaction) -> list[Numbered]:
         due = groups
-        if tx.attempt:  # one of them was changed, or told by another process
+        if tx.attempt:  # another process changed a group, or pushed it
             found = await tx.get_many("notifications", [group["_id"] for group in groups])
             due = [group for group in found.values() if group.get("due_at")]
         recipients = {group["recipient"] for group in due}
         heads, shown = await asyncio.gather(streams.heads(tx, recipients, whole=True), _rendered(tx, due, {}))
-        told = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
+        all_news = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
         for group in due:
             if group["_id"] in shown:
                 reading.told(tx, group, shown=shown[group["_id"]] is not None)
             else:
                 reading.postpone(tx, group, LATER)
-        return news.number(tx, heads, told, due_at)
+        return news.number(tx, heads, all_news, due_at)
 
-    numbered, _ = await plaza.mongo.transact(tell, timeout_s=inbox.TIMEOUT_S)
+    numbered, _ = await plaza.mongo.transact(number, timeout_s=inbox.TIMEOUT_S)
     await news.push(plaza, numbered)

@@ -1,4 +1,4 @@
-"""The relay: hands the outbox rows that the fast path left behind to the broker, in shards by the key of the event."""
+"""The relay publishes outbox rows that the fast path left behind, in shards by the key of the event."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from social.ops import parked
 
 log = logs.get("relay")
 
-SHARDS = 4  # each has one relay, so that what happens to one thing is published in its order
+SHARDS = 4  # each is swept by a single worker, so that events with a key are published in order
 LEASE = timedelta(seconds=10)
 LEFT_BEHIND = timedelta(seconds=2)
 SWEEP_EVERY_S = 1.0
@@ -22,7 +22,7 @@ BATCH = 500
 
 
 async def run(plaza: Plaza) -> None:
-    """Sweep each second the shards that are this process's, as long as it lives."""
+    """Sweep the shards whose leases this process holds, each second, as long as it lives."""
     leases = [Lease(plaza.mongo, f"relay {shard}" if shard else "relay", LEASE) for shard in range(SHARDS)]
     async with shared(plaza.members, "relay", leases) as parts:
         while True:
@@ -37,7 +37,7 @@ async def run(plaza: Plaza) -> None:
 async def sweep(plaza: Plaza, held: Mapping[int, Lease]) -> None:
     """Publish the rows of these shards that are older than 2 s, in batches; raises BrokerAway, Unavailable.
 
-    What this release knows no consumer of is parked: left here it would grow too old, and writes be refused for it.
+    An event without a consumer in this release is parked as a dead letter: its age would make the API refuse writes.
     """
     after = ""
     while found := await plaza.outbox.due(LEFT_BEHIND, BATCH, after):

@@ -1,4 +1,4 @@
-"""Takes what is there, hands it to a consumer, acks; a message that fails is retried alone and at last parked."""
+"""The runner hands deliveries to a consumer in batches and acks them; a failing one is retried alone, then parked."""
 
 import asyncio
 import contextlib
@@ -22,19 +22,19 @@ from social.ops import parked
 log = logs.get("runner")
 
 MOST_AT_ONCE = 256
-MOST_TIMEOUTS = 5  # of a batch, while the store answers
+MOST_TIMEOUTS = 5  # of a batch, while the store takes writes
 PAUSE_S = 1.0  # while a server is away
-BUSY = 32  # messages about one thing that wait at once
-PIECE_S = 0.05  # for a piece of those, before others have their turn again
+BUSY = 32  # waiting messages with a key, above which the key is busy
+PIECE_S = 0.05  # for a piece of the busy lane, before the quiet lane has its turn
 
 
 @dataclass(frozen=True)
 class Consumer:
-    """A group and what it does with events; `handle` has the same effect however often it runs.
+    """A consumer group and its handler, which is idempotent.
 
-    `due` does what has its own time, beside the events, and says in how many seconds to look again; where `handle`
-    left something to be done earlier than that, it says in how many seconds.
-    `ahead` is about how many messages it holds, so that others need not wait behind a thing to which much happens.
+    `due` does timed work beside the events, and returns the seconds until its next run; `handle` returns the seconds
+    until timed work that it left, which may be earlier.
+    `ahead` is about how many messages are taken ahead, so that messages with other keys can overtake a busy key.
     """
 
     group: Group
@@ -44,21 +44,21 @@ class Consumer:
 
 
 class Alarm:
-    """When to look next at what is due: the earliest time that anybody named."""
+    """The time of the next run of timed work: the earliest that was set."""
 
     def __init__(self) -> None:
         self._at = 0.0
         self._sooner = asyncio.Event()
 
     def set(self, in_s: float) -> None:
-        """Look in so many seconds, or earlier."""
+        """Set the next run to `in_s` from now, unless an earlier one is set."""
         at = time.monotonic() + in_s
         if at < self._at:
             self._at = at
             self._sooner.set()
 
     async def wait(self) -> None:
-        """Wait for the next time, and forget it."""
+        """Wait for the next run, and clear it."""
         while (left_s := self._at - time.monotonic()) > 0:
             self._sooner.clear()
             with contextlib.suppress(TimeoutError):
@@ -68,28 +68,28 @@ class Alarm:
 
 
 class Lanes:
-    """Messages that wait here: those about what little happens to in one lane, the rest in another, by turns."""
+    """Waiting messages in two lanes that take turns: busy keys, to which much happens, and all others (quiet)."""
 
     def __init__(self) -> None:
         self._quiet: list[Delivery] = []
         self._busy: list[Delivery] = []
-        self._lately: Counter[str] = Counter()  # how many wait about each thing
-        self._in_busy: Counter[str] = Counter()  # and how many of them in the busy lane
+        self._waiting: Counter[str] = Counter()  # messages of each key in both lanes
+        self._in_busy: Counter[str] = Counter()  # and those of them in the busy lane
         self._turn, self._busy_turn = False, False
         self._piece = MOST_AT_ONCE
 
     @property
     def waiting(self) -> bool:
-        """Whether there is a next batch already."""
+        """Whether messages wait for the next batch."""
         return bool(self._quiet or self._busy)
 
     def put(self, taken: Sequence[Delivery]) -> None:
-        """Let these wait; all about one thing in one lane, so that they keep their order."""
+        """Add messages; all of a key are in the same lane, so that they keep their order."""
         keys = [_key(each) for each in taken]
-        self._lately.update(keys)
-        self._make_busy({key for key in keys if self._lately[key] > BUSY and not self._in_busy[key]})
+        self._waiting.update(keys)
+        self._make_busy({key for key in keys if self._waiting[key] > BUSY and not self._in_busy[key]})
         for each, key in zip(taken, keys, strict=True):
-            if self._lately[key] > BUSY or self._in_busy[key]:
+            if self._waiting[key] > BUSY or self._in_busy[key]:
                 self._busy.append(each)
                 self._in_busy[key] += 1
             else:
@@ -103,20 +103,20 @@ class Lanes:
             self._quiet = [each for each in self._quiet if _key(each) not in keys]
 
     def next(self) -> list[Delivery]:
-        """What to handle next: a piece of the busy lane only after all that waits in the other, which then goes on."""
+        """Return the next batch: the lanes take turns, and a turn of the busy lane is only a piece of it."""
         self._turn = not self._turn or not self._busy
         self._busy_turn = bool(self._busy) and not (self._turn and self._quiet)
         lane, most = (self._busy, self._piece) if self._busy_turn else (self._quiet, MOST_AT_ONCE)
         batch, lane[:] = lane[:most], lane[most:]
         keys = [_key(each) for each in batch]
-        for waiting in (self._lately, self._in_busy) if self._busy_turn else (self._lately,):
+        for waiting in (self._waiting, self._in_busy) if self._busy_turn else (self._waiting,):
             waiting.subtract(keys)
-            waiting += Counter()  # forget what is not there
-        return [each for each in batch if each.held]  # the others' partition went to another worker meanwhile
+            waiting += Counter()  # drops keys at zero
+        return [each for each in batch if each.held]  # a partition may have gone to another worker meanwhile
 
     @contextmanager
     def handling(self, count: int) -> Iterator[None]:
-        """Size pieces of the busy lane by what they take: nobody is to wait long for one."""
+        """Measure a batch, to size pieces of the busy lane so that each takes about `PIECE_S`."""
         started = time.monotonic()
         yield
         if self._busy_turn:
@@ -128,34 +128,34 @@ def _key(delivery: Delivery) -> str:
     try:
         return delivery.envelope().key
     except ValueError:
-        return ""  # it will be parked
+        return ""  # an unreadable message, which will be parked
 
 
 async def consume(plaza: Plaza, consumer: Consumer) -> None:
-    """Consume as long as the process lives."""
-    told, alarm = False, Alarm()  # once an outage: the process itself says every 5 s that RabbitMQ is away
-    looking = asyncio.create_task(_look(plaza, consumer, alarm), name=f"due {consumer.group}")
+    """Consume the group's messages as long as the process lives."""
+    warned, alarm = False, Alarm()  # warn once an outage: the process itself logs every 5 s that RabbitMQ is away
+    timed = asyncio.create_task(_run_due(plaza, consumer, alarm), name=f"due {consumer.group}")
     try:
         while True:
             try:
                 async with plaza.broker.consume(consumer.group, consumer.ahead, plaza.members) as deliveries:
-                    told, lanes = False, Lanes()
+                    warned, lanes = False, Lanes()
                     while True:
                         lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
                         batch = lanes.next()
                         with lanes.handling(len(batch)):
                             alarm.set(await handle(plaza, consumer, batch))
             except BrokerAway as error:
-                if not told:
+                if not warned:
                     log.warning("waiting for the broker", group=consumer.group, error=str(error))
-                told = True
+                warned = True
                 await asyncio.sleep(PAUSE_S)
     finally:
-        looking.cancel()
+        timed.cancel()
 
 
-async def _look(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
-    """Do what is due when it is, beside the events: neither waits for the other."""
+async def _run_due(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
+    """Run the timed work of a consumer when it is due, beside the events: neither waits for the other."""
     while consumer.due is not None:
         await alarm.wait()
         alarm.set(await _due(plaza, consumer.group, consumer.due))
@@ -164,16 +164,16 @@ async def _look(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
 async def _due(plaza: Plaza, group: Group, due: Callable[[Plaza], Awaitable[float]]) -> float:
     try:
         return await due(plaza)
-    except Exception as error:  # it is due still
-        log.warning("what is due has to wait", group=group, error=repr(error.__cause__ or error))
+    except Exception as error:  # the work stays due
+        log.warning("timed work failed and is tried again", group=group, error=repr(error.__cause__ or error))
         return PAUSE_S
 
 
 async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) -> float:
-    """Fresh messages together; what failed before alone, so that poison cannot take its neighbours along.
+    """Handle fresh messages together, and those that failed before alone, so that poison fails alone.
 
-    What is fresh but about the same as something that comes again has to wait for that: it is newer.
-    In how many seconds what they left is due, or infinity.
+    A fresh message waits for a redelivered message with its key, which is older. Return in how many seconds timed work
+    that they left is due, or infinity.
     """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
@@ -193,9 +193,10 @@ async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) ->
 
 
 def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """What a process left behind that ended, perhaps by one of these: the first alone, then ever more at once.
+    """Yield redelivered messages in batches that double: the first alone, then 2, 4, 8 and so on.
 
-    So each such end has acked what came before its cause, and what thousands left in a storm takes few transactions.
+    A message may have ended the process that had it. So each such end has acked the messages before its cause, and
+    thousands of messages take few transactions.
     """
     start, size = 0, 1
     while start < len(again):
@@ -233,7 +234,7 @@ async def _batch(plaza: Plaza, consumer: Consumer, batch: Sequence[Delivery], *,
 
 
 async def _take_effect(plaza: Plaza, consumer: Consumer, happened: Sequence[ReceivedEvent]) -> float:
-    """Handle events; while the store is away wait here, since another time would be no better."""
+    """Handle events; while the store is away wait here, because a later delivery would fare no better."""
     timeouts = 0
     while True:
         try:
@@ -242,7 +243,7 @@ async def _take_effect(plaza: Plaza, consumer: Consumer, happened: Sequence[Rece
         except (Unavailable, StartError) as error:
             timeouts += await plaza.mongo.takes_writes()
             if timeouts >= MOST_TIMEOUTS:
-                raise  # the store is well and this takes too long for it: no reason to hold everybody up
+                raise  # the store works and this batch takes too long: it must not block the others
             log.warning("waiting for the store", group=consumer.group, error=repr(error.__cause__))
             happened = [each._replace(again=True) for each in happened]
             await asyncio.sleep(PAUSE_S)
@@ -275,7 +276,7 @@ async def _park(plaza: Plaza, consumer: Consumer, delivery: Delivery, error: Exc
 
 
 def _of(delivery: Delivery) -> AbstractContextManager[None]:
-    """What is said in here is about this message, as far as it can be read."""
+    """Return a context in which log lines carry the trace of this message, if it can be read."""
     try:
         return logs.working_for(delivery.envelope().trace)
     except ValueError:
@@ -287,5 +288,5 @@ async def _until_available(work: Callable[[], Awaitable[None]]) -> None:
         try:
             return await work()
         except (Unavailable, StartError, BrokerAway) as error:
-            log.warning("waiting to give a message away", error=repr(error))
+            log.warning("waiting to retry or park a message", error=repr(error))
             await asyncio.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""The workers' settings."""
+"""Settings of the worker process."""
 
 from typing import Annotated
 
@@ -14,12 +14,12 @@ ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "activity", "
 
 
 class WorkerSettings(Connections, MailSettings, MediaSettings):
-    """What `python -m workers` needs beside the servers."""
+    """Settings of `python -m workers`."""
 
     workers_host: str = Field(default="0.0.0.0", description="address of health and metrics")  # noqa: S104 - a pod's own
     workers_port: int = Field(default=8082, ge=0, le=65535, description="port of health and metrics")
     worker_roles: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=ROLES, description=f"what to do, of {','.join(ROLES)}"
+        default=ROLES, description=f"roles of this process, of {','.join(ROLES)}"
     )
 
     fanout_limit: int = Field(

@@ -1,4 +1,4 @@
-"""The sweeper: small jobs that no event asks for; each has a lease, and the workers share them."""
+"""The sweeper: periodic jobs that no event triggers; each has a lease, and the workers share them."""
 
 import asyncio
 import time
@@ -19,15 +19,15 @@ from social.posts import media, orphans
 log = logs.get("sweeper")
 
 LEASE = timedelta(seconds=10)
-JOB_S = 8.0  # for one run of a job: within the lease, which is renewed before it
+JOB_S = 8.0  # for a run of a job: shorter than the lease, which is renewed before it
 LOOK_EVERY_S = 1.0
 
 
 @dataclass
 class Job:
-    """A piece of housekeeping: `work` mends a bounded number of things and says how many; the same when repeated.
+    """A periodic job: `work` repairs a bounded number of things, idempotently, and returns their number.
 
-    It runs every so many seconds, and again with the next look as long as it finds something.
+    The job runs every `every_s` seconds, and at each check as long as it finds something.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Job:
 
 
 def jobs(blobs: Blobs) -> list[Job]:
-    """All of them, to be run at once by whoever gets their lease."""
+    """Return all jobs; each runs in the process that holds its lease."""
     return [
         Job("orphans", orphans.sweep, every_s=5),
         Job("sessions", lambda plaza: session_ends.sweep(plaza.mongo), every_s=5),
@@ -49,7 +49,7 @@ def jobs(blobs: Blobs) -> list[Job]:
 
 
 async def run(plaza: Plaza, blobs: Blobs) -> None:
-    """Look each second which of this process's jobs are due, as long as it lives."""
+    """Run the due jobs whose leases this process holds, each second, as long as it lives."""
     todo = jobs(blobs)
     leases = [Lease(plaza.mongo, f"sweeper {job.name}" if part else "sweeper", LEASE) for part, job in enumerate(todo)]
     async with shared(plaza.members, "sweeper", leases) as parts:
@@ -63,7 +63,7 @@ async def run(plaza: Plaza, blobs: Blobs) -> None:
 
 
 async def sweep(plaza: Plaza, lease: Lease, todo: Sequence[Job]) -> None:
-    """Do the jobs that are due, each by itself: one that fails is logged, and tried again when it is due next."""
+    """Run the jobs that are due; a failure is logged, and the job runs again when it is due next."""
     for job in todo:
         if job.due > time.monotonic():
             continue
@@ -77,17 +77,17 @@ async def sweep(plaza: Plaza, lease: Lease, todo: Sequence[Job]) -> None:
 
 
 async def _do(plaza: Plaza, job: Job) -> None:
-    started, mended, outcome = time.monotonic(), 0, "done"
+    started, repaired, outcome = time.monotonic(), 0, "done"
     try:
         async with asyncio.timeout(JOB_S):
-            mended = await job.work(plaza)
+            repaired = await job.work(plaza)
     except Unavailable as error:
         outcome = "failed"
         log.warning("waiting", job=job.name, error=repr(error))
     except Exception:
         outcome = "failed"
         log.exception("job failed", job=job.name)
-    job.due = time.monotonic() + (0 if mended else job.every_s)
+    job.due = time.monotonic() + (0 if repaired else job.every_s)
     metrics.SWEEPS.labels(sweep=job.name, outcome=outcome).inc()
-    metrics.SWEPT.labels(sweep=job.name).inc(mended)
+    metrics.SWEPT.labels(sweep=job.name).inc(repaired)
     metrics.SWEEP_SECONDS.labels(sweep=job.name).observe(time.monotonic() - started)

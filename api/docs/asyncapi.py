@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.1 document of the socket, made of the contracts."""
+"""The AsyncAPI 3.1 document of the socket, generated from the contracts."""
 
 from functools import cache
 from pathlib import Path
@@ -14,16 +14,16 @@ from social.contracts.pushes import SERVER_EVENTS, ServerEvent
 
 REFERENCE = "#/components/schemas/{model}"
 
-EXAMPLES = Path(__file__).with_name("examples.json")  # real frames, of a system that tests/system/test_examples.py runs
+EXAMPLES = Path(__file__).with_name("examples.json")  # frames recorded by tests/system/test_examples.py
 
 GUARANTEES = {
     "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
-    "hint": "Live state with a version (G4); what was missed is asked for, not repeated.",
+    "hint": "Live state with a version (G4); a missed push is not repeated: request the state instead.",
 }
 
 
 def document() -> dict[str, Any]:
-    """Every event either side can send, with its shape."""
+    """Return the AsyncAPI document of every event that server or client can send."""
     models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemBody, "serialization"): None}
     for event in SERVER_EVENTS.values():
         models[(event.body, "serialization")] = None
@@ -55,8 +55,8 @@ def document() -> dict[str, Any]:
                 "Stock Socket.IO 5 (Engine.IO 4). Authenticate with `auth: {token}`, never in the URL. Every message "
                 "from a client is acked `{ok: true, data}` or `{ok: false, problem}` with the problem object of REST, "
                 "one that cannot be read with `malformed_json`. A refused connect is a `connect_error` whose `data` is "
-                "that object: `token_expired`, `session_revoked`, or `invalid_token`, where `errors` tell `missing`, "
-                "`bearer_prefix`, `string_type` and `string_too_long` apart. After `disconnect()` by either side "
+                "that object: `token_expired`, `session_revoked`, or `invalid_token`, where `errors` name `missing`, "
+                "`bearer_prefix`, `string_type` or `string_too_long`. After `disconnect()` by either side "
                 "`recovered` is false."
             ),
             "license": {"name": "Apache-2.0"},
@@ -94,8 +94,8 @@ def _pushed(event: ServerEvent) -> dict[str, Any]:
         "description": GUARANTEES[event.kind],
         "payload": body,
         "examples": _examples("pushed", event.name, "body"),
-        # Where the offset follows the body, as an argument of its own: that of the example.
-        "x-offset": event.kind == "stream" and _kept()["pushed"].get(event.name, {}).get("offset", True),
+        # The offset of the example, where one follows the body as an argument of its own.
+        "x-offset": event.kind == "stream" and _recorded()["pushed"].get(event.name, {}).get("offset", True),
     }
 
 
@@ -116,11 +116,11 @@ def _acked(message: type[Message]) -> dict[str, Any]:
 
 
 @cache
-def _kept() -> Any:
+def _recorded() -> Any:
     return decode(EXAMPLES.read_bytes())
 
 
 def _examples(kind: str, event: str, *parts: str) -> list[dict[str, Any]]:
-    """Nothing for one that is new: a system has to run before it can send one."""
-    frames = _kept()[kind].get(event, {})
+    """Return the recorded frames of an event; none for a new event, until a system has run and sent it."""
+    frames = _recorded()[kind].get(event, {})
     return [{"payload": frames[part]} for part in parts if part in frames]

@@ -1,4 +1,4 @@
-"""The socket's events for people: docs/events.md and the page `/docs/events`, both made of the AsyncAPI document."""
+"""The socket's events for people: docs/events.md and the page `/docs/events`, both from the AsyncAPI document."""
 
 import html
 import json
@@ -13,7 +13,7 @@ ID = "^[0-9a-f]{24}$"
 CONNECT = """\
 import { io } from "socket.io-client";
 
-const socket = io("http://localhost:8081", { auth: { token } });
+const socket = io("http://localhost:{port}", { auth: { token } });
 socket.on("notification", (notification, offset) => console.log(notification.type, offset));
 const ack = await socket.emitWithAck("post.like", { post_id });
 if (!ack.ok) console.log(ack.problem.code);"""
@@ -30,21 +30,21 @@ nav { columns: 16rem; } nav a { display: block; } th { border-bottom: 1px solid 
 
 
 class Block(NamedTuple):
-    """A piece of the page: heading (its level), text, table or code (its language)."""
+    """A piece of the page: heading (`detail`: its level), text, table, or code (`detail`: its language)."""
 
     kind: str
     body: Any
     detail: Any = None
 
 
-def markdown(document: Schema) -> str:
-    """The document as docs/events.md."""
-    return "\n\n".join(map(_as_markdown, _blocks(document))) + "\n"
+def markdown(document: Schema, port: int) -> str:
+    """Return docs/events.md, whose example connects to `port` of this machine."""
+    return "\n\n".join(map(_as_markdown, _blocks(document, port))) + "\n"
 
 
-def page(document: Schema) -> str:
-    """The document as one page of HTML that needs no other file."""
-    blocks = list(_blocks(document))
+def page(document: Schema, port: int) -> str:
+    """Return one page of HTML that needs no other file; its example connects to `port` of this machine."""
+    blocks = list(_blocks(document, port))
     first = next(at for at, block in enumerate(blocks) if block.kind == "heading" and block.detail == 2)
     headings = [block.body for block in blocks if block.kind == "heading" and block.detail == 3]
     links = "\n".join(f'<a href="#{_anchor(each)}">{_inline(each)}</a>' for each in headings)
@@ -58,17 +58,17 @@ def page(document: Schema) -> str:
     )
 
 
-def _blocks(document: Schema) -> Iterator[Block]:
+def _blocks(document: Schema, port: int) -> Iterator[Block]:
     messages, schemas = document["components"]["messages"], document["components"]["schemas"]
     yield Block("heading", document["info"]["title"], 1)
     yield Block("text", document["info"]["description"])
-    yield Block("code", CONNECT, "js")
+    yield Block("code", CONNECT.replace("{port}", str(port)), "js")
     yield Block("heading", "From the server", 2)
     for name in (each for each in messages if each.startswith("push.")):
         yield from _pushed(messages[name])
     yield Block("heading", "From clients", 2)
     yield Block(
-        "text", "Each is acked; every write may carry an `idempotency_key`, and its retry gets the first answer."
+        "text", "Every message is acked. A write may carry an `idempotency_key`; its retry gets the first answer."
     )
     for name in (each for each in messages if each.startswith("ask.")):
         yield from _asked(messages[name], messages["ack." + name.removeprefix("ask.")], schemas)
@@ -91,9 +91,9 @@ def _asked(ask: Schema, ack: Schema, schemas: dict[str, Schema]) -> Iterator[Blo
     data = _kind(ack["payload"]["oneOf"][0]["properties"]["data"])
     yield Block("text", f"{ask['summary']} `data` of a good ack: {data}.")
     yield Block("table", list(_fields(schemas[_reference(ask["payload"])])))
-    said = [("asked", each) for each in ask["examples"]]
-    said += [("acked" if each["payload"]["ok"] else "refused", each) for each in ack["examples"]]
-    yield Block("code", "\n".join(f"// {word}\n{_json(each['payload'])}" for word, each in said), "js")
+    frames = [("asked", each) for each in ask["examples"]]
+    frames += [("acked" if each["payload"]["ok"] else "refused", each) for each in ack["examples"]]
+    yield Block("code", "\n".join(f"// {word}\n{_json(each['payload'])}" for word, each in frames), "js")
 
 
 def _shape(name: str, schema: Schema) -> Iterator[Block]:
@@ -104,14 +104,16 @@ def _shape(name: str, schema: Schema) -> Iterator[Block]:
 
 def _fields(schema: Schema) -> Iterator[tuple[str, str, str]]:
     needed = schema.get("required", ())
-    strict = schema.get("additionalProperties") is False  # asked for, so that a field may be left out
+    strict = (
+        schema.get("additionalProperties") is False
+    )  # the body of a message from a client, where a field may be left out
     for name, field in schema.get("properties", {}).items():
         kind = _kind(field) + (", may be left out" if strict and name not in needed else "")
         yield f"`{name}`", kind, " ".join(field.get("description", "").split())
 
 
 def _kind(schema: Schema) -> str:
-    """What a value is, in words."""
+    """Return the kind of a value in words."""
     if "$ref" in schema:
         name = _reference(schema)
         return f"[{name}](#{_anchor(f'Shape {name}')})"
@@ -140,7 +142,7 @@ def _text(schema: Schema) -> str:
 
 
 def _named(messages: Schema, schemas: dict[str, Schema]) -> set[str]:
-    """The schemas that a push, an answer or another shape names; what is asked is shown where it is asked."""
+    """Return the names of schemas that a push, an answer or another shape uses; messages show their own fields."""
     found: set[str] = set()
     waiting = [each["payload"] for name, each in messages.items() if not name.startswith("ask.")]
     waiting += [schemas[_reference(each["payload"])] for name, each in messages.items() if name.startswith("ask.")]
@@ -162,7 +164,7 @@ def _json(value: Any) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """As code hosts make it of a heading."""
+    """Return the anchor that code hosts make of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of what the routes validate."""
+"""The OpenAPI 3.1 document, generated from the routes and the models that validate them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 
 def document(services: Sequence[Service]) -> dict[str, Any]:
-    """The document of these services."""
+    """Return the OpenAPI document of these services."""
     routes = [route for service in services for route in service.routes]
     schemas = _schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
@@ -46,7 +46,7 @@ def document(services: Sequence[Service]) -> dict[str, Any]:
         "info": {
             "title": "Plaza",
             "version": "1",
-            "description": "A real-time, websocket-first social backend. What happens is also pushed over Socket.IO.",
+            "description": "A real-time, websocket-first social backend. Changes are also pushed over Socket.IO.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -105,11 +105,11 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         required = schema.get("required", [])
         for name, each in schema["properties"].items():
             parameters.append({"name": name, "in": "query", "required": name in required, "schema": _plain(each)})
-    return parameters + headers.asked(route)
+    return parameters + headers.in_request(route)
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter cannot be null: it is absent."""
+    """Return the schema without null: a query parameter without a value is absent."""
     options = schema.get("anyOf")
     if not options:
         return {name: value for name, value in schema.items() if name != "title"}
@@ -120,27 +120,34 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
     if route.method == "GET":
-        responses["304"] = {"description": "As the client has it", "headers": headers.answered(route, 304)}
+        responses["304"] = {
+            "description": "Unchanged since the client read it",
+            "headers": headers.in_response(route, 304),
+        }
     if route.answer is Picture:
-        responses["206"] = {**_success(route), "description": "The bytes that were asked for"}
+        responses["206"] = {**_success(route), "description": "The bytes of the requested range"}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in _problems(route):
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
         says = "; ".join(f"`{problem.code}`: {problem.title}" for problem in problems)
         content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
-        responses[str(status)] = {"description": says, "headers": headers.answered(route, status), "content": content}
+        responses[str(status)] = {
+            "description": says,
+            "headers": headers.in_response(route, status),
+            "content": content,
+        }
     return responses
 
 
 def _success(route: Route) -> dict[str, Any]:
-    said = headers.answered(route, route.status)
+    response_headers = headers.in_response(route, route.status)
     if route.answer is None:
-        return {"description": "Done", "headers": said}
+        return {"description": "Done", "headers": response_headers}
     if route.answer is Picture:
-        return {"description": "The picture", "headers": said, "content": PICTURES}
+        return {"description": "The picture", "headers": response_headers, "content": PICTURES}
     schema = {"$ref": REFERENCE.format(model=route.answer.__name__)} if _is_model(route.answer) else {"type": "object"}
-    return {"description": "OK", "headers": said, "content": {JSON: {"schema": schema}}}
+    return {"description": "OK", "headers": response_headers, "content": {JSON: {"schema": schema}}}
 
 
 def _problems(route: Route) -> list[type[Problem]]:

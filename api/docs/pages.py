@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from local files, for all services or one, the socket's events, and the documents behind them."""
+"""`/docs`: Swagger UI from local files, the page of the socket's events, and the documents behind them."""
 
 import asyncio
 import base64
@@ -10,13 +10,14 @@ from importlib.resources import files
 from aiohttp import web
 
 from api import compression, conditional
-from api.docs import asyncapi, event_pages
+from api.docs import asyncapi, event_pages, postman
 from api.docs.openapi import document
 from api.routing import Service
 from social.contracts.codec import encode
 
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
+COLLECTION = "/docs/postman-collection.json"
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -31,6 +32,10 @@ PAGE = """<!doctype html>
 <title>Plaza — {title}</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 <body>
+<nav style="font-family: sans-serif; padding: 1rem 20px 0">
+<a href="/docs/events">Events of the socket</a> ·
+<a href="{collection}" download>Postman collection</a>
+</nav>
 <div id="swagger-ui"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
 <script src="/docs/assets/swagger-ui-standalone-preset.js"></script>
@@ -39,7 +44,7 @@ PAGE = """<!doctype html>
 </html>
 """
 
-# A token that is typed in here is forgotten with the page, and so is one that an earlier page kept.
+# A token that is typed in is forgotten with the page; a token that an earlier release of the page kept is removed.
 SCRIPT = """
   localStorage.removeItem("authorized");
   SwaggerUIBundle({{
@@ -48,7 +53,7 @@ SCRIPT = """
   }});
 """
 
-# Swagger UI writes style attributes, and has its icons in its style sheet; it asks this origin alone.
+# Swagger UI writes style attributes, has its icons in its style sheet, and sends requests to this origin alone.
 POLICY = (
     "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -58,16 +63,23 @@ STATIC_POLICY = (
 )
 
 
-def add_docs(app: web.Application, services: Sequence[Service]) -> None:
-    """Serve the documents and the pages that show them; each is made when it is first asked for."""
+def add_docs(
+    app: web.Application, services: Sequence[Service], *, every: Sequence[Service], realtime_port: Callable[[], int]
+) -> None:
+    """Serve the documents of `services` and the pages that show them; each is made at its first request.
+
+    The events page shows how to connect to `realtime_port`. The Postman collection walks through `every` service, also
+    those this process does not have, because each of its requests needs what earlier ones created.
+    """
     static = files("swagger_ui") / "static"
     for name, content_type in ASSETS.items():
         app.router.add_get(f"/docs/assets/{name}", _page((static / name).read_bytes, content_type, age_s=86_400))
     app.router.add_get("/openapi.json", _page(lambda: encode(document(services)), JSON))
     app.router.add_get("/docs", _swagger("all services", "/openapi.json"))
     app.router.add_get("/asyncapi.json", _page(lambda: encode(asyncapi.document()), JSON))
-    events = _page(lambda: event_pages.page(asyncapi.document()).encode(), HTML, policy=STATIC_POLICY)
+    events = _page(lambda: event_pages.page(asyncapi.document(), realtime_port()).encode(), HTML, policy=STATIC_POLICY)
     app.router.add_get("/docs/events", events)
+    app.router.add_get(COLLECTION, _page(lambda: encode(postman.collection(every)), JSON))
     for service in services:
         path = f"/openapi/{service.name}.json"
         app.router.add_get(path, _page(partial(_document_of, service), JSON))
@@ -82,7 +94,7 @@ def _document_of(service: Service) -> bytes:
 def _swagger(title: str, path: str) -> _Handler:
     script = SCRIPT.format(document=path)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = PAGE.format(title=title, script=script).encode()
+    page = PAGE.format(title=title, script=script, collection=COLLECTION).encode()
     return _page(lambda: page, HTML, policy=POLICY.format(digest=digest))
 
 
@@ -112,7 +124,7 @@ def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0, policy: 
         if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
             return web.Response(body=body, headers=headers)
         response = web.Response(body=packed, headers=headers)
-        compression.say_packed(response)
+        compression.mark_packed(response)
         return response
 
     return handler

@@ -20,7 +20,7 @@ VARIABLES = (
     "tag",
     "comment_id",
 )
-# A run has people of its own, so that it can be repeated.
+# Each run creates its own people, so that it can be repeated.
 PEOPLE = """
 if (!pm.collectionVariables.get("username")) {
   const run = Date.now().toString(36);
@@ -35,14 +35,14 @@ TOKENS = {"access_token": "access_token", "refresh_token": "refresh_token"}
 
 
 class Step(NamedTuple):
-    """One request: what it sends, which status it gets, and what of its answer the others use (by JS path)."""
+    """A request of the collection; `keep` names values of its answer (by JS path) that later steps use."""
 
     operation: str
     body: Mapping[str, Any] | None = None
-    form: Mapping[str, str] | None = None  # instead of a body; `@` begins the path of a file
+    form: Mapping[str, str] | None = None  # instead of a body; a value that begins with `@` is the path of a file
     query: str = ""
-    other: bool = False  # in the name of the other person
-    status: int | None = None  # the operation's own success, unless said
+    other: bool = False  # with the token of the other person
+    status: int | None = None  # by default the status of the operation's success
     keep: Mapping[str, str] = {}
 
 
@@ -134,17 +134,17 @@ STEPS = (
 
 
 def collection(services: Sequence[Service]) -> dict[str, Any]:
-    """The collection of these services; raises LookupError where an operation has no step, or a step no operation."""
-    told = document(services)
+    """Return the collection of these services; raises LookupError where operations and steps do not match."""
+    openapi = document(services)
     operations = {
         operation["operationId"]: (method.upper(), path, operation)
-        for path, methods in told["paths"].items()
+        for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     }
     if missing := operations.keys() ^ {step.operation for step in STEPS}:
         raise LookupError(f"api/docs/postman.py: without a step, or without an operation: {', '.join(sorted(missing))}")
     return {
-        "info": {"name": told["info"]["title"], "description": told["info"]["description"], "schema": SCHEMA},
+        "info": {"name": openapi["info"]["title"], "description": openapi["info"]["description"], "schema": SCHEMA},
         "auth": _bearer("access_token"),
         "event": [_script("prerequest", PEOPLE.strip())],
         "variable": [{"key": "base_url", "value": "http://localhost:8080"}]
@@ -154,8 +154,8 @@ def collection(services: Sequence[Service]) -> dict[str, Any]:
 
 
 def _item(step: Step, method: str, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    requester = "username" if step.other else "other_username"  # of two people the one asked about
-    values = {"username": requester}
+    subject = "username" if step.other else "other_username"  # the person that the request is about
+    values = {"username": subject}
     raw = "{{base_url}}" + re.sub(r"{(\w+)}", lambda found: f"{{{{{values.get(found[1], found[1])}}}}}", path)
     parts = raw.removeprefix("{{base_url}}/").split("/")
     url: dict[str, Any] = {"raw": f"{raw}?{step.query}" if step.query else raw, "host": ["{{base_url}}"], "path": parts}

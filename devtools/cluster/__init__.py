@@ -1,1 +1,1 @@
-"""The processes of production on one machine, without containers: nginx, each process several times, real servers."""
+"""A cluster on one machine without containers: nginx, several of each process, and real servers."""

@@ -1,4 +1,4 @@
-"""`python -m devtools.cluster`, or `make cluster`: production's processes on this machine; `roll` replaces them."""
+"""`python -m devtools.cluster`, or `make cluster`: run the processes of production on this machine."""
 
 import argparse
 from functools import partial
@@ -11,17 +11,17 @@ from social.infra.process.settings import load
 
 
 async def main() -> bool:
-    """Run a cluster until told to stop."""
-    from devtools.cluster import app  # not for who only tells it something: it knows all of Plaza
+    """Run a cluster until a signal stops it."""
+    from devtools.cluster import app  # imports all of Plaza, which the other commands do not need
 
     return await app.main()
 
 
-async def tell(arguments: argparse.Namespace) -> bool:
-    """Tell the cluster that runs; False when it could not do it."""
+async def request(arguments: argparse.Namespace) -> bool:
+    """Send a command to the running cluster and print its answers; return False when the command failed."""
     done = False
     folder = load(ClusterSettings, "embedded").plaza_var.absolute()
-    async for answer in control.ask(folder, arguments.do, getattr(arguments, "names", ())):
+    async for answer in control.request(folder, arguments.do, getattr(arguments, "names", ())):
         match answer:
             case {"say": str(line)}:
                 print(line, flush=True)
@@ -36,15 +36,17 @@ async def tell(arguments: argparse.Namespace) -> bool:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be asked for; nothing: run it."""
+    """Return the parser of the command line; without a command the cluster runs."""
     parser = argparse.ArgumentParser(prog="python -m devtools.cluster", description=main.__doc__)
     commands = parser.add_subparsers(dest="do")
     commands.add_parser("status", help="one line of JSON for each part that runs")
     command = commands.add_parser("roll", help="replace the processes one after another, each by SIGTERM")
-    command.add_argument("names", nargs="*", help="only these: api, realtime, workers, or one as realtime-2")
+    command.add_argument(
+        "names", nargs="*", help="only these: a kind (api, realtime, workers) or a process (realtime-2)"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    asked = parser().parse_args()
-    run(partial(tell, asked) if asked.do else main)
+    arguments = parser().parse_args()
+    run(partial(request, arguments) if arguments.do else main)

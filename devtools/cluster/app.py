@@ -1,4 +1,4 @@
-"""The cluster's composition root: servers first, then the schema, Plaza's processes, and nginx before them."""
+"""The composition root of the cluster: servers first, then the schema, Plaza's processes, and nginx last."""
 
 import asyncio
 import gc
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from devtools.cluster import control
-from devtools.cluster.console import Board
+from devtools.cluster.console import Console
 from devtools.cluster.documents import Documents
-from devtools.cluster.nginx_program import front
+from devtools.cluster.nginx_program import nginx_program
 from devtools.cluster.ports import is_free
 from devtools.cluster.program import Program
 from devtools.cluster.server import Server, StartFailed
@@ -32,10 +32,10 @@ from social.ops.refolding import refold
 
 
 async def main() -> bool:
-    """Run all of it until told to stop."""
+    """Run a cluster until a signal stops it; return whether it ended well."""
     settings = load(ClusterSettings, "embedded")
     logs.configure("cluster", LogSettings(log_level="warning", log_file=None))
-    _installed(settings)
+    _check_installed(settings)
     folder = settings.plaza_var.absolute()
     control.check(folder)
     with claim(folder):
@@ -49,32 +49,32 @@ async def main() -> bool:
 
 
 class Cluster:
-    """Everything that runs, and the order in which it starts and stops."""
+    """All parts of a cluster, and the order in which they start and stop."""
 
     def __init__(self, settings: ClusterSettings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
-        self._board = Board()
-        self._supervisor = Supervisor(self._board.say)
+        self._console = Console()
+        self._supervisor = Supervisor(self._console.say)
         self._tasks = process.Tasks()
         self._store: list[Part] = []
         self._servers: list[Part] = []
         self._plaza: list[Program] = []
-        self._front: list[Program] = []
+        self._nginx: list[Program] = []
 
     async def run(self) -> bool:
-        """Start, serve until told to stop, and stop; raises StartError."""
+        """Start, serve until a signal, and stop; raises StartError."""
         self._obey_signals()
-        told = asyncio.create_task(self._tasks.stop.wait())
+        stopping = asyncio.create_task(self._tasks.stop.wait())
         serving = asyncio.create_task(self._serve())
         try:
-            await asyncio.wait([told, serving], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopping, serving], return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()
         except (StartFailed, Unavailable) as error:
             raise StartError(last_line(error)) from None
         finally:
-            await _cancelled(told, serving)
+            await _cancelled(stopping, serving)
             await self._stop()
         return not self._tasks.failed
 
@@ -91,20 +91,20 @@ class Cluster:
                     each.name,
                     each.command,
                     ready_url=ready,
-                    say=self._board.say,
+                    say=self._console.say,
                     environment=each.settings,
                     stop_within_s=patience_s,
                 )
             )
         await self._start_all(self._plaza)
-        self._front.append(front(self._settings, self._folder / "nginx", plan, self._board.say))
-        await self._start_all(self._front)
+        self._nginx.append(nginx_program(self._settings, self._folder / "nginx", plan, self._console.say))
+        await self._start_all(self._nginx)
         async with control.answering(self._folder, self._supervisor):
             self._say_where(time.monotonic() - began)
             await asyncio.Event().wait()
 
     async def _start_servers(self) -> dict[str, str]:
-        """Those that no setting names; where each of the three is."""
+        """Start the servers that no setting names; return the URLs of all three."""
         urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
         urls["AMQP_URL"] = self._settings.amqp_url
         started: dict[str, Server | Documents] = {}
@@ -131,7 +131,7 @@ class Cluster:
         finally:
             mongo.close()
             del mongo
-            gc.collect()  # a client that goes while a program is forked makes the driver complain in the child
+            gc.collect()  # the driver logs an error in a child that is forked while a client is collected
 
     async def _start_all(self, programs: Sequence[Program]) -> None:
         await _together(each.start() for each in programs)
@@ -140,34 +140,34 @@ class Cluster:
             self._keep(each)
 
     def _keep(self, part: Part) -> None:
-        self._tasks.start(f"keep {part.name}", self._supervisor.add(part).keep(self._board.say))
+        self._tasks.start(f"keep {part.name}", self._supervisor.add(part).keep(self._console.say))
 
     async def _stop(self) -> None:
-        """Whoever has clients first, so that they are told; the documents last."""
+        """Stop all parts: Plaza first, so that it can notify its clients; the document store last."""
         await self._tasks.cancel()
-        for parts in (self._plaza, self._front, self._servers, self._store):
+        for parts in (self._plaza, self._nginx, self._servers, self._store):
             for failed in await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True):
                 if failed:
-                    self._board.say("cluster", f"cannot be stopped: {failed!r}")
+                    self._console.say("cluster", f"cannot be stopped: {failed!r}")
 
     def _obey_signals(self) -> None:
-        """The first one stops, another one kills; a closed terminal (SIGHUP) is the same as Ctrl-C."""
+        """Stop at the first signal and kill at the second; a closed terminal (SIGHUP) counts like Ctrl-C."""
         loop = asyncio.get_running_loop()
-        hurrying: set[asyncio.Task[None]] = set()
+        killing: set[asyncio.Task[None]] = set()
 
-        def told() -> None:
+        def on_signal() -> None:
             if self._tasks.stop.is_set():
-                parts = (*self._plaza, *self._front, *self._servers, *self._store)
-                hurrying.update(asyncio.create_task(part.kill()) for part in parts)
+                parts = (*self._plaza, *self._nginx, *self._servers, *self._store)
+                killing.update(asyncio.create_task(part.kill()) for part in parts)
             else:
-                self._board.show("[bold]Plaza stops.[/bold]  Another Ctrl-C kills it.")
+                self._console.show("[bold]Plaza stops.[/bold]  Another Ctrl-C kills it.")
                 self._tasks.stop.set()
 
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(each, told)
+            loop.add_signal_handler(each, on_signal)
 
     def _say_where(self, seconds: float) -> None:
-        here, show = f"http://localhost:{self._settings.port}", self._board.show
+        here, show = f"http://localhost:{self._settings.port}", self._console.show
         show(f"[bold]Plaza is running[/bold] as a cluster of {len(self._plaza)} processes, after {seconds:.1f} s.")
         show(f"  API and docs   {here}/docs")
         show(f"  Socket.IO      {here}")
@@ -177,7 +177,7 @@ class Cluster:
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at once; the first failure is raised when the others are done or cancelled."""
+    """Await all at once; raise the first failure once the others are done or cancelled."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         await asyncio.gather(*tasks)
@@ -191,8 +191,8 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _installed(settings: ClusterSettings) -> None:
-    """Raises StartError naming what is missing and the command that installs it."""
+def _check_installed(settings: ClusterSettings) -> None:
+    """Raise StartError, naming missing packages and the command that installs them."""
     packages = {"nginx": None if nginx.program() else "nginx is not installed"}
     if not settings.redis_url:
         packages["redis-server"] = RedisServer.missing()

@@ -1,4 +1,4 @@
-"""How a cluster that runs is asked and told things: one line of JSON each way on a socket in its folder."""
+"""The control socket of a running cluster: commands and answers are lines of JSON on a socket in its folder."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,29 +16,29 @@ LONGEST_PATH = 100  # sun_path is 108 bytes on Linux, 104 on macOS
 
 
 def check(folder: Path) -> None:
-    """Raises StartError where the folder cannot hold a socket."""
+    """Raise StartError where the folder's path is too long for a socket."""
     if len(str(folder / NAME)) > LONGEST_PATH:
         raise StartError(f"the path {folder} is too long for a socket in it; choose another PLAZA_VAR")
 
 
 @asynccontextmanager
 async def answering(folder: Path, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Answer those who may write to the folder until the block ends."""
+    """Serve the control socket, for users who may write to the folder, until the block ends."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async for each in _obey(supervisor, decode(await reader.readline())):
-                if writer.is_closing():  # uvloop raises RuntimeError for what a lost connection is given
+            async for each in _execute(supervisor, decode(await reader.readline())):
+                if writer.is_closing():  # uvloop raises RuntimeError for a write to a lost connection
                     break
                 writer.write(encode(each) + b"\n")
                 await writer.drain()
         except (ValueError, ConnectionError):
-            pass  # nobody who knows us
+            pass  # the client is gone, or does not speak JSON
         finally:
             writer.close()
 
     path = folder / NAME
-    path.unlink(missing_ok=True)  # of one that was killed: the folder is ours now
+    path.unlink(missing_ok=True)  # a cluster that was killed left it; the folder is claimed by this process
     server = await asyncio.start_unix_server(answer, path)
     path.chmod(0o600)
     try:
@@ -48,8 +48,8 @@ async def answering(folder: Path, supervisor: Supervisor) -> AsyncIterator[None]
         path.unlink(missing_ok=True)
 
 
-async def _obey(supervisor: Supervisor, asked: Any) -> AsyncIterator[dict[str, Any]]:
-    match asked:
+async def _execute(supervisor: Supervisor, command: Any) -> AsyncIterator[dict[str, Any]]:
+    match command:
         case {"do": "status"}:
             yield {"parts": supervisor.status()}
         case {"do": "roll", "names": list(names)}:
@@ -62,8 +62,8 @@ async def _obey(supervisor: Supervisor, asked: Any) -> AsyncIterator[dict[str, A
                 yield {"done": True}
 
 
-async def ask(folder: Path, do: str, names: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
-    """What the cluster in that folder answers; raises StartError where none runs."""
+async def request(folder: Path, do: str, names: Sequence[str] = ()) -> AsyncIterator[dict[str, Any]]:
+    """Send a command to the cluster in `folder` and yield its answers; raises StartError where no cluster runs."""
     try:
         reader, writer = await asyncio.open_unix_connection(folder / NAME)
     except OSError:

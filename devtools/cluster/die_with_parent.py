@@ -1,7 +1,7 @@
-"""Run a program that dies with the process that started it: leash.py <one|group> <parent pid> <program> <arguments>.
+"""Run a program that dies with its parent: die_with_parent.py <one|group> <parent pid> <program> <arguments>.
 
-`one` becomes the program. `group` stays beside it and takes its whole process group along: for a program whose children
-would outlive it.
+`one` replaces this process by the program. `group` keeps this process beside it, to kill the whole process group: for a
+program whose children would outlive it.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 def die_with(parent: int, number: int) -> None:
-    """Be sent that signal when our parent dies; end when it did already."""
+    """Have the kernel send signal `number` to this process when its parent dies; exit if it is dead already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
@@ -24,12 +24,12 @@ def die_with(parent: int, number: int) -> None:
 
 
 def stay(parent: int, command: list[str]) -> int:
-    """Run it in our process group, pass on what we are told, and end all of it when our parent dies; its exit code."""
+    """Run the command, pass signals on to it, kill the process group when the parent dies; return the exit code."""
     signal.signal(signal.SIGUSR1, lambda *_: os.killpg(0, signal.SIGKILL))
     die_with(parent, signal.SIGUSR1)
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     unblocked = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, PASSED_ON)
-    child = subprocess.Popen(command, preexec_fn=unblocked)  # noqa: S603, PLW1509 - what we were started for
+    child = subprocess.Popen(command, preexec_fn=unblocked)  # noqa: S603, PLW1509 - the command line names it
     for number in PASSED_ON:
         signal.signal(number, lambda number, _: child.send_signal(number))
     unblocked()
@@ -41,4 +41,4 @@ if __name__ == "__main__":
     if kind == "group":
         sys.exit(stay(int(parent), command))
     die_with(int(parent), signal.SIGKILL)
-    os.execvp(command[0], command)  # noqa: S606 - what we were started for
+    os.execvp(command[0], command)  # noqa: S606 - the command line names it

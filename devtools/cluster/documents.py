@@ -7,7 +7,7 @@ from embedded.store import Store
 
 
 class Documents:
-    """A store that is kept running by the supervisor, on one port."""
+    """An embedded store on a fixed port, which the supervisor keeps running."""
 
     name = "documents"
 
@@ -16,39 +16,39 @@ class Documents:
 
     @property
     def url(self) -> str:
-        """Where clients connect to."""
+        """The URL that clients connect to."""
         return self._store.url
 
     @property
     def running(self) -> bool:
-        """Whether its process is alive."""
+        """Whether the store's process is alive."""
         return self._store.alive()
 
     @property
     def pid(self) -> int | None:
-        """Its process id."""
+        """The id of the store's process."""
         return self._store.pid
 
     @property
     def ended(self) -> str:
-        """What it said last."""
+        """The last line of the store's log."""
         return self._store.last_words()
 
     async def start(self) -> None:
-        """Start it and wait until it answers; raises StartError."""
+        """Start the store and wait until it answers; raises StartError."""
         if self.url:
             await self._store.revive()
         else:
             await self._store.start()
 
     async def watch(self) -> None:
-        """Kill it where it refuses everything, as long as the cluster runs: it is started again then."""
+        """Kill the store whenever it refuses everything, so that the supervisor starts it again."""
         await self._store.watch()
 
     async def stop(self) -> None:
-        """Ask it to end, and wait for that."""
+        """Terminate the store and wait for its end."""
         await asyncio.to_thread(self._store.stop)
 
     async def kill(self) -> None:
-        """The same: it takes two seconds at most."""
+        """Stop the store, which is killed if it has not ended after two seconds."""
         await self.stop()

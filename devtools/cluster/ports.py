@@ -11,7 +11,7 @@ LOWEST, HIGHEST = 20_000, 29_999
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; another process may still be faster, so whoever starts a server tries again."""
+    """Return free ports; another process may take them meanwhile, so callers start their servers again then."""
     picked: list[int] = []
     while len(picked) < count:
         port = random.randint(LOWEST, HIGHEST)  # noqa: S311 - not a secret
@@ -21,7 +21,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port."""
+    """Return whether a server could listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,7 +32,7 @@ def is_free(port: int) -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether that very process listens on the port, and not a stranger that was faster."""
+    """Return whether the process `pid` itself listens on the port, and not another that took it first."""
     try:
         connections = psutil.Process(pid).net_connections("tcp")
     except psutil.Error:

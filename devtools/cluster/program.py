@@ -1,4 +1,4 @@
-"""One of the programs of the cluster: started, watched, told to end; what it says is passed on line by line."""
+"""A program of the cluster: its start, its readiness, its end, and its output line by line."""
 
 import asyncio
 import os
@@ -11,15 +11,15 @@ import aiohttp
 
 from devtools.cluster.server import StartFailed, die_with_parent
 
-Say = Callable[[str, str], None]  # who, and one line
+Say = Callable[[str, str], None]  # the name of a part, and a line of its output
 
 READY_WITHIN_S = 60.0
-ASK_EVERY_S = 0.05
+CHECK_EVERY_S = 0.05
 KILLED_WITHIN_S = 5.0
 
 
 class Program:
-    """A command that answers `ready_url` with 200 once it works; it never outlives us."""
+    """A command that answers `ready_url` with 200 once it works; it never outlives this process."""
 
     def __init__(
         self,
@@ -49,17 +49,17 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """Its process id; of the last one when it ended."""
+        """The id of its process, also after that has ended."""
         return self._process.pid if self._process else None
 
     @property
     def ended(self) -> str:
-        """How the last one ended, in words."""
+        """The way the process ended, in words."""
         code = self._process.returncode if self._process else None
         return f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
 
     async def start(self) -> None:
-        """Start it; see `ready`. Raises StartFailed."""
+        """Start the program, without waiting until it is `ready`; raises StartFailed."""
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(*die_with_parent(self._kind), *self._command),
@@ -67,25 +67,25 @@ class Program:
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=STDOUT,
-                start_new_session=True,  # else Ctrl-C reaches it before we do
+                start_new_session=True,  # else Ctrl-C reaches it before the cluster can stop it in order
             )
         except OSError as error:
             raise StartFailed(f"{self.name} cannot be started: {error.strerror}") from None
         self._reader = asyncio.create_task(self._read(self._process))
 
     async def ready(self, within_s: float = READY_WITHIN_S) -> None:
-        """Wait until it is; raises StartFailed."""
+        """Wait until the program answers `ready_url` with 200; raises StartFailed."""
         try:
             async with asyncio.timeout(within_s), aiohttp.ClientSession() as http:
                 while not await self._answers(http):
                     if not self.running:
                         raise StartFailed(f"{self.name} ended instead of starting: {self.ended}")
-                    await asyncio.sleep(ASK_EVERY_S)
+                    await asyncio.sleep(CHECK_EVERY_S)
         except TimeoutError:
             raise StartFailed(f"{self.name} is not ready after {within_s:g} s") from None
 
     async def stop(self) -> None:
-        """SIGTERM, and wait until it has ended; it is killed when it takes too long, which is said."""
+        """Send SIGTERM and wait for the end; after `stop_within_s` say so and kill the program."""
         if self._process is None:
             return
         if self.running:
@@ -98,7 +98,7 @@ class Program:
         await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL, with its whole process group, and wait for its end."""
+        """Send SIGKILL to the whole process group and wait for the end."""
         if self._process is None:
             return
         if self.running:

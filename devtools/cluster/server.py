@@ -1,4 +1,4 @@
-"""A server process of our own that lives in one folder: own ports, own data; it never outlives who started it."""
+"""A server process with ports and data of its own, in a folder of its own; it dies with the process that starts it."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,16 @@ DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 def die_with_parent(kind: Literal["one", "group"] = "one") -> list[str]:
-    """The words before a command that end it with this process; `group` for a program whose workers outlive it."""
+    """Return the prefix of a command that dies with this process; `group` for a program whose children outlive it."""
     return [sys.executable, "-IS", str(DIE_WITH_PARENT), kind, str(os.getpid())]
 
 
 class StartFailed(Exception):
-    """A server ended or stayed silent instead of starting; carries the end of its log."""
+    """A server that ended or stayed silent instead of starting; carries the end of its log."""
 
 
 class Server(ABC):
-    """One server process in a folder; after `kill` or `stop`, `start` finds the same port and data."""
+    """A server process in a folder; after `kill` or `stop`, `start` uses its port and data again."""
 
     name: ClassVar[str]
     port_count: ClassVar[int] = 1
@@ -41,12 +41,12 @@ class Server(ABC):
     @classmethod
     @abstractmethod
     def missing(cls) -> str | None:
-        """What has to be installed before this server can start."""
+        """Return what must be installed before this server can start, or None."""
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect to."""
+        """The URL that clients connect to."""
 
     @abstractmethod
     async def launch(self, ports: Sequence[int]) -> None:
@@ -64,18 +64,18 @@ class Server(ABC):
 
     @property
     def pid(self) -> int | None:
-        """Its process id; of the last one when it ended by itself."""
+        """The id of its process, also after that has ended by itself."""
         return self._process.pid if self._process else None
 
     @property
     def ended(self) -> str:
-        """How it ended, in words, with the last of its own."""
+        """The way the process ended, in words, with the last line of its log."""
         code = self._process.poll() if self._process else None
         how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
         return f"{how}: {words[-1]}" if (words := self.log().strip().splitlines()) else how
 
     async def start(self) -> None:
-        """Start and wait until it answers; nothing happens when it runs already."""
+        """Start and wait until the server answers; do nothing when it runs already."""
         if self.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Server(ABC):
                 return
 
     async def stop(self) -> None:
-        """Ask it to end, wait until it has; killed after 15 s."""
+        """Terminate the server and wait for its end; kill it after 15 s."""
         if self._process is None:
             return
         self._process.terminate()
@@ -104,21 +104,21 @@ class Server(ABC):
         await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL, as a crash would; the data folder stays as it is."""
+        """Send SIGKILL, as in a crash; the data folder stays as it is."""
         if self._process is not None:
             await kill(self._process)
             self._process = None
 
     async def restart(self) -> None:
-        """Stop if it runs, then start on the same port and data."""
+        """Stop if the server runs, then start it with its port and data."""
         await self.stop()
         await self.start()
 
     def spawn(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a program in the folder, with no environment but its own."""
-        # The leash follows the *thread* that forks: start servers from the main thread, never from an executor.
+        """Start a program in the folder, with an environment of PATH, HOME and `env` alone."""
+        # PR_SET_PDEATHSIG follows the *thread* that forks: start servers from the main thread, never from an executor.
         with (self.folder / "output.log").open("ab") as output:
-            return subprocess.Popen(  # noqa: S603 - programs of ours, or servers of the system
+            return subprocess.Popen(  # noqa: S603 - programs of this repository or of the system
                 [*die_with_parent(), *command],
                 cwd=self.folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), **(env or {})},
@@ -129,7 +129,7 @@ class Server(ABC):
             )
 
     async def answering(self, process: subprocess.Popen[bytes], port: int, ask: bytes, expect: bytes) -> None:
-        """Wait until the process, and nobody else, gives the expected answer on its port."""
+        """Wait until this process, and no other on its port, answers `ask` with `expect`; raises StartFailed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.start_timeout_s):
                 while process.poll() is None:
@@ -140,7 +140,7 @@ class Server(ABC):
         raise StartFailed(f"{self.name} {how}\n{self.log()}")
 
     def log(self) -> str:
-        """The end of what it said."""
+        """Return the last 4,000 characters of the server's output."""
         return (self.folder / "output.log").read_text(errors="replace")[-4000:]
 
 
@@ -160,12 +160,12 @@ async def _answers(port: int, ask: bytes, expect: bytes) -> bool:
 
 async def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> None:
     async with asyncio.timeout(timeout_s):
-        while process.poll() is None:  # noqa: ASYNC110 - no child of the loop
+        while process.poll() is None:  # noqa: ASYNC110 - not a child of the loop
             await asyncio.sleep(0.01)
 
 
 async def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL a process and its group, and wait for its end."""
+    """Send SIGKILL to a process and its group, and wait for its end."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         await _ended(process, timeout_s=15)

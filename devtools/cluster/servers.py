@@ -1,4 +1,4 @@
-"""Private Redis and RabbitMQ: Debian's programs with own ports, data and settings; never those that run already."""
+"""Private Redis and RabbitMQ: Debian's programs with ports, data and settings of their own."""
 
 import asyncio
 import shutil
@@ -73,7 +73,7 @@ class RabbitServer(Server):
         (self.folder / "enabled_plugins").write_text(f"{self._plugins}\n")
         await self._launch_epmd(epmd)
         env = self.epmd_env(epmd) | {
-            "RABBITMQ_ALLOW_INPUT": "1",  # the script then *becomes* the server: no shell between us and it
+            "RABBITMQ_ALLOW_INPUT": "1",  # the script then *becomes* the server, without a shell in between
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),

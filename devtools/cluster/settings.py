@@ -1,4 +1,4 @@
-"""Settings of the cluster on one machine; what its processes can be told besides is passed on to them."""
+"""Settings of the cluster on one machine; its processes get all other settings of the environment."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from social.infra.process.settings import AmqpUrl, MongoUrl, RedisUrl
 
 
 class DocumentSettings(BaseSettings):
-    """Which document store a cluster, a load, a benchmark or a test runs on."""
+    """The document store that a cluster, a load, a benchmark or a test runs on."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -35,12 +35,12 @@ class DocumentSettings(BaseSettings):
 
     @property
     def embedded_store(self) -> str:
-        """Which program is the embedded store, where no MongoDB is named."""
+        """The program of the embedded store, where no MongoDB is named."""
         return self.store if self.store in PROGRAMS else "py"
 
 
 class ClusterSettings(DocumentSettings):
-    """What `python -m devtools.cluster` can be told."""
+    """Settings of `python -m devtools.cluster`."""
 
     plaza_var: Path = Field(default=Path("var/cluster"), description="folder of all data")
     host: str = Field(default="127.0.0.1", description="address nginx listens on")
@@ -48,9 +48,9 @@ class ClusterSettings(DocumentSettings):
     services: Literal["together", "split"] = Field(
         default="together", description="all services in each API process, or one process for each service"
     )
-    api_processes: int = Field(default=2, ge=1, le=16, description="how many `python -m api`, of each kind")
-    realtime_processes: int = Field(default=3, ge=1, le=16, description="how many `python -m realtime`")
-    workers_processes: int = Field(default=2, ge=1, le=16, description="how many `python -m workers`")
+    api_processes: int = Field(default=2, ge=1, le=16, description="number of `python -m api`, of each kind")
+    realtime_processes: int = Field(default=3, ge=1, le=16, description="number of `python -m realtime`")
+    workers_processes: int = Field(default=2, ge=1, le=16, description="number of `python -m workers`")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of a private one")
     amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of a private one")
     drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")

@@ -1,4 +1,4 @@
-"""Keeps the parts of the cluster running, replaces them one by one, and stops them in order."""
+"""The supervisor keeps the parts of the cluster running, and replaces them one after another."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ from devtools.cluster.program import Program, Say
 from devtools.cluster.server import StartFailed
 from social.infra.process.settings import StartError
 
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-STEADY_S = 30.0  # whoever ran so long did not die of its start
+STEADY_S = 30.0  # a part that ran so long did not fail to start, and is restarted at once
 BETWEEN_S = 2.5  # nginx gives a server that failed another chance after 2 s (devtools/generate/nginx.py, fail_timeout)
 
 
@@ -21,7 +21,7 @@ class Part(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that people use for the part."""
 
     @property
     def running(self) -> bool:
@@ -29,38 +29,38 @@ class Part(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """Its process."""
+        """The id of its process."""
 
     @property
     def ended(self) -> str:
-        """How it ended, in words."""
+        """The way the process ended, in words."""
 
     async def start(self) -> None:
-        """Start it, on the same port and data as before; raises StartFailed or StartError."""
+        """Start the part, with its earlier port and data; raises StartFailed or StartError."""
 
     async def stop(self) -> None:
-        """Ask it to end, and wait for that."""
+        """Terminate the part and wait for its end."""
 
     async def kill(self) -> None:
-        """SIGKILL, and wait for its end."""
+        """Send SIGKILL and wait for the end."""
 
 
 class Kept:
-    """A part, and how often it was started."""
+    """A part that is kept running, and the number of its starts."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.starts = 1
-        self.held = asyncio.Lock()  # by whoever stops and starts it
+        self.restarting = asyncio.Lock()  # held while the part is stopped and started
 
     async def keep(self, say: Say) -> None:
-        """Start it again whenever it ends, at first at once and then more and more seldom."""
+        """Start the part again whenever it ends, with pauses that double from 0.5 s up to 30 s."""
         pause_s = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
             while self.part.running:  # noqa: ASYNC110 - the processes of servers are no asyncio children
-                await asyncio.sleep(LOOK_EVERY_S)
-            async with self.held:
+                await asyncio.sleep(CHECK_EVERY_S)
+            async with self.restarting:
                 if self.part.running:
                     continue
                 if time.monotonic() - began > STEADY_S:
@@ -71,7 +71,7 @@ class Kept:
                 try:
                     self.starts += 1
                     await self.part.start()
-                except (StartFailed, StartError, OSError) as error:  # TimeoutError is one
+                except (StartFailed, StartError, OSError) as error:  # TimeoutError is an OSError
                     say(self.part.name, last_line(error))
 
 
@@ -84,12 +84,12 @@ class Supervisor:
         self._rolling = asyncio.Lock()
 
     def add(self, part: Part) -> Kept:
-        """Keep a part that was just started."""
+        """Add a part that was just started."""
         kept = self._kept[part.name] = Kept(part)
         return kept
 
     def status(self) -> list[dict[str, object]]:
-        """Name, process and starts of each, in words of JSON."""
+        """Return name, process id, state and number of starts of each part."""
         return [
             {"name": name, "pid": kept.part.pid, "running": kept.part.running, "starts": kept.starts}
             for name, kept in self._kept.items()
@@ -98,17 +98,17 @@ class Supervisor:
     async def roll(self, names: Sequence[str] = ()) -> AsyncIterator[str]:
         """Replace Plaza's processes, or those named, one after another, each by SIGTERM and ready before the next.
 
-        Says what was done; raises StartFailed where one does not come back, and leaves the rest as they are.
+        Yields a line for each. Raises StartFailed where a process does not come back, and leaves the rest as they are.
         """
         if self._rolling.locked():
-            raise StartFailed("they are being replaced already")
+            raise StartFailed("the processes are being replaced already")
         async with self._rolling:
             before = ""
             for kept, program in self._chosen(names):
                 kind, _, _ = program.name.rpartition("-")
                 await asyncio.sleep(BETWEEN_S if kind == before else 0)
                 before, began = kind, time.monotonic()
-                async with kept.held:
+                async with kept.restarting:
                     await program.stop()
                     stopped = time.monotonic()
                     kept.starts += 1
@@ -126,11 +126,11 @@ class Supervisor:
         return [programs[name] for name in wanted]
 
     async def kill(self) -> None:
-        """SIGKILL all: somebody is in a hurry."""
+        """Send SIGKILL to all parts."""
         await asyncio.gather(*(kept.part.kill() for kept in self._kept.values()))
 
 
 def last_line(error: Exception) -> str:
-    """What it says, in one line: servers end their last words with the reason."""
+    """Return the error in one line: its first line and its last, where servers log their reason."""
     lines = str(error).strip().splitlines()
     return f"{lines[0]}: {lines[-1]}" if len(lines) > 1 else lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What runs where: how many of each process, on which ports, and what each of them is told."""
+"""The processes of a cluster: how many of each, their ports, and their settings."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ from embedded.settings import LOCAL_ORIGINS, EmbeddedRest
 from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY
 
 LOOPBACK = "127.0.0.1"
-PATIENCE_S = 10.0  # what a process may take to stop beyond its drain
+PATIENCE_S = 10.0  # that a process may take to stop after its drain
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process: `python -m <module>`, its port, and the settings that are its own."""
+    """A process: `python -m <module>`, its port, and the settings of its own."""
 
     name: str
     module: str
@@ -28,17 +28,17 @@ class Process:
 
     @property
     def command(self) -> list[str]:
-        """How it is started."""
+        """The command that starts the process."""
         return [sys.executable, "-m", self.module]
 
     @property
     def address(self) -> str:
-        """Where it listens; it keeps its port when it is started again, so nginx need not be told."""
+        """The address where the process listens; a restart keeps its port, so nginx needs no new configuration."""
         return f"{LOOPBACK}:{self.port}"
 
 
 def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str]) -> list[Process]:
-    """All of Plaza's processes, over these servers; in the order they are replaced: consumers first."""
+    """Return all of Plaza's processes over these servers, in the order of their replacement: consumers first."""
     together = settings.services == "together"
     kinds = {"api": SERVICES} if together else {service: (service,) for service in SERVICES}
     counts = {"workers": settings.workers_processes, "realtime": settings.realtime_processes}
@@ -52,29 +52,29 @@ def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str
         if module == "realtime":
             own |= {"NODE_NAME": name, "JWT_JWKS": str(folder / JWKS), "PID_KEY": (folder / PID_KEY).read_text()}
         elif module == "api":
-            own |= {"API_SERVICES": ",".join(services), **_keys(services, folder)}
+            own |= {"API_SERVICES": ",".join(services), "REALTIME_PORT": str(settings.port), **_keys(services, folder)}
         made.append(Process(name, module, port, {**shared, **own, **_log_file(name)}, services))
     return made
 
 
 def _log_file(name: str) -> dict[str, str]:
-    """No two processes may write to one file: each has its own beside the one that was named."""
+    """Return a log file of this process, beside the file that LOG_FILE names: two may not write to one file."""
     named = os.environ.get("LOG_FILE")
     return {"LOG_FILE": str(Path(named).with_name(f"{name}-{Path(named).name}"))} if named else {}
 
 
 def _keys(services: tuple[str, ...], folder: Path) -> dict[str, str]:
-    """Only who signs is given secrets."""
+    """Return the settings of keys; only a process that serves auth gets secrets."""
     if "auth" not in services:
         return {"JWT_JWKS": str(folder / JWKS)}
     return {"JWT_PRIVATE_KEY_FILE": str(folder / JWT_PRIVATE_KEY), "REFRESH_KEY_FILE": str(folder / REFRESH_KEY)}
 
 
 def _shared(settings: ClusterSettings, folder: Path) -> dict[str, str]:
-    """What all of them are told; what the environment says about the rest is theirs to read."""
+    """Return the settings of all processes; `defaults` give way to the environment, which also names all others."""
     here = f"http://localhost:{settings.port}"
     rates = {name: EmbeddedRest.model_fields[name].default for name in ("rate_login", "rate_register")}
-    said = {
+    defaults = {
         "MEDIA_URL": f"file:{folder / 'media'}",
         "MAILER_URL": f"file:{folder / 'mail'}",
         "MAIL_LINKS": here,
@@ -85,5 +85,5 @@ def _shared(settings: ClusterSettings, folder: Path) -> dict[str, str]:
         "MONGO_DATABASE": settings.mongo_database,
         "DRAIN_S": f"{settings.drain_s:g}",
         "TRUSTED_PROXIES": f"{LOOPBACK}/32",
-        **{name: value for name, value in said.items() if not os.environ.get(name)},
+        **{name: value for name, value in defaults.items() if not os.environ.get(name)},
     }

@@ -1,1 +1,1 @@
-"""Writes the files that are generated from the code: nginx, dashboards, documents and pages."""
+"""The files that are generated from the code: nginx, dashboards, documents and pages."""

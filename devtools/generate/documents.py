@@ -1,4 +1,4 @@
-"""Writes the generated files of docs/, nginx/ and deploy/; a test fails when one is not what the code says."""
+"""The generated files of docs/, nginx/ and deploy/, as their content; a test holds the files to it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from api.docs import event_pages
 from api.docs.asyncapi import document as asyncapi
 from api.docs.openapi import document as openapi
 from api.docs.postman import collection
-from devtools.generate import dashboards, locations, nginx, observability
+from api.settings import RestSettings
+from devtools.generate import locations, nginx, observability
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -18,22 +19,23 @@ DASHBOARDS = ROOT / "deploy" / "observability" / "dashboards"
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Each generated file of docs/, its name and content."""
+    """Return the generated JSON files of docs/, content by name."""
     return {"openapi.json": openapi(ALL), "asyncapi.json": asyncapi(), "postman-collection.json": collection(ALL)}
 
 
 def text(document: dict[str, Any]) -> bytes:
-    """As it is written: stable, and readable in a diff."""
+    """Return a document as the text of its file, which is stable and readable in a diff."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def pages() -> dict[str, str]:
-    """Each generated page of docs/, its name and content."""
-    return {"events.md": event_pages.markdown(asyncapi()), "metrics.md": observability.metrics_page()}
+    """Return the generated pages of docs/, content by name."""
+    port = RestSettings.model_fields["realtime_port"].default
+    return {"events.md": event_pages.markdown(asyncapi(), port), "metrics.md": observability.metrics_page()}
 
 
 def configuration() -> dict[str, str]:
-    """Each generated file of nginx/, its name and content."""
+    """Return the generated files of nginx/, content by name."""
     return {
         "locations.conf": locations.locations(),
         "owners.conf": locations.owners(),
@@ -42,14 +44,3 @@ def configuration() -> dict[str, str]:
         nginx.TOPOLOGY_CONF: nginx.render(nginx.COMPOSE),
         nginx.MICROSERVICES_CONF: nginx.render(nginx.MICROSERVICES),
     }
-
-
-if __name__ == "__main__":
-    for name, document in documents().items():
-        (DOCS / name).write_bytes(text(document))
-    for name, dashboard in dashboards.dashboards().items():
-        (DASHBOARDS / name).write_bytes(text(dashboard))
-    for name, page in pages().items():
-        (DOCS / name).write_text(page)
-    for name, directives in configuration().items():
-        (nginx.SOURCE / name).write_text(directives)

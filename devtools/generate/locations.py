@@ -1,10 +1,10 @@
-"""What nginx/ has from the code: a location for each path of the API, and the problems that nginx answers by itself."""
+"""The generated parts of nginx/: a location for each path of the API, and the problems that nginx answers itself."""
 
 import re
 from collections.abc import Sequence
 
 from api.app import ALL
-from api.docs.pages import ASSETS
+from api.docs.pages import ASSETS, COLLECTION
 from api.forms import MOST_BODY
 from api.routing import Route, Service
 from social.contracts.codec import encode
@@ -19,15 +19,15 @@ from social.contracts.problems import (
     Unavailable,
 )
 
-WRITTEN = "# Written by `make docs` from the code; a test fails when it is not what the code says.\n"
-DOCS = "docs"  # the upstream of what every process can show
-SHARED = ("/", "/docs", "/docs/events", "/asyncapi.json")  # the same on every process
+WRITTEN = "# Written by `make docs` from the code; a test fails when this file differs from it.\n"
+DOCS = "docs"  # the upstream of pages that every API process serves alike
+SHARED = ("/", "/docs", "/docs/events", COLLECTION, "/asyncapi.json")  # equal on every process
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 MOST_MIB = -(-MOST_BODY // 2**20)
 UPLOAD_S = 75  # the API gives a picture 60 s after its last byte
 
-# What nginx says by itself, and as which problem; 494 are headers, and 497 is plain HTTP where TLS is spoken.
+# The statuses that nginx answers by itself, by problem; 494: headers too large, 497: plain HTTP on a TLS port.
 REFUSALS: dict[Problem, tuple[int, ...]] = {
     MalformedRequest(): (400, 497, 501, 505),
     NotFound(): (403, 404),
@@ -41,7 +41,7 @@ REFUSALS: dict[Problem, tuple[int, ...]] = {
 
 
 def locations(services: Sequence[Service] = ALL) -> str:
-    """`locations.conf`: each path leads to the upstream of its service, where two share it by the method."""
+    """Return `locations.conf`: each path leads to the upstream of its service, by the method where two share it."""
     routes: dict[str, list[Route]] = {}
     for service in services:
         for route in service.routes:
@@ -49,7 +49,7 @@ def locations(services: Sequence[Service] = ALL) -> str:
     exact = [path for path in sorted(routes) if "{" not in path]
     patterns = [path for path in sorted(routes) if "{" in path]
     blocks = [_location(f"= {path}", routes[path]) for path in exact]
-    # nginx takes the first pattern that fits: no fixed word may be taken for somebody's name before it had its turn.
+    # nginx takes the first pattern that matches: patterns with fewer placeholders come first, else `me` is a username.
     blocks += [_location(f"~ {_pattern(path)}", routes[path]) for path in sorted(patterns, key=_vagueness)]
     blocks += [_to(f"= {path}", DOCS) for path in (*SHARED, *(f"/docs/assets/{name}" for name in ASSETS))]
     for service in services:
@@ -60,7 +60,7 @@ def locations(services: Sequence[Service] = ALL) -> str:
 
 
 def owners(services: Sequence[Service] = ALL) -> str:
-    """`owners.conf`: of paths that two services share, whose a request is; of a preflight, what it asks for counts."""
+    """Return `owners.conf`: the service of a request on a shared path; of a preflight the requested method counts."""
     shared: dict[str, dict[str, str]] = {}
     for service in services:
         for route in service.routes:
@@ -70,7 +70,7 @@ def owners(services: Sequence[Service] = ALL) -> str:
 
 
 def problems() -> str:
-    """`problems.conf`: an `application/problem+json` for whatever nginx refuses by itself."""
+    """Return `problems.conf`: an `application/problem+json` for each refusal of nginx itself."""
     pages, bodies = [], []
     for problem, codes in REFUSALS.items():
         page = f"/problems/{problem.status}"
@@ -80,7 +80,7 @@ def problems() -> str:
         headers = {"Cache-Control": "no-store", "X-Request-ID": "$request_name", **problem.headers()}
         directives = (
             "internal;",
-            "client_max_body_size 0; # whatever came with what is refused",
+            "client_max_body_size 0; # the refused request may have a body of any size",
             "default_type application/problem+json;",
             "include security.conf;",
             *(f'add_header {name} "{value}" always;' for name, value in headers.items()),

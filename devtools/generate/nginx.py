@@ -1,4 +1,4 @@
-"""nginx before the processes, wherever they are: its configuration is nginx/ with one file more, the topology."""
+"""nginx's configuration for any set of processes: the files of nginx/, and a generated topology."""
 
 import resource
 import shutil
@@ -17,20 +17,19 @@ WHOLE_DOCUMENT = HERE / "docs" / "openapi.json"
 PROCESS_CONF, TOPOLOGY_CONF, MICROSERVICES_CONF = "process.conf", "topology.conf", "microservices.conf"
 MOST_FILES = 32_768
 
-ANY = "gateways"  # the upstream of sockets that belong nowhere yet
+ANY = "gateways"  # the upstream of sockets without a session yet
 
 
 @dataclass(frozen=True)
 class Topology:
-    """What is where. A server is `host:port`.
+    """The servers that nginx leads to, each as `host:port`, and the addresses it listens on.
 
     `services`: the servers of each of the API's services. `nodes`: the server of each gateway, by its NODE_NAME.
     `listen`: addresses as nginx takes them, `8080` or `127.0.0.1:8080`. `unlimited`: networks whose requests and
-    connections are not counted. `resolver`: a DNS server; the hosts of servers may then be names, which are looked up
-    again and again, and none needs to exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the
-    folder nginx runs in. `documents`: a folder with the openapi.json of all services, for where no process serves them
-    all. `status`: an address where `/status` tells what watches nginx how many connections it has; not one that people
-    reach.
+    connections are not counted. `resolver`: a DNS server; hosts may then be names, which are resolved again and again
+    and need not exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the folder nginx runs in.
+    `documents`: a folder with the openapi.json of all services, needed where no process serves all of them. `status`:
+    an address where `/status` shows the number of connections to an exporter; clients must not reach it.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -44,28 +43,28 @@ class Topology:
 
     @property
     def split(self) -> bool:
-        """Whether no process serves all services."""
+        """Whether services run in processes of their own, so that none serves all."""
         return len({tuple(self.services[service]) for service in SERVICES}) > 1
 
 
 def program() -> str | None:
-    """Where nginx is; Debian keeps it where only root looks."""
+    """Return the path of nginx, or None; Debian installs it where only root's PATH leads."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def prepare(folder: Path, topology: Topology) -> list[str]:
-    """Write what nginx reads into the folder; the command that runs it there, in the foreground.
+    """Write nginx's files into the folder, and return the command that runs it there in the foreground.
 
-    Raises StartError where nginx is not installed. After another `prepare` of the same folder, SIGHUP makes the running
-    one follow, and it drops no request: to replace a process, leave its server out, tell nginx, and only then stop it.
+    Raises StartError where nginx is not installed. After another `prepare` of this folder, SIGHUP has the running nginx
+    load it without dropping a request: to replace a process, leave its server out, send SIGHUP, and only then stop it.
     """
     nginx = program()
     if nginx is None:
         raise StartError("nginx is not installed: apt-get install nginx")
     folder = folder.resolve()
     conf = folder / "conf"
-    theirs = shutil.ignore_patterns("*.md", "tls", MICROSERVICES_CONF)  # what a container is given
-    shutil.copytree(SOURCE, conf, ignore=theirs, dirs_exist_ok=True)
+    only_containers = shutil.ignore_patterns("*.md", "tls", MICROSERVICES_CONF)
+    shutil.copytree(SOURCE, conf, ignore=only_containers, dirs_exist_ok=True)
     (conf / TOPOLOGY_CONF).write_text(render(topology))
     if topology.split:
         shutil.copy(WHOLE_DOCUMENT, folder)
@@ -75,12 +74,12 @@ def prepare(folder: Path, topology: Topology) -> list[str]:
 
 
 def process(files: int) -> str:
-    """`process.conf` for a process that may open so many files: each client may need a connection to a server too."""
+    """Return `process.conf` for so many open files: half as many clients, as each may need a connection to a server."""
     return f"{WRITTEN}worker_rlimit_nofile {files};\nevents {{ worker_connections {files // 2}; }}\n"
 
 
 def render(topology: Topology) -> str:
-    """`topology.conf`; raises ValueError where a service has no server, or the topology nothing to listen on."""
+    """Return `topology.conf`; raises ValueError where a service has no server, or nginx no address to listen on."""
     missing = [service for service in SERVICES if not topology.services.get(service)]
     if missing or not topology.nodes or not topology.listen:
         raise ValueError(f"nowhere to listen, or no server for {', '.join(missing) or 'sockets'}")
@@ -106,10 +105,11 @@ def _exempt(topology: Topology) -> str:
 
 
 def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
-    """`kept_s` stays below what the servers keep: aiohttp 15 s (`PATIENCE_S`), uWebSockets 10 s.
+    """Return an upstream that keeps idle connections for `kept_s`, which is less than its servers keep them.
 
-    No server is given up for a while after it failed: whoever found out how to make one fail could take them all out of
-    the rotation. One that is away refuses at once; of one that hangs, `least_conn` asks less and less.
+    aiohttp keeps them for 15 s (`PATIENCE_S`), uWebSockets for 10 s. A server that failed stays in the rotation: else a
+    client that can make a server fail could take all of them out. A server that is away refuses at once, and
+    `least_conn` sends fewer and fewer requests to a server that hangs.
     """
     resolve = " resolve" if topology.resolver else ""
     lines = "".join(f"    server {server} max_fails=0{resolve};\n" for server in servers)
@@ -124,7 +124,7 @@ def _node(name: str) -> str:
 
 
 def _sticky(topology: Topology) -> str:
-    """A session id is `<node>.<secret>` (realtime/engine/sessions.py); one of an unknown node leads to any."""
+    """Return the map from a session id, `<node>.<secret>` (realtime/engine/sessions.py), to the gateway of its node."""
     nodes = "".join(f'    "~^{name}\\." {_node(name)};\n' for name in topology.nodes)
     return f"map $arg_sid $gateway {{\n{nodes}    default {ANY};\n}}\n"
 

@@ -1,4 +1,4 @@
-"""Who is let in: only who holds a token that this Plaza signed, for this Plaza, and that is not over."""
+"""Access tokens: only tokens that this Plaza signed, for this Plaza, and that have not expired are accepted."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 class Forger:
-    """Signs whatever it is told, with the true key or another one."""
+    """A signer of any claims, with the true key or another."""
 
     def __init__(self, ada: Person, pem: bytes | None = None) -> None:
         self._key = serialization.load_pem_private_key(pem or secrets()[0], None)
@@ -140,9 +140,9 @@ async def test_a_token_of_another_kind_or_key_is_refused(door: Door, forger: For
     refused(await door.ask("GET", "/v1/users/me", token=forger.token(header)))
 
 
-async def test_a_token_signed_by_somebody_else_is_refused(door: Door, ada: Person) -> None:
+async def test_a_token_signed_with_another_key_is_refused(door: Door, ada: Person) -> None:
     another = Forger(ada, new_private_key())
-    refused(await door.ask("GET", "/v1/users/me", token=another.token()))  # under our kid
+    refused(await door.ask("GET", "/v1/users/me", token=another.token()))  # under the kid of the true key
     refused(await door.ask("GET", "/v1/users/me", token=Signer(new_private_key()).sign(ada.id, "0" * 24)))
 
 
@@ -199,9 +199,9 @@ async def test_a_token_of_a_hundred_kilobytes_is_refused_before_it_is_read(door:
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        (None, "Send it as `Authorization: Bearer <access token>`"),
-        ("{token}", "Send it as `Authorization: Bearer <access token>`"),
-        ("Basic {token}", "Send it as `Authorization: Bearer <access token>`"),
+        (None, "Send a token as `Authorization: Bearer <access token>`"),
+        ("{token}", "Send a token as `Authorization: Bearer <access token>`"),
+        ("Basic {token}", "Send a token as `Authorization: Bearer <access token>`"),
         ("Bearer Bearer {token}", "`Bearer ` is no part of an access token: send what stands behind it"),
         ("Bearer " + "x" * 5_000, "An access token has at most 4096 characters"),
     ],

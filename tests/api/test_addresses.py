@@ -1,4 +1,4 @@
-"""E-mail addresses and usernames: one spelling each, whose they are, and what may be one."""
+"""E-mail addresses and usernames: their normal spelling, their owner, and their allowed characters."""
 
 import asyncio
 from datetime import timedelta
@@ -34,20 +34,17 @@ async def forget(door: Door, email: str) -> None:
 
 
 async def email_of(door: Door, tokens: Tokens) -> tuple[str | None, bool]:
-    """As their owner sees it."""
+    """Return the e-mail address as its owner sees it."""
     me = (await door.ask("GET", "/v1/users/me", token=tokens.access_token)).body
     return me["email"], me["email_verified"]
 
 
 async def since(site: Site, username: str, age: timedelta) -> None:
-    """An account is as old as the test wants."""
+    """Set the age of an account."""
     changed = await site.plaza.mongo.update(
         "users", {"username": username}, {"$set": {"created_at": clock.now() - age}}
     )
     assert changed
-
-
-# ---- one spelling
 
 
 @pytest.mark.parametrize("typed", [IN_LETTERS, IN_DNS, " ADA@BÜCHER.example\u00a0", "ada@bu\u0308cher。example"])
@@ -79,11 +76,8 @@ async def test_spaces_around_a_name_are_taken_off_at_every_door(door: Door, bob:
     assert (await bob.ask("PUT", "/v1/users/%20ada/follow")).body["username"] == "ada"
 
 
-# ---- accounts of an older release
-
-
 async def stored_as(site: Site, username: str, email: str) -> None:
-    """An older release stored it so."""
+    """Store an address as an older release did."""
     assert await site.plaza.mongo.update("users", {"username": username}, {"$set": {"email": email}})
 
 
@@ -119,16 +113,13 @@ async def test_of_two_accounts_with_one_address_neither_is_lost(
     assert (await log_in(door, "eve@xn--bcher-kva.example", "eve's password")).ok(Tokens).user.username == "eve"
 
 
-async def test_whoever_has_a_name_that_nobody_gets_any_more_keeps_it(site: Site, door: Door, bob: Person) -> None:
+async def test_people_keep_names_that_nobody_can_register_any_more(site: Site, door: Door, bob: Person) -> None:
     await register(door, "ada", "ada@example.org")
     await site.plaza.mongo.update("users", {"username": "ada"}, {"$set": {"username": "root", "email": "ö..@x.de"}})
     for name in ("root", "Root ", "ö..@x.de"):
         (await log_in(door, name)).ok(Tokens)
     assert (await bob.ask("PUT", "/v1/users/root/follow")).status == 200
     await forget(door, "ö..@x.de")
-
-
-# ---- whose it is
 
 
 async def test_an_address_that_nobody_proved_within_a_week_no_longer_blocks_its_owner(

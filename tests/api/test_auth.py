@@ -24,7 +24,7 @@ async def test_who_registers_is_signed_in(door: Door) -> None:
     assert (me.followers, me.following, me.posts) == (0, 0, 0)
 
 
-async def test_no_answer_tells_a_password(ada: Person) -> None:
+async def test_no_answer_contains_a_password(ada: Person) -> None:
     for path in ("/v1/users/me", "/v1/users/ada"):
         answer = await ada.ask("GET", path)
         assert b"argon2" not in answer.raw
@@ -133,7 +133,7 @@ async def test_a_refresh_token_used_again_too_late_ends_the_session(site: Site, 
 
 
 async def pass_by(site: Site, time: timedelta) -> None:
-    """Have the last refresh, and the last late retry, be so much longer ago."""
+    """Move the last refresh, and the last late retry, further into the past."""
     (session,) = await site.plaza.mongo.many("sessions", {})
     earlier = {"rotated_at": session["rotated_at"] - time}
     if last := session.get("late_retry"):
@@ -145,7 +145,7 @@ async def test_an_answer_that_was_lost_is_given_again_a_day_later(site: Site, do
     second = (await ada.refresh()).ok(Tokens)
     await pass_by(site, refreshing.LATE - timedelta(minutes=1))
     answers = await asyncio.gather(*(ada.refresh() for _ in range(10)))
-    answers.append(await ada.refresh())  # and lost again
+    answers.append(await ada.refresh())  # and its answer is lost again
     assert {answer.ok(Tokens).refresh_token for answer in answers} == {second.refresh_token}
     (await door.ask("GET", "/v1/users/me", token=answers[-1].ok(Tokens).access_token)).ok(Me)
     (await refreshed(door, second.refresh_token)).ok(Tokens)
@@ -163,7 +163,7 @@ async def test_nobody_lives_on_a_token_that_was_traded_and_left_lying(site: Site
 
 
 async def test_two_who_live_on_one_session_are_found_out(site: Site, door: Door, ada: Person) -> None:
-    """A thief with an old token keeps up with its owner, each a little later than the other: for one refresh."""
+    """A thief with an old token keeps up with its owner, each a little later than the other, for a single refresh."""
     owner, thief = (await ada.refresh()).ok(Tokens), ada.tokens
     await pass_by(site, timedelta(minutes=5))
     thief = (await refreshed(door, thief.refresh_token)).ok(Tokens)
@@ -216,7 +216,7 @@ async def test_after_logout_nothing_of_the_session_works(door: Door, ada: Person
     answer.refused(401, "session_revoked")
     assert "WWW-Authenticate" in answer.headers
     (await ada.refresh()).refused(401, "session_revoked")
-    await ada.logout()  # a second time is as good
+    await ada.logout()  # a second time is answered alike
 
 
 async def test_another_process_refuses_within_two_seconds_of_a_logout(

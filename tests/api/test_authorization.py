@@ -1,7 +1,7 @@
-"""Who may do what: every operation of the OpenAPI document, by each kind of person. An operation without a row fails.
+"""Authorization: every operation of the OpenAPI document by each kind of person. An operation without a row fails.
 
-The columns: nobody; the owner of what is asked for; anybody else; somebody the owner blocked; a follower of an owner
-whose account is private; a stranger to that owner; somebody who is suspended.
+The columns: a request without a token; the owner of the thing; another person; a person whom the owner blocked; a
+follower of an owner whose account is private; a stranger to that owner; a suspended person.
 """
 
 import pytest
@@ -9,13 +9,13 @@ from support.operations import COLUMNS, OPERATIONS, Operation, World
 from support.people import Door
 from support.site import Site
 
-OWN = (401, 200, 200, 200, 200, 200, 401)  # about oneself: whoever asks is the owner
+OWN = (401, 200, 200, 200, 200, 200, 401)  # about oneself: the person who asks is the owner
 DONE = (401, 204, 204, 204, 204, 204, 401)
 MADE = (401, 201, 201, 201, 201, 201, 401)
 OF_A_PERSON = (401, 200, 200, 404, 200, 200, 401)
 OF_A_POST = (401, 200, 200, 404, 200, 404, 401)
 TO_A_PERSON = (401, 422, 200, 404, 200, 200, 401)
-AWAY_FROM_A_PERSON = (401, 422, 200, 200, 200, 200, 401)  # one may block who blocked one
+AWAY_FROM_A_PERSON = (401, 422, 200, 200, 200, 200, 401)  # people may block those who blocked them
 ANYBODY = (200, 200, 200, 200, 200, 200, 200)
 
 ROWS: dict[str, tuple[int, ...]] = {
@@ -44,11 +44,11 @@ ROWS: dict[str, tuple[int, ...]] = {
     "unfollow_user": TO_A_PERSON,
     "get_followers": OF_A_POST,
     "get_following": OF_A_POST,
-    "remove_follower": (401, 200, 200, 200, 422, 200, 401),  # of one's own followers
+    "remove_follower": (401, 200, 200, 200, 422, 200, 401),  # only of one's own followers
     "get_follow_requests": OWN,
     "get_sent_follow_requests": OWN,
     "accept_follow_request": (401, 200, 404, 404, 404, 404, 401),
-    "refuse_follow_request": OWN,  # of those one was sent
+    "refuse_follow_request": OWN,  # only of requests to oneself
     "block_user": AWAY_FROM_A_PERSON,
     "unblock_user": AWAY_FROM_A_PERSON,
     "get_blocks": OWN,
@@ -60,7 +60,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "delete_post": (401, 204, 403, 404, 403, 404, 401),
     "edit_post": (401, 200, 403, 404, 403, 404, 401),
     "get_post_history": OF_A_POST,
-    "repost_post": (401, 200, 200, 404, 403, 404, 401),  # what a private account writes stays with its followers
+    "repost_post": (401, 200, 200, 404, 403, 404, 401),  # posts of a private account are for its followers alone
     "unrepost_post": OF_A_POST,
     "bookmark_post": OF_A_POST,
     "unbookmark_post": OF_A_POST,
@@ -89,9 +89,17 @@ ROWS: dict[str, tuple[int, ...]] = {
     "create_media": MADE,
     "get_media": OF_A_POST,
     "get_thumbnail": OF_A_POST,
-    "edit_media": (401, 200, 404, 404, 404, 404, 401),  # of one that no post shows yet
+    "edit_media": (401, 200, 404, 404, 404, 404, 401),  # a picture that no post shows yet
     "delete_media": (401, 204, 404, 404, 404, 404, 401),
-    "report": (401, 422, 201, 201, 201, 201, 401),  # one may report who blocked one, and who threw one out
+    "report": (
+        401,
+        422,
+        201,
+        201,
+        201,
+        201,
+        401,
+    ),  # also people who blocked or removed the reporter
 }
 
 
@@ -108,7 +116,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
 
 
 async def row_of(world: World, operation: Operation) -> tuple[int, ...]:
-    """What each kind of person hears; the owner, who may change things for all, is asked last."""
+    """Return the status for each kind of person; the owner, who may change things for all, comes last."""
     heard = {}
     for column in sorted(COLUMNS, key="owner".__eq__):
         answer = await world.ask(operation, column)

@@ -1,4 +1,4 @@
-"""What hostile and broken clients send to every route, and what they hear."""
+"""Broken and hostile input to every route, and the problems it gets."""
 
 import asyncio
 import io
@@ -211,7 +211,7 @@ async def test_no_route_but_those_of_signing_in_works_without_a_token(door: Door
     assert open_to_all == {"register", "login", "refresh_token", "logout", "jwks"} | by_mail
 
 
-async def test_who_is_not_let_in_is_not_told_what_is_wrong(door: Door) -> None:
+async def test_a_request_without_a_valid_token_does_not_learn_what_else_is_wrong(door: Door) -> None:
     (await door.ask("POST", "/v1/posts", data=b"{")).refused(401, "invalid_token")
     (await door.ask("POST", "/v1/posts", {"colour": 1})).refused(401, "invalid_token")
 

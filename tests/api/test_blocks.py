@@ -41,7 +41,7 @@ async def test_a_block_ends_both_follows_and_their_counts(ada: Person, bob: Pers
     for each in (ada, bob):
         await counted(each, followers=0, following=0)
     assert await ada.unblock(bob) == STRANGERS
-    assert (await bob.profile(ada)).relationship == STRANGERS  # what it ended stays ended
+    assert (await bob.profile(ada)).relationship == STRANGERS  # follows that it ended stay ended
 
 
 async def test_who_is_blocked_finds_nobody_there(ada: Person, bob: Person) -> None:
@@ -72,7 +72,7 @@ async def test_who_is_blocked_may_block_and_mute_in_turn_and_does_not_learn_of_i
 ) -> None:
     await ada.block(bob)
     await lifecycle.suspend(site.plaza.mongo, "eve", None)
-    for hidden in (ada, eve):  # who blocks, and who is suspended
+    for hidden in (ada, eve):  # the person who blocks, and the suspended person
         (await bob.ask("GET", f"/v1/users/{hidden.username}")).refused(404, "not_found")
         assert await bob.unblock(hidden) == STRANGERS
         assert await bob.mute(hidden) == STRANGERS.model_copy(update={"muting": True})
@@ -135,7 +135,7 @@ async def test_on_the_page_of_a_third_each_is_hidden_from_the_other(ada: Person,
     assert await eve.names("/v1/users/eve/followers") == ["bob", "ada"]
 
 
-async def test_a_block_empties_the_timelines_and_withdraws_what_was_told(
+async def test_a_block_empties_the_timelines_and_withdraws_notifications(
     ada: Person, bob: Person, eve: Person, site: Site
 ) -> None:
     await bob.follow(ada)
@@ -161,8 +161,8 @@ async def test_a_block_empties_the_timelines_and_withdraws_what_was_told(
     async def withdrawn() -> None:
         assert [(each.type, each.count) for each in await ada.notifications()] == [("like", 1)]
         assert await ada.unread() == 1
-        told = [(each.event, each.data["id"]) for each in (await ada.sync(offset)).events]
-        assert sorted(name for name, _ in told) == ["notification.removed"] * 2 + ["notification.updated"]
+        notified = [(each.event, each.data["id"]) for each in (await ada.sync(offset)).events]
+        assert sorted(name for name, _ in notified) == ["notification.removed"] * 2 + ["notification.updated"]
         assert not await site.plaza.mongo.many("feed_entries", {"owner": bob.id})
 
     await eventually(withdrawn)
@@ -191,7 +191,7 @@ async def test_who_is_muted_does_not_notice_and_is_not_heard(ada: Person, bob: P
         assert texts(await ada.feed()) == ["hers", "mine"]
 
     await eventually(heard)
-    assert (await ada.see(before)).text == "before"  # whoever looks sees
+    assert (await ada.see(before)).text == "before"  # people who look see it
     assert texts(await ada.comments(mine)) == ["do you hear me"]
     assert (await bob.profile(ada)).relationship == STRANGERS.model_copy(update={"followed_by": True})
     assert await ada.names("/v1/users/me/mutes") == ["bob"]
@@ -246,16 +246,16 @@ async def test_a_follow_and_a_block_at_once_never_leave_both(door: Door, site: S
             await counted(each, followers=0, following=0)
 
 
-async def test_a_like_in_flight_tells_nobody_across_a_block(ada: Person, bob: Person, eve: Person) -> None:
+async def test_a_like_in_flight_notifies_nobody_across_a_block(ada: Person, bob: Person, eve: Person) -> None:
     posts = [await ada.publish(f"post {n}") for n in range(4)]
     likes = [bob.ask("PUT", f"/v1/posts/{post.id}/like") for post in posts]
     await asyncio.gather(*likes[:2], ada.block(bob), *likes[2:])
     await eve.like(posts[0])
 
     async def settled() -> None:
-        told = await ada.notifications()
-        assert [actor.username for each in told for actor in each.actors] == ["eve"]
-        assert sum(each.count for each in told) == 1
+        notified = await ada.notifications()
+        assert [actor.username for each in notified for actor in each.actors] == ["eve"]
+        assert sum(each.count for each in notified) == 1
 
     await eventually(settled)
 
@@ -279,8 +279,8 @@ async def test_lists_of_people_go_both_ways_newest_first(door: Door, ada: Person
     assert (await ada.ask("DELETE", "/v1/users/me/followers/fan3")).ok(Relationship) == STRANGERS
 
 
-async def test_no_cursor_names_somebody_who_is_hidden(door: Door, ada: Person, bob: Person, eve: Person) -> None:
-    """Neither as it was written, nor packed."""
+async def test_no_cursor_names_a_hidden_person(door: Door, ada: Person, bob: Person, eve: Person) -> None:
+    """The ids are looked for as text and in packed form."""
     cat, dan = await door.register("cat"), await door.register("dan")
     post = await eve.publish("hello")
     for each in (bob, cat, dan, bob):

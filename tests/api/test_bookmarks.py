@@ -1,4 +1,4 @@
-"""Bookmarks: what somebody keeps for themselves, and nobody else sees."""
+"""Bookmarks: posts that a person keeps, which nobody else sees."""
 
 from support.people import Person, ids, texts
 

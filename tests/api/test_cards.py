@@ -1,4 +1,4 @@
-"""What a process remembers of people and posts for two seconds: a change is seen as it is now, by all processes."""
+"""Cards of people and posts, which a process caches for two seconds: all processes see a change at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,7 +30,7 @@ class Two:
     beside: Door
 
     def elsewhere(self, person: Person) -> Person:
-        """The same person, asking the second process."""
+        """Return the person as a client of the second process."""
         return Person(self.beside, person.tokens)
 
 
@@ -59,7 +59,7 @@ async def log_in(person: Person) -> None:
 
 
 async def all_hear(redis_url: str) -> None:
-    """Both processes listen to what Redis says."""
+    """Wait until both processes are subscribed to Redis."""
     redis = connect(redis_url)
 
     async def heard() -> None:
@@ -71,7 +71,7 @@ async def all_hear(redis_url: str) -> None:
 
 @pytest.fixture
 def never_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is forgotten because of its age."""
+    """Keep cached entries from expiring."""
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", FOR_EVER)
 
 
@@ -104,7 +104,7 @@ async def test_with_redis_other_processes_see_a_change_at_once(
             assert (await elsewhere.see(post)).text == "hello"
 
         await eventually(shown)
-        by_operator = Mongo(mongo_url, mongo_database)  # whose process knows no Redis: the workers say so for it
+        by_operator = Mongo(mongo_url, mongo_database)  # this process has no Redis: the workers publish for it
         await lifecycle.suspend(by_operator, "ada", None)
         await eventually(hidden)
         await lifecycle.lift(by_operator, "ada")
@@ -155,7 +155,7 @@ async def test_without_redis_other_processes_see_a_change_within_two_seconds(
 
 
 @pytest.mark.usefixtures("never_old")
-async def test_what_is_written_after_an_account_went_private_is_for_no_stranger_whoever_has_yet_to_hear_of_it(
+async def test_posts_of_an_account_that_went_private_are_hidden_before_every_process_has_heard_of_it(
     mongo_url: str, mongo_database: str, redis_url: str, redis_server: RedisServer
 ) -> None:
     async with two(mongo_url, mongo_database, redis_url) as there:

@@ -1,4 +1,4 @@
-"""Likes of comments, and who likes a post or a comment."""
+"""Likes of comments, and lists of the people who like a post or a comment."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Large answers travel compressed to those who take it."""
+"""Large answers are compressed for clients that accept it."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""Conditional requests: what a client has is not sent again, and nobody overwrites what they have not seen."""
+"""Conditional requests: unchanged answers are not sent again, and no edit overwrites an unseen edit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from support.site import Site, system
 
 from api import users
 from api.conditional import Tag, entity_tag, tags
-from api.http import Request
+from api.request import Request
 from api.routing import Service
 from social.contracts.base import Ask, Contract
 from social.contracts.codec import encode
@@ -20,7 +20,7 @@ routes = Service("users", "Routes of this test: something that is edited")
 
 
 class Motto(Contract):
-    """What somebody lives by, the likes it got, and how often it was edited."""
+    """A motto with the number of its likes and its revision."""
 
     id: str
     rev: int
@@ -29,31 +29,31 @@ class Motto(Contract):
 
 
 class NewMotto(Ask):
-    """An edit."""
+    """An edit of a motto."""
 
     motto: str
 
 
 async def edit(tx: Transaction, motto: str, *, by: str, expected: Expected = WHATEVER) -> Motto:
-    """Change one's motto."""
+    """Change your motto."""
     user = await tx.one("users", {"_id": by}) or {}
     rev = user.get("rev", 0)
     expected.check(by, rev)
-    await asyncio.sleep(0.02)  # so that others read the same before this writes
+    await asyncio.sleep(0.02)  # so that other edits read this state before it is written
     tx.update("users", {"_id": by, "rev": user.get("rev")}, {"$set": {"motto": motto, "rev": rev + 1}})
     return Motto(id=by, rev=rev + 1, motto=motto, likes=user.get("likes", 0))
 
 
 @routes.get("/v1/motto")
 async def get_motto(request: Request) -> Motto:
-    """One's motto."""
+    """Return your motto."""
     user = await request.plaza.mongo.one("users", {"_id": request.user_id}) or {}
     return Motto(id=request.user_id, rev=user.get("rev", 0), motto=user.get("motto", ""), likes=user.get("likes", 0))
 
 
 @routes.patch("/v1/motto", if_match=True)
 async def edit_motto(request: Request, body: NewMotto) -> Motto:
-    """Edit one's motto."""
+    """Edit your motto."""
     return await request.plaza.commit(edit, body.motto, by=request.user_id, expected=request.expected)
 
 
@@ -105,7 +105,7 @@ async def test_two_people_share_no_tag_where_they_see_different_things(ada: Pers
         assert "Authorization" in answer.headers["Vary"]
 
 
-async def test_who_may_not_see_it_is_not_told_that_it_is_unchanged(ada: Person, door: Door) -> None:
+async def test_a_304_is_only_for_people_who_may_see_the_post(ada: Person, door: Door) -> None:
     post = await ada.publish("hello")
     path = f"/v1/posts/{post.id}"
     tag = (await get(ada, path)).headers["ETag"]

@@ -1,4 +1,4 @@
-"""Which web pages may read answers, and what each path takes."""
+"""CORS: the web pages that may read answers, and the methods of each path."""
 
 import asyncio
 import re
@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from support.people import Door, Person
 from support.site import Site, serving
 
-from api import http
+from api import decoding
 from api.app import ALL
 from api.settings import ApiSettings, RestSettings
 from social.infra.process.settings import StartError, load
@@ -130,7 +130,7 @@ async def test_links_lead_back_through_the_proxy_that_shows_us_under_a_path(site
 
 
 async def test_a_body_that_trickles_is_not_waited_for(door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_S", 0.2)
+    monkeypatch.setattr(decoding, "BODY_S", 0.2)
     host, _, port = door.url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"POST /v1/posts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.tokens.access_token}\r\n"

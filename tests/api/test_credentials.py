@@ -36,9 +36,6 @@ async def change_password(person: Person, current: str, new: str) -> Answer:
     return await person.ask("POST", "/v1/auth/password", {"current_password": current, "new_password": new})
 
 
-# ---- changing a password
-
-
 async def test_a_changed_password_ends_the_other_sessions_and_keeps_this_one(
     site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
@@ -81,9 +78,6 @@ async def test_no_login_with_the_old_password_outlives_its_change(site: Site, do
         word = new
     open_ = await session_ends.living(site.plaza.mongo, ada.id)
     assert await site.plaza.mongo.count("sessions", open_, limit=10) == 1
-
-
-# ---- forgetting one
 
 
 async def test_a_forgotten_password_is_replaced_by_who_reads_the_mail(site: Site, door: Door, ada: Person) -> None:
@@ -161,7 +155,7 @@ async def test_a_token_is_over_in_time(
 
 
 async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(site: Site, door: Door, ada: Person) -> None:
-    """The same answer, and by construction the same work: whose address it is, the API never asks."""
+    """The answers are equal, and so is the work: the API never looks up the owner of the address."""
     for email in ("nobody@example.org", "ada@example.org"):
         answer = await door.ask("POST", "/v1/auth/password-reset/request", {"email": email})
         assert (answer.status, answer.raw) == (204, b"")
@@ -169,16 +163,13 @@ async def test_an_address_nobody_has_is_answered_alike_and_gets_no_mail(site: Si
     assert site.mailbox.mails("nobody@example.org") == []
 
 
-async def test_nobodys_mailbox_is_filled_by_somebody_elses_clicks(site: Site, door: Door, ada: Person) -> None:
+async def test_clicks_of_others_do_not_fill_a_mailbox(site: Site, door: Door, ada: Person) -> None:
     for _ in range(mailed_tokens.MOST_AN_HOUR + 3):
         await forget(door)
     bob = await door.register("bob")
-    await site.mailbox.mail(bob.email, "Confirm")  # sent after all that was asked for before
+    await site.mailbox.mail(bob.email, "Confirm")  # sent after all mails that were requested before
     sent = [mail for mail in site.mailbox.mails("ada@example.org") if "new password" in mail["Subject"]]
     assert len(sent) <= mailed_tokens.MOST_AN_HOUR
-
-
-# ---- proving an address
 
 
 async def test_an_address_is_proven_by_the_mail_to_it(site: Site, door: Door, ada: Person) -> None:
@@ -211,7 +202,7 @@ async def test_a_new_address_counts_once_it_is_proven(site: Site, door: Door, ad
     me = await ada.me()
     assert (me.email, me.email_verified) == ("ada@new.example", True)
     await site.mailbox.mail("ada@example.org", "address was changed")
-    (await reset(door, old)).refused(400, "invalid_one_time_token")  # whoever reads the old mailbox is out
+    (await reset(door, old)).refused(400, "invalid_one_time_token")  # a reader of the old mailbox is locked out
     (await log_in(door, name="ada@example.org")).refused(401, "invalid_credentials")
     (await log_in(door, name="ada@new.example")).ok(Tokens)
 

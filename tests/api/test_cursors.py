@@ -1,4 +1,4 @@
-"""Cursors are sealed: nothing is read out of one, and it leads only where and for whom it was given."""
+"""Cursors are sealed: they cannot be read, and work only for the list and the person they were made for."""
 
 import base64
 from typing import Any
@@ -13,7 +13,7 @@ REFUSED = {"?cursor": "cursor"}
 
 
 async def cursors(reader: Person, paths: list[str]) -> dict[str, str]:
-    """Of each of these lists one cursor."""
+    """Return a cursor of each list."""
     found = {}
     for path in paths:
         body = (await reader.ask("GET", f"{path}&limit=1".replace("?&", "?"))).body
@@ -39,7 +39,7 @@ async def test_a_cursor_is_of_one_list_and_of_one_reader(site: Site, eve: Person
             else:
                 assert answer.wrong_fields() == REFUSED, (of, path)
         answer = await asked(eve, of, cursor)
-        if answer.status != 404:  # she may not see the list at all
+        if answer.status != 404:  # Eve may not see the list at all
             assert answer.wrong_fields() == REFUSED, of
 
 

@@ -1,4 +1,4 @@
-"""Pictures that are work without an end, and people who upload nothing else: refused at once, and others go first."""
+"""Pictures whose decoding takes very long, and people who upload only these: refused at once, and others go first."""
 
 import asyncio
 import re
@@ -30,7 +30,7 @@ def scans(count: int) -> bytes:
 
 
 def frames_of_one(count: int) -> bytes:
-    """A PNG whose pixels are said to be those of so many frames."""
+    """A PNG that claims to have so many frames."""
     said = b"".join(
         chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 80, 60, 0, 0, 1, 9, 0, 0)) for number in range(count)
     )
@@ -38,7 +38,7 @@ def frames_of_one(count: int) -> bytes:
 
 
 def vast(frames: int) -> bytes:
-    """A GIF of small frames and then of ones that are much larger than it is."""
+    """A GIF of small frames, and then of frames much larger than the picture."""
     frame = b"," + struct.pack("<HHHHB", 0, 0, 4_000, 4_000, 0) + b"\2\1\4\0"
     return gif(2)[:-1] + frame * frames + b";"
 
@@ -107,8 +107,6 @@ async def test_what_cameras_and_programs_write_is_no_endless_work(ada: Person) -
     ):
         await uploaded(ada, file)
 
-
-# ---- a share of the decoders
 
 SLOW = """
 import sys, time, json
@@ -184,8 +182,6 @@ async def test_who_goes_away_while_they_wait_leaves_no_place_taken(slow: Decoder
     assert slow._at_work.total() == 0
     assert (await slow.decode(b"0.00", "ada")).width == 1
 
-
-# ---- a decoder that dies
 
 DOOMED = """
 import os

@@ -1,4 +1,4 @@
-"""What tells a newcomer, and a machine, how this API is used."""
+"""The documents of the API: OpenAPI, AsyncAPI, the Postman collection, and the pages that show them."""
 
 import base64
 import hashlib
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.people import Door, Person
+from support.site import Site, serving
 
 from api.app import ALL
-from api.docs import asyncapi
+from api.docs import asyncapi, postman
+from social.contracts.codec import encode
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
 from social.contracts.pushes import SERVER_EVENTS
@@ -20,11 +22,11 @@ from social.infra.observe import metrics
 SERVICES = [service.name for service in ALL]
 
 
-async def test_the_document_is_valid_and_tells_every_route(door: Door) -> None:
+async def test_the_document_is_valid_and_has_every_route(door: Door) -> None:
     document = (await door.ask("GET", "/openapi.json")).body
     OpenAPIV31SpecValidator(document).validate()
-    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert told == {(route.method, route.path) for service in ALL for route in service.routes}
+    listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert listed == {(route.method, route.path) for service in ALL for route in service.routes}
     ids = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
 
@@ -45,13 +47,31 @@ async def test_swagger_ui_needs_nobody_elses_server(door: Door) -> None:
     text = page.raw.decode()
     assert "http://" not in text
     assert "https://" not in text
-    assets = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assets = re.findall(r'(?:src|href)="(/docs/assets/[^"]+)"', text)
     assert len(assets) == 3
     for asset in assets:
         answer = await door.ask("GET", asset)
         assert answer.status == 200
         assert len(answer.raw) > 10_000
     assert (await door.ask("GET", "/")).headers["Location"] == "/docs"
+
+
+async def test_every_process_serves_the_postman_collection_of_all_services(door: Door, site: Site) -> None:
+    assert b'href="/docs/postman-collection.json" download' in (await door.ask("GET", "/docs")).raw
+    whole = await door.ask("GET", "/docs/postman-collection.json")
+    assert whole.headers["Content-Type"] == "application/json"
+    assert whole.raw == encode(postman.collection(ALL))
+    again = await door.ask("GET", "/docs/postman-collection.json", headers={"If-None-Match": whole.headers["ETag"]})
+    assert again.status == 304
+    async with serving(site.plaza, site.keys, api_services="likes") as likes:
+        assert (await likes.ask("GET", "/openapi.json")).body["tags"][0]["name"] == "likes"
+        assert (await likes.ask("GET", "/docs/postman-collection.json")).raw == whole.raw
+
+
+async def test_the_events_page_connects_to_the_gateway_that_the_process_knows(door: Door, site: Site) -> None:
+    assert b'io("http://localhost:8081"' in (await door.ask("GET", "/docs/events")).raw
+    async with serving(site.plaza, site.keys, api_services="likes", realtime_port=9_001) as other:
+        assert b'io("http://localhost:9001"' in (await other.ask("GET", "/docs/events")).raw
 
 
 async def test_a_page_runs_its_own_scripts_alone_and_keeps_no_token(door: Door) -> None:
@@ -77,7 +97,7 @@ async def test_a_page_runs_its_own_scripts_alone_and_keeps_no_token(door: Door) 
     assert events.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
-async def test_the_events_page_tells_of_every_event_and_needs_no_other_file(door: Door) -> None:
+async def test_the_events_page_shows_every_event_and_needs_no_other_file(door: Door) -> None:
     answer = await door.ask("GET", "/docs/events")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     text = answer.raw.decode()
@@ -116,7 +136,7 @@ async def test_what_is_answered_is_what_the_document_promises(ada: Person, bob: 
 
 @pytest.fixture
 def nobody_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another test's text of the metrics is not remembered."""
+    """Forget the text of the metrics that another test requested."""
     monkeypatch.setattr(metrics, "exposition", type(metrics.exposition)())
 
 
@@ -139,7 +159,7 @@ async def test_metrics_of_nonsense_paths_are_one_series(door: Door) -> None:
 
 
 def problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
-    """Every kind that a client can tell from the others: a subclass that names no code is one of its base's."""
+    """Return every problem with a code of its own; a subclass without one has the code of its base."""
     more = [each for sub in kind.__subclasses__() for each in problems(sub)]
     return [kind, *more] if "code" in vars(kind) else more
 

@@ -1,4 +1,4 @@
-"""Editing a post: by its author, of what they saw, with what it said before kept."""
+"""Editing a post: by its author, under the revision they read, with the earlier text kept."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Asking to follow a private account, and the answers."""
+"""Requests to follow a private account, and their answers."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ from social.people import users
 
 @pytest.fixture
 async def ada(door: Door) -> Person:
-    """Somebody with a private account."""
+    """Ada, with a private account."""
     ada = await door.register("ada")
     assert (await ada.ask("PATCH", "/v1/users/me", {"private": True})).status == 200
     return ada
 
 
-async def told(person: Person, *types: str) -> None:
+async def notified(person: Person, *types: str) -> None:
     async def look() -> None:
         assert [each.type for each in await person.notifications()] == list(types)
 
@@ -40,7 +40,7 @@ async def test_a_request_waits_until_it_is_accepted(ada: Person, bob: Person) ->
         state = await bob.follow(ada)
         assert (state.following, state.requested) == (False, True)
     assert (await bob.profile(ada)).relationship.requested
-    await told(ada, "follow_request")
+    await notified(ada, "follow_request")
     assert await ada.names("/v1/follow-requests") == ["bob"]
     await counted(ada)
     stands = await ada.accept(bob)
@@ -48,17 +48,17 @@ async def test_a_request_waits_until_it_is_accepted(ada: Person, bob: Person) ->
     assert await ada.names("/v1/follow-requests") == []
     await counted(ada, followers=1)
     await counted(bob, following=1)
-    await told(bob, "follow_accepted")
-    await told(ada)  # the request is answered, so it is not told any more
+    await notified(bob, "follow_accepted")
+    await notified(ada)  # the request is answered, so its notification is gone
     assert (await bob.follow(ada)).following
 
 
 async def test_a_request_that_is_refused_or_taken_back_is_gone(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
-    await told(ada, "follow_request")
+    await notified(ada, "follow_request")
     offset = (await ada.inbox()).offset
     assert (await ada.refuse(bob)).followed_by is False
-    await told(ada)
+    await notified(ada)
     assert not (await bob.profile(ada)).relationship.requested
 
     async def removed() -> None:  # a moment after the list shows it
@@ -66,13 +66,13 @@ async def test_a_request_that_is_refused_or_taken_back_is_gone(ada: Person, bob:
 
     await eventually(removed)
     await bob.follow(ada)
-    await told(ada, "follow_request")  # asked anew, so told anew
+    await notified(ada, "follow_request")  # a new request notifies anew
     state = await bob.unfollow(ada)
     assert (state.following, state.requested) == (False, False)
-    await told(ada)
+    await notified(ada)
     assert await ada.names("/v1/follow-requests") == []
     (await ada.ask("PUT", "/v1/follow-requests/bob")).refused(404, "not_found")
-    await told(bob)  # a refusal is not told
+    await notified(bob)  # a refusal notifies nobody
     await counted(ada)
 
 
@@ -124,12 +124,12 @@ async def test_an_acceptance_and_a_withdrawal_at_once_leave_one_of_them(door: Do
         await counted(fan)
 
 
-async def test_a_block_ends_a_request_and_what_was_told_of_it(ada: Person, bob: Person) -> None:
+async def test_a_block_ends_a_request_and_its_notification(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
-    await told(ada, "follow_request")
+    await notified(ada, "follow_request")
     await ada.block(bob)
     assert await ada.names("/v1/follow-requests") == []
-    await told(ada)
+    await notified(ada)
     await ada.unblock(bob)
     assert not (await bob.profile(ada)).relationship.requested
 

@@ -1,4 +1,4 @@
-"""The graph as a whole: whatever people do to each other, and at the same time, what is kept agrees with itself."""
+"""The graph as a whole: after any acts of people, also concurrent ones, the stored edges and counts are consistent."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ ACTS = [
 
 
 async def wander(person: Person, others: list[Person], chance: random.Random) -> set[tuple[str, str]]:
-    """Forty steps; by whom somebody was muted meanwhile, as (muted, by)."""
+    """Do forty random acts; return the mutes among them, as (muted, by)."""
     muted = set()
     for _ in range(STEPS):
         if chance.random() < 0.1:
@@ -49,7 +49,7 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, s
     people = [await door.register(f"walker{n}") for n in range(3)]
     chance = random.Random(seed)
     walks = (wander(each, [other for other in people if other is not each], chance) for each in people)
-    muted = set.union(*await asyncio.gather(*walks))  # who asked to follow then was not told of, and is not later
+    muted = set.union(*await asyncio.gather(*walks))  # requests during a mute notify nobody, also not later
 
     edges, _ = await kept(site)
     for (one, other), edge in edges.items():
@@ -67,8 +67,8 @@ async def test_after_a_walk_at_random_the_graph_agrees_with_itself(door: Door, s
             assert user["followers"] == sum(other == user_id for _, other in follows)
         waiting = {pair for pair, edge in edges.items() if "requested_at" in edge}
         assert all(users[other]["private"] for _, other in waiting)
-        told = await site.plaza.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
-        named = {(actor, each["recipient"]) for each in told for actor in each["actors"]}
+        notified = await site.plaza.mongo.many("notifications", {"type": "follow_request", "removed_at": None})
+        named = {(actor, each["recipient"]) for each in notified for actor in each["actors"]}
         assert waiting - muted <= named <= waiting
 
     await eventually(counted)

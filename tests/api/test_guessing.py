@@ -1,4 +1,4 @@
-"""Guessing passwords: it slows down, tells nothing of who has an account, and locks nobody out."""
+"""Guessing passwords: guesses slow down, do not show whether an account exists, and lock nobody out."""
 
 import asyncio
 from collections import Counter
@@ -33,7 +33,7 @@ async def test_guessing_slows_down_whether_or_not_anybody_has_the_name(door: Doo
     (await guess(door, name, PASSWORD)).refused(429, "rate_limited")
 
 
-async def test_who_waits_as_told_gets_in_and_starts_anew(door: Door, ada: Person, bob: Person) -> None:
+async def test_a_login_after_the_wait_succeeds_and_resets_the_wait(door: Door, ada: Person, bob: Person) -> None:
     waits = await until_it_waits(door, "ada")
     (await guess(door, "bob", PASSWORD)).ok(Tokens)
     await asyncio.sleep(int(waits.headers["Retry-After"]))
@@ -47,7 +47,7 @@ async def test_guessing_many_at_once_is_not_faster(door: Door, ada: Person) -> N
     assert Counter(answer.status for answer in answers) == {401: FREE + 1, 429: 40 - FREE - 1}
 
 
-async def test_whoever_has_the_token_cannot_guess_the_password_with_it(door: Door, ada: Person) -> None:
+async def test_the_password_cannot_be_guessed_with_a_token(door: Door, ada: Person) -> None:
     ask = {"current_password": "not the password", "new_password": "another password"}
     for _ in range(FREE + 1):
         (await ada.ask("POST", "/v1/auth/password", ask)).refused(403, "wrong_password")
@@ -88,13 +88,10 @@ async def test_a_crowd_that_is_sent_away_has_not_failed(
     (await guess(door, "ada", PASSWORD)).ok(Tokens)
 
 
-# ---- the same work for everybody and nobody
-
-
-async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
+async def test_a_login_takes_equal_work_with_and_without_an_account(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it reads and hashes, one after another, and every word and header of the answer."""
+    """Compared are the reads and hashes in their order, and the words and headers of the answer."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         await site.door.register("ada")
         done: list[Any] = []
@@ -123,10 +120,10 @@ async def test_a_login_takes_the_same_work_for_somebody_and_nobody(
         assert all(each == alike[0] for each in alike)
 
 
-async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
+async def test_a_password_reset_takes_equal_work_with_and_without_an_account(
     mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One write, whoever it is for; nothing is looked up, so there is nothing to tell them apart by."""
+    """The request does a single write for any address and looks nothing up, so that they cannot be told apart."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         await site.door.register("ada")
         looked: list[str] = []
@@ -147,5 +144,5 @@ async def test_a_forgotten_password_takes_the_same_work_for_somebody_and_nobody(
         assert len(left[0][3]) == 1
 
 
-def test_nobodys_password_costs_as_much_to_verify_as_somebodys() -> None:
+def test_verifying_a_password_costs_as_much_without_an_account() -> None:
     assert passwords._nobody.split("$")[:4] == passwords._hasher.hash("x").split("$")[:4]

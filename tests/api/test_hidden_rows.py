@@ -1,4 +1,4 @@
-"""Lists tell nothing of what is hidden: every answer is byte for byte the one that would be given without it."""
+"""Lists do not show that rows are hidden: every answer is byte for byte the answer without these rows."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from social.infra.store.mongo import Document
 from social.posts import search
 from social.posts.interactions import COLLECTION
 
-# The moment, the request, and how often was asked: all else of an answer is compared.
+# Time, request id and number of requests differ; the rest of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
 
 MIXED = "hvvhhhvvh"  # more than eleven hidden rows in a row, at both ends and in the middle
@@ -30,18 +30,18 @@ async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 
 
 class Reading:
-    """What a reader is told who walks through a list, down and up again, and asks for more at its top."""
+    """The answers to a reader who walks through a list, down and up again, and requests more at its top."""
 
     def __init__(self, reader: Person, path: str, limit: int) -> None:
         self.reader, self.path, self.limit = reader, path, limit
-        self.told: list[tuple[int, dict[str, str], bytes]] = []
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.sizes: list[int] = []
 
     async def page(self, cursor: str | None) -> Any:
         at = f"&cursor={cursor}" if cursor else ""
         answer = await self.reader.ask("GET", f"{self.path}&limit={self.limit}{at}".replace("?&", "?"))
         headers = {name: value for name, value in answer.headers.items() if name not in OF_THE_REQUEST}
-        self.told.append((answer.status, headers, answer.raw))
+        self.answers.append((answer.status, headers, answer.raw))
         self.sizes.append(len(answer.body["items"]))
         return answer.body
 
@@ -70,7 +70,7 @@ async def test_a_list_is_the_same_whether_or_not_there_are_rows_that_are_not_sho
     await made.unveil()
     plain = await readings(made, limits)
     for key, reading in plain.items():
-        assert veiled[key].told == reading.told, key
+        assert veiled[key].answers == reading.answers, key
         if pattern == MIXED:
             assert all(size <= key[1] for size in reading.sizes)
             assert sum(reading.sizes) >= 3, (key, "something is shown")
@@ -82,14 +82,14 @@ async def test_a_timeline_that_is_looked_for_on_read_is_the_same_too(quiet: Site
     lines = sorted(row["place"] for row in made.rows["feed_entries"])
     floor = timelines.NOTHING if kept == "nothing" else lines[len(lines) // 2]
     await quiet.plaza.mongo.update("timelines", {"_id": made.reader.id}, {"$set": {"floor": floor}})
-    told = []
+    readings = []
     for _ in range(2):
-        told.append([(await Reading(made.reader, "/v1/feed?", limit).all()).told for limit in (1, 3)])
+        readings.append([(await Reading(made.reader, "/v1/feed?", limit).all()).answers for limit in (1, 3)])
         await quiet.plaza.redis.flushall()
-        if len(told) == 1:
+        if len(readings) == 1:
             await made.unveil()
-    assert told[0] == told[1]
-    assert len(told[0][0]) > 4
+    assert readings[0] == readings[1]
+    assert len(readings[0][0]) > 4
 
 
 async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Site) -> None:
@@ -101,9 +101,9 @@ async def test_a_word_of_hidden_posts_is_answered_like_a_word_of_none(quiet: Sit
         ("/v1/users?q=zed", "/v1/users?q=zee"),
     ):
         first, second = [await Reading(made.reader, path, 20).all() for path in (hidden, nowhere)]
-        assert first.told == second.told, hidden
-        assert b'"next":null,"prev":null' in first.told[0][2]
-        assert "Link" not in first.told[0][1]
+        assert first.answers == second.answers, hidden
+        assert b'"next":null,"prev":null' in first.answers[0][2]
+        assert "Link" not in first.answers[0][1]
 
 
 async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Site) -> None:
@@ -121,7 +121,7 @@ async def test_what_is_hidden_does_not_show_in_how_long_a_search_takes(quiet: Si
 async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One author's rows are left out by the store; of many people's, each look takes more than the one before."""
+    """The store leaves out the rows of a single author; of many authors each read takes more rows than the last."""
     made = await scene(quiet, "vh")
     mongo, looks = quiet.plaza.mongo, list[tuple[str, int]]()
     post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])

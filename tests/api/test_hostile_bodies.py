@@ -1,4 +1,4 @@
-"""Bodies that mean harm by their form alone: they are refused at once, and nobody waits for them."""
+"""Bodies that do harm by their form alone: they are refused at once, and nobody waits for them."""
 
 import asyncio
 import zlib
@@ -13,7 +13,7 @@ from support.loops import held
 from support.people import Door, Person
 from support.pictures import picture, uploaded
 
-from api import forms, http
+from api import decoding, forms
 from social.infra.process import process
 
 MOST_HELD_S = 0.25  # of computing between two turns of the loop; a picture's first megabyte takes a tenth of it
@@ -86,12 +86,12 @@ async def test_an_odd_header_of_a_part_leaves_nothing_behind(ada: Person) -> Non
 
 async def test_json_of_many_small_things_holds_nobody_up(ada: Person) -> None:
     for body in (
-        b"[" + b"[]," * (http.MAX_BODY // 3 - 2) + b"[]]",
-        b'{"text":[' + b"{}," * (http.MAX_BODY // 3 - 10) + b"{}]}",
-        b'{"ids":[' + b'"x",' * (http.MAX_BODY // 4 - 10) + b'"x"]}',
-        b'{"' + b'":0,"'.join(b"%d" % number for number in range(http.MAX_BODY // 12)) + b'":0}',
+        b"[" + b"[]," * (decoding.MAX_BODY // 3 - 2) + b"[]]",
+        b'{"text":[' + b"{}," * (decoding.MAX_BODY // 3 - 10) + b"{}]}",
+        b'{"ids":[' + b'"x",' * (decoding.MAX_BODY // 4 - 10) + b'"x"]}',
+        b'{"' + b'":0,"'.join(b"%d" % number for number in range(decoding.MAX_BODY // 12)) + b'":0}',
     ):
-        assert len(body) <= http.MAX_BODY
+        assert len(body) <= decoding.MAX_BODY
         async with held() as loop:
             for method, path in (("POST", "/v1/posts"), ("POST", "/v1/notifications/read")):
                 assert (await ada.ask(method, path, data=body)).status in (400, 422)
@@ -106,9 +106,6 @@ async def test_a_query_of_many_parameters_holds_nobody_up(ada: Person) -> None:
         assert loop.longest_s < MOST_HELD_S
         answer = await ada.ask("GET", f"/v1/users/me?{query}")
         assert len(answer.wrong_fields()) <= 101
-
-
-# ---- packed bodies
 
 
 def bomb() -> bytes:
@@ -149,13 +146,13 @@ async def test_a_bomb_is_never_unpacked(door: Door, ada: Person) -> None:
             try:
                 answer = await ada.ask("POST", path, data=packed, headers={"Content-Encoding": "gzip"})
             except OSError:
-                continue  # it went on sending while we had long answered
+                continue  # the client still sends although the answer came long ago
         assert answer.status in (404, 405, 415)
         assert loop.longest_s < MOST_HELD_S
 
 
 async def raw(door: Door, *pieces: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection that says what it likes."""
+    """Open a connection for raw bytes."""
     url = urlsplit(door.url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     for piece in pieces:
@@ -164,7 +161,7 @@ async def raw(door: Door, *pieces: bytes) -> tuple[asyncio.StreamReader, asyncio
 
 
 async def closed_in_s(reader: asyncio.StreamReader, most_s: float = 8) -> float:
-    """When the other side ended it."""
+    """Return after how many seconds the server closed the connection."""
     now = asyncio.get_running_loop().time
     began = now()
     async with asyncio.timeout(most_s):
@@ -192,9 +189,6 @@ async def test_what_was_refused_is_not_listened_to_for_long(door: Door) -> None:
     writer.close()
 
 
-# ---- silence
-
-
 @pytest.mark.parametrize(
     "said",
     [
@@ -211,7 +205,7 @@ async def test_who_says_nothing_or_half_is_cut(site: Any, monkeypatch: pytest.Mo
 
     assert process.PATIENCE_S <= 15
     monkeypatch.setattr(process, "PATIENCE_S", 0.4)
-    monkeypatch.setattr(http, "BODY_S", 0.4)
+    monkeypatch.setattr(decoding, "BODY_S", 0.4)
     async with serving(site.plaza, site.keys) as door:
         reader, writer = await raw(door, *said)
         assert await closed_in_s(reader) < 3
@@ -258,10 +252,10 @@ async def test_who_goes_in_the_middle_of_a_body_is_no_error_of_ours(
     writer.transport.abort()
     said = ""
 
-    async def told() -> None:
+    async def notified() -> None:
         nonlocal said
         said += capsys.readouterr().out
-        assert f"route={path} status=40" in said  # 400 or 408: whoever sees it, it is the client's
+        assert f"route={path} status=40" in said  # 400 or 408: the server or nginx sees it first
 
-    await eventually(told)
+    await eventually(notified)
     assert "failed" not in said

@@ -1,4 +1,4 @@
-"""Likes: one a person and post."""
+"""Likes: a person likes a post at most once."""
 
 import asyncio
 

@@ -17,19 +17,19 @@ LOGIN = {"username": "ada", "password": "not this one"}
 
 
 def limits(answer: Answer) -> dict[str, tuple[int, int]]:
-    """What is left of each limit, and in how many seconds it is whole again."""
+    """Return the rest of each limit, and the seconds until its whole quota is back."""
     said = re.findall(r'"(\w+)";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
     return {policy: (int(left), int(whole)) for policy, left, whole in said}
 
 
 def another(site: Site, **settings: str) -> AbstractAsyncContextManager[Door]:
-    """Another API over the same servers, with limits of its own."""
+    """Run another API over these servers, with limits of its own."""
     return serving(site.plaza, site.keys, **settings)
 
 
 @asynccontextmanager
 async def behind(site: Site, **settings: str) -> AsyncIterator[Door]:
-    """The same behind a proxy."""
+    """Run another API behind a proxy."""
     async with another(site, trusted_proxies="127.0.0.0/8", **settings) as door:
         yield door
 
@@ -38,7 +38,7 @@ def at(door: Door, person: Person) -> Person:
     return Person(door, person.tokens)
 
 
-async def test_everybody_is_told_what_is_left(site: Site, ada: Person) -> None:
+async def test_answers_show_what_is_left_of_a_limit(site: Site, ada: Person) -> None:
     async with another(site, rate_user="10/60") as door:
         first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]
         assert first.headers["RateLimit-Policy"] == '"user";q=10;w=60'

@@ -1,4 +1,4 @@
-"""However many sessions somebody opens: at most 100 live, and all of them end in one write."""
+"""Many sessions of a person: at most 100 live, and all of them end in a single write."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ MANY = 3_000
 
 
 async def hoard(mongo: Mongo, user_id: str, count: int) -> None:
-    """Sessions as an earlier release left them: more than anybody may have, and without a generation."""
+    """Store sessions as an earlier release left them: more than allowed, and without a generation."""
     now = clock.now()
     row = {"user_id": user_id, "hash": "-", "created_at": now, "rotated_at": now, "revoked_at": None}
     later = now + timedelta(days=30)
@@ -64,7 +64,7 @@ async def test_thousands_of_sessions_end_at_once_and_their_rows_follow(
     verify = site.keys.verifier.verify
     assert fresh.reason(verify(phone.access_token)), "a process that starts knows it too"
     assert (fresh.reason(verify(ada.tokens.access_token)) is None) == (end == "password")
-    if end == "delete":  # what it left is taken out by the workers
+    if end == "delete":  # the workers delete the sessions that it left
         await eventually(lambda: _none_open(mongo, ada.id), timeout_s=20, every_s=0.2)
         return
     for _ in range(many // session_ends.CHUNK + 2):
@@ -111,7 +111,7 @@ async def test_a_session_that_was_kept_once_ends_with_the_next_end_of_all(door: 
 
 
 async def test_a_login_beside_the_end_of_all_sessions_is_let_in(site: Site, door: Door, ada: Person) -> None:
-    """It opened while all others ended: it comes after that, and is not refused for it."""
+    """The login comes after the end of all others, and is not refused."""
     logins = [log_in(door) for _ in range(4)]
     *tokens, _ = await asyncio.gather(*logins, ada.ask("POST", "/v1/auth/logout-all"))
     assert len(tokens) == 4

@@ -1,4 +1,4 @@
-"""Pictures: uploaded, written anew, shown to who may see their post, swept when nothing shows them."""
+"""Pictures: uploaded, encoded anew, shown to people who may see their post, swept when no post shows them."""
 
 import time
 from datetime import timedelta
@@ -25,7 +25,7 @@ async def attach(site: Site, ref: MediaRef, post: Post, by: Person) -> None:
 
 
 async def seen(door: Door, url: str, **more: Any) -> Image.Image:
-    """What an `<img>` shows."""
+    """Return the answer that an `<img>` gets."""
     answer = await door.ask("GET", url, **more)
     assert answer.status == 200, answer
     return opened(answer.raw)
@@ -484,7 +484,7 @@ async def test_uploads_are_limited_by_person(site: Site) -> None:
 
 
 @pytest.mark.parametrize("what", ["pictures", "bytes"])
-async def test_somebody_keeps_only_so_much_that_no_post_shows(
+async def test_a_person_keeps_only_so_many_pictures_that_no_post_shows(
     ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     file = picture("PNG")

@@ -1,4 +1,4 @@
-"""Files that mean harm, and uploads that mean harm: refused, nothing left on disk, and everybody else is served."""
+"""Hostile files and uploads: refused, nothing left on disk, and everybody else is served."""
 
 import asyncio
 import os
@@ -119,7 +119,7 @@ async def test_random_damage_never_gets_through_as_anything_but_a_picture_or_a_r
 
 
 async def chunked(*pieces: bytes, pause_s: float = 0) -> AsyncIterator[bytes]:
-    """A body of which nobody said how long it is."""
+    """A body without a Content-Length."""
     for piece in pieces:
         yield piece
         await asyncio.sleep(pause_s)
@@ -130,7 +130,7 @@ MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 async def sent(person: Person, *pieces: bytes, **more: Any) -> Answer:
-    """A body sent as it is."""
+    """Send a body byte by byte as given."""
     return await person.ask("POST", "/v1/media", data=chunked(*pieces, **more), headers=MULTIPART)
 
 
@@ -252,7 +252,7 @@ async def test_an_upload_that_drips_is_given_up(site: Site, ada: Person, monkeyp
 
 async def test_an_aborted_upload_leaves_nothing_and_gives_its_place_back(site: Site, ada: Person) -> None:
     url = urlsplit(ada.door.url)
-    for _ in range(forms.MOST_OF_ONE * 2):
+    for _ in range(forms.MOST_PER_PERSON * 2):
         _, writer = await asyncio.open_connection(url.hostname, url.port)
         writer.write(
             b"POST /v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
@@ -279,10 +279,10 @@ async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, b
 
     held = [
         asyncio.create_task(ada.ask("POST", "/v1/media", data=waiting(), headers=MULTIPART))
-        for _ in range(forms.MOST_OF_ONE)
+        for _ in range(forms.MOST_PER_PERSON)
     ]
 
-    await arrived("plaza_uploads", forms.MOST_OF_ONE)
+    await arrived("plaza_uploads", forms.MOST_PER_PERSON)
     answer = await upload(ada, picture())
     answer.refused(429, "rate_limited")
     assert int(answer.headers["Retry-After"]) >= 1
@@ -293,7 +293,7 @@ async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, b
 
 
 async def arrived(gauge: str, least: int) -> None:
-    """Wait until the API has so much in its hands."""
+    """Wait until a gauge of the API has a value."""
 
     async def look() -> None:
         assert (REGISTRY.get_sample_value(gauge) or 0) >= least
@@ -302,7 +302,7 @@ async def arrived(gauge: str, least: int) -> None:
 
 
 async def unharmed(door: Door, person: Person, meanwhile: Awaitable[list[Answer]]) -> tuple[list[Answer], int]:
-    """The answers, and how many other requests were answered until the last of them came."""
+    """Return the answers, and the number of other requests that were answered until the last of them."""
     work, count = asyncio.ensure_future(meanwhile), 0
     while not work.done():
         assert (await person.ask("GET", "/v1/users/me")).status == 200

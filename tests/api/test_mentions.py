@@ -1,4 +1,4 @@
-"""What the text of a post leads to: people and hashtags."""
+"""Entities of a post's text: mentioned people and hashtags."""
 
 from urllib.parse import quote
 
@@ -25,14 +25,14 @@ async def test_mentions_lead_to_people_and_hashtags_to_posts(ada: Person, bob: P
     assert links(post) == links(await bob.see(post)) == found
 
 
-async def test_names_between_letters_of_scripts_without_spaces_are_told(ada: Person, bob: Person) -> None:
+async def test_mentions_between_letters_of_scripts_without_spaces_notify(ada: Person, bob: Person) -> None:
     post = await ada.publish("❤\ufe0f@bobさん、https://例え.jp/@eve#タグ を見て。#نرم\u200cافزار")
     assert links(post) == [("@bob", "bob", bob.id), ("#نرم\u200cافزار", "نرمافزار", None)]
 
-    async def told() -> None:
+    async def notified() -> None:
         assert [each.type for each in await bob.notifications()] == ["mention"]
 
-    await eventually(told)
+    await eventually(notified)
     for tag in ("نرم\u200cافزار", "نرمافزار"):
         assert texts(await tagged(bob, quote(tag))) == [post.text]
 

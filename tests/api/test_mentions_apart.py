@@ -1,4 +1,4 @@
-"""A text of a third person tells neither of two people between whom a block stands who the other is."""
+"""Texts of a third person do not show two people between whom a block stands who the other is."""
 
 import pytest
 from support.people import Door, Person
@@ -12,7 +12,7 @@ TEXT = "@bob and @zoe and @eve: #plaza"
 
 
 class Written:
-    """What Eve wrote of Bob, in every place where a text has entities."""
+    """Texts of Eve that mention Bob, in every place where a text has entities."""
 
     def __init__(self, post: Post, comment: Comment, reply: Comment) -> None:
         self.post, self.comment, self.reply = post, comment, reply
@@ -44,7 +44,7 @@ async def zoe(door: Door) -> Person:
 
 
 async def named(reader: Person, path: str) -> tuple[set[str], bytes]:
-    """Whom the texts of an answer name, and the answer."""
+    """Return the people whom the texts of an answer mention, and the answer."""
     answer = await reader.ask("GET", path)
     assert answer.status == 200, (path, answer.body)
     items = answer.body.get("items", [answer.body])

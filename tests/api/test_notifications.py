@@ -1,4 +1,4 @@
-"""Reading what one is told about."""
+"""Reading notifications."""
 
 import asyncio
 from datetime import timedelta
@@ -12,8 +12,8 @@ from social.contracts.notifications import Notifications, Preferences, Unread
 from social.infra import clock
 
 
-async def told(person: Person, count: int) -> list[Any]:
-    """This many groups, once they are there."""
+async def notified(person: Person, count: int) -> list[Any]:
+    """Wait for so many groups and return them."""
 
     async def look() -> list[Any]:
         found = await person.notifications()
@@ -23,12 +23,12 @@ async def told(person: Person, count: int) -> list[Any]:
     return await eventually(look)
 
 
-async def test_a_like_a_comment_and_a_follow_are_told(ada: Person, bob: Person) -> None:
+async def test_a_like_a_comment_and_a_follow_notify(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
     comment = await bob.comment(post, "nice")
     await bob.follow(ada)
-    found = {each.type: each for each in await told(ada, 3)}
+    found = {each.type: each for each in await notified(ada, 3)}
     assert {(each.type, each.target.kind, each.target.id, each.post_id) for each in found.values()} == {
         ("like", "post", post.id, post.id),
         ("comment", "post", comment.post_id, post.id),
@@ -45,7 +45,7 @@ async def test_what_was_read_stays_in_the_list_and_out_of_the_count(ada: Person,
     post = await ada.publish("hello")
     await bob.like(post)
     await bob.follow(ada)
-    like, follow = sorted(await told(ada, 2), key=lambda each: each.type, reverse=True)
+    like, follow = sorted(await notified(ada, 2), key=lambda each: each.type, reverse=True)
     assert await ada.read(like) == 1
     assert await ada.unread() == 1
     read_at = {each.type: each.read_at for each in await ada.notifications()}
@@ -57,18 +57,18 @@ async def test_what_was_read_stays_in_the_list_and_out_of_the_count(ada: Person,
 async def test_everything_up_to_a_time_can_be_read_at_once(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    await told(ada, 1)
-    before = (await told(ada, 1))[0].updated_at
+    await notified(ada, 1)
+    before = (await notified(ada, 1))[0].updated_at
     early = {"all_until": (before - timedelta(seconds=1)).isoformat()}
     assert (await ada.ask("POST", "/v1/notifications/read", early)).ok(Unread).unread == 1
     until = {"all_until": before.isoformat()}
     assert (await ada.ask("POST", "/v1/notifications/read", until)).ok(Unread).unread == 0
 
 
-async def test_nobody_reads_for_somebody_else(ada: Person, bob: Person, eve: Person) -> None:
+async def test_nobody_marks_notifications_of_others_as_read(ada: Person, bob: Person, eve: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    (like,) = await told(ada, 1)
+    (like,) = await notified(ada, 1)
     assert await eve.read(like) == 0
     assert await ada.unread() == 1
     until = {"all_until": clock.now().isoformat()}
@@ -110,7 +110,7 @@ async def test_what_cannot_be_read_is_refused(ada: Person, body: Any, pointers: 
 async def test_the_ends_of_time_are_times(ada: Person, bob: Person, until: str) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    await told(ada, 1)
+    await notified(ada, 1)
     answer = await ada.ask("POST", "/v1/notifications/read", {"all_until": until})
     if answer.status == 422:
         assert set(answer.wrong_fields()) == {"/all_until"}
@@ -122,7 +122,7 @@ TYPES = ("like", "comment", "reply", "mention", "follow", "follow_request", "fol
 PREFERENCES = "/v1/notifications/preferences"
 
 
-async def test_one_is_told_of_everything_until_one_says_otherwise(ada: Person, bob: Person) -> None:
+async def test_people_get_all_notifications_until_they_change_their_preferences(ada: Person, bob: Person) -> None:
     everything = dict.fromkeys(TYPES, True)
     assert (await ada.ask("GET", PREFERENCES)).ok(Preferences).model_dump() == everything
     less = everything | {"like": False, "repost": False}
@@ -133,7 +133,7 @@ async def test_one_is_told_of_everything_until_one_says_otherwise(ada: Person, b
     post = await ada.publish("hello")
     await bob.like(post)
     await bob.comment(post, "nice")
-    assert [each.type for each in await told(ada, 1)] == ["comment"]
+    assert [each.type for each in await notified(ada, 1)] == ["comment"]
 
 
 async def test_devices_that_change_different_types_do_not_undo_each_other(ada: Person) -> None:
@@ -159,7 +159,7 @@ async def test_other_devices_hear_what_was_read(ada: Person, bob: Person) -> Non
     post = await ada.publish("hello")
     offset = (await ada.inbox()).offset
     await bob.like(post)
-    (like,) = await told(ada, 1)
+    (like,) = await notified(ada, 1)
     await ada.read(like)
 
     async def heard() -> None:
@@ -173,12 +173,12 @@ async def test_other_devices_hear_what_was_read(ada: Person, bob: Person) -> Non
 
 
 async def test_other_devices_hear_each_time_that_everything_was_read(ada: Person, bob: Person) -> None:
-    """Also of a client that always says `until the end of time`."""
+    """A client may also say `until the end of time` each time."""
     offset = (await ada.inbox()).offset
     for said in (1, 2):
         post = await ada.publish("hello")
         await bob.like(post)
-        await told(ada, said)
+        await notified(ada, said)
         await ada.ask("POST", "/v1/notifications/read", {"all_until": "2200-01-01T00:00:00Z"})
 
         async def heard(times: int = said) -> None:
@@ -191,7 +191,7 @@ async def test_other_devices_hear_each_time_that_everything_was_read(ada: Person
 async def test_other_devices_hear_of_a_reading_up_to_the_last_moment_there_is(ada: Person, bob: Person) -> None:
     offset = (await ada.inbox()).offset
     await bob.like(await ada.publish("hello"))
-    await told(ada, 1)
+    await notified(ada, 1)
     await ada.ask("POST", "/v1/notifications/read", {"all_until": "9999-12-31T23:59:59.999999Z"})
 
     async def heard() -> None:
@@ -206,9 +206,9 @@ async def test_a_list_and_the_stream_after_it_join_without_hole_or_double(
 ) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    (before,) = await told(ada, 1)
+    (before,) = await notified(ada, 1)
 
-    async def numbered() -> Notifications:  # a moment after the list shows it; between them it is told by both
+    async def numbered() -> Notifications:  # a moment after the list shows it; in between both show it
         page = await ada.inbox()
         assert page.offset.endswith(".1")
         return page
@@ -237,18 +237,18 @@ async def test_an_offset_must_be_given_and_short(ada: Person) -> None:
     assert (await ada.ask("GET", "/v1/sync?after=" + "x" * 41)).wrong_fields() == {"?after": "string_too_long"}
 
 
-async def test_somebody_elses_offset_shows_nothing(ada: Person, bob: Person, eve: Person) -> None:
+async def test_the_offset_of_another_person_shows_nothing(ada: Person, bob: Person, eve: Person) -> None:
     post = await ada.publish("hello")
     offset = (await ada.inbox()).offset
     await bob.like(post)
-    await told(ada, 1)
+    await notified(ada, 1)
     assert (await eve.sync(offset)).events == []
 
 
 async def test_notifications_page_without_repeating_any(ada: Person, bob: Person) -> None:
     for n in range(5):
         await bob.like(await ada.publish(str(n)))
-    everything = ids(await told(ada, 5))
+    everything = ids(await notified(ada, 5))
     first = await ada.inbox("?limit=2")
     second = await ada.inbox(f"?limit=2&cursor={first.next}")
     third = await ada.inbox(f"?limit=2&cursor={second.next}")

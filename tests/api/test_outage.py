@@ -15,7 +15,7 @@ from support.site import Site, system
 
 @pytest.fixture
 async def store(tmp_path: Path, document_store: DocumentStore) -> AsyncIterator[DocumentStore]:
-    """One that the test may kill."""
+    """A document store that the test may kill."""
     server = DocumentStore(tmp_path / "documents")
     await server.start()
     yield server
@@ -61,10 +61,10 @@ async def test_while_the_store_is_away_requests_are_refused_and_then_served_agai
     await eventually(served)
     await bob.like(post)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert [each.count for each in await ada.notifications()] == [1]
 
-    await eventually(told)
+    await eventually(notified)
 
 
 class FreezeAtCommit(Commands):
@@ -104,10 +104,10 @@ async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_ke
                 await eventually(again)
             assert texts(await ada.posts(ada)) == ["three", "two", "one"]
 
-            async def told() -> None:
+            async def notified() -> None:
                 assert texts(await bob.feed()) == ["three", "two", "one"]
 
-            await eventually(told)
+            await eventually(notified)
 
 
 async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(
@@ -153,7 +153,7 @@ async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(
     await eventually(counted, timeout_s=20)
 
 
-async def test_writes_are_refused_while_too_much_waits_to_be_told(
+async def test_writes_are_refused_while_too_many_events_wait(
     site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await ada.publish("hello")

@@ -1,4 +1,4 @@
-"""More is asked than can be done: what is let in is answered in time, the rest is refused at once."""
+"""Overload: admitted requests are answered in time, the others are refused at once."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from support.site import Site, system
 from support.sockets import until
 
 from api import users
-from api.http import Request
+from api.request import Request
 from api.routing import Service
 from social.contracts.base import Contract
 from social.contracts.problems import Unavailable
@@ -42,14 +42,14 @@ gates: list[asyncio.Semaphore] = []
 
 
 class Done(Contract):
-    """An answer."""
+    """The answer of a finished request."""
 
     after_s: float
 
 
 @routes.put("/v1/slow")
 async def slowly(request: Request) -> Done:
-    """Do what few can do at once."""
+    """Do work of which only a few pieces fit at once."""
     came = time.monotonic()
     async with gates[-1]:
         began = time.monotonic()
@@ -73,10 +73,10 @@ async def people(site: Site) -> list[Person]:
 
 @dataclass
 class Crowd:
-    """What became of requests that were sent at a steady rate."""
+    """The outcome of requests at a steady rate."""
 
-    took_s: list[float] = field(default_factory=list)  # of those that were let in, on the server
-    answered_s: list[float] = field(default_factory=list)  # of the same, for the client
+    took_s: list[float] = field(default_factory=list)  # of admitted requests, on the server
+    answered_s: list[float] = field(default_factory=list)  # of admitted requests, for the client
     refused_s: list[float] = field(default_factory=list)
     refusals: list[Answer] = field(default_factory=list)
 
@@ -177,7 +177,7 @@ async def test_a_refusal_is_held_back_only_from_a_connection_that_had_several_in
 
 
 class Anything:
-    """Stands for a connection."""
+    """A stand-in for a connection."""
 
 
 async def test_who_only_waits_until_an_answer_may_be_given_takes_nobodys_place() -> None:
@@ -238,7 +238,7 @@ async def test_slow_answers_to_few_refuse_nobody(site: Site) -> None:
 
 
 async def test_a_body_that_comes_slowly_takes_nobodys_place(site: Site, ada: Person) -> None:
-    """Whoever holds bodies back would otherwise make the whole process look busy."""
+    """A client that holds bodies back would otherwise make the whole process look busy."""
 
     begun, go_on = 0, asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Lists in pages: what is on them stays put while others write."""
+"""Lists in pages: items stay in their place while others write."""
 
 import base64
 import re

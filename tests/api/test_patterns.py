@@ -18,7 +18,7 @@ for (const flags of ["", "u"]) for (const pattern of patterns) new RegExp(patter
 
 
 def patterns(node: Any) -> Iterator[str]:
-    """All patterns at and below a node of a document."""
+    """Yield all patterns at and below a node of a document."""
     if isinstance(node, dict):
         if isinstance(node.get("pattern"), str):
             yield node["pattern"]

@@ -1,4 +1,4 @@
-"""What phones, cameras and programs write is shown as they meant it; what is broken beside the pixels is no matter."""
+"""Files of phones, cameras and programs are shown as intended; damage beside the pixels does not matter."""
 
 import struct
 import zlib
@@ -39,7 +39,7 @@ RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 25
 
 
 async def read(file: bytes) -> Picture:
-    """What the decoder makes of a file, in its own process and with all its bounds."""
+    """Decode a file in a process of its own and with all bounds."""
     return await Decoders().decode(file)
 
 
@@ -48,7 +48,7 @@ async def still(file: bytes, mode: str = "RGBA") -> Image.Image:
 
 
 async def frames(file: bytes) -> tuple[list[Image.Image], list[int], int]:
-    """How each frame looks, for how many milliseconds, and how often all of them are shown."""
+    """Return the pixels and milliseconds of each frame, and the number of repetitions."""
     made = await read(file)
     assert made.mime == "image/webp"
     image = opened(made.content)
@@ -73,11 +73,8 @@ def webp(*colours: str, **options: object) -> bytes:
     return saved(images[0], "WEBP", save_all=True, append_images=images[1:], lossless=True, **options)
 
 
-# ---- what is beside the pixels
-
-
 def beside(part: bytes) -> bytes:
-    """A JPEG with one segment more."""
+    """Return a JPEG with an additional segment."""
     return picture("JPEG")[:2] + part + picture("JPEG")[2:]
 
 
@@ -202,9 +199,6 @@ async def test_two_headers_of_a_png_or_a_jpeg_are_no_way_around_its_bounds() -> 
     assert (made.width, made.height) == (80, 60)
 
 
-# ---- how long, and how often
-
-
 async def test_each_frame_is_shown_as_long_as_its_file_says() -> None:
     durations = [100, 350, 40, 2_000]
     colours = ["red", "green", "blue", "white"]
@@ -255,9 +249,6 @@ async def test_an_animated_png_or_webp_says_how_often_it_is_shown() -> None:
         assert (await frames(moves))[2] == shown
         if times < 65_536:
             assert (await frames(webp("red", "blue", duration=90, loop=times)))[2] == times
-
-
-# ---- how frames are laid over each other
 
 
 async def test_the_still_picture_of_an_animated_png_is_no_frame_of_it() -> None:
@@ -349,7 +340,7 @@ async def test_a_jpeg_of_fine_colours_keeps_them_fine() -> None:
 
 
 def blur(image: Image.Image) -> float:
-    """By how much its pixels are others than what was drawn."""
+    """Return the difference between its pixels and those that were drawn."""
     pairs = zip(image.tobytes(), drawn()[0].tobytes(), strict=True)
     return sum(abs(one - other) for one, other in pairs) / len(image.tobytes())
 
@@ -363,12 +354,9 @@ async def test_what_was_drawn_in_few_colours_does_not_blur_however_large_it_is()
     assert opened(made.content).convert("RGB").tobytes() == image.convert("RGB").tobytes()
 
 
-# ---- which way up, and what is clear
-
-
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [3, 4])
-async def test_a_picture_is_turned_whoever_wrote_how_and_wherever(order: str, kind: int) -> None:
+async def test_a_picture_is_turned_by_exif_of_either_byte_order_in_any_place(order: str, kind: int) -> None:
     image = Image.new("RGB", (40, 20), "white")
     image.paste("red", (0, 0, 10, 10))
     for way, corner in {2: (35, 5), 3: (35, 15), 4: (5, 15), 5: (5, 5), 6: (15, 5), 7: (15, 35), 8: (5, 35)}.items():
@@ -389,7 +377,7 @@ async def test_a_picture_is_turned_whoever_wrote_how_and_wherever(order: str, ki
 
 
 def samples(depth: int, colour: int, values: list[tuple[int, ...]], *more: tuple[bytes, bytes]) -> bytes:
-    """A PNG of one row, of these samples."""
+    """Return a PNG of a single row with these samples."""
     bits = "".join(format(sample, f"0{depth}b") for value in values for sample in value)
     line = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
     return chunks(ihdr(len(values), 1, depth, colour), *more, (b"IDAT", zlib.compress(b"\0" + line)), (b"IEND", b""))
@@ -453,9 +441,6 @@ async def test_a_profile_of_greys_is_applied_beside_alpha_too() -> None:
     for image in (Image.new("L", (9, 9), 100), Image.new("LA", (9, 9), (100, 200))):
         seen = (await still(saved(image, icc_profile=linear))).getpixel((4, 4))
         assert seen == pytest.approx((168, 168, 168, 200 if image.mode == "LA" else 255), abs=3)
-
-
-# ---- what is cut off
 
 
 @pytest.mark.parametrize("progressive", [False, True])

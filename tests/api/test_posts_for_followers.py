@@ -1,4 +1,4 @@
-"""Posts for followers: whoever does not follow their author now finds nothing there."""
+"""Posts for followers: people who do not follow the author now cannot find them."""
 
 import pytest
 from support.eventually import eventually

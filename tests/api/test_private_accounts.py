@@ -1,4 +1,4 @@
-"""Private accounts: what they post is for those they accept."""
+"""Private accounts: their posts are for the followers they accept."""
 
 import pytest
 from support.eventually import eventually
@@ -10,7 +10,7 @@ from social.people import requests, users
 
 
 async def privately(person: Person, private: bool = True) -> None:
-    """Make one's account private, or public again."""
+    """Make an account private, or public again."""
     assert (await person.ask("PATCH", "/v1/users/me", {"private": private})).ok(Me).private is private
 
 
@@ -88,7 +88,7 @@ async def test_a_follower_who_leaves_has_to_ask_to_come_back(ada: Person, bob: P
     assert (state.following, state.requested) == (False, True)
 
 
-async def test_going_public_accepts_whoever_waits_chunk_by_chunk(
+async def test_going_public_accepts_waiting_requests_chunk_by_chunk(
     door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "AT_ONCE", 2)
@@ -117,7 +117,7 @@ async def test_a_request_that_meets_the_account_going_public_does_not_wait_for_e
     ada: Person, bob: Person, site: Site
 ) -> None:
     await privately(ada)
-    await site.plaza.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is told
+    await site.plaza.mongo.update("users", {"_id": ada.id}, {"$set": {"private": False}})  # nobody is notified
     await site.plaza.commit(requests.ask, ada.id, by=bob.id)
 
     async def follows() -> None:

@@ -1,4 +1,4 @@
-"""What people say of themselves, and where others see it."""
+"""Profiles: the fields people edit, and the places where others see them."""
 
 import asyncio
 from typing import Any
@@ -44,7 +44,7 @@ async def test_a_merge_patch_is_taken_under_its_own_content_type(ada: Person) ->
     assert answer.body["bio"] == "hello"
 
 
-async def test_whoever_is_named_elsewhere_is_named_as_they_are_now(ada: Person, bob: Person) -> None:
+async def test_people_are_named_everywhere_as_they_are_now(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await ada.comment(post, "first")
     await bob.follow(ada)

@@ -1,4 +1,4 @@
-"""What requests, and what follows from them, ask of the document store: how often, and no walk through a collection.
+"""Commands to the document store of requests and their events: their number, and no scan of a collection.
 
 Whether there is an index is judged by the list that `migrate` creates: the store of the tests has rules of its own.
 """
@@ -22,10 +22,10 @@ from social.contracts.people import Tokens
 from social.infra.store.ttl_cache import TtlCache
 
 PARTS = ("delete_comment", "delete_post", "block_user", "unblock_user")  # after which little is left to be done
-ENDS = ("end_session", "logout", "logout_all", "change_password", "delete_me")  # of the session that asks
+ENDS = ("end_session", "logout", "logout_all", "change_password", "delete_me")  # of the requesting session
 
-# How often a request asks the store in a row, and how often at all, where the process remembers nobody; the larger of
-# what somebody new needs and what the owner of what is asked for does. None of it is for the token.
+# Commands of a request in a row, and in all, where the process has cached nobody: the larger number of those for a new
+# person and for the owner of the thing. None of them is for the token.
 ASKED = {
     "get_activity": (2, 2),
     "get_blocks": (2, 2),
@@ -58,7 +58,7 @@ ASKED = {
     "search_users": (2, 4),
     "sync": (1, 1),
 }
-# The same of what everybody writes all the time, the commit included.
+# Those numbers for frequent writes, with the commit.
 WRITES = {
     "like_post": (3, 5),
     "like_comment": (4, 6),
@@ -86,7 +86,7 @@ def commands() -> Iterator[Commands]:
 async def world(
     commands: Commands, reads: Reads, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
-    """Everybody works; the owner was told of a like."""
+    """A whole Plaza whose workers run; the owner was notified of a like."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta(seconds=1))
     async with system(mongo_url, mongo_database) as site:
         commands.sent.clear()  # the start itself reads whole collections
@@ -97,28 +97,28 @@ async def world(
         await other.like(owner.post)
         await other.ask("PUT", f"/v1/posts/{owner.post.id}/bookmark")
 
-        async def told() -> None:
+        async def notified() -> None:
             assert await owner.person.unread() == 1
 
-        await eventually(told)
+        await eventually(notified)
         yield world
 
 
 def _late(operation: Operation) -> tuple[int, int, bool, bool]:
-    """First what changes nothing, at last what ends the session that asks."""
+    """Sort reads first, and operations that end the requesting session last."""
     ends, parts = (each.index(operation.name) + 1 if operation.name in each else 0 for each in (ENDS, PARTS))
     return ends, parts, operation.method != "GET", operation.method == "DELETE"
 
 
 class Took(NamedTuple):
-    """What a request cost."""
+    """The commands of a request."""
 
     in_a_row: int
     asked: list[str]
 
 
 async def walk(world: World, reads: Reads) -> dict[str, Took]:
-    """Through all operations, as anybody and as the owner; what the dearer one of those that went well took."""
+    """Do all operations, as a new person and as the owner; return the larger cost of those that succeeded."""
     took: dict[str, Took] = {}
     people = {"other": world.people["other"], "owner": world.public.person}
     for operation in sorted(OPERATIONS, key=_late):
@@ -138,7 +138,7 @@ async def walk(world: World, reads: Reads) -> dict[str, Took]:
 
 
 async def log_in(person: Person) -> None:
-    """Again: the last session has ended."""
+    """Log in again: the last session has ended."""
     ask = {"username": person.username, "password": PASSWORD}
     person.tokens = (await person.door.ask("POST", "/v1/auth/login", ask)).ok(Tokens)
 

@@ -1,4 +1,4 @@
-"""Replies, their counts and orders, and what goes with a comment that is deleted."""
+"""Replies, their counts and orders, and their deletion with a comment."""
 
 from datetime import timedelta
 
@@ -88,7 +88,7 @@ async def test_a_cursor_of_another_order_or_list_is_refused(ada: Person) -> None
 async def test_a_deleted_comment_takes_its_replies_along(
     site: Site, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first few at once, the others soon."""
+    """The first few are deleted at once, the others soon."""
     monkeypatch.setattr(comments, "REPLIES_AT_ONCE", 2)
     monkeypatch.setattr(orphans, "SETTLES", timedelta())
     post = await ada.publish("hello")

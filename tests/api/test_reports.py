@@ -1,4 +1,4 @@
-"""What people tell the operator of each other."""
+"""Reports of people to the operator."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reposts: one a person and post, counted, and only of what everybody may see."""
+"""Reposts: at most once a person and post, counted, and only of posts that everybody may see."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ async def test_a_post_of_a_private_account_is_not_reposted_by_others(ada: Person
     await repost(bob, post)
     await ada.edit(private=True)
     (await bob.ask("PUT", f"/v1/posts/{post.id}/repost")).refused(403, "forbidden")
-    assert not (await repost(bob, post, "DELETE")).reposted  # what was before may still be taken back
+    assert not (await repost(bob, post, "DELETE")).reposted  # an earlier repost may still be taken back
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

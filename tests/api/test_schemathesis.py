@@ -1,4 +1,4 @@
-"""Generated requests, good and bad, against every service: all of Schemathesis' checks hold.
+"""Generated requests, valid and invalid, against every service: all of Schemathesis' checks hold.
 
 `make test` tries a few of each operation; `make soak` (PLAZA_SOAK=1) many.
 """

@@ -32,7 +32,7 @@ async def test_people_are_found_by_the_beginning_of_any_of_their_names(door: Doo
     assert names(await ada.search("ovelace")) == []
 
 
-async def test_a_username_itself_comes_first_whoever_else_is_called_so(door: Door) -> None:
+async def test_an_exact_username_comes_before_other_people_with_that_name(door: Door) -> None:
     await named(door, "aaa", "Zed Zed")
     zed = await door.register("zed")
     assert names(await zed.search("zed")) == ["zed", "aaa"]

@@ -1,4 +1,4 @@
-"""Where people are logged in, and how they end it."""
+"""Open sessions: their list, and their end."""
 
 import asyncio
 
@@ -119,7 +119,7 @@ async def suspend(tx: Transaction, user_id: str) -> None:
     session_ends.end_all(tx, user_id, SessionEnd.SUSPENDED)
 
 
-async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(site: Site, door: Door, ada: Person) -> None:
+async def test_a_suspension_is_shown_only_to_people_with_the_password(site: Site, door: Door, ada: Person) -> None:
     await site.plaza.commit(suspend, ada.id)
     await session_ends.announce_all(site.plaza, ada.id)
     (await me(door, ada.tokens)).refused(401, "session_revoked")
@@ -130,7 +130,7 @@ async def test_who_is_suspended_is_told_so_by_whoever_knows_the_password(site: S
 
 
 async def test_no_login_slips_past_the_end_of_all_sessions(site: Site, door: Door, ada: Person) -> None:
-    """Whichever comes first, the other one sees it: afterwards no session is open."""
+    """In either order the later request sees the earlier: afterwards no session is open."""
     for _ in range(5):
         logins = [door.ask("POST", "/v1/auth/login", {"username": "ada", "password": PASSWORD}) for _ in range(4)]
         *answers, _ = await asyncio.gather(*logins, site.plaza.commit(suspend, ada.id))

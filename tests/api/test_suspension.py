@@ -1,4 +1,4 @@
-"""Somebody an operator suspended: as if they were not there, until that is lifted."""
+"""Suspended people: hidden as if they did not exist, until the operator lifts the suspension."""
 
 import pytest
 from support.eventually import eventually
@@ -20,9 +20,7 @@ async def test_a_suspended_person_is_out_within_two_seconds(ada: Person, site: S
     (await ada.refresh()).refused(403, "account_suspended")
 
 
-async def test_a_suspended_person_is_told_so_at_login_and_only_if_they_know_the_password(
-    ada: Person, site: Site
-) -> None:
+async def test_a_suspended_person_learns_it_at_login_and_only_with_the_right_password(ada: Person, site: Site) -> None:
     await lifecycle.suspend(site.plaza.mongo, "ada", None)
     for name in ("ada", ada.email):
         right = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
@@ -37,11 +35,11 @@ async def test_what_they_wrote_is_hidden_and_comes_back_when_it_is_lifted(ada: P
     await ada.comment(other, "rude")
     await ada.like(other)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert len(await bob.notifications()) == 2
         assert len((await bob.feed()).items) == 2
 
-    await eventually(told)
+    await eventually(notified)
     await lifecycle.suspend(site.plaza.mongo, "ada", None)
     for path in ("/v1/users/ada", "/v1/users/ada/posts", f"/v1/posts/{post.id}"):
         (await bob.ask("GET", path)).refused(404, "not_found")

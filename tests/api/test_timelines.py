@@ -1,4 +1,4 @@
-"""What becomes of a home timeline beside the plain way of a post: late ones, long absence, fame, reposts."""
+"""Home timelines in special cases: late posts, long absence, famous authors, reposts."""
 
 import asyncio
 import random
@@ -30,13 +30,13 @@ from social.posts.access import SeenPost
 
 @pytest.fixture
 async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """A Plaza whose workers work when they are told to."""
+    """A Plaza whose workers run only when the test calls them."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 
 
 async def work(site: Site, *, fanout_limit: int = 10, twice: bool = False) -> None:
-    """Hand all events that wait to the feeds consumer, until there are none."""
+    """Hand all waiting events to the consumer of feeds, until there are none."""
     while True:
         rows = await site.plaza.mongo.many("outbox", {}, sort=[("_id", 1)])
         new = [Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"}) for row in rows]
@@ -60,7 +60,7 @@ async def away(site: Site, *persons: Person) -> None:
         await site.plaza.mongo.update("timelines", {"_id": each.id}, {"$set": {"active_at": long_ago}})
 
 
-async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: Site) -> None:
+async def test_a_request_for_newer_posts_gets_late_posts_once(quiet: Site) -> None:
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
     await work(quiet)
@@ -75,7 +75,7 @@ async def test_whoever_asks_for_newer_is_told_of_what_came_in_late_once(quiet: S
     assert texts(await ada.feed()) == ["seen first", "made first"]
 
 
-async def test_whoever_asks_for_newer_while_many_write_misses_nothing_and_hears_nothing_twice(
+async def test_requests_for_newer_posts_while_many_write_miss_nothing_and_repeat_nothing(
     site: Site, ada: Person, bob: Person, eve: Person
 ) -> None:
     """Ids are made in one order, committed in another and fanned out in a third."""
@@ -198,7 +198,7 @@ async def test_a_famous_author_costs_a_reader_one_more_round_trip(
 
 
 async def where_nearly_all_is_hidden(site: Site) -> Person:
-    """Of 63 posts in a timeline three are to be seen: the first, the last, and one in the middle."""
+    """A timeline of 63 posts of which three are visible: the first, the last, and a post in the middle."""
     ada, bob, eve = await people(site, "ada", "bob", "eve")
     await ada.follow(bob)
     await ada.follow(eve)
@@ -212,12 +212,12 @@ async def where_nearly_all_is_hidden(site: Site) -> Person:
 
 
 def sealed(site: Site, reader: Person, packed: bytes) -> str:
-    """A cursor of a person's timeline that holds just this."""
+    """Seal a place as a cursor of a person's timeline."""
     return site.plaza.mongo.seals.seal(packed, ("feed", reader.id))
 
 
 class Looks:
-    """How many posts were looked at."""
+    """A counter of the posts that were read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self._posts = 0, access.posts
@@ -247,7 +247,7 @@ async def test_where_nearly_all_is_hidden_a_page_is_as_if_there_were_nothing_els
 async def test_where_nearly_all_is_hidden_newer_pages_are_as_if_there_were_nothing_else(
     quiet: Site, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    """From a cursor that nobody was given: as old as can be, where all is newer, or where all came in late."""
+    """The cursors are forged: from the oldest place, where all is newer, or all came in late."""
     ada = await where_nearly_all_is_hidden(quiet)
     top = (await ada.feed("?limit=1")).items[0].id if late else "0" * 24
     cursor = sealed(quiet, ada, cursors.pack(Newer(top, "", clock.at_millis(0), frozenset())))
@@ -280,7 +280,7 @@ async def test_newer_than_a_place_far_below_what_is_kept_is_found_on_read(
 
 
 async def backdated(site: Site, author: Person, *ages: timedelta) -> list[str]:
-    """Posts of long ago, as they lie in the store."""
+    """Store posts of long ago."""
     counts = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
     rows = [
         {"_id": clock.first_id(at)[:8] + secrets.token_hex(8), "author_id": author.id, "created_at": at, **counts}
@@ -295,7 +295,7 @@ async def backdated(site: Site, author: Person, *ages: timedelta) -> list[str]:
 async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
     mongo_url: str, mongo_database: str, reads: Reads, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    """Ten lines at a time, first no further down than is likely, and once more where that was too little."""
+    """Ten entries are read at a time, first only as far down as is likely, and once more where that is too little."""
     monkeypatch.setattr("social.feeds.timelines.CAP", 4)
     monkeypatch.setattr("social.feeds.scroll_cache.LINES", 10)
     async with system(mongo_url, mongo_database, roles=()) as quiet:
@@ -325,7 +325,7 @@ async def test_pages_below_what_is_kept_are_whole_however_unevenly_people_post(
 
 @pytest.mark.parametrize("gone", ["forgotten", "away"])
 async def test_a_scroll_goes_on_without_redis(quiet: Site, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    """And shows no more of what was found for it than is still to be seen."""
+    """The scroll shows only entries that are still visible."""
     monkeypatch.setattr("social.feeds.timelines.CAP", 2)
     ada, bob, eve = await people(quiet, "ada", "bob", "eve")
     for author in (bob, eve):
@@ -356,7 +356,7 @@ async def _away(*_: object, **__: object) -> None:
 async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
     quiet: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a long stop of the workers."""
+    """The posts are late because the workers stopped for long."""
     monkeypatch.setattr(cursors, "MOST_SEEN", 10)
     ada, bob = await people(quiet, "ada", "bob")
     await ada.follow(bob)
@@ -377,7 +377,7 @@ async def test_more_late_posts_than_a_cursor_can_name_come_once_each(
     "forged", [b"\3" + b"\0" * 32, b"\3" + b"\0" * 24 + b"\xff" * 8, b"\1" + b"\0" * 13, b"\4", b"", b"\1\xff"]
 )
 async def test_a_place_nobody_was_given_is_answered_or_refused(site: Site, ada: Person, forged: bytes) -> None:
-    """As a release might have sealed it that kept other places."""
+    """Another release may have sealed a cursor for places that this release does not keep."""
     await ada.publish("hello")
     await ada.feed()
     answer = await ada.ask("GET", f"/v1/feed?cursor={sealed(site, ada, forged)}")
@@ -411,7 +411,7 @@ async def test_a_repost_brings_a_strangers_post_once_and_says_who_it_was(quiet: 
     assert await shown(ada) == [("bob's", None)]
 
 
-async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Site) -> None:
+async def test_a_repost_moves_no_post_of_an_author_you_follow(quiet: Site) -> None:
     ada, bob, eve = await people(quiet, "ada", "bob", "eve")
     for friend in (bob, eve):
         await ada.follow(friend)
@@ -426,7 +426,7 @@ async def test_a_repost_moves_no_post_of_somebody_one_follows(quiet: Site) -> No
 
 
 async def shown(person: Person) -> list[tuple[str, str | None]]:
-    """What each post says, and who brought it."""
+    """Return the text of each post, and the person who brought it."""
     items = (await person.feed()).items
     return [(each.text, each.reposted_by.username if each.reposted_by else None) for each in items]
 
@@ -440,12 +440,12 @@ async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_
     await work(quiet)
     await away(quiet, ada)
     await ada.feed()
-    followed, told = sources.followed, []
+    followed, published = sources.followed, []
 
     async def then_another_is_published(mongo: Mongo, owner: str, span: sources.Span) -> sources.Found:
         found = await followed(mongo, owner, span)
-        if not told:
-            told.append(await bob.publish("meanwhile"))
+        if not published:
+            published.append(await bob.publish("meanwhile"))
             (row,) = await quiet.plaza.mongo.many("outbox", {"type": "PostPublished"})
             envelope = Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"})
             happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
@@ -455,7 +455,7 @@ async def test_a_post_that_another_worker_fans_out_while_a_timeline_is_built_is_
 
     monkeypatch.setattr(sources, "followed", then_another_is_published)
     await work(quiet)
-    assert told
+    assert published
     rows = await quiet.plaza.mongo.many("feed_entries", {"owner": ada.id}, sort=[("place", -1)])
-    assert [row["post_id"] for row in rows][:1] == [told[0].id]
+    assert [row["post_id"] for row in rows][:1] == [published[0].id]
     assert texts(await ada.feed()) == ["meanwhile", "before"]

@@ -1,4 +1,4 @@
-"""Commands to a running cluster, whoever gives them and leaves."""
+"""Commands to a running cluster from clients that leave early."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +11,7 @@ from devtools.cluster.control import NAME, answering
 
 
 class Rolling:
-    """A supervisor that says a line every other moment, in small or in large pieces."""
+    """A supervisor that yields a line every millisecond, of small or large size."""
 
     def __init__(self, piece: int) -> None:
         self.said = 0

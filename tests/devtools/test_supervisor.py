@@ -1,4 +1,4 @@
-"""What the supervisor of a cluster does with programs that do not stay."""
+"""The supervisor of a cluster, and programs that end, do not start, or do not stop."""
 
 import asyncio
 import sys

@@ -11,7 +11,7 @@ Start = Callable[..., Program]
 
 
 class Machine:
-    """Where embedded systems are started, on the same folder and ports each time."""
+    """Starts embedded systems on a fixed folder and fixed ports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -21,7 +21,7 @@ class Machine:
         self._programs: list[Program] = []
 
     def start(self, **settings: object) -> Program:
-        """Start one; it may not be ready, or fail to start at all."""
+        """Start a system, which may not be ready yet, or may fail to start."""
         defaults = {"PLAZA_VAR": self.var, "API_PORT": self.api_port, "REALTIME_PORT": self.realtime_port}
         folder = self.folder / str(len(self._programs))
         folder.mkdir()
@@ -30,18 +30,18 @@ class Machine:
         return program
 
     async def running(self, **settings: object) -> Program:
-        """Start one that answers."""
+        """Start a system and wait until it answers."""
         return await self.start(**settings).answering(f"{self.url}/readyz")
 
     async def kill(self) -> None:
-        """End all of them."""
+        """Kill all systems that were started."""
         for program in self._programs:
             await program.kill()
 
 
 @pytest.fixture
 async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    """A machine with nothing on it."""
+    """A machine without data."""
     machine = Machine(tmp_path)
     yield machine
     await machine.kill()

@@ -1,7 +1,8 @@
-"""What `make run` starts: it says where to look, keeps its data, and leaves nothing behind."""
+"""The process that `make run` starts: it prints its addresses, keeps its data, and leaves no process behind."""
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import time
@@ -25,13 +26,32 @@ async def test_it_says_where_to_look(machine: Any) -> None:
         assert (await door.ask("GET", "/docs")).status == 200
         assert (await door.ask("GET", "/livez")).status == 200
         assert b"plaza_http" in (await door.ask("GET", "/metrics")).raw
+        assert socket_url(machine.realtime_port).encode() in (await door.ask("GET", "/docs/events")).raw
     for said in (f"http://localhost:{machine.api_port}/docs", f"http://localhost:{machine.realtime_port}", "var"):
         assert said in program.out
     assert program.err == ""
 
 
+def socket_url(port: int) -> str:
+    return f'io("http://localhost:{port}"'
+
+
+async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: Any) -> None:
+    program = await machine.running(REALTIME_PORT=0)
+
+    async def said() -> int:
+        found = re.search(r"Socket\.IO\s+http://localhost:(\d+)", program.out)
+        assert found is not None
+        return int(found[1])
+
+    port = await eventually(said)
+    assert port != 0
+    async with knocking(machine.url) as door:
+        assert socket_url(port).encode() in (await door.ask("GET", "/docs/events")).raw
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-async def test_told_to_stop_it_stops_within_five_seconds_and_leaves_nothing_running(
+async def test_a_signal_stops_it_within_five_seconds_and_leaves_nothing_running(
     machine: Any, how: signal.Signals
 ) -> None:
     program = await machine.running()
@@ -50,7 +70,7 @@ async def test_told_to_stop_it_stops_within_five_seconds_and_leaves_nothing_runn
     writer.close()
 
 
-async def test_told_to_stop_while_it_starts_it_leaves_nothing_running(machine: Any) -> None:
+async def test_a_signal_while_it_starts_leaves_nothing_running(machine: Any) -> None:
     for wait_s in (0.3, 0.6, 0.9, 1.2):
         program = machine.start()
         await asyncio.sleep(wait_s)
@@ -132,12 +152,12 @@ async def test_a_second_start_on_the_same_folder_is_one_clear_line_and_harms_nob
 
 
 async def test_a_wrong_setting_is_one_clear_line(machine: Any) -> None:
-    """Which those are is in tests/system/test_processes.py."""
+    """All wrong settings are in tests/system/test_processes.py."""
     one_line(await machine.start(API_PORT=70_000).ended(), "API_PORT is wrong")
 
 
 async def test_a_store_that_outlived_its_system_is_ended_by_the_next_start(machine: Any, tmp_path: Path) -> None:
-    """As where no kernel ends it with its parent."""
+    """On macOS the kernel does not kill a child with its parent."""
     program = await machine.running()
     note = json.loads((machine.var / "store.json").read_bytes())
     child = psutil.Process(note["pid"])
@@ -169,12 +189,12 @@ async def test_a_note_of_another_store_ends_nobody(tmp_path: Path, note: str) ->
         await mongo.ping()
     finally:
         mongo.close()
-        psutil.Process(store.pid).kill()  # its gentle end takes two seconds now and then
+        psutil.Process(store.pid).kill()  # SIGTERM takes two seconds now and then
         store.stop()
 
 
 async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
-    """A store that died is started again, or the system ends and says so; it never stays half alive."""
+    """A store that died is started again, or the system ends and says so; the system never runs on without a store."""
     program = await machine.running()
     (store,) = [child for child in program.children() if "secantus" in " ".join(child.cmdline())]
     async with knocking(machine.url) as door:

@@ -1,4 +1,4 @@
-"""Both programs that can be the embedded store: chosen by a setting, durable when killed, and over the same files."""
+"""Both programs of the embedded store: chosen by a setting, durable when killed, and with files that both read."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     started.stop()
 
 
-async def test_make_run_keeps_its_data_in_the_program_it_is_told_to_use(machine: Any, program: str) -> None:
+async def test_make_run_keeps_its_data_in_the_program_of_the_setting(machine: Any, program: str) -> None:
     running = await machine.running(EMBEDDED_STORE=program)
     (child,) = [each for each in running.children() if "secantusd" in " ".join(each.cmdline())]
     assert (RUST in " ".join(child.cmdline())) == (program == "rs")
@@ -59,14 +59,14 @@ def program(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def mongo(store: Store) -> AsyncIterator[Mongo]:
-    """A connection to it."""
+    """A connection to the store."""
     connection = Mongo(store.url, "plaza", timeout_s=5)
     yield connection
     connection.close()
 
 
 async def test_what_was_acknowledged_before_it_was_killed_is_there(store: Store, mongo: Mongo) -> None:
-    """Transactions, of which never a half, and single writes, from several clients at once."""
+    """Several clients write transactions, which are never half there, and single documents."""
     kept: set[str] = set()
     for name in ("interactions", "outbox", "leases"):
         await mongo.insert(name, {"_id": "made"})
@@ -148,11 +148,11 @@ async def test_a_store_that_refuses_values_that_are_free_again_is_warned_of(
         await store.start()
     finally:
         store.stop()
-    assert "good for measurements alone" in " ".join(warned)
+    assert "use it for measurements alone" in " ".join(warned)
 
 
 def of_environment(monkeypatch: pytest.MonkeyPatch, **said: str) -> DocumentSettings:
-    """The settings where the environment says no more than this about stores."""
+    """Return the settings of an environment with these variables about stores."""
     for name in ("STORE", "MONGO_URL", "MONGO_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
@@ -218,7 +218,7 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A disk of its own, which is soon full; skips a test where nobody may mount one."""
+    """A small disk that is soon full; skips the test where mounting is not allowed."""
     folder.mkdir()
     options = ["-o", f"size={megabytes}m", "tmpfs", str(folder)]
     done = subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True, text=True, check=False)
@@ -231,7 +231,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(tmp_path: Path) -> None:
-    """The store may die of it: it is started again, again and again, until there is room."""
+    """The store may die of a full disk: it is started again and again until there is room."""
     with small_disk(tmp_path / "disk", 48) as disk:
         store = Store(disk)
         mongo = Mongo(await store.start(), "plaza", timeout_s=2)

@@ -1,4 +1,4 @@
-"""nginx's files as they are: what linters say of them, and what a container would read."""
+"""nginx's files: linters accept them, and so does nginx as a container runs it."""
 
 import re
 import shlex
@@ -42,7 +42,7 @@ def test_gixy_would_find_something(mounted: Path) -> None:
 
 @pytest.mark.parametrize("topology", [TOPOLOGY_CONF, MICROSERVICES_CONF])
 def test_the_command_of_the_container_takes_the_files(mounted: Path, tmp_path: Path, topology: str) -> None:
-    """By Debian's nginx, which is too old for `resolve` and finds no container: that part of each line is left out."""
+    """Debian's nginx is too old for `resolve` and finds no container: that part of each line is left out."""
     require(Nginx)
     text = (SOURCE / topology).read_text()
     assert text.count(" resolve;") == text.count("    server ")

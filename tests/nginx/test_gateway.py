@@ -1,4 +1,4 @@
-"""What nginx does with a request by itself: where it leads, what it says of it, what it refuses."""
+"""nginx alone: where it leads a request, which headers it sets, and which requests it refuses."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ Start = Callable[..., Awaitable[Nginx]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start nginx before these, in a folder that others than root may read too."""
+    """Start nginx for these servers, in a folder that its unprivileged workers may read."""
     require(Nginx)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -48,7 +48,7 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Listener]:
-    """One server of all services."""
+    """A server for all services."""
     listener = Listener("api")
     async with listening(listener):
         yield listener
@@ -64,7 +64,7 @@ async def gateways() -> AsyncIterator[dict[str, Listener]]:
 
 @pytest.fixture
 async def nginx(start: Start, api: Listener, gateways: dict[str, Listener]) -> Nginx:
-    """nginx before all of them."""
+    """nginx for all of these servers."""
     return await start([api.server], {name: each.server for name, each in gateways.items()})
 
 
@@ -89,7 +89,8 @@ async def test_each_path_leads_to_its_service_by_its_method(start: Start) -> Non
                 assert (await door.ask("GET", path)).body == {"by": service.name}
         whole = await door.ask("GET", "/openapi.json")
         assert {tag["name"] for tag in whole.body["tags"]} == set(SERVICES)
-        assert (await door.ask("GET", "/docs")).status == 200
+        for path in ("/docs", "/docs/postman-collection.json"):
+            assert (await door.ask("GET", path)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -157,8 +158,8 @@ async def test_what_a_client_says_of_where_it_comes_from_is_overwritten(
     assert re.fullmatch("[0-9a-f]{32}", "".join(api.heard[1].header("X-Request-ID")))
 
 
-async def test_a_gateway_is_told_what_it_reads_and_nothing_else(door: Door, gateways: dict[str, Listener]) -> None:
-    told = {
+async def test_a_gateway_gets_the_headers_it_reads_and_no_others(door: Door, gateways: dict[str, Listener]) -> None:
+    passed = {
         "Origin": "http://x.example",
         "User-Agent": "me",
         "Content-Type": "text/plain",
@@ -168,12 +169,12 @@ async def test_a_gateway_is_told_what_it_reads_and_nothing_else(door: Door, gate
         "Access-Control-Request-Headers": "x-a",
     }
     many = {f"X-Many-{number}": "x" for number in range(60)}
-    await door.ask("GET", "/socket.io/?EIO=4", headers=told | many)
+    await door.ask("GET", "/socket.io/?EIO=4", headers=passed | many)
     (heard,) = [each for gateway in gateways.values() for each in gateway.heard]
-    assert told.items() <= dict(heard.headers).items()
+    assert passed.items() <= dict(heard.headers).items()
     assert heard.header("Connection") == ["upgrade"]
     own = {"Host", "Connection", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
-    assert {name for name, _ in heard.headers} == told.keys() | own
+    assert {name for name, _ in heard.headers} == passed.keys() | own
 
 
 async def test_a_long_poll_is_packed_and_a_short_one_is_not(door: Door, gateways: dict[str, Listener]) -> None:
@@ -187,8 +188,8 @@ async def test_a_long_poll_is_packed_and_a_short_one_is_not(door: Door, gateways
 
 
 async def test_the_log_has_a_line_for_each_request_and_no_query(door: Door, nginx: Nginx) -> None:
-    told = {"X-Request-ID": "shown", "User-Agent": 'quo"ted'}
-    await door.ask("GET", "/v1/media/abc?signature=secret", headers=told)
+    passed = {"X-Request-ID": "shown", "User-Agent": 'quo"ted'}
+    await door.ask("GET", "/v1/media/abc?signature=secret", headers=passed)
     await door.ask("GET", "/socket.io/?EIO=4&sid=realtime-1.secret")
     await door.ask("GET", "/nothing/here?password=secret")
     await raw(nginx.port, b"GET /v1/feed?secret HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n")
@@ -240,7 +241,7 @@ async def test_only_what_may_be_done_twice_is_tried_again_elsewhere(start: Start
 
 
 def _by_turns(conf: Path) -> None:
-    """Servers are asked by turns."""
+    """Check that requests go to the servers by turns."""
     topology = conf / "topology.conf"
     topology.write_text(topology.read_text().replace("least_conn;", ""))
 
@@ -294,7 +295,7 @@ async def test_what_nginx_refuses_is_a_problem_too(
     assert not api.got
 
 
-async def test_an_address_that_floods_is_told_to_wait_and_others_are_not(
+async def test_an_address_that_floods_must_wait_and_others_need_not(
     start: Start, api: Listener, gateways: dict[str, Listener]
 ) -> None:
     nginx = await start([api.server], {"realtime-1": "127.0.0.1:1"}, unlimited=["127.0.0.2"])

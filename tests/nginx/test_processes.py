@@ -1,4 +1,4 @@
-"""nginx before real processes: two of the API and three gateways."""
+"""nginx with real processes: two of the API and three gateways."""
 
 import asyncio
 import contextlib
@@ -39,14 +39,14 @@ numbers = itertools.count(1)
 
 @dataclass
 class Running:
-    """The processes, and nginx before them."""
+    """The processes, and their nginx."""
 
     nginx: Nginx
     programs: dict[str, Program]
     addresses: dict[str, str]
 
     def topology(self, *without: str) -> Topology:
-        """Where they are, but for some."""
+        """Return the topology of all processes but some."""
         there = {name: at for name, at in self.addresses.items() if name not in without}
         return before([at for name, at in there.items() if name in APIS], {n: there[n] for n in GATEWAYS if n in there})
 
@@ -62,7 +62,7 @@ class Running:
 def processes(
     tmp_path_factory: pytest.TempPathFactory, document_store: DocumentStore, redis_server: RedisServer
 ) -> Iterator[Running]:
-    """All of them, once for this module. RabbitMQ is away: nothing here needs to be delivered by workers."""
+    """All processes, started once for this module. RabbitMQ is away: no test here needs a delivery."""
     require(Nginx)
     run(document_store.start())
     run(redis_server.start())
@@ -120,7 +120,7 @@ def processes(
 
 @pytest.fixture
 async def running(processes: Running) -> Running:
-    """All of them, whatever the test before did to them."""
+    """All processes, started again where an earlier test stopped some."""
     for name in processes.programs:
         await processes.up(name)
     return processes
@@ -134,7 +134,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def ada(running: Running, http: aiohttp.ClientSession) -> Person:
-    """Somebody who came through nginx."""
+    """Ada, registered through nginx."""
     return await Door(http, running.nginx.url).register(f"ada{next(numbers)}")
 
 
@@ -145,8 +145,15 @@ async def test_the_tour_leads_through_nginx(running: Running, ada: Person) -> No
     assert [each.text for each in (await ada.comments(post)).items] == ["nice"]
     answer = await ada.ask("GET", "/v1/feed", headers={"X-Request-ID": "mine"})
     assert answer.headers["X-Request-ID"] == "mine"
-    for path in ("/docs", "/docs/likes", "/docs/assets/swagger-ui.css", "/openapi.json", "/.well-known/jwks.json"):
+    for path in (
+        "/docs",
+        "/docs/likes",
+        "/docs/assets/swagger-ui.css",
+        "/openapi.json",
+        "/docs/postman-collection.json",
+    ):
         assert (await ada.ask("GET", path)).status == 200, path
+    assert (await ada.ask("GET", "/.well-known/jwks.json")).status == 200
     assert (await ada.ask("GET", "/")).headers["Location"] == "/docs"
     (await ada.ask("GET", f"/v1/posts/{'0' * 24}")).refused(404, "not_found")
     (await ada.ask("GET", "/metrics")).refused(404, "not_found")
@@ -166,7 +173,7 @@ async def test_the_address_that_logins_are_counted_by_is_the_one_nginx_saw(runni
 async def test_a_picture_is_refused_before_it_has_arrived_and_the_reason_comes_through(
     running: Running, ada: Person
 ) -> None:
-    """By bare connections: aiohttp's client sometimes sees no answer that comes while it still sends."""
+    """The test uses bare connections: aiohttp's client can miss an answer that comes while it still sends."""
     head = "POST /v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\nContent-Type: text/plain\r\n"
     token = f"Authorization: Bearer {ada.tokens.access_token}\r\n"
     for said, code in [("", b'"invalid_token"'), (token, b'"unsupported_media_type"')] * 5:
@@ -254,7 +261,7 @@ async def test_nobody_new_is_refused_while_a_gateway_stops(
     token = {"token": ada.tokens.access_token}
     old = [await Wire(running.nginx.port, http).open(token) for _ in range(6)]
     stopping = asyncio.create_task(running.programs["realtime-1"].tell(signal.SIGTERM))
-    told = await eventually(lambda: _somebody_is_told(old))
+    drained = await eventually(lambda: _somebody_is_drained(old))
     new = []
     while not stopping.done():
         new.append(await Wire(running.nginx.port, http).open(token))
@@ -262,21 +269,21 @@ async def test_nobody_new_is_refused_while_a_gateway_stops(
         await new[-1].close()
     assert (await stopping).code == 0
     assert len(new) > 10
-    assert told
+    assert drained
     for each in old:
         await each.close()
 
 
-async def _somebody_is_told(wires: list[Wire]) -> list[Wire]:
-    told = [wire for wire in wires if wire.named("drain")]
-    assert told
-    return told
+async def _somebody_is_drained(wires: list[Wire]) -> list[Wire]:
+    drained = [wire for wire in wires if wire.named("drain")]
+    assert drained
+    return drained
 
 
 async def test_reloading_under_load_loses_no_write_and_drops_no_request(
     running: Running, ada: Person, http: aiohttp.ClientSession
 ) -> None:
-    """A client may find the connection that it kept closed, as ever; then it asks again with the same key."""
+    """A client may find its idle connection closed, as always; then it retries under its key."""
     wires = [await Wire(running.nginx.port, http).open({"token": ada.tokens.access_token}) for _ in range(6)]
     over = asyncio.Event()
     written: list[Post] = []

@@ -27,7 +27,7 @@ async def nginx(tmp_path: Path, behind: list[Listener]) -> AsyncIterator[Nginx]:
 
 
 async def test_a_hidden_request_is_nobody_elses(nginx: Nginx, behind: list[Listener]) -> None:
-    """What does arrive says its length once and in one way, so that nobody can read it in two."""
+    """Requests that arrive state their length once and in a single way, so that no two readings exist."""
     for name, attack in ATTACKS.items():
         for listener in behind:
             listener.heard.clear()

@@ -43,7 +43,7 @@ class Cluster:
 
     async def parts(self) -> dict[str, dict[str, Any]]:
         """Each part by its name: its process, and how often it was started."""
-        async for answer in control.ask(self.var, "status"):
+        async for answer in control.request(self.var, "status"):
             return {part["name"]: part for part in answer["parts"]}
         raise AssertionError("no answer")
 

@@ -1,4 +1,4 @@
-"""What people do, written as the verbs leave it: documents and the event that tells of them, in one transaction."""
+"""The actions of people, as the domain's functions write them: documents and their event, in one transaction."""
 
 import random
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ from support.site import Site
 
 
 class Scene:
-    """A system without workers, whose notifications are told when the test says so."""
+    """A system without workers, whose events are handled when the test asks for it."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.plaza = site.plaza
 
     async def post(self, by: Person, *mentions: Person, **more: Any) -> str:
-        """Publish a post that names people."""
+        """Publish a post that mentions people."""
         post_id, names = clock.new_id(), [each.id for each in mentions]
         at = {"created_at": clock.now(), "edited_at": None}
         post = {"_id": post_id, "author_id": by.id, "text": "hello", **at, "likes": 0, "comments": 0, "version": 0}
@@ -47,7 +47,7 @@ class Scene:
         return post_id
 
     async def edit_post(self, post_id: str, by: Person, *mentions: Person) -> None:
-        """Have a post name other people."""
+        """Edit a post so that it mentions other people."""
         names = [each.id for each in mentions]
         await self._change("posts", post_id, names, PostEdited(post_id=post_id, author_id=by.id, mentions=names))
 
@@ -58,7 +58,7 @@ class Scene:
     async def comment(
         self, post_id: str, by: Person, *mentions: Person, author: Person, to: tuple[str, Person] | None = None
     ) -> str:
-        """Comment on somebody's post, or answer somebody's comment on it."""
+        """Comment on a post, or reply to a comment on it."""
         comment_id, names = clock.new_id(), [each.id for each in mentions]
         parent = {"parent_id": to[0] if to else None}
         document = {"_id": comment_id, "post_id": post_id, "author_id": by.id, "text": "x", **parent, **_names(names)}
@@ -76,7 +76,7 @@ class Scene:
         author: Person,
         to: tuple[str, Person] | None = None,
     ) -> None:
-        """Have a comment name other people."""
+        """Edit a comment so that it mentions other people."""
         names = [each.id for each in mentions]
         event = CommentEdited(**_of_comment(post_id, comment_id, by, author, to), mentions=names)
         await self._change("comments", comment_id, names, event)
@@ -93,17 +93,17 @@ class Scene:
         await self._write("interactions", row, PostLiked(post_id=post_id, author_id=author.id, by=by.id))
 
     async def unlike(self, post_id: str, by: Person, *, author: Person) -> None:
-        """Take a like back."""
+        """Unlike a post."""
         await self._take_back(post_id + by.id, "like_id", PostUnliked(post_id=post_id, author_id=author.id, by=by.id))
 
     async def like_comment(self, post_id: str, comment_id: str, by: Person, *, author: Person, of: Person) -> None:
-        """Like somebody's comment on somebody's post."""
+        """Like a comment on a post."""
         about = {"post_id": post_id, "author_id": author.id, "comment_id": comment_id, "comment_author_id": of.id}
         row = {"_id": comment_id + by.id, "comment_id": comment_id, "user_id": by.id}
         await self._write("comment_likes", row, CommentLiked(**about, by=by.id))
 
     async def unlike_comment(self, post_id: str, comment_id: str, by: Person, *, author: Person, of: Person) -> None:
-        """Take that back."""
+        """Unlike a comment."""
         about = {"post_id": post_id, "author_id": author.id, "comment_id": comment_id, "comment_author_id": of.id}
         await self._delete("comment_likes", comment_id + by.id, CommentUnliked(**about, by=by.id))
 
@@ -114,12 +114,12 @@ class Scene:
         await self._write("interactions", {**row, "repost_id": event.repost_id}, event)
 
     async def unrepost(self, post_id: str, by: Person, *, author: Person) -> None:
-        """Take that back."""
+        """Undo a repost."""
         event = PostUnreposted(post_id=post_id, author_id=author.id, by=by.id, repost_id=clock.new_id())
         await self._take_back(post_id + by.id, "repost_id", event)
 
     async def waiting(self) -> list[ReceivedEvent]:
-        """What happened and was not handled."""
+        """Return the events that were not handled yet."""
         rows = await self.plaza.mongo.many("outbox", {}, sort=[("_id", 1)])
         envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
         return [
@@ -127,7 +127,7 @@ class Scene:
         ]
 
     async def work(self, *, order: random.Random | None = None, together: int = 256) -> list[ReceivedEvent]:
-        """Handle it, in this order or any, in batches of so many; what was handled."""
+        """Handle the waiting events, in the given order or any, in batches of `together`; return them."""
         happened = await self.waiting()
         if order:
             order.shuffle(happened)
@@ -137,21 +137,21 @@ class Scene:
         return happened
 
     async def handle(self, happened: Sequence[ReceivedEvent]) -> None:
-        """Handle these, again or for the first time."""
+        """Handle events, again or for the first time."""
         await workers.notifications.handle(self.plaza, happened)
 
-    async def told(self, person: Person) -> list[tuple[str, list[str], int]]:
-        """Type, names and count of each group somebody was told of, in the order of types."""
+    async def notified(self, person: Person) -> list[tuple[str, list[str], int]]:
+        """Return type, usernames and count of each group that a person is notified of, in the order of types."""
         found = await person.notifications()
         return sorted((each.type, [actor.username for actor in each.actors], each.count) for each in found)
 
     async def events(self, person: Person) -> list[str]:
-        """What somebody's stream says, from its beginning."""
+        """Return the events of a person's stream, from its beginning."""
         epoch = (await person.inbox()).offset.partition(".")[0]
         return [each.event for each in (await person.sync(f"{epoch}.0")).events]
 
     async def moves(self, person: Person) -> int:
-        """How many items somebody's stream has had."""
+        """Return how many items a person's stream has had."""
         return int((await person.inbox()).offset.partition(".")[2])
 
     async def _write(self, collection: str, document: Document, event: Event) -> None:

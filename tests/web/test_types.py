@@ -1,4 +1,4 @@
-"""The types of web/types: what the documents say, and what an app and real frames pass under `tsc --strict`."""
+"""The types of web/types: equal to the documents, and fit for an app and real frames under `tsc --strict`."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The pipeline over both brokers: the same tests, the same promises."""
+"""Fixtures that run the pipeline over both brokers."""
 
 from collections.abc import AsyncIterator
 
@@ -10,13 +10,13 @@ QUICK = {"local": (0.05, 0.1, 0.1), "rabbit": (1, 1)}  # a queue's delay is whol
 
 @pytest.fixture(params=["local", "rabbit"])
 def broker(request: pytest.FixtureRequest) -> str:
-    """Which broker carries the events."""
+    """The broker that carries the events."""
     return str(request.param)
 
 
 @pytest.fixture
 def amqp(request: pytest.FixtureRequest, broker: str) -> str | None:
-    """RabbitMQ's URL, where it is the broker."""
+    """The URL of RabbitMQ, where it is the broker, else None."""
     return str(request.getfixturevalue("amqp_url")) if broker == "rabbit" else None
 
 
@@ -31,6 +31,6 @@ def quick_retries(broker: str, monkeypatch: pytest.MonkeyPatch) -> tuple[float, 
 
 @pytest.fixture
 async def site(mongo_url: str, mongo_database: str, amqp: str | None) -> AsyncIterator[Site]:
-    """API and workers over this broker."""
+    """API and workers over the chosen broker."""
     async with system(mongo_url, mongo_database, amqp_url=amqp) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A deleted account: gone for everybody at once, and from the store by and by."""
+"""Deleted accounts: gone for everybody at once, and erased from the store in pieces."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ from social.contracts.people import Tokens
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Mongo
 
-# One broker: what brokers promise is in test_pipeline.py.
+# A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
@@ -34,7 +34,7 @@ async def delete(person: Person) -> None:
 
 
 async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
-    """A life that leaves something in every collection; a post of Bob's and one of Ada's."""
+    """Leave documents of Ada in every collection; return a post of Bob's and a post of Ada's."""
     await ada.edit(display_name="Ada Lovelace", bio="about me", links=[{"title": "x", "url": "https://example.org"}])
     await ada.ask("PATCH", "/v1/notifications/preferences", {"repost": False})
     for person, whom in ((ada, bob), (bob, ada), (eve, ada), (ada, eve), (eve, bob)):
@@ -48,10 +48,10 @@ async def lived(ada: Person, bob: Person, eve: Person) -> tuple[Any, Any]:
     await eve.like(bobs)
     await ada.like(other)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert other.id in [each.post_id for each in await bob.notifications()]
 
-    await eventually(told)
+    await eventually(notified)
     await ada.unlike(other)
     for n in range(3):
         await ada.comment(bobs, f"so {n}")
@@ -94,12 +94,12 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
         post, me = await bob.see(bobs), await bob.me()
         assert (post.likes, post.comments, me.followers, me.following) == (1, 1, 1, 0)
         assert texts(await bob.feed()) == ["bob's other", "bob's"]
-        told = [(each.type, each.actors[0].username) for each in await bob.notifications()]
-        assert sorted(told) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
+        notified = [(each.type, each.actors[0].username) for each in await bob.notifications()]
+        assert sorted(notified) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
 
     await eventually(folded)
-    told = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
-    assert "notification.removed" in told  # the like that was taken back before, which nobody else shared
+    notified = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
+    assert "notification.removed" in notified  # the like that was taken back before, whose group had nobody else
     assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
     ask = {"username": "ada", "email": "new@example.org", "password": PASSWORD}
     (await door.ask("POST", "/v1/auth/register", ask)).refused(409, "username_taken")
@@ -131,7 +131,7 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
 
 
 async def is_nobody(ada: Person) -> None:
-    """Not by what is left under her name either."""
+    """Nothing that is left under her name shows her."""
     for name in ("ada", ada.email, f"@{ada.id}", "@ada"):
         answer = await ada.door.ask("POST", "/v1/auth/login", {"username": name, "password": ada.password})
         answer.refused(401, "invalid_credentials")
@@ -165,7 +165,7 @@ async def test_an_account_is_deleted_only_by_who_knows_its_password(ada: Person,
 
 @pytest.fixture
 async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """Nobody works: the test does."""
+    """Workers that do nothing, because the test handles events."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         yield site
 
@@ -173,7 +173,7 @@ async def resting(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
     resting: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a worker was killed between its commit and its ack, any number of times."""
+    """A worker may be killed between its commit and its ack any number of times."""
     monkeypatch.setattr("social.accounts.erasure.SETTLES", timedelta())
     mongo, door = resting.plaza.mongo, resting.door
     ada, bob = await door.register("ada"), await door.register("bob")
@@ -201,11 +201,11 @@ async def test_pieces_that_come_again_or_in_the_middle_of_others_change_nothing(
             seen.add(each.id)
     left = [each for each in await traces(mongo, ada.id, ada.email) if not each.startswith("outbox: ")]
     assert left == []
-    told = [row["type"] for row in await mongo.many("outbox", {})]
-    assert (told.count("PostDeleted"), told.count("CommentDeleted"), told.count("PostUnliked")) == (3, 3, 1)
+    notified = [row["type"] for row in await mongo.many("outbox", {})]
+    assert (notified.count("PostDeleted"), notified.count("CommentDeleted"), notified.count("PostUnliked")) == (3, 3, 1)
 
 
-async def test_where_somebody_was_named_and_what_they_kept_goes_with_them(ada: Person, bob: Person, site: Site) -> None:
+async def test_mentions_and_bookmarks_of_a_deleted_person_go_with_them(ada: Person, bob: Person, site: Site) -> None:
     post, hers = await bob.publish("hello @ada and @bob #t"), await ada.publish("hello @bob")
     comment = await bob.comment(post, "hello again @ada")
     for person, of in ((ada, post), (bob, hers)):

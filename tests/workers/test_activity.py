@@ -1,4 +1,4 @@
-"""The log of an account: who logged in or failed to, ended a session, changed what one logs in with, or blocked."""
+"""The activity log of an account: logins and failed logins, ended sessions, changed credentials, blocks."""
 
 from collections import Counter
 from datetime import timedelta
@@ -21,7 +21,7 @@ from social.infra.broker.outbox import SPARE_ROWS
 from social.people import activity
 from social.people.activity import Entry
 
-# One broker: what brokers promise is in test_pipeline.py.
+# A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
@@ -34,7 +34,7 @@ async def page(person: Person, query: str = "") -> Activities:
 
 
 async def settled(site: Site) -> None:
-    """Until no event waits."""
+    """Wait until no event waits."""
 
     async def look() -> None:
         await site.plaza.beside.finish(5)
@@ -44,7 +44,7 @@ async def settled(site: Site) -> None:
 
 
 async def says(site: Site, person: Person) -> list[Activity]:
-    """The log of a person once all that happened is in it, the oldest entry first."""
+    """Return the log of a person once all events are in it, the oldest entry first."""
     await settled(site)
     return (await page(person, "?limit=100")).items[::-1]
 
@@ -230,19 +230,19 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     assert [each for each in left if each.startswith(("activity", "outbox"))] == []
     assert [(each.what, each.user) for each in await says(site, bob)][1:] == [("blocked", None)]
 
-    async def told(*words: str) -> Ended:
+    async def notified(*words: str) -> Ended:
         program = Program(
             "social", "activity", *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database
         )
         return await program.start().ended()
 
-    (hers,) = (await told("ada")).out.splitlines()
+    (hers,) = (await notified("ada")).out.splitlines()
     assert hers.endswith("account_deleted  ada  -")
-    lines = [line.split("  ")[1:4] for line in (await told()).out.splitlines()]
+    lines = [line.split("  ")[1:4] for line in (await notified()).out.splitlines()]
     assert lines == [
         ["account_deleted", "ada", "-"],
         ["blocked", "bob", "127.0.0.1"],
         ["registered", "bob", "127.0.0.1"],
     ]
-    unknown = await told("nobody")
+    unknown = await notified("nobody")
     assert (unknown.code, unknown.err) == (1, "plaza: There is no account 'nobody'\n")

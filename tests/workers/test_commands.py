@@ -1,4 +1,4 @@
-"""What one like asks of the document store, from the request to the push: the fewer, the busier."""
+"""Commands of a like to the document store, from the request to the push: fewer for each like under load."""
 
 import asyncio
 from collections import Counter
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 # The answer, beside what the request reads.
 BEFORE = {"insert interactions": 1, "insert outbox": 1, "commitTransaction": 1}
 AFTER = {
-    # The consumer of notifications reads all of it at once, but for what it needs of who is named already.
+    # The consumer of notifications reads all at once, except what it needs to know the people first.
     "find posts": 2,  # the second for the counts that watchers are shown, after the commit
     "find interactions": 1,
     "find edges": 2,
-    "find users": 1,  # who acts; the recipient's card and preferences were read a moment ago
+    "find users": 1,  # the person who acts; the recipient's card and preferences were read a moment ago
     "find notifications": 1,
     "find streams": 1,
     # One transaction, which the consumer of counters shares.
@@ -38,7 +38,7 @@ AFTER = {
 
 @pytest.fixture
 def commands() -> Commands:
-    """What is asked, from the first connection on."""
+    """Record the commands, from the first connection on."""
     return Commands()
 
 
@@ -51,7 +51,7 @@ async def site(
     commands: Commands,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
-    """The API and the two consumers that a like concerns, which share one process here."""
+    """The API and the two consumers of a like, in a single process here."""
     monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
     with heard(commands):
@@ -61,7 +61,7 @@ async def site(
 
 
 def names(commands: Commands) -> list[str]:
-    """What was sent, but for what every process looks after all the time."""
+    """Return the names of commands, without those that every process repeats all the time."""
     return [_name(command) for _, command in commands.sent if not _watching(command)]
 
 
@@ -80,11 +80,11 @@ def _watching(command: Command) -> bool:
 
 
 async def settled(site: Site, person: Person, posts: int, count: int) -> None:
-    """Until all is told and counted, and no event waits."""
+    """Wait until all is notified and counted, and no event waits."""
 
     async def look() -> None:
-        told = (await person.inbox("?limit=100")).items
-        assert (len(told), sum(each.count for each in told)) == (posts, count)
+        notified = (await person.inbox("?limit=100")).items
+        assert (len(notified), sum(each.count for each in notified)) == (posts, count)
         counted = await site.plaza.mongo.many("posts", {"likes": {"$gt": 0}}, fields={"likes": 1})
         assert sum(post["likes"] for post in counted) == count
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -96,16 +96,16 @@ async def test_one_like_alone(site: Site, commands: Commands, ada: Person, bob: 
     post = await ada.publish("hello")
     await eve.like(post)
     await settled(site, ada, 1, 1)
-    await asyncio.sleep(1)  # until Ada may be told again at once
+    await asyncio.sleep(1)  # until Ada may be notified again at once
     commands.sent.clear()
     await bob.like(post)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert {"delete outbox", "update streams"} <= set(names(commands))
         assert names(commands).count("commitTransaction") == 2
         assert names(commands).count("find posts") == 3  # the request's, and the two below
 
-    await eventually(told)
+    await eventually(notified)
     sent = names(commands)
     answered = sent.index("commitTransaction") + 1
     assert {name: count for name, count in Counter(sent[:answered]).items() if not name.startswith("find")} == BEFORE
@@ -116,13 +116,13 @@ async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Pers
     posts = [await ada.publish(str(n)) for n in range(50)]
     await asyncio.sleep(1)
     commands.sent.clear()
-    plaza, people = site.plaza, (bob, eve)  # not through the door, which lets fewer in at once
+    plaza, people = site.plaza, (bob, eve)  # not through the API, which admits fewer at once
     await asyncio.gather(*(plaza.commit(likes.like, post.id, by=each.id) for post in posts for each in people))
 
-    async def told() -> None:
+    async def notified() -> None:
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
-    await eventually(told)
+    await eventually(notified)
     sent = names(commands)
     await settled(site, ada, 50, 100)
     assert sent.count("commitTransaction") <= 15

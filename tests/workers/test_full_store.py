@@ -1,4 +1,4 @@
-"""A store whose disk is full, or that refuses for a reason nobody foresaw: 503 meanwhile, and then all goes on."""
+"""A store whose disk is full, or that refuses for an unknown reason: 503 meanwhile, and then all works again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def store(mongo_url: str) -> AsyncIterator[FailingStore]:
 async def site(
     store: FailingStore, mongo_database: str, monkeypatch: pytest.MonkeyPatch, quick_sweeps: None
 ) -> AsyncIterator[Site]:
-    """A whole Plaza over it, whose work pauses less long."""
+    """A whole Plaza over this store, with shorter pauses."""
     monkeypatch.setattr(runner, "PAUSE_S", 0.2)
     monkeypatch.setattr("social.infra.process.process.LONGEST_PAUSE_S", 0.5)
     async with system(store.url, mongo_database) as running:
@@ -61,12 +61,12 @@ async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_
     await ada.publish("there is room")
     await bob.comment(post, "nice")
 
-    async def told() -> None:
+    async def notified() -> None:
         assert {each.type for each in await ada.notifications()} == {"like", "comment"}
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
         assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
 
-    await eventually(told, timeout_s=20)
+    await eventually(notified, timeout_s=20)
     assert not site.tasks.failed
     site.tasks.restarts.clear()
 
@@ -84,7 +84,7 @@ async def test_no_loop_ends_with_a_store_that_refuses_all(site: Site, store: Fai
 
 
 async def test_a_store_that_refuses_the_user_while_it_runs_ends_nothing(site: Site, store: FailingStore) -> None:
-    """As for a moment while its users are changed: only a start ends with that."""
+    """The store may refuse for a moment while its users are changed; only a start ends for it."""
     ada = await site.door.register("ada")
     store.refuse({"code": 13, "codeName": "Unauthorized", "errmsg": "not authorized"}, ALL)
     await asyncio.sleep(2)

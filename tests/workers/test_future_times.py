@@ -1,4 +1,4 @@
-"""Times from the future, as a clock leaves them that was ahead for a moment: nothing waits for them to come."""
+"""Times in the future, left by a clock that was ahead for a moment: nothing waits for them."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(s
 
 
 async def test_a_lease_from_the_future_is_held_by_nobody(site: Site) -> None:
-    """As an earlier release left it, or a store whose clock was set back."""
+    """An earlier release left such a lease, or a store whose clock was set back."""
     await site.plaza.mongo.insert("leases", {"_id": "wanted", "holder": "somebody", "until": clock.now() + FAR})
     assert await Lease(site.plaza.mongo, "wanted", LASTS).take()
 
@@ -75,22 +75,22 @@ async def test_a_clock_that_was_ahead_holds_no_notification_back(site: Site, ada
     assert stream["paced_until"] < clock.now() + timedelta(seconds=5), "and it is right again"
 
 
-async def test_what_is_due_in_ten_minutes_by_a_wrong_clock_is_told_now(
+async def test_a_group_due_in_ten_minutes_by_a_wrong_clock_notifies_now(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notifications, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(notifications, "CHECK_EVERY_S", 0.2)
     post = await ada.publish("hello")
     await bob.like(post)
     await eventually(lambda: _told(ada, 1))
     mongo = site.plaza.mongo
     hers = {"recipient": ada.id}
 
-    async def told() -> None:
+    async def notified() -> None:
         assert not await mongo.one("notifications", {**hers, "due_at": {"$gt": clock.EPOCH}})
 
     for ahead in (FAR, timedelta(seconds=120)):
         await mongo.update("notifications", hers, {"$set": {"due_at": clock.now() + ahead}, "$inc": {"rev": 1}})
-        await eventually(told, timeout_s=8)
+        await eventually(notified, timeout_s=8)
 
 
 async def _told(person: Person, count: int) -> None:

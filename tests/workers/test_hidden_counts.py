@@ -1,4 +1,4 @@
-"""Counts and lists agree when somebody is suspended: both leave out what they did, until that is lifted."""
+"""Counts and lists agree about suspended people: both leave out their acts until the suspension is lifted."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from social.accounts import lifecycle
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
 
-# One broker: what brokers promise is in test_pipeline.py.
+# A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = [pytest.mark.parametrize("broker", ["local"]), pytest.mark.usefixtures("small_pieces")]
 
 
@@ -21,7 +21,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def counts(reader: Person, post: Post, comment: Comment) -> dict[str, int]:
-    """What the reader is shown of a post of theirs, of a comment under it, and of themselves."""
+    """Return the counts that a reader sees on their post, on a comment under it, and on their profile."""
     seen, said, me = await reader.see(post), await reader.read_comment(comment), await reader.me()
     return {
         **{"likes": seen.likes, "comments": seen.comments, "reposts": seen.reposts},
@@ -31,7 +31,7 @@ async def counts(reader: Person, post: Post, comment: Comment) -> dict[str, int]
 
 
 async def listed(reader: Person, post: Post, comment: Comment) -> dict[str, int]:
-    """How long the lists are that these counts stand beside."""
+    """Return the lengths of the lists that these counts stand beside."""
 
     async def length(path: str) -> int:
         return len((await reader.ask("GET", path)).body["items"])
@@ -48,7 +48,7 @@ async def listed(reader: Person, post: Post, comment: Comment) -> dict[str, int]
 
 
 async def agree(reader: Person, post: Post, comment: Comment, **expected: int) -> None:
-    """Until counts are as expected, and as the lists beside them."""
+    """Wait until the counts are as expected, and equal to the lists beside them."""
 
     async def look() -> None:
         found = await counts(reader, post, comment)
@@ -60,7 +60,7 @@ async def agree(reader: Person, post: Post, comment: Comment, **expected: int) -
 
 
 async def acted(ada: Person, bob: Person, eve: Person) -> tuple[Post, Comment, dict[str, Any]]:
-    """What two people did to Ada's; all of it counted."""
+    """Return after two people have acted on Ada's posts and all of it is counted."""
     post = await ada.publish("hello")
     comment = await ada.comment(post, "first")
     for each in (bob, eve):
@@ -112,7 +112,7 @@ async def test_what_ends_meanwhile_is_not_left_out_twice(site: Site, ada: Person
     await agree(ada, post, comment, likes=2, comments=5, followers=1, following=1)
 
 
-async def test_a_request_that_is_accepted_of_somebody_suspended_is_left_out_until_it_is_lifted(
+async def test_an_accepted_request_of_a_suspended_person_is_not_counted_until_it_is_lifted(
     site: Site, door: Door, ada: Person, bob: Person
 ) -> None:
     await ada.edit(private=True)

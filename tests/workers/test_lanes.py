@@ -1,4 +1,4 @@
-"""Nobody waits behind a thing to which much happens at once."""
+"""Lanes of the runner: no message waits behind a key to which much happens at once."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from workers.runner import BUSY, MOST_AT_ONCE, Lanes
 
 
 class Message:
-    """A delivery, as lanes see it."""
+    """A delivery as far as lanes use it."""
 
     held = True
 
@@ -24,7 +24,7 @@ def messages(key: str, count: int) -> list[Any]:
 
 
 def drained(lanes: Lanes) -> list[list[str]]:
-    """The keys of each batch, until nothing waits."""
+    """Return the keys of each batch until no message waits."""
     batches = []
     while lanes.waiting:
         batches.append([each.key for each in lanes.next()])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a worker that died left behind: a storm of it takes few batches, and poison in it ends nobody else's."""
+"""Messages that a dead worker left behind: thousands take few batches, and poison among them fails alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from social.infra.process.plaza import Plaza
 from workers import runner
 from workers.runner import Consumer
 
-PLAZA: Any = None  # none of this reaches a server
+PLAZA: Any = None  # the tests reach no server
 
 
 class Left(Delivery):
-    """A message that comes again."""
+    """A redelivered message."""
 
     def __init__(self, number: int) -> None:
         self.redelivered, self.attempt = True, 0
@@ -42,11 +42,11 @@ class Left(Delivery):
 
 
 class Killed(BaseException):
-    """The process ended."""
+    """The end of the process."""
 
 
 class Worker:
-    """Handles batches, but for those with one message in them."""
+    """A worker that dies of batches with a certain message in them."""
 
     def __init__(self, poison: int, how: type[BaseException]) -> None:
         self.poison, self.how = f"{poison:024}", how

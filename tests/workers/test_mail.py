@@ -1,4 +1,4 @@
-"""Mail that cannot be sent now is sent later, and what nobody can send is kept: none is lost, no token lies about."""
+"""Mail that cannot be sent now is sent later, a mail that never can be sent is parked, and no token is left behind."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Who is told of what, in which words once, and what takes it back."""
+"""Notifications: which acts notify whom, once, and which acts take them back."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ from social.notifications import policy, reading, streams
 from social.people import requests
 from social.posts import interactions
 
-# One broker: handlers are called with what the outbox holds: no broker has a part in it.
+# A single broker: handlers are called with the rows of the outbox, and no broker takes part.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 
@@ -46,7 +46,7 @@ async def zoe(door: Door) -> Person:
 
 
 async def consistent(scene: Scene) -> None:
-    """Each group counts its facts and names who is in them; each stream is contiguous; nothing is left to be told."""
+    """Assert that groups count their facts and name their people, streams are contiguous, and no group is due."""
     facts: dict[str, list[Document]] = {}
     for fact in await scene.plaza.mongo.many("notification_facts", {"withdrawn_at": None}):
         facts.setdefault(fact["group"], []).append(fact)
@@ -64,9 +64,6 @@ async def consistent(scene: Scene) -> None:
         for item in row["items"]:
             assert item["rev"] > revisions.get(item["k"], 0)
             revisions[item["k"]] = item["rev"]
-
-
-# ---- every type
 
 
 async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -92,7 +89,7 @@ async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Perso
     }
     assert await ada.unread() == 7
     assert set(await scene.events(ada)) == {"notification"}
-    assert await scene.told(eve) == await scene.told(bob) == []
+    assert await scene.notified(eve) == await scene.notified(bob) == []
     await consistent(scene)
 
 
@@ -103,8 +100,12 @@ async def test_of_one_comment_everybody_hears_once(scene: Scene, ada: Person, bo
     await scene.comment(post, eve, ada, author=ada, to=(hers, ada))  # all three for Ada
     await scene.comment(post, eve, ada, bob, author=ada, to=(bobs, bob))  # mention and comment; reply and mention
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["eve"], 1), ("reply", ["eve"], 1)]
-    assert await scene.told(bob) == [("reply", ["eve"], 1)]
+    assert await scene.notified(ada) == [
+        ("comment", ["bob"], 1),
+        ("mention", ["eve"], 1),
+        ("reply", ["eve"], 1),
+    ]
+    assert await scene.notified(bob) == [("reply", ["eve"], 1)]
     await consistent(scene)
 
 
@@ -116,7 +117,7 @@ async def test_nobody_hears_of_what_they_did_themselves(scene: Scene, ada: Perso
     await scene.like_comment(post, comment, ada, author=ada, of=ada)
     await scene.repost(post, ada, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.notified(ada) == []
 
 
 async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
@@ -135,8 +136,8 @@ async def test_nobody_hears_of_whom_they_muted_or_are_apart_from(
         await scene.comment(others, each, ada, author=zoe, to=(comment, ada))
         await scene.like_comment(others, comment, each, author=zoe, of=ada)
     await scene.work()
-    assert await scene.told(ada) == []
-    assert len(await scene.told(zoe)) == 1  # who hears of all the comments
+    assert await scene.notified(ada) == []
+    assert len(await scene.notified(zoe)) == 1  # who hears of all the comments
 
 
 async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -145,16 +146,13 @@ async def test_nobody_hears_of_what_they_may_not_see(scene: Scene, ada: Person, 
     for_followers = await scene.post(ada, bob, eve, visibility="followers")
     await scene.comment(for_followers, ada, bob, eve, author=ada)
     await scene.work()
-    assert await scene.told(bob) == [("mention", ["ada"], 1)] * 2
-    assert await scene.told(eve) == []
+    assert await scene.notified(bob) == [("mention", ["ada"], 1)] * 2
+    assert await scene.notified(eve) == []
     await ada.edit(private=True)
     await scene.post(ada, bob, eve)
     await scene.work()
-    assert len(await scene.told(bob)) == 3
-    assert await scene.told(eve) == []
-
-
-# ---- what takes it back
+    assert len(await scene.notified(bob)) == 3
+    assert await scene.notified(eve) == []
 
 
 async def test_an_edit_takes_mentions_back_and_makes_new_ones(
@@ -164,14 +162,14 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
     await scene.work()
     await scene.edit_post(post, ada, eve)
     await scene.work()
-    assert await scene.told(bob) == []
-    assert await scene.told(eve) == [("mention", ["ada"], 1)]
+    assert await scene.notified(bob) == []
+    assert await scene.notified(eve) == [("mention", ["ada"], 1)]
     assert await scene.events(bob) == ["notification.removed"] * 2  # replayed as it is now
     await scene.edit_post(post, ada, bob)
     await scene.work()
-    assert await scene.told(bob) == [("mention", ["ada"], 1)]
-    assert await scene.told(eve) == []
-    assert len({item["k"] for item in await items(scene, bob)}) == 1  # the same one came back
+    assert await scene.notified(bob) == [("mention", ["ada"], 1)]
+    assert await scene.notified(eve) == []
+    assert len({item["k"] for item in await items(scene, bob)}) == 1  # that notification came back
     assert [item["e"] for item in await items(scene, bob)].count("notification") == 1
     await consistent(scene)
 
@@ -182,26 +180,26 @@ async def items(scene: Scene, person: Person) -> list[Document]:
     return list(row["items"])
 
 
-async def test_who_was_told_of_a_comment_stays_told_of_it_once(
+async def test_people_notified_of_a_comment_stay_notified_once(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
     post = await scene.post(ada)
     comment = await scene.comment(post, bob, author=ada)
     await scene.work()
-    await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada heard of it already
+    await scene.edit_comment(post, comment, bob, ada, eve, author=ada)  # a mention now: Ada was notified already
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]
-    assert await scene.told(eve) == [("mention", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]
+    assert await scene.notified(eve) == [("mention", ["bob"], 1)]
     other = await scene.comment(post, bob, ada, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1), ("mention", ["bob"], 1)]
     await scene.edit_comment(post, other, bob, author=ada)  # no mention any more, but a comment of hers still
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 2)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 2)]
     await consistent(scene)
 
 
-async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
+async def test_a_deleted_comment_takes_back_all_its_notifications(
     scene: Scene, ada: Person, bob: Person, eve: Person, zoe: Person
 ) -> None:
     post = await scene.post(ada)
@@ -211,15 +209,15 @@ async def test_a_deleted_comment_takes_back_all_that_was_told_of_it(
     await scene.like_comment(post, bobs, eve, author=ada, of=bob)
     await scene.like_comment(post, reply, bob, author=ada, of=eve)
     await scene.work()
-    assert [len(await scene.told(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
+    assert [len(await scene.notified(each)) for each in (ada, bob, eve, zoe)] == [1, 2, 1, 1]
     await scene.delete_comment(post, reply, eve, author=ada, to=(bobs, bob))
     await scene.delete_comment(post, bobs, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]  # still of the other one
-    assert [await scene.told(each) for each in (bob, eve, zoe)] == [[], [], []]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]  # still of the other post
+    assert [await scene.notified(each) for each in (bob, eve, zoe)] == [[], [], []]
     await scene.delete_comment(post, other, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.notified(ada) == []
     assert [await each.unread() for each in (ada, bob, eve, zoe)] == [0] * 4
     await consistent(scene)
 
@@ -236,7 +234,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.repost(post, each, author=ada)
         await each.follow(ada)
     await scene.work()
-    assert [(kind, count) for kind, _, count in await scene.told(ada)] == [
+    assert [(kind, count) for kind, _, count in await scene.notified(ada)] == [
         ("follow", 2),
         ("like", 2),
         ("like", 2),
@@ -249,7 +247,7 @@ async def test_what_is_undone_is_taken_back_and_the_others_stay(
         await scene.unrepost(post, each, author=ada)
         await each.unfollow(ada)
         await scene.work()
-        assert [names for _, names, _ in await scene.told(ada)] == [left] * 4 * len(left)
+        assert [names for _, names, _ in await scene.notified(ada)] == [left] * 4 * len(left)
     said = Counter(item["e"] for item in await items(scene, ada))
     assert said == {"notification": 4, "notification.updated": 4, "notification.removed": 4}
     assert await ada.unread() == 0
@@ -264,22 +262,22 @@ async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene,
     await scene.plaza.mongo.update("users", {"_id": ada.id}, {"$set": before})
     await scene.plaza.commit(requests.hold_back, bob.id, ada.id, clock.now())
     await scene.work()
-    assert await scene.told(ada) == [("follow_request", ["bob"], 1)]
+    assert await scene.notified(ada) == [("follow_request", ["bob"], 1)]
     await ada.accept(bob)
     await scene.work()
-    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
-    assert await scene.told(ada) == []
+    assert await scene.notified(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.notified(ada) == []
     await bob.unfollow(ada)
     await scene.work()
-    assert await scene.told(bob) == []
+    assert await scene.notified(bob) == []
     await bob.follow(ada)
     await ada.accept(bob)
     await scene.work()
-    assert await scene.told(bob) == [("follow_accepted", ["ada"], 1)]
+    assert await scene.notified(bob) == [("follow_accepted", ["ada"], 1)]
     await consistent(scene)
 
 
-async def test_what_was_told_and_read_is_no_news_when_it_happens_again(scene: Scene, ada: Person, bob: Person) -> None:
+async def test_a_repeated_act_after_reading_is_no_news(scene: Scene, ada: Person, bob: Person) -> None:
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
     await scene.work()
@@ -287,7 +285,7 @@ async def test_what_was_told_and_read_is_no_news_when_it_happens_again(scene: Sc
     await ada.read(before)
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == []
+    assert await scene.notified(ada) == []
     await scene.like(post, bob, author=ada)
     await scene.work()
     (after,) = await ada.notifications()
@@ -307,7 +305,7 @@ async def test_one_of_several_comments_taken_back_leaves_its_writer_named(
     await scene.delete_comment(post, one, bob, author=ada)
     await scene.delete_comment(post, last, eve, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("comment", ["bob"], 1)]
+    assert await scene.notified(ada) == [("comment", ["bob"], 1)]
     await consistent(scene)
 
 
@@ -320,11 +318,11 @@ async def test_when_all_who_are_named_leave_the_others_are(
     for fan in fans:
         await scene.like(post, fan, author=ada)
         await scene.work()
-    assert await scene.told(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
+    assert await scene.notified(ada) == [("like", ["fan6", "fan5", "fan4"], 7)]
     for fan in fans[4:]:
         await scene.unlike(post, fan, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
+    assert await scene.notified(ada) == [("like", ["fan3", "fan2", "fan1"], 4)]
 
 
 async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -334,7 +332,7 @@ async def test_who_is_suspended_makes_room_for_the_others(scene: Scene, ada: Per
     await scene.work()
     await scene.plaza.mongo.update("users", {"_id": bob.id}, {"$set": {"suspended_at": clock.now()}})
     await scene.plaza.forget_cards([cached.key("users", bob.id)])
-    assert [names for _, names, _ in await scene.told(ada)] == [["eve"]]
+    assert [names for _, names, _ in await scene.notified(ada)] == [["eve"]]
 
 
 async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_counted_or_live_until_that_is_lifted(
@@ -347,7 +345,7 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
         await scene.like(post, bob, author=ada)
     await scene.work()
 
-    async def look(*expected: int, told: list[str]) -> None:
+    async def look(*expected: int, notified: list[str]) -> None:
         before = await scene.events(ada)
         while await scene.work():
             pass
@@ -356,24 +354,24 @@ async def test_where_nobody_is_left_but_who_is_suspended_nothing_is_listed_count
             await workers.notifications.due(scene.plaza)
             assert [each.count for each in await ada.notifications()] == list(expected)
             assert await ada.unread() == len(expected)
-            assert (await scene.events(ada))[len(before) :] == told
+            assert (await scene.events(ada))[len(before) :] == notified
 
         await eventually(seen)
 
-    await look(1, 1, 2, told=[])
+    await look(1, 1, 2, notified=[])
     await lifecycle.suspend(scene.plaza.mongo, "bob", None)
-    await look(2, told=["notification.removed"] * 2)
+    await look(2, notified=["notification.removed"] * 2)
     await lifecycle.suspend(scene.plaza.mongo, "bob", "again")
-    await look(2, told=[])
+    await look(2, notified=[])
     await lifecycle.lift(scene.plaza.mongo, "bob")
-    await look(1, 1, 2, told=["notification.updated"] * 2)
+    await look(1, 1, 2, notified=["notification.updated"] * 2)
     await lifecycle.suspend(scene.plaza.mongo, "bob", None)
-    await look(2, told=["notification.removed"] * 2)
+    await look(2, notified=["notification.removed"] * 2)
     await scene.like(alone[0], eve, author=ada)
-    await look(2, 2, told=["notification.updated"])
+    await look(2, 2, notified=["notification.updated"])
 
 
-async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
+async def test_a_deleted_post_takes_back_its_notifications_piece_by_piece(
     scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.notifications, "MOST_REMOVED", 2)
@@ -381,18 +379,18 @@ async def test_a_deleted_post_takes_back_piece_by_piece_what_was_told_of_it(
     post, other = await scene.post(ada, *fans), await scene.post(ada, fans[0])
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert len(await scene.told(fans[0])) == 2
+    assert len(await scene.notified(fans[0])) == 2
     await scene.delete_post(post, ada)
     rounds = 0
     while await scene.work():
         rounds += 1
     assert rounds > 1
-    assert [await scene.told(each) for each in (ada, *fans[1:])] == [[]] * 5
+    assert [await scene.notified(each) for each in (ada, *fans[1:])] == [[]] * 5
     assert [each.post_id for each in await fans[0].notifications()] == [other]
     await consistent(scene)
 
 
-async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
+async def test_a_block_takes_back_notifications_between_two_people_piece_by_piece(
     scene: Scene, ada: Person, bob: Person, eve: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.notifications, "MOST_WITHDRAWN", 2)
@@ -408,7 +406,7 @@ async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
     while handled := await scene.work():
         pieces.append({type(each.event).__name__ for each in handled})
     assert pieces == [{"UserBlocked"}] + [{"PartingContinued"}] * 5
-    assert await scene.told(ada) == [("like", ["eve"], 1)] * 5
+    assert await scene.notified(ada) == [("like", ["eve"], 1)] * 5
 
     async def settled() -> None:
         await workers.notifications.due(scene.plaza)
@@ -417,14 +415,11 @@ async def test_a_block_takes_back_piece_by_piece_what_was_told_between_two(
     await eventually(settled)
 
 
-# ---- preferences
-
-
 async def prefer(person: Person, **types: bool) -> None:
     assert (await person.ask("PATCH", "/v1/notifications/preferences", types)).status == 200
 
 
-async def test_what_is_switched_off_is_not_told_and_what_was_stays(
+async def test_a_type_switched_off_notifies_no_more_and_earlier_notifications_stay(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
     post = await scene.post(ada)
@@ -435,19 +430,17 @@ async def test_what_is_switched_off_is_not_told_and_what_was_stays(
     await eve.follow(ada)
     await scene.repost(post, eve, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
+    assert await scene.notified(ada) == [("like", ["bob"], 1), ("repost", ["eve"], 1)]
     await scene.unlike(post, bob, author=ada)
     await scene.work()
-    assert await scene.told(ada) == [("repost", ["eve"], 1)]
+    assert await scene.notified(ada) == [("repost", ["eve"], 1)]
     await prefer(ada, like=True)
     await scene.like(post, bob, author=ada)
     await scene.work()
-    assert [kind for kind, *_ in await scene.told(ada)] == ["like", "repost"]
+    assert [kind for kind, *_ in await scene.notified(ada)] == ["like", "repost"]
 
 
-async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
-    scene: Scene, ada: Person, bob: Person
-) -> None:
+async def test_a_comment_notifies_once_by_the_strongest_wanted_type(scene: Scene, ada: Person, bob: Person) -> None:
     post = await scene.post(ada)
     hers = await scene.comment(post, ada, author=ada)
     for switched_off, expected in (
@@ -457,21 +450,18 @@ async def test_of_what_a_comment_is_the_strongest_that_is_wanted_is_told(
         (("comment",), ""),
     ):
         await prefer(ada, **dict.fromkeys(switched_off, False))
-        before = await scene.told(ada)
+        before = await scene.notified(ada)
         await scene.comment(post, bob, ada, author=ada, to=(hers, ada))
         await scene.work()
-        assert [kind for kind, *_ in await scene.told(ada) if (kind, ["bob"], 1) not in before] == [expected] * bool(
+        assert [kind for kind, *_ in await scene.notified(ada) if (kind, ["bob"], 1) not in before] == [
             expected
-        )
-
-
-# ---- any order, any number of times
+        ] * bool(expected)
 
 
 async def test_in_any_order_and_however_often_it_comes_to_the_same(
     scene: Scene, ada: Person, bob: Person, eve: Person
 ) -> None:
-    """What is told is what the documents say, whichever events tell of them, and nobody is told of one thing twice."""
+    """Notifications follow from the documents, whichever events come, and nobody is notified twice of an act."""
     dice = random.Random(11)
     post = await scene.post(ada)
     comment = await scene.comment(post, ada, author=ada)
@@ -507,7 +497,7 @@ async def test_in_any_order_and_however_often_it_comes_to_the_same(
             )
             if any(names)
         }
-        assert {(kind, count) for kind, _, count in await scene.told(ada)} == expected
+        assert {(kind, count) for kind, _, count in await scene.notified(ada)} == expected
         await consistent(scene)
     new = [item["k"] for item in await items(scene, ada) if item["e"] == "notification"]
     assert len(new) == len(set(new))
@@ -522,19 +512,16 @@ def follows(one: Person, other: Person) -> Document:
 
 
 async def later(scene: Scene) -> None:
-    """Until nothing is left to be told."""
+    """Wait until no group is due."""
     async with asyncio.timeout(10):
         while True:
             wait_s = await workers.notifications.due(scene.plaza)
-            if wait_s >= workers.notifications.LOOK_EVERY_S:
+            if wait_s >= workers.notifications.CHECK_EVERY_S:
                 return
             await asyncio.sleep(max(0.0, wait_s))
 
 
-# ---- how often somebody is told
-
-
-async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
+async def test_many_acts_notify_a_person_a_few_times_a_second(
     scene: Scene, ada: Person, bob: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pace in ("EVERY", "EVERY_WHEN_BUSY"):
@@ -546,7 +533,7 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
         await scene.like(viral, fan, author=ada)
         await scene.work()
     assert 4 <= await scene.moves(ada) <= 6
-    assert await scene.told(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # who looks sees all
+    assert await scene.notified(ada) == [("like", [f"fan{n}" for n in range(11, 3, -1)], 12)]  # a reader sees all
     await scene.like(other, fans[0], author=bob)
     await scene.work()
     assert await scene.moves(bob) == 1  # nobody else waits
@@ -557,14 +544,14 @@ async def test_who_is_told_of_much_is_told_of_it_a_few_times_a_second(
     await consistent(scene)
 
 
-async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldom(
+async def test_while_events_wait_for_the_consumer_each_person_is_notified_less_often(
     scene: Scene, ada: Person, bob: Person, door: Door
 ) -> None:
     posts = {person.id: await scene.post(person) for person in (ada, bob)}
     fan = await door.register("fan")
 
     async def rests_s(person: Person, waited: timedelta) -> float:
-        """For how long a stream rests after the news of an event that waited so long."""
+        """Return how long a stream rests after the news of an event that waited so long."""
         await scene.like(posts[person.id], fan, author=person)
         happened = await scene.waiting()
         await scene.plaza.mongo.delete("outbox", {"_id": {"$in": [each.id for each in happened]}})
@@ -579,8 +566,8 @@ async def test_while_events_wait_for_the_consumer_each_person_is_told_more_seldo
     assert swift < busy - 0.1
 
 
-async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Person, bob: Person) -> None:
-    """As when it dies before it is due: the message is acked long since."""
+async def test_groups_left_due_by_one_process_are_pushed_by_another(scene: Scene, ada: Person, bob: Person) -> None:
+    """A process may die before a group is due: the message was acked long ago."""
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
     await rest(scene, ada)
@@ -595,12 +582,12 @@ async def test_what_one_process_left_untold_another_tells(scene: Scene, ada: Per
 
 
 async def rest(scene: Scene, person: Person) -> None:
-    """Somebody was told much lately: so much that their stream rests for as long as it ever may."""
+    """Make a stream rest as long as possible, as after many notifications."""
     until = clock.now() + streams.FURTHEST - timedelta(seconds=1)
     await scene.plaza.mongo.update("streams", {"_id": person.id}, {"$set": {"paced_until": until}})
 
 
-async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
+async def test_a_group_that_changes_while_it_is_pushed_is_pushed_as_it_is_then(
     scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
@@ -621,13 +608,13 @@ async def test_what_changes_while_it_is_told_is_told_of_as_it_is_then(
     monkeypatch.setattr(reading, "render", meanwhile)
     await workers.notifications.due(scene.plaza)
     assert [(item["e"], item["rev"]) for item in await items(scene, ada)] == [("notification", 2)]
-    assert await scene.told(ada) == [("like", ["bob", "eve"][::-1], 2)]
+    assert await scene.notified(ada) == [("like", ["bob", "eve"][::-1], 2)]
     await consistent(scene)
 
 
 @pytest.fixture
 def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """Room, epoch and seq of each push."""
+    """Record room, epoch and seq of each push."""
     found: list[tuple[str, str, int]] = []
     send = scene.plaza.pushes.send
 
@@ -643,9 +630,9 @@ def pushed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str
 async def test_what_is_delivered_again_is_pushed_again_under_the_same_number(
     scene: Scene, ada: Person, bob: Person, eve: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever handled it may have died before its push; what no gateway missed, they drop."""
+    """The first handler may have died before its push; gateways drop items that they have."""
     for pace in ("EVERY", "EVERY_WHEN_BUSY"):
-        monkeypatch.setattr(streams, pace, timedelta(0))  # all is told at once
+        monkeypatch.setattr(streams, pace, timedelta(0))  # all is pushed at once
     monkeypatch.setattr(streams, "AT_ONCE", timedelta(0))
     post = await scene.post(ada)
     comment = await scene.comment(post, bob, author=ada)
@@ -698,7 +685,7 @@ async def test_of_what_takes_several_pieces_the_next_is_asked_for_once(
     assert [type(each.event).__name__ for each in await scene.waiting()].count("PartingContinued") == 1
 
 
-async def test_a_group_that_cannot_be_told_holds_nobody_up(
+async def test_a_group_that_cannot_be_rendered_blocks_nobody(
     scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, others = await scene.post(ada), await scene.post(bob)
@@ -721,7 +708,7 @@ async def test_a_group_that_cannot_be_told_holds_nobody_up(
     assert await scene.moves(ada) == 1
 
 
-async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_being_told(
+async def test_a_block_that_another_worker_handles_meanwhile_takes_back_notifications_under_way(
     scene: Scene, site: Any, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await scene.post(ada)
@@ -742,6 +729,6 @@ async def test_a_block_that_another_worker_handles_meanwhile_takes_back_what_is_
     monkeypatch.setattr(policy, "decide", then_a_block_is_handled)
     await scene.handle(like)
     assert blocked
-    assert await scene.told(ada) == []
+    assert await scene.notified(ada) == []
     assert await site.plaza.mongo.count("notification_facts", {"withdrawn_at": None}, limit=1) == 0
     await consistent(scene)

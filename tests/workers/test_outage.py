@@ -1,4 +1,4 @@
-"""Servers that go away and come back while people write: nothing acknowledged is lost, nothing is told twice."""
+"""Servers that go away and come back while people write: nothing acknowledged is lost, nothing is notified twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("broker", ["rabbit"])
 
 @pytest.fixture
 async def rabbit(tmp_path: Path) -> AsyncIterator[RabbitServer]:
-    """One that the test may kill."""
+    """A RabbitMQ that the test may kill."""
     require(RabbitServer)
     server = RabbitServer(tmp_path / "rabbit")
     await server.start()
@@ -31,18 +31,18 @@ def amqp(rabbit: RabbitServer) -> str:
     return rabbit.url
 
 
-async def told(person: Person, count: int, timeout_s: float = 30) -> None:
+async def notified(person: Person, count: int, timeout_s: float = 30) -> None:
     async def look() -> None:
         assert [each.count for each in await person.notifications() if each.type == "like"] == [count]
 
     await eventually(look, timeout_s=timeout_s)
 
 
-async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(rabbit: RabbitServer, site: Site) -> None:
+async def test_writes_while_rabbitmq_is_down_notify_when_it_is_back(rabbit: RabbitServer, site: Site) -> None:
     ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
-    await told(ada, 1)  # consumers are there, and their queues
+    await notified(ada, 1)  # consumers are there, and their queues
     await asyncio.sleep(1.5)  # RabbitMQ 3.10 saves the name of a new quorum queue within a second
     await rabbit.kill()
     await eve.like(post)
@@ -52,7 +52,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(ra
     assert (await ada.see(post)).text == "hello"
     assert len(await ada.notifications()) == 1
     await rabbit.start()
-    await told(ada, 2)
+    await notified(ada, 2)
 
     async def everything() -> None:
         seen = await ada.see(post)
@@ -72,7 +72,7 @@ async def test_what_is_written_while_rabbitmq_is_down_is_told_when_it_is_back(ra
 
 
 async def test_a_message_is_kept_however_often_its_consumer_went_away(rabbit: RabbitServer, site: Site) -> None:
-    """RabbitMQ 4 drops it at the 20th time, unless it is told otherwise."""
+    """RabbitMQ 4 drops a message at its 20th delivery, unless it is configured otherwise."""
     await site.plaza.broker.ping()
     await site.tasks.cancel()
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
@@ -90,7 +90,7 @@ async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitSer
     ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
-    await told(ada, 1)
+    await notified(ada, 1)
     queues = ("plaza.notifications", "plaza.counters", "plaza.feeds")
     async with await aio_pika.connect(rabbit.url) as connection:
         async with connection.channel() as channel:
@@ -109,4 +109,4 @@ async def test_a_rabbitmq_that_lost_its_queues_is_set_up_again(rabbit: RabbitSer
 
         await eventually(consumed, timeout_s=30)
     await eve.like(post)
-    await told(ada, 2)
+    await notified(ada, 2)

@@ -1,4 +1,4 @@
-"""Groups have partitions, and workers share them: in order by key, whoever comes and goes."""
+"""Partitions of groups, shared by workers that come and go: events of a key stay in order."""
 
 import asyncio
 import random
@@ -100,7 +100,7 @@ async def test_the_partitions_of_a_killed_worker_go_on_at_once(office: Company, 
         await office.settled()
         await traffic(office, one, 3)
         assert "dead" in office.owners().values()
-        dead.pause_s = 60  # it is in the middle of something, which nobody hears of any more
+        dead.pause_s = 60  # the worker is in the middle of a batch, whose result is lost
         await one.broker.publish(office.events(5))
         await asyncio.sleep(0.2)
         way.close()
@@ -146,7 +146,7 @@ async def test_without_heartbeats_everything_goes_on(office: Company, monkeypatc
 async def test_what_was_given_up_is_handled_by_the_next_and_not_here(
     office: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker with a large share in hand gives most of it back, instead of keeping the others waiting."""
+    """A worker that holds a large share gives most of it back, so that the others need not wait."""
     monkeypatch.setattr("workers.runner.MOST_AT_ONCE", 16)
     one = office.worker("one")
     one.pause_s = 0.2
@@ -181,7 +181,7 @@ PLACES = {
 
 
 async def test_an_event_that_fails_comes_back_to_its_own_partition(office: Company, amqp_url: str) -> None:
-    """Its delay's queue hands it to the queue it is from."""
+    """The delay queue returns an event to the queue it came from."""
     one = office.worker("one")
     post = next(each for each in office.posts if partition(f"post:{each}", 4) == 3)
     one.poison = f"post:{post}"
@@ -201,7 +201,7 @@ async def test_an_event_that_fails_comes_back_to_its_own_partition(office: Compa
 async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothing_doubled(
     office: Company, amqp_url: str
 ) -> None:
-    """From 2 to 5 and down to 1, process by process, while all of them publish and consume."""
+    """The number goes from 2 to 5 and down to 1, process by process, while all of them publish and consume."""
     two = office.worker("two", partitions=2)
     blank = {"likes": 0, "comments": 0, "reposts": 0, "version": 0}
     await two.plaza.mongo.insert_missing("posts", [{"_id": each, "author_id": each, **blank} for each in office.posts])
@@ -235,7 +235,7 @@ async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothin
 
 
 async def test_what_a_release_of_one_queue_left_and_still_sends_is_handled(office: Company, amqp_url: str) -> None:
-    """It published with the name of the event alone, to queues that were bound to just that."""
+    """An earlier release published with the name of the event as routing key, to queues bound to it."""
     limits = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 2**31 - 1}
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         exchange = await channel.declare_exchange("plaza.events", aio_pika.ExchangeType.TOPIC, durable=True)

@@ -1,4 +1,4 @@
-"""What follows from what people do, over both brokers: notifications, counters, timelines."""
+"""The pipeline over both brokers: notifications, counters and timelines follow from acts."""
 
 import asyncio
 from typing import Any
@@ -15,8 +15,8 @@ from social.contracts.notifications import Notification
 from social.infra.broker.inbox import ReceivedEvent
 
 
-async def told(person: Person, *expected: tuple[str, int]) -> list[Notification]:
-    """Type and count of each group, newest first, once it is so."""
+async def notified(person: Person, *expected: tuple[str, int]) -> list[Notification]:
+    """Wait until the groups have these types and counts, newest first."""
 
     async def look() -> list[Notification]:
         found = await person.notifications()
@@ -39,7 +39,7 @@ async def crowd(door: Door, size: int) -> list[Person]:
 async def test_a_like_travels_to_its_author_and_into_the_count(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    (like,) = await told(ada, ("like", 1))
+    (like,) = await notified(ada, ("like", 1))
     assert [actor.username for actor in like.actors] == ["bob"]
 
     async def counted() -> None:
@@ -51,12 +51,12 @@ async def test_a_like_travels_to_its_author_and_into_the_count(ada: Person, bob:
 async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Person, bob: Person, site: Site) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
     for _ in range(3):
         await bob.unlike(post)
         await bob.like(post)
     await bob.comment(post, "so?")
-    await told(ada, ("comment", 1), ("like", 1))
+    await notified(ada, ("comment", 1), ("like", 1))
 
     async def counted() -> None:
         seen = await ada.see(post)
@@ -71,26 +71,26 @@ async def test_a_person_who_likes_unlikes_and_likes_again_is_one_fact(ada: Perso
         assert len(new) == len(set(new)) == 2  # like and comment, each news once
         assert {item["k"] for item in items} == set(new)
 
-    await eventually(streamed)  # who is told of much is told a little later
+    await eventually(streamed)  # people who get many notifications get the next ones a little later
 
 
-async def test_nobody_is_told_of_what_they_did_themselves(ada: Person, bob: Person) -> None:
+async def test_nobody_is_notified_of_their_own_acts(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await ada.like(post)
     await ada.comment(post, "first!")
-    await bob.like(post)  # what comes after it tells that the others were handled
-    (like,) = await told(ada, ("like", 1))
+    await bob.like(post)  # a later event shows that the others were handled
+    (like,) = await notified(ada, ("like", 1))
     assert [actor.username for actor in like.actors] == ["bob"]
 
 
-async def test_what_nobody_read_yet_is_told_together(door: Door, ada: Person, site: Site) -> None:
+async def test_unread_acts_are_grouped(door: Door, ada: Person, site: Site) -> None:
     fans = await crowd(door, 10)
     post = await ada.publish("hello")
     for fan in fans[:-1]:
         await fan.like(post)
-    await told(ada, ("like", 9))
+    await notified(ada, ("like", 9))
     await fans[-1].like(post)
-    (like,) = await told(ada, ("like", 10))
+    (like,) = await notified(ada, ("like", 10))
     assert len(like.actors) == 8
     assert like.actors[0].username == "fan9"
     assert len({actor.id for actor in like.actors}) == 8
@@ -111,33 +111,33 @@ async def test_each_comment_of_the_same_person_counts_and_names_them_once(ada: P
     post = await ada.publish("hello")
     for text in ("one", "two", "three"):
         await bob.comment(post, text)
-    (comments,) = await told(ada, ("comment", 3))
+    (comments,) = await notified(ada, ("comment", 3))
     assert [actor.username for actor in comments.actors] == ["bob"]
 
 
 async def test_after_it_was_read_the_next_like_opens_a_new_group(ada: Person, bob: Person, eve: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
-    (first,) = await told(ada, ("like", 1))
+    (first,) = await notified(ada, ("like", 1))
     await ada.read(first)
     await eve.like(post)
-    second, old = await told(ada, ("like", 1), ("like", 1))
+    second, old = await notified(ada, ("like", 1), ("like", 1))
     assert (old.id, second.id != first.id) == (first.id, True)
     assert [actor.username for actor in second.actors] == ["eve"]
     assert await ada.unread() == 1
 
 
-async def test_a_block_takes_back_what_was_told_and_counted(ada: Person, bob: Person, eve: Person) -> None:
+async def test_a_block_takes_back_notifications_and_counts(ada: Person, bob: Person, eve: Person) -> None:
     post = await ada.publish("hello")
     for each in (bob, eve):
         await each.follow(ada)
-    await told(ada, ("follow", 2))
+    await notified(ada, ("follow", 2))
     for each in (bob, eve):
         await each.like(post)
-    await told(ada, ("like", 2), ("follow", 2))
+    await notified(ada, ("like", 2), ("follow", 2))
     await ada.block(bob)
     await bob.ask("PUT", f"/v1/posts/{post.id}/like")
-    like, follow = await told(ada, ("like", 1), ("follow", 1))
+    like, follow = await notified(ada, ("like", 1), ("follow", 1))
     assert [actor.username for each in (like, follow) for actor in each.actors] == ["eve", "eve"]
 
     async def counted() -> None:
@@ -152,10 +152,10 @@ async def test_a_request_travels_there_and_its_acceptance_back(ada: Person, bob:
     await ada.publish("hello")
     await ada.edit(private=True)
     await bob.follow(ada)
-    await told(ada, ("follow_request", 1))
+    await notified(ada, ("follow_request", 1))
     await ada.accept(bob)
-    await told(bob, ("follow_accepted", 1))
-    await told(ada)
+    await notified(bob, ("follow_accepted", 1))
+    await notified(ada)
 
     async def follows() -> None:
         assert texts(await bob.feed()) == ["hello"]
@@ -164,23 +164,23 @@ async def test_a_request_travels_there_and_its_acceptance_back(ada: Person, bob:
     await eventually(follows)
 
 
-async def test_what_was_undone_at_once_may_be_told_of_but_never_twice(ada: Person, bob: Person) -> None:
+async def test_acts_undone_at_once_may_notify_but_never_twice(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     await bob.unfollow(ada)
     await bob.follow(ada)
-    (follow,) = await told(ada, ("follow", 1))
+    (follow,) = await notified(ada, ("follow", 1))
     assert follow.target.kind == "user"
 
 
-async def test_a_deleted_post_takes_back_what_was_told_of_it(ada: Person, bob: Person, site: Site) -> None:
+async def test_a_deleted_post_takes_back_its_notifications(ada: Person, bob: Person, site: Site) -> None:
     post, other = await ada.publish("hello"), await ada.publish("other")
     await bob.like(post)
     await bob.comment(post, "nice")
-    await told(ada, ("comment", 1), ("like", 1))  # what happens to another post may be told before or after
+    await notified(ada, ("comment", 1), ("like", 1))  # notifications of another post may come before or after
     await bob.like(other)
-    await told(ada, ("like", 1), ("comment", 1), ("like", 1))
+    await notified(ada, ("like", 1), ("comment", 1), ("like", 1))
     await ada.delete(post)
-    (left,) = await told(ada, ("like", 1))
+    (left,) = await notified(ada, ("like", 1))
     assert left.post_id == other.id
     assert await ada.unread() == 1
 
@@ -215,7 +215,7 @@ async def test_a_post_reaches_every_follower_chunk_by_chunk(
     monkeypatch.setattr("social.feeds.followers.CHUNK", 3)
     fans = await crowd(door, 9)
     await asyncio.gather(*(fan.follow(ada) for fan in fans))
-    await told(ada, ("follow", 9))
+    await notified(ada, ("follow", 9))
     for text in ("one", "two"):
         await ada.publish(text)
     for fan in fans:
@@ -239,7 +239,7 @@ async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door
 
 
 async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, site: Site) -> None:
-    """As after a relay that could not delete its rows, or a broker that lost an ack."""
+    """A relay may fail to delete its rows, or a broker lose an ack."""
     seen: list[Any] = []
     publish = site.plaza.broker.publish
 
@@ -250,10 +250,10 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
     site.plaza.publisher._broker = type("Twice", (), {"publish": staticmethod(remember)})()  # type: ignore[assignment]
     post = await ada.publish("hello")
     await bob.follow(ada)
-    await told(ada, ("follow", 1))
+    await notified(ada, ("follow", 1))
     await bob.like(post)
     await bob.comment(post, "nice")
-    await told(ada, ("comment", 1), ("like", 1), ("follow", 1))
+    await notified(ada, ("comment", 1), ("like", 1), ("follow", 1))
 
     async def gone() -> None:
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -266,7 +266,7 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
         await publish(seen)
         await eventually(gone)
     await bob.comment(post, "again")
-    found = await told(ada, ("comment", 2), ("like", 1), ("follow", 1))
+    found = await notified(ada, ("comment", 2), ("like", 1), ("follow", 1))
     assert len(found) == 3
 
     async def counted() -> None:
@@ -280,10 +280,10 @@ async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Perso
     await eventually(counted)
 
 
-async def test_a_like_that_arrives_after_its_post_was_deleted_is_not_told(
+async def test_a_like_that_arrives_after_its_post_was_deleted_notifies_nobody(
     mongo_url: str, mongo_database: str, broker: str
 ) -> None:
-    """Order is not promised: the like itself may still be there then."""
+    """Order is not promised: the like itself may still exist then."""
     async with system(mongo_url, mongo_database, roles=()) as site:
         ada, bob = await site.door.register("ada"), await site.door.register("bob")
         post = await ada.publish("hello")

@@ -1,4 +1,4 @@
-"""Events that cannot be digested: retried with delays, parked at last, and nobody else's business."""
+"""Poison events: retried with delays, parked at last as dead letters, without effect on other events."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ notify, count = workers.notifications.handle, workers.counters.handle
 
 
 class Poison:
-    """A notifications consumer that cannot digest what one person does."""
+    """A consumer of notifications that fails for the acts of a certain person."""
 
     def __init__(self) -> None:
         self.by = ""
@@ -54,7 +54,7 @@ class Poison:
 
 @pytest.fixture(autouse=True)
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
-    """Before the workers start."""
+    """Install the poison before the workers start."""
     poison = Poison()
     monkeypatch.setattr(workers.notifications, "handle", poison.handle)
     monkeypatch.setattr(workers.counters, "handle", poison.count)
@@ -70,7 +70,7 @@ async def rows(site: Site, count: int) -> list[dict[str, Any]]:
     return await eventually(look, timeout_s=20)
 
 
-def told(person: Person, *expected: tuple[str, int]) -> Any:
+def notified(person: Person, *expected: tuple[str, int]) -> Any:
     async def look() -> None:
         assert [(each.type, each.count) for each in await person.notifications()] == list(expected)
 
@@ -126,7 +126,7 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
     assert "cannot digest this" in shown
     poison.healed = True
     await operate(capsys, "parked", "replay", row["_id"])
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
     assert await parked.listed(site.plaza.mongo) == []
 
     async def counted() -> None:
@@ -148,7 +148,7 @@ async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
     await a_week_later(site, row)
     poison.healed = True
     await parked.replay(site.plaza.mongo, row["_id"])
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
 
     async def done() -> None:
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -160,7 +160,7 @@ async def test_what_was_parked_for_longer_than_inboxes_remember_is_counted_once(
 async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
     site: Site, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be retried for a quarter of an hour, and is as old as what it tells of."""
+    """Such an event may be retried for a quarter of an hour, and is as old as its act."""
     monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
     monkeypatch.setattr(site.plaza.broker, "publish", AsyncMock(side_effect=BrokerAway))
     poison.by = eve.id
@@ -187,7 +187,7 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
 
 
 async def a_week_later(site: Site, row: dict[str, Any]) -> None:
-    """An event happened before anything in an inbox."""
+    """Make an event older than all rows of the inbox."""
     raw = decode(row["raw"])
     await site.plaza.mongo.delete("inbox", {"_id": {"$in": [f"{group}:{raw['id']}" for group in Group]}})
     raw["at"] = clock.now() - timedelta(days=8)
@@ -218,11 +218,11 @@ async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Pe
     await parked.discard(site.plaza.mongo, row["_id"])
     poison.healed = True
     await eve.comment(await ada.publish("another"), "nice")
-    await told(ada, ("comment", 1))
+    await notified(ada, ("comment", 1))
 
 
 async def operate(capsys: pytest.CaptureFixture[str], *words: str, code: object = 0) -> str:
-    """Run `python -m social` in a thread of its own: it brings its own loop."""
+    """Run `python -m social` in a thread of its own, because it starts its own loop."""
 
     def run() -> None:
         with pytest.raises(SystemExit) as ended:
@@ -264,7 +264,7 @@ async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nob
 
     await eventually(found, timeout_s=15)
     await bob.like(await ada.publish("hello"))
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
 
 
 BODIES = [
@@ -295,7 +295,7 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
             message = aio_pika.Message(body, headers={"x-attempt": "many"})
             await channel.default_exchange.publish(message, routing_key="plaza.notifications")
     await bob.like(await ada.publish("hello"))
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))
     for row in await rows(site, len(BODIES)):
         assert row["group"] == "notifications"
         assert await parked.shown(site.plaza.mongo, row["_id"])
@@ -308,7 +308,7 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(
 async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
     site: Site, ada: Person, eve: Person, poison: Poison
 ) -> None:
-    """The embedded broker keeps one row for all groups: it is there until the last one is done."""
+    """The embedded broker keeps one row for all groups: it is there until the last group is done."""
     poison.by = eve.id
     poison.counting.clear()
     post = await ada.publish("hello")
@@ -326,4 +326,4 @@ async def test_what_is_replayed_while_another_group_still_tries_is_not_lost(
             raise AssertionError from still_there
 
     await eventually(replayed)
-    await told(ada, ("like", 1))
+    await notified(ada, ("like", 1))

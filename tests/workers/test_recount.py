@@ -1,4 +1,4 @@
-"""Counts that mend themselves: whatever was broken, and whatever is on its way meanwhile."""
+"""Counts that repair themselves after any damage, also while events are under way."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ async def held(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
 
 
 async def fold(site: Site, some: Callable[[list[Document]], list[Document]] = lambda rows: rows) -> None:
-    """Have the counters take effect of all that waits, or of some of it."""
+    """Apply the counters to all waiting events, or to some."""
     rows = some(await site.plaza.mongo.many("outbox", {}, sort=[("_id", 1)]))
     ids = [row["_id"] for row in rows]
     envelopes = [Envelope(id=row.pop("_id"), **row) for row in rows]
@@ -58,12 +58,12 @@ async def settle() -> None:
 
 
 def drift(collection: str, counter: str) -> float:
-    """By how much counts were found to be wrong so far, by any test of this process."""
+    """Return the drift of counts found so far by all tests of this process."""
     labels = {"collection": collection, "counter": counter}
     return REGISTRY.get_sample_value("plaza_counts_drift_total", labels) or 0.0
 
 
-async def test_broken_counts_are_set_right_and_whoever_watches_is_told(
+async def test_broken_counts_are_repaired_and_pushed_to_watchers(
     site: Site, ada: Person, bob: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post = await ada.publish("hello")
@@ -113,7 +113,7 @@ async def test_what_is_right_is_left_alone(site: Site, ada: Person, bob: Person)
 
 
 async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: Site) -> None:
-    """It waits in a queue for longer than a count is looked at."""
+    """The event waits in a queue for longer than a recount looks back."""
     ada, bob, eve = [await held.door.register(name) for name in ("ada", "bob", "eve")]
     post = await ada.publish("hello")
     await bob.like(post)
@@ -162,7 +162,7 @@ async def test_what_changes_meanwhile_is_looked_at_another_time(held: Site) -> N
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_however_late_and_in_whatever_order_events_come_each_is_counted_once(held: Site, seed: int) -> None:
-    """Recounts in the middle of it, of counts that are wrong by what is on its way or because somebody broke them."""
+    """Recounts run in between, on counts that differ by events under way or by damage."""
     lots = random.Random(seed)
     ada, *crowd = [await held.door.register(name) for name in ("ada", "bob", "eve", "zoe", "kim", "lea", "max")]
     posts = [await ada.publish(str(n)) for n in range(3)]
@@ -187,7 +187,7 @@ async def test_however_late_and_in_whatever_order_events_come_each_is_counted_on
     await fold(held)
     assert mended
     for post in posts:
-        for doubt in await look(held, post):  # what was broken last
+        for doubt in await look(held, post):  # the last damage
             await settle()
             assert await recount.mend(held.plaza.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
         assert (await ada.see(post)).likes == len(crowd)
@@ -208,7 +208,7 @@ async def test_the_sweeper_finds_wrong_counts_by_itself(held: Site) -> None:
 
 
 async def operator(site: Site, *words: str) -> None:
-    """`python -m social`, over the connection of the test."""
+    """Run `python -m social` over the connection of the test."""
     await social.__main__._recount(site.plaza.mongo, social.__main__.parser().parse_args(words))
 
 

@@ -1,4 +1,4 @@
-"""The relay: one for each shard sweeps up what the fast path left behind."""
+"""The relay: for each shard a single worker publishes the rows that the fast path left behind."""
 
 import asyncio
 from typing import Any
@@ -94,7 +94,7 @@ async def test_a_relay_whose_holder_died_is_followed_by_another(
         assert not await dead.take()
 
 
-async def test_what_the_fast_path_drops_the_relay_tells(
+async def test_the_relay_publishes_what_the_fast_path_drops(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(seconds=0.3))
@@ -102,11 +102,11 @@ async def test_what_the_fast_path_drops_the_relay_tells(
     post = await ada.publish("hello")
     await bob.like(post)
 
-    async def told() -> None:
+    async def notified() -> None:
         assert [each.count for each in await ada.notifications()] == [1]
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
-    await eventually(told)
+    await eventually(notified)
 
 
 async def test_a_broker_that_is_away_is_asked_again(
@@ -125,10 +125,10 @@ async def test_a_broker_that_is_away_is_asked_again(
     monkeypatch.setattr(site.plaza.broker, "publish", sometimes)
     await bob.like(await ada.publish("hello"))
 
-    async def told() -> None:
+    async def notified() -> None:
         assert [each.count for each in await ada.notifications()] == [1]
 
-    await eventually(told)
+    await eventually(notified)
     assert not away
 
 
@@ -136,7 +136,7 @@ async def test_a_broker_that_is_away_is_asked_again(
 async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
     mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a broker that is slow gets the same batch for ever."""
+    """Else a slow broker would get that batch again for ever."""
     monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
     async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as site:
         monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
@@ -170,7 +170,7 @@ async def test_a_relay_that_cannot_give_up_its_lease_ends_all_the_same(
         await site.tasks.cancel()
 
 
-async def test_while_redis_is_down_people_are_told_all_the_same(
+async def test_people_are_notified_while_redis_is_down(
     mongo_url: str, mongo_database: str, redis_server: RedisServer, redis_url: str
 ) -> None:
     async with system(mongo_url, mongo_database, redis_url=redis_url) as site:
@@ -178,21 +178,21 @@ async def test_while_redis_is_down_people_are_told_all_the_same(
         post = await ada.publish("hello")
         await bob.like(post)
 
-        async def told(count: int) -> None:
+        async def notified(count: int) -> None:
             assert [each.count for each in await ada.notifications()] == [count]
             row = await site.plaza.mongo.one("streams", {"_id": ada.id})
             assert row is not None
             assert row["seq"] == count
 
-        await eventually(lambda: told(1))
+        await eventually(lambda: notified(1))
         await redis_server.kill()
         try:
             await eve.like(post)
-            await eventually(lambda: told(2))
+            await eventually(lambda: notified(2))
             assert (await site.door.ask("GET", "/readyz")).status == 200
             await eve.logout()
             (await eve.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
         finally:
             await redis_server.start()
         await (await site.door.register("carol")).like(post)
-        await eventually(lambda: told(3))
+        await eventually(lambda: notified(3))

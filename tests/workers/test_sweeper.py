@@ -1,4 +1,4 @@
-"""The sweeper: its jobs, each by itself, and what they take out."""
+"""The sweeper: its jobs, each by itself, and the documents they delete."""
 
 import asyncio
 from datetime import timedelta
@@ -50,7 +50,7 @@ async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(site: Site, mo
     assert counted("plaza_sweeps_total", sweep="hangs", outcome="failed") == 1
 
 
-async def test_whoever_has_not_the_lease_does_nothing(site: Site) -> None:
+async def test_a_process_without_the_lease_does_nothing(site: Site) -> None:
     mine, theirs = [sweeper.Lease(site.plaza.mongo, "sweeper of this test", sweeper.LEASE) for _ in range(2)]
     ran: list[None] = []
 

@@ -1,4 +1,4 @@
-// Written by `make docs` from docs/asyncapi.json; a test fails when it is not what that says.
+// Written by `make docs` from docs/asyncapi.json; a test fails when it differs from that document.
 
 export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
@@ -605,10 +605,10 @@ export type Schemas = components["schemas"];
 /** The problem object of REST. */
 export type Problem = Schemas["ProblemBody"];
 
-/** What every message is answered. */
+/** The ack of every message. */
 export type Ack<Data> = { ok: true; data: Data } | { ok: false; problem: Problem };
 
-/** What the server says; what belongs to a person's stream brings the offset to resume from. */
+/** Events from the server; events of a person's stream bring the offset to resume from. */
 export interface ServerToClientEvents {
   /** Something happened that concerns you. */
   "notification": (body: Schemas["Notification"], offset: string) => void;
@@ -648,7 +648,7 @@ export interface ServerToClientEvents {
   "session.revoked": (body: Schemas["SessionEnded"]) => void;
 }
 
-/** What a client says; each is acked. */
+/** Messages from a client; each is acked. */
 export interface ClientToServerEvents {
   /** Follow one post's counts and comments live; answers the snapshot. */
   "post.watch": (message: Schemas["WatchPost"], ack: (answer: Ack<Schemas["PostStats"]>) => void) => void;

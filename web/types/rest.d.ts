@@ -1,4 +1,4 @@
-// Written by `make docs` from docs/openapi.json; a test fails when it is not what that says.
+// Written by `make docs` from docs/openapi.json; a test fails when it differs from that document.
 
 export interface paths {
     "/v1/auth/register": {
@@ -51,9 +51,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Trade a refresh token for the next pair; using one after its successor was used ends its session
-         * @description If the answer is lost, ask again with the token you have: while its successor is unused you get it again, for 24
-         *     hours. After more than ten seconds that holds for one refresh in 24 hours, as often as you ask.
+         * Trade a refresh token for the next pair of tokens; a token whose successor was used ends its session
+         * @description If the answer is lost, retry with the token you have: while its successor is unused you get the successor again, for
+         *     24 hours. More than ten seconds later that holds for one refresh in 24 hours, with any number of retries.
          */
         post: operations["refresh_token"];
         delete?: never;
@@ -92,8 +92,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End all of your sessions, this one too
-         * @description End all of your sessions, this one too.
+         * End all of your sessions, also the one that makes this request
+         * @description End all of your sessions, also the one that makes this request.
          */
         post: operations["logout_all"];
         delete?: never;
@@ -110,8 +110,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where you are logged in, the newest first
-         * @description Where you are logged in, the newest first.
+         * List your open sessions, newest first
+         * @description List your open sessions, newest first.
          */
         get: operations["get_sessions"];
         put?: never;
@@ -172,8 +172,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a token mailed to an address; the answer is the same whether or not anybody has it
-         * @description Have a token mailed to an address; the answer is the same whether or not anybody has it.
+         * Mail a token to an address; the answer does not show whether an account has this address
+         * @description Mail a token to an address; the answer does not show whether an account has this address.
          */
         post: operations["request_password_reset"];
         delete?: never;
@@ -192,8 +192,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Choose a new password with the token of a mail; all sessions end
-         * @description Choose a new password with the token of a mail; all sessions end.
+         * Set a new password with the token of a mail; all sessions end
+         * @description Set a new password with the token of a mail; all sessions end.
          */
         post: operations["reset_password"];
         delete?: never;
@@ -211,8 +211,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Have a token mailed to a new address, which becomes yours when the token comes back
-         * @description Have a token mailed to a new address, which becomes yours when the token comes back.
+         * Mail a token to a new address, which becomes yours once you verify it with the token
+         * @description Mail a token to a new address, which becomes yours once you verify it with the token.
          */
         put: operations["change_email"];
         post?: never;
@@ -232,8 +232,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a token mailed to your address, unless it is verified already
-         * @description Have a token mailed to your address, unless it is verified already.
+         * Mail a token to your address, unless it is verified already
+         * @description Mail a token to your address, unless it is verified already.
          */
         post: operations["request_email_verification"];
         delete?: never;
@@ -252,8 +252,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove with the token of a mail that its address is yours
-         * @description Prove with the token of a mail that its address is yours.
+         * Verify an e-mail address with the token of a mail
+         * @description Verify an e-mail address with the token of a mail.
          */
         post: operations["verify_email"];
         delete?: never;
@@ -270,23 +270,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your own profile
-         * @description Your own profile.
+         * Return your own profile
+         * @description Return your own profile.
          */
         get: operations["get_me"];
         put?: never;
         post?: never;
         /**
-         * Delete your account, for good
-         * @description It is gone for everybody at once: all sessions end, and your posts, comments, likes and follows go with you. The
-         *     e-mail address is free again; the username is never given to anybody else.
+         * Delete your account for good
+         * @description All your sessions end, and your posts, comments, likes and follows disappear for everybody at once. The e-mail
+         *     address is free again; the username is never given to another person.
          */
         delete: operations["delete_me"];
         options?: never;
         head?: never;
         /**
-         * Edit your profile: what is absent stays, null clears
-         * @description A JSON merge patch (RFC 7396); the list of links is replaced as a whole.
+         * Edit your profile: absent fields stay, null clears a field
+         * @description The body is a JSON merge patch (RFC 7396); the list of links is replaced as a whole.
          */
         patch: operations["edit_me"];
         trace?: never;
@@ -299,8 +299,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The public keys that access tokens are verified with
-         * @description The public keys that access tokens are verified with.
+         * Return the public keys that access tokens are verified with
+         * @description Return the public keys that access tokens are verified with.
          */
         get: operations["jwks"];
         put?: never;
@@ -319,9 +319,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what happened to your account in the last 90 days, and from which address and device, the newest first
-         * @description Logins and those that failed, ends of sessions, changes of password and e-mail address, blocks, suspensions. Of each
-         *     kind up to 50 a day are kept.
+         * List the events of your account in the last 90 days, with address and device, newest first
+         * @description The events are logins and failed logins, ends of sessions, changes of password and e-mail address, blocks and
+         *     suspensions. Up to 50 of each kind are kept a day.
          */
         get: operations["get_activity"];
         put?: never;
@@ -340,8 +340,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Somebody's profile, and how they and you stand to each other
-         * @description Somebody's profile, and how they and you stand to each other.
+         * Return a person's profile, and the relationship between them and you
+         * @description Return a person's profile, and the relationship between them and you.
          */
         get: operations["get_user"];
         put?: never;
@@ -360,8 +360,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Posts with all these words and hashtags, newest first; with the first page the people whom the words name
-         * @description Case, accents and widths do not matter. A post is found by its first 100 words.
+         * List the posts with all these words and hashtags, newest first; the first page also has the people they name
+         * @description Case, accents and width do not matter. A post is found by its first 100 words.
          */
         get: operations["search"];
         put?: never;
@@ -380,8 +380,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * People found by the beginning of their username, or of a word of their name; that very username first
-         * @description Case and accents do not matter, and every word that is asked for must begin one of theirs.
+         * List people by the beginning of their username, or of words of their name; an exact username comes first
+         * @description Case and accents do not matter. Every word of the query must begin a word of the name.
          */
         get: operations["search_users"];
         put?: never;
@@ -401,14 +401,14 @@ export interface paths {
         };
         get?: never;
         /**
-         * Follow somebody, or ask to where their account is private; a second time changes nothing
-         * @description Follow somebody, or ask to where their account is private; a second time changes nothing.
+         * Follow a person, or request to where their account is private; a second time changes nothing
+         * @description Follow a person, or request to where their account is private; a second time changes nothing.
          */
         put: operations["follow_user"];
         post?: never;
         /**
-         * Stop following somebody, or take your request back
-         * @description Stop following somebody, or take your request back.
+         * Stop following a person, or take your request back
+         * @description Stop following a person, or take your request back.
          */
         delete: operations["unfollow_user"];
         options?: never;
@@ -424,8 +424,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who follows somebody, newest first
-         * @description Who follows somebody, newest first.
+         * List the followers of a person, newest first
+         * @description List the followers of a person, newest first.
          */
         get: operations["get_followers"];
         put?: never;
@@ -444,8 +444,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whom somebody follows, newest first
-         * @description Whom somebody follows, newest first.
+         * List the people whom a person follows, newest first
+         * @description List the people whom a person follows, newest first.
          */
         get: operations["get_following"];
         put?: never;
@@ -467,8 +467,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Have somebody follow you no longer; they are not told
-         * @description Have somebody follow you no longer; they are not told.
+         * Remove a follower of yours; they are not notified
+         * @description Remove a follower of yours; they are not notified.
          */
         delete: operations["remove_follower"];
         options?: never;
@@ -484,8 +484,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who asks to follow you and has no answer yet, newest first
-         * @description Who asks to follow you and has no answer yet, newest first.
+         * List the people whose requests to follow you wait for an answer, newest first
+         * @description List the people whose requests to follow you wait for an answer, newest first.
          */
         get: operations["get_follow_requests"];
         put?: never;
@@ -504,7 +504,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whom you asked to follow and who has not answered, newest first
+         * List the people whom you asked to follow and who have not answered, newest first
          * @description Take a request back by unfollowing. A request that was refused is not in the list any more.
          */
         get: operations["get_sent_follow_requests"];
@@ -525,14 +525,14 @@ export interface paths {
         };
         get?: never;
         /**
-         * Let somebody follow you who asked to; they are told
-         * @description Let somebody follow you who asked to; they are told.
+         * Accept a request to follow you; the person who asked is notified
+         * @description Accept a request to follow you; the person who asked is notified.
          */
         put: operations["accept_follow_request"];
         post?: never;
         /**
-         * Refuse a request; they are not told
-         * @description Refuse a request; they are not told.
+         * Refuse a request to follow you; the person who asked is not notified
+         * @description Refuse a request to follow you; the person who asked is not notified.
          */
         delete: operations["refuse_follow_request"];
         options?: never;
@@ -549,14 +549,14 @@ export interface paths {
         };
         get?: never;
         /**
-         * Block somebody: you end following each other, and each is hidden from the other at once
-         * @description It takes whoever has an account, also those who have blocked you, and does not say whether they have.
+         * Block a person: neither of you follows the other any more, and each is hidden from the other at once
+         * @description Everybody with an account can be blocked, also people who block you; the answer does not say whether they do.
          */
         put: operations["block_user"];
         post?: never;
         /**
-         * Take a block back; the follows that it ended stay ended
-         * @description Take a block back; the follows that it ended stay ended.
+         * Unblock a person; the follows that the block ended stay ended
+         * @description Unblock a person; the follows that the block ended stay ended.
          */
         delete: operations["unblock_user"];
         options?: never;
@@ -572,8 +572,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whom you block, newest first
-         * @description Whom you block, newest first.
+         * List the people you block, newest first
+         * @description List the people you block, newest first.
          */
         get: operations["get_blocks"];
         put?: never;
@@ -593,14 +593,14 @@ export interface paths {
         };
         get?: never;
         /**
-         * Mute somebody: no posts of theirs in your timeline, no notifications, nothing live. They do not notice
-         * @description Mute somebody: no posts of theirs in your timeline, no notifications, nothing live. They do not notice.
+         * Mute a person: no posts of theirs in your timeline, no notifications, nothing live. They do not notice
+         * @description Mute a person: no posts of theirs in your timeline, no notifications, nothing live. They do not notice.
          */
         put: operations["mute_user"];
         post?: never;
         /**
-         * Hear of somebody again
-         * @description Hear of somebody again.
+         * Unmute a person
+         * @description Unmute a person.
          */
         delete: operations["unmute_user"];
         options?: never;
@@ -616,8 +616,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whom you mute, newest first
-         * @description Whom you mute, newest first.
+         * List the people you mute, newest first
+         * @description List the people you mute, newest first.
          */
         get: operations["get_mutes"];
         put?: never;
@@ -638,8 +638,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Publish a post; your followers hear of it live
-         * @description The people it names with @ are told, and it is listed under its #hashtags.
+         * Publish a post; your followers who are online see it at once
+         * @description People whom the post mentions with @ are notified, and the post is listed under its #hashtags.
          */
         post: operations["create_post"];
         delete?: never;
@@ -656,8 +656,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One post
-         * @description One post.
+         * Return a post
+         * @description Return a post.
          */
         get: operations["get_post"];
         put?: never;
@@ -670,8 +670,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Have your post say something else; what it said before stays in its history
-         * @description Have your post say something else; what it said before stays in its history.
+         * Edit the text of your post; the text before stays in its history
+         * @description Edit the text of your post; the text before stays in its history.
          */
         patch: operations["edit_post"];
         trace?: never;
@@ -684,8 +684,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a post said before its edits, newest first; the 50 newest are kept
-         * @description What a post said before its edits, newest first; the 50 newest are kept.
+         * List the earlier texts of a post, newest first; the 50 newest are kept
+         * @description List the earlier texts of a post, newest first; the 50 newest are kept.
          */
         get: operations["get_post_history"];
         put?: never;
@@ -706,7 +706,7 @@ export interface paths {
         get?: never;
         /**
          * Show a post to your followers; a second time changes nothing
-         * @description What is for its author's followers only, others cannot repost.
+         * @description A post for its author's followers only cannot be reposted by others.
          */
         put: operations["repost_post"];
         post?: never;
@@ -729,14 +729,14 @@ export interface paths {
         };
         get?: never;
         /**
-         * Keep a post among your bookmarks, which nobody else sees; a second time changes nothing
-         * @description Keep a post among your bookmarks, which nobody else sees; a second time changes nothing.
+         * Bookmark a post, which nobody else sees; a second time changes nothing
+         * @description Bookmark a post, which nobody else sees; a second time changes nothing.
          */
         put: operations["bookmark_post"];
         post?: never;
         /**
-         * Take a post out of your bookmarks
-         * @description Take a post out of your bookmarks.
+         * Remove a post from your bookmarks
+         * @description Remove a post from your bookmarks.
          */
         delete: operations["unbookmark_post"];
         options?: never;
@@ -752,8 +752,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The posts you keep, last kept first
-         * @description The posts you keep, last kept first.
+         * List your bookmarked posts, last bookmarked first
+         * @description List your bookmarked posts, last bookmarked first.
          */
         get: operations["get_bookmarks"];
         put?: never;
@@ -772,8 +772,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Somebody's posts, newest first
-         * @description Somebody's posts, newest first.
+         * List a person's posts, newest first
+         * @description List a person's posts, newest first.
          */
         get: operations["get_posts_of_user"];
         put?: never;
@@ -792,8 +792,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Posts with a hashtag, newest first, whatever case and width it is written in
-         * @description Posts with a hashtag, newest first, whatever case and width it is written in.
+         * List the posts with a hashtag, newest first; case and width of its letters do not matter
+         * @description List the posts with a hashtag, newest first; case and width of its letters do not matter.
          */
         get: operations["get_posts_of_hashtag"];
         put?: never;
@@ -812,14 +812,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A post's comments, without the replies to them; `top` are those with the most likes
-         * @description A post's comments, without the replies to them; `top` are those with the most likes.
+         * List a post's comments, without the replies to them; `top` lists those with the most likes first
+         * @description List a post's comments, without the replies to them; `top` lists those with the most likes first.
          */
         get: operations["get_comments"];
         put?: never;
         /**
-         * Comment on a post, or answer a comment under it; whoever watches the post sees it live
-         * @description Comment on a post, or answer a comment under it; whoever watches the post sees it live.
+         * Comment on a post, or reply to a comment under it; people who watch the post see it live
+         * @description Comment on a post, or reply to a comment under it; people who watch the post see it live.
          */
         post: operations["create_comment"];
         delete?: never;
@@ -836,8 +836,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One comment
-         * @description One comment.
+         * Return a comment
+         * @description Return a comment.
          */
         get: operations["get_comment"];
         put?: never;
@@ -850,8 +850,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change what your comment says
-         * @description Change what your comment says.
+         * Edit the text of your comment
+         * @description Edit the text of your comment.
          */
         patch: operations["edit_comment"];
         trace?: never;
@@ -864,8 +864,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The replies to a comment
-         * @description The replies to a comment.
+         * List the replies to a comment
+         * @description List the replies to a comment.
          */
         get: operations["get_replies"];
         put?: never;
@@ -908,8 +908,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who likes a post, the newest like first
-         * @description Who likes a post, the newest like first.
+         * List the people who like a post, the newest like first
+         * @description List the people who like a post, the newest like first.
          */
         get: operations["get_likes_of_post"];
         put?: never;
@@ -952,8 +952,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who likes a comment, the newest like first
-         * @description Who likes a comment, the newest like first.
+         * List the people who like a comment, the newest like first
+         * @description List the people who like a comment, the newest like first.
          */
         get: operations["get_likes_of_comment"];
         put?: never;
@@ -972,9 +972,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your home timeline: your posts, and what the people you follow post and repost, newest first
-         * @description `prev` leads to what is newer, and to what came in late: put each post where its `place` says.
-         *     What you may not see makes no page shorter: where `next` is null, there is nothing more for you.
+         * List your home timeline: your posts, and the posts and reposts of people you follow, newest first
+         * @description `prev` leads to newer posts, and to posts that came in late: put each post where its `place` says.
+         *     Posts that you may not see make no page shorter: where `next` is null, there are no more posts for you.
          */
         get: operations["get_feed"];
         put?: never;
@@ -993,8 +993,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your notifications, last changed first, with the stream offset they correspond to
-         * @description Your notifications, last changed first, with the stream offset they correspond to.
+         * List your notifications, last changed first, with the stream offset that the list corresponds to
+         * @description List your notifications, last changed first, with the stream offset that the list corresponds to.
          */
         get: operations["get_notifications"];
         put?: never;
@@ -1013,8 +1013,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How many notifications are unread
-         * @description How many notifications are unread.
+         * Count your unread notifications
+         * @description Count your unread notifications.
          */
         get: operations["get_unread_count"];
         put?: never;
@@ -1035,8 +1035,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Mark as read: some ids, or everything up to a time. Your other devices hear of it
-         * @description Mark as read: some ids, or everything up to a time. Your other devices hear of it.
+         * Mark notifications as read: by their ids, or all up to a time. Your other devices are updated
+         * @description Mark notifications as read: by their ids, or all up to a time. Your other devices are updated.
          */
         post: operations["read_notifications"];
         delete?: never;
@@ -1053,8 +1053,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Which types of notifications you are told of
-         * @description Which types of notifications you are told of.
+         * Return which types of notifications you get
+         * @description Return which types of notifications you get.
          */
         get: operations["get_notification_preferences"];
         put?: never;
@@ -1063,8 +1063,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Choose which types you are told of from now on; what you were told before stays
-         * @description A JSON merge patch (RFC 7396): what is absent stays, null is as it was when the account was new.
+         * Choose which types of notifications you get from now on; earlier notifications stay
+         * @description A JSON merge patch (RFC 7396): absent types stay as they are, null restores the default.
          */
         patch: operations["edit_notification_preferences"];
         trace?: never;
@@ -1077,8 +1077,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What your stream holds after an offset, for clients without connection state recovery
-         * @description What your stream holds after an offset, for clients without connection state recovery.
+         * Return the items of your stream after an offset, for clients without connection state recovery
+         * @description Return the items of your stream after an offset, for clients without connection state recovery.
          */
         get: operations["sync"];
         put?: never;
@@ -1099,11 +1099,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Upload a picture, to be shown by a post within a day
-         * @description It is decoded and written anew: what a camera knew (place, time, device) and whatever else a file may hold is gone.
-         *     It is turned as EXIF says and its colours become sRGB. What moves becomes a WebP, of at most 250 frames and 25
-         *     megapixels together, shown as often and as fast as its file says; a GIF that does not move becomes a PNG. A file
-         *     that was cut off or damaged shows what there is, and `truncated` says so.
+         * Upload a picture, which a post must show within a day
+         * @description The picture is decoded and encoded anew, without its metadata (place, time, device) or anything else in the file.
+         *     It is turned as EXIF says, and its colours become sRGB. An animation becomes a WebP of at most 250 frames and 25
+         *     megapixels together, with the file's speed and repetitions; a GIF of one frame becomes a PNG. Of a file that was
+         *     cut off or damaged the readable part is kept, and `truncated` is true.
          */
         post: operations["create_media"];
         delete?: never;
@@ -1120,22 +1120,22 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A picture: with a token to whoever may see its post, with the signature of a URL to whoever has that
-         * @description A picture: with a token to whoever may see its post, with the signature of a URL to whoever has that.
+         * Return a picture: with a token if you may see its post, with a signed URL to everybody who has it
+         * @description Return a picture: with a token if you may see its post, with a signed URL to everybody who has it.
          */
         get: operations["get_media"];
         put?: never;
         post?: never;
         /**
-         * Give up a picture that no post shows
-         * @description Give up a picture that no post shows.
+         * Delete a picture of yours that no post shows
+         * @description Delete a picture of yours that no post shows.
          */
         delete: operations["delete_media"];
         options?: never;
         head?: never;
         /**
-         * Say what your picture shows
-         * @description Say what your picture shows.
+         * Edit the description of your picture
+         * @description Edit the description of your picture.
          */
         patch: operations["edit_media"];
         trace?: never;
@@ -1148,8 +1148,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The same, at most 400 pixels wide and high, and still
-         * @description The same, at most 400 pixels wide and high, and still.
+         * Return a picture's thumbnail: at most 400 pixels wide and high, and not animated
+         * @description Return a picture's thumbnail: at most 400 pixels wide and high, and not animated.
          */
         get: operations["get_thumbnail"];
         put?: never;
@@ -1170,8 +1170,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Report a person, a post or a comment to those who run this place; each of them once
-         * @description Report a person, a post or a comment to those who run this place; each of them once.
+         * Report a person, a post or a comment to the operator; each can be reported once
+         * @description Report a person, a post or a comment to the operator; each can be reported once.
          */
         post: operations["report"];
         delete?: never;
@@ -1970,38 +1970,38 @@ export interface components {
     };
     responses: never;
     parameters: {
-        /** @description A retry with the same key and body gets the first answer and writes nothing. */
+        /** @description A retry with an equal key and body gets the first answer and writes nothing. */
         "Idempotency-Key": string;
-        /** @description The `ETag` of what was read: the edit is refused with 412 when somebody edited it meanwhile (counts do not matter). Without it the last edit wins. */
+        /** @description The `ETag` of the answer that you read: the edit is refused with 412 after another edit (counts do not matter). Without this header the last edit wins. */
         "If-Match": string;
-        /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+        /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
         "If-None-Match": string;
-        /** @description Which bytes of it, one range of them; otherwise the whole is sent. */
+        /** @description One range of bytes to send; otherwise the whole is sent. */
         Range: string;
-        /** @description The `ETag` of what the client has a part of: of another the whole is sent. */
+        /** @description The `ETag` of the picture that you have a part of; another is sent whole. */
         "If-Range": string;
     };
     requestBodies: never;
     headers: {
-        /** @description The name of this request, as the client gave it or made here. */
+        /** @description The id of this request, given by the client or made here. */
         "X-Request-ID": string;
-        /** @description A strong tag of just this answer; `If-Match` and `If-None-Match` take it. */
+        /** @description A strong tag of exactly this answer; `If-Match` and `If-None-Match` take it. */
         ETag: string;
-        /** @description What a range can be of: `bytes`. */
+        /** @description The unit of ranges: `bytes`. */
         "Accept-Ranges": string;
-        /** @description Which bytes these are, of how many. */
+        /** @description The range of these bytes, and the size of the whole. */
         "Content-Range": string;
-        /** @description The pages to either side, as RFC 8288 has it: `<…>; rel="next"`. */
+        /** @description The next and previous page (RFC 8288): `<…>; rel="next"`. */
         Link: string;
-        /** @description Where to find what was made. */
+        /** @description The URL of the new resource. */
         Location: string;
-        /** @description What is left of each limit: `r` requests, the whole quota in `t` seconds. */
+        /** @description The rest of each limit: `r` requests now, the whole quota in `t` seconds. */
         RateLimit: string;
         /** @description Each limit: `q` requests in `w` seconds. */
         "RateLimit-Policy": string;
         /** @description Seconds after which a retry makes sense. */
         "Retry-After": number;
-        /** @description How to authenticate, and why that failed. */
+        /** @description How to authenticate, and why it failed. */
         "WWW-Authenticate": string;
     };
     pathItems: never;
@@ -2599,7 +2599,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -2621,7 +2621,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sessions"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3476,7 +3476,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -3497,7 +3497,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3701,7 +3701,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what was read: the edit is refused with 412 when somebody edited it meanwhile (counts do not matter). Without it the last edit wins. */
+                /** @description The `ETag` of the answer that you read: the edit is refused with 412 after another edit (counts do not matter). Without this header the last edit wins. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path?: never;
@@ -3844,7 +3844,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -3865,7 +3865,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3923,7 +3923,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -3945,7 +3945,7 @@ export interface operations {
                     "application/json": components["schemas"]["Activities"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4013,7 +4013,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -4036,7 +4036,7 @@ export interface operations {
                     "application/json": components["schemas"]["Profile"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4120,7 +4120,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -4142,7 +4142,7 @@ export interface operations {
                     "application/json": components["schemas"]["Found"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4214,7 +4214,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -4236,7 +4236,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4483,7 +4483,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -4507,7 +4507,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4590,7 +4590,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -4614,7 +4614,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4785,7 +4785,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -4807,7 +4807,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4878,7 +4878,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -4900,7 +4900,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5323,7 +5323,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -5345,7 +5345,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5592,7 +5592,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -5614,7 +5614,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5682,7 +5682,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A retry with the same key and body gets the first answer and writes nothing. */
+                /** @description A retry with an equal key and body gets the first answer and writes nothing. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -5812,7 +5812,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -5835,7 +5835,7 @@ export interface operations {
                     "application/json": components["schemas"]["Post"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6013,7 +6013,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what was read: the edit is refused with 412 when somebody edited it meanwhile (counts do not matter). Without it the last edit wins. */
+                /** @description The `ETag` of the answer that you read: the edit is refused with 412 after another edit (counts do not matter). Without this header the last edit wins. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -6185,7 +6185,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -6209,7 +6209,7 @@ export interface operations {
                     "application/json": components["schemas"]["Revisions"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6656,7 +6656,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -6678,7 +6678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Posts"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6749,7 +6749,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -6773,7 +6773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Posts"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6856,7 +6856,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -6880,7 +6880,7 @@ export interface operations {
                     "application/json": components["schemas"]["Posts"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6964,7 +6964,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -6988,7 +6988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Comments"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7068,7 +7068,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A retry with the same key and body gets the first answer and writes nothing. */
+                /** @description A retry with an equal key and body gets the first answer and writes nothing. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path: {
@@ -7212,7 +7212,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -7235,7 +7235,7 @@ export interface operations {
                     "application/json": components["schemas"]["Comment"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7413,7 +7413,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what was read: the edit is refused with 412 when somebody edited it meanwhile (counts do not matter). Without it the last edit wins. */
+                /** @description The `ETag` of the answer that you read: the edit is refused with 412 after another edit (counts do not matter). Without this header the last edit wins. */
                 "If-Match"?: components["parameters"]["If-Match"];
             };
             path: {
@@ -7586,7 +7586,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -7610,7 +7610,7 @@ export interface operations {
                     "application/json": components["schemas"]["Comments"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7869,7 +7869,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -7893,7 +7893,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8152,7 +8152,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path: {
@@ -8176,7 +8176,7 @@ export interface operations {
                     "application/json": components["schemas"]["People"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8259,7 +8259,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -8281,7 +8281,7 @@ export interface operations {
                     "application/json": components["schemas"]["Feed"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8352,7 +8352,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -8374,7 +8374,7 @@ export interface operations {
                     "application/json": components["schemas"]["Notifications"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8442,7 +8442,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -8463,7 +8463,7 @@ export interface operations {
                     "application/json": components["schemas"]["Unread"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8657,7 +8657,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -8678,7 +8678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8875,7 +8875,7 @@ export interface operations {
                 after: string;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
             };
             path?: never;
@@ -8896,7 +8896,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncAnswer"];
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8964,7 +8964,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A retry with the same key and body gets the first answer and writes nothing. */
+                /** @description A retry with an equal key and body gets the first answer and writes nothing. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;
@@ -9109,11 +9109,11 @@ export interface operations {
                 signature?: string;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
-                /** @description Which bytes of it, one range of them; otherwise the whole is sent. */
+                /** @description One range of bytes to send; otherwise the whole is sent. */
                 Range?: components["parameters"]["Range"];
-                /** @description The `ETag` of what the client has a part of: of another the whole is sent. */
+                /** @description The `ETag` of the picture that you have a part of; another is sent whole. */
                 "If-Range"?: components["parameters"]["If-Range"];
             };
             path: {
@@ -9139,7 +9139,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description The bytes that were asked for */
+            /** @description The bytes of the requested range */
             206: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9155,7 +9155,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9514,11 +9514,11 @@ export interface operations {
                 signature?: string;
             };
             header?: {
-                /** @description The `ETag` of what the client has: 304 without a body while it is the same. */
+                /** @description The `ETag` of the answer that you have: 304 without a body while it is unchanged. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
-                /** @description Which bytes of it, one range of them; otherwise the whole is sent. */
+                /** @description One range of bytes to send; otherwise the whole is sent. */
                 Range?: components["parameters"]["Range"];
-                /** @description The `ETag` of what the client has a part of: of another the whole is sent. */
+                /** @description The `ETag` of the picture that you have a part of; another is sent whole. */
                 "If-Range"?: components["parameters"]["If-Range"];
             };
             path: {
@@ -9544,7 +9544,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description The bytes that were asked for */
+            /** @description The bytes of the requested range */
             206: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9560,7 +9560,7 @@ export interface operations {
                     "image/webp": string;
                 };
             };
-            /** @description As the client has it */
+            /** @description Unchanged since the client read it */
             304: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9653,7 +9653,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A retry with the same key and body gets the first answer and writes nothing. */
+                /** @description A retry with an equal key and body gets the first answer and writes nothing. */
                 "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
             };
             path?: never;

@@ -7,13 +7,13 @@ import openapiTS, { astToString } from "openapi-typescript";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const read = (name) => JSON.parse(readFileSync(join(here, "../../docs", name), "utf8"));
-const HEAD = "// Written by `make docs` from docs/DOCUMENT; a test fails when it is not what that says.\n\n";
+const HEAD = "// Written by `make docs` from docs/DOCUMENT; a test fails when it differs from that document.\n\n";
 
-// What the server says has all its fields, unless it is a problem: a default is for who asks, and for older readers.
-const SPARING = ["ProblemBody", "FieldProblem"];
-function withEverything(schemas) {
+// The server sends every field of an object, except of problems: defaults are for requests, and for older clients.
+const SPARSE = ["ProblemBody", "FieldProblem"];
+function requireEveryField(schemas) {
   for (const [name, schema] of Object.entries(schemas)) {
-    if (schema.type === "object" && schema.additionalProperties !== false && !SPARING.includes(name)) {
+    if (schema.type === "object" && schema.additionalProperties !== false && !SPARSE.includes(name)) {
       schema.required = Object.keys(schema.properties ?? {});
     }
   }
@@ -21,14 +21,14 @@ function withEverything(schemas) {
 
 function untitled(node) {
   if (node === null || typeof node !== "object") return;
-  if (typeof node.title === "string") delete node.title; // the field's name again
+  if (typeof node.title === "string") delete node.title; // a title only repeats the field's name
   Object.values(node).forEach(untitled);
 }
 
 async function types(document) {
   untitled(document.components);
   untitled(document.paths);
-  withEverything(document.components.schemas);
+  requireEveryField(document.components.schemas);
   return astToString(await openapiTS(document, { defaultNonNullable: false, alphabetize: false }));
 }
 
@@ -56,14 +56,14 @@ export type Schemas = components["schemas"];
 /** The problem object of REST. */
 export type Problem = Schemas["ProblemBody"];
 
-/** What every message is answered. */
+/** The ack of every message. */
 export type Ack<Data> = { ok: true; data: Data } | { ok: false; problem: Problem };
 
-/** What the server says; what belongs to a person's stream brings the offset to resume from. */
+/** Events from the server; events of a person's stream bring the offset to resume from. */
 export interface ServerToClientEvents {
 ${pushed.join("")}}
 
-/** What a client says; each is acked. */
+/** Messages from a client; each is acked. */
 export interface ClientToServerEvents {
 ${asked.join("")}}
 `;

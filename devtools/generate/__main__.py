@@ -1,0 +1,15 @@
+"""`python -m devtools.generate` writes the generated files of docs/, nginx/ and deploy/."""
+
+from devtools.generate import nginx
+from devtools.generate.dashboards import dashboards
+from devtools.generate.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
+
+if __name__ == "__main__":
+    for name, document in documents().items():
+        (DOCS / name).write_bytes(text(document))
+    for name, dashboard in dashboards().items():
+        (DASHBOARDS / name).write_bytes(text(dashboard))
+    for name, page in pages().items():
+        (DOCS / name).write_text(page)
+    for name, directives in configuration().items():
+        (nginx.SOURCE / name).write_text(directives)
