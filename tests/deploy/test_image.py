@@ -130,6 +130,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         "MEDIA_URL": f"file:{tmp_path / 'media'}",
         "MAILER_URL": f"file:{tmp_path / 'mail'}",
         "DRAIN_S": 0,
+        "PYTHONDONTWRITEBYTECODE": 1,  # its folder must stay as it is
         **{f"{name.upper()}_PORT": port for name, port in ports.items()},
     }
 

@@ -47,8 +47,8 @@ class Program:
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
         settings = told(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        self._env: Mapping[str, str] = foreign | {name: str(value) for name, value in settings.items()}
-        self._env |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", **COMPILED}  # type: ignore[operator]
+        given = {name: str(value) for name, value in settings.items()}
+        self._env: Mapping[str, str] = foreign | COMPILED | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | given
         self._cwd = cwd
         self.process: subprocess.Popen[bytes] | None = None
 
