@@ -24,7 +24,8 @@ from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
-from social.infra.store.mongo import Document, Transaction, Where
+from social.infra.store.mongo import Transaction, Where
+from social.infra.store.rows import SESSIONS, STREAMS, TIMELINES, USERS, SessionRow, UserRow
 from social.notifications import streams
 from social.people import activity, addresses, terms, users
 from social.people.activity import UNKNOWN, Client
@@ -89,14 +90,14 @@ async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = 
         raise InvalidRefreshToken
     now, old, successor = clock.now(), keys.refresh.digest(token), keys.refresh.successor(token)
     rotated = await plaza.mongo.update(
-        "sessions",
+        SESSIONS,
         {"_id": session_id, "hash": old, "revoked_at": None, "expires_at": {"$gt": now}},
         {"$set": {"hash": keys.refresh.digest(successor), "rotated_at": now, "expires_at": now + SESSION_LIVES}},
     )
-    session = await plaza.mongo.one("sessions", {"_id": session_id})
+    session = await plaza.mongo.one(SESSIONS, {"_id": session_id})
     if session is None or session["expires_at"] <= now:
         raise InvalidRefreshToken
-    user = await plaza.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
+    user = await plaza.mongo.one(USERS, {"_id": session["user_id"]}, REFRESH_FIELDS)
     if user is None:
         raise InvalidRefreshToken
     if user.get("suspended_at"):
@@ -135,7 +136,7 @@ async def confirm_password(plaza: Plaza, keys: Authenticator, user_id: str, pass
     return str(user["password"])
 
 
-async def forgive(plaza: Plaza, user: Document) -> None:
+async def forgive(plaza: Plaza, user: UserRow) -> None:
     """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
     for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
         await plaza.delays.succeeded(name)
@@ -164,16 +165,16 @@ def _account(user_id: str) -> str:
 
 async def _compare(
     plaza: Plaza, keys: Authenticator, name: str, password: str, *places: Where
-) -> tuple[Document | None, bool]:
+) -> tuple[UserRow | None, bool]:
     """Return the first account at these places, and whether it is their password.
 
     A failure counts, and takes the same work, whether or not anybody has the name.
     """
     await plaza.delays.attempt(name)
     try:
-        user = None
+        user: UserRow | None = None
         for where in places:
-            user = user or await plaza.mongo.one("users", where, LOGIN_FIELDS)
+            user = user or await plaza.mongo.one(USERS, where, LOGIN_FIELDS)
         known = await keys.passwords.verify(password, user["password"] if user else None)
     except Problem:
         await plaza.delays.undo(name)  # the store is away, or too many wait: nobody failed
@@ -183,45 +184,50 @@ async def _compare(
     return user, known
 
 
-async def _open_session(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+async def _open_session(tx: Transaction, user: UserRow, session: SessionRow, client: Client) -> None:
     """Insert a session, unless the password of its account was changed meanwhile or the account suspended.
 
     The write to the account lets no login pass by either of these or by an end of all sessions: that is a write to the
     account too, so one of the two runs anew, and sees what the other one did. Raises InvalidCredentials.
     """
     same = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
-    now = await tx.one("users", same, {session_ends.MARK: 1}) if tx.attempt else user
+    now = await tx.one(USERS, same, {session_ends.MARK: 1}) if tx.attempt else user
     if now is None:
         raise InvalidCredentials
     generation = session_ends.mark_of(now).generation
     session["generation"] = generation
-    tx.update("users", {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
-    tx.insert("sessions", session)
+    tx.update(USERS, {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
+    tx.insert(SESSIONS, session)
     activity.note(tx, user["_id"], ActivityKind.LOGGED_IN, client, session_id=session["_id"])
 
 
-async def _open_account(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+async def _open_account(tx: Transaction, user: UserRow, session: SessionRow, client: Client) -> None:
     if "email" in (tx.conflict or ""):
         await unproven.free(tx, user["email"])
     elif tx.conflict:
         raise UsernameTaken
-    tx.insert("users", user)
+    tx.insert(USERS, user)
     terms.enter(tx, user)
-    tx.insert("streams", streams.new(user["_id"]))
-    tx.insert("timelines", timelines.new(user["_id"]))
-    tx.insert("sessions", session)
+    tx.insert(STREAMS, streams.new(user["_id"]))
+    tx.insert(TIMELINES, timelines.new(user["_id"]))
+    tx.insert(SESSIONS, session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
     activity.note(tx, user["_id"], ActivityKind.REGISTERED, client, session_id=session["_id"])
 
 
-def _new_user(ask: Register, password: str) -> Document:
+def _new_user(ask: Register, password: str) -> UserRow:
+    profile = users.new_profile(ask.username)
     return {
         "_id": clock.new_id(),
         "username": ask.username,
         "email": ask.email,
         "email_verified_at": None,
         "password": password,
-        **users.new_profile(ask.username),
+        "display_name": profile["display_name"],
+        "bio": profile["bio"],
+        "avatar_url": profile["avatar_url"],
+        "links": profile["links"],
+        "private": profile["private"],
         "words": terms.of(ask.username, ask.username),
         "rev": 0,
         "created_at": clock.now(),
@@ -232,10 +238,10 @@ def _new_user(ask: Register, password: str) -> Document:
     }
 
 
-def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[Document, str]:
+def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[SessionRow, str]:
     session_id, now = clock.new_id(), clock.now()
     token = keys.refresh.first(session_id)
-    session = {
+    session: SessionRow = {
         "_id": session_id,
         "user_id": user_id,
         "hash": keys.refresh.digest(token),
@@ -250,7 +256,7 @@ def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[Docum
     return session, token
 
 
-def _tokens(keys: TokenIssuer, user: Document, session: Document, refresh_token: str) -> Tokens:
+def _tokens(keys: TokenIssuer, user: UserRow, session: SessionRow, refresh_token: str) -> Tokens:
     generation = session_ends.generation(session)
     return Tokens(
         user=users.ref(user),

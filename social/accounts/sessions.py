@@ -4,11 +4,12 @@ from social.accounts import session_ends
 from social.contracts.auth import Session, SessionEnd, Sessions
 from social.contracts.problems import NotFound
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Mongo
+from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import SESSIONS, SessionRow
 from social.people.activity import UNKNOWN, Client
 
-LISTING = Listing("sessions", "sessions", "_id")
+LISTING = Listing("sessions", SESSIONS, "_id")
 FIELDS = {"ip": 1, "device": 1, "created_at": 1, "rotated_at": 1}
 
 
@@ -22,12 +23,12 @@ async def page(mongo: Mongo, owner: str, *, current: str, cursor: str | None, li
 
 async def remove(plaza: Plaza, session_id: str, *, by: str, client: Client = UNKNOWN) -> None:
     """End one of one's own sessions; raises NotFound for anybody else's."""
-    if not await plaza.mongo.one("sessions", {"_id": session_id, "user_id": by}, {"_id": 1}):
+    if not await plaza.mongo.one(SESSIONS, {"_id": session_id, "user_id": by}, {"_id": 1}):
         raise NotFound
     await session_ends.revoke(plaza, session_id, SessionEnd.REMOVED, client)
 
 
-def _session(row: Document, current: str) -> Session:
+def _session(row: SessionRow, current: str) -> Session:
     return Session.model_construct(
         id=row["_id"],
         device=row.get("device"),

@@ -6,6 +6,7 @@ from social.accounts import mailed_tokens
 from social.contracts.problems import EmailTaken
 from social.infra import clock
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import USERS
 from social.people.addresses import none
 
 PROVE_WITHIN = timedelta(days=7)
@@ -22,11 +23,11 @@ async def free(tx: Transaction, email: str) -> None:
 
     The other account goes on without an address: it was its only by its own word.
     """
-    holder = await tx.one("users", {"email": email}, HOLDER)
+    holder = await tx.one(USERS, {"email": email}, HOLDER)
     if holder is None and tx.attempt < TRIES:
         return  # it was freed meanwhile
     if holder is None or holder.get("email_verified_at") or holder["created_at"] > clock.now() - PROVE_WITHIN:
         raise EmailTaken
     unproven = {"_id": holder["_id"], "email": email, "email_verified_at": None}
-    tx.update("users", unproven, {"$set": {"email": none(holder["_id"])}})
+    tx.update(USERS, unproven, {"$set": {"email": none(holder["_id"])}})
     mailed_tokens.forget_all(tx, holder["_id"])

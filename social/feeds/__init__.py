@@ -15,7 +15,8 @@ from social.feeds.entries import (
     take_out,
 )
 from social.feeds.reading import page
-from social.feeds.reposts import Repost, bring_reposts, fan_out_repost
+from social.feeds.reposts import bring_reposts, fan_out_repost
+from social.feeds.sources import Repost
 
 __all__ = [
     "FANOUT_LIMIT",

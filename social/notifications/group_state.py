@@ -2,21 +2,27 @@
 
 import hashlib
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from social.contracts.notifications import NotificationType
 from social.infra import clock
 from social.infra.store.mongo import Document
+from social.infra.store.rows import FactRow, NotificationRow, TargetKind
 
-DUE = ("due_at", "since", "trace")  # kept until it was told of: when that is, what happened first, by what request
-WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
+DUE: tuple[Literal["due_at", "since", "trace"], ...] = (
+    "due_at",
+    "since",
+    "trace",
+)  # kept until it was told of: when that is, what happened first, by what request
+Written = Literal["actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", "due_at", "since", "trace"]
+WRITTEN: tuple[Written, ...] = get_args(Written)
 
 
 class Trigger(NamedTuple):
     """Somebody did something that concerns somebody else."""
 
     type: NotificationType
-    kind: str  # of the target
+    kind: TargetKind  # of the target
     target_id: str
     actor: str
     recipient: str
@@ -36,17 +42,17 @@ class Trigger(NamedTuple):
         return self.recipient, self.type, self.target_id
 
 
-def live(fact: Document | None) -> bool:
+def live(fact: FactRow | None) -> bool:
     """Whether it was told and not taken back."""
     return fact is not None and fact.get("withdrawn_at") is None
 
 
-def key(group: Document) -> tuple[str, str, str]:
+def key(group: NotificationRow) -> tuple[str, str, str]:
     """What is told in it; as `Cause.group` has it."""
     return group["recipient"], group["type"], group["target"]["id"]
 
 
-def new(trigger: Trigger, now: datetime) -> Document:
+def new(trigger: Trigger, now: datetime) -> NotificationRow:
     """An open group that nothing is told of yet."""
     return {
         "_id": clock.new_id(),
@@ -66,7 +72,7 @@ def new(trigger: Trigger, now: datetime) -> Document:
     }
 
 
-def tell(group: Document, *, shown: bool) -> None:
+def tell(group: NotificationRow, *, shown: bool) -> None:
     """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted."""
     group["told"] = group["rev"]
     for name in DUE:
@@ -77,8 +83,8 @@ def tell(group: Document, *, shown: bool) -> None:
         group["hidden"] = True
 
 
-def change(group: Document) -> Document:
+def change(group: NotificationRow) -> Document:
     """The update that leaves a group as it is here."""
-    kept = {name: group[name] for name in WRITTEN if name in group}
+    kept: Document = {name: group[name] for name in WRITTEN if name in group}
     kept |= {"open": True} if group.get("open") else {}
     return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}

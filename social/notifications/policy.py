@@ -7,17 +7,29 @@ from typing import NamedTuple
 
 from social.contracts.events import Event, SuspensionChanged
 from social.infra.store.loaders import together
-from social.infra.store.mongo import Document, Transaction, Where
+from social.infra.store.mongo import Transaction, Where
+from social.infra.store.rows import (
+    COMMENT_LIKES,
+    COMMENTS,
+    INTERACTIONS,
+    NOTIFICATION_FACTS,
+    NOTIFICATIONS,
+    POSTS,
+    USERS,
+    AuthorFields,
+    CommentRow,
+    PostRow,
+    UserRow,
+)
 from social.notifications import group_state, preferences, triggers
 from social.notifications.group_state import Trigger
 from social.notifications.groups import Facts, GroupChanges
 from social.people import edges
 from social.people.edges import Edge
-from social.posts import access, interactions
+from social.posts import access
 
 STRONGEST = ("reply", "mention", "comment")  # of one comment everybody hears once
 
-Documents = dict[str, Document]
 Pairs = dict[tuple[str, str], Edge]
 POST_FIELDS = ("author_id", "mentions", "visibility")
 COMMENT_FIELDS = ("parent_id", "mentions")
@@ -96,11 +108,11 @@ async def concerned(tx: Transaction, events: Sequence[Event], most: int) -> set[
         if found := triggers.parted(event):
             people.update(found[0])
         if gone := triggers.gone(event):
-            groups = await tx.many("notifications", gone, fields={"recipient": 1}, limit=most)
+            groups = await tx.many(NOTIFICATIONS, gone, fields={"recipient": 1}, limit=most)
             people |= {group["recipient"] for group in groups}
         if isinstance(event, SuspensionChanged):
             where = {"actor": event.user_id, "group": {"$gt": event.after}}
-            facts = await tx.many("notification_facts", where, fields={"recipient": 1}, limit=most)
+            facts = await tx.many(NOTIFICATION_FACTS, where, fields={"recipient": 1}, limit=most)
             people |= {fact["recipient"] for fact in facts}
     return people
 
@@ -119,8 +131,8 @@ class State:
 
     def __init__(
         self,
-        posts: Documents,
-        comments: Documents,
+        posts: Mapping[str, PostRow],
+        comments: Mapping[str, CommentRow],
         acts: set[tuple[str, str]],
         between: Pairs,
         private: Collection[str],
@@ -140,15 +152,15 @@ class State:
         ways |= {(trigger.actor, trigger.recipient) for trigger in found if trigger.kind == "user"}
         between, posts, comments, acts = await asyncio.gather(
             edges.between(tx, ways),
-            tx.get_many("posts", {trigger.post_id for trigger in found if trigger.post_id}, POST_FIELDS),
-            tx.get_many("comments", named - {""}, COMMENT_FIELDS),
+            tx.get_many(POSTS, {trigger.post_id for trigger in found if trigger.post_id}, POST_FIELDS),
+            tx.get_many(COMMENTS, named - {""}, COMMENT_FIELDS),
             _acts(tx, found),
         )
         authors = {(c.recipient, author) for c in found if (author := _author(posts, c)) not in ("", c.recipient)}
-        cards: Documents = {}
+        cards: dict[str, UserRow] = {}
         if authors:
             further, cards = await asyncio.gather(
-                edges.between(tx, authors - ways), tx.get_many("users", {author for _, author in authors}, PRIVATE)
+                edges.between(tx, authors - ways), tx.get_many(USERS, {author for _, author in authors}, PRIVATE)
             )
             between |= further
         private = {author for author, card in cards.items() if card.get("private")}
@@ -191,12 +203,13 @@ class State:
             return False
         if (author := post["author_id"]) == trigger.recipient:
             return True
-        written_by = {"_id": author, "private": author in self._private}
+        written_by: AuthorFields = {"_id": author, "private": author in self._private}
         return access.shows_post(post, written_by, self.between[trigger.recipient, author])
 
 
-def _author(posts: Documents, trigger: Trigger) -> str:
-    return str(posts.get(trigger.post_id or "", {}).get("author_id", ""))
+def _author(posts: Mapping[str, PostRow], trigger: Trigger) -> str:
+    post = posts.get(trigger.post_id or "")
+    return post["author_id"] if post else ""
 
 
 async def _acts(tx: Transaction, found: Collection[Trigger]) -> set[tuple[str, str]]:
@@ -206,7 +219,7 @@ async def _acts(tx: Transaction, found: Collection[Trigger]) -> set[tuple[str, s
         if trigger.type in ACTS:
             acts[trigger.kind].add(trigger.target_id + trigger.actor)
     to_posts, to_comments = await together(
-        tx.get_many(interactions.COLLECTION, acts["post"]), tx.get_many("comment_likes", acts["comment"], ID)
+        tx.get_many(INTERACTIONS, acts["post"]), tx.get_many(COMMENT_LIKES, acts["comment"], ID)
     )
     standing = {(name, each) for each, row in to_posts.items() for name, act in ACTS.items() if act in row}
     return standing | {("like", each) for each in to_comments}

@@ -11,6 +11,7 @@ from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import NOTIFICATIONS, NotificationRow
 from social.notifications import group_state, streams
 from social.people import edges, users
 from social.people.edges import Edge
@@ -19,15 +20,15 @@ MOST_ACTORS = 8
 MOST_COUNTED = 1_000
 READ_AT_ONCE = 500
 
-OF_RECIPIENT = Listing("notifications", "notifications", "updated_at", "_id")
+OF_RECIPIENT = Listing("notifications", NOTIFICATIONS, "updated_at", "_id")
 
 
-async def due(mongo: Mongo, most: int) -> list[Document]:
+async def due(mongo: Mongo, most: int) -> list[NotificationRow]:
     """Groups that changed since they were last told, those to be told first at the front."""
-    return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
+    return await mongo.many(NOTIFICATIONS, {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-def told(tx: Transaction, group: Document, *, shown: bool) -> None:
+def told(tx: Transaction, group: NotificationRow, *, shown: bool) -> None:
     """This group is told as it was read; where it changed since, the verb runs anew.
 
     One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
@@ -37,17 +38,17 @@ def told(tx: Transaction, group: Document, *, shown: bool) -> None:
     change = (
         {"$set": kept | {"hidden": True}, "$unset": gone} if hidden else {"$set": kept, "$unset": gone | {"hidden": ""}}
     )
-    tx.update("notifications", {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
+    tx.update(NOTIFICATIONS, {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
 
 
-def postpone(tx: Transaction, group: Document, by: timedelta) -> None:
+def postpone(tx: Transaction, group: NotificationRow, by: timedelta) -> None:
     """Tell of this group later."""
-    tx.touch("notifications", {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
+    tx.touch(NOTIFICATIONS, {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
 
 
 async def render(
     reader: Reader,
-    documents: Sequence[Document],
+    documents: Sequence[NotificationRow],
     *,
     known: Mapping[tuple[str, str], Edge] | None = None,
 ) -> list[Notification | None]:
@@ -74,7 +75,7 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
     position = await streams.position(mongo, recipient)  # before the list: what comes after it is replayed, not lost
     where = {"recipient": recipient, "removed_at": None}
 
-    async def show(groups: list[Document]) -> list[Notification | None]:
+    async def show(groups: list[NotificationRow]) -> list[Notification | None]:
         return await render(mongo, groups)
 
     found, left = await asyncio.gather(
@@ -91,7 +92,7 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
 
 async def unread(reader: Reader, recipient: str) -> Unread:
     """How many groups are unread, counted no further than 1,000."""
-    return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
+    return Unread(unread=await reader.count(NOTIFICATIONS, _unread(recipient), limit=MOST_COUNTED))
 
 
 async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
@@ -112,13 +113,13 @@ async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tup
     unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
     found, left = await asyncio.gather(
-        tx.many("notifications", which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
-        tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
+        tx.many(NOTIFICATIONS, which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
+        tx.count(NOTIFICATIONS, {**_unread(by), **others}, limit=MOST_COUNTED),
     )
     some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
     if some:
         read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
-        tx.touch_all("notifications", {"_id": {"$in": some}} | unread, read_at)
+        tx.touch_all(NOTIFICATIONS, {"_id": {"$in": some}} | unread, read_at)
         if first or not more:
             tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
     return Unread(unread=left), more
@@ -128,7 +129,7 @@ def _unread(recipient: str) -> Document:
     return {"recipient": recipient, "open": True, "hidden": None}
 
 
-def _notification(document: Document, actors: list[UserRef]) -> Notification:
+def _notification(document: NotificationRow, actors: list[UserRef]) -> Notification:
     return Notification.model_construct(
         id=document["_id"],
         type=document["type"],

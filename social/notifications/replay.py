@@ -8,6 +8,7 @@ from social.contracts.messages import SyncAnswer, SyncEvent
 from social.contracts.pushes import NotificationRemoved, NotificationsReadPush, frame, offset
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Reader
+from social.infra.store.rows import NOTIFICATIONS
 from social.notifications import reading, streams
 
 READ_IDS, READ_UNTIL = "read:", "until:"  # keys of items that tell of reading; what was read is in the key itself
@@ -31,7 +32,7 @@ def read_key(ids: Sequence[str] | None, all_until: datetime | None) -> str:
 async def render(reader: Reader, user_id: str, items: Sequence[streams.Item]) -> list[Told]:
     """Items with their payloads; a notification that is gone is told as removed."""
     ids = list({item.k for item in items if not item.k.startswith((READ_IDS, READ_UNTIL))})
-    found = [each for each in (await reader.get_many("notifications", ids)).values() if each["removed_at"] is None]
+    found = [each for each in (await reader.get_many(NOTIFICATIONS, ids)).values() if each["removed_at"] is None]
     there = {each.id: each for each in await reading.render(reader, found) if each is not None}
     unread = (await reading.unread(reader, user_id)).unread if len(ids) < len(items) else 0
     told = []

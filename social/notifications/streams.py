@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
-from social.infra.store.mongo import Document, Mongo, Reader, Transaction, reachable
+from social.infra.store.mongo import Mongo, Reader, Transaction, reachable
+from social.infra.store.rows import STREAMS, StreamItem, StreamRow
 
 WINDOW = 256  # items kept; a client that missed more fetches again
 EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is told together,
@@ -53,7 +54,7 @@ class Missed(NamedTuple):
     position: Position
 
 
-def new(user_id: str) -> Document:
+def new(user_id: str) -> StreamRow:
     """An empty stream, created with its person."""
     return {"_id": user_id, "epoch": clock.new_epoch(), "seq": 0, "items": []}
 
@@ -78,7 +79,7 @@ class Head(NamedTuple):
 
 async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = False) -> dict[str, Head]:
     """The streams of these people; those who are gone are missing. `whole`: with the items that are kept."""
-    rows = await reader.get_many("streams", user_ids, None if whole else HEAD)
+    rows = await reader.get_many(STREAMS, user_ids, None if whole else HEAD)
     return {
         user_id: Head(
             row["epoch"],
@@ -118,7 +119,7 @@ def number(
         paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + every
         moved = {"seq": new[-1].s, "paced_until": paced}
         unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
-        tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})
+        tx.update(STREAMS, unchanged, {"$set": moved, "$push": {"items": newest}})
     return items
 
 
@@ -136,28 +137,28 @@ async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[
 async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
     """Begin another epoch: no offset of before is a position any more. Raises Unavailable."""
     async with reachable():
-        await mongo.database["streams"].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
+        await mongo.database[STREAMS].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
 
 
 async def position(mongo: Mongo, user_id: str) -> Position:
     """Where the stream stands, as a majority of the store has it."""
     async with reachable():
-        row = await mongo.majority("streams").find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
+        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
     return Position(row["epoch"], row["seq"]) if row else Position("00000000", 0)
 
 
 async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position]:
     """Where many streams stand."""
     async with reachable():
-        cursor = mongo.majority("streams").find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
-        rows = await cursor.to_list(None)
+        cursor = mongo.majority(STREAMS).find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
+        rows: list[StreamRow] = await cursor.to_list(None)
     return {row["_id"]: Position(row["epoch"], row["seq"]) for row in rows}
 
 
 async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
     """What was told after an offset. A malformed offset, another epoch's, or one outside the window: not recovered."""
     async with reachable():
-        row = await mongo.majority("streams").find_one({"_id": user_id})
+        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id})
     if row is None:
         return Missed(False, [], Position("00000000", 0))
     head = Position(row["epoch"], row["seq"])
@@ -167,5 +168,5 @@ async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
     return Missed(True, [_item(each) for each in row["items"] if each["s"] > at[1]], head)
 
 
-def _item(row: dict[str, Any]) -> Item:
+def _item(row: StreamItem) -> Item:
     return Item(row["s"], row["k"], row["rev"], row["e"])

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Where
+from social.infra.store.rows import DELETIONS, NOTIFICATIONS, OUTBOX, PARKED, Collection
 
 MOST = 100_000  # counted no further
 
@@ -18,11 +19,11 @@ class Waiting(NamedTuple):
     since: timedelta
 
 
-QUEUES: tuple[tuple[str, str, str, Where], ...] = (
-    ("events in the outbox", "outbox", "at", {}),
-    ("notifications to be told", "notifications", "due_at", {"due_at": {"$gt": clock.EPOCH}}),
-    ("messages parked", "parked", "at", {}),
-    ("deletions to be finished", "deletions", "at", {}),
+QUEUES: tuple[tuple[str, Collection[Any], str, Where], ...] = (
+    ("events in the outbox", OUTBOX, "at", {}),
+    ("notifications to be told", NOTIFICATIONS, "due_at", {"due_at": {"$gt": clock.EPOCH}}),
+    ("messages parked", PARKED, "at", {}),
+    ("deletions to be finished", DELETIONS, "at", {}),
 )
 
 

@@ -7,15 +7,16 @@ count stays right whether its events come late, are retried for a quarter of an 
 month. It takes for granted that clocks agree within 15 s and that no transaction commits 15 s after it recorded.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.contracts.events import Recounted
 from social.infra import clock
 from social.infra.observe import metrics
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, INTERACTIONS, POSTS, USERS, Collection
 from social.people import edges
 from social.posts import interactions
 
@@ -27,22 +28,22 @@ TIMEOUT_S = 60.0  # for a comparison by hand: as long as a transaction may take
 class Counted(NamedTuple):
     """What a counter counts: the documents of a collection whose field names what has the counter."""
 
-    collection: str
+    collection: Collection[Any]
     field: str
     where: Mapping[str, Document] = {}
 
 
-COUNTERS: dict[str, dict[str, Counted]] = {
-    "posts": {
-        "likes": Counted(interactions.COLLECTION, "post_id", {"like_id": interactions.DONE}),
-        "comments": Counted("comments", "post_id"),
-        "reposts": Counted(interactions.COLLECTION, "post_id", {"repost_id": interactions.DONE}),
+COUNTERS: dict[Collection[Any], dict[str, Counted]] = {
+    POSTS: {
+        "likes": Counted(INTERACTIONS, "post_id", {"like_id": interactions.DONE}),
+        "comments": Counted(COMMENTS, "post_id"),
+        "reposts": Counted(INTERACTIONS, "post_id", {"repost_id": interactions.DONE}),
     },
-    "comments": {"likes": Counted("comment_likes", "comment_id"), "replies": Counted("comments", "parent_id")},
-    "users": {
-        "followers": Counted("edges", "to", {"follows_at": edges.EVER}),
-        "following": Counted("edges", "from", {"follows_at": edges.EVER}),
-        "posts": Counted("posts", "author_id"),
+    COMMENTS: {"likes": Counted(COMMENT_LIKES, "comment_id"), "replies": Counted(COMMENTS, "parent_id")},
+    USERS: {
+        "followers": Counted(EDGES, "to", {"follows_at": edges.EVER}),
+        "following": Counted(EDGES, "from", {"follows_at": edges.EVER}),
+        "posts": Counted(POSTS, "author_id"),
     },
 }
 for _collection, _counters in COUNTERS.items():
@@ -53,7 +54,7 @@ for _collection, _counters in COUNTERS.items():
 class Doubt(NamedTuple):
     """Something whose counts are not what is there."""
 
-    collection: str
+    collection: Collection[Any]
     id: str
     counts: dict[str, int]
     true: dict[str, int]
@@ -70,7 +71,7 @@ class Doubt(NamedTuple):
         return (self.version, self.counts, self.true) == (other.version, other.counts, other.true)
 
 
-async def doubts(reader: Reader, collection: str, ids: Collection[str]) -> list[Doubt]:
+async def doubts(reader: Reader, collection: Collection[Any], ids: Iterable[str]) -> list[Doubt]:
     """Which of these, up to 200, have counts that are not what is there at the moment; most are just on their way."""
     since, counters, wanted = clock.now(), COUNTERS[collection], list(ids)
     fields = dict.fromkeys([*counters, "version"], 1)
@@ -118,13 +119,15 @@ def settled(found: Sequence[Doubt]) -> list[Doubt]:
     return [each for each in found if each.since <= now - SETTLES]
 
 
-async def recounted_at(tx: Transaction, collection: str, ids: Collection[str], oldest: datetime) -> dict[str, datetime]:
+async def recounted_at(
+    tx: Transaction, collection: Collection[Any], ids: Iterable[str], oldest: datetime
+) -> dict[str, datetime]:
     """Until when which of these hold everything that happened; only those where that is after `oldest`."""
     where = {"_id": {"$in": list(ids)}, "recounted_at": {"$gte": oldest}}
     return {each["_id"]: each["recounted_at"] for each in await tx.many(collection, where, fields={"recounted_at": 1})}
 
 
-async def everything(mongo: Mongo) -> AsyncIterator[tuple[str, list[str]]]:
+async def everything(mongo: Mongo) -> AsyncIterator[tuple[Collection[Any], list[str]]]:
     """All that has counters, in batches, by id."""
     for collection in COUNTERS:
         after = ""
@@ -137,7 +140,7 @@ async def everything(mongo: Mongo) -> AsyncIterator[tuple[str, list[str]]]:
             yield collection, [row["_id"] for row in rows]
 
 
-async def named(mongo: Mongo, ids: Sequence[str]) -> AsyncIterator[tuple[str, list[str]]]:
+async def named(mongo: Mongo, ids: Sequence[str]) -> AsyncIterator[tuple[Collection[Any], list[str]]]:
     """These, whatever they are: an id is of one thing only."""
     for collection in COUNTERS:
         for at in range(0, len(ids), BATCH):

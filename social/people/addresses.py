@@ -1,7 +1,7 @@
 """The e-mail address of an account, as the store keeps it."""
 
 from social.contracts.addresses import normal
-from social.infra.store.mongo import Document
+from social.infra.store.rows import UserRow
 
 
 def none(user_id: str) -> str:
@@ -9,7 +9,7 @@ def none(user_id: str) -> str:
     return f"@{user_id}"
 
 
-def of(user: Document) -> str | None:
+def of(user: UserRow) -> str | None:
     """The address of an account, or None."""
     email: str = user["email"]
     return None if email.startswith("@") else email

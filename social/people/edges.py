@@ -3,14 +3,14 @@
 A block is written on both: `blocks_at` on the blocker's edge, `blocked_at` on the other one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from social.contracts.people import Relationship
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import EDGES, EdgeRow
 
 EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
 MOST_HIDDEN = 20_000
@@ -58,7 +58,7 @@ def relationship(out: Edge, back: Edge) -> Relationship:
 async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
     """The edges of these (source, target) pairs, those too that nothing is known of."""
     edges = {pair: Edge(*pair) for pair in pairs}
-    for row in (await reader.get_many("edges", (edge.id for edge in edges.values()))).values():
+    for row in (await reader.get_many(EDGES, (edge.id for edge in edges.values()))).values():
         edges[row["from"], row["to"]] = of(row)
     return edges
 
@@ -71,20 +71,27 @@ async def both(reader: Reader, one: str, other: str) -> tuple[Edge, Edge]:
 
 def write(tx: Transaction, before: Edge, after: Edge) -> Edge:
     """Have an edge be `after`, if it still is `before`: otherwise the verb runs anew. The edge as it is then."""
-    tx.update("edges", {"_id": before.id, **_times(before)}, _change(after), upsert=True)
+    tx.update(EDGES, {"_id": before.id, **_times(before)}, _change(after), upsert=True)
     return after
 
 
 async def hidden_from(mongo: Mongo, user_id: str) -> frozenset[str] | None:
     """Whom a person is not told of: blocked, muted, or blocking them. None where that is more than 20,000 people."""
-    rows = await mongo.many("edges", {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
+    rows = await mongo.many(EDGES, {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
     return frozenset(row["to"] for row in rows) if len(rows) <= MOST_HIDDEN else None
 
 
-def of(row: Mapping[str, Any]) -> Edge:
+def of(row: EdgeRow) -> Edge:
     """The edge that a document keeps."""
-    times = (row.get(name) for name in ("follows_at", "requested_at", "blocks_at", "blocked_at", "mutes_at"))
-    return Edge(row["from"], row["to"], *times)
+    return Edge(
+        row["from"],
+        row["to"],
+        row.get("follows_at"),
+        row.get("requested_at"),
+        row.get("blocks_at"),
+        row.get("blocked_at"),
+        row.get("mutes_at"),
+    )
 
 
 def _times(edge: Edge) -> Document:

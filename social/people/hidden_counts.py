@@ -5,13 +5,15 @@ is shown is the difference: `social/posts/suspension.py` says when that changes.
 """
 
 from collections.abc import Iterable
+from typing import Any, Final
 
 from social.infra.store.mongo import Reader, Transaction
+from social.infra.store.rows import USERS, Collection
 from social.people.counts import HIDDEN
 
-MARK = "counted_out"  # of an account whose acts are in what is hidden
+MARK: Final = "counted_out"  # of an account whose acts are in what is hidden
 
-Delta = tuple[str, str, str, int]  # collection, id, counter, by how much
+Delta = tuple[Collection[Any], str, str, int]  # collection, id, counter, by how much
 
 
 def add(tx: Transaction, deltas: Iterable[Delta]) -> None:
@@ -22,5 +24,5 @@ def add(tx: Transaction, deltas: Iterable[Delta]) -> None:
 
 async def counted_out(reader: Reader, ids: Iterable[str]) -> set[str]:
     """Those of these people whose acts are in what is hidden."""
-    people = await reader.get_many("users", sorted(set(ids)), (MARK,))
+    people = await reader.get_many(USERS, sorted(set(ids)), (MARK,))
     return {user_id for user_id, user in people.items() if user.get(MARK)}

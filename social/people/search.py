@@ -8,14 +8,15 @@ from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
 from social.infra.process.even_times import evened
 from social.infra.security.sealing import Bound, refusal
-from social.infra.store.mongo import Document, Mongo
+from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Listing, Walk
+from social.infra.store.rows import NAMES, USERS, NameRow, UserRow
 from social.people import terms, users, visibility
 
 FOUND = (*users.CARD, "words")
 LAST = "\U0010ffff"  # sorts after all that can follow in a word
 
-NAMES = Listing("names", "names", "_id", ascending=True)
+BY_NAME = Listing("names", NAMES, "_id", ascending=True)
 
 
 class _Asked(NamedTuple):
@@ -92,7 +93,7 @@ async def _hits(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> 
 async def _walk(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> list[_Hit]:
     """So many hits along the index of names, or all there are, the nearest first."""
 
-    async def show(rows: list[Document]) -> list[_Hit | None]:
+    async def show(rows: list[NameRow]) -> list[_Hit | None]:
         people = await _people(mongo, [row["user_id"] for row in rows], asked.viewer)
         hits: list[_Hit | None] = []
         for row in rows:
@@ -103,7 +104,7 @@ async def _walk(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> 
 
     onward, row_id = at or _Place(True, asked.lead)
     end = {"$lt": asked.lead + LAST} if onward else {"$gt": asked.lead}
-    walk = Walk(NAMES, mongo, {"_id": end}, (row_id,), older=onward)
+    walk = Walk(BY_NAME, mongo, {"_id": end}, (row_id,), older=onward)
     return [hit for _, hit in await walk.until(show, wanted)]
 
 
@@ -114,17 +115,17 @@ def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
     return theirs and first == row_id.partition(" ")[0]
 
 
-async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
+async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, UserRow]:
     """Those of these people who are here and whom no block keeps from the viewer."""
     asked = dict.fromkeys(ids)
-    found, apart = await asyncio.gather(mongo.get_many("users", asked, FOUND), visibility.apart(mongo, viewer, asked))
+    found, apart = await asyncio.gather(mongo.get_many(USERS, asked, FOUND), visibility.apart(mongo, viewer, asked))
     return {each["_id"]: each for each in found.values() if users.here(each) and each["_id"] not in apart}
 
 
 async def _exactly(mongo: Mongo, asked: _Asked) -> UserRef | None:
     if len(asked.words) != 1:
         return None
-    found = await mongo.one("users", {"username": asked.lead, **users.HERE}, users.REF_FIELDS)
+    found = await mongo.one(USERS, {"username": asked.lead, **users.HERE}, users.REF_FIELDS)
     if found is None or await visibility.apart(mongo, asked.viewer, [found["_id"]]):
         return None
     return users.ref(found)

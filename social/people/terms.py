@@ -1,6 +1,7 @@
 """The index of names: one row for each word somebody is found by, in the order a search walks along them."""
 
-from social.infra.store.mongo import Document, Transaction
+from social.infra.store.mongo import Transaction
+from social.infra.store.rows import NAMES, NameRow, UserRow
 from social.people import folding
 
 MOST_WORDS = 8  # of a display name
@@ -23,19 +24,19 @@ def row_id(word: str, user_id: str) -> str:
     return f"{word} {user_id}"
 
 
-def row_ids(user: Document) -> list[str]:
+def row_ids(user: UserRow) -> list[str]:
     """The rows of a person as they are."""
     return [row_id(word, user["_id"]) for word in user.get("words", ())]
 
 
-def enter(tx: Transaction, user: Document) -> None:
+def enter(tx: Transaction, user: UserRow) -> None:
     """From now on this person is found by their `words`."""
-    tx.insert("names", *({"_id": each, "user_id": user["_id"]} for each in row_ids(user)))
+    tx.insert(NAMES, *(NameRow(_id=each, user_id=user["_id"]) for each in row_ids(user)))
 
 
-def move(tx: Transaction, old: Document, new: Document) -> None:
+def move(tx: Transaction, old: UserRow, new: UserRow) -> None:
     """From now on they are found by other words."""
     before, after = set(row_ids(old)), set(row_ids(new))
     if gone := sorted(before - after):
-        tx.clear("names", {"_id": {"$in": gone}})
-    tx.insert("names", *({"_id": each, "user_id": new["_id"]} for each in sorted(after - before)))
+        tx.clear(NAMES, {"_id": {"$in": gone}})
+    tx.insert(NAMES, *(NameRow(_id=each, user_id=new["_id"]) for each in sorted(after - before)))

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypedDict
 
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import USERS, ProfileFields, UserRow
 from social.people import addresses
 from social.people.counts import shown
 
@@ -21,7 +23,16 @@ REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
-def ref(user: Document) -> UserRef:
+class Counts(TypedDict):
+    """The counts of a person as people see them, and their version."""
+
+    followers: int
+    following: int
+    posts: int
+    version: int
+
+
+def ref(user: UserRow) -> UserRef:
     """A person as named inside other things."""
     return UserRef.model_construct(
         id=user["_id"],
@@ -36,66 +47,66 @@ async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, UserRef]:
     return {user_id: ref(card) for user_id, card in (await cards(reader, ids)).items()}
 
 
-async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
     """The cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
     return {user_id: card for user_id, card in (await all_cards(reader, ids, since=since)).items() if here(card)}
 
 
-async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
+async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
     """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
-    return await cached.get_many(reader, "users", ids, CARD, since=since)
+    return await cached.get_many(reader, USERS, ids, CARD, since=since)
 
 
-def here(user: Document) -> bool:
+def here(user: UserRow) -> bool:
     """Whether others find this person."""
     return user.get("suspended_at") is None and user.get("deleted_at") is None
 
 
-def changed(tx: Transaction, user: Document) -> None:
+def changed(tx: Transaction, user: UserRow) -> None:
     """Have every process read this person's card anew once the transaction is committed."""
     tx.stale += card_keys(user["_id"], user["username"])
 
 
 def card_keys(user_id: str, username: str) -> tuple[str, str]:
     """The keys under which a card is remembered, by id and by username: no username has an @."""
-    return cached.key("users", user_id), f"@{username}"
+    return cached.key(USERS, user_id), f"@{username}"
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
     """One's own profile."""
-    user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
+    user = await mongo.one(USERS, {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return own(user)
 
 
-def own(user: Document) -> Me:
+def own(user: UserRow) -> Me:
     """One's own profile, of one's document."""
     return Me.model_construct(
         **public(user), email=addresses.of(user), email_verified=bool(user.get("email_verified_at"))
     )
 
 
-def new_profile(username: str) -> Document:
+def new_profile(username: str) -> ProfileFields:
     """What a profile says before anybody edited it."""
     return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
 
 
-async def by_username(reader: Reader, username: str) -> Document:
+async def by_username(reader: Reader, username: str) -> UserRow:
     """A person's document, without their password; raises NotFound."""
-    user = await reader.one("users", {"username": username, **HERE}, {"password": 0})
+    user = await reader.one(USERS, {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return user
 
 
-async def known(reader: Reader, username: str) -> Document:
+async def known(reader: Reader, username: str) -> UserRow:
     """A person's card, at most two seconds old, by username; raises NotFound."""
     key = f"@{username}"
-    card = reader.memory.get(key)
+    card: UserRow | None = reader.memory.get(key)
     if card is None:
         with reader.memory.reading(key) as reading:
-            card = await reader.one("users", {"username": username, **HERE}, dict.fromkeys(CARD, 1))
+            card = await reader.one(USERS, {"username": username, **HERE}, dict.fromkeys(CARD, 1))
             if card is None:
                 raise NotFound
             reading.keep(key, card)
@@ -104,15 +115,20 @@ async def known(reader: Reader, username: str) -> Document:
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
     """Counters as folded so far."""
-    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "hidden", "version"))
+    found = await mongo.get_many(USERS, ids, ("followers", "following", "posts", "hidden", "version"))
     return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
 
-def _counts(user: Document) -> Document:
-    return {name: shown(user, name) for name in ("followers", "following", "posts")} | {"version": user["version"]}
+def _counts(user: UserRow) -> Counts:
+    return {
+        "followers": shown(user, "followers"),
+        "following": shown(user, "following"),
+        "posts": shown(user, "posts"),
+        "version": user["version"],
+    }
 
 
-def public(user: Document) -> Document:
+def public(user: UserRow) -> Document:
     """What a person's page says, whoever looks."""
     return {
         **ref(user).__dict__,

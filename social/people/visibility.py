@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
-from social.infra.store.mongo import Document, Reader, Where
+from social.infra.store.mongo import Reader, Where
+from social.infra.store.rows import USERS, AuthorFields, UserRow
 from social.people import edges, users
 from social.people.edges import Edge
 
@@ -18,7 +19,7 @@ from social.people.edges import Edge
 class Standing(NamedTuple):
     """Somebody, and how a viewer and they stand to each other."""
 
-    user: Document
+    user: UserRow
     out: Edge
     back: Edge
 
@@ -45,7 +46,7 @@ async def named(reader: Reader, username: str, *, viewer: str) -> Standing:
 
 
 async def _standing(reader: Reader, where: Where, viewer: str) -> Standing:
-    user = await reader.one("users", where, {"password": 0})
+    user = await reader.one(USERS, where, {"password": 0})
     if user is None:
         raise NotFound
     return Standing(user, *await edges.both(reader, viewer, user["_id"]))
@@ -58,7 +59,7 @@ def _not_oneself(found: Standing, viewer: str) -> Standing:
     return found
 
 
-async def author(reader: Reader, username: str, *, viewer: str) -> Document:
+async def author(reader: Reader, username: str, *, viewer: str) -> UserRow:
     """Somebody whose posts and followers this viewer may see; raises NotFound."""
     found = await person(reader, username, viewer=viewer)
     if not shows(found.user, found.out):
@@ -66,7 +67,7 @@ async def author(reader: Reader, username: str, *, viewer: str) -> Document:
     return found.user
 
 
-async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[Document, bool]:
+async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[UserRow, bool]:
     """Somebody whose posts this viewer may see, and whether that is also what they write for followers.
 
     Raises NotFound.
@@ -97,7 +98,7 @@ async def hidden_authors(
     return silent, strangers
 
 
-def shows(user: Document, edge: Edge) -> bool:
+def shows(user: AuthorFields, edge: Edge) -> bool:
     """Whether a person's posts are for the one at whom the edge to them starts."""
     if user["_id"] == edge.source:
         return True

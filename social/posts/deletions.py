@@ -5,6 +5,7 @@ from typing import Literal
 
 from social.infra import clock
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import DELETIONS, DeletionRow
 
 Kind = Literal["post", "comment"]
 
@@ -12,4 +13,4 @@ Kind = Literal["post", "comment"]
 def note(tx: Transaction, kind: Kind, ids: Iterable[str]) -> None:
     """These are deleted by this transaction; what is under them follows."""
     now = clock.now()
-    tx.insert("deletions", *({"_id": each, "kind": kind, "at": now} for each in ids))
+    tx.insert(DELETIONS, *(DeletionRow(_id=each, kind=kind, at=now) for each in ids))

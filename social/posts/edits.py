@@ -8,11 +8,12 @@ from social.infra.store import cached
 from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.revisions import WHATEVER, Expected
+from social.infra.store.rows import POST_REVISIONS, POSTS, PostRevisionRow, PostRow
 from social.posts import access, entities, publishing
 
 MOST_REVISIONS = 50  # that are kept of a post, the newest
 
-EARLIER = Listing("history", "post_revisions", "_id")
+EARLIER = Listing("history", POST_REVISIONS, "_id")
 
 
 async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Post:
@@ -34,15 +35,17 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     if text == post["text"]:
         return publishing.rendered(seen)
     written, now = await entities.read(tx, text, by=by), clock.now()
+    changed: PostRow = {**post, **publishing.said(text, written), "edited_at": now, "rev": rev + 1}
     change = {**publishing.said(text, written), "edited_at": now, "rev": rev + 1}
-    tx.update("posts", {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
-    tx.stale.append(cached.key("posts", post_id))
+    tx.update(POSTS, {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
+    tx.stale.append(cached.key(POSTS, post_id))
     if rev >= MOST_REVISIONS:
-        tx.clear("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
-    before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}
-    tx.insert("post_revisions", {"_id": clock.new_id(), **before})
+        tx.clear(POST_REVISIONS, {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
+    written_at = post["edited_at"] or post["created_at"]
+    before = PostRevisionRow(_id=clock.new_id(), post_id=post_id, rev=rev, text=post["text"], at=written_at)
+    tx.insert(POST_REVISIONS, before)
     tx.record(PostEdited(post_id=post_id, author_id=by, mentions=written.people))
-    return publishing.rendered(seen._replace(post={**post, **change}))
+    return publishing.rendered(seen._replace(post=changed))
 
 
 async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from social.contracts.entities import MOST_PEOPLE, MOST_TAGS, Entity
 from social.contracts.problems import NotFound
-from social.infra.store.mongo import Document, Reader
+from social.infra.store.mongo import Reader
+from social.infra.store.rows import USERS, CommentRow, EntityValue, PostRow, UserRow
 from social.people import edges, users
 from social.posts.entity_syntax import ENTITY, tag
 
@@ -16,7 +17,7 @@ _SIGN = re.compile("[@＠#＃]")
 class Written(NamedTuple):
     """Who writes, and what their text leads to."""
 
-    author: Document
+    author: UserRow
     entities: list[Entity]
 
     @property
@@ -28,12 +29,28 @@ class Written(NamedTuple):
     @property
     def tags(self) -> list[str]:
         """Its hashtags, each once."""
-        return list(dict.fromkeys(each.key for each in self.entities if each.kind == "hashtag"))
+        return tags(self.entities)
 
     @property
-    def kept(self) -> list[Document]:
+    def kept(self) -> list[EntityValue]:
         """The entities as a document keeps them."""
-        return [each.model_dump(exclude_none=True) for each in self.entities]
+        return kept(self.entities)
+
+
+def tags(found: Iterable[Entity]) -> list[str]:
+    """Return the hashtags among these entities, each once."""
+    return list(dict.fromkeys(each.key for each in found if each.kind == "hashtag"))
+
+
+def kept(found: Iterable[Entity]) -> list[EntityValue]:
+    """Return entities as a document keeps them."""
+    values: list[EntityValue] = []
+    for each in found:
+        value: EntityValue = {"kind": each.kind, "start": each.start, "end": each.end, "key": each.key}
+        if each.user_id is not None:
+            value["user_id"] = each.user_id
+        values.append(value)
+    return values
 
 
 async def read(reader: Reader, text: str, *, by: str) -> Written:
@@ -73,7 +90,7 @@ def parse(text: str) -> list[Entity]:
     return found
 
 
-def of(document: Document) -> list[Entity]:
+def of(document: PostRow | CommentRow) -> list[Entity]:
     """The entities that a document keeps."""
     return [Entity.model_construct(**each) for each in document.get("entities", ())]
 
@@ -84,7 +101,7 @@ def for_many(found: Iterable[Entity]) -> list[Entity]:
 
 
 async def _there(reader: Reader, names: Iterable[str], by: str) -> dict[str, str]:
-    found = await reader.many("users", {"username": {"$in": sorted(names)}, **users.HERE}, fields={"username": 1})
+    found = await reader.many(USERS, {"username": {"$in": sorted(names)}, **users.HERE}, fields={"username": 1})
     others: Sequence[tuple[str, str]] = [(by, each["_id"]) for each in found if each["_id"] != by]
     apart = {edge.target for edge in (await edges.between(reader, others)).values() if edge.apart}
     return {each["username"]: each["_id"] for each in found if each["_id"] not in apart}

@@ -8,12 +8,13 @@ from social.contracts.posts import Found
 from social.infra.process.even_times import evened
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import POSTS
 from social.people import search
 from social.posts import entities, publishing, terms
 
 MOST_PEOPLE = 5  # beside the first page of posts
 
-FOUND = Listing("search", "posts", "_id")
+FOUND = Listing("search", POSTS, "_id")
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:

@@ -19,6 +19,7 @@ from social.contracts.codec import decode, encode
 from social.infra import clock
 from social.infra.security.sealing import Bound, refusal
 from social.infra.store.mongo import Document, Mongo, Where
+from social.infra.store.rows import Collection, Row
 
 T = TypeVar("T")
 
@@ -54,8 +55,8 @@ class Filled(Generic[T]):
 
 
 Key = tuple[Any, ...]
-Show = Callable[[list[Document]], Awaitable[list[T | None]]]
-Narrow = Callable[[list[Document]], Awaitable[Where]]
+Show = Callable[[list[Row]], Awaitable[list[T | None]]]
+Narrow = Callable[[list[Row]], Awaitable[Where]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,22 @@ class _Cursor:
     key: Key
 
 
-class Listing:
+class Listing(Generic[Row]):
     """A list in one collection, by `key`, the greatest first unless it is ascending; its last field is unique.
 
     A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is what comes further down the list.
     """
 
-    def __init__(self, name: str, collection: str, *key: str, ascending: bool = False) -> None:
+    def __init__(self, name: str, collection: Collection[Row], *key: str, ascending: bool = False) -> None:
         self._name = name
         self._collection = collection
         self.key = key
         self._ascending = ascending
 
-    async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Document]:
+    async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Row]:
         """One page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
 
-        async def show(rows: list[Document]) -> list[Document | None]:
+        async def show(rows: list[Row]) -> list[Row | None]:
             return [*rows]
 
         return await self.filled(mongo, where, show, asked, fields=fields)
@@ -88,11 +89,11 @@ class Listing:
         self,
         mongo: Mongo,
         where: Where,
-        show: Show[T],
+        show: Show[Row, T],
         asked: Asked,
         *,
         fields: Where | None = None,
-        narrow: Narrow | None = None,
+        narrow: Narrow[Row] | None = None,
     ) -> Filled[T]:
         """One page of what `show` makes of the rows, each in its place; None for those that the viewer may not see.
 
@@ -132,7 +133,7 @@ class Listing:
     def _cursor(self, mongo: Mongo, at: _Cursor, asked: Asked) -> str:
         return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
 
-    def key_of(self, item: Document) -> Key:
+    def key_of(self, item: Row) -> Key:
         """Where a row stands in the list."""
         return tuple(item[field] for field in self.key)
 
@@ -141,7 +142,7 @@ class Listing:
 
     async def look(
         self, mongo: Mongo, where: Where, at: Key | None, *, older: bool, most: int, fields: Where | None
-    ) -> list[Document]:
+    ) -> list[Row]:
         """The rows beyond a place, the nearest first."""
         sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
         matching = _both(where, self._beyond(at, older)) if at else where
@@ -160,20 +161,20 @@ class Listing:
 
 
 @dataclass(slots=True)
-class Walk:
+class Walk(Generic[Row]):
     """The way of one request through a list, from the beginning or from beyond a key."""
 
-    listing: Listing
+    listing: Listing[Row]
     mongo: Mongo
     where: Where
     at: Key | None
     older: bool = True
     fields: Where | None = None
-    narrow: Narrow | None = None
+    narrow: Narrow[Row] | None = None
 
-    async def until(self, show: Show[T], wanted: int) -> list[tuple[Document, T]]:
+    async def until(self, show: Show[Row, T], wanted: int) -> list[tuple[Row, T]]:
         """So many rows that are shown, or all there are: the nearest first."""
-        found: list[tuple[Document, T]] = []
+        found: list[tuple[Row, T]] = []
         most, hidden = wanted, 0
         async with pacing(self.mongo) as pause:
             while True:

@@ -11,6 +11,7 @@ from social.infra import clock
 from social.infra.process.settings import StartError
 from social.infra.store import schema
 from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import LEASES, LeaseRow
 from social.ops.doctor import clocks
 from social.ops.doctor.findings import Finding, ok, problem, warning, where, why
 
@@ -131,9 +132,9 @@ async def _commits(mongo: Mongo) -> Finding:
     """The one proof that counts: a transaction that a majority has in its journal; it leaves nothing behind."""
 
     async def work(tx: Transaction) -> None:
-        row = {"_id": f"doctor {clock.new_id()}"}
-        tx.insert("leases", row)
-        tx.delete("leases", row)
+        row: LeaseRow = {"_id": f"doctor {clock.new_id()}"}
+        tx.insert(LEASES, row)
+        tx.delete(LEASES, row)
 
     try:
         await mongo.transact(work)
