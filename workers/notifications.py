@@ -142,13 +142,13 @@ async def _change(
             more.append((of[id(event)], triggers.further(event)))
     traces, again = {id(each.event): each.trace for each in happened}, any(each.again for each in happened)
     decision = await policy.decide(tx, changes, events, traces, again=again)
-    await changes.change(decision.known, told=decision.told, untold=decision.untold)
+    await changes.change(decision.known, notify=decision.notify, withdraw=decision.withdraw)
     for each in happened:
         gone = triggers.gone(each.event)
         if gone and await changes.remove(gone, most=MOST_REMOVED):
             more.append((each, triggers.further(each.event)))
         if isinstance(each.event, SuspensionChanged):
-            after = await changes.tell_anew(each.event.user_id, each.event.after, most=MOST_REMOVED)
+            after = await changes.renotify(each.event.user_id, each.event.after, most=MOST_REMOVED)
             if after is not None:
                 more.append((each, SuspensionChanged(user_id=each.event.user_id, after=after)))
     await _go_on(tx, more)
@@ -209,7 +209,7 @@ async def _push_due(plaza: Plaza, groups: Sequence[NotificationRow]) -> None:
         all_news = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
         for group in due:
             if group["_id"] in shown:
-                reading.told(tx, group, shown=shown[group["_id"]] is not None)
+                reading.mark_notified(tx, group, shown=shown[group["_id"]] is not None)
             else:
                 reading.postpone(tx, group, LATER)
         return news.number(tx, heads, all_news, due_at)

@@ -1,4 +1,4 @@
-"""What is left of a deleted account, taken out of the store piece by piece, until nothing names it."""
+"""Erasure of deleted accounts: taken out of the store piece by piece, until nothing names them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -44,13 +44,13 @@ SETTLES = timedelta(seconds=15)  # after it was deleted: by then no request, soc
 
 
 async def deleted_at(mongo: Mongo, user_id: str) -> datetime | None:
-    """When an account was deleted of which something is left; None for any other."""
+    """Return when an account was deleted of which something is left; None for any other."""
     user = await mongo.one(USERS, {"_id": user_id}, {"deleted_at": 1})
     return user.get("deleted_at") if user else None
 
 
 async def some(tx: Transaction, user_id: str) -> bool:
-    """Take out one piece of what a deleted account left; False when there is nothing."""
+    """Delete a piece of what a deleted account left; return False when nothing is left."""
     for take_out in (
         _posts,
         _media,
@@ -60,7 +60,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _comment_likes,
         _edges,
         _timeline,
-        _told,
+        _notifications,
         _named,
         _reports,
         _answers,
@@ -74,7 +74,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
 
 
 async def bury(tx: Transaction, user_id: str) -> None:
-    """The account itself: what stays is that its username is taken, by nobody."""
+    """Replace the account by a tombstone: its username stays taken, by nobody."""
     user = await tx.one(USERS, {"_id": user_id}, {"username": 1, "deleted_at": 1})
     if user is None:
         return
@@ -104,7 +104,7 @@ async def _posts(tx: Transaction, user_id: str) -> int:
 
 
 async def _media(tx: Transaction, user_id: str) -> int:
-    """Pictures are nobody's from here on; the sweeper takes them out of the blobs too."""
+    """Make pictures nobody's; the sweeper deletes them from the blobs too."""
     kept = {"owner": user_id, "state": {"$ne": "gone"}}
     found = await tx.many(MEDIA, kept, fields={"_id": 1}, limit=CHUNK)
     if found:
@@ -113,7 +113,7 @@ async def _media(tx: Transaction, user_id: str) -> int:
 
 
 async def _interactions(tx: Transaction, user_id: str) -> int:
-    """What they did to posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
+    """Delete acts on posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
     found = await tx.many(INTERACTIONS, {"user_id": user_id}, limit=CHUNK)
     authors = await publishing.authors(tx, [each["post_id"] for each in found])
     for each in found:
@@ -129,7 +129,7 @@ async def _interactions(tx: Transaction, user_id: str) -> int:
 
 
 async def _mentions(tx: Transaction, user_id: str) -> int:
-    """Where others named them: the name stays in the text, and leads nowhere."""
+    """Unlink a person where others named them: the name stays in the text, and leads nowhere."""
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
     written: tuple[Collection[Any], ...] = (POSTS, COMMENTS)
     for collection in written:
@@ -142,7 +142,7 @@ async def _mentions(tx: Transaction, user_id: str) -> int:
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
-    """With the replies to them, whoever wrote those."""
+    """Delete a person's comments with all replies to them."""
     return await comments.take_out_some(tx, {"author_id": user_id}, CHUNK)
 
 
@@ -171,8 +171,8 @@ async def _timeline(tx: Transaction, user_id: str) -> int:
     return len(await _take(tx, FEED_ENTRIES, {"owner": user_id}))
 
 
-async def _told(tx: Transaction, user_id: str) -> int:
-    """What a group holds first, for that may be much: everybody who liked a post."""
+async def _notifications(tx: Transaction, user_id: str) -> int:
+    """Delete a person's notifications, the facts first, for these may be many: everybody who liked a post."""
     for collection in (NOTIFICATION_FACTS, NOTIFICATIONS):
         if found := await _take(tx, collection, {"recipient": user_id}):
             return len(found)
@@ -180,7 +180,7 @@ async def _told(tx: Transaction, user_id: str) -> int:
 
 
 async def _named(tx: Transaction, user_id: str) -> int:
-    """Where others were told of them: out of the names and the count, and out of the inbox where there is no other."""
+    """Take a person out of others' notifications: names and counts; a group without another person is withdrawn."""
     found = await tx.many(NOTIFICATION_FACTS, {"actor": user_id}, fields={"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
@@ -194,7 +194,7 @@ async def _named(tx: Transaction, user_id: str) -> int:
 
 
 async def _reports(tx: Transaction, user_id: str) -> int:
-    """What they reported stays with the operator, by nobody; what was reported of them is gone."""
+    """Keep reports by a person for the operator, by nobody; delete reports about them."""
     found = await tx.many(REPORTS, {"reporter": user_id}, fields={"_id": 1}, limit=CHUNK)
     if found:
         tx.touch_all(REPORTS, {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
@@ -210,7 +210,7 @@ async def _mailed(tx: Transaction, user_id: str) -> int:
 
 
 async def _sessions(tx: Transaction, user_id: str) -> int:
-    """Nobody's, but there for as long as a process that starts must know that they ended."""
+    """End sessions and make them nobody's; kept for as long as a process that starts must know that they ended."""
     found = await tx.many(SESSIONS, {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
     rows = {"_id": {"$in": [each["_id"] for each in found]}}
     ended = {"$set": {"reason": SessionEnd.DELETED}, "$currentDate": {"revoked_at": True}}
@@ -222,7 +222,7 @@ async def _sessions(tx: Transaction, user_id: str) -> int:
 
 
 async def _activity(tx: Transaction, user_id: str) -> int:
-    """The log of their account, and whom others blocked in the logs of theirs."""
+    """Delete the log of the account, and its person from the logs of others, who blocked them."""
     found = await tx.many(ACTIVITY, {"about": user_id}, fields={"_id": 1}, limit=CHUNK)
     if found:
         rows = {"_id": {"$in": [each["_id"] for each in found]}}
@@ -231,13 +231,13 @@ async def _activity(tx: Transaction, user_id: str) -> int:
 
 
 async def _take(tx: Transaction, collection: Collection[Any], where: Where) -> list[str]:
-    """Delete a chunk of what matches; its ids."""
+    """Delete a chunk of what matches; return its ids."""
     found = await tx.many(collection, where, fields={"_id": 1}, limit=CHUNK)
     _each(tx, collection, found)
     return [each["_id"] for each in found]
 
 
 def _each(tx: Transaction, collection: Collection[Row], found: Sequence[Row]) -> None:
-    """Delete these documents, each by whoever finds it first, since events may tell of it."""
+    """Delete these documents, each only if nobody else has deleted it, since events may be about it."""
     for each in found:
         tx.delete(collection, {"_id": each["_id"]})

@@ -43,7 +43,7 @@ async def _close(tx: Transaction, user_id: str, password: str) -> None:
 
 
 async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
-    """Take somebody off the stage: within 2 s their tokens are refused and their sockets closed. Raises NotFound."""
+    """Suspend an account: within 2 s its tokens are refused and its sockets closed. Raises NotFound."""
     await mongo.transact(lambda tx: _suspend(tx, username, reason))
 
 
@@ -62,7 +62,7 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
 
 
 async def lift(mongo: Mongo, username: str) -> None:
-    """Let them log in and be seen again; raises NotFound."""
+    """Lift a suspension: the person can log in and is seen again; raises NotFound."""
     await mongo.transact(lambda tx: _lift(tx, username))
 
 
@@ -87,6 +87,6 @@ async def _account(tx: Transaction, username: str) -> UserRow:
 
 
 def _as_read(user: UserRow) -> Document:
-    """The condition that an account fulfils while nobody else suspends it or lifts that."""
+    """Return the condition that an account fulfils while nobody else suspends it or lifts its suspension."""
     unchanged = {name: user.get(name) for name in ("suspended_at", hidden_counts.MARK)}
     return {"_id": user["_id"], "deleted_at": None, **unchanged}

@@ -37,7 +37,7 @@ REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Authenticator:
-    """What any service checks people by: no secret is needed for it."""
+    """The means by which any service authenticates people: no secret is needed for it."""
 
     verifier: Verifier
     passwords: Passwords
@@ -45,7 +45,7 @@ class Authenticator:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenIssuer(Authenticator):
-    """What only the auth service holds."""
+    """The keys that only the auth service holds, to issue tokens."""
 
     signer: Signer
     refresh: RefreshTokens
@@ -63,8 +63,8 @@ async def register(plaza: Plaza, keys: TokenIssuer, ask: Register, client: Clien
 async def login(plaza: Plaza, keys: TokenIssuer, ask: Login, client: Client = UNKNOWN) -> Tokens:
     """Open a session by username or e-mail.
 
-    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
-    RateLimited after many failures.
+    Raises InvalidCredentials, equal for a wrong name and a wrong password; AccountSuspended only with the right
+    password; RateLimited after many failures.
     """
     user, known = await _compare(plaza, keys, _login(ask.username), ask.password, *_named(ask.username))
     if user is None or not known:
@@ -80,9 +80,9 @@ async def login(plaza: Plaza, keys: TokenIssuer, ask: Login, client: Client = UN
 
 
 async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> Tokens:
-    """Trade a refresh token for the next pair; one that was used before ends its whole session.
+    """Trade a refresh token for the next pair of tokens; a token that was used before ends its whole session.
 
-    While its successor is unused the same successor is answered again, for as long as `refreshing` says.
+    While its successor is unused, that successor is answered again, for as long as `refreshing` says.
     Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended.
     """
     session_id = keys.refresh.session(token)
@@ -111,7 +111,7 @@ async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = 
 
 
 async def logout(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> None:
-    """End the session a refresh token belongs to; anything else is ended already."""
+    """End the session of a refresh token; with anything else there is nothing to end."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
         await session_ends.revoke(plaza, session_id, SessionEnd.LOGOUT, client)
@@ -129,7 +129,7 @@ async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> 
 
 
 async def confirm_password(plaza: Plaza, keys: Authenticator, user_id: str, password: str) -> str:
-    """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
+    """Return the stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
     user, known = await _compare(plaza, keys, _account(user_id), password, {"_id": user_id})
     if user is None or not known:
         raise WrongPassword
@@ -137,18 +137,18 @@ async def confirm_password(plaza: Plaza, keys: Authenticator, user_id: str, pass
 
 
 async def forgive(plaza: Plaza, user: UserRow) -> None:
-    """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
+    """Forget failed logins of an account: its owner need not wait with a new password for guesses at the old one."""
     for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
         await plaza.delays.succeeded(name)
 
 
 def _login(name: str) -> str:
-    """What guesses are counted by; a username may look like somebody's id, and has nothing to do with that."""
+    """Return the key that guesses at a login are counted by; a username that looks like a user id is kept apart."""
     return f"login {normal(name)}"
 
 
 def _named(name: str) -> list[Where]:
-    """Where an account with this username or address is: an older release may have stored another spelling of it.
+    """Return conditions to find an account by username or address, which an older release may have spelt differently.
 
     What stands under the name of a deleted account, or in place of an address, is nobody's.
     """

@@ -14,7 +14,7 @@ MOST_AN_HOUR = 5  # of one kind, for one person: nobody's mailbox is filled by s
 
 
 class Purpose(StrEnum):
-    """What a token lets its bearer do."""
+    """The act that a token permits."""
 
     EMAIL = "email"
     PASSWORD = "password"  # noqa: S105 - a purpose
@@ -24,7 +24,7 @@ LIVES = {Purpose.EMAIL: timedelta(hours=24), Purpose.PASSWORD: timedelta(hours=1
 
 
 class Spent(NamedTuple):
-    """Whose token it was, the address it was mailed to, and when it was asked for."""
+    """A token that was spent: whose it was, the address it was mailed to, and when it was requested."""
 
     user_id: str
     email: str
@@ -34,7 +34,7 @@ class Spent(NamedTuple):
 async def mint(
     mongo: Mongo, purpose: Purpose, user_id: str, email: str, *, asked_at: datetime | None = None
 ) -> str | None:
-    """A token to be mailed now; None when this person was sent enough of them."""
+    """Return a token to be mailed now; None where this person was sent enough of them within the hour."""
     now = clock.now()
     recent = {"user_id": user_id, "purpose": purpose, "at": {"$gt": now - timedelta(hours=1)}}
     if await mongo.count(ONE_TIME_TOKENS, recent, limit=MOST_AN_HOUR) >= MOST_AN_HOUR:
@@ -54,18 +54,18 @@ async def mint(
 
 
 async def forget(mongo: Mongo, token: str) -> None:
-    """It could not be sent."""
+    """Delete a token that could not be sent."""
     await mongo.delete(ONE_TIME_TOKENS, {"_id": _digest(token)})
 
 
 async def look(mongo: Mongo, purpose: Purpose, token: str) -> None:
-    """Raises InvalidOneTimeToken for one that could not be spent now."""
+    """Raise InvalidOneTimeToken for a token that could not be spent now."""
     if not await mongo.one(ONE_TIME_TOKENS, _usable(purpose, token), {"_id": 1}):
         raise InvalidOneTimeToken
 
 
 async def spend(tx: Transaction, purpose: Purpose, token: str) -> Spent:
-    """Use it up, and all others of this person for the same; raises InvalidOneTimeToken."""
+    """Use a token up, and all others of its person for the same purpose; raises InvalidOneTimeToken."""
     row = await tx.one(ONE_TIME_TOKENS, _usable(purpose, token))
     if row is None:
         raise InvalidOneTimeToken
@@ -75,7 +75,7 @@ async def spend(tx: Transaction, purpose: Purpose, token: str) -> Spent:
 
 
 def forget_all(tx: Transaction, user_id: str) -> None:
-    """No token mailed to this person so far is of use."""
+    """Delete all tokens mailed to this person so far."""
     tx.clear(ONE_TIME_TOKENS, {"user_id": user_id})
 
 

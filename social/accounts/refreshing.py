@@ -1,4 +1,4 @@
-"""Which refresh tokens may be traded a second time: those whose successor nobody has used.
+"""Retries of a refresh: a refresh token may be traded again while nobody has used its successor.
 
 The answer to a refresh can be lost, and then the client has only the token that it traded. Its successor is always the
 same and was handed to nobody else, so answering it again opens no second session. What must not become possible is that
@@ -19,7 +19,7 @@ LATE = timedelta(hours=24)  # a tunnel, a flight, a phone that slept: of one rot
 
 
 async def may_retry(mongo: Mongo, session: SessionRow, successor: str, now: datetime) -> bool:
-    """Whether a token that was traded before is answered its successor again; `successor` is the digest of that.
+    """Return whether a token that was traded before gets its successor again; `successor` is the digest of that.
 
     `session` is the session as it was read just now. A late retry is marked on it, so that no second one of another
     rotation passes.

@@ -1,4 +1,4 @@
-"""How sessions end: one by itself, or all of an account by one mark on it that every check goes by at once.
+"""Ends of sessions: a session by itself, or all of an account by a mark on it that every check goes by at once.
 
 The mark holds a generation, which grows each time: each session and its access tokens carry the generation of their
 account when they were opened, and a session of an earlier one has ended, but for the one that the mark keeps. So it
@@ -26,19 +26,19 @@ MARK: Final = "sessions_ended"  # of an account
 
 
 class Mark(NamedTuple):
-    """Which sessions of an account have ended: those of an earlier generation, but the one that was kept."""
+    """A mark on an account: sessions of an earlier generation have ended, but the one that was kept."""
 
     generation: int = 0
     keep: str | None = None
     reason: str = SessionEnd.UNKNOWN
 
     def ends(self, session: SessionRow) -> bool:
-        """Whether this session has ended by it."""
+        """Return whether this session has ended by it."""
         return generation(session) < self.generation and session["_id"] != self.keep
 
 
 def mark_of(user: UserRow) -> Mark:
-    """The mark of an account that was read with its field."""
+    """Return the mark of an account that was read with its field."""
     mark = user.get(MARK)
     if not mark:
         return Mark()
@@ -46,12 +46,12 @@ def mark_of(user: UserRow) -> Mark:
 
 
 def generation(session: SessionRow) -> int:
-    """How often all sessions of its account had been ended when this one was opened."""
+    """Return how often all sessions of its account had been ended when this one was opened."""
     return int(session.get("generation") or 0)
 
 
 async def living(reader: Reader, user_id: str) -> Where:
-    """What the open sessions of a person match."""
+    """Return the condition that the open sessions of a person match."""
     user = await reader.get(USERS, user_id, (MARK,))
     open_: Document = {"user_id": user_id, "revoked_at": None, "expires_at": {"$gt": clock.now()}}
     mark = mark_of(user) if user else Mark()
@@ -89,7 +89,7 @@ async def _limit(tx: Transaction, user_id: str, client: Client) -> list[str]:
 
 
 async def _open(reader: Reader, user_id: str, most: int) -> list[str]:
-    """The ids of the newest sessions of a person that have not ended, or only by a mark so far."""
+    """Return the ids of the newest sessions of a person that have not ended, or only by a mark so far."""
     open_ = {"user_id": user_id, "revoked_at": None}
     found = await reader.many(SESSIONS, open_, fields={"_id": 1}, sort=[("_id", -1)], limit=most)
     return [each["_id"] for each in found]
@@ -120,7 +120,7 @@ async def announce_all(plaza: Plaza, user_id: str) -> None:
 
 
 async def sweep(mongo: Mongo) -> int:
-    """Bring some rows in line with the marks of their accounts; how many."""
+    """Bring some rows in line with the marks of their accounts; return how many."""
     fields = {MARK: 1}
     left = {f"{MARK}.rows": True, "deleted_at": None}  # what a deleted account left is taken out as a whole
     users = await mongo.many(USERS, left, fields=fields, limit=ACCOUNTS_AT_ONCE)
@@ -141,7 +141,7 @@ async def sweep(mongo: Mongo) -> int:
 
 
 def _revoked(reason: SessionEnd) -> dict[str, Any]:
-    """By the store's clock: what reads what is new must not depend on whose clock is right."""
+    """Return an update that ends a session by the store's clock: what is new must not depend on any other clock."""
     return {"$set": {"reason": reason}, "$currentDate": {"revoked_at": True}}
 
 

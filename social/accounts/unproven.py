@@ -1,4 +1,4 @@
-"""Who has which e-mail address: an account holds it unproven for a week, and from its proof on for good."""
+"""Unproven e-mail addresses: an account holds an address unproven for a week, and from its proof on for good."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ HOLDER = {"email": 1, "email_verified_at": 1, "created_at": 1}
 async def free(tx: Transaction, email: str) -> None:
     """Free an address whose holder did not prove it in time; raises EmailTaken where they did, or still may.
 
-    The other account goes on without an address: it was its only by its own word.
+    The other account goes on without an address, which it only had claimed.
     """
     holder = await tx.one(USERS, {"email": email}, HOLDER)
     if holder is None and tx.attempt < TRIES:

@@ -2,7 +2,7 @@
 
 from social.feeds.entries import (
     FANOUT_LIMIT,
-    Told,
+    FannedOut,
     backfill,
     build,
     change_side,
@@ -20,8 +20,8 @@ from social.feeds.sources import Repost
 
 __all__ = [
     "FANOUT_LIMIT",
+    "FannedOut",
     "Repost",
-    "Told",
     "backfill",
     "bring_reposts",
     "build",

@@ -1,4 +1,4 @@
-"""Somebody's followers, chunk by chunk, as far as their timelines are kept."""
+"""The followers of a person, chunk by chunk, as far as their timelines are kept."""
 
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ async def after(mongo: Mongo, author_id: str, last: str) -> tuple[list[Follower]
     """Return the next followers who hear of a person and whose timelines are kept, and after whom to go on."""
     fields = {"from": 1, "hides": 1, "follows_at": 1}
     rows, further = await mongo.strides.chunk(EDGES, {"to": author_id}, "from", last, CHUNK, fields=fields)
-    told = [row["from"] for row in rows if row.get("follows_at") and not row.get("hides")]
-    kept = await mongo.get_many(TIMELINES, told, ("floor", "active_at"))
+    hearing = [row["from"] for row in rows if row.get("follows_at") and not row.get("hides")]
+    kept = await mongo.get_many(TIMELINES, hearing, ("floor", "active_at"))
     since = clock.now() - timelines.ACTIVE - timelines.LATE
     following = [Follower(each, row["floor"]) for each, row in kept.items() if row["active_at"] > since]
     return following, further

@@ -1,4 +1,4 @@
-"""Reposts in home timelines: a post of somebody who is not followed, there once, for the first who brought it."""
+"""Reposts in home timelines: a post whose author is not followed is there once, for the first who brought it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from social.posts import publishing
 async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None:
     """Put a repost into the timelines of the next followers, or take it out where it was taken back.
 
-    After whom to go on if there may be more. The same when repeated.
+    Return after whom to go on, if there may be more; a repetition changes nothing.
     """
     row_id, repost_id = repost.post_id + repost.by, repost.id
     stands = await mongo.one(INTERACTIONS, {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
@@ -36,7 +36,7 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None
 
 
 async def bring_reposts(mongo: Mongo, owner: str, *, by: str | None = None, author_id: str | None = None) -> None:
-    """Bring what those somebody follows have reposted, or one of them has, perhaps of one author."""
+    """Bring what the people whom a person follows have reposted, or only `by` has, perhaps of one author."""
     timeline = await timelines.of(mongo, owner)
     if timeline is None or timeline.floor == timelines.NOTHING:
         return
@@ -45,7 +45,7 @@ async def bring_reposts(mongo: Mongo, owner: str, *, by: str | None = None, auth
 
 
 async def forget_reposts(mongo: Mongo, owner: str, by: str) -> None:
-    """Take out what is there for somebody who reposted it, unless there is another."""
+    """Take out posts that are there by reposts of a person, unless another person brought them too."""
     await _drop(mongo, {"owner": owner, "reposts.by": by}, {"$ne": ["$$each.by", by]})
 
 
@@ -56,7 +56,7 @@ def _entry(owner: str, repost: Repost) -> FeedEntryRow:
 
 
 async def _put(mongo: Mongo, entries: list[FeedEntryRow]) -> None:
-    """Insert what is missing, and have the others name one more who brought it; an original stays what it is."""
+    """Insert missing entries, and add the reason to the others; an entry that is there for its author stays."""
     for start in range(0, len(entries), followers.CHUNK):
         some = entries[start : start + followers.CHUNK]
         await mongo.insert_missing(FEED_ENTRIES, some)
@@ -81,7 +81,7 @@ async def _drop(mongo: Mongo, where: Where, stays: Document) -> None:
 
 
 def _change(reposts: Document) -> list[Document]:
-    """It stands where the first of them brought it."""
+    """Return an update that sets the reposts of an entry and puts it where the first of them brought it."""
     return [
         {"$set": {"reposts": reposts}},
         {"$set": {"place": {"$ifNull": [{"$min": sources.each_of("$reposts", "id")}, "$place"]}}},

@@ -1,4 +1,4 @@
-"""Where a home timeline's lines come from: its entries, and the posts themselves of those its owner follows."""
+"""Sources of the lines of a home timeline: its entries, and the posts themselves of those its owner follows."""
 
 import asyncio
 import itertools
@@ -50,7 +50,7 @@ class _Reposted(TypedDict):
 
 
 class Repost(NamedTuple):
-    """Whose post it is, and who reposted it; its id says when."""
+    """A repost: of which post by which author, and by whom; its id says when."""
 
     post_id: str
     author_id: str
@@ -64,7 +64,7 @@ class Repost(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Where a post stands in a timeline, and when it came in."""
+    """A line of a timeline: at which place a post stands, and when it came in."""
 
     place: str
     post_id: str
@@ -90,18 +90,18 @@ class Span(NamedTuple):
 
     @property
     def places(self) -> Document:
-        """As a condition on a place."""
+        """The span as a condition on a place."""
         bottom = {"$gte": self.bottom} if self.bottom else {}
         return {"$lt" if self.older else "$gt": self.at, **bottom}
 
     @property
     def way(self) -> int:
-        """In which order they are walked."""
+        """The direction of the walk, as a sort."""
         return -1 if self.older else 1
 
 
 async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = None) -> Found:
-    """What was put into a timeline; with `late`, those too that match it wherever they are."""
+    """Return the entries of a timeline within a span; with `late`, also those that match it wherever they are."""
     if span.at == TOP and span.older and not span.bottom and not late:
         newest = await mongo.newest.page(FEED_ENTRIES, {"owner": owner}, "place", span.most)
         return _found([_entry_line(row) for row in newest], span)
@@ -112,7 +112,7 @@ async def entries(mongo: Mongo, owner: str, span: Span, late: Where | None = Non
 
 
 async def merged(mongo: Mongo, timeline: Timeline | None, span: Span) -> Found:
-    """The posts of the authors that are merged into a timeline when it is read."""
+    """Return the posts of the authors that are merged into a timeline when it is read."""
     if timeline is None or not timeline.merged:
         return Found([], True)
     posts = join(POSTS, "merged", *_some(span), key="author_id", into="posts")
@@ -121,19 +121,19 @@ async def merged(mongo: Mongo, timeline: Timeline | None, span: Span) -> Found:
 
 
 async def bringers(mongo: Mongo, owner: str, lines: Iterable[Line]) -> dict[str, UserRef]:
-    """Of those whose reposts brought these lines the people whom the owner follows and hears of."""
+    """Return the people whose reposts brought these lines, as far as the owner follows and hears of them."""
     ids = {each for line in lines for each in line.reposts}
     if not ids:
         return {}
     found, to_them = await asyncio.gather(
         users.cards(mongo, ids), edges.between(mongo, [(owner, each) for each in ids])
     )
-    told = {edge.target for edge in to_them.values() if edge.follows_at and not edge.hides}
-    return {user_id: users.ref(card) for user_id, card in found.items() if user_id in told}
+    heard = {edge.target for edge in to_them.values() if edge.follows_at and not edge.hides}
+    return {user_id: users.ref(card) for user_id, card in found.items() if user_id in heard}
 
 
 async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
-    """The posts of somebody and of all they follow: fan-out on read."""
+    """Return the posts of a person and of all they follow: fan-out on read."""
     found: tuple[list[_Authored], list[PostRow]] = await asyncio.gather(
         mongo.aggregate(EDGES, [*_following(owner), *_of_each(span)]),
         mongo.many(
@@ -150,7 +150,7 @@ async def followed(mongo: Mongo, owner: str, span: Span) -> Found:
 
 
 async def merged_among(mongo: Mongo, owner: str) -> list[str]:
-    """Those whom somebody follows that are merged into timelines when they are read."""
+    """Return which of the people whom a person follows are merged into timelines when these are read."""
     famous = join(USERS, "to", {"$match": {"merged": True}}, {"$project": {"_id": 1}}, into="famous")
     rows: list[EdgeRow]
     rows = await mongo.aggregate(EDGES, [*_following(owner), famous, {"$match": {"famous": {"$ne": []}}}])
@@ -160,9 +160,9 @@ async def merged_among(mongo: Mongo, owner: str) -> list[str]:
 async def reposts(
     mongo: Mongo, owner: str, floor: str, most: int, *, by: str | None = None, author_id: str | None = None
 ) -> list[Repost]:
-    """Reposts, from the place `floor` upwards, by those somebody follows, or by one of them, perhaps of one author.
+    """Return reposts from `floor` upwards by people whom a person follows, or by one of them, perhaps of one author.
 
-    Left out are posts of those who are followed too: they stand there for themselves.
+    Posts of authors who are followed too are left out: these stand there for themselves.
     """
     some: list[Document] = [{"$match": {"repost_id": {"$gte": floor}}}, {"$sort": {"repost_id": -1}}, {"$limit": most}]
     of = {"author_id": author_id} if author_id else {"author_id": {"$ne": owner}}
@@ -186,15 +186,15 @@ async def reposts(
 
 
 def each_of(rows: object, field: str) -> Document:
-    """The values of a field in a list of documents, as an expression: not every store has a path mean that."""
+    """Return the values of a field in a list of documents, as an expression: not every store reads a path so."""
     return {"$map": {"input": rows, "as": "each", "in": f"$$each.{field}"}}
 
 
 def _following(owner: str, *, among: str | None = None) -> list[Document]:
-    """Whom somebody follows, without whoever is muted, who would only be skipped."""
-    told = {"from": owner, "follows_at": edges.EVER, **({"to": among} if among else {})}
+    """Return stages that find whom a person follows, without people they mute, who would only be skipped."""
+    follows = {"from": owner, "follows_at": edges.EVER, **({"to": among} if among else {})}
     unmuted = {"hides": {"$ne": True}}  # by itself: the embedded store would use no index for both
-    return [{"$match": told}, {"$match": unmuted}, {"$project": {"to": 1}}]
+    return [{"$match": follows}, {"$match": unmuted}, {"$project": {"to": 1}}]
 
 
 def _some(span: Span) -> list[Document]:
@@ -207,14 +207,14 @@ def _some(span: Span) -> list[Document]:
 
 
 def _of_each(span: Span) -> list[Document]:
-    """The posts of people in `to`: a walk of so many index keys for each of them, wherever the span begins."""
+    """Return stages that find the posts of people in `to`: a walk each of so many index keys, wherever it begins."""
     posts = join(POSTS, "to", *_some(span), key="author_id", into="post")
     newest: list[Document] = [{"$sort": {"post._id": span.way}}, {"$limit": span.most}]
     return [posts, {"$unwind": "$post"}, *newest, {"$replaceRoot": {"newRoot": "$post"}}]
 
 
 def together(older: bool, *found: Found) -> Found:
-    """Lines of several sources in one order, as far as all of them are known."""
+    """Return lines of several sources in one order, as far as all of them are known."""
     ends = [each.lines[-1].place for each in found if not each.ended]
     lines: dict[str, Line] = {}
     for each in (line for one in found for line in one.lines):
@@ -229,7 +229,7 @@ def _found(lines: list[Line], span: Span) -> Found:
 
 
 def _entry_line(row: FeedEntryRow) -> Line:
-    """The line of an entry; an entry that does not say when it came in did when its post was made."""
+    """Return the line of an entry; an entry that does not say when it came in did when its post was made."""
     place = row["place"]
     made = clock.made_at(place)
     came = max(row.get("arrived", made), made)
@@ -240,5 +240,5 @@ def _entry_line(row: FeedEntryRow) -> Line:
 
 
 def _post_line(row: "_Authored | PostRow") -> Line:
-    """The line of a post, which came in when it was made."""
+    """Return the line of a post, which came in when it was made."""
     return Line(row["_id"], row["_id"], row["author_id"], clock.made_at(row["_id"]))

@@ -1,4 +1,4 @@
-"""What is kept of a home timeline: whose, how far down, and what is merged into it when it is read."""
+"""Home timelines as they are kept: whose, how far down, and who is merged into them when they are read."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ NOTHING = "g"  # the floor of one that is yet to be built: above every id
 
 
 class Timeline(NamedTuple):
-    """One owner's: entries are complete from the place `floor` upwards, without the authors that are `merged`."""
+    """A timeline: its entries are complete from the place `floor` upwards, without the authors that are `merged`."""
 
     owner: str
     active_at: datetime
@@ -31,7 +31,7 @@ class Timeline(NamedTuple):
 
     @classmethod
     def of(cls, row: TimelineRow) -> "Timeline":
-        """As its document says."""
+        """Return the timeline that a document keeps."""
         return cls(row["_id"], row["active_at"], row["floor"], row["merged"])
 
     @property
@@ -41,18 +41,18 @@ class Timeline(NamedTuple):
 
 
 def new(owner: str) -> TimelineRow:
-    """Of somebody who has just come: nothing is missing in it."""
+    """Return the timeline of a new account: nothing is missing in it."""
     return {"_id": owner, "active_at": clock.now(), "floor": ALL, "merged": []}
 
 
 async def of(mongo: Mongo, owner: str) -> Timeline | None:
-    """Somebody's, if any is kept."""
+    """Return a person's timeline, or None where none is kept."""
     row = await mongo.get(TIMELINES, owner)
     return Timeline.of(row) if row else None
 
 
 async def touch(mongo: Mongo, timeline: Timeline) -> None:
-    """Its owner is active: written at most once a day."""
+    """Write that the owner of a timeline is active, at most once a day."""
     now = clock.now()
     if timeline.kept and timeline.active_at < now - TOUCHED:
         unchanged = {"_id": timeline.owner, "active_at": timeline.active_at}
@@ -60,7 +60,7 @@ async def touch(mongo: Mongo, timeline: Timeline) -> None:
 
 
 async def want(tx: Transaction, owner: str) -> None:
-    """Its owner is back: from now on posts are put into it, and what it lacks is built by the workers."""
+    """Keep the timeline of an owner who is back: posts are put into it from now on, and the workers build the rest."""
     now = clock.now()
     row = await tx.one(TIMELINES, {"_id": owner}, {"active_at": 1})
     if row is None or row["active_at"] <= now - ACTIVE:
@@ -71,7 +71,7 @@ async def want(tx: Transaction, owner: str) -> None:
 
 
 async def drop_some(plaza: Plaza) -> int:
-    """Drop the timelines of some who have long been away; how many. Each in one transaction, should they return now."""
+    """Drop some timelines of people long away, each in a transaction, should they return now; return how many."""
     over = clock.now() - ACTIVE - 2 * LATE
     rows = await plaza.mongo.many(TIMELINES, {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
     for row in rows:
@@ -86,18 +86,18 @@ async def _drop(tx: Transaction, unchanged: TimelineRow) -> None:
 
 
 async def merge(mongo: Mongo, owners: Iterable[str], author_id: str) -> None:
-    """Merge somebody's posts into these timelines when they are read, if they are kept."""
+    """Merge an author's posts into these timelines when they are read, if they are kept."""
     where = {"_id": {"$in": list(owners)}}
     await mongo.update_all(TIMELINES, where, {"$addToSet": {"merged": author_id}})
 
 
 async def part(mongo: Mongo, owner: str, author_id: str) -> None:
-    """Merge somebody's posts no longer."""
+    """Merge an author's posts into a timeline no longer."""
     await mongo.update(TIMELINES, {"_id": owner}, {"$pull": {"merged": author_id}})
 
 
 async def trim(mongo: Mongo, owner: str) -> None:
-    """Keep the newest entries. The floor rises first: who reads meanwhile looks elsewhere for what is cut off."""
+    """Keep the newest entries. The floor rises first: a reader meanwhile looks elsewhere for what is cut off."""
     lowest = await mongo.aggregate(
         FEED_ENTRIES,
         [
@@ -113,6 +113,6 @@ async def trim(mongo: Mongo, owner: str) -> None:
 
 
 async def cut(mongo: Mongo, owner: str, floor: str) -> None:
-    """Keep nothing below this place."""
+    """Delete all entries below a place."""
     await mongo.update(TIMELINES, {"_id": owner, "floor": {"$lt": floor}}, {"$set": {"floor": floor}})
     await mongo.delete(FEED_ENTRIES, {"owner": owner, "place": {"$lt": floor}})

@@ -1,4 +1,4 @@
-"""What people are told is kept as facts, one a cause, however often it happens, in groups, one while it is unread."""
+"""Groups of notifications and the facts in them: a fact for each cause, a group for what is unread together."""
 
 import asyncio
 from collections import defaultdict
@@ -15,7 +15,7 @@ from social.notifications.group_state import Trigger, live
 from social.people import users
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
-ANEW = ("follow_request", "follow_accepted")  # told again when they happen again; all else was told once for good
+ANEW = ("follow_request", "follow_accepted")  # notified of again when they happen again; of all else once for good
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
 
 Facts = Mapping[str, FactRow]
@@ -23,7 +23,7 @@ NOTHING: Mapping[str, Any] = {}
 
 
 async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Whom these posts and comments were told to mention, as (target, person), also where that was taken back."""
+    """Return whom these posts and comments mentioned in notifications, as (target, person), also where taken back."""
     where = {"target.id": {"$in": list(target_ids)}, "type": "mention"}
     found = await reader.many(NOTIFICATIONS, where, fields={"target.id": 1, "recipient": 1}) if target_ids else []
     return [(group["target"]["id"], group["recipient"]) for group in found]
@@ -32,7 +32,7 @@ async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tupl
 class GroupChanges:
     """The facts and groups one transaction changes: read once, changed here, and handed over once, by `write`.
 
-    What was changed here is seen by all that is asked of it afterwards.
+    Later calls see what was changed here before.
     """
 
     def __init__(self, tx: Transaction) -> None:
@@ -48,9 +48,9 @@ class GroupChanges:
     # ---- reading
 
     async def facts(self, causes: Collection[Trigger], *, new: Collection[str] = ()) -> Facts:
-        """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too.
+        """Return the facts of these causes, withdrawn ones too, by id; the groups open for them are read too.
 
-        Facts that are held to be `new` are not asked for: where one is there, the verb runs anew.
+        Facts that are held to be `new` are not read: where one is there, the verb runs anew.
         """
         ids = [trigger.fact_id for trigger in causes if trigger.fact_id not in new]
         found, _ = await asyncio.gather(self._tx.get_many(NOTIFICATION_FACTS, ids), self._look(causes))
@@ -68,7 +68,7 @@ class GroupChanges:
                     self._keep(group)
 
     async def _load(self, where: Where, *, limit: int = 0) -> list[NotificationRow]:
-        """Groups that match in the store, as they are by now."""
+        """Return groups that match in the store, as they are by now."""
         return [self._keep(group) for group in await self._tx.many(NOTIFICATIONS, where, limit=limit)]
 
     def _keep(self, group: NotificationRow) -> NotificationRow:
@@ -84,19 +84,19 @@ class GroupChanges:
     # ---- changing
 
     async def withdraw(self, where: Where, *, most: int) -> int:
-        """Take these facts back, at most so many: they leave their groups, and an empty group is removed.
+        """Take back up to `most` facts that match: they leave their groups, and an empty group is removed.
 
-        How many it were.
+        Return how many there were.
         """
         found = await self._tx.many(NOTIFICATION_FACTS, {**where, "withdrawn_at": None}, limit=most)
         known = {fact["_id"]: self._facts.get(fact["_id"], fact) for fact in found}
-        await self.change(known, told=(), untold=known)
+        await self.change(known, notify=(), withdraw=known)
         return len(found)
 
-    async def change(self, known: Facts, *, told: Sequence[Trigger], untold: Collection[str]) -> None:
-        """Have these causes be told, and these facts not."""
-        fresh = {trigger.fact_id: trigger for trigger in told if not live(known.get(trigger.fact_id))}
-        leaving = [known[fact_id] for fact_id in untold if live(known.get(fact_id))]
+    async def change(self, known: Facts, *, notify: Sequence[Trigger], withdraw: Collection[str]) -> None:
+        """Make facts of the triggers in `notify`, and take back the facts in `withdraw`."""
+        fresh = {trigger.fact_id: trigger for trigger in notify if not live(known.get(trigger.fact_id))}
+        leaving = [known[fact_id] for fact_id in withdraw if live(known.get(fact_id))]
         if not fresh and not leaving:
             return
         await self._load_of(fresh.values(), [*leaving, *(known[each] for each in fresh if each in known)])
@@ -118,17 +118,17 @@ class GroupChanges:
         await self._leave(leaving, now)
 
     async def remove(self, where: Where, *, most: int) -> bool:
-        """Remove groups whose target is gone, at most so many; whether there may be more."""
+        """Remove up to `most` groups whose target is gone; return whether there may be more."""
         found = await self._load({**where, "removed_at": None}, limit=most)
         for group in found:
             if group["removed_at"] is None:
                 self._remove(group, clock.now())
         return len(found) == most
 
-    async def tell_anew(self, actor: str, after: str, *, most: int) -> str | None:
-        """Tell again of groups that name somebody and that nobody can be seen in any more, or again; at most so many.
+    async def renotify(self, actor: str, after: str, *, most: int) -> str | None:
+        """Mark up to `most` groups with a person as changed, where now nobody can be seen in them, or somebody again.
 
-        After which to go on, if there may be more.
+        Return after which group to go on, if there may be more.
         """
         rows = await self._tx.aggregate(
             NOTIFICATION_FACTS,
@@ -149,7 +149,7 @@ class GroupChanges:
         return rows[-1]["group"] if len(rows) == most else None
 
     def changed(self) -> list[NotificationRow]:
-        """The groups that changed, as they are now, each with one revision more; to be asked for once."""
+        """Return the groups that changed, as they are now, each with one revision more; to be called once."""
         for group in self._changed.values():
             group["rev"] += 1
         return list(self._changed.values())
@@ -158,13 +158,13 @@ class GroupChanges:
         self,
         changed: Sequence[NotificationRow],
         at: datetime,
-        told: Mapping[str, bool] = NOTHING,
+        notified: Mapping[str, bool] = NOTHING,
         later: Mapping[str, datetime] = NOTHING,
     ) -> None:
         """Hand over the facts and the groups that changed, once; `at`: when the first of it happened.
 
-        The same transaction tells of the groups in `told`: whether anybody is seen in them. The others keep when they
-        are due to be told of, until they were: the time in `later`, or now.
+        The same transaction notifies of the groups in `notified`: whether anybody is seen in them. The others keep when
+        their recipients are due to be notified, until they were: the time in `later`, or now.
         """
         for fact_id, fact in self._facts.items():
             before = self._known.get(fact_id)
@@ -176,8 +176,8 @@ class GroupChanges:
                 self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
         now = clock.now()
         for group in changed:
-            if (shown := told.get(group["_id"])) is not None:
-                group_state.tell(group, shown=shown)
+            if (shown := notified.get(group["_id"])) is not None:
+                group_state.mark_notified(group, shown=shown)
             else:
                 due_at = later.get(group["_id"], now)
                 group["due_at"] = min(due_at, group.get("due_at") or due_at)
@@ -198,14 +198,14 @@ class GroupChanges:
         self._facts[fact["_id"]] = fact
 
     async def _load_of(self, causes: Collection[Trigger], known: Sequence[FactRow]) -> None:
-        """The open groups that causes belong to, and those that facts are or were in."""
+        """Read the open groups that causes belong to, and those that facts are or were in."""
         await self._look(causes)
         missing = {fact["group"] for fact in known} - self._groups.keys()
         for group in (await self._tx.get_many(NOTIFICATIONS, missing)).values():
             self._keep(group)
 
     def _join(self, trigger: Trigger, fact: FactRow | None, now: datetime) -> str:
-        """Put a cause where it was told before, else into what is open, else into a group of its own; its id."""
+        """Put a trigger into the group its fact was in, else the open group, else a new one; return the group's id."""
         before = self._groups.get(fact["group"]) if fact and trigger.type not in ANEW else None
         if before is not None and before["removed_at"] is None:
             self._add(before, trigger)
@@ -258,13 +258,13 @@ class GroupChanges:
         self._changed[group["_id"]] = group
 
     async def _still_in(self, group: NotificationRow, actors: Collection[str]) -> set[str]:
-        """Those of these people of whom something else is told in a group."""
+        """Return which of these people have another live fact in a group."""
         between = {"recipient": group["recipient"], "actor": {"$in": list(actors)}, "group": group["_id"]}
         found = await self._tx.many(NOTIFICATION_FACTS, {**between, "withdrawn_at": None}, fields={"actor": 1})
         return {fact["actor"] for fact in self._by_now(found, group["_id"]) if fact["actor"] in actors}
 
     async def _newest_in(self, group_id: str) -> list[str]:
-        """Who is told of in a group, newest first, of the facts themselves."""
+        """Return the people in a group, newest first, read from the facts themselves."""
         changed = len(self._facts)
         found = await self._tx.many(
             NOTIFICATION_FACTS,
@@ -277,6 +277,6 @@ class GroupChanges:
         return list(dict.fromkeys(fact["actor"] for fact in newest))[:KEPT_ACTORS]
 
     def _by_now(self, found: Sequence[FactRow], group_id: str) -> list[FactRow]:
-        """Live facts of a group: of those in the store the ones that nothing changed here, and those from here."""
+        """Return the live facts of a group: those in the store that nothing changed here, and those from here."""
         here = [fact for fact in self._facts.values() if fact["group"] == group_id and live(fact)]
         return [*(fact for fact in found if fact["_id"] not in self._facts), *here]

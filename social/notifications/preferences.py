@@ -1,4 +1,4 @@
-"""Which types of notifications a person is told of: what is not kept is told."""
+"""Preferences: which types of notifications a person gets; a type that nothing is kept of is on."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, get_args
@@ -12,12 +12,12 @@ TYPES: tuple[NotificationType, ...] = get_args(NotificationType)
 
 
 async def get(mongo: Mongo, user_id: str) -> Preferences:
-    """A person's own."""
+    """Return the preferences of a person."""
     return _preferences(await mongo.one(NOTIFICATION_PREFERENCES, {"_id": user_id}))
 
 
 async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences:
-    """Change some; what was told before stays. Devices that change different ones at once do not undo each other."""
+    """Change some preferences; earlier notifications stay. Two devices that change different ones both take effect."""
     asked = {name: getattr(ask, name) for name in ask.model_fields_set}
     kept = {name: on for name, on in asked.items() if on is not None}
     before, gone = await tx.get(NOTIFICATION_PREFERENCES, by), asked.keys() - kept.keys()
@@ -28,7 +28,7 @@ async def edit(tx: Transaction, ask: EditPreferences, *, by: str) -> Preferences
 
 
 async def switched_off(reader: Reader, user_ids: Collection[str]) -> set[tuple[str, str]]:
-    """Who of these people is not told of which types, at most two seconds old."""
+    """Return which of these people switched off which types, as (person, type), at most two seconds old."""
     kept = await cached.get_many(reader, NOTIFICATION_PREFERENCES, user_ids, absent=PreferencesRow())
     return {(user_id, name) for user_id, each in kept.items() for name in TYPES if not each.get(name, True)}
 

@@ -1,4 +1,4 @@
-"""What people are told about: reading it, and marking it as read."""
+"""Notifications of a person: listed, rendered, and marked as read."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ OF_RECIPIENT = Listing("notifications", NOTIFICATIONS, "updated_at", "_id")
 
 
 async def due(mongo: Mongo, most: int) -> list[NotificationRow]:
-    """Groups that changed since they were last told, those to be told first at the front."""
+    """Return groups that changed since their recipients were notified, those due first at the front."""
     return await mongo.many(NOTIFICATIONS, {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-def told(tx: Transaction, group: NotificationRow, *, shown: bool) -> None:
-    """This group is told as it was read; where it changed since, the verb runs anew.
+def mark_notified(tx: Transaction, group: NotificationRow, *, shown: bool) -> None:
+    """Write that the recipient was notified of this group; where it changed since it was read, the verb runs anew.
 
-    One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
+    A group that nobody can be seen in is `hidden`, and not counted until somebody can be seen in it.
     """
     hidden = not shown and group["removed_at"] is None
     kept, gone = {"told": group["rev"]}, dict.fromkeys(group_state.DUE, "")
@@ -42,7 +42,7 @@ def told(tx: Transaction, group: NotificationRow, *, shown: bool) -> None:
 
 
 def postpone(tx: Transaction, group: NotificationRow, by: timedelta) -> None:
-    """Tell of this group later."""
+    """Notify of this group later."""
     tx.touch(NOTIFICATIONS, {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
 
 
@@ -52,7 +52,7 @@ async def render(
     *,
     known: Mapping[tuple[str, str], Edge] | None = None,
 ) -> list[Notification | None]:
-    """Notifications with the people in them; None where nobody is left whom the recipient may see.
+    """Return notifications with the people in them; None where nobody is left whom the recipient may see.
 
     `known`: edges that were just read.
     """
@@ -71,7 +71,7 @@ async def render(
 
 
 async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) -> Notifications:
-    """A person's notifications, last changed first, with the stream position they correspond to."""
+    """Return a person's notifications, last changed first, with the stream position they correspond to."""
     position = await streams.position(mongo, recipient)  # before the list: what comes after it is replayed, not lost
     where = {"recipient": recipient, "removed_at": None}
 
@@ -91,12 +91,12 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
 
 
 async def unread(reader: Reader, recipient: str) -> Unread:
-    """How many groups are unread, counted no further than 1,000."""
+    """Return how many groups are unread, counted no further than 1,000."""
     return Unread(unread=await reader.count(NOTIFICATIONS, _unread(recipient), limit=MOST_COUNTED))
 
 
 async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
-    """Mark as read, however many there are: some in a transaction. Returns how many are left unread."""
+    """Mark notifications as read, some in each transaction; return how many are left unread."""
     first = True
     while True:
         unread, more = await plaza.commit(_read_some, ask, by=by, first=first)
@@ -106,7 +106,7 @@ async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
 
 
 async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
-    """Mark some as read, and whether there are more; the reader's other devices hear of the first and the last."""
+    """Mark some as read; return whether there are more. The reader's other devices hear of the first and the last."""
     ids = ask.ids
     which: Document = {"_id": {"$in": ids}} if ids is not None else {}
     unread: Document = {"recipient": by, "open": True}

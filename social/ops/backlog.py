@@ -1,4 +1,4 @@
-"""What waits: events for the broker, notifications to be told, what is parked, and what is yet to be taken out."""
+"""The backlog: events for the broker, notifications that are due, parked messages, and deletions to finish."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,7 +12,7 @@ MOST = 100_000  # counted no further
 
 
 class Waiting(NamedTuple):
-    """So many of something, the first of them since so long."""
+    """A queue: how many wait in it, and since when the first does."""
 
     what: str
     rows: int
@@ -21,14 +21,14 @@ class Waiting(NamedTuple):
 
 QUEUES: tuple[tuple[str, Collection[Any], str, Where], ...] = (
     ("events in the outbox", OUTBOX, "at", {}),
-    ("notifications to be told", NOTIFICATIONS, "due_at", {"due_at": {"$gt": clock.EPOCH}}),
+    ("notifications due", NOTIFICATIONS, "due_at", {"due_at": {"$gt": clock.EPOCH}}),
     ("messages parked", PARKED, "at", {}),
     ("deletions to be finished", DELETIONS, "at", {}),
 )
 
 
 async def all_of_it(mongo: Mongo) -> AsyncIterator[Waiting]:
-    """Each of the store's queues; RabbitMQ has its own."""
+    """Yield the backlog of each of the store's queues; RabbitMQ has its own."""
     now = clock.now()
     for what, collection, field, where in QUEUES:
         rows = await mongo.count(collection, where, limit=MOST)

@@ -1,4 +1,4 @@
-"""Parked messages: what a consumer could not digest, kept where a person can look at it and send it again."""
+"""Parked messages (dead letters): kept where a person can look at them and send them again."""
 
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
@@ -44,12 +44,12 @@ async def _keep(mongo: Mongo, parked_id: str, row: Document, raw: bytes) -> None
 
 
 async def listed(mongo: Mongo) -> list[ParkedRow]:
-    """All parked messages, oldest first."""
+    """Return all parked messages, oldest first."""
     return await mongo.many(PARKED, {}, sort=[("at", 1)])
 
 
 async def shown(mongo: Mongo, parked_id: str) -> ParkedRow:
-    """One of them; raises NotFound."""
+    """Return a parked message; raises NotFound."""
     row = await mongo.one(PARKED, {"_id": parked_id})
     if row is None:
         raise NotFound
@@ -57,7 +57,7 @@ async def shown(mongo: Mongo, parked_id: str) -> ParkedRow:
 
 
 async def replay(mongo: Mongo, parked_id: str) -> None:
-    """Put its event back into the outbox: groups that have seen it skip it, the one that failed tries again.
+    """Put the event of a parked message back into the outbox: only the group that failed handles it again.
 
     Raises NotFound, ValidationFailed for what this release cannot read, Unavailable while another group still has it.
     """
@@ -72,7 +72,7 @@ async def replay(mongo: Mongo, parked_id: str) -> None:
 
 
 async def _put_back(tx: Transaction, envelope: Envelope, *, remembered: bool) -> None:
-    """The event's row, and after a week, when inboxes forget, who has taken effect of it: all that did not park it."""
+    """Insert the event's outbox row, and after a week, when inboxes forget, inbox rows of the other groups."""
     if await tx.get(OUTBOX, envelope.id, ("_id",)):
         raise Unavailable("Its event is still on its way to another consumer; try again after that")
     row: OutboxRow = {
@@ -96,5 +96,5 @@ async def _put_back(tx: Transaction, envelope: Envelope, *, remembered: bool) ->
 
 
 async def discard(mongo: Mongo, parked_id: str) -> None:
-    """Forget it."""
+    """Delete a parked message."""
     await mongo.delete(PARKED, {"_id": parked_id})

@@ -34,7 +34,7 @@ async def _walk(
     collection: Collection[Row],
     where: Where,
     fields: Where,
-    mend: Callable[[Mongo, Sequence[Row]], Awaitable[None]],
+    refold_some: Callable[[Mongo, Sequence[Row]], Awaitable[None]],
 ) -> None:
     row_id, visible = f"{collection} by rules {RULES}", clock.first_id(clock.now() - OVERLAP)
     came = await mongo.one(MIGRATIONS, {"_id": row_id})
@@ -42,7 +42,7 @@ async def _walk(
     while rows := await mongo.many(
         collection, {"_id": {"$gt": at}, **where}, fields=fields, sort=[("_id", 1)], limit=ROWS
     ):
-        await mend(mongo, rows)
+        await refold_some(mongo, rows)
         at = rows[-1]["_id"]
         await _came(mongo, row_id, at)
     await _came(mongo, row_id, visible)  # what was being written meanwhile may have appeared behind the walk

@@ -1,4 +1,4 @@
-"""Reports: what people tell the operator of each other, once each."""
+"""Reports: what people report to the operator of each other, once each."""
 
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -28,7 +28,7 @@ class ListedReport(TypedDict):
 
 
 async def file(tx: Transaction, ask: NewReport, *, by: str) -> Report:
-    """Tell the operator; raises NotFound, AlreadyReported, RateLimited, ValidationFailed for what is one's own."""
+    """File a report; raises NotFound, AlreadyReported, RateLimited, ValidationFailed for what is one's own."""
     about = await _about(tx, ask.target)
     if about == by:
         problem = FieldProblem(pointer="/target", code="oneself", detail="nobody can report themselves")
@@ -55,7 +55,7 @@ async def file(tx: Transaction, ask: NewReport, *, by: str) -> Report:
 
 
 async def _about(tx: Transaction, target: Reported) -> str:
-    """Whom a report concerns; raises NotFound for what is not there."""
+    """Return whom a report concerns; raises NotFound for a target that is not there."""
     about = target.id
     if target.kind in AUTHORED:
         thing = await tx.one(AUTHORED[target.kind], {"_id": target.id}, {"author_id": 1})
@@ -68,7 +68,7 @@ async def _about(tx: Transaction, target: Reported) -> str:
 
 
 async def newest(mongo: Mongo, most: int) -> list[ListedReport]:
-    """The newest reports, with the usernames of whom they concern and who filed them, for the operator."""
+    """Return the newest reports, with the usernames of whom they concern and who filed them, for the operator."""
     found = await mongo.many(REPORTS, {}, sort=[("_id", -1)], limit=most)
     ids = {each["about"] for each in found} | {each["reporter"] for each in found if "reporter" in each}
     people = await mongo.many(USERS, {"_id": {"$in": list(ids)}}, fields={"username": 1})

@@ -1,8 +1,8 @@
-"""The log of what happened to an account: logins, ends of sessions, changes of what one logs in with, blocks.
+"""The log of what happened to an account: logins, ends of sessions, changes of credentials, blocks.
 
-An entry is never changed. The `activity` workers write it, from an event that commits with what it tells of. It is
+An entry is never changed. The `activity` workers write it, from an event that commits with what it is about. It is
 deleted after 90 days, or with its account. Of each kind no more than 50 entries a day and person are kept: so neither
-a stranger who guesses nor a person who blocks and unblocks without end makes the log grow without bound, and a flood
+unauthenticated guesses nor a person who blocks and unblocks without end makes the log grow without bound, and a flood
 of one kind does not crowd out another.
 """
 
@@ -56,8 +56,8 @@ def note(tx: Transaction, user_id: str, what: ActivityKind, client: Client = UNK
 def note_failed_login(plaza: Plaza, user_id: str | None, client: Client) -> None:
     """Note a failed login beside the answer, with the same work where nobody has the name (`user_id` is None).
 
-    The workers drop what is nobody's. It is left out while many events wait for the broker: a stranger who guesses must
-    not fill the outbox, on which everybody's writes depend.
+    The workers drop a note without a person. None is made while many events wait for the broker: unauthenticated
+    guesses must not fill the outbox, on which everybody's writes depend.
     """
     if not plaza.outbox.has_room:
         return
@@ -135,7 +135,7 @@ class ListedActivity(TypedDict):
 
 
 async def newest(mongo: Mongo, username: str | None, most: int) -> list[ListedActivity]:
-    """The newest entries of one person, or of everybody, with usernames, for the operator; raises NotFound."""
+    """Return the newest entries of a person, or of everybody, with usernames, for the operator; raises NotFound."""
     where: Document = {}
     if username is not None:
         user = await mongo.one(USERS, {"username": username}, {"_id": 1})
@@ -165,7 +165,7 @@ async def _usernames(mongo: Mongo, ids: Iterable[str]) -> dict[str, str]:
 
 
 def bury(tx: Transaction, user: UserRow) -> None:
-    """Of a deleted account the log keeps one entry: that it was deleted, and when, under the name nobody has again."""
+    """Keep an entry of a deleted account: that it was deleted, and when, under the username nobody has again."""
     row: ActivityRow = {
         "_id": clock.new_id(),
         "user_id": f"@{user['username']}",

@@ -48,6 +48,6 @@ async def unblock(tx: Transaction, username: str, *, by: str, client: Client = U
 
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
-    """Whom one blocks, newest first."""
+    """Return a page of the people whom a person blocks, the newest block first."""
     where = {"from": user_id, "blocks_at": edges.EVER}
     return await pages.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit), blocked_too=True)

@@ -1,4 +1,4 @@
-"""Who follows whom, and the events that tell of it."""
+"""Follows: who follows whom, and the events that say so."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
 
 
 async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relationship:
-    """Have somebody follow one no longer."""
+    """Make another person follow `by` no longer."""
     standing = await visibility.other(tx, username, viewer=by)
     back = standing.back
     if back.follows_at:
@@ -56,14 +56,14 @@ async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relatio
 
 
 async def followers(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Who follows somebody, newest first; raises NotFound."""
+    """Return a page of a person's followers, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"to": them["_id"], "follows_at": edges.EVER}
     return await pages.page(mongo, FOLLOWERS, where, "from", Asked(viewer, cursor, limit, them["_id"]))
 
 
 async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Whom somebody follows, newest first; raises NotFound."""
+    """Return a page of the people whom a person follows, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"from": them["_id"], "follows_at": edges.EVER}
     return await pages.page(mongo, FOLLOWING, where, "to", Asked(viewer, cursor, limit, them["_id"]))

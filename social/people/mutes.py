@@ -1,4 +1,4 @@
-"""Mutes: one is not told of what somebody does, and they do not notice."""
+"""Mutes: a person hears nothing of what another does, who does not notice."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ async def mute(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 
 async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
-    """Hear of somebody again."""
+    """Hear of a person again."""
     standing = await visibility.named(tx, username, viewer=by)
     them, out, back = standing.user, standing.out, standing.back
     if out.mutes_at:
@@ -36,6 +36,6 @@ async def unmute(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
-    """Whom one mutes, newest first."""
+    """Return a page of the people whom a person mutes, the newest mute first."""
     where = {"from": user_id, "mutes_at": edges.EVER}
     return await pages.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit))

@@ -11,13 +11,13 @@ from social.people import edges, users, visibility
 
 
 async def profile(mongo: Mongo, username: str, *, viewer: str) -> Profile:
-    """Somebody's page, and how they and the viewer stand to each other; raises NotFound."""
+    """Return a person's page, and how they and the viewer stand to each other; raises NotFound."""
     found = await visibility.person(mongo, username, viewer=viewer)
     return Profile.model_construct(**users.public(found.user), relationship=edges.relationship(found.out, found.back))
 
 
 async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list[UserRef]:
-    """People by id, in this order; left out are those who are gone, and those whom a block keeps from the viewer."""
+    """Return people by id, in this order, without those who are gone or whom a block keeps from the viewer."""
     if viewer is None:
         found, hidden = await users.cards(mongo, ids), set[str]()
     else:
@@ -28,7 +28,7 @@ async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list
 async def page(
     mongo: Mongo, listing: Listing[Row], where: Where, field: str, asked: Asked, *, blocked_too: bool = False
 ) -> People:
-    """A page of the people in this field of a list of edges; `blocked_too` shows those whom a block hides."""
+    """Return a page of the people in `field` of the rows of a list; `blocked_too` shows people whom a block hides."""
     viewer = None if blocked_too else asked.viewer
 
     async def show(rows: list[Row]) -> list[UserRef | None]:

@@ -14,7 +14,7 @@ PROFILE: tuple[Field, ...] = get_args(Field)
 
 
 async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
-    """Change what is asked of one's own profile; whoever names this person from now on says it.
+    """Edit one's own profile; from now on it is shown wherever this person is named.
 
     Raises PreconditionFailed.
     """

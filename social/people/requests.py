@@ -1,4 +1,4 @@
-"""Follow requests: who asked to follow a private account, until they are answered or give up."""
+"""Follow requests: they ask to follow a private account, until they are answered or taken back."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +20,7 @@ SENT = Listing("sent follow requests", EDGES, "requested_at", "to")
 
 
 async def ask(tx: Transaction, user_id: str, *, by: str) -> Edge:
-    """Ask to follow a private account, unless one does; raises NotFound where a block is between them."""
+    """Request to follow a private account, unless `by` follows it; raises NotFound where a block is between them."""
     edge = (await edges.between(tx, [(by, user_id)]))[by, user_id]
     if edge.apart:
         raise NotFound
@@ -44,19 +44,19 @@ async def hold_back(tx: Transaction, follower: str, followee: str, at: datetime)
 
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
-    """Who asks to follow one, newest first."""
+    """Return a page of the people who ask to follow a person, newest first."""
     where = {"to": user_id, "requested_at": edges.EVER}
     return await pages.page(mongo, TO_ANSWER, where, "from", Asked(user_id, cursor, limit))
 
 
 async def sent(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
-    """Whom one asked to follow and has no answer from, newest first."""
+    """Return a page of the people whom a person asked to follow and who did not answer yet, newest first."""
     where = {"from": user_id, "requested_at": edges.EVER}
     return await pages.page(mongo, SENT, where, "to", Asked(user_id, cursor, limit))
 
 
 async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:
-    """Let somebody follow who asked to; raises NotFound when they did not, or took it back."""
+    """Accept a follow request; raises NotFound where there is none, or it was taken back."""
     standing = await visibility.other(tx, username, viewer=by)
     back = standing.back
     if back.requested_at:
@@ -68,7 +68,7 @@ async def accept(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 
 async def refuse(tx: Transaction, username: str, *, by: str) -> Relationship:
-    """Refuse a request; they are not told."""
+    """Refuse a request, without a word to the person who made it."""
     standing = await visibility.other(tx, username, viewer=by)
     back = standing.back
     if back.requested_at:
@@ -78,7 +78,7 @@ async def refuse(tx: Transaction, username: str, *, by: str) -> Relationship:
 
 
 async def accept_some(tx: Transaction, user_id: str) -> bool:
-    """Accept some of the requests to an account, if it is public; whether there may be more."""
+    """Accept some of the requests to an account, if it is public; return whether there may be more."""
     if not await tx.one(USERS, {"_id": user_id, "private": False}, {"_id": 1}):
         return False
     rows = await tx.many(EDGES, {"to": user_id, "requested_at": edges.EVER}, limit=AT_ONCE)

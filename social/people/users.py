@@ -33,7 +33,7 @@ class Counts(TypedDict):
 
 
 def ref(user: UserRow) -> UserRef:
-    """A person as named inside other things."""
+    """Return a reference to a person, as others' posts, comments and lists name them."""
     return UserRef.model_construct(
         id=user["_id"],
         username=user["username"],
@@ -43,22 +43,22 @@ def ref(user: UserRow) -> UserRef:
 
 
 async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, UserRef]:
-    """References to people by id; those who are gone or suspended are missing."""
+    """Return references to people by id; those who are gone or suspended are missing."""
     return {user_id: ref(card) for user_id, card in (await cards(reader, ids)).items()}
 
 
 async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
-    """The cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
+    """Return the cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
     return {user_id: card for user_id, card in (await all_cards(reader, ids, since=since)).items() if here(card)}
 
 
 async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
-    """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
+    """Return the cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
     return await cached.get_many(reader, USERS, ids, CARD, since=since)
 
 
 def here(user: UserRow) -> bool:
-    """Whether others find this person."""
+    """Return whether others find this person."""
     return user.get("suspended_at") is None and user.get("deleted_at") is None
 
 
@@ -68,12 +68,12 @@ def changed(tx: Transaction, user: UserRow) -> None:
 
 
 def card_keys(user_id: str, username: str) -> tuple[str, str]:
-    """The keys under which a card is remembered, by id and by username: no username has an @."""
+    """Return the keys under which a card is remembered, by id and by username: no username has an @."""
     return cached.key(USERS, user_id), f"@{username}"
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
-    """One's own profile."""
+    """Return a person's own profile; raises NotFound."""
     user = await mongo.one(USERS, {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
@@ -81,19 +81,19 @@ async def me(mongo: Mongo, user_id: str) -> Me:
 
 
 def own(user: UserRow) -> Me:
-    """One's own profile, of one's document."""
+    """Return a person's own profile, made of their document."""
     return Me.model_construct(
         **public(user), email=addresses.of(user), email_verified=bool(user.get("email_verified_at"))
     )
 
 
 def new_profile(username: str) -> ProfileFields:
-    """What a profile says before anybody edited it."""
+    """Return the profile of a new account."""
     return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
 
 
 async def by_username(reader: Reader, username: str) -> UserRow:
-    """A person's document, without their password; raises NotFound."""
+    """Return a person's document, without their password; raises NotFound."""
     user = await reader.one(USERS, {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
@@ -101,7 +101,7 @@ async def by_username(reader: Reader, username: str) -> UserRow:
 
 
 async def known(reader: Reader, username: str) -> UserRow:
-    """A person's card, at most two seconds old, by username; raises NotFound."""
+    """Return a person's card, at most two seconds old, by username; raises NotFound."""
     key = f"@{username}"
     card: UserRow | None = reader.memory.get(key)
     if card is None:
@@ -114,7 +114,7 @@ async def known(reader: Reader, username: str) -> UserRow:
 
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
-    """Counters as folded so far."""
+    """Return the counts of people as folded so far."""
     found = await mongo.get_many(USERS, ids, ("followers", "following", "posts", "hidden", "version"))
     return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
@@ -129,7 +129,7 @@ def _counts(user: UserRow) -> Counts:
 
 
 def public(user: UserRow) -> Document:
-    """What a person's page says, whoever looks."""
+    """Return the fields of a person's page that do not depend on the viewer."""
     return {
         **ref(user).__dict__,
         "bio": user.get("bio"),

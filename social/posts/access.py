@@ -1,6 +1,6 @@
 """May this viewer see that post or comment? Every reader and every verb about posts asks here.
 
-A post is shown where its author's posts are (`social/people/visibility.py`); a post for followers, whoever wrote it, is
+A post is shown where its author's posts are (`social/people/visibility.py`); a post for followers, of any account, is
 for those who follow its author now.
 """
 
@@ -86,14 +86,14 @@ class _Shown(NamedTuple):
 
 
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
-    """A post that this viewer may see; raises NotFound."""
+    """Return a post that this viewer may see; raises NotFound."""
     for found in await posts(reader, [post_id], viewer=viewer):
         return found
     raise NotFound
 
 
 async def readable(reader: Reader, post_id: str, *, viewer: str) -> PostRow:
-    """A post that this viewer may see, by itself; raises NotFound."""
+    """Return a post that this viewer may see, by itself; raises NotFound."""
     for found in (await _shown(reader, await reader.get_many(POSTS, [post_id], POST), viewer)).values():
         return found.post
     raise NotFound
@@ -102,10 +102,10 @@ async def readable(reader: Reader, post_id: str, *, viewer: str) -> PostRow:
 async def posts(
     reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True, fresh: bool = True
 ) -> list[SeenPost]:
-    """Those of these posts that this viewer may see, in this order, in two round trips.
+    """Return which of these posts this viewer may see, in this order, in two round trips.
 
-    Where `muted` is false, what is of people whom the viewer mutes is left out too. Where `fresh` is false, the texts
-    and counts of posts may be two seconds old; what the viewer may see is decided as it is now all the same.
+    Where `muted` is false, posts of people whom the viewer mutes are left out too. Where `fresh` is false, texts and
+    counts may be two seconds old; what the viewer may see is decided by the state of now all the same.
     """
     asked = list(ids)
     found, done = await together(
@@ -123,7 +123,7 @@ async def posts(
 
 
 async def _shown(reader: Reader, found: Mapping[str, PostRow], viewer: str) -> dict[str, "_Shown"]:
-    """Of these posts those that this viewer may see.
+    """Return which of these posts this viewer may see, by id.
 
     What decides is read last: how the viewer stands to the author after the post, and the author's card after the post
     was written.
@@ -142,12 +142,12 @@ async def _shown(reader: Reader, found: Mapping[str, PostRow], viewer: str) -> d
 
 
 def named_in(rows: Iterable[Text]) -> set[str]:
-    """The people whom these posts or comments name in their texts."""
+    """Return the people whom these posts or comments name in their texts."""
     return {each["user_id"] for row in rows for each in row.get("entities", ()) if each.get("user_id")}
 
 
 def naming_none_apart(row: Text, to_people: Mapping[str, EdgeRow], viewer: str) -> Text:
-    """A post or comment in which people whom a block keeps from the viewer are only text, by the viewer's edges."""
+    """Return a post or comment in which people whom a block keeps from the viewer are only text."""
     apart = {each for each in named_in([row]) if _edge(to_people, viewer, each).apart}
     if not apart:
         return row
@@ -155,7 +155,7 @@ def naming_none_apart(row: Text, to_people: Mapping[str, EdgeRow], viewer: str) 
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
-    """A comment that this viewer may see, under a post that they may see; raises NotFound.
+    """Return a comment that this viewer may see, under a post that they may see; raises NotFound.
 
     A reply is hidden with the comment it answers.
     """
@@ -186,9 +186,9 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
 
 
 def _written(found: Iterable[PostRow]) -> datetime | None:
-    """When the last of these posts was written, on whatever clock: a card that is older may say that all may see it.
+    """Return when the last of these posts was written, by any clock; an older card may say that all may see it.
 
-    Whoever closes their account and writes then is not read by strangers who still remember it as open.
+    An author who closes their account and then writes is not read by viewers whose process still has it as open.
     """
     times = [each["edited_at"] or each["created_at"] for each in found]
     return max(times) + CLOCKS_DIFFER if times else None
@@ -200,7 +200,7 @@ def _edge(found: Mapping[str, EdgeRow], viewer: str, user_id: str) -> Edge:
 
 
 def shows_post(post: PostRow, author: AuthorFields, edge: Edge) -> bool:
-    """Whether a post is for the one at whom the edge to its author starts."""
+    """Return whether a post is for the viewer at whom the edge to its author starts."""
     if post.get("visibility") == "followers" and not edge.follows_at and author["_id"] != edge.source:
         return False
     return shows(author, edge)

@@ -103,7 +103,7 @@ async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected
 async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
     """Delete one's own comment, or one under one's own post, with its replies; raises NotFound, Forbidden.
 
-    Whoever may delete it may do so whether or not they still see it: across a block, or under a post gone private.
+    Both may delete it whether or not they still see it: across a block, or under a post gone private.
     """
     comment = await tx.get(COMMENTS, comment_id)
     post = comment and await tx.get(POSTS, comment["post_id"], ("author_id",))
@@ -116,11 +116,11 @@ async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
 
 
 async def take_out(tx: Transaction, found: Sequence[CommentRow]) -> None:
-    """Delete comments with their replies, tell of each, and leave what is under them to the sweeper."""
+    """Delete comments with their replies, record an event of each, and leave what is under them to the sweeper."""
     tops = [each["_id"] for each in found if not each.get("parent_id")]
     replies = await tx.many(COMMENTS, {"parent_id": {"$in": tops}}, limit=REPLIES_AT_ONCE) if tops else []
     gone = {each["_id"]: each for each in [*found, *replies]}
-    for comment_id in gone:  # each exactly once, since each is told of
+    for comment_id in gone:  # each exactly once, since each has an event
         tx.delete(COMMENTS, {"_id": comment_id})
     deletions.note(tx, "comment", gone)
     authors = await publishing.authors(tx, (each["post_id"] for each in gone.values()))
@@ -133,7 +133,7 @@ async def take_out(tx: Transaction, found: Sequence[CommentRow]) -> None:
 
 
 async def take_out_some(tx: Transaction, where: Where, most: int) -> int:
-    """The same of so many of those that match; how many there were."""
+    """Delete up to `most` comments that match `where`; return how many were deleted."""
     found = await tx.many(COMMENTS, where, limit=most)
     if found:
         await take_out(tx, found)
@@ -141,13 +141,13 @@ async def take_out_some(tx: Transaction, where: Where, most: int) -> int:
 
 
 async def get(mongo: Mongo, comment_id: str, *, viewer: str) -> Comment:
-    """One comment as this viewer sees it; raises NotFound."""
+    """Return a comment as this viewer sees it; raises NotFound."""
     seen = await access.comment(mongo, comment_id, viewer=viewer)
     return Comment.model_construct(**_public(seen.comment, users.ref(seen.author)), liked=seen.liked)
 
 
 async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int) -> Comments:
-    """A post's comments as this viewer sees them, without replies; raises NotFound."""
+    """Return a post's comments as this viewer sees them, without replies; raises NotFound."""
     await access.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id, "parent_id": None}
     return await _page(mongo, UNDER_POST[sort], where, Asked(viewer, cursor, limit, post_id))
@@ -156,14 +156,14 @@ async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: s
 async def replies(
     mongo: Mongo, comment_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int
 ) -> Comments:
-    """The replies to a comment as this viewer sees them; raises NotFound."""
+    """Return the replies to a comment as this viewer sees them; raises NotFound."""
     await access.comment(mongo, comment_id, viewer=viewer)
     where = {"parent_id": comment_id}
     return await _page(mongo, UNDER_COMMENT[sort], where, Asked(viewer, cursor, limit, comment_id))
 
 
 async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
-    """Comments as a push carries them; those that are gone are left out."""
+    """Return comments as a push carries them; those that are gone are left out."""
     found = (await mongo.get_many(COMMENTS, sorted(ids))).values()
     authors = await users.refs(mongo, {each["author_id"] for each in found})
     here = [each for each in found if each["author_id"] in authors]
@@ -174,7 +174,7 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
-    """Counts of many comments, each with its author; those that are gone are missing."""
+    """Return counts of many comments, each with its author; those that are gone are missing."""
     found = await mongo.get_many(COMMENTS, ids, ("post_id", "author_id", "likes", "replies", "hidden", "version"))
     return [
         (
@@ -186,7 +186,7 @@ async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, Commen
 
 
 def counts(comment: CommentRow) -> Counts:
-    """Counts and their version; never negative, whatever the deltas say meanwhile."""
+    """Return counts and their version; never negative, whatever the deltas say meanwhile."""
     return {
         "likes": shown(comment, "likes"),
         "replies": shown(comment, "replies"),
@@ -227,7 +227,7 @@ async def _authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
 
 
 def _about(comment: CommentRow, post_author_id: str, parent_author_id: str | None) -> Document:
-    """What every event of a comment says of it."""
+    """Return the fields that every event about a comment has."""
     return {
         "comment_id": comment["_id"],
         "post_id": comment["post_id"],

@@ -17,7 +17,7 @@ EARLIER = Listing("history", POST_REVISIONS, "_id")
 
 
 async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Post:
-    """Have one's own post say something else; what it said is kept. The same text changes nothing.
+    """Edit one's own post; the earlier text is kept. An equal text changes nothing.
 
     Raises NotFound, Forbidden, PreconditionFailed, and ValidationFailed for no text where there are no pictures either.
     """
@@ -49,7 +49,7 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
 
 
 async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:
-    """What a post said before, newest first, for those who may see it; raises NotFound."""
+    """Return a page of a post's earlier texts, newest first, for a viewer who may see it; raises NotFound."""
     await access.readable(mongo, post_id, viewer=viewer)
     page = await EARLIER.page(mongo, {"post_id": post_id}, Asked(viewer, cursor, limit, post_id))
     items = [Revision.model_construct(rev=each["rev"], text=each["text"], written_at=each["at"]) for each in page.items]

@@ -1,4 +1,4 @@
-"""What a text leads to, found once when it is written: the people it names and its hashtags."""
+"""The entities of a text, found once when it is written: the people it names and its hashtags."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,20 +15,20 @@ _SIGN = re.compile("[@＠#＃]")
 
 
 class Written(NamedTuple):
-    """Who writes, and what their text leads to."""
+    """The writer of a text, and its entities."""
 
     author: UserRow
     entities: list[Entity]
 
     @property
     def people(self) -> list[str]:
-        """Whom the text names beside its writer, each once."""
+        """The people whom the text names beside its writer, each once."""
         named = (each.user_id for each in self.entities if each.user_id and each.user_id != self.author["_id"])
         return list(dict.fromkeys(named))
 
     @property
     def tags(self) -> list[str]:
-        """Its hashtags, each once."""
+        """The hashtags of the text, each once."""
         return tags(self.entities)
 
     @property
@@ -54,9 +54,9 @@ def kept(found: Iterable[Entity]) -> list[EntityValue]:
 
 
 async def read(reader: Reader, text: str, *, by: str) -> Written:
-    """What a text of this writer leads to; raises NotFound where the writer is gone.
+    """Return the entities of a text by this writer; raises NotFound where the writer is gone.
 
-    Whoever is not there for the writer (unknown, deleted, suspended, apart by a block) is not named by it.
+    A person who is not there for the writer (unknown, deleted, suspended, apart by a block) is not named by it.
     """
     author = (await users.all_cards(reader, [by])).get(by)
     if author is None or author.get("deleted_at"):
@@ -69,7 +69,7 @@ async def read(reader: Reader, text: str, *, by: str) -> Written:
 
 
 def parse(text: str) -> list[Entity]:
-    """The mentions and hashtags of a text, in order, before anybody looked who is there.
+    """Return the mentions and hashtags of a text, in order, before anybody looked who is there.
 
     None is inside of a word, an e-mail address or a URL.
     """
@@ -91,12 +91,12 @@ def parse(text: str) -> list[Entity]:
 
 
 def of(document: PostRow | CommentRow) -> list[Entity]:
-    """The entities that a document keeps."""
+    """Return the entities that a document keeps."""
     return [Entity.model_construct(**each) for each in document.get("entities", ())]
 
 
 def for_many(found: Iterable[Entity]) -> list[Entity]:
-    """Entities as a push carries them to many people: without the ids of who is named, who may block some of them."""
+    """Return entities for a push to many people: without the ids of people named, who may block some of them."""
     return [each.model_copy(update={"user_id": None}) if each.user_id else each for each in found]
 
 

@@ -1,7 +1,7 @@
-"""What a person did to a post: one document a pair, so that one write decides and one read tells.
+"""Interactions, the acts of a person on a post: one document a pair, so that one write decides and one read answers.
 
 Each act that stands is a field with an id, which grows with time and so orders the lists of that act. A document
-without any act does not exist: who takes the last one back deletes it.
+without any act does not exist: it is deleted with its last act.
 """
 
 from typing import Literal
@@ -22,7 +22,7 @@ async def of(reader: Reader, post_id: str, user_id: str) -> InteractionRow | Non
 
 
 def add(tx: Transaction, post_id: str, user_id: str, act: Act, *, before: InteractionRow | None) -> str:
-    """Have an act stand that does not in `before`, and return its id; otherwise the verb runs anew."""
+    """Add an act that `before` does not have and return its id; where that changed, the verb runs anew."""
     act_id = clock.new_id()
     done: Document = {act: act_id}
     if act == "repost_id":
@@ -39,13 +39,13 @@ def add(tx: Transaction, post_id: str, user_id: str, act: Act, *, before: Intera
 
 
 def remove(tx: Transaction, act: Act, *, before: InteractionRow) -> None:
-    """Take an act back that stands in `before`, and the document with the last act; otherwise the verb runs anew."""
+    """Take back an act of `before`, and with its last act the document; where that changed, the verb runs anew."""
     others: Document = {each: before.get(each) for each in ACTS if each != act}
     where: Document = {"_id": before["_id"], **others}  # no other last act is taken back at the same moment
     if any(others.values()):
         gone = {act: "", **({"reposted_by": ""} if act == "repost_id" else {})}
         tx.update(INTERACTIONS, {**where, act: before[act]}, {"$unset": gone})
-    elif act == "repost_id":  # people are told which repost it was
+    elif act == "repost_id":  # its event says which repost it was
         tx.delete(INTERACTIONS, {**where, act: before[act]})
     else:  # without the others it has this act, or would not exist: all such deletes are one command
         tx.delete(INTERACTIONS, where)

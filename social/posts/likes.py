@@ -1,4 +1,4 @@
-"""Likes: one a person and post, one a person and comment."""
+"""Likes of posts and of comments, one a person each."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ async def like(tx: Transaction, post_id: str, *, by: str) -> LikeState:
 
 
 async def unlike(tx: Transaction, post_id: str, *, by: str) -> LikeState:
-    """Take a like back: one's own also across a block, or from a post gone private."""
+    """Take a like back, also across a block, or from a post gone private."""
     before = await interactions.of(tx, post_id, by)
     if before and before.get("like_id"):
         post = await tx.get(POSTS, post_id)
@@ -53,7 +53,7 @@ async def like_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentL
 
 
 async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> CommentLikeState:
-    """Take a like of a comment back: one's own also across a block, or from under a post gone private."""
+    """Take a like of a comment back, also across a block, or from under a post gone private."""
     if await tx.get(COMMENT_LIKES, comment_id + by, ("_id",)):
         comment = await tx.get(COMMENTS, comment_id)
         post = comment and await tx.get(POSTS, comment["post_id"], ("author_id",))
@@ -67,7 +67,7 @@ async def unlike_comment(tx: Transaction, comment_id: str, *, by: str) -> Commen
 
 
 async def taken_back(tx: Transaction, found: Sequence[CommentLikeRow]) -> None:
-    """Tell that these likes of comments were deleted, where there still are comments and posts."""
+    """Record that these likes of comments were deleted, where there still are comments and posts."""
     ids = list({like["comment_id"] for like in found})
     about = await tx.get_many(COMMENTS, ids)
     authors = await publishing.authors(tx, (comment["post_id"] for comment in about.values()))
@@ -78,14 +78,14 @@ async def taken_back(tx: Transaction, found: Sequence[CommentLikeRow]) -> None:
 
 
 async def of_post(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Who likes a post, newest first, as far as the viewer may see them; raises NotFound."""
+    """Return a page of the people who like a post, newest first, as far as the viewer may see them; raises NotFound."""
     await access.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id, "like_id": interactions.DONE}
     return await pages.page(mongo, OF_POST, where, "user_id", Asked(viewer, cursor, limit, post_id))
 
 
 async def of_comment(mongo: Mongo, comment_id: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Who likes a comment, newest first, as far as the viewer may see them; raises NotFound."""
+    """Return a page of the people who like a comment, newest first, as far as the viewer sees them; raises NotFound."""
     await access.comment(mongo, comment_id, viewer=viewer)
     where = {"comment_id": comment_id}
     return await pages.page(mongo, OF_COMMENT, where, "user_id", Asked(viewer, cursor, limit, comment_id))

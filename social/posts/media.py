@@ -1,4 +1,4 @@
-"""Pictures: kept once they were written anew, shown to who may see their post, swept when nothing shows them.
+"""Pictures: written anew and kept, shown to those who may see their post, swept when nothing shows them.
 
 A row is `pending` before any byte of it is kept, `ready` after the last, `attached` by the post that shows it, and
 `gone` before its bytes go: wherever a process dies, the row says what is left to do.
@@ -50,7 +50,7 @@ class PictureStore:
 
 
 class Made(Contract):
-    """What is said of a picture that was written anew."""
+    """The description of a picture that was written anew."""
 
     source: str
     mime: Mime
@@ -100,7 +100,7 @@ async def upload(
 
 
 def made(file: bytes | bytearray, picture: Picture) -> Made:
-    """What is said of it; `source` tells one file from another."""
+    """Describe a picture; `source` distinguishes the files it was made of."""
     return Made(
         source=hashlib.sha256(file).hexdigest(),
         mime=picture.mime,
@@ -116,7 +116,7 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
 
 
 async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRef:
-    """The row of a picture whose bytes are about to be kept; raises TooManyUnused.
+    """Return the row of a picture whose bytes are about to be kept; raises TooManyUnused.
 
     Uploads of one person that are under way at once may each find the last place free.
     """
@@ -150,7 +150,7 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
 
 
 async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[MediaRow]:
-    """Have a post show one's own pictures, in this order; each belongs to one post for ever.
+    """Attach one's own pictures to a post, in this order; a picture belongs to one post for ever.
 
     Raises ValidationFailed naming those that are not one's own, not ready, or shown already.
     """
@@ -173,7 +173,7 @@ async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by:
 
 
 async def edit(tx: Transaction, media_id: str, alt: str, *, by: str) -> MediaRef:
-    """Say what one's own picture shows; raises NotFound, Forbidden."""
+    """Change the alternative text of one's own picture; raises NotFound, Forbidden."""
     row = await _own(tx, media_id, by)
     tx.update(MEDIA, {"_id": media_id, "state": row["state"]}, {"$set": {"alt": alt}})
     return ref({**row, "alt": alt})
@@ -188,17 +188,17 @@ async def delete(tx: Transaction, media_id: str, *, by: str) -> None:
 
 
 def release(tx: Transaction, media_ids: Sequence[str]) -> None:
-    """These pictures are gone and nobody's; their bytes follow by the sweeper."""
+    """Mark pictures as gone and as nobody's; the sweeper deletes their bytes."""
     tx.touch_all(MEDIA, {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
-    """Release the pictures of posts that were deleted; how many there were."""
+    """Release the pictures of posts that were deleted; return how many there were."""
     return await mongo.update_all(MEDIA, {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> Shown:
-    """A picture that is one's own, or of a post that one may see; raises NotFound."""
+    """Return a picture that is one's own, or of a post that one may see; raises NotFound."""
     row = await _kept(mongo, media_id)
     if row["owner"] == viewer:
         await _public(mongo, row)
@@ -210,7 +210,7 @@ async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> 
 
 
 async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
-    """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
+    """Return a picture by a URL given to a person who might see it, while its post is there; raises NotFound."""
     row = await _kept(mongo, media_id)
     if not verify_signature(row, until, signature):
         raise NotFound
@@ -218,7 +218,7 @@ async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thu
 
 
 async def sweep(mongo: Mongo, blobs: Blobs) -> int:
-    """Give up what was never finished or never used, and take out the bytes of what is gone; how many that was."""
+    """Give up pictures never finished or used, and delete the bytes of those that are gone; return how many."""
     now, given_up = clock.now(), 0
     for state, lasts in (("pending", UNFINISHED), ("ready", UNUSED)):
         where = {"state": state, "at": {"$lt": now - lasts}}
@@ -234,7 +234,7 @@ async def sweep(mongo: Mongo, blobs: Blobs) -> int:
 
 
 async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
-    """Take out bytes without a row, as a restored backup may leave them: each time one of 256 parts; how many went."""
+    """Delete bytes without a row, as a restored backup may leave them, in one of 256 parts; return how many."""
     part = f"{int(time.time() / STRAYS_EVERY_S) % 256:02x}/"
     oldest, after, went = int((clock.now() - UNUSED).timestamp()), "", await blobs.tidy()
     while found := await blobs.names(part, after):
@@ -250,13 +250,13 @@ async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
 
 
 def names(media_id: str) -> tuple[str, str]:
-    """Where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
+    """Return where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
     name = f"{media_id[-2:]}/{media_id}"
     return name, f"{name}.thumbnail"
 
 
 async def _kept(reader: Reader, media_id: str) -> MediaRow:
-    """A picture whose bytes are kept; raises NotFound."""
+    """Return a picture whose bytes are kept; raises NotFound."""
     row = await reader.get(MEDIA, media_id)
     if row is None or row["state"] not in ("ready", "attached"):
         raise NotFound
@@ -264,7 +264,7 @@ async def _kept(reader: Reader, media_id: str) -> MediaRow:
 
 
 async def _public(reader: Reader, row: MediaRow) -> bool:
-    """Whether everybody may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
+    """Return whether all may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
     owners, found = await together(
         users.cards(reader, filter(None, [row["owner"]])),
         reader.get_many(POSTS, filter(None, [row["post_id"]]), access.POST),

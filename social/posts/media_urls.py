@@ -1,4 +1,4 @@
-"""Where a picture is had without a token: URLs that open this one, for a while (docs/decisions/0014-pictures.md)."""
+"""Signed URLs of pictures: each opens a picture for a while without a token (docs/decisions/0014-pictures.md)."""
 
 import base64
 import hmac
@@ -23,13 +23,13 @@ REF_FIELDS = dict.fromkeys(REF, 1)
 
 
 def attached(pictures: Mapping[str, MediaRow], post: PostRow) -> list[MediaRow]:
-    """Of these pictures those that the post shows: a post that is just being deleted has let go of them."""
+    """Return which of these pictures the post shows: a post that is just being deleted has let go of them."""
     shown = (pictures.get(each) for each in post.get("media", ()))
     return [each for each in shown if each and each["state"] == "attached"]
 
 
 def ref(row: MediaRow) -> MediaRef:
-    """A picture as a post shows it, with URLs that are good for a while."""
+    """Return a picture as a post shows it, with URLs that are good for a while."""
     until = (int(time.time()) // WINDOW_S + 2) * WINDOW_S
     path, query = f"/v1/media/{row['_id']}", f"?until={until}&signature={_signature(row, until)}"
     return MediaRef.model_construct(
@@ -46,11 +46,11 @@ def ref(row: MediaRow) -> MediaRef:
 
 
 def verify_signature(row: MediaRow, until: int, signature: str) -> bool:
-    """Whether a URL of this picture said so, and its end has not come."""
+    """Return whether a URL of this picture said so, and its end has not come."""
     return until > time.time() and hmac.compare_digest(signature.encode(), _signature(row, until).encode())
 
 
 def _signature(row: MediaRow, until: int) -> str:
-    """HMAC-SHA-256 (RFC 2104), its first 128 bits, under a key that is in the row and goes with it."""
+    """Return the first 128 bits of an HMAC-SHA-256 (RFC 2104) under a key that is in the row and goes with it."""
     said = hmac.digest(row["secret"].encode(), f"{row['_id']}.{until}".encode(), "sha256")
     return base64.urlsafe_b64encode(said[:16]).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Takes out what is under deleted posts and comments, piece by piece, once nothing that adds to it is under way."""
+"""Orphans, under deleted posts and comments: deleted piece by piece once nothing that adds to them is under way."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +23,7 @@ UNDER: dict[
 
 
 async def sweep(plaza: Plaza) -> int:
-    """One piece of what is under the oldest deletions, and those that nothing is under any more; how many went."""
+    """Delete a piece of what is under the oldest deletions, and deletions with nothing under them; return how many."""
     settled = {"at": {"$lt": clock.now() - SETTLES}}
     rows = await plaza.mongo.many(DELETIONS, settled, sort=[("at", 1)], limit=AT_ONCE)
     gone = 0
@@ -42,7 +42,7 @@ async def sweep(plaza: Plaza) -> int:
 
 
 async def _take(plaza: Plaza, collection: Collection[Any], field: str, ids: Sequence[str]) -> int:
-    if collection == COMMENTS:  # others are told of them, and they have something under them too
+    if collection == COMMENTS:  # events are recorded of them, and they have something under them too
         return await plaza.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
     found = await plaza.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
     if found:

@@ -35,7 +35,7 @@ class Counts(TypedDict):
 
 
 def entry(owner: str, post_id: str, author_id: str) -> FeedEntryRow:
-    """A home-timeline entry, one an owner and post by its id; it stands where the post does."""
+    """Return a home-timeline entry, one an owner and post by its id; it stands where the post does."""
     return {"_id": owner + post_id, "owner": owner, "place": post_id, "post_id": post_id, "author_id": author_id}
 
 
@@ -75,7 +75,7 @@ async def publish(
 
 
 def said(text: str, written: entities.Written) -> WrittenFields:
-    """What a post keeps of its text, and what it is found by."""
+    """Return the fields that a post keeps of its text, and those it is found by."""
     return {
         "text": text,
         "entities": written.kept,
@@ -100,19 +100,19 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
 
 
 async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
-    """One post as this viewer sees it; raises NotFound."""
+    """Return a post as this viewer sees it; raises NotFound."""
     return rendered(await access.post(mongo, post_id, viewer=viewer))
 
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
-    """A person's posts, newest first."""
+    """Return a person's posts, newest first."""
     author, all_of_them = await visibility.author_of_posts(mongo, username, viewer=viewer)
     where = {"author_id": author["_id"], **({} if all_of_them else {"visibility": {"$ne": "followers"}})}
     return await page(mongo, BY_AUTHOR, where, Asked(viewer, cursor, limit, author["_id"]))
 
 
 async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
-    """Posts with a hashtag, newest first; raises NotFound for what cannot be one."""
+    """Return posts with a hashtag, newest first; raises NotFound for what cannot be one."""
     key = entity_syntax.tag(tag)
     if key is None:
         raise NotFound
@@ -129,7 +129,7 @@ async def page(
     field: str = "_id",
     muted: bool = True,
 ) -> Posts:
-    """A page of the posts in this field of a list; what the viewer may not see is skipped and the page refilled."""
+    """Return a page of the posts in this field of a list; posts the viewer may not see are skipped and replaced."""
 
     async def show(rows: list[Row]) -> list[Post | None]:
         ids = [row[field] for row in rows]
@@ -145,7 +145,7 @@ async def page(
 
 
 async def _others(mongo: Mongo, hidden: Sequence[Mapping[str, Any]], *, viewer: str, muted: bool) -> Where:
-    """What is not by the authors of hidden posts, as far as all of theirs, or all for followers, is hidden."""
+    """Return a condition that skips authors of hidden posts where all their posts, or all for followers, are hidden."""
     silent, strangers = await visibility.hidden_authors(
         mongo, {row["author_id"] for row in hidden}, viewer=viewer, muted=muted
     )
@@ -158,12 +158,12 @@ async def _others(mongo: Mongo, hidden: Sequence[Mapping[str, Any]], *, viewer: 
 
 
 async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[Post]:
-    """Posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
+    """Return posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
     return [rendered(each) for each in await access.posts(mongo, ids, viewer=viewer, muted=muted)]
 
 
 async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
-    """A post as a push carries it, or None when it is gone."""
+    """Return a post as a push carries it, or None when it is gone."""
     post = await mongo.get(POSTS, post_id, access.POST)
     if post is None:
         return None
@@ -178,22 +178,22 @@ async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
-    """Who wrote these posts; those that are gone are missing."""
+    """Return the authors of these posts; posts that are gone are missing."""
     return {post_id: post["author_id"] for post_id, post in (await reader.get_many(POSTS, ids, AUTHOR)).items()}
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
-    """Counts of many posts; those that are gone are missing."""
+    """Return counts of many posts; those that are gone are missing."""
     return [stats(each) for each in (await mongo.get_many(POSTS, ids, (*COUNTS, "hidden", "version"))).values()]
 
 
 def stats(post: PostRow) -> PostStats:
-    """A post's counts as folded so far."""
+    """Return a post's counts as folded so far."""
     return PostStats.model_construct(post_id=post["_id"], **counts(post))
 
 
 def counts(post: PostRow) -> Counts:
-    """Counts and their version; never negative, whatever the deltas say meanwhile."""
+    """Return counts and their version; never negative, whatever the deltas say meanwhile."""
     return {
         "likes": shown(post, "likes"),
         "comments": shown(post, "comments"),
@@ -203,12 +203,12 @@ def counts(post: PostRow) -> Counts:
 
 
 def rendered(seen: SeenPost) -> Post:
-    """A post as the viewer sees it who may see it."""
+    """Return a post as the viewer sees it who may see it."""
     return Post.model_construct(**fields(seen))
 
 
 def fields(seen: SeenPost) -> Document:
-    """What a post says to the viewer who may see it, by the names of `Post`."""
+    """Return the fields of `Post` for the viewer who may see a post."""
     return {
         **_public(seen.post, seen.pictures, users.ref(seen.author)),
         "liked": seen.liked,

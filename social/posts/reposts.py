@@ -1,4 +1,4 @@
-"""Reposts: one a person and post; shown to one's own followers by the workers."""
+"""Reposts, one a person and post; the workers show them to the person's followers."""
 
 from social.contracts.events import PostReposted, PostUnreposted
 from social.contracts.posts import RepostState
@@ -11,7 +11,7 @@ from social.posts import access, interactions, publishing
 async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     """Show a post to one's own followers; a second time changes nothing. Raises NotFound.
 
-    What is for somebody's followers only stays with them: Forbidden.
+    Raises Forbidden for a post that is for its author's followers only.
     """
     seen = await access.post(tx, post_id, viewer=by)
     post, author = seen.post, seen.author
@@ -24,7 +24,7 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
 
 async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
-    """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
+    """Take a repost back, also across a block, or from a post gone private. Raises NotFound."""
     before = await interactions.of(tx, post_id, by)
     repost_id = before.get("repost_id") if before else None
     if before is None or repost_id is None:

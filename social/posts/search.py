@@ -1,4 +1,4 @@
-"""Finding posts by their words and hashtags: one walk along an index, the newest first."""
+"""Search for posts by words and hashtags: one walk along an index, the newest first."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ FOUND = Listing("search", POSTS, "_id")
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:
-    """Posts with all the hashtags and words of `text`, as far as the viewer may see them and hears their authors.
+    """Return posts with all hashtags and words of `text` that the viewer may see, but of authors they mute.
 
     With the first page come the people whom the words name. Raises ValidationFailed for a cursor that is not of this
     search.
@@ -40,7 +40,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
 
 
 def _apart(text: str) -> tuple[list[str], str]:
-    """The hashtags of a query, and the rest of it."""
+    """Return the hashtags of a query, and the rest of it."""
     tags: dict[str, None] = {}
     rest, at = [], 0
     for each in entities.parse(text):

@@ -1,9 +1,9 @@
-"""Counts leave out people who are suspended, as the lists that they stand beside do.
+"""Suspended people are left out of counts, as of the lists beside these.
 
 The folded counters go on counting everybody. Beside each stands how much of it is hidden (`hidden.likes`, …), and what
 is shown is the difference. When somebody is suspended a worker walks through what they did, chunk by chunk, and adds
-it to what is hidden; when that is lifted it takes the same away. Both find the same, since a suspended person does
-nothing, and whoever removes something of theirs meanwhile takes it out of what is hidden too.
+it to what is hidden; when that is lifted it takes as much away. Both find as much, since a suspended person does
+nothing, and a verb that deletes something of theirs meanwhile takes it out of what is hidden too.
 
 A reply is hidden with its author, and under a post also with the author of the comment that it answers.
 """
@@ -29,7 +29,7 @@ Part = Callable[[Reader, SuspensionCounted], Awaitable[Found]]
 
 
 async def some(reader: Reader, event: SuspensionCounted) -> tuple[list[Delta], SuspensionCounted | None]:
-    """What the next chunk of a person's acts changes, and the event of the chunk after it."""
+    """Return what the next chunk of a person's acts changes in counts, and the event for the chunk after it."""
     found, after = await PARTS[event.part](reader, event)
     deltas = [(collection, id_, f"{HIDDEN}.{name}", n * event.by) for collection, id_, name, n in found]
     part = event.part if after is not None else event.part + 1
@@ -97,9 +97,9 @@ PARTS: tuple[Part, ...] = (_interactions, _comment_likes, _follows, _followers, 
 
 
 async def taken_out(tx: Transaction, gone: Mapping[str, CommentRow], parents: Mapping[str, str]) -> None:
-    """Have what was hidden of these comments, which a verb deletes, be hidden no more.
+    """Take comments that a verb deletes out of what is hidden.
 
-    `parents`: who wrote the comments that they answer. Cards do, so that a deletion asks the store for nothing more.
+    `parents`: the authors of the comments they answer. Cards suffice, so that a deletion reads nothing more.
     """
     people = await users.all_cards(tx, {each["author_id"] for each in gone.values()} | set(parents.values()))
     out = {user_id for user_id, card in people.items() if card.get(MARK)}

@@ -13,8 +13,8 @@ from social.infra.store.transaction import Fields, Reader
 
 
 def key(collection: Collection[Any], document_id: str) -> str:
-    """The key under which a document of this collection is remembered."""
-    return f"{collection} {document_id}"
+    """Return the key under which a document of this collection is remembered."""
+    return collection + " " + document_id
 
 
 async def get_many(
@@ -26,7 +26,7 @@ async def get_many(
     since: datetime | None = None,
     absent: Row | None = None,
 ) -> dict[str, Row]:
-    """The documents with these ids, at most two seconds old and, with `since`, read after that; nobody changes them.
+    """Return documents by id, at most two seconds old and, with `since`, read after that; nobody changes them.
 
     Where most are missing, `absent` stands for them and is remembered too; else a missing document is asked for again.
     """

@@ -8,7 +8,7 @@ from social.infra.store.rows import Collection, Document
 def join(
     collection: Collection[Any], field: str, *stages: Document, key: str = "_id", into: str | None = None
 ) -> Document:
-    """A stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
+    """Return a stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
 
     That is the same field, where no other is named; `stages` say more of these documents.
     """

@@ -28,7 +28,7 @@ IN_FLIGHT = 2  # commands of one collection: while one is answered the next is o
 
 
 class _Ask:
-    """What one caller wants: its future is done when the last of the ids was answered for."""
+    """A request of a caller: its future is done when the last of the ids was answered for."""
 
     __slots__ = ("found", "future", "ids", "left", "trace")
 
@@ -65,11 +65,11 @@ class Loader(Generic[Row]):
         self._share = 1.0  # of the ids of late that were there
 
     async def get(self, id_: str) -> Row | None:
-        """The document with this id, or None; raises Unavailable."""
+        """Return the document with this id, or None; raises Unavailable."""
         return (await self.get_many((id_,))).get(id_)
 
     def get_many(self, ids: Iterable[str]) -> "asyncio.Future[dict[str, Row]]":
-        """Begin to read the documents with these ids; those that exist, by id and in the order of the ids.
+        """Begin to read the documents with these ids; return those that exist, by id, in the order of the ids.
 
         The caller that gives up cancels the future: ids that nobody waits for any more are not sent. The future fails
         with Unavailable where the store is away, or too many ids wait already.
@@ -111,7 +111,7 @@ class Loader(Generic[Row]):
                 task.add_done_callback(self._ended)
 
     def _next(self) -> Batch:
-        """The next ids that somebody still waits for: a request that ended meanwhile costs the store nothing."""
+        """Return the next ids that somebody still waits for: a request that ended meanwhile costs the store nothing."""
         batch: Batch = {}
         most = MOST_RARE if self._share < RARE else MOST_IDS
         while self._wanted and len(batch) < most:
@@ -165,7 +165,7 @@ class Loader(Generic[Row]):
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Both halves of a batch, without those who gave up or failed meanwhile."""
+    """Return both halves of a batch, without requests that were given up or failed meanwhile."""
     waiting = [(id_, left) for id_, asks in batch.items() if (left := [ask for ask in asks if not ask.future.done()])]
     middle = len(waiting) // 2
     return dict(waiting[:middle]), dict(waiting[middle:])
@@ -179,7 +179,7 @@ class Loaders:
         self._loaders: dict[tuple[str, Sequence[str] | None], Loader[Any]] = {}
 
     def of(self, collection: Collection[Row], fields: tuple[str, ...] | None = None) -> Loader[Row]:
-        """The loader of a collection; `fields` names what is read of its documents, `_id` always with it."""
+        """Return the loader of a collection; `fields` names what is read of its documents, `_id` always with it."""
         loader = self._loaders.get((collection, fields))
         if loader is None:
             loader = self._loaders[collection, fields] = Loader(collection, fields, self._fetch)
@@ -195,7 +195,7 @@ async def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tupl
 
 
 async def together(*reads: Awaitable[Any]) -> tuple[Any, ...]:
-    """The results of reads that were begun at once, in order; after a failure nobody waits for the others.
+    """Return the results of reads that were begun at once, in order; after a failure nobody waits for the others.
 
     `get_many` begins when it is called, a coroutine only when it is awaited: where one is among them, it comes first.
     """

@@ -76,13 +76,13 @@ class Mongo:
                 await self.database.command("ping")
 
     async def now(self) -> datetime:
-        """This moment by the store's own clock."""
+        """Return this moment by the store's own clock."""
         async with reachable():
             at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
             return at
 
     async def takes_writes(self) -> bool:
-        """Whether it answers, and takes a write."""
+        """Return whether it answers, and takes a write."""
         try:
             await self.update(LEASES, {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True)
         except (Unavailable, StartError, PyMongoError):
@@ -90,23 +90,23 @@ class Mongo:
         return True
 
     async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None:
-        """The document that matches, or None."""
+        """Return the document that matches, or None."""
         async with reachable():
             found: Row | None = await self.database[collection].find_one(where, fields)
             return found
 
     async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
-        """The document with this id, or None, in a command shared with all who ask now; `fields` is what is read."""
+        """Return the document with this id, or None; reads of the moment share a command. `fields`: what to read."""
         return await self.loaders.of(collection, fields).get(id_)
 
     def get_many(
         self, collection: Collection[Row], ids: Iterable[str], fields: Fields | None = None
     ) -> Awaitable[dict[str, Row]]:
-        """Begin to read the documents with these ids as `get` does; those that exist, by id and in their order."""
+        """Begin to read the documents with these ids as `get` does; return those that exist, by id, in their order."""
         return self.loaders.of(collection, fields).get_many(ids)
 
     async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
-        """The documents with these ids. A bare command costs this process a quarter less than the driver's cursor."""
+        """Read documents by id. A bare command costs this process a quarter less than the driver's cursor."""
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
@@ -133,7 +133,7 @@ class Mongo:
         sort: Sort | None = None,
         limit: int = 0,
     ) -> list[Row]:
-        """All documents that match, in one cursor."""
+        """Return all documents that match, in one cursor."""
         async with reachable():
             cursor = self.database[collection].find(where, fields, sort=sort, limit=limit, batch_size=limit or 1_000)
             found: list[Row] = await cursor.to_list(None)
@@ -146,7 +146,7 @@ class Mongo:
             return found
 
     async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
-        """How many match, counted no further than `limit`."""
+        """Return how many match, counted no further than `limit`."""
         async with reachable():
             return int(await self.database[collection].count_documents(where, limit=limit))
 
@@ -173,7 +173,7 @@ class Mongo:
                 raise
 
     async def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> int:
-        """Change at most one document; how many were changed (or inserted)."""
+        """Change at most one document; return how many were changed (or inserted)."""
         try:
             async with reachable():
                 result = await self.database[collection].update_one(where, change, upsert=upsert)
@@ -182,12 +182,12 @@ class Mongo:
         return int(result.modified_count) + (result.upserted_id is not None)
 
     async def update_all(self, collection: Collection[Any], where: Where, change: Any) -> int:
-        """Change all documents that match, each by itself; how many were changed."""
+        """Change all documents that match, each by itself; return how many were changed."""
         async with reachable():
             return int((await self.database[collection].update_many(where, change)).modified_count)
 
     async def delete(self, collection: Collection[Any], where: Where, *, durable: bool = True) -> int:
-        """Delete all that match; how many there were. What may come back after a failover need not be `durable`."""
+        """Delete all that match; return how many. What may come back after a failover need not be `durable`."""
         concern = DURABLE if durable else WriteConcern(w=1)
         async with reachable():
             documents = self.database[collection].with_options(write_concern=concern)
@@ -203,13 +203,13 @@ class Mongo:
             await self.database[collection].with_options(write_concern=concern).bulk_write(some, ordered=False)
 
     def majority(self, collection: Collection[Any]) -> Any:
-        """The collection as a majority of the replica set has it: never a write that can still be rolled back."""
+        """Return a collection as a majority of the replica set has it, without writes that may still be rolled back."""
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
         self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, company_s: float = 0.0
     ) -> tuple[T, "Transaction"]:
-        """Run a verb and commit what it handed over, with what others commit at the moment; its result and writes.
+        """Run a verb and commit its writes with those of others at the moment; return its result and transaction.
 
         `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
         over. With `company_s` its writes wait so long for others to commit with. Raises Unavailable when the store is

@@ -13,7 +13,7 @@ MOST = 10_000  # lists remembered, about 4 MB
 
 
 class Reader(Protocol):
-    """Who reads the documents that match, in one command."""
+    """A reader of the documents that match, in one command."""
 
     def many(
         self, collection: Collection[Row], where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
@@ -32,7 +32,7 @@ class Newest:
         self._ends: dict[tuple[Any, ...], Any] = {}
 
     async def page(self, collection: Collection[Row], where: Mapping[str, str], field: str, most: int) -> list[Row]:
-        """The documents that match with the greatest `field`, the greatest first, at most so many of them."""
+        """Return the documents that match with the greatest `field`, the greatest first, at most so many of them."""
         key = (collection, *where.items(), most)
         end = self._ends.pop(key, None)
         sort = [(field, -1)]

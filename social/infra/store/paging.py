@@ -37,7 +37,7 @@ SHORT_WALK = 4  # looks, after which a walk is a long one
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for which page of which list: `of` says whose list it is, where that is not its viewer's own."""
+    """A request for a page of a list: `of` says whose list it is, where that is not its viewer's own."""
 
     viewer: str
     cursor: str | None
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Filled(Generic[T]):
-    """What a page shows and the cursors to either side."""
+    """The items of a page and the cursors to either side."""
 
     items: list[T]
     next: str | None
@@ -78,7 +78,7 @@ class Listing(Generic[Row]):
         self._ascending = ascending
 
     async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Row]:
-        """One page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
+        """Return a page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
 
         async def show(rows: list[Row]) -> list[Row | None]:
             return [*rows]
@@ -95,7 +95,7 @@ class Listing(Generic[Row]):
         fields: Where | None = None,
         narrow: Narrow[Row] | None = None,
     ) -> Filled[T]:
-        """One page of what `show` makes of the rows, each in its place; None for those that the viewer may not see.
+        """Return a page of what `show` makes of the rows, each in its place; None for rows the viewer may not see.
 
         `narrow` makes a condition of hidden rows that others like them do not meet, so that a long run of them is
         skipped in the store. Raises ValidationFailed for a cursor that is not of this list.
@@ -120,7 +120,7 @@ class Listing(Generic[Row]):
         )
 
     async def place(self, mongo: Mongo, asked: Asked) -> _Cursor | None:
-        """Where a page begins; raises ValidationFailed for a cursor that is not of this list."""
+        """Return where a page begins; raises ValidationFailed for a cursor that is not of this list."""
         if asked.cursor is None:
             return None
         packed = await mongo.seals.open(asked.cursor, self._bound(asked))
@@ -134,7 +134,7 @@ class Listing(Generic[Row]):
         return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
 
     def key_of(self, item: Row) -> Key:
-        """Where a row stands in the list."""
+        """Return where a row stands in the list."""
         return tuple(item[field] for field in self.key)
 
     def _bound(self, asked: Asked) -> Bound:
@@ -143,7 +143,7 @@ class Listing(Generic[Row]):
     async def look(
         self, mongo: Mongo, where: Where, at: Key | None, *, older: bool, most: int, fields: Where | None
     ) -> list[Row]:
-        """The rows beyond a place, the nearest first."""
+        """Return the rows beyond a place, the nearest first."""
         sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
         matching = _both(where, self._beyond(at, older)) if at else where
         return await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=most)
@@ -173,7 +173,7 @@ class Walk(Generic[Row]):
     narrow: Narrow[Row] | None = None
 
     async def until(self, show: Show[Row, T], wanted: int) -> list[tuple[Row, T]]:
-        """So many rows that are shown, or all there are: the nearest first."""
+        """Return so many rows that are shown, or all there are: the nearest first."""
         found: list[tuple[Row, T]] = []
         most, hidden = wanted, 0
         async with pacing(self.mongo) as pause:
@@ -197,7 +197,7 @@ class Walk(Generic[Row]):
 
 @asynccontextmanager
 async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """What a walk awaits between two looks, so that long ones take no more than half of a process, all together.
+    """Yield what a walk awaits between two reads, so that all long walks together take at most half of a process.
 
     A long walk waits for its turn, and rests after each look as long as it took.
     """
@@ -217,7 +217,7 @@ async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
 
 
 def _both(one: Where, other: Where) -> Where:
-    """What meets both conditions: side by side where that says the same, since not every store uses indexes in $and."""
+    """Combine two conditions, side by side where possible, since not every store uses indexes in $and."""
     together = dict(one)
     for field, wanted in other.items():
         there = together.get(field, {})

@@ -49,12 +49,12 @@ UP, DOWN = ASCENDING, DESCENDING
 
 
 def _after(**duration: float) -> int:
-    """Seconds, for an index that expires."""
+    """Return seconds, for an index that expires."""
     return round(timedelta(**duration).total_seconds())
 
 
 def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
-    """The edges at one end that hold a time, newest first: no others are in the index."""
+    """Return the edges at one end that hold a time, newest first: no others are in the index."""
     keys = [(end, UP), (since, DOWN), (other, DOWN)]
     return IndexModel(keys, name=name, partialFilterExpression={since: {"$gt": clock.EPOCH}})
 
@@ -198,7 +198,7 @@ async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
 
 
 async def missing(mongo: Mongo) -> list[str]:
-    """Indexes that `migrate` has yet to create, as `collection.index`."""
+    """Return indexes that `migrate` has yet to create, as `collection.index`."""
     absent = []
     async with reachable():
         for name, indexes in INDEXES.items():
@@ -208,7 +208,7 @@ async def missing(mongo: Mongo) -> list[str]:
 
 
 async def wrong(mongo: Mongo) -> list[str]:
-    """Indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
+    """Return indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
     found = []
     async with reachable():
         for name, indexes in INDEXES.items():

@@ -15,7 +15,7 @@ MOST = 100  # lists remembered, about 200 kB
 
 
 class Reader(Protocol):
-    """Who reads the documents that match, in one command."""
+    """A reader of the documents that match, in one command."""
 
     def many(
         self,
@@ -49,7 +49,7 @@ class Strides:
         *,
         fields: Mapping[str, int],
     ) -> tuple[list[Row], str | None]:
-        """The documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
+        """Return the documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
 
         Beside them from where to go on, where there may be more; then there may be fewer than `most`, or none.
         """

@@ -30,7 +30,7 @@ class AlreadyExists(Exception):
 
 
 class Reader(Protocol):
-    """What the store and a transaction are both read by."""
+    """The reads that the store and a transaction both offer."""
 
     memory: TtlCache
 
@@ -62,7 +62,7 @@ Kind = Literal["insert", "update", "touch", "delete", "clear"]
 
 @dataclass(slots=True)
 class Write:
-    """One write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
+    """A write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
 
     kind: Kind
     collection: str
@@ -80,7 +80,7 @@ class Write:
 
 
 class Transaction:
-    """What one verb reads and what it hands over; nothing is written before the verb returned.
+    """The reads of a verb and the writes it hands over; nothing is written before the verb returned.
 
     `conflict` is None the first time a verb runs. Afterwards it names what refused the attempt before: the keys of a
     unique index, or "" for a condition that did not hold.
@@ -98,17 +98,17 @@ class Transaction:
     # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
 
     async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
-        """The document with this id, or None."""
+        """Return the document with this id, or None."""
         return await self._reader.get(collection, id_, fields)
 
     def get_many(
         self, collection: Collection[Row], ids: Iterable[str], fields: Fields | None = None
     ) -> Awaitable[dict[str, Row]]:
-        """Begin to read the documents with these ids; those that exist, by id."""
+        """Begin to read the documents with these ids; return those that exist, by id."""
         return self._reader.get_many(collection, ids, fields)
 
     async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None:
-        """The document that matches, or None."""
+        """Return the document that matches, or None."""
         return await self._reader.one(collection, where, fields)
 
     async def many(
@@ -120,15 +120,15 @@ class Transaction:
         sort: Sort | None = None,
         limit: int = 0,
     ) -> list[Row]:
-        """All documents that match, or the first `limit` of them."""
+        """Return all documents that match, or the first `limit` of them."""
         return await self._reader.many(collection, where, fields=fields, sort=sort, limit=limit)
 
     async def aggregate(self, collection: Collection[Any], pipeline: Sequence[Where]) -> list[Any]:
-        """What a pipeline makes of a collection."""
+        """Run a pipeline over a collection; the caller annotates the type of the results."""
         return await self._reader.aggregate(collection, pipeline)
 
     async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
-        """How many documents match, counted no further than `limit`."""
+        """Return how many documents match, counted no further than `limit`."""
         return await self._reader.count(collection, where, limit=limit)
 
     # Writes, which commit together or not at all.
@@ -177,6 +177,6 @@ class Transaction:
                 )
 
     def all_writes(self) -> list[Write]:
-        """The writes, and last an outbox row for each event."""
+        """Return the writes, and last an outbox row for each event."""
         rows = ({"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded)
         return [*self.writes, *(Write("insert", OUTBOX, row, None) for row in rows)]

@@ -1,4 +1,4 @@
-"""What waits to be told, what nobody could digest, and whether somebody works on it."""
+"""Checks of the backlog: events that wait, parked messages (dead letters), and whether a process works on them."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,15 +14,15 @@ ROLES = ("relay", "sweeper")
 
 
 async def examine(mongo: Mongo) -> AsyncIterator[Finding]:
-    """The outbox, the parked messages and the leases of those who work alone."""
+    """Yield the outbox, the parked messages and the leases of those who work alone."""
     async with reachable():
         rows = int(await mongo.database[OUTBOX].estimated_document_count())
     first = await mongo.many(OUTBOX, {"retries": None}, fields={"at": 1}, sort=[("at", 1)], limit=1)
     waits = clock.now() - first[0]["at"] if first else timedelta()
     says = f"{rows} events wait in the outbox, the oldest for {waits.total_seconds():.0f} s"
     if rows > MOST_ROWS or waits > MOST_AGE:
-        mend = "start workers with the role relay, and see why RabbitMQ takes nothing"
-        yield problem("outbox", f"{says}: writes are refused", mend)
+        remedy = "start workers with the role relay, and see why RabbitMQ takes nothing"
+        yield problem("outbox", f"{says}: writes are refused", remedy)
     elif waits > SLOW:
         yield warning("outbox", says, "start workers with the role relay, and see why RabbitMQ takes nothing")
     else:

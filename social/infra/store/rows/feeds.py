@@ -7,7 +7,7 @@ from social.infra.store.rows.collection import Collection
 
 
 class RepostReason(TypedDict):
-    """Who brought a post into a timeline, by which repost."""
+    """The person who brought a post into a timeline, and the repost by which they did."""
 
     by: str
     id: str

@@ -10,7 +10,7 @@ TargetKind = Literal["post", "comment", "user"]
 
 
 class TargetValue(TypedDict):
-    """What a group of notifications is about."""
+    """The post, comment or person that a group of notifications is about."""
 
     kind: TargetKind
     id: str
@@ -51,7 +51,7 @@ class FactRow(TypedDict):
 
 
 class PreferencesRow(TypedDict, total=False):
-    """Which types of notifications a person switched off or on; empty for a person who never did."""
+    """The types of notifications that a person switched off or on; empty for a person who never did."""
 
     _id: str
     like: bool

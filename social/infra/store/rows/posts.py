@@ -22,7 +22,7 @@ class EntityValue(TypedDict):
 
 
 class WrittenFields(TypedDict):
-    """What a post keeps of its text, and what it is found by."""
+    """The fields that a post keeps of its text, and those it is found by."""
 
     text: str
     entities: NotRequired[list[EntityValue]]
@@ -51,7 +51,7 @@ class PostRow(WrittenFields):
 
 
 class PostRevisionRow(TypedDict):
-    """What a post said before an edit."""
+    """An earlier text of a post, from before an edit."""
 
     _id: str
     post_id: str
@@ -61,7 +61,7 @@ class PostRevisionRow(TypedDict):
 
 
 class InteractionRow(TypedDict):
-    """What a person did to a post: an id for each act that stands."""
+    """The acts of a person on a post: an id for each that stands."""
 
     _id: str  # post and person
     post_id: str
