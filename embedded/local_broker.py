@@ -13,10 +13,11 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.infra import clock
 from social.infra.broker.broker import RETRY_DELAYS_S, Deliveries, Delivery
-from social.infra.broker.outbox import Outbox
+from social.infra.broker.outbox import Outbox, envelope_of
 from social.infra.observe import logs
 from social.infra.store.members import Members
 from social.infra.store.mongo import Mongo
+from social.infra.store.rows import OUTBOX
 
 log = logs.get("broker")
 
@@ -35,9 +36,8 @@ class LocalBroker:
 
     async def recover(self) -> None:
         """Deliver the rows that an earlier process left, each with its number of retries."""
-        for row in await self._mongo.many("outbox", {}):
-            retries = row.pop("retries", {})
-            self._enqueue(Envelope(id=row.pop("_id"), **row), retries, redelivered=True)
+        for row in await self._mongo.many(OUTBOX, {}):
+            self._enqueue(envelope_of(row), row.get("retries", {}), redelivered=True)
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Deliver events to each of their groups, except events that this process holds already."""
@@ -96,7 +96,7 @@ class LocalBroker:
         delay_s = RETRY_DELAYS_S[min(delivery.attempt, len(RETRY_DELAYS_S) - 1)]
         attempt = delivery.attempt + 1
         state = {"attempt": attempt, "due": clock.now() + timedelta(seconds=delay_s)}
-        await self._mongo.update("outbox", {"_id": delivery.event.id}, {"$set": {f"retries.{delivery.group}": state}})
+        await self._mongo.update(OUTBOX, {"_id": delivery.event.id}, {"$set": {f"retries.{delivery.group}": state}})
         self._deliver(LocalDelivery(self, delivery.group, delivery.event, attempt), delay_s)
 
     @asynccontextmanager

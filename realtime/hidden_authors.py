@@ -16,6 +16,7 @@ from social.contracts.problems import Unavailable
 from social.infra.observe import logs
 from social.infra.store import cached
 from social.infra.store.mongo import OVERLAP, Mongo
+from social.infra.store.rows import USERS
 from social.people import edges, visibility_log
 
 log = logs.get("sight")
@@ -85,7 +86,7 @@ class HiddenAuthors:
             del self._known[row_id]
 
     def _changed(self, who: str, whom: str | None) -> None:
-        self._mongo.memory.forget([cached.key("users", who)])  # who may have closed their account
+        self._mongo.memory.forget([cached.key(USERS, who)])  # who may have closed their account
         if whom is not None and not (self._sockets.of_user(who) or self._sockets.of_user(whom)):
             return  # about two who are elsewhere
         self._room_access.turn()

@@ -184,8 +184,8 @@ async def _doctor(arguments: argparse.Namespace) -> int:
         show(encode(said).decode(), soft_wrap=True)
     else:
         for each in findings:
-            mend = f"; {each.mend}" if each.mend else ""
-            show(f"{each.level:<8} {each.about:<9} {each.says}{mend}", soft_wrap=True)
+            remedy = f"; {each.remedy}" if each.remedy else ""
+            show(f"{each.level:<8} {each.about:<9} {each.says}{remedy}", soft_wrap=True)
         show(", ".join(f"{count} {level}" for level, count in counts.items()))
     return 1 if counts[doctor.Level.PROBLEM] else 0
 
@@ -227,7 +227,7 @@ async def _recount(mongo: Mongo, arguments: argparse.Namespace) -> None:
         show(f"waiting {recount.SETTLES.total_seconds():g} s: most of these are counts on their way")
     for doubt in found:
         await asyncio.sleep((doubt.since + recount.SETTLES - clock.now()).total_seconds())
-        drift = await recount.mend(mongo, doubt)
+        drift = await recount.repair(mongo, doubt)
         mended, busy = mended + bool(drift), busy + (drift is None)
         for name in drift or ():
             show(f"{doubt.collection} {doubt.id}: {name} {doubt.counts[name]} -> {doubt.true[name]}", soft_wrap=True)
@@ -243,7 +243,7 @@ async def _restored(mongo: Mongo, arguments: argparse.Namespace) -> None:
     show(f"streams: {await restoring.renew_streams(mongo)} in another epoch; clients fetch again")
     await restoring.forget_timelines(mongo)
     show("home timelines: built again when they are read")
-    async for collection, count in restoring.tell_again(mongo, arguments.since):
+    async for collection, count in restoring.publish_again(mongo, arguments.since):
         show(f"{collection}: {count} told again")
         while await restoring.waiting(mongo) > restoring.MOST_WAITING:
             show("waiting for the workers to take some of it")

@@ -31,13 +31,14 @@ from social.infra.broker.inbox import ReceivedEvent, once
 from social.infra.process.plaza import Plaza
 from social.infra.redis.pushing import Hint
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import COMMENTS, POSTS, USERS, Collection
 from social.ops import recount
 from social.people import hidden_counts, users
 from social.posts import comments, publishing, suspension
 
 Delta = hidden_counts.Delta
 
-COUNTED = ("posts", "comments", "users")
+COUNTED: tuple[Collection[Any], ...] = (POSTS, COMMENTS, USERS)
 
 
 class _Since(NamedTuple):
@@ -68,7 +69,7 @@ async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, company_s: 
 
 async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
     """Increment each document once; its version grows with every change."""
-    folded: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    folded: dict[tuple[Collection[Any], str], Counter[str]] = defaultdict(Counter)
     counted = await _counted(tx, happened)
     for each in happened:
         for collection, document_id, name, by in deltas(each.event):
@@ -84,13 +85,13 @@ async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
         tx.touch(collection, {"_id": document_id}, {"$inc": {**counter, "version": 1}})
 
 
-async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[tuple[str, str], datetime]:
+async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[tuple[Collection[Any], str], datetime]:
     """Return the times up to which counts are complete; events too young for any recount are not looked up."""
     young = clock.now() - recount.SETTLES / 4
     late = [
         (collection, id_, each.at) for each in happened if each.at < young for collection, id_, *_ in deltas(each.event)
     ]
-    counted: dict[tuple[str, str], datetime] = {}
+    counted: dict[tuple[Collection[Any], str], datetime] = {}
     for collection in sorted({collection for collection, _, _ in late}):
         ids = {id_ for where, id_, _ in late if where == collection}
         found = await recount.recounted_at(tx, collection, ids, min(at for _, _, at in late))
@@ -102,38 +103,38 @@ def deltas(event: Event) -> Iterator[Delta]:
     """Yield the changes of counts that an event makes."""
     match event:
         case PostLiked():
-            yield "posts", event.post_id, "likes", 1
+            yield POSTS, event.post_id, "likes", 1
         case PostUnliked():
-            yield "posts", event.post_id, "likes", -1
+            yield POSTS, event.post_id, "likes", -1
         case CommentAdded():
             yield from _commented(event, 1)
         case CommentDeleted():
             yield from _commented(event, -1)
         case CommentLiked():
-            yield "comments", event.comment_id, "likes", 1
+            yield COMMENTS, event.comment_id, "likes", 1
         case CommentUnliked():
-            yield "comments", event.comment_id, "likes", -1
+            yield COMMENTS, event.comment_id, "likes", -1
         case PostReposted():
-            yield "posts", event.post_id, "reposts", 1
+            yield POSTS, event.post_id, "reposts", 1
         case PostUnreposted():
-            yield "posts", event.post_id, "reposts", -1
+            yield POSTS, event.post_id, "reposts", -1
         case PostPublished():
-            yield "users", event.author_id, "posts", 1
+            yield USERS, event.author_id, "posts", 1
         case PostDeleted():
-            yield "users", event.author_id, "posts", -1
+            yield USERS, event.author_id, "posts", -1
         case UserFollowed() | FollowAccepted():
-            yield "users", event.followee_id, "followers", 1
-            yield "users", event.follower_id, "following", 1
+            yield USERS, event.followee_id, "followers", 1
+            yield USERS, event.follower_id, "following", 1
         case UserUnfollowed():
-            yield "users", event.followee_id, "followers", -1
-            yield "users", event.follower_id, "following", -1
+            yield USERS, event.followee_id, "followers", -1
+            yield USERS, event.follower_id, "following", -1
 
 
 def _commented(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
     """Yield the changes of a comment; a reply counts for its comment and among the post's comments."""
-    yield "posts", event.post_id, "comments", by
+    yield POSTS, event.post_id, "comments", by
     if event.parent_id:
-        yield "comments", event.parent_id, "replies", by
+        yield COMMENTS, event.parent_id, "replies", by
 
 
 async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
@@ -158,14 +159,14 @@ async def announce_hidden(plaza: Plaza, happened: ReceivedEvent, event: Suspensi
 
 
 async def _push_counts(plaza: Plaza, touched: Mapping[str, Mapping[str, _Since]]) -> None:
-    if at := touched["posts"]:
+    if at := touched[POSTS]:
         folded = await publishing.many_stats(plaza.mongo, at)
         await plaza.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
-    if at := touched["comments"]:
+    if at := touched[COMMENTS]:
         stats = await comments.many_stats(plaza.mongo, at)
         hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in stats]
         await plaza.pushes.hints("comment.stats", hints)
-    if at := touched["users"]:
+    if at := touched[USERS]:
         counts = await users.stats(plaza.mongo, at)
         await plaza.pushes.hints("user.stats", [at[e.user_id].hint(user_room(e.user_id), e) for e in counts])
 

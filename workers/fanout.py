@@ -21,6 +21,7 @@ from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent, once
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import POSTS
 from social.people import users, visibility
 from social.posts import publishing
 
@@ -74,7 +75,7 @@ async def fan_out(
 
     Posts of a suspended author are fanned out too: nobody sees them until the suspension is lifted.
     """
-    if not await plaza.mongo.get("posts", post_id, ("_id",)):
+    if not await plaza.mongo.get(POSTS, post_id, ("_id",)):
         return
     reached = await feeds.fan_out(plaza.mongo, post_id, author_id, after)
     if reached.after is not None:

@@ -26,6 +26,7 @@ from social.infra.broker.inbox import ReceivedEvent, once
 from social.infra.observe import logs
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import USERS
 from social.people import edges, requests
 from workers import fanout
 
@@ -126,7 +127,7 @@ async def hold_back(plaza: Plaza, happened: ReceivedEvent, follower: str, follow
     async def record(tx: Transaction, _: Sequence[ReceivedEvent]) -> None:
         await requests.hold_back(tx, follower, followee, happened.at)
 
-    if await plaza.mongo.one("users", {"_id": followee, "private": True}, {"_id": 1}):
+    if await plaza.mongo.one(USERS, {"_id": followee, "private": True}, {"_id": 1}):
         await once(plaza, Group.FEEDS, [happened], record)
 
 

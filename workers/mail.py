@@ -21,7 +21,8 @@ from social.infra.broker.inbox import ReceivedEvent, row_id
 from social.infra.files.mailer import Mail, Mailer, MailRefused, MailSettings, mailer
 from social.infra.observe import logs
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Where
+from social.infra.store.mongo import Where
+from social.infra.store.rows import INBOX, USERS, InboxRow, UserRow
 from social.people import addresses
 
 log = logs.get("mail")
@@ -91,11 +92,11 @@ class MailConsumer:
 
     async def _once(self, plaza: Plaza, happened: ReceivedEvent) -> None:
         seen = row_id(Group.MAIL, happened.id)
-        if await plaza.mongo.one("inbox", {"_id": seen}, {"_id": 1}):
+        if await plaza.mongo.one(INBOX, {"_id": seen}, {"_id": 1}):
             return
         await self._send(plaza, happened)
         await plaza.mongo.insert_missing(
-            "inbox", [{"_id": seen, "at": clock.now()}]
+            INBOX, [InboxRow(_id=seen, at=clock.now())]
         )  # written after sending: at worst a mail comes twice
 
     async def _send(self, plaza: Plaza, happened: ReceivedEvent) -> None:
@@ -121,7 +122,7 @@ class MailConsumer:
                     text = MOVED.format(username=user["username"])
                     await self._hand_over(Mail(old, "Your e-mail address was changed", text))
 
-    async def _token(self, plaza: Plaza, purpose: Purpose, user: Document, email: str, asked_at: datetime) -> None:
+    async def _token(self, plaza: Plaza, purpose: Purpose, user: UserRow, email: str, asked_at: datetime) -> None:
         async with self.minting:
             token = await mailed_tokens.mint(plaza.mongo, purpose, user["_id"], email, asked_at=asked_at)
         if token is None:
@@ -145,5 +146,5 @@ class MailConsumer:
             log.warning("mail refused for good", subject=mail.subject, why=str(refusal))
 
 
-async def _account(plaza: Plaza, where: Where) -> Document | None:
-    return await plaza.mongo.one("users", {**where, "deleted_at": None}, FIELDS)
+async def _account(plaza: Plaza, where: Where) -> UserRow | None:
+    return await plaza.mongo.one(USERS, {**where, "deleted_at": None}, FIELDS)

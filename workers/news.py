@@ -13,7 +13,8 @@ from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import metrics
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Transaction
+from social.infra.store.mongo import Transaction
+from social.infra.store.rows import NotificationRow
 from social.notifications import replay, streams
 from social.notifications.streams import Head
 
@@ -40,7 +41,7 @@ class Numbered(NamedTuple):
     seq: int
 
 
-def of_group(group: Document, notification: Notification | None, at: datetime) -> News:
+def of_group(group: NotificationRow, notification: Notification | None, at: datetime) -> News:
     """Return the news of a group, before it is marked as notified; `at`: the time of its first event."""
     recipient, k, rev, trace = group["recipient"], group["_id"], group["rev"], group.get("trace")
     at = group.get("since") or at

@@ -26,7 +26,8 @@ from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs
 from social.infra.process.plaza import Plaza
 from social.infra.store import cached
-from social.infra.store.mongo import Document, Reader, Transaction
+from social.infra.store.mongo import Reader, Transaction
+from social.infra.store.rows import INBOX, NOTIFICATIONS, USERS, InboxRow, NotificationRow
 from social.notifications import groups as grouping
 from social.notifications import policy, reading, streams, triggers
 from social.people import edges, users
@@ -61,7 +62,7 @@ class Recorded(NamedTuple):
 async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> float | None:
     """Record a batch in a transaction and push its news; return in how many seconds groups of it are due."""
     suspensions = [each.event.user_id for each in happened if isinstance(each.event, SuspensionChanged)]
-    await plaza.forget_cards([cached.key("users", user_id) for user_id in suspensions])
+    await plaza.forget_cards([cached.key(USERS, user_id) for user_id in suspensions])
     concerning = [each for each in happened if not isinstance(each.event, PostPublished) or each.event.mentions]
     if not concerning:
         return None
@@ -122,7 +123,7 @@ def _readings(happened: Sequence[ReceivedEvent]) -> list[tuple[ReceivedEvent, No
     return [(each, each.event) for each in happened if isinstance(each.event, NotificationsRead)]
 
 
-def _due_s(happened: Sequence[ReceivedEvent], changed: Sequence[Document], now: datetime) -> float | None:
+def _due_s(happened: Sequence[ReceivedEvent], changed: Sequence[NotificationRow], now: datetime) -> float | None:
     if any(isinstance(each.event, NotificationsChanged) for each in happened):
         return 0.0
     due = [group["due_at"] for group in changed if "due_at" in group]
@@ -141,13 +142,13 @@ async def _change(
             more.append((of[id(event)], triggers.further(event)))
     traces, again = {id(each.event): each.trace for each in happened}, any(each.again for each in happened)
     decision = await policy.decide(tx, changes, events, traces, again=again)
-    await changes.change(decision.known, told=decision.told, untold=decision.untold)
+    await changes.change(decision.known, notify=decision.notify, withdraw=decision.withdraw)
     for each in happened:
         gone = triggers.gone(each.event)
         if gone and await changes.remove(gone, most=MOST_REMOVED):
             more.append((each, triggers.further(each.event)))
         if isinstance(each.event, SuspensionChanged):
-            after = await changes.tell_anew(each.event.user_id, each.event.after, most=MOST_REMOVED)
+            after = await changes.renotify(each.event.user_id, each.event.after, most=MOST_REMOVED)
             if after is not None:
                 more.append((each, SuspensionChanged(user_id=each.event.user_id, after=after)))
     await _go_on(tx, more)
@@ -160,14 +161,14 @@ async def _change(
 async def _go_on(tx: Transaction, more: Sequence[tuple[ReceivedEvent, Event]]) -> None:
     """Record the events that continue large pieces, once: only an event that needs more has an inbox row."""
     rows = {inbox.row_id(Group.NOTIFICATIONS, each.id): event for each, event in more}
-    seen = await tx.get_many("inbox", rows, ("_id",)) if tx.attempt else {}
+    seen = await tx.get_many(INBOX, rows, ("_id",)) if tx.attempt else {}
     for row_id, event in rows.items():
         if row_id not in seen:
-            tx.insert("inbox", {"_id": row_id, "at": clock.now()})
+            tx.insert(INBOX, InboxRow(_id=row_id, at=clock.now()))
             tx.record(event)
 
 
-async def _rendered(reader: Reader, groups: Sequence[Document], between: Pairs) -> Shown:
+async def _rendered(reader: Reader, groups: Sequence[NotificationRow], between: Pairs) -> Shown:
     """Render groups for their recipients together; after a failure each alone, so that none blocks the others."""
     try:
         shown = await reading.render(reader, groups, known=between)
@@ -194,21 +195,21 @@ async def due(plaza: Plaza) -> float:
         await _push_due(plaza, ripe)
 
 
-async def _push_due(plaza: Plaza, groups: Sequence[Document]) -> None:
+async def _push_due(plaza: Plaza, groups: Sequence[NotificationRow]) -> None:
     """Number the news of due groups and mark the groups as notified in a transaction, then push."""
     due_at = min(group["due_at"] for group in groups)
 
     async def number(tx: Transaction) -> list[Numbered]:
         due = groups
         if tx.attempt:  # another process changed a group, or pushed it
-            found = await tx.get_many("notifications", [group["_id"] for group in groups])
+            found = await tx.get_many(NOTIFICATIONS, [group["_id"] for group in groups])
             due = [group for group in found.values() if group.get("due_at")]
         recipients = {group["recipient"] for group in due}
         heads, shown = await asyncio.gather(streams.heads(tx, recipients, whole=True), _rendered(tx, due, {}))
         all_news = [news.of_group(group, shown[group["_id"]], clock.now()) for group in due if group["_id"] in shown]
         for group in due:
             if group["_id"] in shown:
-                reading.told(tx, group, shown=shown[group["_id"]] is not None)
+                reading.mark_notified(tx, group, shown=shown[group["_id"]] is not None)
             else:
                 reading.postpone(tx, group, LATER)
         return news.number(tx, heads, all_news, due_at)

@@ -1,17 +1,41 @@
-"""What is left of a deleted account, taken out of the store piece by piece, until nothing names it."""
+"""Erasure of deleted accounts: taken out of the store piece by piece, until nothing names them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from social.accounts import mailed_tokens
 from social.contracts.auth import SessionEnd
 from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
 from social.infra import clock
 from social.infra.security.revocations import REMEMBER
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Transaction, Where
+from social.infra.store.rows import (
+    ACTIVITY,
+    COMMENT_LIKES,
+    COMMENTS,
+    EDGES,
+    FEED_ENTRIES,
+    IDEMPOTENCY,
+    INTERACTIONS,
+    MEDIA,
+    NOTIFICATION_FACTS,
+    NOTIFICATION_PREFERENCES,
+    NOTIFICATIONS,
+    ONE_TIME_TOKENS,
+    POSTS,
+    REPORTS,
+    SESSIONS,
+    STREAMS,
+    TIMELINES,
+    TOMBSTONES,
+    USERS,
+    Collection,
+    EdgeRow,
+    Row,
+    TombstoneRow,
+)
 from social.notifications import groups as grouping
-from social.notifications import preferences
 from social.people import activity, users
 from social.posts import comments, deletions, interactions, likes, media, publishing
 
@@ -20,13 +44,13 @@ SETTLES = timedelta(seconds=15)  # after it was deleted: by then no request, soc
 
 
 async def deleted_at(mongo: Mongo, user_id: str) -> datetime | None:
-    """When an account was deleted of which something is left; None for any other."""
-    user = await mongo.one("users", {"_id": user_id}, {"deleted_at": 1})
+    """Return when an account was deleted of which something is left; None for any other."""
+    user = await mongo.one(USERS, {"_id": user_id}, {"deleted_at": 1})
     return user.get("deleted_at") if user else None
 
 
 async def some(tx: Transaction, user_id: str) -> bool:
-    """Take out one piece of what a deleted account left; False when there is nothing."""
+    """Delete a piece of what a deleted account left; return False when nothing is left."""
     for take_out in (
         _posts,
         _media,
@@ -36,7 +60,7 @@ async def some(tx: Transaction, user_id: str) -> bool:
         _comment_likes,
         _edges,
         _timeline,
-        _told,
+        _notifications,
         _named,
         _reports,
         _answers,
@@ -50,45 +74,51 @@ async def some(tx: Transaction, user_id: str) -> bool:
 
 
 async def bury(tx: Transaction, user_id: str) -> None:
-    """The account itself: what stays is that its username is taken, by nobody."""
-    user = await tx.one("users", {"_id": user_id}, {"username": 1, "deleted_at": 1})
+    """Replace the account by a tombstone: its username stays taken, by nobody."""
+    user = await tx.one(USERS, {"_id": user_id}, {"username": 1, "deleted_at": 1})
     if user is None:
         return
     nobody = f"@{user['username']}"
-    tx.clear("streams", {"_id": user_id})
-    tx.clear(preferences.COLLECTION, {"_id": user_id})
-    tx.delete("users", {"_id": user_id})
-    stone = {"_id": nobody, "username": user["username"], "email": nobody, "password": None, "deleted_at": clock.now()}
-    tx.insert("users", stone)
+    tx.clear(STREAMS, {"_id": user_id})
+    tx.clear(NOTIFICATION_PREFERENCES, {"_id": user_id})
+    tx.delete(USERS, {"_id": user_id})
+    stone: TombstoneRow = {
+        "_id": nobody,
+        "username": user["username"],
+        "email": nobody,
+        "password": None,
+        "deleted_at": clock.now(),
+    }
+    tx.insert(TOMBSTONES, stone)
     activity.bury(tx, user)
     users.changed(tx, user)
 
 
 async def _posts(tx: Transaction, user_id: str) -> int:
-    found = await _take(tx, "posts", {"author_id": user_id})
-    tx.clear("feed_entries", {"_id": {"$in": [user_id + post_id for post_id in found]}})
+    found = await _take(tx, POSTS, {"author_id": user_id})
+    tx.clear(FEED_ENTRIES, {"_id": {"$in": [user_id + post_id for post_id in found]}})
     deletions.note(tx, "post", found)
-    tx.stale += [cached.key("posts", post_id) for post_id in found]
+    tx.stale += [cached.key(POSTS, post_id) for post_id in found]
     tx.record(*(PostDeleted(post_id=post_id, author_id=user_id) for post_id in found))
     return len(found)
 
 
 async def _media(tx: Transaction, user_id: str) -> int:
-    """Pictures are nobody's from here on; the sweeper takes them out of the blobs too."""
+    """Make pictures nobody's; the sweeper deletes them from the blobs too."""
     kept = {"owner": user_id, "state": {"$ne": "gone"}}
-    found = await tx.many("media", kept, fields={"_id": 1}, limit=CHUNK)
+    found = await tx.many(MEDIA, kept, fields={"_id": 1}, limit=CHUNK)
     if found:
         media.release(tx, [each["_id"] for each in found])
     return len(found)
 
 
 async def _interactions(tx: Transaction, user_id: str) -> int:
-    """What they did to posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
-    found = await tx.many(interactions.COLLECTION, {"user_id": user_id}, limit=CHUNK)
+    """Delete acts on posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
+    found = await tx.many(INTERACTIONS, {"user_id": user_id}, limit=CHUNK)
     authors = await publishing.authors(tx, [each["post_id"] for each in found])
     for each in found:
         acts: Document = {act: each.get(act) for act in interactions.ACTS}
-        tx.delete(interactions.COLLECTION, {"_id": each["_id"], **acts})
+        tx.delete(INTERACTIONS, {"_id": each["_id"], **acts})
         if author := authors.get(each["post_id"]):
             about = {"post_id": each["post_id"], "author_id": author, "by": user_id}
             if acts["like_id"]:
@@ -99,9 +129,10 @@ async def _interactions(tx: Transaction, user_id: str) -> int:
 
 
 async def _mentions(tx: Transaction, user_id: str) -> int:
-    """Where others named them: the name stays in the text, and leads nowhere."""
+    """Unlink a person where others named them: the name stays in the text, and leads nowhere."""
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
-    for collection in ("posts", "comments"):
+    written: tuple[Collection[Any], ...] = (POSTS, COMMENTS)
+    for collection in written:
         found = await tx.many(collection, {"mentions": user_id}, fields={"_id": 1}, limit=CHUNK)
         if found:
             tx.touch_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
@@ -111,101 +142,102 @@ async def _mentions(tx: Transaction, user_id: str) -> int:
 
 
 async def _comments(tx: Transaction, user_id: str) -> int:
-    """With the replies to them, whoever wrote those."""
+    """Delete a person's comments with all replies to them."""
     return await comments.take_out_some(tx, {"author_id": user_id}, CHUNK)
 
 
 async def _comment_likes(tx: Transaction, user_id: str) -> int:
-    found = await tx.many("comment_likes", {"user_id": user_id}, limit=CHUNK)
-    _each(tx, "comment_likes", found)
+    found = await tx.many(COMMENT_LIKES, {"user_id": user_id}, limit=CHUNK)
+    _each(tx, COMMENT_LIKES, found)
     await likes.taken_back(tx, found)
     return len(found)
 
 
 async def _edges(tx: Transaction, user_id: str) -> int:
     fields = {"from": 1, "to": 1, "follows_at": 1}
-    found: list[Document] = []
+    found: list[EdgeRow] = []
     for where in ({"_id": {"$gte": user_id, "$lt": user_id + "g"}}, {"to": user_id}):  # ids are hexadecimal
-        found = found or await tx.many("edges", where, fields=fields, limit=CHUNK)
+        if not found:
+            found = await tx.many(EDGES, where, fields=fields, limit=CHUNK)
     for edge in found:
-        tx.delete("edges", {"_id": edge["_id"], "follows_at": edge.get("follows_at")})
+        tx.delete(EDGES, {"_id": edge["_id"], "follows_at": edge.get("follows_at")})
     followed = [edge for edge in found if edge.get("follows_at")]
     tx.record(*(UserUnfollowed(follower_id=edge["from"], followee_id=edge["to"]) for edge in followed))
     return len(found)
 
 
 async def _timeline(tx: Transaction, user_id: str) -> int:
-    tx.clear("timelines", {"_id": user_id})
-    return len(await _take(tx, "feed_entries", {"owner": user_id}))
+    tx.clear(TIMELINES, {"_id": user_id})
+    return len(await _take(tx, FEED_ENTRIES, {"owner": user_id}))
 
 
-async def _told(tx: Transaction, user_id: str) -> int:
-    """What a group holds first, for that may be much: everybody who liked a post."""
-    for collection in ("notification_facts", "notifications"):
+async def _notifications(tx: Transaction, user_id: str) -> int:
+    """Delete a person's notifications, the facts first, for these may be many: everybody who liked a post."""
+    for collection in (NOTIFICATION_FACTS, NOTIFICATIONS):
         if found := await _take(tx, collection, {"recipient": user_id}):
             return len(found)
     return 0
 
 
 async def _named(tx: Transaction, user_id: str) -> int:
-    """Where others were told of them: out of the names and the count, and out of the inbox where there is no other."""
-    found = await tx.many("notification_facts", {"actor": user_id}, fields={"group": 1}, limit=CHUNK)
+    """Take a person out of others' notifications: names and counts; a group without another person is withdrawn."""
+    found = await tx.many(NOTIFICATION_FACTS, {"actor": user_id}, fields={"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
         changes = grouping.GroupChanges(tx)
         await changes.withdraw({"_id": {"$in": facts}}, most=CHUNK)
         changes.write(changes.changed(), clock.now())
-        tx.touch_all("notifications", {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
-        tx.clear("notification_facts", {"_id": {"$in": facts}})
+        tx.touch_all(NOTIFICATIONS, {"_id": {"$in": groups}}, {"$pull": {"actors": user_id}})
+        tx.clear(NOTIFICATION_FACTS, {"_id": {"$in": facts}})
         tx.record(NotificationsChanged(ids=groups))
     return len(found)
 
 
 async def _reports(tx: Transaction, user_id: str) -> int:
-    """What they reported stays with the operator, by nobody; what was reported of them is gone."""
-    found = await tx.many("reports", {"reporter": user_id}, fields={"_id": 1}, limit=CHUNK)
+    """Keep reports by a person for the operator, by nobody; delete reports about them."""
+    found = await tx.many(REPORTS, {"reporter": user_id}, fields={"_id": 1}, limit=CHUNK)
     if found:
-        tx.touch_all("reports", {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
-    return len(found) + len(await _take(tx, "reports", {"about": user_id}))
+        tx.touch_all(REPORTS, {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
+    return len(found) + len(await _take(tx, REPORTS, {"about": user_id}))
 
 
 async def _answers(tx: Transaction, user_id: str) -> int:
-    return len(await _take(tx, "idempotency", {"_id": {"$gt": f"{user_id}:", "$lt": f"{user_id};"}}))
+    return len(await _take(tx, IDEMPOTENCY, {"_id": {"$gt": f"{user_id}:", "$lt": f"{user_id};"}}))
 
 
 async def _mailed(tx: Transaction, user_id: str) -> int:
-    return len(await _take(tx, mailed_tokens.COLLECTION, {"user_id": user_id}))
+    return len(await _take(tx, ONE_TIME_TOKENS, {"user_id": user_id}))
 
 
 async def _sessions(tx: Transaction, user_id: str) -> int:
-    """Nobody's, but there for as long as a process that starts must know that they ended."""
-    found = await tx.many("sessions", {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
+    """End sessions and make them nobody's; kept for as long as a process that starts must know that they ended."""
+    found = await tx.many(SESSIONS, {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
     rows = {"_id": {"$in": [each["_id"] for each in found]}}
     ended = {"$set": {"reason": SessionEnd.DELETED}, "$currentDate": {"revoked_at": True}}
     nobodys = {"user_id": None, "hash": None, "ip": None, "device": None, "expires_at": clock.now() + REMEMBER}
     if found:
-        tx.touch_all("sessions", {**rows, "revoked_at": None}, ended)  # the mark on the account goes with that
-        tx.touch_all("sessions", rows, {"$set": nobodys})
+        tx.touch_all(SESSIONS, {**rows, "revoked_at": None}, ended)  # the mark on the account goes with that
+        tx.touch_all(SESSIONS, rows, {"$set": nobodys})
     return len(found)
 
 
 async def _activity(tx: Transaction, user_id: str) -> int:
-    """The log of their account, and whom others blocked in the logs of theirs."""
-    found = await tx.many(activity.COLLECTION, {"about": user_id}, fields={"_id": 1}, limit=CHUNK)
+    """Delete the log of the account, and its person from the logs of others, who blocked them."""
+    found = await tx.many(ACTIVITY, {"about": user_id}, fields={"_id": 1}, limit=CHUNK)
     if found:
         rows = {"_id": {"$in": [each["_id"] for each in found]}}
-        tx.touch_all(activity.COLLECTION, rows, {"$unset": {"about": ""}})
-    return len(found) + len(await _take(tx, activity.COLLECTION, {"user_id": user_id}))
+        tx.touch_all(ACTIVITY, rows, {"$unset": {"about": ""}})
+    return len(found) + len(await _take(tx, ACTIVITY, {"user_id": user_id}))
 
 
-async def _take(tx: Transaction, collection: str, where: Where) -> list[str]:
-    """Delete a chunk of what matches; its ids."""
+async def _take(tx: Transaction, collection: Collection[Any], where: Where) -> list[str]:
+    """Delete a chunk of what matches; return its ids."""
     found = await tx.many(collection, where, fields={"_id": 1}, limit=CHUNK)
     _each(tx, collection, found)
     return [each["_id"] for each in found]
 
 
-def _each(tx: Transaction, collection: str, found: Sequence[Document]) -> None:
-    """Delete these documents, each by whoever finds it first, since events may tell of it."""
+def _each(tx: Transaction, collection: Collection[Row], found: Sequence[Row]) -> None:
+    """Delete these documents, each only if nobody else has deleted it, since events may be about it."""
     for each in found:
         tx.delete(collection, {"_id": each["_id"]})

@@ -9,7 +9,8 @@ from social.contracts.people import DeleteAccount
 from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import USERS, Document, UserRow
 from social.people import activity, addresses, hidden_counts, terms, users, visibility_log
 
 
@@ -19,7 +20,7 @@ async def delete(plaza: Plaza, keys: Authenticator, ask: DeleteAccount, *, by: s
     The e-mail address is free again at once; the username never is, or a stranger would take over whoever it was
     known to. Raises WrongPassword, RateLimited, NotFound when it is gone already.
     """
-    if not await plaza.mongo.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
+    if not await plaza.mongo.one(USERS, {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
     password = await login.confirm_password(plaza, keys, by, ask.password)
     await plaza.commit(_close, by, password)
@@ -28,13 +29,13 @@ async def delete(plaza: Plaza, keys: Authenticator, ask: DeleteAccount, *, by: s
 
 async def _close(tx: Transaction, user_id: str, password: str) -> None:
     here = {"_id": user_id, "password": password, **users.HERE}
-    user = await tx.one("users", here, {"username": 1, "words": 1, "rev": 1})
+    user = await tx.one(USERS, here, {"username": 1, "words": 1, "rev": 1})
     if user is None:
         raise NotFound  # another device was faster, or changed the password
     terms.move(tx, user, {**user, "words": []})
     blank = {**users.new_profile(user["username"]), "email": addresses.none(user_id), "password": None, "words": []}
     unchanged = {**here, "rev": user.get("rev")}
-    tx.update("users", unchanged, {"$set": {**blank, "deleted_at": clock.now()}})
+    tx.update(USERS, unchanged, {"$set": {**blank, "deleted_at": clock.now()}})
     mailed_tokens.forget_all(tx, user_id)
     users.changed(tx, user)
     tx.record(AccountDeleted(user_id=user_id))
@@ -42,14 +43,14 @@ async def _close(tx: Transaction, user_id: str, password: str) -> None:
 
 
 async def suspend(mongo: Mongo, username: str, reason: str | None) -> None:
-    """Take somebody off the stage: within 2 s their tokens are refused and their sockets closed. Raises NotFound."""
+    """Suspend an account: within 2 s its tokens are refused and its sockets closed. Raises NotFound."""
     await mongo.transact(lambda tx: _suspend(tx, username, reason))
 
 
 async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
     user = await _account(tx, username)
     suspended = {"suspended_at": user.get("suspended_at") or clock.now(), "suspended_for": reason}
-    tx.update("users", _as_read(user), {"$set": {**suspended, hidden_counts.MARK: True}})
+    tx.update(USERS, _as_read(user), {"$set": {**suspended, hidden_counts.MARK: True}})
     if not user.get(hidden_counts.MARK):
         tx.record(SuspensionCounted(user_id=user["_id"], by=1, until=clock.now()))
     users.changed(tx, user)
@@ -61,14 +62,14 @@ async def _suspend(tx: Transaction, username: str, reason: str | None) -> None:
 
 
 async def lift(mongo: Mongo, username: str) -> None:
-    """Let them log in and be seen again; raises NotFound."""
+    """Lift a suspension: the person can log in and is seen again; raises NotFound."""
     await mongo.transact(lambda tx: _lift(tx, username))
 
 
 async def _lift(tx: Transaction, username: str) -> None:
     user = await _account(tx, username)
     gone = dict.fromkeys(("suspended_at", "suspended_for", hidden_counts.MARK), "")
-    tx.update("users", _as_read(user), {"$unset": gone})
+    tx.update(USERS, _as_read(user), {"$unset": gone})
     if user.get(hidden_counts.MARK):
         tx.record(SuspensionCounted(user_id=user["_id"], by=-1))
     users.changed(tx, user)
@@ -77,15 +78,15 @@ async def _lift(tx: Transaction, username: str) -> None:
     tx.record(SuspensionChanged(user_id=user["_id"]))
 
 
-async def _account(tx: Transaction, username: str) -> Document:
+async def _account(tx: Transaction, username: str) -> UserRow:
     fields = dict.fromkeys(("username", "suspended_at", hidden_counts.MARK), 1)
-    user = await tx.one("users", {"username": username, "deleted_at": None}, fields)
+    user = await tx.one(USERS, {"username": username, "deleted_at": None}, fields)
     if user is None:
         raise NotFound(f"There is no account {username!r}")
     return user
 
 
-def _as_read(user: Document) -> Document:
-    """The condition that an account fulfils while nobody else suspends it or lifts that."""
+def _as_read(user: UserRow) -> Document:
+    """Return the condition that an account fulfils while nobody else suspends it or lifts its suspension."""
     unchanged = {name: user.get(name) for name in ("suspended_at", hidden_counts.MARK)}
     return {"_id": user["_id"], "deleted_at": None, **unchanged}

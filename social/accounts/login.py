@@ -24,7 +24,8 @@ from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
-from social.infra.store.mongo import Document, Transaction, Where
+from social.infra.store.mongo import Transaction, Where
+from social.infra.store.rows import SESSIONS, STREAMS, TIMELINES, USERS, SessionRow, UserRow
 from social.notifications import streams
 from social.people import activity, addresses, terms, users
 from social.people.activity import UNKNOWN, Client
@@ -36,7 +37,7 @@ REFRESH_FIELDS = {**users.REF_FIELDS, "suspended_at": 1, session_ends.MARK: 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Authenticator:
-    """What any service checks people by: no secret is needed for it."""
+    """The means by which any service authenticates people: no secret is needed for it."""
 
     verifier: Verifier
     passwords: Passwords
@@ -44,7 +45,7 @@ class Authenticator:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenIssuer(Authenticator):
-    """What only the auth service holds."""
+    """The keys that only the auth service holds, to issue tokens."""
 
     signer: Signer
     refresh: RefreshTokens
@@ -62,8 +63,8 @@ async def register(plaza: Plaza, keys: TokenIssuer, ask: Register, client: Clien
 async def login(plaza: Plaza, keys: TokenIssuer, ask: Login, client: Client = UNKNOWN) -> Tokens:
     """Open a session by username or e-mail.
 
-    Raises InvalidCredentials, the same for a wrong name and a wrong word; AccountSuspended only to who knows the word;
-    RateLimited after many failures.
+    Raises InvalidCredentials, equal for a wrong name and a wrong password; AccountSuspended only with the right
+    password; RateLimited after many failures.
     """
     user, known = await _compare(plaza, keys, _login(ask.username), ask.password, *_named(ask.username))
     if user is None or not known:
@@ -79,9 +80,9 @@ async def login(plaza: Plaza, keys: TokenIssuer, ask: Login, client: Client = UN
 
 
 async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> Tokens:
-    """Trade a refresh token for the next pair; one that was used before ends its whole session.
+    """Trade a refresh token for the next pair of tokens; a token that was used before ends its whole session.
 
-    While its successor is unused the same successor is answered again, for as long as `refreshing` says.
+    While its successor is unused, that successor is answered again, for as long as `refreshing` says.
     Raises InvalidRefreshToken, RefreshTokenReused, SessionRevoked, AccountSuspended.
     """
     session_id = keys.refresh.session(token)
@@ -89,14 +90,14 @@ async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = 
         raise InvalidRefreshToken
     now, old, successor = clock.now(), keys.refresh.digest(token), keys.refresh.successor(token)
     rotated = await plaza.mongo.update(
-        "sessions",
+        SESSIONS,
         {"_id": session_id, "hash": old, "revoked_at": None, "expires_at": {"$gt": now}},
         {"$set": {"hash": keys.refresh.digest(successor), "rotated_at": now, "expires_at": now + SESSION_LIVES}},
     )
-    session = await plaza.mongo.one("sessions", {"_id": session_id})
+    session = await plaza.mongo.one(SESSIONS, {"_id": session_id})
     if session is None or session["expires_at"] <= now:
         raise InvalidRefreshToken
-    user = await plaza.mongo.one("users", {"_id": session["user_id"]}, REFRESH_FIELDS)
+    user = await plaza.mongo.one(USERS, {"_id": session["user_id"]}, REFRESH_FIELDS)
     if user is None:
         raise InvalidRefreshToken
     if user.get("suspended_at"):
@@ -110,7 +111,7 @@ async def refresh(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = 
 
 
 async def logout(plaza: Plaza, keys: TokenIssuer, token: str, client: Client = UNKNOWN) -> None:
-    """End the session a refresh token belongs to; anything else is ended already."""
+    """End the session of a refresh token; with anything else there is nothing to end."""
     session_id = keys.refresh.session(token)
     if session_id is not None:
         await session_ends.revoke(plaza, session_id, SessionEnd.LOGOUT, client)
@@ -128,26 +129,26 @@ async def _log_out_everywhere(tx: Transaction, user_id: str, client: Client) -> 
 
 
 async def confirm_password(plaza: Plaza, keys: Authenticator, user_id: str, password: str) -> str:
-    """The stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
+    """Return the stored hash, for who knows the password; raises WrongPassword, and RateLimited after many failures."""
     user, known = await _compare(plaza, keys, _account(user_id), password, {"_id": user_id})
     if user is None or not known:
         raise WrongPassword
     return str(user["password"])
 
 
-async def forgive(plaza: Plaza, user: Document) -> None:
-    """Whoever guessed at their old password: its owner is not kept waiting for a new one."""
+async def forgive(plaza: Plaza, user: UserRow) -> None:
+    """Forget failed logins of an account: its owner need not wait with a new password for guesses at the old one."""
     for name in (_login(user["username"]), _login(user["email"]), _account(user["_id"])):
         await plaza.delays.succeeded(name)
 
 
 def _login(name: str) -> str:
-    """What guesses are counted by; a username may look like somebody's id, and has nothing to do with that."""
+    """Return the key that guesses at a login are counted by; a username that looks like a user id is kept apart."""
     return f"login {normal(name)}"
 
 
 def _named(name: str) -> list[Where]:
-    """Where an account with this username or address is: an older release may have stored another spelling of it.
+    """Return conditions to find an account by username or address, which an older release may have spelt differently.
 
     What stands under the name of a deleted account, or in place of an address, is nobody's.
     """
@@ -164,16 +165,16 @@ def _account(user_id: str) -> str:
 
 async def _compare(
     plaza: Plaza, keys: Authenticator, name: str, password: str, *places: Where
-) -> tuple[Document | None, bool]:
+) -> tuple[UserRow | None, bool]:
     """Return the first account at these places, and whether it is their password.
 
     A failure counts, and takes the same work, whether or not anybody has the name.
     """
     await plaza.delays.attempt(name)
     try:
-        user = None
+        user: UserRow | None = None
         for where in places:
-            user = user or await plaza.mongo.one("users", where, LOGIN_FIELDS)
+            user = user or await plaza.mongo.one(USERS, where, LOGIN_FIELDS)
         known = await keys.passwords.verify(password, user["password"] if user else None)
     except Problem:
         await plaza.delays.undo(name)  # the store is away, or too many wait: nobody failed
@@ -183,45 +184,50 @@ async def _compare(
     return user, known
 
 
-async def _open_session(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+async def _open_session(tx: Transaction, user: UserRow, session: SessionRow, client: Client) -> None:
     """Insert a session, unless the password of its account was changed meanwhile or the account suspended.
 
     The write to the account lets no login pass by either of these or by an end of all sessions: that is a write to the
     account too, so one of the two runs anew, and sees what the other one did. Raises InvalidCredentials.
     """
     same = {"_id": user["_id"], "password": user["password"], "suspended_at": None}
-    now = await tx.one("users", same, {session_ends.MARK: 1}) if tx.attempt else user
+    now = await tx.one(USERS, same, {session_ends.MARK: 1}) if tx.attempt else user
     if now is None:
         raise InvalidCredentials
     generation = session_ends.mark_of(now).generation
     session["generation"] = generation
-    tx.update("users", {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
-    tx.insert("sessions", session)
+    tx.update(USERS, {**same, f"{session_ends.MARK}.generation": generation or None}, {"$inc": {"logins": 1}})
+    tx.insert(SESSIONS, session)
     activity.note(tx, user["_id"], ActivityKind.LOGGED_IN, client, session_id=session["_id"])
 
 
-async def _open_account(tx: Transaction, user: Document, session: Document, client: Client) -> None:
+async def _open_account(tx: Transaction, user: UserRow, session: SessionRow, client: Client) -> None:
     if "email" in (tx.conflict or ""):
         await unproven.free(tx, user["email"])
     elif tx.conflict:
         raise UsernameTaken
-    tx.insert("users", user)
+    tx.insert(USERS, user)
     terms.enter(tx, user)
-    tx.insert("streams", streams.new(user["_id"]))
-    tx.insert("timelines", timelines.new(user["_id"]))
-    tx.insert("sessions", session)
+    tx.insert(STREAMS, streams.new(user["_id"]))
+    tx.insert(TIMELINES, timelines.new(user["_id"]))
+    tx.insert(SESSIONS, session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
     activity.note(tx, user["_id"], ActivityKind.REGISTERED, client, session_id=session["_id"])
 
 
-def _new_user(ask: Register, password: str) -> Document:
+def _new_user(ask: Register, password: str) -> UserRow:
+    profile = users.new_profile(ask.username)
     return {
         "_id": clock.new_id(),
         "username": ask.username,
         "email": ask.email,
         "email_verified_at": None,
         "password": password,
-        **users.new_profile(ask.username),
+        "display_name": profile["display_name"],
+        "bio": profile["bio"],
+        "avatar_url": profile["avatar_url"],
+        "links": profile["links"],
+        "private": profile["private"],
         "words": terms.of(ask.username, ask.username),
         "rev": 0,
         "created_at": clock.now(),
@@ -232,10 +238,10 @@ def _new_user(ask: Register, password: str) -> Document:
     }
 
 
-def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[Document, str]:
+def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[SessionRow, str]:
     session_id, now = clock.new_id(), clock.now()
     token = keys.refresh.first(session_id)
-    session = {
+    session: SessionRow = {
         "_id": session_id,
         "user_id": user_id,
         "hash": keys.refresh.digest(token),
@@ -250,7 +256,7 @@ def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[Docum
     return session, token
 
 
-def _tokens(keys: TokenIssuer, user: Document, session: Document, refresh_token: str) -> Tokens:
+def _tokens(keys: TokenIssuer, user: UserRow, session: SessionRow, refresh_token: str) -> Tokens:
     generation = session_ends.generation(session)
     return Tokens(
         user=users.ref(user),

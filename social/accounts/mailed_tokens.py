@@ -8,13 +8,13 @@ from typing import NamedTuple
 from social.contracts.problems import InvalidOneTimeToken
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.rows import ONE_TIME_TOKENS, OneTimeTokenRow
 
-COLLECTION = "one_time_tokens"
 MOST_AN_HOUR = 5  # of one kind, for one person: nobody's mailbox is filled by somebody else's clicks
 
 
 class Purpose(StrEnum):
-    """What a token lets its bearer do."""
+    """The act that a token permits."""
 
     EMAIL = "email"
     PASSWORD = "password"  # noqa: S105 - a purpose
@@ -24,7 +24,7 @@ LIVES = {Purpose.EMAIL: timedelta(hours=24), Purpose.PASSWORD: timedelta(hours=1
 
 
 class Spent(NamedTuple):
-    """Whose token it was, the address it was mailed to, and when it was asked for."""
+    """A token that was spent: whose it was, the address it was mailed to, and when it was requested."""
 
     user_id: str
     email: str
@@ -34,41 +34,49 @@ class Spent(NamedTuple):
 async def mint(
     mongo: Mongo, purpose: Purpose, user_id: str, email: str, *, asked_at: datetime | None = None
 ) -> str | None:
-    """A token to be mailed now; None when this person was sent enough of them."""
+    """Return a token to be mailed now; None where this person was sent enough of them within the hour."""
     now = clock.now()
     recent = {"user_id": user_id, "purpose": purpose, "at": {"$gt": now - timedelta(hours=1)}}
-    if await mongo.count(COLLECTION, recent, limit=MOST_AN_HOUR) >= MOST_AN_HOUR:
+    if await mongo.count(ONE_TIME_TOKENS, recent, limit=MOST_AN_HOUR) >= MOST_AN_HOUR:
         return None
     token = clock.new_secret(32)
-    row = {"_id": _digest(token), "purpose": purpose, "user_id": user_id, "email": email, "asked_at": asked_at or now}
-    await mongo.insert(COLLECTION, {**row, "at": now, "expires_at": now + LIVES[purpose]})
+    row: OneTimeTokenRow = {
+        "_id": _digest(token),
+        "purpose": purpose,
+        "user_id": user_id,
+        "email": email,
+        "asked_at": asked_at or now,
+        "at": now,
+        "expires_at": now + LIVES[purpose],
+    }
+    await mongo.insert(ONE_TIME_TOKENS, row)
     return token
 
 
 async def forget(mongo: Mongo, token: str) -> None:
-    """It could not be sent."""
-    await mongo.delete(COLLECTION, {"_id": _digest(token)})
+    """Delete a token that could not be sent."""
+    await mongo.delete(ONE_TIME_TOKENS, {"_id": _digest(token)})
 
 
 async def look(mongo: Mongo, purpose: Purpose, token: str) -> None:
-    """Raises InvalidOneTimeToken for one that could not be spent now."""
-    if not await mongo.one(COLLECTION, _usable(purpose, token), {"_id": 1}):
+    """Raise InvalidOneTimeToken for a token that could not be spent now."""
+    if not await mongo.one(ONE_TIME_TOKENS, _usable(purpose, token), {"_id": 1}):
         raise InvalidOneTimeToken
 
 
 async def spend(tx: Transaction, purpose: Purpose, token: str) -> Spent:
-    """Use it up, and all others of this person for the same; raises InvalidOneTimeToken."""
-    row = await tx.one(COLLECTION, _usable(purpose, token))
+    """Use a token up, and all others of its person for the same purpose; raises InvalidOneTimeToken."""
+    row = await tx.one(ONE_TIME_TOKENS, _usable(purpose, token))
     if row is None:
         raise InvalidOneTimeToken
-    tx.delete(COLLECTION, {"_id": row["_id"]})
-    tx.clear(COLLECTION, {"user_id": row["user_id"], "purpose": purpose})
+    tx.delete(ONE_TIME_TOKENS, {"_id": row["_id"]})
+    tx.clear(ONE_TIME_TOKENS, {"user_id": row["user_id"], "purpose": purpose})
     return Spent(row["user_id"], row["email"], row.get("asked_at") or row["at"])
 
 
 def forget_all(tx: Transaction, user_id: str) -> None:
-    """No token mailed to this person so far is of use."""
-    tx.clear(COLLECTION, {"user_id": user_id})
+    """Delete all tokens mailed to this person so far."""
+    tx.clear(ONE_TIME_TOKENS, {"user_id": user_id})
 
 
 def _usable(purpose: Purpose, token: str) -> Document:

@@ -1,4 +1,4 @@
-"""How sessions end: one by itself, or all of an account by one mark on it that every check goes by at once.
+"""Ends of sessions: a session by itself, or all of an account by a mark on it that every check goes by at once.
 
 The mark holds a generation, which grows each time: each session and its access tokens carry the generation of their
 account when they were opened, and a session of an earlier one has ended, but for the one that the mark keeps. So it
@@ -7,13 +7,14 @@ some at a time.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from social.contracts.activity import ActivityKind
 from social.contracts.auth import SessionEnd
 from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
+from social.infra.store.rows import SESSIONS, USERS, SessionRow, UserRow
 from social.people import activity
 from social.people.activity import UNKNOWN, Client
 
@@ -21,35 +22,37 @@ MOST_LIVING = 100  # sessions a person; beyond them the oldest ends
 CHUNK = 200  # rows in one write
 ACCOUNTS_AT_ONCE = 20  # whose rows one sweep brings in line
 
-MARK = "sessions_ended"  # of an account
+MARK: Final = "sessions_ended"  # of an account
 
 
 class Mark(NamedTuple):
-    """Which sessions of an account have ended: those of an earlier generation, but the one that was kept."""
+    """A mark on an account: sessions of an earlier generation have ended, but the one that was kept."""
 
     generation: int = 0
     keep: str | None = None
     reason: str = SessionEnd.UNKNOWN
 
-    def ends(self, session: Document) -> bool:
-        """Whether this session has ended by it."""
+    def ends(self, session: SessionRow) -> bool:
+        """Return whether this session has ended by it."""
         return generation(session) < self.generation and session["_id"] != self.keep
 
 
-def mark_of(user: Document) -> Mark:
-    """The mark of an account that was read with its field."""
-    mark = user.get(MARK) or {}
+def mark_of(user: UserRow) -> Mark:
+    """Return the mark of an account that was read with its field."""
+    mark = user.get(MARK)
+    if not mark:
+        return Mark()
     return Mark(mark.get("generation", 0), mark.get("keep"), mark.get("reason", SessionEnd.UNKNOWN))
 
 
-def generation(session: Document) -> int:
-    """How often all sessions of its account had been ended when this one was opened."""
+def generation(session: SessionRow) -> int:
+    """Return how often all sessions of its account had been ended when this one was opened."""
     return int(session.get("generation") or 0)
 
 
 async def living(reader: Reader, user_id: str) -> Where:
-    """What the open sessions of a person match."""
-    user = await reader.get("users", user_id, (MARK,))
+    """Return the condition that the open sessions of a person match."""
+    user = await reader.get(USERS, user_id, (MARK,))
     open_: Document = {"user_id": user_id, "revoked_at": None, "expires_at": {"$gt": clock.now()}}
     mark = mark_of(user) if user else Mark()
     if not mark.generation:
@@ -64,8 +67,8 @@ async def revoke(plaza: Plaza, session_id: str, reason: SessionEnd, client: Clie
 
 
 async def _revoke(tx: Transaction, session_id: str, reason: SessionEnd, client: Client) -> bool:
-    session = await tx.one("sessions", {"_id": session_id, "revoked_at": None}, {"user_id": 1})
-    if session is None:
+    session = await tx.one(SESSIONS, {"_id": session_id, "revoked_at": None}, {"user_id": 1})
+    if session is None or session["user_id"] is None:  # None only where the session has ended, with its account
         return False
     _end(tx, session_id, session["user_id"], reason, client)
     return True
@@ -86,15 +89,15 @@ async def _limit(tx: Transaction, user_id: str, client: Client) -> list[str]:
 
 
 async def _open(reader: Reader, user_id: str, most: int) -> list[str]:
-    """The ids of the newest sessions of a person that have not ended, or only by a mark so far."""
+    """Return the ids of the newest sessions of a person that have not ended, or only by a mark so far."""
     open_ = {"user_id": user_id, "revoked_at": None}
-    found = await reader.many("sessions", open_, fields={"_id": 1}, sort=[("_id", -1)], limit=most)
+    found = await reader.many(SESSIONS, open_, fields={"_id": 1}, sort=[("_id", -1)], limit=most)
     return [each["_id"] for each in found]
 
 
 def _end(tx: Transaction, session_id: str, user_id: str, reason: SessionEnd, client: Client) -> None:
     """End a session that is open, and have the log of its account say so; otherwise the verb runs anew."""
-    tx.update("sessions", {"_id": session_id, "revoked_at": None}, _revoked(reason))
+    tx.update(SESSIONS, {"_id": session_id, "revoked_at": None}, _revoked(reason))
     activity.note(tx, user_id, ActivityKind.SESSION_ENDED, client, session_id=session_id, reason=reason)
 
 
@@ -102,12 +105,12 @@ def end_all(tx: Transaction, user_id: str, reason: SessionEnd, *, keep: str | No
     """End all sessions of a person that are open at the commit, but `keep`; for `announce_all` after it."""
     mark = {f"{MARK}.reason": reason, f"{MARK}.keep": keep, f"{MARK}.rows": True}
     change = {"$inc": {f"{MARK}.generation": 1}, "$set": mark, "$currentDate": {f"{MARK}.at": True}}
-    tx.touch("users", {"_id": user_id}, change)
+    tx.touch(USERS, {"_id": user_id}, change)
 
 
 async def announce_all(plaza: Plaza, user_id: str) -> None:
     """Have every process refuse the sessions that `end_all` ended, now and not only with its next look at the store."""
-    user = await plaza.mongo.one("users", {"_id": user_id}, {MARK: 1})
+    user = await plaza.mongo.one(USERS, {"_id": user_id}, {MARK: 1})
     if user is None:
         return
     mark = mark_of(user)
@@ -117,28 +120,28 @@ async def announce_all(plaza: Plaza, user_id: str) -> None:
 
 
 async def sweep(mongo: Mongo) -> int:
-    """Bring some rows in line with the marks of their accounts; how many."""
+    """Bring some rows in line with the marks of their accounts; return how many."""
     fields = {MARK: 1}
     left = {f"{MARK}.rows": True, "deleted_at": None}  # what a deleted account left is taken out as a whole
-    users = await mongo.many("users", left, fields=fields, limit=ACCOUNTS_AT_ONCE)
+    users = await mongo.many(USERS, left, fields=fields, limit=ACCOUNTS_AT_ONCE)
     swept = 0
     for user in users:
         mark = mark_of(user)
         older = {"$or": [{"generation": None}, {"generation": {"$lt": mark.generation}}], "_id": {"$ne": mark.keep}}
         where = {"user_id": user["_id"], "revoked_at": None, **older}
-        found = await mongo.many("sessions", where, fields={"_id": 1}, limit=CHUNK)
+        found = await mongo.many(SESSIONS, where, fields={"_id": 1}, limit=CHUNK)
         if found:  # as of then: no process has to hear of it again
             ended = {"$set": {"revoked_at": user[MARK]["at"], "reason": mark.reason}}
-            await mongo.update_all("sessions", {"_id": {"$in": [each["_id"] for each in found]}}, ended)
+            await mongo.update_all(SESSIONS, {"_id": {"$in": [each["_id"] for each in found]}}, ended)
         if len(found) < CHUNK:
             unchanged = {"_id": user["_id"], f"{MARK}.generation": mark.generation}
-            await mongo.update("users", unchanged, {"$unset": {f"{MARK}.rows": ""}})
+            await mongo.update(USERS, unchanged, {"$unset": {f"{MARK}.rows": ""}})
         swept += len(found)
     return swept
 
 
 def _revoked(reason: SessionEnd) -> dict[str, Any]:
-    """By the store's clock: what reads what is new must not depend on whose clock is right."""
+    """Return an update that ends a session by the store's clock: what is new must not depend on any other clock."""
     return {"$set": {"reason": reason}, "$currentDate": {"revoked_at": True}}
 
 

@@ -1,4 +1,4 @@
-"""Who has which e-mail address: an account holds it unproven for a week, and from its proof on for good."""
+"""Unproven e-mail addresses: an account holds an address unproven for a week, and from its proof on for good."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from social.accounts import mailed_tokens
 from social.contracts.problems import EmailTaken
 from social.infra import clock
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import USERS
 from social.people.addresses import none
 
 PROVE_WITHIN = timedelta(days=7)
@@ -20,13 +21,13 @@ HOLDER = {"email": 1, "email_verified_at": 1, "created_at": 1}
 async def free(tx: Transaction, email: str) -> None:
     """Free an address whose holder did not prove it in time; raises EmailTaken where they did, or still may.
 
-    The other account goes on without an address: it was its only by its own word.
+    The other account goes on without an address, which it only had claimed.
     """
-    holder = await tx.one("users", {"email": email}, HOLDER)
+    holder = await tx.one(USERS, {"email": email}, HOLDER)
     if holder is None and tx.attempt < TRIES:
         return  # it was freed meanwhile
     if holder is None or holder.get("email_verified_at") or holder["created_at"] > clock.now() - PROVE_WITHIN:
         raise EmailTaken
     unproven = {"_id": holder["_id"], "email": email, "email_verified_at": None}
-    tx.update("users", unproven, {"$set": {"email": none(holder["_id"])}})
+    tx.update(USERS, unproven, {"$set": {"email": none(holder["_id"])}})
     mailed_tokens.forget_all(tx, holder["_id"])

@@ -2,7 +2,7 @@
 
 from social.feeds.entries import (
     FANOUT_LIMIT,
-    Told,
+    FannedOut,
     backfill,
     build,
     change_side,
@@ -15,12 +15,13 @@ from social.feeds.entries import (
     take_out,
 )
 from social.feeds.reading import page
-from social.feeds.reposts import Repost, bring_reposts, fan_out_repost
+from social.feeds.reposts import bring_reposts, fan_out_repost
+from social.feeds.sources import Repost
 
 __all__ = [
     "FANOUT_LIMIT",
+    "FannedOut",
     "Repost",
-    "Told",
     "backfill",
     "bring_reposts",
     "build",

@@ -1,9 +1,9 @@
 """Places in a home timeline, as they are sealed for clients: made of lines that are shown, and of no others.
 
-Who asks for what is newer must also be told of what comes in late: a post that committed after one with a greater id,
+Whoever asks for newer lines must also get those that come in late: a post that committed after one with a greater id,
 or whose fan-out waited. So a cursor to newer lines says when the last line had come in, and which of those that had
 just come in then were seen: within `SETTLES` of each other, arrival stamps and commits may be in any order. Of more
-than `MOST_SEEN` it says so of the newest, and what is below them counts as seen: nothing is told again and again.
+than `MOST_SEEN` it says so of the newest, and what is below them counts as seen: no line is returned again and again.
 """
 
 import struct
@@ -24,7 +24,7 @@ _SINCE = struct.Struct(">B12s12sQ")
 
 
 class Older(NamedTuple):
-    """What is older than a place; `beyond` where no entries are kept any more, and the next lines are above `near`."""
+    """Lines older than a place; `beyond` where no entries are kept any more, and the next lines are above `near`."""
 
     place: str
     beyond: bool = False
@@ -32,7 +32,7 @@ class Older(NamedTuple):
 
 
 class Newer(NamedTuple):
-    """What is newer than a place, and what came in since below it but above `bottom`, without what was `seen`."""
+    """Lines newer than a place, and those that came in since below it but above `bottom`, without those `seen`."""
 
     place: str
     bottom: str
@@ -41,7 +41,7 @@ class Newer(NamedTuple):
 
 
 def fingerprint(place: str) -> int:
-    """Three bytes of a place."""
+    """Return three bytes of a place."""
     return zlib.crc32(bytes.fromhex(place)) & 0xFFFFFF
 
 
@@ -55,7 +55,7 @@ def pack(at: Older | Newer) -> bytes:
 
 
 def unpack(packed: bytes) -> Older | Newer:
-    """Where a client was; raises ValidationFailed."""
+    """Return where a client was; raises ValidationFailed."""
     try:
         if packed[0] == _OLDER:
             _, place, beyond, near = _PLACE.unpack(packed)

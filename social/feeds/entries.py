@@ -10,7 +10,8 @@ from social.feeds import followers, reposts, sources, timelines
 from social.feeds.sources import TOP, Span
 from social.infra import clock
 from social.infra.store import cached
-from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import FEED_ENTRIES, POSTS, TIMELINES, USERS, FeedEntryRow, UserRow
 from social.posts import publishing
 
 FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines are read, and holds no queue
@@ -19,62 +20,64 @@ SIDE = ("followers", "merged")
 TRIM_ONE_IN = 64  # writes: a timeline grows this much over its cap on average, and a chunk looks at eight
 
 
-class Told(NamedTuple):
-    """Who has it now, and after whom to go on if there may be more."""
+class FannedOut(NamedTuple):
+    """The owners whose timelines have a post now, and after whom to go on if there may be more."""
 
     owners: list[str]
     after: str | None
 
 
-def changes_side(author: Document, limit: int) -> bool | None:
-    """Whether this person's posts are to be merged from now on; None where nothing changes."""
+def changes_side(author: UserRow, limit: int) -> bool | None:
+    """Return whether this person's posts are to be merged from now on; None where nothing changes."""
     before = author.get("merged", False)
     now = bool(author["followers"] > (limit * STAYS if before else limit))
     return now if now != before else None
 
 
 async def change_side(tx: Transaction, author_id: str, limit: int) -> None:
-    """Merge somebody's posts from now on, or fan them out again.
+    """Merge an author's posts from now on, or fan them out again, by their number of followers.
 
-    Nothing is moved: whoever merges them goes on to, and what is there both ways has one place.
+    Nothing is moved: timelines that merge the author go on to, and a post that is there both ways has one place.
     """
-    author = await tx.get("users", author_id, SIDE)
+    author = await tx.get(USERS, author_id, SIDE)
     merged = changes_side(author, limit) if author else None
     if merged is not None:
         before = {"_id": author_id, "merged": True if not merged else {"$ne": True}}
-        tx.update("users", before, {"$set": {"merged": merged}})
-        tx.stale.append(cached.key("users", author_id))
+        tx.update(USERS, before, {"$set": {"merged": merged}})
+        tx.stale.append(cached.key(USERS, author_id))
     if merged:
         tx.record(MergingContinued(author_id=author_id))
 
 
 async def is_merged(mongo: Mongo, author_id: str) -> bool:
-    """Whether that was the last word on them."""
-    author = await mongo.get("users", author_id, SIDE)
+    """Return whether an author's posts are merged, as last decided."""
+    author = await mongo.get(USERS, author_id, SIDE)
     return bool(author and author.get("merged"))
 
 
-async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Told:
-    """Put a post into the timelines of the next followers. The same when repeated."""
+async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> FannedOut:
+    """Put a post into the timelines of the next followers; a repetition changes nothing."""
     chunk, last = await followers.after(mongo, author_id, after)
     arrived = clock.now()
-    kept = [each["from"] for each in chunk if each["floor"] <= post_id]
-    entries = [{**publishing.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept]
-    await mongo.insert_missing("feed_entries", entries)
+    kept = [each.user_id for each in chunk if each.floor <= post_id]
+    entries: list[FeedEntryRow] = [
+        {**publishing.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept
+    ]
+    await mongo.insert_missing(FEED_ENTRIES, entries)
     due = [owner for owner in ([*kept, author_id] if not after else kept) if _is_due(owner, post_id)]
     await asyncio.gather(*(timelines.trim(mongo, owner) for owner in due))
-    return Told([each["from"] for each in chunk], last)
+    return FannedOut([each.user_id for each in chunk], last)
 
 
 async def merge_into(mongo: Mongo, author_id: str, after: str) -> str | None:
-    """Have the next followers merge somebody's posts when they read; after whom to go on if there may be more."""
+    """Have the next followers merge an author's posts when they read; return after whom to go on, if anybody."""
     chunk, last = await followers.after(mongo, author_id, after)
-    await timelines.merge(mongo, [each["from"] for each in chunk], author_id)
+    await timelines.merge(mongo, [each.user_id for each in chunk], author_id)
     return last
 
 
 async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
-    """Bring the posts of somebody just followed, as far down as the timeline is kept."""
+    """Bring the posts of an author just followed, as far down as the timeline is kept."""
     timeline = await timelines.of(mongo, owner)
     if timeline is None or timeline.floor == timelines.NOTHING:
         return  # it will be built from whom they follow then
@@ -88,23 +91,23 @@ async def backfill(mongo: Mongo, owner: str, author_id: str) -> None:
 
 async def _bring_posts(mongo: Mongo, owner: str, author_id: str, floor: str) -> None:
     newest = await mongo.many(
-        "posts",
+        POSTS,
         {"author_id": author_id, "_id": {"$gte": floor}},
         fields={"_id": 1},
         sort=[("_id", -1)],
         limit=timelines.CAP + 1,
     )
     brought = {"owner": owner, "author_id": author_id, "reposts.by": {"$gt": ""}}
-    await mongo.delete("feed_entries", brought)  # they stand there for themselves now
+    await mongo.delete(FEED_ENTRIES, brought)  # they stand there for themselves now
     await _insert(mongo, [publishing.entry(owner, post["_id"], author_id) for post in newest])
     if len(newest) > timelines.CAP:
         await timelines.cut(mongo, owner, newest[-2]["_id"])
 
 
 async def build(mongo: Mongo, owner: str) -> None:
-    """Build the timeline of somebody who was away, from what those they follow have posted. The same when repeated.
+    """Build the timeline of a person who was away, from the posts of those they follow; safe to repeat.
 
-    What another worker fans out meanwhile passes by a timeline without a floor: so it is looked for once more.
+    Posts that another worker fans out meanwhile pass by a timeline without a floor: they are looked for once more.
     """
     timeline = await timelines.of(mongo, owner)
     if timeline is not None and timeline.floor == timelines.NOTHING:
@@ -117,51 +120,51 @@ async def build(mongo: Mongo, owner: str) -> None:
 
 
 async def _build(mongo: Mongo, owner: str) -> None:
-    """Entries first, then the floor, from which on posts are fanned out to it; one's own may come in before."""
-    before = await mongo.many("feed_entries", {"owner": owner}, fields={"_id": 1})
+    """Insert entries, then set the floor, from which on posts are fanned out to it; the owner's may come in before."""
+    before = await mongo.many(FEED_ENTRIES, {"owner": owner}, fields={"_id": 1})
     newest = Span(TOP, older=True, most=timelines.CAP + 1)
     famous, found = await asyncio.gather(sources.merged_among(mongo, owner), sources.followed(mongo, owner, newest))
     entries = [publishing.entry(owner, each.post_id, each.author_id) for each in found.lines[: timelines.CAP]]
     stale = list({each["_id"] for each in before} - {each["_id"] for each in entries})
     for start in range(0, len(stale), followers.CHUNK):
-        await mongo.delete_by_ids("feed_entries", stale[start : start + followers.CHUNK])
+        await mongo.delete_by_ids(FEED_ENTRIES, stale[start : start + followers.CHUNK])
     await _insert(mongo, entries)
     floor = entries[-1]["place"] if len(found.lines) > timelines.CAP else timelines.ALL
     unbuilt = {"_id": owner, "floor": timelines.NOTHING}
-    await mongo.update("timelines", unbuilt, {"$set": {"floor": floor}, "$addToSet": {"merged": {"$each": famous}}})
+    await mongo.update(TIMELINES, unbuilt, {"$set": {"floor": floor}, "$addToSet": {"merged": {"$each": famous}}})
     await reposts.bring_reposts(mongo, owner)
 
 
 async def forget_author(mongo: Mongo, owner: str, author_id: str) -> None:
-    """Take out the posts of somebody no longer followed, and what is there for their reposts."""
+    """Take out the posts of an author no longer followed, and posts that are there by their reposts."""
     await timelines.part(mongo, owner, author_id)
-    await mongo.delete("feed_entries", {"owner": owner, "author_id": author_id})
+    await mongo.delete(FEED_ENTRIES, {"owner": owner, "author_id": author_id})
     await reposts.forget_reposts(mongo, owner, author_id)
 
 
 async def holders(mongo: Mongo, post_id: str) -> AsyncIterator[list[str]]:
-    """Whose timelines hold a post, in chunks, one of them perhaps empty."""
+    """Yield the owners of timelines that hold a post, in chunks, one of them perhaps empty."""
     after, more = "", True
     while more:
         beyond = {"post_id": post_id, "owner": {"$gt": after}}
-        rows = await mongo.many("feed_entries", beyond, fields={"owner": 1}, sort=[("owner", 1)], limit=followers.CHUNK)
+        rows = await mongo.many(FEED_ENTRIES, beyond, fields={"owner": 1}, sort=[("owner", 1)], limit=followers.CHUNK)
         yield [row["owner"] for row in rows]
         more = len(rows) == followers.CHUNK
         after = rows[-1]["owner"] if rows else after
 
 
 async def take_out(mongo: Mongo, post_id: str) -> list[str]:
-    """Take a deleted post out of some of the timelines that hold it; whose they are. Empty when none is left."""
-    entries = await mongo.many("feed_entries", {"post_id": post_id}, fields={"owner": 1}, limit=followers.CHUNK)
-    await mongo.delete_by_ids("feed_entries", [entry["_id"] for entry in entries])
+    """Take a deleted post out of some of the timelines that hold it; return their owners, none when none is left."""
+    entries = await mongo.many(FEED_ENTRIES, {"post_id": post_id}, fields={"owner": 1}, limit=followers.CHUNK)
+    await mongo.delete_by_ids(FEED_ENTRIES, [entry["_id"] for entry in entries])
     return [entry["owner"] for entry in entries]
 
 
-async def _insert(mongo: Mongo, entries: list[Document]) -> None:
+async def _insert(mongo: Mongo, entries: list[FeedEntryRow]) -> None:
     for start in range(0, len(entries), followers.CHUNK):
-        await mongo.insert_missing("feed_entries", entries[start : start + followers.CHUNK])
+        await mongo.insert_missing(FEED_ENTRIES, entries[start : start + followers.CHUNK])
 
 
 def _is_due(owner: str, post_id: str) -> bool:
-    """Whether this write is one of those that look at the size of the timeline; the same when repeated."""
+    """Return whether this write is one of those that look at the size of the timeline; equal for a repeated write."""
     return zlib.crc32(f"{owner}{post_id}".encode()) % TRIM_ONE_IN == 0

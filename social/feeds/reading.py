@@ -1,4 +1,4 @@
-"""Reading a home timeline: one walk over its entries and whatever is merged into them or lies below them."""
+"""Reading home timelines: a walk over entries and the posts that are merged into them or lie below them."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -24,9 +24,9 @@ LIST = "feed"  # whose cursors these are
 
 
 async def page(plaza: Plaza, *, owner: str, cursor: str | None, limit: int) -> Feed:
-    """A home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
+    """Return a home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
 
-    Whoever was away is answered at once, from what those they follow have posted. Raises ValidationFailed.
+    An owner who was away is answered at once, from the posts of those they follow. Raises ValidationFailed.
     """
     at = cursors.unpack(await plaza.mongo.seals.open(cursor, (LIST, owner))) if cursor is not None else None
     await plaza.mongo.seals.ready()
@@ -51,7 +51,7 @@ async def _keep(plaza: Plaza, owner: str, timeline: Timeline | None) -> None:
 
 
 class _Walk:
-    """One request's way through a timeline."""
+    """The way of a request through a timeline."""
 
     def __init__(self, plaza: Plaza, owner: str) -> None:
         self.plaza = plaza
@@ -62,11 +62,11 @@ class _Walk:
 
     @property
     def floor(self) -> str:
-        """From where upwards entries are complete."""
+        """The place from which upwards entries are complete."""
         return self.timeline.floor if self.timeline and self.timeline.kept else timelines.NOTHING
 
     async def older(self, at: Older, most: int) -> tuple[Found, bool]:
-        """Lines below a place, and whether any of them was looked for beyond the entries."""
+        """Return lines below a place, and whether any of them was looked for beyond the entries."""
         if at.beyond:
             return await scroll_cache.older(self.plaza, self.owner, at, most), True
         span = Span(at.place, older=True, most=most)
@@ -76,17 +76,17 @@ class _Walk:
         return together(True, entries, merged), False
 
     def on(self, last: str, beyond: bool, looked: Sequence[Line], most: int = 0) -> Older:
-        """Where it goes on below a place, perhaps with more lines than a scroll finds at once."""
+        """Return the cursor to go on with below a place, perhaps with more lines than a scroll finds at once."""
         if beyond and last <= self.floor:
             return Older(last, True, scroll_cache.near(looked, most))
         return Older(last)
 
     def sealed(self, at: Older | Newer) -> str:
-        """A place, as a client gets it."""
+        """Return a place, as a client gets it."""
         return self.mongo.seals.seal(cursors.pack(at), (LIST, self.owner))
 
     async def newer(self, at: Newer, after: str, most: int) -> Found:
-        """Lines above a place, and those below it that came in late: the oldest first, from above `after`."""
+        """Return lines above a place, and those below it that came in late: the oldest first, from above `after`."""
         since = at.since - SETTLES
         late = {"arrived": {"$gte": since}, "place": {"$gt": after}}
         made = Span(max(after, min(at.place, clock.first_id(since))), older=False, most=most)
@@ -96,7 +96,7 @@ class _Walk:
         return together(False, entries, merged)
 
     async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
-        """Lines as their owner sees them, without what was deleted, and what is not, or no longer, for them to see."""
+        """Return lines as their owner sees them, without posts that are deleted or not for them to see."""
         reading = access.posts(
             self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False, fresh=False
         )
@@ -116,12 +116,12 @@ class _Walk:
         return shown
 
     def _belongs(self, line: Line, seen: SeenPost, by: UserRef | None) -> bool:
-        """Whether it is here for its author, or, where they are not followed, for somebody who reposted it."""
+        """Return whether a post is here for its author, or, if they are not followed, for a person who reposted it."""
         mine = seen.follows or seen.author["_id"] == self.owner
         return (by is not None and not mine) if line.reposts else mine
 
     async def _look(self, span: Span, made: Span, late: Where | None = None) -> tuple[Found, Found]:
-        """Entries, on the way down as far as they are complete, and what is merged."""
+        """Return the entries, on the way down as far as they are complete, and the merged lines."""
         self.timeline, found = await asyncio.gather(
             timelines.of(self.mongo, self.owner), sources.entries(self.mongo, self.owner, span, late)
         )
@@ -176,10 +176,10 @@ async def _newer(walk: _Walk, at: Newer, limit: int) -> Feed:
     if not shown:
         return Feed(items=[], prev=walk.sealed(at))
     last = shown[-1][0].place
-    told = {line.place for line, _ in shown}
-    known = [each for each in looked if each.place in told or cursors.fingerprint(each.place) in at.seen]
+    places = {line.place for line, _ in shown}
+    known = [each for each in looked if each.place in places or cursors.fingerprint(each.place) in at.seen]
     if last <= at.place and full:
-        prev = _amid_late(at, last, known, told)
+        prev = _amid_late(at, last, known, places)
     else:
         since, top = max(at.since, _last_arrived(line for line, _ in shown)), max(at.place, last)
         bottom, seen = _recent(known, since, at.bottom, top)
@@ -198,7 +198,7 @@ def _is_late(line: Line, at: Newer) -> bool:
 
 
 def _amid_late(at: Newer, last: str, looked: Sequence[Line], shown: set[str]) -> Newer:
-    """Late lines alone fill a page, up to `last`: others are still to come."""
+    """Return where to go on when late lines alone fill a page, up to `last`: others are still to come."""
     seen = at.seen | {cursors.fingerprint(each) for each in shown}
     if shown and len(seen) <= cursors.MOST_SEEN:
         return at._replace(seen=seen)
@@ -208,12 +208,12 @@ def _amid_late(at: Newer, last: str, looked: Sequence[Line], shown: set[str]) ->
 
 
 def _last_arrived(lines: Iterable[Line]) -> datetime:
-    """What a cursor goes on from: not the time of day, or the same page would never have the same entity tag."""
+    """Return when the last line came in, for a cursor to go on from: the time of day would change each entity tag."""
     return min(max(line.arrived for line in lines), clock.now())  # one of a clock that is ahead would hide what comes
 
 
 def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> tuple[str, frozenset[int]]:
-    """Of these lines those that had just come in: when they come up again, they were seen, as is all up to a place."""
+    """Return which of these lines had just come in, so that they count as seen, and up to which place all does."""
     just = {line.place for line in lines if bottom < line.place <= top and line.arrived >= since - SETTLES}
     newest = sorted(just, reverse=True)
     seen = frozenset(cursors.fingerprint(each) for each in newest[: cursors.MOST_SEEN])

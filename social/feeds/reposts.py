@@ -1,82 +1,72 @@
-"""Reposts in home timelines: a post of somebody who is not followed, there once, for the first who brought it."""
+"""Reposts in home timelines: a post whose author is not followed is there once, for the first who brought it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from social.feeds import followers, sources, timelines
+from social.feeds.sources import Repost
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Where
+from social.infra.store.rows import EDGES, FEED_ENTRIES, INTERACTIONS, FeedEntryRow, RepostReason
 from social.people import edges
 from social.posts import publishing
-
-
-class Repost(NamedTuple):
-    """Whose post it is, and who reposted it; its id says when."""
-
-    post_id: str
-    author_id: str
-    by: str
-    id: str
-
-    @property
-    def reason(self) -> Document:
-        """As an entry keeps it."""
-        return {"by": self.by, "id": self.id}
 
 
 async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None:
     """Put a repost into the timelines of the next followers, or take it out where it was taken back.
 
-    After whom to go on if there may be more. The same when repeated.
+    Return after whom to go on, if there may be more; a repetition changes nothing.
     """
     row_id, repost_id = repost.post_id + repost.by, repost.id
-    stands = await mongo.one("interactions", {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
+    stands = await mongo.one(INTERACTIONS, {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
     chunk, last = await followers.after(mongo, repost.by, after)
     if not stands:
-        ids = [each["from"] + repost.post_id for each in chunk]
+        ids = [each.user_id + repost.post_id for each in chunk]
         await _drop(mongo, {"_id": {"$in": ids}, "reposts.id": repost_id}, {"$ne": ["$$each.id", repost_id]})
         return last
-    owners = [each["from"] for each in chunk if each["floor"] <= repost_id and each["from"] != repost.author_id]
+    owners = [each.user_id for each in chunk if each.floor <= repost_id and each.user_id != repost.author_id]
     know = {"_id": {"$in": [owner + repost.author_id for owner in owners]}, "follows_at": edges.EVER}
-    following = {row["from"] for row in await mongo.many("edges", know, fields={"from": 1})}
+    following = {row["from"] for row in await mongo.many(EDGES, know, fields={"from": 1})}
     arrived = clock.now()
-    entries = [{**_entry(owner, repost), "arrived": arrived} for owner in owners if owner not in following]
+    entries: list[FeedEntryRow] = [
+        {**_entry(owner, repost), "arrived": arrived} for owner in owners if owner not in following
+    ]
     await _put(mongo, entries)
     return last
 
 
 async def bring_reposts(mongo: Mongo, owner: str, *, by: str | None = None, author_id: str | None = None) -> None:
-    """Bring what those somebody follows have reposted, or one of them has, perhaps of one author."""
+    """Bring what the people whom a person follows have reposted, or only `by` has, perhaps of one author."""
     timeline = await timelines.of(mongo, owner)
     if timeline is None or timeline.floor == timelines.NOTHING:
         return
     found = await sources.reposts(mongo, owner, timeline.floor, timelines.CAP, by=by, author_id=author_id)
-    await _put(mongo, [_entry(owner, Repost(**each)) for each in reversed(found)])
+    await _put(mongo, [_entry(owner, each) for each in reversed(found)])
 
 
 async def forget_reposts(mongo: Mongo, owner: str, by: str) -> None:
-    """Take out what is there for somebody who reposted it, unless there is another."""
+    """Take out posts that are there by reposts of a person, unless another person brought them too."""
     await _drop(mongo, {"owner": owner, "reposts.by": by}, {"$ne": ["$$each.by", by]})
 
 
-def _entry(owner: str, repost: Repost) -> Document:
+def _entry(owner: str, repost: Repost) -> FeedEntryRow:
     entry = publishing.entry(owner, repost.post_id, repost.author_id)
-    return {**entry, "place": repost.id, "reposts": [repost.reason]}
+    entry |= {"place": repost.id, "reposts": [repost.reason]}
+    return entry
 
 
-async def _put(mongo: Mongo, entries: list[Document]) -> None:
-    """Insert what is missing, and have the others name one more who brought it; an original stays what it is."""
+async def _put(mongo: Mongo, entries: list[FeedEntryRow]) -> None:
+    """Insert missing entries, and add the reason to the others; an entry that is there for its author stays."""
     for start in range(0, len(entries), followers.CHUNK):
         some = entries[start : start + followers.CHUNK]
-        await mongo.insert_missing("feed_entries", some)
+        await mongo.insert_missing(FEED_ENTRIES, some)
         for reason, ids in _by_reason(some):
             where = {"_id": {"$in": ids}, "reposts.by": {"$gt": "", "$ne": reason["by"]}}
-            await mongo.update_all("feed_entries", where, _change({"$concatArrays": ["$reposts", [reason]]}))
+            await mongo.update_all(FEED_ENTRIES, where, _change({"$concatArrays": ["$reposts", [reason]]}))
 
 
-def _by_reason(entries: list[Document]) -> Iterator[tuple[Document, list[str]]]:
-    by_id: dict[str, list[Document]] = defaultdict(list)
+def _by_reason(entries: list[FeedEntryRow]) -> Iterator[tuple[RepostReason, list[str]]]:
+    by_id: dict[str, list[FeedEntryRow]] = defaultdict(list)
     for each in entries:
         by_id[each["reposts"][0]["id"]].append(each)
     for some in by_id.values():
@@ -85,13 +75,13 @@ def _by_reason(entries: list[Document]) -> Iterator[tuple[Document, list[str]]]:
 
 async def _drop(mongo: Mongo, where: Where, stays: Document) -> None:
     kept = {"$filter": {"input": "$reposts", "as": "each", "cond": stays}}
-    await mongo.update_all("feed_entries", where, _change(kept))
+    await mongo.update_all(FEED_ENTRIES, where, _change(kept))
     gone = {name: each for name, each in where.items() if name in ("_id", "owner")}
-    await mongo.delete("feed_entries", {**gone, "reposts": []})
+    await mongo.delete(FEED_ENTRIES, {**gone, "reposts": []})
 
 
 def _change(reposts: Document) -> list[Document]:
-    """It stands where the first of them brought it."""
+    """Return an update that sets the reposts of an entry and puts it where the first of them brought it."""
     return [
         {"$set": {"reposts": reposts}},
         {"$set": {"place": {"$ifNull": [{"$min": sources.each_of("$reposts", "id")}, "$place"]}}},

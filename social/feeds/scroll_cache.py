@@ -1,8 +1,8 @@
-"""Further down than entries are kept: many lines are fanned out on read at once, for this page and the next ones.
+"""Lines further down than entries are kept: many are fanned out on read at once, for this page and the next.
 
 Redis keeps for each reader those that were found last, without gaps from their start to the last of them; without it,
-or later, they are looked for again. A page shows of them what is still there and for its reader to see, as ever; it
-does not have what came in below its place meanwhile.
+or later, they are looked for again. A page shows those that are still there and for its reader to see, as ever; it
+lacks lines that came in below its place meanwhile.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PLACE = 12  # bytes
 
 
 async def older(plaza: Plaza, owner: str, at: Older, most: int) -> Found:
-    """Lines below a place."""
+    """Return lines below a place."""
     if kept := await _kept(plaza.cache, owner, at.place, most):
         return kept
     found = await _fan_out(plaza, owner, Span(at.place, older=True, most=max(LINES, most)), at.near, most)
@@ -31,14 +31,14 @@ async def older(plaza: Plaza, owner: str, at: Older, most: int) -> Found:
 
 
 def near(lines: Sequence[Line], most: int) -> str:
-    """How far down the next lines may reach, at the pace of these; below it only where they are too few."""
+    """Return how far down the next lines may reach, at the pace of these; below it only where they are too few."""
     top, last = (int(each.place[:8], 16) for each in (lines[0], lines[-1]))  # seconds
     lasts = max(top - last, 1) * NEAR * max(LINES, most) // len(lines)
     return f"{max(0, last - lasts):08x}{'0' * 16}"
 
 
 async def _fan_out(plaza: Plaza, owner: str, span: Span, near: str, least: int) -> Found:
-    """At first no further down than `near`: else so many keys are walked for each of those they follow."""
+    """Find lines, at first no further down than `near`: else many keys are walked for each person they follow."""
     if near:
         found = await sources.followed(plaza.mongo, owner, span._replace(bottom=near))
         if len(found.lines) >= least:

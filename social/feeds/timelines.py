@@ -1,4 +1,4 @@
-"""What is kept of a home timeline: whose, how far down, and what is merged into it when it is read."""
+"""Home timelines as they are kept: whose, how far down, and who is merged into them when they are read."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,7 +8,8 @@ from typing import NamedTuple
 from social.contracts.events import TimelineWanted
 from social.infra import clock
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import FEED_ENTRIES, TIMELINES, TimelineRow
 
 CAP = 800  # entries: 40 pages, further down than nearly anybody scrolls
 ACTIVE = timedelta(days=30)  # since it was read last; after that nobody writes to it until its owner returns
@@ -21,7 +22,7 @@ NOTHING = "g"  # the floor of one that is yet to be built: above every id
 
 
 class Timeline(NamedTuple):
-    """One owner's: entries are complete from the place `floor` upwards, without the authors that are `merged`."""
+    """A timeline: its entries are complete from the place `floor` upwards, without the authors that are `merged`."""
 
     owner: str
     active_at: datetime
@@ -29,8 +30,8 @@ class Timeline(NamedTuple):
     merged: list[str]
 
     @classmethod
-    def of(cls, row: Document) -> "Timeline":
-        """As its document says."""
+    def of(cls, row: TimelineRow) -> "Timeline":
+        """Return the timeline that a document keeps."""
         return cls(row["_id"], row["active_at"], row["floor"], row["merged"])
 
     @property
@@ -39,66 +40,66 @@ class Timeline(NamedTuple):
         return self.floor != NOTHING and self.active_at > clock.now() - ACTIVE
 
 
-def new(owner: str) -> Document:
-    """Of somebody who has just come: nothing is missing in it."""
+def new(owner: str) -> TimelineRow:
+    """Return the timeline of a new account: nothing is missing in it."""
     return {"_id": owner, "active_at": clock.now(), "floor": ALL, "merged": []}
 
 
 async def of(mongo: Mongo, owner: str) -> Timeline | None:
-    """Somebody's, if any is kept."""
-    row = await mongo.get("timelines", owner)
+    """Return a person's timeline, or None where none is kept."""
+    row = await mongo.get(TIMELINES, owner)
     return Timeline.of(row) if row else None
 
 
 async def touch(mongo: Mongo, timeline: Timeline) -> None:
-    """Its owner is active: written at most once a day."""
+    """Write that the owner of a timeline is active, at most once a day."""
     now = clock.now()
     if timeline.kept and timeline.active_at < now - TOUCHED:
         unchanged = {"_id": timeline.owner, "active_at": timeline.active_at}
-        await mongo.update("timelines", unchanged, {"$set": {"active_at": now}})
+        await mongo.update(TIMELINES, unchanged, {"$set": {"active_at": now}})
 
 
 async def want(tx: Transaction, owner: str) -> None:
-    """Its owner is back: from now on posts are put into it, and what it lacks is built by the workers."""
+    """Keep the timeline of an owner who is back: posts are put into it from now on, and the workers build the rest."""
     now = clock.now()
-    row = await tx.one("timelines", {"_id": owner}, {"active_at": 1})
+    row = await tx.one(TIMELINES, {"_id": owner}, {"active_at": 1})
     if row is None or row["active_at"] <= now - ACTIVE:
         empty = {"active_at": now, "floor": NOTHING, "merged": []}
         unchanged = {"_id": owner, "active_at": row and row["active_at"]}
-        tx.update("timelines", unchanged, {"$set": empty}, upsert=True)
+        tx.update(TIMELINES, unchanged, {"$set": empty}, upsert=True)
         tx.record(TimelineWanted(user_id=owner))
 
 
 async def drop_some(plaza: Plaza) -> int:
-    """Drop the timelines of some who have long been away; how many. Each in one transaction, should they return now."""
+    """Drop some timelines of people long away, each in a transaction, should they return now; return how many."""
     over = clock.now() - ACTIVE - 2 * LATE
-    rows = await plaza.mongo.many("timelines", {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
+    rows = await plaza.mongo.many(TIMELINES, {"active_at": {"$lt": over}}, fields={"active_at": 1}, limit=DROPPED)
     for row in rows:
         await plaza.mongo.transact(partial(_drop, unchanged=row))
     return len(rows)
 
 
-async def _drop(tx: Transaction, unchanged: Document) -> None:
-    if await tx.one("timelines", unchanged, {"_id": 1}):
-        tx.delete("timelines", unchanged)
-        tx.clear("feed_entries", {"owner": unchanged["_id"]})
+async def _drop(tx: Transaction, unchanged: TimelineRow) -> None:
+    if await tx.one(TIMELINES, unchanged, {"_id": 1}):
+        tx.delete(TIMELINES, unchanged)
+        tx.clear(FEED_ENTRIES, {"owner": unchanged["_id"]})
 
 
 async def merge(mongo: Mongo, owners: Iterable[str], author_id: str) -> None:
-    """Merge somebody's posts into these timelines when they are read, if they are kept."""
+    """Merge an author's posts into these timelines when they are read, if they are kept."""
     where = {"_id": {"$in": list(owners)}}
-    await mongo.update_all("timelines", where, {"$addToSet": {"merged": author_id}})
+    await mongo.update_all(TIMELINES, where, {"$addToSet": {"merged": author_id}})
 
 
 async def part(mongo: Mongo, owner: str, author_id: str) -> None:
-    """Merge somebody's posts no longer."""
-    await mongo.update("timelines", {"_id": owner}, {"$pull": {"merged": author_id}})
+    """Merge an author's posts into a timeline no longer."""
+    await mongo.update(TIMELINES, {"_id": owner}, {"$pull": {"merged": author_id}})
 
 
 async def trim(mongo: Mongo, owner: str) -> None:
-    """Keep the newest entries. The floor rises first: who reads meanwhile looks elsewhere for what is cut off."""
+    """Keep the newest entries. The floor rises first: a reader meanwhile looks elsewhere for what is cut off."""
     lowest = await mongo.aggregate(
-        "feed_entries",
+        FEED_ENTRIES,
         [
             {"$match": {"owner": owner}},
             {"$sort": {"place": -1}},
@@ -112,6 +113,6 @@ async def trim(mongo: Mongo, owner: str) -> None:
 
 
 async def cut(mongo: Mongo, owner: str, floor: str) -> None:
-    """Keep nothing below this place."""
-    await mongo.update("timelines", {"_id": owner, "floor": {"$lt": floor}}, {"$set": {"floor": floor}})
-    await mongo.delete("feed_entries", {"owner": owner, "place": {"$lt": floor}})
+    """Delete all entries below a place."""
+    await mongo.update(TIMELINES, {"_id": owner, "floor": {"$lt": floor}}, {"$set": {"floor": floor}})
+    await mongo.delete(FEED_ENTRIES, {"owner": owner, "place": {"$lt": floor}})

@@ -1,22 +1,28 @@
-"""A group of notifications and its facts, as they are kept: what is told together while it is unread."""
+"""A group of notifications and its facts, as they are kept: joined while it is unread."""
 
 import hashlib
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from social.contracts.notifications import NotificationType
 from social.infra import clock
 from social.infra.store.mongo import Document
+from social.infra.store.rows import FactRow, NotificationRow, TargetKind
 
-DUE = ("due_at", "since", "trace")  # kept until it was told of: when that is, what happened first, by what request
-WRITTEN = ("actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", *DUE)
+DUE: tuple[Literal["due_at", "since", "trace"], ...] = (
+    "due_at",
+    "since",
+    "trace",
+)  # kept until its recipient was notified: when that is, what happened first, by what request
+Written = Literal["actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", "due_at", "since", "trace"]
+WRITTEN: tuple[Written, ...] = get_args(Written)
 
 
 class Trigger(NamedTuple):
-    """Somebody did something that concerns somebody else."""
+    """An act of a person that concerns another person, who may be notified of it."""
 
     type: NotificationType
-    kind: str  # of the target
+    kind: TargetKind  # of the target
     target_id: str
     actor: str
     recipient: str
@@ -26,28 +32,28 @@ class Trigger(NamedTuple):
 
     @property
     def fact_id(self) -> str:
-        """The same for like, unlike, like."""
+        """The id of its fact: it stays when a like is taken back and given again."""
         parts = f"{self.type}|{self.target_id}|{self.actor}|{self.recipient}|{self.comment_id}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
     @property
     def group(self) -> tuple[str, str, str]:
-        """What is told together while it is unread."""
+        """The key of the group that it joins while that is unread."""
         return self.recipient, self.type, self.target_id
 
 
-def live(fact: Document | None) -> bool:
-    """Whether it was told and not taken back."""
+def live(fact: FactRow | None) -> bool:
+    """Return whether a fact took effect and was not taken back."""
     return fact is not None and fact.get("withdrawn_at") is None
 
 
-def key(group: Document) -> tuple[str, str, str]:
-    """What is told in it; as `Cause.group` has it."""
+def key(group: NotificationRow) -> tuple[str, str, str]:
+    """Return the key of a group, as `Trigger.group` has it."""
     return group["recipient"], group["type"], group["target"]["id"]
 
 
-def new(trigger: Trigger, now: datetime) -> Document:
-    """An open group that nothing is told of yet."""
+def new(trigger: Trigger, now: datetime) -> NotificationRow:
+    """Return an open group without facts."""
     return {
         "_id": clock.new_id(),
         "recipient": trigger.recipient,
@@ -66,8 +72,8 @@ def new(trigger: Trigger, now: datetime) -> Document:
     }
 
 
-def tell(group: Document, *, shown: bool) -> None:
-    """Have a group be told of as it is; where nobody can be seen in it, it is hidden, and not counted."""
+def mark_notified(group: NotificationRow, *, shown: bool) -> None:
+    """Mark a group as notified of as it is; where nobody can be seen in it, it is hidden, and not counted."""
     group["told"] = group["rev"]
     for name in DUE:
         group.pop(name, None)
@@ -77,8 +83,8 @@ def tell(group: Document, *, shown: bool) -> None:
         group["hidden"] = True
 
 
-def change(group: Document) -> Document:
-    """The update that leaves a group as it is here."""
-    kept = {name: group[name] for name in WRITTEN if name in group}
+def change(group: NotificationRow) -> Document:
+    """Return the update that leaves a group as it is here."""
+    kept: Document = {name: group[name] for name in WRITTEN if name in group}
     kept |= {"open": True} if group.get("open") else {}
     return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}

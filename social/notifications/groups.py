@@ -1,4 +1,4 @@
-"""What people are told is kept as facts, one a cause, however often it happens, in groups, one while it is unread."""
+"""Groups of notifications and the facts in them: a fact for each cause, a group for what is unread together."""
 
 import asyncio
 from collections import defaultdict
@@ -8,51 +8,52 @@ from typing import Any
 
 from social.infra import clock
 from social.infra.observe import logs
-from social.infra.store.mongo import Document, Reader, Transaction, Where
+from social.infra.store.mongo import Reader, Transaction, Where
+from social.infra.store.rows import NOTIFICATION_FACTS, NOTIFICATIONS, USERS, FactRow, NotificationRow
 from social.notifications import group_state
 from social.notifications.group_state import Trigger, live
 from social.people import users
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
-ANEW = ("follow_request", "follow_accepted")  # told again when they happen again; all else was told once for good
+ANEW = ("follow_request", "follow_accepted")  # notified of again when they happen again; of all else once for good
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
 
-Facts = Mapping[str, Document]
+Facts = Mapping[str, FactRow]
 NOTHING: Mapping[str, Any] = {}
 
 
 async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Whom these posts and comments were told to mention, as (target, person), also where that was taken back."""
+    """Return whom these posts and comments mentioned in notifications, as (target, person), also where taken back."""
     where = {"target.id": {"$in": list(target_ids)}, "type": "mention"}
-    found = await reader.many("notifications", where, fields={"target.id": 1, "recipient": 1}) if target_ids else []
+    found = await reader.many(NOTIFICATIONS, where, fields={"target.id": 1, "recipient": 1}) if target_ids else []
     return [(group["target"]["id"], group["recipient"]) for group in found]
 
 
 class GroupChanges:
     """The facts and groups one transaction changes: read once, changed here, and handed over once, by `write`.
 
-    What was changed here is seen by all that is asked of it afterwards.
+    Later calls see what was changed here before.
     """
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._facts: dict[str, Document] = {}  # those that are different now, or new
-        self._known: dict[str, Document] = {}  # those that are changed, as they were read
-        self._groups: dict[str, Document] = {}
+        self._facts: dict[str, FactRow] = {}  # those that are different now, or new
+        self._known: dict[str, FactRow] = {}  # those that are changed, as they were read
+        self._groups: dict[str, NotificationRow] = {}
         self._read: dict[str, tuple[Any, ...]] = {}  # what a group was when it was read
-        self._open: dict[tuple[str, str, str], Document] = {}
-        self._changed: dict[str, Document] = {}
+        self._open: dict[tuple[str, str, str], NotificationRow] = {}
+        self._changed: dict[str, NotificationRow] = {}
         self._looked: set[tuple[str, str, str]] = set()  # whose open group was asked for already
 
     # ---- reading
 
     async def facts(self, causes: Collection[Trigger], *, new: Collection[str] = ()) -> Facts:
-        """What was told, or told and taken back, of these causes, by fact id; the groups open for them are read too.
+        """Return the facts of these causes, withdrawn ones too, by id; the groups open for them are read too.
 
-        Facts that are held to be `new` are not asked for: where one is there, the verb runs anew.
+        Facts that are held to be `new` are not read: where one is there, the verb runs anew.
         """
         ids = [trigger.fact_id for trigger in causes if trigger.fact_id not in new]
-        found, _ = await asyncio.gather(self._tx.get_many("notification_facts", ids), self._look(causes))
+        found, _ = await asyncio.gather(self._tx.get_many(NOTIFICATION_FACTS, ids), self._look(causes))
         return found | {each: self._facts[each] for each in ids if each in self._facts}
 
     async def _look(self, causes: Collection[Trigger]) -> None:
@@ -62,15 +63,15 @@ class GroupChanges:
             self._looked |= wanted
             # By their targets alone: a target has few groups, while a recipient may have any number that are open.
             where = {"target.id": {"$in": list({target for _, _, target in wanted})}, "open": True}
-            for group in await self._tx.many("notifications", where):
+            for group in await self._tx.many(NOTIFICATIONS, where):
                 if group_state.key(group) in wanted:
                     self._keep(group)
 
-    async def _load(self, where: Where, *, limit: int = 0) -> list[Document]:
-        """Groups that match in the store, as they are by now."""
-        return [self._keep(group) for group in await self._tx.many("notifications", where, limit=limit)]
+    async def _load(self, where: Where, *, limit: int = 0) -> list[NotificationRow]:
+        """Return groups that match in the store, as they are by now."""
+        return [self._keep(group) for group in await self._tx.many(NOTIFICATIONS, where, limit=limit)]
 
-    def _keep(self, group: Document) -> Document:
+    def _keep(self, group: NotificationRow) -> NotificationRow:
         known = self._groups.get(group["_id"])
         if known is not None:
             return known
@@ -83,19 +84,19 @@ class GroupChanges:
     # ---- changing
 
     async def withdraw(self, where: Where, *, most: int) -> int:
-        """Take these facts back, at most so many: they leave their groups, and an empty group is removed.
+        """Take back up to `most` facts that match: they leave their groups, and an empty group is removed.
 
-        How many it were.
+        Return how many there were.
         """
-        found = await self._tx.many("notification_facts", {**where, "withdrawn_at": None}, limit=most)
+        found = await self._tx.many(NOTIFICATION_FACTS, {**where, "withdrawn_at": None}, limit=most)
         known = {fact["_id"]: self._facts.get(fact["_id"], fact) for fact in found}
-        await self.change(known, told=(), untold=known)
+        await self.change(known, notify=(), withdraw=known)
         return len(found)
 
-    async def change(self, known: Facts, *, told: Sequence[Trigger], untold: Collection[str]) -> None:
-        """Have these causes be told, and these facts not."""
-        fresh = {trigger.fact_id: trigger for trigger in told if not live(known.get(trigger.fact_id))}
-        leaving = [known[fact_id] for fact_id in untold if live(known.get(fact_id))]
+    async def change(self, known: Facts, *, notify: Sequence[Trigger], withdraw: Collection[str]) -> None:
+        """Make facts of the triggers in `notify`, and take back the facts in `withdraw`."""
+        fresh = {trigger.fact_id: trigger for trigger in notify if not live(known.get(trigger.fact_id))}
+        leaving = [known[fact_id] for fact_id in withdraw if live(known.get(fact_id))]
         if not fresh and not leaving:
             return
         await self._load_of(fresh.values(), [*leaving, *(known[each] for each in fresh if each in known)])
@@ -105,25 +106,32 @@ class GroupChanges:
         for fact_id, trigger in fresh.items():
             before = known.get(fact_id)
             group = self._join(trigger, before, now)
-            kept = before or {"_id": fact_id, "recipient": trigger.recipient, "actor": trigger.actor}
-            self._change_fact(known, {**kept, "group": group, "at": now, "withdrawn_at": None})
+            fact = {
+                "_id": fact_id,
+                "recipient": trigger.recipient,
+                "actor": trigger.actor,
+                "group": group,
+                "at": now,
+                "withdrawn_at": None,
+            }
+            self._change_fact(known, fact)
         await self._leave(leaving, now)
 
     async def remove(self, where: Where, *, most: int) -> bool:
-        """Remove groups whose target is gone, at most so many; whether there may be more."""
+        """Remove up to `most` groups whose target is gone; return whether there may be more."""
         found = await self._load({**where, "removed_at": None}, limit=most)
         for group in found:
             if group["removed_at"] is None:
                 self._remove(group, clock.now())
         return len(found) == most
 
-    async def tell_anew(self, actor: str, after: str, *, most: int) -> str | None:
-        """Tell again of groups that name somebody and that nobody can be seen in any more, or again; at most so many.
+    async def renotify(self, actor: str, after: str, *, most: int) -> str | None:
+        """Mark up to `most` groups with a person as changed, where now nobody can be seen in them, or somebody again.
 
-        After which to go on, if there may be more.
+        Return after which group to go on, if there may be more.
         """
         rows = await self._tx.aggregate(
-            "notification_facts",
+            NOTIFICATION_FACTS,
             [
                 {"$match": {"actor": actor, "group": {"$gt": after}}},
                 {"$sort": {"group": 1}},
@@ -133,43 +141,43 @@ class GroupChanges:
         )
         found = await self._load({"_id": {"$in": [row["group"] for row in rows]}, "removed_at": None})
         named = {actor for group in found for actor in group["actors"]}
-        people = await self._tx.many("users", {"_id": {"$in": list(named)}, **users.HERE}, fields={"_id": 1})
+        people = await self._tx.many(USERS, {"_id": {"$in": list(named)}, **users.HERE}, fields={"_id": 1})
         here = {each["_id"] for each in people}
         for group in found:
             if group.get("hidden", False) == (not here.isdisjoint(group["actors"])):
                 self._changed[group["_id"]] = group
         return rows[-1]["group"] if len(rows) == most else None
 
-    def changed(self) -> list[Document]:
-        """The groups that changed, as they are now, each with one revision more; to be asked for once."""
+    def changed(self) -> list[NotificationRow]:
+        """Return the groups that changed, as they are now, each with one revision more; to be called once."""
         for group in self._changed.values():
             group["rev"] += 1
         return list(self._changed.values())
 
     def write(
         self,
-        changed: Sequence[Document],
+        changed: Sequence[NotificationRow],
         at: datetime,
-        told: Mapping[str, bool] = NOTHING,
+        notified: Mapping[str, bool] = NOTHING,
         later: Mapping[str, datetime] = NOTHING,
     ) -> None:
         """Hand over the facts and the groups that changed, once; `at`: when the first of it happened.
 
-        The same transaction tells of the groups in `told`: whether anybody is seen in them. The others keep when they
-        are due to be told of, until they were: the time in `later`, or now.
+        The same transaction notifies of the groups in `notified`: whether anybody is seen in them. The others keep when
+        their recipients are due to be notified, until they were: the time in `later`, or now.
         """
         for fact_id, fact in self._facts.items():
             before = self._known.get(fact_id)
             if before is None:
-                self._tx.insert("notification_facts", fact)
+                self._tx.insert(NOTIFICATION_FACTS, fact)
             else:
                 change = {name: fact[name] for name in ("group", "at", "withdrawn_at")}
                 unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
-                self._tx.update("notification_facts", unchanged, {"$set": change})
+                self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
         now = clock.now()
         for group in changed:
-            if (shown := told.get(group["_id"])) is not None:
-                group_state.tell(group, shown=shown)
+            if (shown := notified.get(group["_id"])) is not None:
+                group_state.mark_notified(group, shown=shown)
             else:
                 due_at = later.get(group["_id"], now)
                 group["due_at"] = min(due_at, group.get("due_at") or due_at)
@@ -178,26 +186,26 @@ class GroupChanges:
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
                 unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
-                self._tx.update("notifications", unchanged, group_state.change(group))
+                self._tx.update(NOTIFICATIONS, unchanged, group_state.change(group))
             else:
-                self._tx.insert("notifications", group)
+                self._tx.insert(NOTIFICATIONS, group)
 
     # ---- the parts of it
 
-    def _change_fact(self, known: Facts, fact: Document) -> None:
+    def _change_fact(self, known: Facts, fact: FactRow) -> None:
         if fact["_id"] not in self._facts and fact["_id"] in known:
             self._known[fact["_id"]] = known[fact["_id"]]
         self._facts[fact["_id"]] = fact
 
-    async def _load_of(self, causes: Collection[Trigger], known: Sequence[Document]) -> None:
-        """The open groups that causes belong to, and those that facts are or were in."""
+    async def _load_of(self, causes: Collection[Trigger], known: Sequence[FactRow]) -> None:
+        """Read the open groups that causes belong to, and those that facts are or were in."""
         await self._look(causes)
         missing = {fact["group"] for fact in known} - self._groups.keys()
-        for group in (await self._tx.get_many("notifications", missing)).values():
+        for group in (await self._tx.get_many(NOTIFICATIONS, missing)).values():
             self._keep(group)
 
-    def _join(self, trigger: Trigger, fact: Document | None, now: datetime) -> str:
-        """Put a cause where it was told before, else into what is open, else into a group of its own; its id."""
+    def _join(self, trigger: Trigger, fact: FactRow | None, now: datetime) -> str:
+        """Put a trigger into the group its fact was in, else the open group, else a new one; return the group's id."""
         before = self._groups.get(fact["group"]) if fact and trigger.type not in ANEW else None
         if before is not None and before["removed_at"] is None:
             self._add(before, trigger)
@@ -217,7 +225,7 @@ class GroupChanges:
             self._open[trigger.group] = group
         return str(group["_id"])
 
-    async def _leave(self, left: Sequence[Document], now: datetime) -> None:
+    async def _leave(self, left: Sequence[FactRow], now: datetime) -> None:
         """Take facts, which are withdrawn by now, out of the names and counts of their groups."""
         by_group: dict[str, list[str]] = defaultdict(list)
         for fact in left:
@@ -237,29 +245,29 @@ class GroupChanges:
             group["actors"] = [actor for actor in group["actors"] if actor not in gone]
             group["actors"] = group["actors"] or await self._newest_in(group_id)
 
-    def _remove(self, group: Document, now: datetime) -> None:
+    def _remove(self, group: NotificationRow, now: datetime) -> None:
         group |= {"removed_at": now, "open": False, "count": 0, "actors": []}
         self._open.pop(group_state.key(group), None)
         self._changed[group["_id"]] = group
 
-    def _add(self, group: Document, trigger: Trigger) -> None:
+    def _add(self, group: NotificationRow, trigger: Trigger) -> None:
         others = [actor for actor in group["actors"] if actor != trigger.actor]
         group["actors"] = [trigger.actor, *others][:KEPT_ACTORS]
         group["count"] += 1
         group["trace"] = group.get("trace") or trigger.trace
         self._changed[group["_id"]] = group
 
-    async def _still_in(self, group: Document, actors: Collection[str]) -> set[str]:
-        """Those of these people of whom something else is told in a group."""
+    async def _still_in(self, group: NotificationRow, actors: Collection[str]) -> set[str]:
+        """Return which of these people have another live fact in a group."""
         between = {"recipient": group["recipient"], "actor": {"$in": list(actors)}, "group": group["_id"]}
-        found = await self._tx.many("notification_facts", {**between, "withdrawn_at": None}, fields={"actor": 1})
+        found = await self._tx.many(NOTIFICATION_FACTS, {**between, "withdrawn_at": None}, fields={"actor": 1})
         return {fact["actor"] for fact in self._by_now(found, group["_id"]) if fact["actor"] in actors}
 
     async def _newest_in(self, group_id: str) -> list[str]:
-        """Who is told of in a group, newest first, of the facts themselves."""
+        """Return the people in a group, newest first, read from the facts themselves."""
         changed = len(self._facts)
         found = await self._tx.many(
-            "notification_facts",
+            NOTIFICATION_FACTS,
             {"group": group_id, "withdrawn_at": None},
             fields={"actor": 1, "at": 1},
             sort=[("at", -1)],
@@ -268,7 +276,7 @@ class GroupChanges:
         newest = sorted(self._by_now(found, group_id), key=lambda fact: fact["at"], reverse=True)
         return list(dict.fromkeys(fact["actor"] for fact in newest))[:KEPT_ACTORS]
 
-    def _by_now(self, found: Sequence[Document], group_id: str) -> list[Document]:
-        """Live facts of a group: of those in the store the ones that nothing changed here, and those from here."""
+    def _by_now(self, found: Sequence[FactRow], group_id: str) -> list[FactRow]:
+        """Return the live facts of a group: those in the store that nothing changed here, and those from here."""
         here = [fact for fact in self._facts.values() if fact["group"] == group_id and live(fact)]
         return [*(fact for fact in found if fact["_id"] not in self._facts), *here]

@@ -1,4 +1,4 @@
-"""What people are told about: reading it, and marking it as read."""
+"""Notifications of a person: listed, rendered, and marked as read."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import NOTIFICATIONS, NotificationRow
 from social.notifications import group_state, streams
 from social.people import edges, users
 from social.people.edges import Edge
@@ -19,39 +20,39 @@ MOST_ACTORS = 8
 MOST_COUNTED = 1_000
 READ_AT_ONCE = 500
 
-OF_RECIPIENT = Listing("notifications", "notifications", "updated_at", "_id")
+OF_RECIPIENT = Listing("notifications", NOTIFICATIONS, "updated_at", "_id")
 
 
-async def due(mongo: Mongo, most: int) -> list[Document]:
-    """Groups that changed since they were last told, those to be told first at the front."""
-    return await mongo.many("notifications", {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
+async def due(mongo: Mongo, most: int) -> list[NotificationRow]:
+    """Return groups that changed since their recipients were notified, those due first at the front."""
+    return await mongo.many(NOTIFICATIONS, {"due_at": {"$gt": clock.EPOCH}}, sort=[("due_at", 1)], limit=most)
 
 
-def told(tx: Transaction, group: Document, *, shown: bool) -> None:
-    """This group is told as it was read; where it changed since, the verb runs anew.
+def mark_notified(tx: Transaction, group: NotificationRow, *, shown: bool) -> None:
+    """Write that the recipient was notified of this group; where it changed since it was read, the verb runs anew.
 
-    One that nobody can be seen in is `hidden`, and not counted until it is told of somebody.
+    A group that nobody can be seen in is `hidden`, and not counted until somebody can be seen in it.
     """
     hidden = not shown and group["removed_at"] is None
     kept, gone = {"told": group["rev"]}, dict.fromkeys(group_state.DUE, "")
     change = (
         {"$set": kept | {"hidden": True}, "$unset": gone} if hidden else {"$set": kept, "$unset": gone | {"hidden": ""}}
     )
-    tx.update("notifications", {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
+    tx.update(NOTIFICATIONS, {"_id": group["_id"], "rev": group["rev"], "due_at": group["due_at"]}, change)
 
 
-def postpone(tx: Transaction, group: Document, by: timedelta) -> None:
-    """Tell of this group later."""
-    tx.touch("notifications", {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
+def postpone(tx: Transaction, group: NotificationRow, by: timedelta) -> None:
+    """Notify of this group later."""
+    tx.touch(NOTIFICATIONS, {"_id": group["_id"], "rev": group["rev"]}, {"$set": {"due_at": clock.now() + by}})
 
 
 async def render(
     reader: Reader,
-    documents: Sequence[Document],
+    documents: Sequence[NotificationRow],
     *,
     known: Mapping[tuple[str, str], Edge] | None = None,
 ) -> list[Notification | None]:
-    """Notifications with the people in them; None where nobody is left whom the recipient may see.
+    """Return notifications with the people in them; None where nobody is left whom the recipient may see.
 
     `known`: edges that were just read.
     """
@@ -70,11 +71,11 @@ async def render(
 
 
 async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) -> Notifications:
-    """A person's notifications, last changed first, with the stream position they correspond to."""
+    """Return a person's notifications, last changed first, with the stream position they correspond to."""
     position = await streams.position(mongo, recipient)  # before the list: what comes after it is replayed, not lost
     where = {"recipient": recipient, "removed_at": None}
 
-    async def show(groups: list[Document]) -> list[Notification | None]:
+    async def show(groups: list[NotificationRow]) -> list[Notification | None]:
         return await render(mongo, groups)
 
     found, left = await asyncio.gather(
@@ -90,12 +91,12 @@ async def page(mongo: Mongo, *, recipient: str, cursor: str | None, limit: int) 
 
 
 async def unread(reader: Reader, recipient: str) -> Unread:
-    """How many groups are unread, counted no further than 1,000."""
-    return Unread(unread=await reader.count("notifications", _unread(recipient), limit=MOST_COUNTED))
+    """Return how many groups are unread, counted no further than 1,000."""
+    return Unread(unread=await reader.count(NOTIFICATIONS, _unread(recipient), limit=MOST_COUNTED))
 
 
 async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
-    """Mark as read, however many there are: some in a transaction. Returns how many are left unread."""
+    """Mark notifications as read, some in each transaction; return how many are left unread."""
     first = True
     while True:
         unread, more = await plaza.commit(_read_some, ask, by=by, first=first)
@@ -105,20 +106,20 @@ async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
 
 
 async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
-    """Mark some as read, and whether there are more; the reader's other devices hear of the first and the last."""
+    """Mark some as read; return whether there are more. The reader's other devices hear of the first and the last."""
     ids = ask.ids
     which: Document = {"_id": {"$in": ids}} if ids is not None else {}
     unread: Document = {"recipient": by, "open": True}
     unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
     found, left = await asyncio.gather(
-        tx.many("notifications", which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
-        tx.count("notifications", {**_unread(by), **others}, limit=MOST_COUNTED),
+        tx.many(NOTIFICATIONS, which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
+        tx.count(NOTIFICATIONS, {**_unread(by), **others}, limit=MOST_COUNTED),
     )
     some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
     if some:
         read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
-        tx.touch_all("notifications", {"_id": {"$in": some}} | unread, read_at)
+        tx.touch_all(NOTIFICATIONS, {"_id": {"$in": some}} | unread, read_at)
         if first or not more:
             tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
     return Unread(unread=left), more
@@ -128,7 +129,7 @@ def _unread(recipient: str) -> Document:
     return {"recipient": recipient, "open": True, "hidden": None}
 
 
-def _notification(document: Document, actors: list[UserRef]) -> Notification:
+def _notification(document: NotificationRow, actors: list[UserRef]) -> Notification:
     return Notification.model_construct(
         id=document["_id"],
         type=document["type"],

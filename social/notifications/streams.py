@@ -1,15 +1,16 @@
-"""A person's stream: the numbered list of what they were told, and the truth behind every resume."""
+"""A person's stream: the numbered list of the last events pushed to them, and the truth behind every resume."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
-from social.infra.store.mongo import Document, Mongo, Reader, Transaction, reachable
+from social.infra.store.mongo import Mongo, Reader, Transaction, reachable
+from social.infra.store.rows import STREAMS, StreamItem, StreamRow
 
 WINDOW = 256  # items kept; a client that missed more fetches again
-EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is told together,
+EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is pushed together,
 EVERY_WHEN_BUSY = timedelta(milliseconds=300)  # and while events wait for the consumer more often than this,
 AT_ONCE = timedelta(milliseconds=900)  # after a few times at once
 FURTHEST = timedelta(seconds=20)  # that pace can be ahead: with much at once, by a clock that is 15 s ahead
@@ -26,7 +27,7 @@ class Item(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What is to be told: about what (`k`), of which revision, by which event."""
+    """An entry to append: about what (`k`), of which revision, by which event."""
 
     k: str
     rev: int
@@ -34,27 +35,27 @@ class Entry(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a stream stands."""
+    """The position of a stream."""
 
     epoch: str
     seq: int
 
     @property
     def offset(self) -> str:
-        """As clients carry it."""
+        """The position as clients carry it."""
         return offset(self.epoch, self.seq)
 
 
 class Missed(NamedTuple):
-    """What a stream holds after an offset; `recovered` is False where that cannot be said without a hole."""
+    """The items of a stream after an offset; `recovered` is False where they would have a hole."""
 
     recovered: bool
     items: list[Item]
     position: Position
 
 
-def new(user_id: str) -> Document:
-    """An empty stream, created with its person."""
+def new(user_id: str) -> StreamRow:
+    """Return an empty stream, created with its person."""
     return {"_id": user_id, "epoch": clock.new_epoch(), "seq": 0, "items": []}
 
 
@@ -67,7 +68,7 @@ class Head(NamedTuple):
     items: Sequence[Item] = ()  # only where `whole` was asked for
 
     def rests_until(self, now: datetime) -> datetime | None:
-        """Until when to tell nothing more, of a stream that moved much lately; None where it may move.
+        """Return until when to push nothing more of a stream that moved much lately; None where it may move.
 
         A token bucket as one time (GCRA): each append moves it on by 100 ms, by 300 ms while the consumer is busy, and
         it may be 900 ms ahead.
@@ -77,8 +78,8 @@ class Head(NamedTuple):
 
 
 async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = False) -> dict[str, Head]:
-    """The streams of these people; those who are gone are missing. `whole`: with the items that are kept."""
-    rows = await reader.get_many("streams", user_ids, None if whole else HEAD)
+    """Return the streams of these people; those who are gone are missing. `whole`: with the items that are kept."""
+    rows = await reader.get_many(STREAMS, user_ids, None if whole else HEAD)
     return {
         user_id: Head(
             row["epoch"],
@@ -93,7 +94,7 @@ async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = Fals
 def number(
     tx: Transaction, user_id: str, head: Head, entries: Sequence[Entry], *, every: timedelta = EVERY_WHEN_BUSY
 ) -> list[Item]:
-    """Hand over entries to be appended, in one step; the items they are then, each with its seq.
+    """Hand over entries to be appended in one step; return their items, each with its seq.
 
     `every`: how often the stream may move from now on.
 
@@ -118,12 +119,12 @@ def number(
         paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + every
         moved = {"seq": new[-1].s, "paced_until": paced}
         unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
-        tx.update("streams", unchanged, {"$set": moved, "$push": {"items": newest}})
+        tx.update(STREAMS, unchanged, {"$set": moved, "$push": {"items": newest}})
     return items
 
 
 async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[str, list[Item]]:
-    """Number entries and keep them, with nothing else; the stream's epoch and the entries' items."""
+    """Append entries in a transaction of their own; return the stream's epoch and the entries' items."""
 
     async def verb(tx: Transaction) -> tuple[str, list[Item]]:
         head = (await heads(tx, [user_id], whole=True)).get(user_id)
@@ -136,28 +137,28 @@ async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[
 async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
     """Begin another epoch: no offset of before is a position any more. Raises Unavailable."""
     async with reachable():
-        await mongo.database["streams"].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
+        await mongo.database[STREAMS].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
 
 
 async def position(mongo: Mongo, user_id: str) -> Position:
-    """Where the stream stands, as a majority of the store has it."""
+    """Return the position of a stream, as a majority of the store has it."""
     async with reachable():
-        row = await mongo.majority("streams").find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
+        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
     return Position(row["epoch"], row["seq"]) if row else Position("00000000", 0)
 
 
 async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position]:
-    """Where many streams stand."""
+    """Return the positions of many streams."""
     async with reachable():
-        cursor = mongo.majority("streams").find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
-        rows = await cursor.to_list(None)
+        cursor = mongo.majority(STREAMS).find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
+        rows: list[StreamRow] = await cursor.to_list(None)
     return {row["_id"]: Position(row["epoch"], row["seq"]) for row in rows}
 
 
 async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
-    """What was told after an offset. A malformed offset, another epoch's, or one outside the window: not recovered."""
+    """Return the items after an offset; not recovered where it is malformed, of another epoch or outside the window."""
     async with reachable():
-        row = await mongo.majority("streams").find_one({"_id": user_id})
+        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id})
     if row is None:
         return Missed(False, [], Position("00000000", 0))
     head = Position(row["epoch"], row["seq"])
@@ -167,5 +168,5 @@ async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
     return Missed(True, [_item(each) for each in row["items"] if each["s"] > at[1]], head)
 
 
-def _item(row: dict[str, Any]) -> Item:
+def _item(row: StreamItem) -> Item:
     return Item(row["s"], row["k"], row["rev"], row["e"])

@@ -1,7 +1,7 @@
-"""Whom an event may concern: the table of what people are told, and of what takes that back.
+"""Triggers: the table of which events notify whom, and which take that back.
 
-An event only says what to look at. Whether a cause holds is asked of the state (`policy.py`): what no longer
-does is taken back, so that a like and an unlike name the same cause, in whatever order they come.
+An event only says what to look at. Whether a trigger holds is decided by the state (`policy.py`): one that no longer
+does is taken back, so a like and an unlike have equal triggers, in whatever order they come.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -49,7 +49,7 @@ UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfo
 
 
 def surely_new(events: Collection[Event]) -> set[str]:
-    """The facts that only these events speak of which nearly always are the first to."""
+    """Return the facts that only `ONCE` events are about: nearly always these facts are new."""
     idempotency_key = {trigger.fact_id for event in events if isinstance(event, ONCE) for trigger in of(event)}
     return idempotency_key - {
         trigger.fact_id for event in events if not isinstance(event, ONCE) for trigger in of(event)
@@ -57,7 +57,7 @@ def surely_new(events: Collection[Event]) -> set[str]:
 
 
 def of(event: Event) -> list[Trigger]:
-    """What an event may have made true, and told then, unless it is UNDOING, or may have made untrue."""
+    """Return the triggers of an event: what it may have made true, or untrue where it is UNDOING."""
     return [trigger for trigger in _of(event) if trigger.actor != trigger.recipient]
 
 
@@ -104,19 +104,19 @@ def _of_comment(event: CommentAdded | CommentEdited | CommentDeleted, mentions: 
     if event.parent_id and event.parent_author_id:
         yield Trigger("reply", "comment", event.parent_id, by, event.parent_author_id, post_id, comment_id)
     for person in dict.fromkeys([*mentions, event.author_id, event.parent_author_id or event.author_id]):
-        yield mention(event, person)  # of the authors too: what they were told of first, stays
+        yield mention(event, person)  # of the authors too: what they were notified of first, stays
     yield Trigger("comment", "post", post_id, by, event.author_id, post_id, comment_id)
 
 
 def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | CommentDeleted, person: str) -> Trigger:
-    """Somebody is named in a post or a comment."""
+    """Return the trigger of a mention in a post or a comment."""
     if isinstance(event, PostPublished | PostEdited):
         return Trigger("mention", "post", event.post_id, event.author_id, person, event.post_id)
     return Trigger("mention", "comment", event.comment_id, event.by, person, event.post_id, event.comment_id)
 
 
 async def former(reader: Reader, events: Collection[Event]) -> list[Trigger]:
-    """What an edit may have taken back: the mentions that were told of the earlier text."""
+    """Return the mentions that an edit may have taken back: those notified of for the earlier text."""
     edited = {_edited(event): event for event in events if isinstance(event, PostEdited | CommentEdited)}
     named = await groups.mentioned_in(reader, edited)
     return [mention(edited[target], person) for target, person in named]
@@ -127,7 +127,7 @@ def _edited(event: PostEdited | CommentEdited) -> str:
 
 
 def parted(event: Event) -> tuple[tuple[str, str], Where] | None:
-    """Who is apart now, and all that was told to each of the other."""
+    """Return the two people whom an event parted, and the facts in which one is notified of the other; else None."""
     match event:
         case UserBlocked(by=one, user_id=other) | PartingContinued(by=one, user_id=other):
             return (one, other), {"recipient": {"$in": [one, other]}, "actor": {"$in": [one, other]}}
@@ -135,7 +135,7 @@ def parted(event: Event) -> tuple[tuple[str, str], Where] | None:
 
 
 def gone(event: Event) -> Where | None:
-    """The groups whose target an event took away."""
+    """Return the groups whose target an event took away."""
     match event:
         case PostDeleted() | RemovalContinued(comment_id=None):
             return {"post_id": event.post_id}
@@ -145,7 +145,7 @@ def gone(event: Event) -> Where | None:
 
 
 def further(event: Event) -> RemovalContinued | PartingContinued:
-    """The next piece, where what is to be taken back is more than one transaction takes."""
+    """Return the next piece, where what is to be taken back is more than one transaction takes."""
     if isinstance(event, UserBlocked | PartingContinued):
         return PartingContinued(by=event.by, user_id=event.user_id)
     assert isinstance(event, PostDeleted | CommentDeleted | RemovalContinued)

@@ -1,1 +1,1 @@
-"""Tools of the operator: diagnosis, recounting, restoring, and people who show the system running."""
+"""Tools of the operator: diagnosis, recounting, restoring, and a demo that shows the system running."""

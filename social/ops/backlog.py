@@ -1,33 +1,34 @@
-"""What waits: events for the broker, notifications to be told, what is parked, and what is yet to be taken out."""
+"""The backlog: events for the broker, notifications that are due, parked messages, and deletions to finish."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Where
+from social.infra.store.rows import DELETIONS, NOTIFICATIONS, OUTBOX, PARKED, Collection
 
 MOST = 100_000  # counted no further
 
 
 class Waiting(NamedTuple):
-    """So many of something, the first of them since so long."""
+    """A queue: how many wait in it, and since when the first does."""
 
     what: str
     rows: int
     since: timedelta
 
 
-QUEUES: tuple[tuple[str, str, str, Where], ...] = (
-    ("events in the outbox", "outbox", "at", {}),
-    ("notifications to be told", "notifications", "due_at", {"due_at": {"$gt": clock.EPOCH}}),
-    ("messages parked", "parked", "at", {}),
-    ("deletions to be finished", "deletions", "at", {}),
+QUEUES: tuple[tuple[str, Collection[Any], str, Where], ...] = (
+    ("events in the outbox", OUTBOX, "at", {}),
+    ("notifications due", NOTIFICATIONS, "due_at", {"due_at": {"$gt": clock.EPOCH}}),
+    ("messages parked", PARKED, "at", {}),
+    ("deletions to be finished", DELETIONS, "at", {}),
 )
 
 
 async def all_of_it(mongo: Mongo) -> AsyncIterator[Waiting]:
-    """Each of the store's queues; RabbitMQ has its own."""
+    """Yield the backlog of each of the store's queues; RabbitMQ has its own."""
     now = clock.now()
     for what, collection, field, where in QUEUES:
         rows = await mongo.count(collection, where, limit=MOST)

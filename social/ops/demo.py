@@ -1,4 +1,4 @@
-"""A small crowd on a running system, over the doors everybody uses, and an honest count of what arrived.
+"""A small crowd on a running system, over the public API, and an honest count of what arrived.
 
 A like counts as delivered to its author when a push of its group shows a `count` that reaches its place in the group.
 """
@@ -34,7 +34,7 @@ Key = tuple[str, str, str]  # recipient, type, target
 
 @dataclass
 class Ledger:
-    """What was acknowledged, and what arrived where."""
+    """The acts that were acknowledged, and what arrived where."""
 
     asked: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
     arrived: dict[Key, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -45,7 +45,7 @@ class Ledger:
     refused: int = 0
 
     def pushed(self, person: str, event: str, data: Any, offset: str | None) -> None:
-        """A frame arrived on somebody's socket."""
+        """Note a frame that arrived on a person's socket."""
         now = time.perf_counter()
         if event == "feed.post":
             self.duplicates += (person, data["id"]) in self.shown
@@ -57,7 +57,7 @@ class Ledger:
             self.arrived[person, data["type"], data["target"]["id"]].append((data["count"], now))
 
     def outcome(self, kind: str) -> tuple[int, int, list[float]]:
-        """Acknowledged, missing, and the seconds the others took, of one notification type."""
+        """Return acknowledged, missing, and the seconds the others took, of one notification type."""
         acknowledged, missing, seconds = 0, 0, []
         for key, sent in self.asked.items():
             if key[1] != kind:
@@ -77,18 +77,18 @@ class Ledger:
         return acknowledged, missing, seconds
 
     def posts(self) -> tuple[int, int, list[float]]:
-        """The same for posts and the followers whose timelines they belong in."""
+        """Return acknowledged, missing, and the seconds the others took, of posts on their way to followers."""
         expected = [(person, post_id, at) for post_id, (at, people) in self.posted.items() for person in people]
         seconds = [self.shown[person, post] - at for person, post, at in expected if (person, post) in self.shown]
         return len(expected), len(expected) - len(seconds), seconds
 
     def complete(self) -> bool:
-        """Whether everything acknowledged has arrived."""
+        """Return whether everything acknowledged has arrived."""
         return not self.posts()[1] and not any(self.outcome(kind)[1] for kind in ("like", "comment", "follow"))
 
 
 class Person:
-    """One account with one socket."""
+    """An account with a socket."""
 
     def __init__(self, name: str, http: aiohttp.ClientSession, ledger: Ledger) -> None:
         self.name = name
@@ -125,7 +125,7 @@ class Person:
         await self._socket.disconnect()
 
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
-        """One call; raises aiohttp.ClientResponseError for a refusal."""
+        """Send a REST request; raises aiohttp.ClientResponseError for a refusal."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         data = encode(body) if body is not None else None
         async with self._http.request(method, path, data=data, headers=headers) as response:
@@ -133,7 +133,7 @@ class Person:
             return decode(await response.read()) if response.status != 204 else None
 
     async def send(self, event: str, message: dict[str, Any]) -> Any:
-        """One acked message; raises RuntimeError for a refusal."""
+        """Send a message and return its acknowledgement; raises RuntimeError for a refusal."""
         ack = await self._socket.call(event, message, timeout=10)
         if not ack["ok"]:
             raise RuntimeError(ack["problem"])
@@ -223,7 +223,7 @@ class Crowd:
 
 
 async def main(arguments: argparse.Namespace) -> int:
-    """Run the demo; 0 when everything acknowledged was delivered, once."""
+    """Run the demo; return 0 when everything acknowledged was delivered, once."""
     ledger, chance = Ledger(), random.Random(arguments.seed)  # noqa: S311 - a crowd, not a key
     run_id = clock.new_id()[-8:]
     connector = aiohttp.TCPConnector(limit=0)
@@ -297,7 +297,7 @@ def _report(ledger: Ledger, arguments: argparse.Namespace) -> int:
 
 
 def _percentiles(seconds: list[float]) -> list[float]:
-    """p50, p95 and p99."""
+    """Return the 50th, 95th and 99th percentiles."""
     if len(seconds) < 2:
         return seconds * 3
     hundredths = statistics.quantiles(seconds, n=100, method="inclusive")

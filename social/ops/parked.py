@@ -1,4 +1,4 @@
-"""Parked messages: what a consumer could not digest, kept where a person can look at it and send it again."""
+"""Parked messages (dead letters): kept where a person can look at them and send them again."""
 
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
@@ -9,6 +9,7 @@ from social.infra.broker import inbox
 from social.infra.broker.broker import Delivery
 from social.infra.observe import metrics
 from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.rows import INBOX, OUTBOX, PARKED, InboxRow, OutboxRow, ParkedRow
 
 LONGEST_KEPT = 1024 * 1024  # bytes of a message; no event of ours comes near it
 
@@ -20,38 +21,43 @@ async def park(mongo: Mongo, group: Group, delivery: Delivery, error: BaseExcept
         event_id, kind = envelope.id, envelope.type[:100]
     except ValueError:
         event_id, kind = clock.new_id(), None
-    row = {"group": group, "type": kind, "attempts": delivery.attempt + 1, "error": repr(error)[:2_000]}
-    row["effect"] = await mongo.one("inbox", {"_id": inbox.row_id(group, event_id)}, {"_id": 1}) is not None
+    row: Document = {"group": group, "type": kind, "attempts": delivery.attempt + 1, "error": repr(error)[:2_000]}
+    row["effect"] = await mongo.one(INBOX, {"_id": inbox.row_id(group, event_id)}, {"_id": 1}) is not None
     await _keep(mongo, f"{group}:{event_id}", row, delivery.raw())
 
 
 async def park_unrouted(mongo: Mongo, envelope: Envelope) -> None:
     """Keep an event of the outbox that this release knows no consumer of; the caller forgets its row after this."""
-    row = {"group": "outbox", "type": envelope.type[:100], "attempts": 0, "error": "no consumer in this release"}
+    row: Document = {
+        "group": "outbox",
+        "type": envelope.type[:100],
+        "attempts": 0,
+        "error": "no consumer in this release",
+    }
     await _keep(mongo, f"outbox:{envelope.id}", row, encode(envelope))
 
 
 async def _keep(mongo: Mongo, parked_id: str, row: Document, raw: bytes) -> None:
     row |= {"at": clock.now(), "raw": raw[:LONGEST_KEPT].decode("utf-8", "replace"), "size": len(raw)}
-    await mongo.update("parked", {"_id": parked_id}, {"$set": row}, upsert=True)
+    await mongo.update(PARKED, {"_id": parked_id}, {"$set": row}, upsert=True)
     metrics.EVENTS_CONSUMED.labels(group=row["group"], outcome="parked").inc()
 
 
-async def listed(mongo: Mongo) -> list[Document]:
-    """All parked messages, oldest first."""
-    return await mongo.many("parked", {}, sort=[("at", 1)])
+async def listed(mongo: Mongo) -> list[ParkedRow]:
+    """Return all parked messages, oldest first."""
+    return await mongo.many(PARKED, {}, sort=[("at", 1)])
 
 
-async def shown(mongo: Mongo, parked_id: str) -> Document:
-    """One of them; raises NotFound."""
-    row = await mongo.one("parked", {"_id": parked_id})
+async def shown(mongo: Mongo, parked_id: str) -> ParkedRow:
+    """Return a parked message; raises NotFound."""
+    row = await mongo.one(PARKED, {"_id": parked_id})
     if row is None:
         raise NotFound
     return row
 
 
 async def replay(mongo: Mongo, parked_id: str) -> None:
-    """Put its event back into the outbox: groups that have seen it skip it, the one that failed tries again.
+    """Put the event of a parked message back into the outbox: only the group that failed handles it again.
 
     Raises NotFound, ValidationFailed for what this release cannot read, Unavailable while another group still has it.
     """
@@ -66,20 +72,29 @@ async def replay(mongo: Mongo, parked_id: str) -> None:
 
 
 async def _put_back(tx: Transaction, envelope: Envelope, *, remembered: bool) -> None:
-    """The event's row, and after a week, when inboxes forget, who has taken effect of it: all that did not park it."""
-    outbox_row = {"_id": envelope.id, **envelope.model_dump(exclude={"id"})}
-    if await tx.get("outbox", envelope.id, ("_id",)):
+    """Insert the event's outbox row, and after a week, when inboxes forget, inbox rows of the other groups."""
+    if await tx.get(OUTBOX, envelope.id, ("_id",)):
         raise Unavailable("Its event is still on its way to another consumer; try again after that")
-    tx.insert("outbox", {**outbox_row, "retries": {}})  # as retried: its age is no reason to refuse writes
+    row: OutboxRow = {
+        "_id": envelope.id,
+        "type": envelope.type,
+        "v": envelope.v,
+        "key": envelope.key,
+        "at": envelope.at,
+        "trace": envelope.trace,
+        "data": envelope.data,
+        "retries": {},  # as retried: its age is no reason to refuse writes
+    }
+    tx.insert(OUTBOX, row)
     if not remembered or envelope.at > clock.now() - inbox.REMEMBERS:
         return
-    parked = await tx.many("parked", {"_id": {"$in": [f"{group}:{envelope.id}" for group in envelope.groups()]}})
+    parked = await tx.many(PARKED, {"_id": {"$in": [f"{group}:{envelope.id}" for group in envelope.groups()]}})
     owing = {each["group"] for each in parked if not each.get("effect")}
     done = [inbox.row_id(group, envelope.id) for group in envelope.groups() if group not in owing]
-    known = await tx.get_many("inbox", done, ("_id",))
-    tx.insert("inbox", *({"_id": each, "at": clock.now()} for each in done if each not in known))
+    known = await tx.get_many(INBOX, done, ("_id",))
+    tx.insert(INBOX, *(InboxRow(_id=each, at=clock.now()) for each in done if each not in known))
 
 
 async def discard(mongo: Mongo, parked_id: str) -> None:
-    """Forget it."""
-    await mongo.delete("parked", {"_id": parked_id})
+    """Delete a parked message."""
+    await mongo.delete(PARKED, {"_id": parked_id})

@@ -1,4 +1,4 @@
-"""Counts that mend themselves: what was folded is compared with what is there, and set right where they differ.
+"""Counts that repair themselves: what was folded is compared with what is there, and set right where they differ.
 
 Events are folded later than they commit, so a difference may be one that is still on its way. A count is held to be
 wrong when neither it nor what it counts has changed for half a minute; setting it right also writes until when it now
@@ -7,15 +7,16 @@ count stays right whether its events come late, are retried for a quarter of an 
 month. It takes for granted that clocks agree within 15 s and that no transaction commits 15 s after it recorded.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.contracts.events import Recounted
 from social.infra import clock
 from social.infra.observe import metrics
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, INTERACTIONS, POSTS, USERS, Collection
 from social.people import edges
 from social.posts import interactions
 
@@ -25,24 +26,24 @@ TIMEOUT_S = 60.0  # for a comparison by hand: as long as a transaction may take
 
 
 class Counted(NamedTuple):
-    """What a counter counts: the documents of a collection whose field names what has the counter."""
+    """The documents that a counter counts: those of a collection whose field names what has the counter."""
 
-    collection: str
+    collection: Collection[Any]
     field: str
     where: Mapping[str, Document] = {}
 
 
-COUNTERS: dict[str, dict[str, Counted]] = {
-    "posts": {
-        "likes": Counted(interactions.COLLECTION, "post_id", {"like_id": interactions.DONE}),
-        "comments": Counted("comments", "post_id"),
-        "reposts": Counted(interactions.COLLECTION, "post_id", {"repost_id": interactions.DONE}),
+COUNTERS: dict[Collection[Any], dict[str, Counted]] = {
+    POSTS: {
+        "likes": Counted(INTERACTIONS, "post_id", {"like_id": interactions.DONE}),
+        "comments": Counted(COMMENTS, "post_id"),
+        "reposts": Counted(INTERACTIONS, "post_id", {"repost_id": interactions.DONE}),
     },
-    "comments": {"likes": Counted("comment_likes", "comment_id"), "replies": Counted("comments", "parent_id")},
-    "users": {
-        "followers": Counted("edges", "to", {"follows_at": edges.EVER}),
-        "following": Counted("edges", "from", {"follows_at": edges.EVER}),
-        "posts": Counted("posts", "author_id"),
+    COMMENTS: {"likes": Counted(COMMENT_LIKES, "comment_id"), "replies": Counted(COMMENTS, "parent_id")},
+    USERS: {
+        "followers": Counted(EDGES, "to", {"follows_at": edges.EVER}),
+        "following": Counted(EDGES, "from", {"follows_at": edges.EVER}),
+        "posts": Counted(POSTS, "author_id"),
     },
 }
 for _collection, _counters in COUNTERS.items():
@@ -51,9 +52,9 @@ for _collection, _counters in COUNTERS.items():
 
 
 class Doubt(NamedTuple):
-    """Something whose counts are not what is there."""
+    """A person, post or comment whose counts differ from what is there."""
 
-    collection: str
+    collection: Collection[Any]
     id: str
     counts: dict[str, int]
     true: dict[str, int]
@@ -62,16 +63,16 @@ class Doubt(NamedTuple):
 
     @property
     def drift(self) -> dict[str, int]:
-        """By how much which counters are too high."""
+        """The counters that are wrong, and by how much they are too high."""
         return {name: self.counts[name] - n for name, n in self.true.items() if self.counts[name] != n}
 
     def same(self, other: "Doubt") -> bool:
-        """Whether nothing has happened between these two."""
+        """Return whether nothing has happened between these two."""
         return (self.version, self.counts, self.true) == (other.version, other.counts, other.true)
 
 
-async def doubts(reader: Reader, collection: str, ids: Collection[str]) -> list[Doubt]:
-    """Which of these, up to 200, have counts that are not what is there at the moment; most are just on their way."""
+async def doubts(reader: Reader, collection: Collection[Any], ids: Iterable[str]) -> list[Doubt]:
+    """Return which of these, up to 200, have counts that differ from what is there; most are just on their way."""
     since, counters, wanted = clock.now(), COUNTERS[collection], list(ids)
     fields = dict.fromkeys([*counters, "version"], 1)
     found = await reader.many(collection, {"_id": {"$in": wanted}}, fields=fields)
@@ -91,15 +92,15 @@ async def doubts(reader: Reader, collection: str, ids: Collection[str]) -> list[
     return [each for each in compared if each.drift]
 
 
-async def mend(mongo: Mongo, doubt: Doubt) -> dict[str, int] | None:
-    """Set counts right that are still wrong, after half a minute; by how much they were. None while it is busy."""
-    found, _ = await mongo.transact(lambda tx: _mend(tx, doubt), timeout_s=TIMEOUT_S)
+async def repair(mongo: Mongo, doubt: Doubt) -> dict[str, int] | None:
+    """Repair counts that are still wrong after half a minute; return by how much they were, None while they change."""
+    found, _ = await mongo.transact(lambda tx: _repair(tx, doubt), timeout_s=TIMEOUT_S)
     for name, drift in (found or {}).items():
         metrics.COUNTS_DRIFT.labels(collection=doubt.collection, counter=name).inc(abs(drift))
     return found
 
 
-async def _mend(tx: Transaction, doubt: Doubt) -> dict[str, int] | None:
+async def _repair(tx: Transaction, doubt: Doubt) -> dict[str, int] | None:
     again = await doubts(tx, doubt.collection, [doubt.id])
     if not again:
         return {}
@@ -113,19 +114,21 @@ async def _mend(tx: Transaction, doubt: Doubt) -> dict[str, int] | None:
 
 
 def settled(found: Sequence[Doubt]) -> list[Doubt]:
-    """Those that are old enough to be looked at again."""
+    """Return the doubts that are old enough to be rechecked."""
     now = clock.now()
     return [each for each in found if each.since <= now - SETTLES]
 
 
-async def recounted_at(tx: Transaction, collection: str, ids: Collection[str], oldest: datetime) -> dict[str, datetime]:
-    """Until when which of these hold everything that happened; only those where that is after `oldest`."""
+async def recounted_at(
+    tx: Transaction, collection: Collection[Any], ids: Iterable[str], oldest: datetime
+) -> dict[str, datetime]:
+    """Return until when which of these hold everything that happened; only those where that is after `oldest`."""
     where = {"_id": {"$in": list(ids)}, "recounted_at": {"$gte": oldest}}
     return {each["_id"]: each["recounted_at"] for each in await tx.many(collection, where, fields={"recounted_at": 1})}
 
 
-async def everything(mongo: Mongo) -> AsyncIterator[tuple[str, list[str]]]:
-    """All that has counters, in batches, by id."""
+async def everything(mongo: Mongo) -> AsyncIterator[tuple[Collection[Any], list[str]]]:
+    """Yield all that has counters, in batches, by id."""
     for collection in COUNTERS:
         after = ""
         while True:
@@ -137,8 +140,8 @@ async def everything(mongo: Mongo) -> AsyncIterator[tuple[str, list[str]]]:
             yield collection, [row["_id"] for row in rows]
 
 
-async def named(mongo: Mongo, ids: Sequence[str]) -> AsyncIterator[tuple[str, list[str]]]:
-    """These, whatever they are: an id is of one thing only."""
+async def named(mongo: Mongo, ids: Sequence[str]) -> AsyncIterator[tuple[Collection[Any], list[str]]]:
+    """Yield these ids by collection: an id is in one collection only."""
     for collection in COUNTERS:
         for at in range(0, len(ids), BATCH):
             there = await mongo.many(collection, {"_id": {"$in": list(ids[at : at + BATCH])}}, fields={"_id": 1})
@@ -147,7 +150,7 @@ async def named(mongo: Mongo, ids: Sequence[str]) -> AsyncIterator[tuple[str, li
 
 
 class Sampler:
-    """Compares a few counts, drawn by lot, each time, and mends those found wrong before."""
+    """A sweep that compares a few counts, drawn by lot, each time, and repairs those found wrong before."""
 
     SIZE = 20  # of each collection
 
@@ -155,15 +158,15 @@ class Sampler:
         self._doubts: list[Doubt] = []
 
     async def sweep(self, plaza: Plaza) -> int:
-        """How many it mended."""
+        """Compare some counts and repair earlier doubts; return how many were repaired."""
         mongo, due = plaza.mongo, settled(self._doubts)
         self._doubts = [each for each in self._doubts if each not in due]
-        mended = [await mend(mongo, each) for each in due]
+        repaired = [await repair(mongo, each) for each in due]
         for collection in COUNTERS:
             drawn = await mongo.aggregate(collection, [{"$sample": {"size": self.SIZE}}, {"$project": {"_id": 1}}])
             self._doubts += await doubts(mongo, collection, [each["_id"] for each in drawn])
             metrics.COUNTS_COMPARED.labels(collection=collection).inc(len(drawn))
-        return sum(map(bool, mended))
+        return sum(map(bool, repaired))
 
 
 async def _tally(reader: Reader, counted: Counted, ids: Sequence[str]) -> dict[str, int]:

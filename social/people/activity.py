@@ -1,27 +1,30 @@
-"""The log of what happened to an account: logins, ends of sessions, changes of what one logs in with, blocks.
+"""The log of what happened to an account: logins, ends of sessions, changes of credentials, blocks.
 
-An entry is never changed. The `activity` workers write it, from an event that commits with what it tells of. It is
+An entry is never changed. The `activity` workers write it, from an event that commits with what it is about. It is
 deleted after 90 days, or with its account. Of each kind no more than 50 entries a day and person are kept: so neither
-a stranger who guesses nor a person who blocks and unblocks without end makes the log grow without bound, and a flood
+unauthenticated guesses nor a person who blocks and unblocks without end makes the log grow without bound, and a flood
 of one kind does not crowd out another.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from social.contracts.activity import Activities, Activity, ActivityKind
+from social.contracts.auth import SessionEnd
 from social.contracts.events import ActivityNoted
 from social.contracts.problems import NotFound
 from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Document, Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import ACTIVITY, USERS, ActivityRow, UserRow
 from social.people import users
 
-COLLECTION = "activity"
-MINE = Listing("activity", COLLECTION, "_id")
+MINE = Listing("activity", ACTIVITY, "_id")
+MAY_SAY: tuple[Literal["ip", "device", "session_id", "reason", "about"], ...]
+MAY_SAY = ("ip", "device", "session_id", "reason", "about")
 MOST_A_DAY = 50  # entries of one kind and person
 DAY = timedelta(days=1)
 AHEAD = timedelta(minutes=1)  # that an event's clock may be; a time further ahead is of a wrong clock
@@ -53,8 +56,8 @@ def note(tx: Transaction, user_id: str, what: ActivityKind, client: Client = UNK
 def note_failed_login(plaza: Plaza, user_id: str | None, client: Client) -> None:
     """Note a failed login beside the answer, with the same work where nobody has the name (`user_id` is None).
 
-    The workers drop what is nobody's. It is left out while many events wait for the broker: a stranger who guesses must
-    not fill the outbox, on which everybody's writes depend.
+    The workers drop a note without a person. None is made while many events wait for the broker: unauthenticated
+    guesses must not fill the outbox, on which everybody's writes depend.
     """
     if not plaza.outbox.has_room:
         return
@@ -72,26 +75,31 @@ async def keep(mongo: Mongo, entries: Sequence[Entry]) -> None:
     A deleted account takes no entry, so that nothing of it comes back after it was forgotten.
     """
     ids = {each.noted.user_id for each in entries if each.noted.user_id}
-    people = await mongo.get_many("users", ids, ("deleted_at",))
+    people = await mongo.get_many(USERS, ids, ("deleted_at",))
     here = [user_id for user_id, user in people.items() if not user.get("deleted_at")]
     if not here:
         return
     since = clock.first_id(clock.now() - DAY)
     lately = await mongo.many(
-        COLLECTION, {"user_id": {"$in": here}, "_id": {"$gte": since}}, fields={"user_id": 1, "what": 1}
+        ACTIVITY, {"user_id": {"$in": here}, "_id": {"$gte": since}}, fields={"user_id": 1, "what": 1}
     )
     kept = Counter((row["user_id"], row["what"]) for row in lately)
     rows = []
     for each in entries:
-        if each.noted.user_id in here and kept[each.noted.user_id, each.noted.what] < MOST_A_DAY:
-            kept[each.noted.user_id, each.noted.what] += 1
-            rows.append(_row(each))
-    await mongo.insert_missing(COLLECTION, rows)
+        user_id, what = each.noted.user_id, each.noted.what
+        if user_id is not None and user_id in here and kept[user_id, what] < MOST_A_DAY:
+            kept[user_id, what] += 1
+            rows.append(_row(user_id, each))
+    await mongo.insert_missing(ACTIVITY, rows)
 
 
-def _row(entry: Entry) -> Document:
-    said = entry.noted.model_dump(exclude_none=True)
-    return {**said, "_id": entry.id, "at": clock.believed(entry.at, clock.now(), AHEAD)}
+def _row(user_id: str, entry: Entry) -> ActivityRow:
+    at = clock.believed(entry.at, clock.now(), AHEAD)
+    row: ActivityRow = {"_id": entry.id, "user_id": user_id, "what": entry.noted.what, "at": at}
+    for name in MAY_SAY:
+        if (value := getattr(entry.noted, name)) is not None:
+            row[name] = value
+    return row
 
 
 async def page(mongo: Mongo, owner: str, *, cursor: str | None, limit: int) -> Activities:
@@ -114,25 +122,54 @@ async def page(mongo: Mongo, owner: str, *, cursor: str | None, limit: int) -> A
     return Activities.model_construct(items=items, next=found.next, prev=found.prev)
 
 
-async def newest(mongo: Mongo, username: str | None, most: int) -> list[Document]:
-    """The newest entries of one person, or of everybody, with usernames, for the operator; raises NotFound."""
+class ListedActivity(TypedDict):
+    """An entry as the operator sees it; the usernames are None where the accounts are gone."""
+
+    at: datetime
+    what: ActivityKind
+    user: str | None
+    about: str | None
+    reason: SessionEnd | None
+    ip: str | None
+    device: str | None
+
+
+async def newest(mongo: Mongo, username: str | None, most: int) -> list[ListedActivity]:
+    """Return the newest entries of a person, or of everybody, with usernames, for the operator; raises NotFound."""
     where: Document = {}
     if username is not None:
-        user = await mongo.one("users", {"username": username}, {"_id": 1})
+        user = await mongo.one(USERS, {"username": username}, {"_id": 1})
         if user is None:
             raise NotFound(f"There is no account {username!r}")
         where = {"user_id": user["_id"]}
-    found = await mongo.many(COLLECTION, where, sort=[("_id", -1)], limit=most)
-    names = await _usernames(mongo, (row[who] for row in found for who in ("user_id", "about") if who in row))
-    return [{**row, "user": names.get(row["user_id"]), "about": names.get(row.get("about", ""))} for row in found]
+    found = await mongo.many(ACTIVITY, where, sort=[("_id", -1)], limit=most)
+    ids = {row["user_id"] for row in found} | {row["about"] for row in found if "about" in row}
+    names = await _usernames(mongo, ids)
+    return [
+        {
+            "at": row["at"],
+            "what": row["what"],
+            "user": names.get(row["user_id"]),
+            "about": names.get(row.get("about", "")),
+            "reason": row.get("reason"),
+            "ip": row.get("ip"),
+            "device": row.get("device"),
+        }
+        for row in found
+    ]
 
 
 async def _usernames(mongo: Mongo, ids: Iterable[str]) -> dict[str, str]:
-    people = await mongo.get_many("users", set(ids), ("username",))
+    people = await mongo.get_many(USERS, set(ids), ("username",))
     return {user_id: user["username"] for user_id, user in people.items()}
 
 
-def bury(tx: Transaction, user: Document) -> None:
-    """Of a deleted account the log keeps one entry: that it was deleted, and when, under the name nobody has again."""
-    row = {"_id": clock.new_id(), "user_id": f"@{user['username']}", "what": ActivityKind.ACCOUNT_DELETED}
-    tx.insert(COLLECTION, {**row, "at": user.get("deleted_at") or clock.now()})
+def bury(tx: Transaction, user: UserRow) -> None:
+    """Keep an entry of a deleted account: that it was deleted, and when, under the username nobody has again."""
+    row: ActivityRow = {
+        "_id": clock.new_id(),
+        "user_id": f"@{user['username']}",
+        "what": ActivityKind.ACCOUNT_DELETED,
+        "at": user.get("deleted_at") or clock.now(),
+    }
+    tx.insert(ACTIVITY, row)

@@ -8,15 +8,17 @@ from social.contracts.people import People, Relationship
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import EDGES, USERS
 from social.people import activity, edges, hidden_counts, pages, visibility, visibility_log
 from social.people.activity import UNKNOWN, Client
 
-MINE = Listing("blocks", "edges", "blocks_at", "to")
+MINE = Listing("blocks", EDGES, "blocks_at", "to")
 
 
 async def block(tx: Transaction, username: str, *, by: str, client: Client = UNKNOWN) -> Relationship:
     """Block somebody: neither follows the other any more, nor sees them."""
-    them, out, back = await visibility.named(tx, username, viewer=by)
+    standing = await visibility.named(tx, username, viewer=by)
+    them, out, back = standing.user, standing.out, standing.back
     if not out.blocks_at:
         ended = [edge for edge in (out, back) if edge.follows_at]
         now = clock.now()
@@ -24,7 +26,7 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
         back = edges.write(tx, back, replace(back, follows_at=None, requested_at=None, blocked_at=now))
         if them.get(hidden_counts.MARK):
             counters = {by: "following", them["_id"]: "followers"}  # of whom one blocks, by who followed
-            hidden_counts.add(tx, (("users", by, counters[edge.source], -1) for edge in ended))
+            hidden_counts.add(tx, ((USERS, by, counters[edge.source], -1) for edge in ended))
         visibility_log.record(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
@@ -34,7 +36,8 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
 
 async def unblock(tx: Transaction, username: str, *, by: str, client: Client = UNKNOWN) -> Relationship:
     """Take a block back; what it ended stays ended."""
-    them, out, back = await visibility.named(tx, username, viewer=by)
+    standing = await visibility.named(tx, username, viewer=by)
+    them, out, back = standing.user, standing.out, standing.back
     if out.blocks_at:
         out = edges.write(tx, out, replace(out, blocks_at=None))
         back = edges.write(tx, back, replace(back, blocked_at=None))
@@ -45,6 +48,6 @@ async def unblock(tx: Transaction, username: str, *, by: str, client: Client = U
 
 
 async def page(mongo: Mongo, *, user_id: str, cursor: str | None, limit: int) -> People:
-    """Whom one blocks, newest first."""
+    """Return a page of the people whom a person blocks, the newest block first."""
     where = {"from": user_id, "blocks_at": edges.EVER}
     return await pages.page(mongo, MINE, where, "to", Asked(user_id, cursor, limit), blocked_too=True)

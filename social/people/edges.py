@@ -1,16 +1,16 @@
-"""How one person stands to another: one document an ordered pair, so that one write decides and one read tells.
+"""How one person stands to another: one document an ordered pair, so that one write decides and one read answers.
 
 A block is written on both: `blocks_at` on the blocker's edge, `blocked_at` on the other one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from social.contracts.people import Relationship
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import EDGES, EdgeRow
 
 EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
 MOST_HIDDEN = 20_000
@@ -18,7 +18,7 @@ MOST_HIDDEN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What holds from one person to another, and since when."""
+    """The relations from one person to another, and since when each holds."""
 
     source: str
     target: str
@@ -30,7 +30,7 @@ class Edge:
 
     @property
     def id(self) -> str:
-        """Its key."""
+        """The key of its document."""
         return self.source + self.target
 
     @property
@@ -40,12 +40,12 @@ class Edge:
 
     @property
     def hides(self) -> bool:
-        """Whether the source is not told of what the target does."""
+        """Whether the source does not hear of what the target does."""
         return self.apart or bool(self.mutes_at)
 
 
 def relationship(out: Edge, back: Edge) -> Relationship:
-    """How two people stand to each other, as the one at whom `out` starts may know it."""
+    """Return how two people stand to each other, as far as the person at whom `out` starts may know it."""
     return Relationship.model_construct(
         following=bool(out.follows_at),
         followed_by=bool(back.follows_at),
@@ -56,35 +56,42 @@ def relationship(out: Edge, back: Edge) -> Relationship:
 
 
 async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
-    """The edges of these (source, target) pairs, those too that nothing is known of."""
+    """Return the edges of these (source, target) pairs, those too that nothing is known of."""
     edges = {pair: Edge(*pair) for pair in pairs}
-    for row in (await reader.get_many("edges", (edge.id for edge in edges.values()))).values():
+    for row in (await reader.get_many(EDGES, (edge.id for edge in edges.values()))).values():
         edges[row["from"], row["to"]] = of(row)
     return edges
 
 
 async def both(reader: Reader, one: str, other: str) -> tuple[Edge, Edge]:
-    """The edge from one person to another, and the one back."""
+    """Return the edge from one person to another, and the one back."""
     found = await between(reader, [(one, other), (other, one)])
     return found[one, other], found[other, one]
 
 
 def write(tx: Transaction, before: Edge, after: Edge) -> Edge:
-    """Have an edge be `after`, if it still is `before`: otherwise the verb runs anew. The edge as it is then."""
-    tx.update("edges", {"_id": before.id, **_times(before)}, _change(after), upsert=True)
+    """Change an edge from `before` to `after` and return it; where it is not `before` any more, the verb runs anew."""
+    tx.update(EDGES, {"_id": before.id, **_times(before)}, _change(after), upsert=True)
     return after
 
 
 async def hidden_from(mongo: Mongo, user_id: str) -> frozenset[str] | None:
-    """Whom a person is not told of: blocked, muted, or blocking them. None where that is more than 20,000 people."""
-    rows = await mongo.many("edges", {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
+    """Return the people whom a person does not hear of: blocked, muted, or blocking them; None for more than 20,000."""
+    rows = await mongo.many(EDGES, {"from": user_id, "hides": True}, fields={"to": 1}, limit=MOST_HIDDEN + 1)
     return frozenset(row["to"] for row in rows) if len(rows) <= MOST_HIDDEN else None
 
 
-def of(row: Mapping[str, Any]) -> Edge:
-    """The edge that a document keeps."""
-    times = (row.get(name) for name in ("follows_at", "requested_at", "blocks_at", "blocked_at", "mutes_at"))
-    return Edge(row["from"], row["to"], *times)
+def of(row: EdgeRow) -> Edge:
+    """Return the edge that a document keeps."""
+    return Edge(
+        row["from"],
+        row["to"],
+        row.get("follows_at"),
+        row.get("requested_at"),
+        row.get("blocks_at"),
+        row.get("blocked_at"),
+        row.get("mutes_at"),
+    )
 
 
 def _times(edge: Edge) -> Document:

@@ -44,7 +44,7 @@ _ASCII_WORD = re.compile(r"[a-z0-9_]+")
 
 
 def plain(text: str) -> str:
-    """A text without case, accents, widths, ligatures and what cannot be seen: alike however it is written."""
+    """Return a text without case, accents, widths, ligatures and what cannot be seen: alike however it is written."""
     if text.isascii():
         return text.lower()
     seen = _TOWER.sub(r"\1", _UNSEEN.sub("", text))
@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 
 
 def words(text: str, *, parts: bool = False) -> Iterable[str]:
-    """The words of a text, in order, without the joiners inside of them; with `parts` also what those join."""
+    """Return the words of a text, in order, without the joiners inside of them; with `parts` also what those join."""
     folded = plain(text)
     found: list[str] = []
     if folded.isascii() or not _JOINED.search(folded):

@@ -1,4 +1,4 @@
-"""Who follows whom, and the events that tell of it."""
+"""Follows: who follows whom, and the events that say so."""
 
 from dataclasses import replace
 
@@ -6,14 +6,15 @@ from social.contracts.events import FollowRequestClosed, UserFollowed, UserUnfol
 from social.contracts.people import FollowState, People, Relationship
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
 from social.infra import clock
-from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import EDGES, UserRow
 from social.people import edges, pages, requests, users, visibility, visibility_log
 from social.people.counts import shown
 from social.people.edges import Edge
 
-FOLLOWERS = Listing("followers", "edges", "follows_at", "from")
-FOLLOWING = Listing("following", "edges", "follows_at", "to")
+FOLLOWERS = Listing("followers", EDGES, "follows_at", "from")
+FOLLOWING = Listing("following", EDGES, "follows_at", "to")
 
 
 async def follow(tx: Transaction, username: str, *, by: str) -> FollowState:
@@ -44,30 +45,31 @@ async def unfollow(tx: Transaction, username: str, *, by: str) -> FollowState:
 
 
 async def remove_follower(tx: Transaction, username: str, *, by: str) -> Relationship:
-    """Have somebody follow one no longer."""
-    them, out, back = await visibility.other(tx, username, viewer=by)
+    """Make another person follow `by` no longer."""
+    standing = await visibility.other(tx, username, viewer=by)
+    back = standing.back
     if back.follows_at:
         back = edges.write(tx, back, replace(back, follows_at=None))
-        tx.record(UserUnfollowed(follower_id=them["_id"], followee_id=by))
-        visibility_log.record(tx, them["_id"], by)
-    return edges.relationship(out, back)
+        tx.record(UserUnfollowed(follower_id=standing.user["_id"], followee_id=by))
+        visibility_log.record(tx, standing.user["_id"], by)
+    return edges.relationship(standing.out, back)
 
 
 async def followers(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Who follows somebody, newest first; raises NotFound."""
+    """Return a page of a person's followers, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"to": them["_id"], "follows_at": edges.EVER}
     return await pages.page(mongo, FOLLOWERS, where, "from", Asked(viewer, cursor, limit, them["_id"]))
 
 
 async def following(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """Whom somebody follows, newest first; raises NotFound."""
+    """Return a page of the people whom a person follows, newest first; raises NotFound."""
     them = await visibility.author(mongo, username, viewer=viewer)
     where = {"from": them["_id"], "follows_at": edges.EVER}
     return await pages.page(mongo, FOLLOWING, where, "to", Asked(viewer, cursor, limit, them["_id"]))
 
 
-async def _other(tx: Transaction, username: str, by: str) -> Document:
+async def _other(tx: Transaction, username: str, by: str) -> UserRow:
     them = await users.known(tx, username)
     if them["_id"] == by:
         problem = FieldProblem(pointer="/username", code="oneself", detail="nobody can follow themselves")
@@ -82,7 +84,7 @@ async def _edge(tx: Transaction, by: str, user_id: str) -> Edge:
     return edge
 
 
-def _state(them: Document, *, following: bool, requested: bool = False) -> FollowState:
+def _state(them: UserRow, *, following: bool, requested: bool = False) -> FollowState:
     return FollowState.model_construct(
         username=them["username"], following=following, requested=requested, followers=shown(them, "followers")
     )

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Sequence
 
 from social.contracts.people import People, Profile, UserRef
-from social.infra.store.mongo import Document, Mongo, Where
+from social.infra.store.mongo import Mongo, Where
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import Row
 from social.people import edges, users, visibility
 
 
 async def profile(mongo: Mongo, username: str, *, viewer: str) -> Profile:
-    """Somebody's page, and how they and the viewer stand to each other; raises NotFound."""
-    user, out, back = await visibility.person(mongo, username, viewer=viewer)
-    return Profile.model_construct(**users.public(user), relationship=edges.relationship(out, back))
+    """Return a person's page, and how they and the viewer stand to each other; raises NotFound."""
+    found = await visibility.person(mongo, username, viewer=viewer)
+    return Profile.model_construct(**users.public(found.user), relationship=edges.relationship(found.out, found.back))
 
 
 async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list[UserRef]:
-    """People by id, in this order; left out are those who are gone, and those whom a block keeps from the viewer."""
+    """Return people by id, in this order, without those who are gone or whom a block keeps from the viewer."""
     if viewer is None:
         found, hidden = await users.cards(mongo, ids), set[str]()
     else:
@@ -25,12 +26,12 @@ async def cards(mongo: Mongo, ids: Sequence[str], *, viewer: str | None) -> list
 
 
 async def page(
-    mongo: Mongo, listing: Listing, where: Where, field: str, asked: Asked, *, blocked_too: bool = False
+    mongo: Mongo, listing: Listing[Row], where: Where, field: str, asked: Asked, *, blocked_too: bool = False
 ) -> People:
-    """A page of the people in this field of a list of edges; `blocked_too` shows those whom a block hides."""
+    """Return a page of the people in `field` of the rows of a list; `blocked_too` shows people whom a block hides."""
     viewer = None if blocked_too else asked.viewer
 
-    async def show(rows: list[Document]) -> list[UserRef | None]:
+    async def show(rows: list[Row]) -> list[UserRef | None]:
         found = {each.id: each for each in await cards(mongo, [row[field] for row in rows], viewer=viewer)}
         return [found.get(row[field]) for row in rows]
 

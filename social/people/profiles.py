@@ -1,28 +1,37 @@
 """Editing one's own profile."""
 
+from typing import Literal, get_args
+
 from social.contracts.people import EditProfile, Me
 from social.contracts.problems import NotFound
 from social.infra.store.mongo import Transaction
 from social.infra.store.revisions import WHATEVER, Expected
+from social.infra.store.rows import USERS, Document, UserRow
 from social.people import privacy, terms, users
+
+Field = Literal["display_name", "bio", "avatar_url", "links", "private"]
+PROFILE: tuple[Field, ...] = get_args(Field)
 
 
 async def edit(tx: Transaction, ask: EditProfile, *, by: str, expected: Expected = WHATEVER) -> Me:
-    """Change what is asked of one's own profile; whoever names this person from now on says it.
+    """Edit one's own profile; from now on it is shown wherever this person is named.
 
     Raises PreconditionFailed.
     """
-    user = await tx.one("users", {"_id": by, **users.HERE}, {"password": 0})
+    user = await tx.one(USERS, {"_id": by, **users.HERE}, {"password": 0})
     if user is None:
         raise NotFound
     expected.check(by, user.get("rev", 0))
     fresh, wanted = users.new_profile(user["username"]), ask.model_dump()
-    change = {name: fresh[name] if wanted[name] is None else wanted[name] for name in ask.model_fields_set}
-    edited = {**fresh, **user, **change, "rev": user.get("rev", 0) + 1}
+    asked = [name for name in PROFILE if name in ask.model_fields_set]
+    edited: UserRow = {**fresh, **user, "rev": user.get("rev", 0) + 1}
+    for name in asked:
+        edited[name] = fresh[name] if wanted[name] is None else wanted[name]
+    change: Document = {name: edited[name] for name in asked}
     if "private" in change:
         await privacy.choose(tx, change.pop("private"), by=by)
     change["words"] = edited["words"] = terms.of(user["username"], edited["display_name"])
-    tx.update("users", {"_id": by, "rev": user.get("rev")}, {"$set": change, "$inc": {"rev": 1}})
+    tx.update(USERS, {"_id": by, "rev": user.get("rev")}, {"$set": change, "$inc": {"rev": 1}})
     terms.move(tx, user, edited)
     users.changed(tx, user)
     return users.own(edited)

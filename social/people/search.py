@@ -1,4 +1,4 @@
-"""Finding people by the beginning of a name: one walk along the index of names, whatever is asked."""
+"""Search for people by the beginning of a name: one walk along the index of names, whatever is searched."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,18 +8,19 @@ from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
 from social.infra.process.even_times import evened
 from social.infra.security.sealing import Bound, refusal
-from social.infra.store.mongo import Document, Mongo
+from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Listing, Walk
+from social.infra.store.rows import NAMES, USERS, NameRow, UserRow
 from social.people import terms, users, visibility
 
 FOUND = (*users.CARD, "words")
 LAST = "\U0010ffff"  # sorts after all that can follow in a word
 
-NAMES = Listing("names", "names", "_id", ascending=True)
+BY_NAME = Listing("names", NAMES, "_id", ascending=True)
 
 
 class _Asked(NamedTuple):
-    """The words, the longest of which leads the way, and who asks."""
+    """A search: its words, the longest of which leads the way, and its viewer."""
 
     words: list[str]
     lead: str
@@ -27,12 +28,12 @@ class _Asked(NamedTuple):
 
     @property
     def bound(self) -> Bound:
-        """What a cursor of this search belongs to."""
+        """The search that a cursor belongs to."""
         return "people", " ".join(self.words), self.viewer
 
 
 class _Place(NamedTuple):
-    """Where a page begins, beyond this row."""
+    """The place where a page begins: beyond this row."""
 
     onward: bool
     row_id: str
@@ -44,7 +45,7 @@ class _Hit(NamedTuple):
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """People of whose names each word of `text` is a beginning: that very username first, then by word.
+    """Return people of whose names each word of `text` is a beginning: that very username first, then by word.
 
     Raises ValidationFailed for a cursor that is not of this search.
     """
@@ -53,7 +54,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
 
 
 async def found(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> People:
-    """A page of the same, as soon as it is known."""
+    """Return what `page` does as soon as it is known, so that the time it takes depends on what is found."""
     words = terms.words(text)
     asked = _Asked(words, max(words, key=len, default=""), viewer)
     at = await _open(mongo, cursor, asked) if cursor is not None else None
@@ -77,7 +78,7 @@ async def found(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, lim
 
 
 async def _hits(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> list[_Hit]:
-    """So many hits beyond a place, or all there are, the nearest first; the exact one comes before all others."""
+    """Return up to `wanted` hits beyond a place, the nearest first; the exact hit comes before all others."""
     exact, hits = await asyncio.gather(_exactly(mongo, asked), _walk(mongo, asked, at, wanted + 1))
     if exact is None:
         return hits[:wanted]
@@ -90,9 +91,9 @@ async def _hits(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> 
 
 
 async def _walk(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> list[_Hit]:
-    """So many hits along the index of names, or all there are, the nearest first."""
+    """Return up to `wanted` hits along the index of names, the nearest first."""
 
-    async def show(rows: list[Document]) -> list[_Hit | None]:
+    async def show(rows: list[NameRow]) -> list[_Hit | None]:
         people = await _people(mongo, [row["user_id"] for row in rows], asked.viewer)
         hits: list[_Hit | None] = []
         for row in rows:
@@ -103,28 +104,28 @@ async def _walk(mongo: Mongo, asked: _Asked, at: _Place | None, wanted: int) -> 
 
     onward, row_id = at or _Place(True, asked.lead)
     end = {"$lt": asked.lead + LAST} if onward else {"$gt": asked.lead}
-    walk = Walk(NAMES, mongo, {"_id": end}, (row_id,), older=onward)
+    walk = Walk(BY_NAME, mongo, {"_id": end}, (row_id,), older=onward)
     return [hit for _, hit in await walk.until(show, wanted)]
 
 
 def _meant(words: Sequence[str], row_id: str, asked: _Asked) -> bool:
-    """Each word asked for begins one of theirs, and of the rows that lead to them this is the first."""
+    """Return whether each searched word begins one of a person's, and this row is the first that leads to them."""
     first = min((word for word in words if word.startswith(asked.lead)), default=None)
     theirs = all(any(word.startswith(each) for word in words) for each in asked.words)
     return theirs and first == row_id.partition(" ")[0]
 
 
-async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, Document]:
-    """Those of these people who are here and whom no block keeps from the viewer."""
+async def _people(mongo: Mongo, ids: Sequence[str], viewer: str) -> dict[str, UserRow]:
+    """Return which of these people are here and not kept from the viewer by a block."""
     asked = dict.fromkeys(ids)
-    found, apart = await asyncio.gather(mongo.get_many("users", asked, FOUND), visibility.apart(mongo, viewer, asked))
+    found, apart = await asyncio.gather(mongo.get_many(USERS, asked, FOUND), visibility.apart(mongo, viewer, asked))
     return {each["_id"]: each for each in found.values() if users.here(each) and each["_id"] not in apart}
 
 
 async def _exactly(mongo: Mongo, asked: _Asked) -> UserRef | None:
     if len(asked.words) != 1:
         return None
-    found = await mongo.one("users", {"username": asked.lead, **users.HERE}, users.REF_FIELDS)
+    found = await mongo.one(USERS, {"username": asked.lead, **users.HERE}, users.REF_FIELDS)
     if found is None or await visibility.apart(mongo, asked.viewer, [found["_id"]]):
         return None
     return users.ref(found)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypedDict
 
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.rows import USERS, ProfileFields, UserRow
 from social.people import addresses
 from social.people.counts import shown
 
@@ -21,8 +23,17 @@ REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
-def ref(user: Document) -> UserRef:
-    """A person as named inside other things."""
+class Counts(TypedDict):
+    """The counts of a person as people see them, and their version."""
+
+    followers: int
+    following: int
+    posts: int
+    version: int
+
+
+def ref(user: UserRow) -> UserRef:
+    """Return a reference to a person, as others' posts, comments and lists name them."""
     return UserRef.model_construct(
         id=user["_id"],
         username=user["username"],
@@ -32,70 +43,70 @@ def ref(user: Document) -> UserRef:
 
 
 async def refs(reader: Reader, ids: Iterable[str]) -> dict[str, UserRef]:
-    """References to people by id; those who are gone or suspended are missing."""
+    """Return references to people by id; those who are gone or suspended are missing."""
     return {user_id: ref(card) for user_id, card in (await cards(reader, ids)).items()}
 
 
-async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
-    """The cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
+async def cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
+    """Return the cards of people by id, as `all_cards` finds them; those who are gone or suspended are missing."""
     return {user_id: card for user_id, card in (await all_cards(reader, ids, since=since)).items() if here(card)}
 
 
-async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, Document]:
-    """The cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
-    return await cached.get_many(reader, "users", ids, CARD, since=since)
+async def all_cards(reader: Reader, ids: Iterable[str], *, since: datetime | None = None) -> dict[str, UserRow]:
+    """Return the cards of people by id, suspended ones too, at most two seconds old; with `since`, read after that."""
+    return await cached.get_many(reader, USERS, ids, CARD, since=since)
 
 
-def here(user: Document) -> bool:
-    """Whether others find this person."""
+def here(user: UserRow) -> bool:
+    """Return whether others find this person."""
     return user.get("suspended_at") is None and user.get("deleted_at") is None
 
 
-def changed(tx: Transaction, user: Document) -> None:
+def changed(tx: Transaction, user: UserRow) -> None:
     """Have every process read this person's card anew once the transaction is committed."""
     tx.stale += card_keys(user["_id"], user["username"])
 
 
 def card_keys(user_id: str, username: str) -> tuple[str, str]:
-    """The keys under which a card is remembered, by id and by username: no username has an @."""
-    return cached.key("users", user_id), f"@{username}"
+    """Return the keys under which a card is remembered, by id and by username: no username has an @."""
+    return cached.key(USERS, user_id), f"@{username}"
 
 
 async def me(mongo: Mongo, user_id: str) -> Me:
-    """One's own profile."""
-    user = await mongo.one("users", {"_id": user_id, **HERE}, {"password": 0})
+    """Return a person's own profile; raises NotFound."""
+    user = await mongo.one(USERS, {"_id": user_id, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return own(user)
 
 
-def own(user: Document) -> Me:
-    """One's own profile, of one's document."""
+def own(user: UserRow) -> Me:
+    """Return a person's own profile, made of their document."""
     return Me.model_construct(
         **public(user), email=addresses.of(user), email_verified=bool(user.get("email_verified_at"))
     )
 
 
-def new_profile(username: str) -> Document:
-    """What a profile says before anybody edited it."""
+def new_profile(username: str) -> ProfileFields:
+    """Return the profile of a new account."""
     return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
 
 
-async def by_username(reader: Reader, username: str) -> Document:
-    """A person's document, without their password; raises NotFound."""
-    user = await reader.one("users", {"username": username, **HERE}, {"password": 0})
+async def by_username(reader: Reader, username: str) -> UserRow:
+    """Return a person's document, without their password; raises NotFound."""
+    user = await reader.one(USERS, {"username": username, **HERE}, {"password": 0})
     if user is None:
         raise NotFound
     return user
 
 
-async def known(reader: Reader, username: str) -> Document:
-    """A person's card, at most two seconds old, by username; raises NotFound."""
+async def known(reader: Reader, username: str) -> UserRow:
+    """Return a person's card, at most two seconds old, by username; raises NotFound."""
     key = f"@{username}"
-    card = reader.memory.get(key)
+    card: UserRow | None = reader.memory.get(key)
     if card is None:
         with reader.memory.reading(key) as reading:
-            card = await reader.one("users", {"username": username, **HERE}, dict.fromkeys(CARD, 1))
+            card = await reader.one(USERS, {"username": username, **HERE}, dict.fromkeys(CARD, 1))
             if card is None:
                 raise NotFound
             reading.keep(key, card)
@@ -103,17 +114,22 @@ async def known(reader: Reader, username: str) -> Document:
 
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
-    """Counters as folded so far."""
-    found = await mongo.get_many("users", ids, ("followers", "following", "posts", "hidden", "version"))
+    """Return the counts of people as folded so far."""
+    found = await mongo.get_many(USERS, ids, ("followers", "following", "posts", "hidden", "version"))
     return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
 
-def _counts(user: Document) -> Document:
-    return {name: shown(user, name) for name in ("followers", "following", "posts")} | {"version": user["version"]}
+def _counts(user: UserRow) -> Counts:
+    return {
+        "followers": shown(user, "followers"),
+        "following": shown(user, "following"),
+        "posts": shown(user, "posts"),
+        "version": user["version"],
+    }
 
 
-def public(user: Document) -> Document:
-    """What a person's page says, whoever looks."""
+def public(user: UserRow) -> Document:
+    """Return the fields of a person's page that do not depend on the viewer."""
     return {
         **ref(user).__dict__,
         "bio": user.get("bio"),

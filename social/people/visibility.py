@@ -1,8 +1,8 @@
 """May this viewer see that person, and what they do? Every reader and every verb about people asks here.
 
-A block hides each from the other, as if there were no such person; only who blocks still finds the other's page, to
-take the block back, and whoever is blocked may block or mute in turn. What somebody with a private account posts is for
-those they accepted as followers.
+A block hides each from the other, as if there were no such person; only the blocker still finds the other's page, to
+take the block back, and the blocked person may block or mute in turn. Posts of a private account are for the followers
+it accepted.
 """
 
 import asyncio
@@ -10,21 +10,22 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from social.contracts.problems import FieldProblem, NotFound, ValidationFailed
-from social.infra.store.mongo import Document, Reader, Where
+from social.infra.store.mongo import Reader, Where
+from social.infra.store.rows import USERS, AuthorFields, UserRow
 from social.people import edges, users
 from social.people.edges import Edge
 
 
 class Standing(NamedTuple):
-    """Somebody, and how a viewer and they stand to each other."""
+    """A person, and how a viewer and they stand to each other."""
 
-    user: Document
+    user: UserRow
     out: Edge
     back: Edge
 
 
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
-    """Somebody's page is for everybody whom they do not block; raises NotFound."""
+    """Return a person by username, unless they block the viewer; raises NotFound."""
     found = await _standing(reader, {"username": username, **users.HERE}, viewer)
     if found.out.blocked_at:
         raise NotFound
@@ -32,20 +33,20 @@ async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
 
 
 async def other(reader: Reader, username: str, *, viewer: str) -> Standing:
-    """The same of somebody else; raises NotFound, and ValidationFailed for oneself."""
+    """Return another person as `person` does; raises NotFound, and ValidationFailed where it is the viewer."""
     return _not_oneself(await person(reader, username, viewer=viewer), viewer)
 
 
 async def named(reader: Reader, username: str, *, viewer: str) -> Standing:
-    """Somebody else who has an account, to be blocked or muted; raises NotFound, and ValidationFailed for oneself.
+    """Return another person to be blocked or muted; raises NotFound, and ValidationFailed where it is the viewer.
 
-    Also who blocks the viewer, and who is suspended: were it either alone, the answer would tell which of them it is.
+    Also a person who blocks the viewer or is suspended: with only either, the answer would say which of them it is.
     """
     return _not_oneself(await _standing(reader, {"username": username, "deleted_at": None}, viewer), viewer)
 
 
 async def _standing(reader: Reader, where: Where, viewer: str) -> Standing:
-    user = await reader.one("users", where, {"password": 0})
+    user = await reader.one(USERS, where, {"password": 0})
     if user is None:
         raise NotFound
     return Standing(user, *await edges.both(reader, viewer, user["_id"]))
@@ -58,16 +59,16 @@ def _not_oneself(found: Standing, viewer: str) -> Standing:
     return found
 
 
-async def author(reader: Reader, username: str, *, viewer: str) -> Document:
-    """Somebody whose posts and followers this viewer may see; raises NotFound."""
+async def author(reader: Reader, username: str, *, viewer: str) -> UserRow:
+    """Return a person whose posts and followers this viewer may see; raises NotFound."""
     found = await person(reader, username, viewer=viewer)
     if not shows(found.user, found.out):
         raise NotFound
     return found.user
 
 
-async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[Document, bool]:
-    """Somebody whose posts this viewer may see, and whether that is also what they write for followers.
+async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tuple[UserRow, bool]:
+    """Return a person whose posts this viewer may see, and whether that includes their posts for followers.
 
     Raises NotFound.
     """
@@ -80,9 +81,9 @@ async def author_of_posts(reader: Reader, username: str, *, viewer: str) -> tupl
 async def hidden_authors(
     reader: Reader, ids: Collection[str], *, viewer: str, muted: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Of these people those none of whose posts this viewer sees, and those whose posts for followers they do not see.
+    """Return whose posts this viewer never sees, and whose posts for followers they do not see, of these people.
 
-    Where `muted` is false, whoever the viewer mutes is among the first.
+    Where `muted` is false, people whom the viewer mutes are among the first.
     """
     cards, found = await asyncio.gather(
         users.cards(reader, ids), edges.between(reader, [(viewer, each) for each in ids])
@@ -97,27 +98,27 @@ async def hidden_authors(
     return silent, strangers
 
 
-def shows(user: Document, edge: Edge) -> bool:
-    """Whether a person's posts are for the one at whom the edge to them starts."""
+def shows(user: AuthorFields, edge: Edge) -> bool:
+    """Return whether a person's posts are for the viewer at whom the edge to them starts."""
     if user["_id"] == edge.source:
         return True
     return not edge.apart and (bool(edge.follows_at) or not user.get("private"))
 
 
 async def shown(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these (viewer, person) pairs where there is such a person and the viewer may see what they do."""
+    """Return which of these (viewer, person) pairs name a person whose acts the viewer may see."""
     people = await users.cards(reader, {person_id for _, person_id in pairs})
     found = await edges.between(reader, pairs)
     return {pair for pair in found if pair[1] in people and shows(people[pair[1]], found[pair])}
 
 
 async def followed(reader: Reader, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these (viewer, person) pairs where the viewer may see what the person wrote for followers."""
+    """Return in which of these (viewer, person) pairs the viewer may see the person's posts for followers."""
     found = await edges.between(reader, pairs)
     return {pair for pair, edge in found.items() if (edge.follows_at and not edge.apart) or pair[0] == pair[1]}
 
 
 async def apart(reader: Reader, viewer: str, ids: Iterable[str]) -> set[str]:
-    """Those of these people whom a block, in either direction, keeps from this viewer."""
+    """Return which of these people a block, in either direction, keeps from this viewer."""
     found = await edges.between(reader, [(viewer, each) for each in set(ids)])
     return {edge.target for edge in found.values() if edge.apart}

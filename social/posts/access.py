@@ -1,22 +1,37 @@
 """May this viewer see that post or comment? Every reader and every verb about posts asks here.
 
-A post is shown where its author's posts are (`social/people/visibility.py`); a post for followers, whoever wrote it, is
+A post is shown where its author's posts are (`social/people/visibility.py`); a post for followers, of any account, is
 for those who follow its author now.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from social.contracts.problems import NotFound
 from social.infra.store import cached
 from social.infra.store.loaders import together
-from social.infra.store.mongo import Document, Reader
+from social.infra.store.mongo import Reader
+from social.infra.store.rows import (
+    COMMENT_LIKES,
+    COMMENTS,
+    EDGES,
+    INTERACTIONS,
+    MEDIA,
+    POSTS,
+    AuthorFields,
+    CommentRow,
+    EdgeRow,
+    InteractionRow,
+    MediaRow,
+    PostRow,
+    UserRow,
+)
 from social.people import edges, users
 from social.people.edges import Edge
 from social.people.visibility import shows
-from social.posts import interactions, media_urls
+from social.posts import media_urls
 
 # What is read of a post that is shown; what it is found by is not.
 POST = (
@@ -25,58 +40,61 @@ POST = (
 )
 
 
+Text = TypeVar("Text", PostRow, CommentRow)
+
 CLOCKS_DIFFER = timedelta(seconds=1)  # between processes at most; `doctor` warns of more
 
 
 class SeenPost(NamedTuple):
     """A post with its author, for a viewer who may see it, and what the viewer did to it (`interactions`)."""
 
-    post: Document
-    author: Document
-    did: Document
+    post: PostRow
+    author: UserRow
+    did: InteractionRow | None = None
     follows: bool = False  # the viewer its author
+    pictures: Sequence[MediaRow] = ()  # of the post
 
     @property
     def liked(self) -> bool:
         """Whether the viewer likes the post."""
-        return "like_id" in self.did
+        return self.did is not None and "like_id" in self.did
 
     @property
     def reposted(self) -> bool:
         """Whether the viewer reposted the post."""
-        return "repost_id" in self.did
+        return self.did is not None and "repost_id" in self.did
 
     @property
     def bookmarked(self) -> bool:
         """Whether the post is among the viewer's bookmarks."""
-        return "bookmark_id" in self.did
+        return self.did is not None and "bookmark_id" in self.did
 
 
 class SeenComment(NamedTuple):
     """A comment with its author and its post, for a viewer who may see all of them."""
 
-    comment: Document
-    author: Document
-    post: Document
+    comment: CommentRow
+    author: UserRow
+    post: PostRow
     liked: bool
 
 
 class _Shown(NamedTuple):
-    post: Document
-    author: Document
+    post: PostRow
+    author: UserRow
     edge: Edge
 
 
 async def post(reader: Reader, post_id: str, *, viewer: str) -> SeenPost:
-    """A post that this viewer may see; raises NotFound."""
+    """Return a post that this viewer may see; raises NotFound."""
     for found in await posts(reader, [post_id], viewer=viewer):
         return found
     raise NotFound
 
 
-async def readable(reader: Reader, post_id: str, *, viewer: str) -> Document:
-    """A post that this viewer may see, by itself; raises NotFound."""
-    for found in (await _shown(reader, await reader.get_many("posts", [post_id], POST), viewer)).values():
+async def readable(reader: Reader, post_id: str, *, viewer: str) -> PostRow:
+    """Return a post that this viewer may see, by itself; raises NotFound."""
+    for found in (await _shown(reader, await reader.get_many(POSTS, [post_id], POST), viewer)).values():
         return found.post
     raise NotFound
 
@@ -84,28 +102,28 @@ async def readable(reader: Reader, post_id: str, *, viewer: str) -> Document:
 async def posts(
     reader: Reader, ids: Iterable[str], *, viewer: str, muted: bool = True, fresh: bool = True
 ) -> list[SeenPost]:
-    """Those of these posts that this viewer may see, in this order, in two round trips.
+    """Return which of these posts this viewer may see, in this order, in two round trips.
 
-    Where `muted` is false, what is of people whom the viewer mutes is left out too. Where `fresh` is false, the texts
-    and counts of posts may be two seconds old; what the viewer may see is decided as it is now all the same.
+    Where `muted` is false, posts of people whom the viewer mutes are left out too. Where `fresh` is false, texts and
+    counts may be two seconds old; what the viewer may see is decided by the state of now all the same.
     """
     asked = list(ids)
     found, done = await together(
-        reader.get_many("posts", asked, POST) if fresh else cached.get_many(reader, "posts", asked, POST),
-        reader.get_many(interactions.COLLECTION, [each + viewer for each in asked]),
+        reader.get_many(POSTS, asked, POST) if fresh else cached.get_many(reader, POSTS, asked, POST),
+        reader.get_many(INTERACTIONS, [each + viewer for each in asked]),
     )
     media = itertools.chain(*(each.get("media", ()) for each in found.values()))
-    shown, pictures = await together(_shown(reader, found, viewer), reader.get_many("media", media, media_urls.REF))
+    shown, pictures = await together(_shown(reader, found, viewer), reader.get_many(MEDIA, media, media_urls.REF))
     seen = []
-    for post_id, (row, author, edge) in shown.items():
-        if muted or not edge.mutes_at:
-            pictured = {**row, "pictures": media_urls.attached(pictures, row)}
-            seen.append(SeenPost(pictured, author, done.get(post_id + viewer, {}), bool(edge.follows_at)))
+    for post_id, each in shown.items():
+        if muted or not each.edge.mutes_at:
+            did, follows = done.get(post_id + viewer), bool(each.edge.follows_at)
+            seen.append(SeenPost(each.post, each.author, did, follows, media_urls.attached(pictures, each.post)))
     return seen
 
 
-async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> dict[str, "_Shown"]:
-    """Of these posts those that this viewer may see.
+async def _shown(reader: Reader, found: Mapping[str, PostRow], viewer: str) -> dict[str, "_Shown"]:
+    """Return which of these posts this viewer may see, by id.
 
     What decides is read last: how the viewer stands to the author after the post, and the author's card after the post
     was written.
@@ -113,7 +131,7 @@ async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> 
     ids = {each["author_id"] for each in found.values()}
     authors, to_people = await together(
         users.cards(reader, ids, since=_written(found.values())),
-        reader.get_many("edges", {viewer + each for each in ids | named_in(found.values())}),
+        reader.get_many(EDGES, {viewer + each for each in ids | named_in(found.values())}),
     )
     shown = {}
     for post_id, row in found.items():
@@ -123,13 +141,13 @@ async def _shown(reader: Reader, found: Mapping[str, Document], viewer: str) -> 
     return shown
 
 
-def named_in(rows: Iterable[Document]) -> set[str]:
-    """The people whom these posts or comments name in their texts."""
+def named_in(rows: Iterable[Text]) -> set[str]:
+    """Return the people whom these posts or comments name in their texts."""
     return {each["user_id"] for row in rows for each in row.get("entities", ()) if each.get("user_id")}
 
 
-def naming_none_apart(row: Document, to_people: Mapping[str, Document], viewer: str) -> Document:
-    """A post or comment in which people whom a block keeps from the viewer are only text, by the viewer's edges."""
+def naming_none_apart(row: Text, to_people: Mapping[str, EdgeRow], viewer: str) -> Text:
+    """Return a post or comment in which people whom a block keeps from the viewer are only text."""
     apart = {each for each in named_in([row]) if _edge(to_people, viewer, each).apart}
     if not apart:
         return row
@@ -137,19 +155,19 @@ def naming_none_apart(row: Document, to_people: Mapping[str, Document], viewer: 
 
 
 async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenComment:
-    """A comment that this viewer may see, under a post that they may see; raises NotFound.
+    """Return a comment that this viewer may see, under a post that they may see; raises NotFound.
 
     A reply is hidden with the comment it answers.
     """
     found, likes = await together(
-        reader.get_many("comments", [comment_id]), reader.get_many("comment_likes", [comment_id + viewer])
+        reader.get_many(COMMENTS, [comment_id]), reader.get_many(COMMENT_LIKES, [comment_id + viewer])
     )
     row = found.get(comment_id)
     if row is None:
         raise NotFound
     above, parents = await together(
-        reader.get_many("posts", [row["post_id"]], POST),
-        reader.get_many("comments", [row["parent_id"]] if row.get("parent_id") else [], ("author_id",)),
+        reader.get_many(POSTS, [row["post_id"]], POST),
+        reader.get_many(COMMENTS, filter(None, [row.get("parent_id")]), ("author_id",)),
     )
     under, answered = above.get(row["post_id"]), {each["author_id"] for each in parents.values()}
     if under is None:
@@ -157,7 +175,7 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     people = {row["author_id"], under["author_id"], *answered}
     authors, to_people = await together(
         users.cards(reader, people, since=_written([under])),
-        reader.get_many("edges", {viewer + each for each in people | named_in([row])}),
+        reader.get_many(EDGES, {viewer + each for each in people | named_in([row])}),
     )
     written_by, author = (authors.get(each["author_id"]) for each in (row, under))
     edge, to_author = (_edge(to_people, viewer, each["author_id"]) for each in (row, under))
@@ -167,22 +185,22 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     return SeenComment(naming_none_apart(row, to_people, viewer), written_by, under, bool(likes))
 
 
-def _written(found: Iterable[Document]) -> datetime | None:
-    """When the last of these posts was written, on whatever clock: a card that is older may say that all may see it.
+def _written(found: Iterable[PostRow]) -> datetime | None:
+    """Return when the last of these posts was written, by any clock; an older card may say that all may see it.
 
-    Whoever closes their account and writes then is not read by strangers who still remember it as open.
+    An author who closes their account and then writes is not read by viewers whose process still has it as open.
     """
     times = [each["edited_at"] or each["created_at"] for each in found]
     return max(times) + CLOCKS_DIFFER if times else None
 
 
-def _edge(found: Mapping[str, Document], viewer: str, user_id: str) -> Edge:
+def _edge(found: Mapping[str, EdgeRow], viewer: str, user_id: str) -> Edge:
     row = found.get(viewer + user_id)
     return edges.of(row) if row else Edge(viewer, user_id)
 
 
-def shows_post(post: Document, author: Document, edge: Edge) -> bool:
-    """Whether a post is for the one at whom the edge to its author starts."""
+def shows_post(post: PostRow, author: AuthorFields, edge: Edge) -> bool:
+    """Return whether a post is for the viewer at whom the edge to its author starts."""
     if post.get("visibility") == "followers" and not edge.follows_at and author["_id"] != edge.source:
         return False
     return shows(author, edge)

@@ -1,6 +1,7 @@
 """Comments under a post, and one level of replies to them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal, TypedDict, get_args
 
 from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
 from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited
@@ -11,18 +12,29 @@ from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.revisions import WHATEVER, Expected
+from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, POSTS, CommentRow
 from social.people import edges, users
 from social.people.counts import shown
 from social.posts import access, deletions, entities, publishing, suspension
 
+Edited = Literal["text", "entities", "mentions", "edited_at", "rev"]
+EDITED: tuple[Edited, ...] = get_args(Edited)
 REPLIES_AT_ONCE = 200  # that go in the transaction of their comment; more follow by the sweeper
 
 
-def _sorts(name: str) -> dict[Sort, Listing]:
+class Counts(TypedDict):
+    """The counts of a comment as people see them, and their version."""
+
+    likes: int
+    replies: int
+    version: int
+
+
+def _sorts(name: str) -> dict[Sort, Listing[CommentRow]]:
     return {
-        "oldest": Listing(f"{name}, oldest", "comments", "_id", ascending=True),
-        "newest": Listing(f"{name}, newest", "comments", "_id"),
-        "top": Listing(f"{name}, top", "comments", "likes", "_id"),
+        "oldest": Listing(f"{name}, oldest", COMMENTS, "_id", ascending=True),
+        "newest": Listing(f"{name}, newest", COMMENTS, "_id"),
+        "top": Listing(f"{name}, top", COMMENTS, "likes", "_id"),
     }
 
 
@@ -31,18 +43,19 @@ UNDER_POST, UNDER_COMMENT = _sorts("comments"), _sorts("replies")
 
 async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: str | None = None) -> Comment:
     """Comment on a post, or answer a comment under it; raises NotFound, and ValidationFailed for a reply to a reply."""
-    parent: Document | None = None
+    parent: CommentRow | None = None
     if parent_id is None:
         post = await access.readable(tx, post_id, viewer=by)
     else:
-        parent, _, post, _ = await access.comment(tx, parent_id, viewer=by)
+        seen = await access.comment(tx, parent_id, viewer=by)
+        parent, post = seen.comment, seen.post
         if parent["post_id"] != post_id:
             raise NotFound
         if parent.get("parent_id"):
             problem = FieldProblem(pointer="/parent_id", code="reply", detail="a reply has no replies of its own")
             raise ValidationFailed(errors=[problem])
     written = await entities.read(tx, text, by=by)
-    comment: Document = {
+    comment: CommentRow = {
         "_id": clock.new_id(),
         "post_id": post_id,
         "parent_id": parent_id,
@@ -57,7 +70,7 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
         "replies": 0,
         "version": 0,
     }
-    tx.insert("comments", comment)
+    tx.insert(COMMENTS, comment)
     about = _about(comment, post["author_id"], parent["author_id"] if parent else None)
     tx.record(CommentAdded(**about, mentions=written.people))
     return Comment.model_construct(**_public(comment, users.ref(written.author)), liked=False)
@@ -65,34 +78,35 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
 
 async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Comment:
     """Change what one's own comment says; raises NotFound, Forbidden, PreconditionFailed."""
-    comment, author, post, liked = await access.comment(tx, comment_id, viewer=by)
+    seen = await access.comment(tx, comment_id, viewer=by)
+    comment = seen.comment
     if comment["author_id"] != by:
         raise Forbidden("Only its author can edit a comment")
     expected.check(comment_id, comment.get("rev", 0))
     if text != comment["text"]:
         written = await entities.read(tx, text, by=by)
-        changes = {
+        unchanged = {"_id": comment_id, "rev": comment.get("rev")}
+        comment |= {
             "text": text,
             "entities": written.kept,
             "mentions": written.people,
             "edited_at": clock.now(),
             "rev": comment.get("rev", 0) + 1,
         }
-        tx.update("comments", {"_id": comment_id, "rev": comment.get("rev")}, {"$set": changes})
-        parents = await _authors(tx, [comment["parent_id"]] if comment.get("parent_id") else ())
-        about = _about(comment, post["author_id"], parents.get(comment.get("parent_id") or ""))
+        tx.update(COMMENTS, unchanged, {"$set": {name: comment[name] for name in EDITED}})
+        parents = await _authors(tx, filter(None, [comment.get("parent_id")]))
+        about = _about(comment, seen.post["author_id"], parents.get(comment.get("parent_id") or ""))
         tx.record(CommentEdited(**about, mentions=written.people))
-        comment |= changes
-    return Comment.model_construct(**_public(comment, users.ref(author)), liked=liked)
+    return Comment.model_construct(**_public(comment, users.ref(seen.author)), liked=seen.liked)
 
 
 async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
     """Delete one's own comment, or one under one's own post, with its replies; raises NotFound, Forbidden.
 
-    Whoever may delete it may do so whether or not they still see it: across a block, or under a post gone private.
+    Both may delete it whether or not they still see it: across a block, or under a post gone private.
     """
-    comment = await tx.get("comments", comment_id)
-    post = comment and await tx.get("posts", comment["post_id"], ("author_id",))
+    comment = await tx.get(COMMENTS, comment_id)
+    post = comment and await tx.get(POSTS, comment["post_id"], ("author_id",))
     if not comment or not post:
         raise NotFound
     if by not in (comment["author_id"], post["author_id"]):
@@ -101,16 +115,16 @@ async def delete(tx: Transaction, comment_id: str, *, by: str) -> None:
     await take_out(tx, [comment])
 
 
-async def take_out(tx: Transaction, found: Sequence[Document]) -> None:
-    """Delete comments with their replies, tell of each, and leave what is under them to the sweeper."""
+async def take_out(tx: Transaction, found: Sequence[CommentRow]) -> None:
+    """Delete comments with their replies, record an event of each, and leave what is under them to the sweeper."""
     tops = [each["_id"] for each in found if not each.get("parent_id")]
-    replies = await tx.many("comments", {"parent_id": {"$in": tops}}, limit=REPLIES_AT_ONCE) if tops else []
+    replies = await tx.many(COMMENTS, {"parent_id": {"$in": tops}}, limit=REPLIES_AT_ONCE) if tops else []
     gone = {each["_id"]: each for each in [*found, *replies]}
-    for comment_id in gone:  # each exactly once, since each is told of
-        tx.delete("comments", {"_id": comment_id})
+    for comment_id in gone:  # each exactly once, since each has an event
+        tx.delete(COMMENTS, {"_id": comment_id})
     deletions.note(tx, "comment", gone)
     authors = await publishing.authors(tx, (each["post_id"] for each in gone.values()))
-    parents = await _authors(tx, {each["parent_id"] for each in found if each.get("parent_id")} - set(gone))
+    parents = await _authors(tx, {parent_id for each in found if (parent_id := each.get("parent_id"))} - set(gone))
     parents |= {each["_id"]: each["author_id"] for each in found}
     await suspension.taken_out(tx, gone, parents)
     for each in gone.values():
@@ -119,21 +133,21 @@ async def take_out(tx: Transaction, found: Sequence[Document]) -> None:
 
 
 async def take_out_some(tx: Transaction, where: Where, most: int) -> int:
-    """The same of so many of those that match; how many there were."""
-    found = await tx.many("comments", where, limit=most)
+    """Delete up to `most` comments that match `where`; return how many were deleted."""
+    found = await tx.many(COMMENTS, where, limit=most)
     if found:
         await take_out(tx, found)
     return len(found)
 
 
 async def get(mongo: Mongo, comment_id: str, *, viewer: str) -> Comment:
-    """One comment as this viewer sees it; raises NotFound."""
-    comment, author, _, liked = await access.comment(mongo, comment_id, viewer=viewer)
-    return Comment.model_construct(**_public(comment, users.ref(author)), liked=liked)
+    """Return a comment as this viewer sees it; raises NotFound."""
+    seen = await access.comment(mongo, comment_id, viewer=viewer)
+    return Comment.model_construct(**_public(seen.comment, users.ref(seen.author)), liked=seen.liked)
 
 
 async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int) -> Comments:
-    """A post's comments as this viewer sees them, without replies; raises NotFound."""
+    """Return a post's comments as this viewer sees them, without replies; raises NotFound."""
     await access.readable(mongo, post_id, viewer=viewer)
     where = {"post_id": post_id, "parent_id": None}
     return await _page(mongo, UNDER_POST[sort], where, Asked(viewer, cursor, limit, post_id))
@@ -142,15 +156,15 @@ async def page(mongo: Mongo, post_id: str, *, viewer: str, sort: Sort, cursor: s
 async def replies(
     mongo: Mongo, comment_id: str, *, viewer: str, sort: Sort, cursor: str | None, limit: int
 ) -> Comments:
-    """The replies to a comment as this viewer sees them; raises NotFound."""
+    """Return the replies to a comment as this viewer sees them; raises NotFound."""
     await access.comment(mongo, comment_id, viewer=viewer)
     where = {"parent_id": comment_id}
     return await _page(mongo, UNDER_COMMENT[sort], where, Asked(viewer, cursor, limit, comment_id))
 
 
 async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
-    """Comments as a push carries them; those that are gone are left out."""
-    found = (await mongo.get_many("comments", sorted(ids))).values()
+    """Return comments as a push carries them; those that are gone are left out."""
+    found = (await mongo.get_many(COMMENTS, sorted(ids))).values()
     authors = await users.refs(mongo, {each["author_id"] for each in found})
     here = [each for each in found if each["author_id"] in authors]
     public = (_public(each, authors[each["author_id"]]) for each in here)
@@ -160,8 +174,8 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
-    """Counts of many comments, each with its author; those that are gone are missing."""
-    found = await mongo.get_many("comments", ids, ("post_id", "author_id", "likes", "replies", "hidden", "version"))
+    """Return counts of many comments, each with its author; those that are gone are missing."""
+    found = await mongo.get_many(COMMENTS, ids, ("post_id", "author_id", "likes", "replies", "hidden", "version"))
     return [
         (
             each["author_id"],
@@ -171,24 +185,27 @@ async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, Commen
     ]
 
 
-def counts(comment: Document) -> Document:
-    """Counts and their version; never negative, whatever the deltas say meanwhile."""
-    folded = {name: shown(comment, name) for name in ("likes", "replies")}
-    return {**folded, "version": comment.get("version", 0)}
+def counts(comment: CommentRow) -> Counts:
+    """Return counts and their version; never negative, whatever the deltas say meanwhile."""
+    return {
+        "likes": shown(comment, "likes"),
+        "replies": shown(comment, "replies"),
+        "version": comment.get("version", 0),
+    }
 
 
-async def _page(mongo: Mongo, listing: Listing, where: Where, asked: Asked) -> Comments:
+async def _page(mongo: Mongo, listing: Listing[CommentRow], where: Where, asked: Asked) -> Comments:
     viewer = asked.viewer
 
-    async def narrow(hidden: list[Document]) -> Where:
+    async def narrow(hidden: list[CommentRow]) -> Where:
         return {"author_id": {"$nin": sorted({row["author_id"] for row in hidden})}}
 
-    async def show(rows: list[Document]) -> list[Comment | None]:
+    async def show(rows: list[CommentRow]) -> list[Comment | None]:
         ids = {row["author_id"] for row in rows}
         authors, to_people, liked = await together(
             users.cards(mongo, ids),
-            mongo.get_many("edges", {viewer + each for each in ids | access.named_in(rows)}),
-            mongo.get_many("comment_likes", [row["_id"] + viewer for row in rows]),
+            mongo.get_many(EDGES, {viewer + each for each in ids | access.named_in(rows)}),
+            mongo.get_many(COMMENT_LIKES, [row["_id"] + viewer for row in rows]),
         )
         shown: list[Comment | None] = []
         for row in rows:
@@ -205,12 +222,12 @@ async def _page(mongo: Mongo, listing: Listing, where: Where, asked: Asked) -> C
 
 
 async def _authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
-    found = await reader.get_many("comments", ids, ("author_id",))
+    found = await reader.get_many(COMMENTS, ids, ("author_id",))
     return {comment_id: each["author_id"] for comment_id, each in found.items()}
 
 
-def _about(comment: Document, post_author_id: str, parent_author_id: str | None) -> Document:
-    """What every event of a comment says of it."""
+def _about(comment: CommentRow, post_author_id: str, parent_author_id: str | None) -> Document:
+    """Return the fields that every event about a comment has."""
     return {
         "comment_id": comment["_id"],
         "post_id": comment["post_id"],
@@ -221,7 +238,7 @@ def _about(comment: Document, post_author_id: str, parent_author_id: str | None)
     }
 
 
-def _public(comment: Document, author: UserRef) -> Document:
+def _public(comment: CommentRow, author: UserRef) -> Document:
     return {
         "id": comment["_id"],
         "post_id": comment["post_id"],

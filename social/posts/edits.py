@@ -8,15 +8,16 @@ from social.infra.store import cached
 from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.revisions import WHATEVER, Expected
+from social.infra.store.rows import POST_REVISIONS, POSTS, PostRevisionRow, PostRow
 from social.posts import access, entities, publishing
 
 MOST_REVISIONS = 50  # that are kept of a post, the newest
 
-EARLIER = Listing("history", "post_revisions", "_id")
+EARLIER = Listing("history", POST_REVISIONS, "_id")
 
 
 async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Post:
-    """Have one's own post say something else; what it said is kept. The same text changes nothing.
+    """Edit one's own post; the earlier text is kept. An equal text changes nothing.
 
     Raises NotFound, Forbidden, PreconditionFailed, and ValidationFailed for no text where there are no pictures either.
     """
@@ -34,19 +35,21 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     if text == post["text"]:
         return publishing.rendered(seen)
     written, now = await entities.read(tx, text, by=by), clock.now()
+    changed: PostRow = {**post, **publishing.said(text, written), "edited_at": now, "rev": rev + 1}
     change = {**publishing.said(text, written), "edited_at": now, "rev": rev + 1}
-    tx.update("posts", {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
-    tx.stale.append(cached.key("posts", post_id))
+    tx.update(POSTS, {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
+    tx.stale.append(cached.key(POSTS, post_id))
     if rev >= MOST_REVISIONS:
-        tx.clear("post_revisions", {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
-    before = {"post_id": post_id, "rev": rev, "text": post["text"], "at": post["edited_at"] or post["created_at"]}
-    tx.insert("post_revisions", {"_id": clock.new_id(), **before})
+        tx.clear(POST_REVISIONS, {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})
+    written_at = post["edited_at"] or post["created_at"]
+    before = PostRevisionRow(_id=clock.new_id(), post_id=post_id, rev=rev, text=post["text"], at=written_at)
+    tx.insert(POST_REVISIONS, before)
     tx.record(PostEdited(post_id=post_id, author_id=by, mentions=written.people))
-    return publishing.rendered(seen._replace(post={**post, **change}))
+    return publishing.rendered(seen._replace(post=changed))
 
 
 async def history(mongo: Mongo, post_id: str, *, viewer: str, cursor: str | None, limit: int) -> Revisions:
-    """What a post said before, newest first, for those who may see it; raises NotFound."""
+    """Return a page of a post's earlier texts, newest first, for a viewer who may see it; raises NotFound."""
     await access.readable(mongo, post_id, viewer=viewer)
     page = await EARLIER.page(mongo, {"post_id": post_id}, Asked(viewer, cursor, limit, post_id))
     items = [Revision.model_construct(rev=each["rev"], text=each["text"], written_at=each["at"]) for each in page.items]

@@ -49,7 +49,7 @@ _ALIKE = str.maketrans("\uff5e\u309b\u309c", "\u301c\u3099\u309a")  # Windows' w
 
 
 def tag(text: str) -> str | None:
-    """A hashtag, without its sign, as it is looked for; None for what is none.
+    """Return a hashtag, without its sign, as it is looked for; None for what is none.
 
     That is Unicode's NFKC_Casefold: without case and width, and without joiners and variants, which change how a letter
     is drawn.

@@ -1,4 +1,4 @@
-"""Pictures: kept once they were written anew, shown to who may see their post, swept when nothing shows them.
+"""Pictures: written anew and kept, shown to those who may see their post, swept when nothing shows them.
 
 A row is `pending` before any byte of it is kept, `ready` after the last, `attached` by the post that shows it, and
 `gone` before its bytes go: wherever a process dies, the row says what is left to do.
@@ -16,20 +16,14 @@ from typing import NamedTuple
 
 from social.contracts.base import Contract
 from social.contracts.media import MediaRef, Mime
-from social.contracts.problems import (
-    FieldProblem,
-    Forbidden,
-    MediaInUse,
-    NotFound,
-    TooManyUnused,
-    ValidationFailed,
-)
+from social.contracts.problems import FieldProblem, Forbidden, MediaInUse, NotFound, TooManyUnused, ValidationFailed
 from social.infra import clock
 from social.infra.files.blobs import Blobs
 from social.infra.files.pictures.decoding import Decoders, Picture
 from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.store.loaders import together
-from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.infra.store.rows import MEDIA, POSTS, USERS, MediaRow
 from social.people import users
 from social.posts import access
 from social.posts.media_urls import REF_FIELDS, ref, verify_signature
@@ -56,7 +50,7 @@ class PictureStore:
 
 
 class Made(Contract):
-    """What is said of a picture that was written anew."""
+    """The description of a picture that was written anew."""
 
     source: str
     mime: Mime
@@ -97,16 +91,16 @@ async def upload(
     picture = await picture_store.decoders.decode(file, by)
     said = await asyncio.to_thread(made, file, picture)  # hashing 10 MiB takes a while
     begun = await plaza.commit_idempotent(idempotency_key, begin, said, alt, by=by)
-    if await plaza.mongo.one("media", {"_id": begun.id, "state": "pending"}, {"_id": 1}):
+    if await plaza.mongo.one(MEDIA, {"_id": begun.id, "state": "pending"}, {"_id": 1}):
         content, thumbnail = names(begun.id)
         await picture_store.blobs.put(content, picture.content, picture.mime)
         await picture_store.blobs.put(thumbnail, picture.thumbnail, THUMBNAIL_MIME)
-        await plaza.mongo.update("media", {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
+        await plaza.mongo.update(MEDIA, {"_id": begun.id, "state": "pending"}, {"$set": {"state": "ready"}})
     return begun
 
 
 def made(file: bytes | bytearray, picture: Picture) -> Made:
-    """What is said of it; `source` tells one file from another."""
+    """Describe a picture; `source` distinguishes the files it was made of."""
     return Made(
         source=hashlib.sha256(file).hexdigest(),
         mime=picture.mime,
@@ -122,18 +116,18 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
 
 
 async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRef:
-    """The row of a picture whose bytes are about to be kept; raises TooManyUnused.
+    """Return the row of a picture whose bytes are about to be kept; raises TooManyUnused.
 
     Uploads of one person that are under way at once may each find the last place free.
     """
-    if not await tx.one("users", {"_id": by, **users.HERE}, {"_id": 1}):
+    if not await tx.one(USERS, {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
     unused = {"owner": by, "state": {"$in": ["pending", "ready"]}}
-    kept = await tx.many("media", unused, fields={"size": 1, "thumbnail_size": 1}, limit=MOST_UNUSED)
+    kept = await tx.many(MEDIA, unused, fields={"size": 1, "thumbnail_size": 1}, limit=MOST_UNUSED)
     size = sum(each["size"] + each["thumbnail_size"] for each in kept) + picture.size + picture.thumbnail_size
     if len(kept) >= MOST_UNUSED or size > MOST_UNUSED_BYTES:
         raise TooManyUnused
-    row: Document = {
+    row: MediaRow = {
         "_id": clock.new_id(),
         "owner": by,
         "state": "pending",
@@ -141,22 +135,29 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
         "post_id": None,
         "secret": clock.new_secret(16),
         "alt": alt,
-        **picture.__dict__,
+        "mime": picture.mime,
+        "width": picture.width,
+        "height": picture.height,
+        "blurhash": picture.blurhash,
+        "size": picture.size,
+        "tag": picture.tag,
+        "thumbnail_size": picture.thumbnail_size,
+        "thumbnail_tag": picture.thumbnail_tag,
+        "truncated": picture.truncated,
     }
-    del row["source"]
-    tx.insert("media", row)
+    tx.insert(MEDIA, row)
     return ref(row)
 
 
-async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[Document]:
-    """Have a post show one's own pictures, in this order; each belongs to one post for ever.
+async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[MediaRow]:
+    """Attach one's own pictures to a post, in this order; a picture belongs to one post for ever.
 
     Raises ValidationFailed naming those that are not one's own, not ready, or shown already.
     """
     if not media_ids:
         return []
     free = {"_id": {"$in": list(media_ids)}, "owner": by, "state": "ready"}
-    rows = {row["_id"]: row for row in await tx.many("media", free, fields=REF_FIELDS)}
+    rows = {row["_id"]: row for row in await tx.many(MEDIA, free, fields=REF_FIELDS)}
     wrong = [
         FieldProblem(pointer=f"/media/{at}", code="not_attachable", detail="is not an unused picture of yours")
         for at, each in enumerate(media_ids)
@@ -167,14 +168,14 @@ async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by:
     if wrong:
         raise ValidationFailed(errors=wrong)
     for each in media_ids:
-        tx.update("media", {**free, "_id": each}, {"$set": {"state": "attached", "post_id": post_id}})
+        tx.update(MEDIA, {**free, "_id": each}, {"$set": {"state": "attached", "post_id": post_id}})
     return [rows[each] for each in media_ids]
 
 
 async def edit(tx: Transaction, media_id: str, alt: str, *, by: str) -> MediaRef:
-    """Say what one's own picture shows; raises NotFound, Forbidden."""
+    """Change the alternative text of one's own picture; raises NotFound, Forbidden."""
     row = await _own(tx, media_id, by)
-    tx.update("media", {"_id": media_id, "state": row["state"]}, {"$set": {"alt": alt}})
+    tx.update(MEDIA, {"_id": media_id, "state": row["state"]}, {"$set": {"alt": alt}})
     return ref({**row, "alt": alt})
 
 
@@ -183,21 +184,21 @@ async def delete(tx: Transaction, media_id: str, *, by: str) -> None:
     row = await _own(tx, media_id, by)
     if row["state"] == "attached":
         raise MediaInUse
-    tx.update("media", {"_id": media_id, "state": row["state"]}, GONE)
+    tx.update(MEDIA, {"_id": media_id, "state": row["state"]}, GONE)
 
 
 def release(tx: Transaction, media_ids: Sequence[str]) -> None:
-    """These pictures are gone and nobody's; their bytes follow by the sweeper."""
-    tx.touch_all("media", {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
+    """Mark pictures as gone and as nobody's; the sweeper deletes their bytes."""
+    tx.touch_all(MEDIA, {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
-    """Release the pictures of posts that were deleted; how many there were."""
-    return await mongo.update_all("media", {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
+    """Release the pictures of posts that were deleted; return how many there were."""
+    return await mongo.update_all(MEDIA, {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
 
 
 async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> Shown:
-    """A picture that is one's own, or of a post that one may see; raises NotFound."""
+    """Return a picture that is one's own, or of a post that one may see; raises NotFound."""
     row = await _kept(mongo, media_id)
     if row["owner"] == viewer:
         await _public(mongo, row)
@@ -209,7 +210,7 @@ async def seen(mongo: Mongo, media_id: str, *, viewer: str, thumbnail: bool) -> 
 
 
 async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thumbnail: bool) -> Shown:
-    """A picture by a URL that was handed to somebody who might see it, while its post is there; raises NotFound."""
+    """Return a picture by a URL given to a person who might see it, while its post is there; raises NotFound."""
     row = await _kept(mongo, media_id)
     if not verify_signature(row, until, signature):
         raise NotFound
@@ -217,30 +218,30 @@ async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thu
 
 
 async def sweep(mongo: Mongo, blobs: Blobs) -> int:
-    """Give up what was never finished or never used, and take out the bytes of what is gone; how many that was."""
+    """Give up pictures never finished or used, and delete the bytes of those that are gone; return how many."""
     now, given_up = clock.now(), 0
     for state, lasts in (("pending", UNFINISHED), ("ready", UNUSED)):
         where = {"state": state, "at": {"$lt": now - lasts}}
-        rows = await mongo.many("media", where, fields={"_id": 1}, limit=SWEPT_AT_ONCE)
+        rows = await mongo.many(MEDIA, where, fields={"_id": 1}, limit=SWEPT_AT_ONCE)
         if rows:
             still = {"_id": {"$in": [row["_id"] for row in rows]}, "state": state}
-            given_up += await mongo.update_all("media", still, GONE)
-    gone = [row["_id"] for row in await mongo.many("media", {"state": "gone"}, fields={"_id": 1}, limit=SWEPT_AT_ONCE)]
+            given_up += await mongo.update_all(MEDIA, still, GONE)
+    gone = [row["_id"] for row in await mongo.many(MEDIA, {"state": "gone"}, fields={"_id": 1}, limit=SWEPT_AT_ONCE)]
     if gone:
         await blobs.delete(*(name for each in gone for name in names(each)))
-        await mongo.delete("media", {"_id": {"$in": gone}})
+        await mongo.delete(MEDIA, {"_id": {"$in": gone}})
     return given_up + len(gone)
 
 
 async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
-    """Take out bytes without a row, as a restored backup may leave them: each time one of 256 parts; how many went."""
+    """Delete bytes without a row, as a restored backup may leave them, in one of 256 parts; return how many."""
     part = f"{int(time.time() / STRAYS_EVERY_S) % 256:02x}/"
     oldest, after, went = int((clock.now() - UNUSED).timestamp()), "", await blobs.tidy()
     while found := await blobs.names(part, after):
         after = found[-1]
         by_id = {name: match[1] for name in found if (match := _NAME.fullmatch(name))}  # others are not ours
         old = {each for each in by_id.values() if int(each[:8], 16) < oldest}  # an id begins with its second
-        known = await mongo.many("media", {"_id": {"$in": list(old)}}, fields={"_id": 1}) if old else []
+        known = await mongo.many(MEDIA, {"_id": {"$in": list(old)}}, fields={"_id": 1}) if old else []
         strays = old - {row["_id"] for row in known}
         doomed = [name for name, each in by_id.items() if each in strays]
         await blobs.delete(*doomed)
@@ -249,38 +250,39 @@ async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
 
 
 def names(media_id: str) -> tuple[str, str]:
-    """Where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
+    """Return where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
     name = f"{media_id[-2:]}/{media_id}"
     return name, f"{name}.thumbnail"
 
 
-async def _kept(reader: Reader, media_id: str) -> Document:
-    """A picture whose bytes are kept; raises NotFound."""
-    row = await reader.get("media", media_id)
+async def _kept(reader: Reader, media_id: str) -> MediaRow:
+    """Return a picture whose bytes are kept; raises NotFound."""
+    row = await reader.get(MEDIA, media_id)
     if row is None or row["state"] not in ("ready", "attached"):
         raise NotFound
     return row
 
 
-async def _public(reader: Reader, row: Document) -> bool:
-    """Whether everybody may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
+async def _public(reader: Reader, row: MediaRow) -> bool:
+    """Return whether all may see a picture; raises NotFound where its post, if it has one, or its owner is gone."""
     owners, found = await together(
-        users.cards(reader, [row["owner"]]), reader.get_many("posts", filter(None, [row["post_id"]]), access.POST)
+        users.cards(reader, filter(None, [row["owner"]])),
+        reader.get_many(POSTS, filter(None, [row["post_id"]]), access.POST),
     )
-    owner, post = owners.get(row["owner"]), found.get(row["post_id"])
+    owner, post = owners.get(row["owner"] or ""), found.get(row["post_id"] or "")
     if owner is None or (row["post_id"] is not None and post is None):
         raise NotFound
     return post is not None and post.get("visibility", "public") == "public" and not owner.get("private")
 
 
-def _shown(row: Document, thumbnail: bool, *, public: bool, until: int | None) -> Shown:
+def _shown(row: MediaRow, thumbnail: bool, *, public: bool, until: int | None) -> Shown:
     content, small = names(row["_id"])
     if thumbnail:
         return Shown(small, row["thumbnail_size"], row["thumbnail_tag"], THUMBNAIL_MIME, public, until)
     return Shown(content, row["size"], row["tag"], row["mime"], public, until)
 
 
-async def _own(tx: Transaction, media_id: str, by: str) -> Document:
+async def _own(tx: Transaction, media_id: str, by: str) -> MediaRow:
     row = await _kept(tx, media_id)
     if row["owner"] != by:
         if row["post_id"] is None:

@@ -1,4 +1,4 @@
-"""Where a picture is had without a token: URLs that open this one, for a while (docs/decisions/0014-pictures.md)."""
+"""Signed URLs of pictures: each opens a picture for a while without a token (docs/decisions/0014-pictures.md)."""
 
 import base64
 import hmac
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from social.contracts.media import MediaRef
-from social.infra.store.mongo import Document
+from social.infra.store.rows import MediaRow, PostRow
 
 WINDOW_S = 1_800  # a URL is the same for so long, and good for so long at least, at most for twice that
 REF = (
@@ -22,14 +22,14 @@ REF = (
 REF_FIELDS = dict.fromkeys(REF, 1)
 
 
-def attached(pictures: Mapping[str, Document], post: Document) -> list[Document]:
-    """Of these pictures those that the post shows: a post that is just being deleted has let go of them."""
+def attached(pictures: Mapping[str, MediaRow], post: PostRow) -> list[MediaRow]:
+    """Return which of these pictures the post shows: a post that is just being deleted has let go of them."""
     shown = (pictures.get(each) for each in post.get("media", ()))
     return [each for each in shown if each and each["state"] == "attached"]
 
 
-def ref(row: Document) -> MediaRef:
-    """A picture as a post shows it, with URLs that are good for a while."""
+def ref(row: MediaRow) -> MediaRef:
+    """Return a picture as a post shows it, with URLs that are good for a while."""
     until = (int(time.time()) // WINDOW_S + 2) * WINDOW_S
     path, query = f"/v1/media/{row['_id']}", f"?until={until}&signature={_signature(row, until)}"
     return MediaRef.model_construct(
@@ -45,12 +45,12 @@ def ref(row: Document) -> MediaRef:
     )
 
 
-def verify_signature(row: Document, until: int, signature: str) -> bool:
-    """Whether a URL of this picture said so, and its end has not come."""
+def verify_signature(row: MediaRow, until: int, signature: str) -> bool:
+    """Return whether a URL of this picture said so, and its end has not come."""
     return until > time.time() and hmac.compare_digest(signature.encode(), _signature(row, until).encode())
 
 
-def _signature(row: Document, until: int) -> str:
-    """HMAC-SHA-256 (RFC 2104), its first 128 bits, under a key that is in the row and goes with it."""
+def _signature(row: MediaRow, until: int) -> str:
+    """Return the first 128 bits of an HMAC-SHA-256 (RFC 2104) under a key that is in the row and goes with it."""
     said = hmac.digest(row["secret"].encode(), f"{row['_id']}.{until}".encode(), "sha256")
     return base64.urlsafe_b64encode(said[:16]).decode().rstrip("=")

@@ -1,10 +1,12 @@
-"""Takes out what is under deleted posts and comments, piece by piece, once nothing that adds to it is under way."""
+"""Orphans, under deleted posts and comments: deleted piece by piece once nothing that adds to them is under way."""
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from social.infra import clock
 from social.infra.process.plaza import Plaza
+from social.infra.store.rows import COMMENT_LIKES, COMMENTS, DELETIONS, INTERACTIONS, POST_REVISIONS, Collection
 from social.posts import comments, media
 from social.posts.deletions import Kind
 
@@ -12,16 +14,18 @@ AT_ONCE = 100  # deletions looked at
 CHUNK = 200  # documents of a collection taken out
 SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
 
-UNDER: dict[Kind, tuple[tuple[str, str], ...]] = {  # collections, and their fields that name what was deleted
-    "post": tuple((each, "post_id") for each in ("comments", "interactions", "post_revisions")),
-    "comment": (("comments", "parent_id"), ("comment_likes", "comment_id")),
+UNDER: dict[
+    Kind, tuple[tuple[Collection[Any], str], ...]
+] = {  # collections, and their fields that name what was deleted
+    "post": tuple((each, "post_id") for each in (COMMENTS, INTERACTIONS, POST_REVISIONS)),
+    "comment": ((COMMENTS, "parent_id"), (COMMENT_LIKES, "comment_id")),
 }
 
 
 async def sweep(plaza: Plaza) -> int:
-    """One piece of what is under the oldest deletions, and those that nothing is under any more; how many went."""
+    """Delete a piece of what is under the oldest deletions, and deletions with nothing under them; return how many."""
     settled = {"at": {"$lt": clock.now() - SETTLES}}
-    rows = await plaza.mongo.many("deletions", settled, sort=[("at", 1)], limit=AT_ONCE)
+    rows = await plaza.mongo.many(DELETIONS, settled, sort=[("at", 1)], limit=AT_ONCE)
     gone = 0
     for kind, under in UNDER.items():
         ids = [row["_id"] for row in rows if row["kind"] == kind]
@@ -31,14 +35,14 @@ async def sweep(plaza: Plaza) -> int:
         if kind == "post":
             taken.append(await media.release_of_posts(plaza.mongo, ids))
         if all(count < CHUNK for count in taken):
-            await plaza.mongo.delete("deletions", {"_id": {"$in": ids}})
+            await plaza.mongo.delete(DELETIONS, {"_id": {"$in": ids}})
             gone += len(ids)
         gone += sum(taken)
     return gone
 
 
-async def _take(plaza: Plaza, collection: str, field: str, ids: Sequence[str]) -> int:
-    if collection == "comments":  # others are told of them, and they have something under them too
+async def _take(plaza: Plaza, collection: Collection[Any], field: str, ids: Sequence[str]) -> int:
+    if collection == COMMENTS:  # events are recorded of them, and they have something under them too
         return await plaza.commit(comments.take_out_some, {field: {"$in": list(ids)}}, CHUNK)
     found = await plaza.mongo.many(collection, {field: {"$in": list(ids)}}, fields={"_id": 1}, limit=CHUNK)
     if found:

@@ -1,6 +1,7 @@
 """Posts: publish, read, delete."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
@@ -12,19 +13,29 @@ from social.infra.store import cached
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import FEED_ENTRIES, MEDIA, POSTS, FeedEntryRow, MediaRow, PostRow, Row, WrittenFields
 from social.people import folding, users, visibility
 from social.people.counts import shown
 from social.posts import access, deletions, entities, entity_syntax, media, media_urls, terms
 from social.posts.access import SeenPost
 
-BY_AUTHOR = Listing("posts", "posts", "_id")
-BY_TAG = Listing("hashtag", "posts", "_id")
+BY_AUTHOR = Listing("posts", POSTS, "_id")
+BY_TAG = Listing("hashtag", POSTS, "_id")
 COUNTS = ("likes", "comments", "reposts")
 AUTHOR = ("author_id",)
 
 
-def entry(owner: str, post_id: str, author_id: str) -> Document:
-    """A home-timeline entry, one an owner and post by its id; it stands where the post does."""
+class Counts(TypedDict):
+    """The counts of a post as people see them, and their version."""
+
+    likes: int
+    comments: int
+    reposts: int
+    version: int
+
+
+def entry(owner: str, post_id: str, author_id: str) -> FeedEntryRow:
+    """Return a home-timeline entry, one an owner and post by its id; it stands where the post does."""
     return {"_id": owner + post_id, "owner": owner, "place": post_id, "post_id": post_id, "author_id": author_id}
 
 
@@ -36,27 +47,35 @@ async def publish(
     It may show pictures of its author's that no post shows yet; raises ValidationFailed for others.
     """
     written, post_id = await entities.read(tx, text, by=by), clock.new_id()
+    kept = said(text, written)
     pictures = await media.attach(tx, showing, post_id, by=by)
-    post: Document = {
+    post: PostRow = {
         "_id": post_id,
         "author_id": by,
-        **said(text, written),
+        "text": text,
+        "entities": kept["entities"],
+        "mentions": kept["mentions"],
+        "tags": kept["tags"],
+        "words": kept["words"],
+        "rules": kept["rules"],
         "media": list(showing),
         "visibility": visible_to,
         "created_at": clock.now(),
         "edited_at": None,
         "rev": 0,
-        **dict.fromkeys(COUNTS, 0),
+        "likes": 0,
+        "comments": 0,
+        "reposts": 0,
         "version": 0,
     }
-    tx.insert("posts", post)
-    tx.insert("feed_entries", {**entry(by, post["_id"], by), "arrived": clock.now()})
+    tx.insert(POSTS, post)
+    tx.insert(FEED_ENTRIES, FeedEntryRow(**entry(by, post_id, by), arrived=clock.now()))
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
-    return rendered(SeenPost({**post, "pictures": pictures}, written.author, did={}))
+    return rendered(SeenPost(post, written.author, pictures=pictures))
 
 
-def said(text: str, written: entities.Written) -> Document:
-    """What a post keeps of its text, and what it is found by."""
+def said(text: str, written: entities.Written) -> WrittenFields:
+    """Return the fields that a post keeps of its text, and those it is found by."""
     return {
         "text": text,
         "entities": written.kept,
@@ -69,31 +88,31 @@ def said(text: str, written: entities.Written) -> Document:
 
 async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
     """Delete one's own post; its timeline entries, and all that is under it, follow by the workers."""
-    post = await tx.get("posts", post_id, ("author_id",))
+    post = await tx.get(POSTS, post_id, ("author_id",))
     if post is None or post["author_id"] != by:
         await access.readable(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
-    tx.delete("posts", {"_id": post_id})
-    tx.stale.append(cached.key("posts", post_id))
-    tx.clear("feed_entries", {"_id": by + post_id})
+    tx.delete(POSTS, {"_id": post_id})
+    tx.stale.append(cached.key(POSTS, post_id))
+    tx.clear(FEED_ENTRIES, {"_id": by + post_id})
     deletions.note(tx, "post", [post_id])
     tx.record(PostDeleted(post_id=post_id, author_id=by))
 
 
 async def get(mongo: Mongo, post_id: str, *, viewer: str) -> Post:
-    """One post as this viewer sees it; raises NotFound."""
+    """Return a post as this viewer sees it; raises NotFound."""
     return rendered(await access.post(mongo, post_id, viewer=viewer))
 
 
 async def by_author(mongo: Mongo, username: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
-    """A person's posts, newest first."""
+    """Return a person's posts, newest first."""
     author, all_of_them = await visibility.author_of_posts(mongo, username, viewer=viewer)
     where = {"author_id": author["_id"], **({} if all_of_them else {"visibility": {"$ne": "followers"}})}
     return await page(mongo, BY_AUTHOR, where, Asked(viewer, cursor, limit, author["_id"]))
 
 
 async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, limit: int) -> Posts:
-    """Posts with a hashtag, newest first; raises NotFound for what cannot be one."""
+    """Return posts with a hashtag, newest first; raises NotFound for what cannot be one."""
     key = entity_syntax.tag(tag)
     if key is None:
         raise NotFound
@@ -103,21 +122,21 @@ async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, lim
 
 async def page(
     mongo: Mongo,
-    listing: Listing,
+    listing: Listing[Row],
     where: Where,
     asked: Asked,
     *,
     field: str = "_id",
     muted: bool = True,
 ) -> Posts:
-    """A page of the posts in this field of a list; what the viewer may not see is skipped and the page refilled."""
+    """Return a page of the posts in this field of a list; posts the viewer may not see are skipped and replaced."""
 
-    async def show(rows: list[Document]) -> list[Post | None]:
+    async def show(rows: list[Row]) -> list[Post | None]:
         ids = [row[field] for row in rows]
         found = {each.id: each for each in await some(mongo, ids, viewer=asked.viewer, muted=muted)}
         return [found.get(each) for each in ids]
 
-    async def narrow(hidden: list[Document]) -> Where:
+    async def narrow(hidden: list[Row]) -> Where:
         return await _others(mongo, hidden, viewer=asked.viewer, muted=muted)
 
     fields = {field: 1, "author_id": 1, **dict.fromkeys(listing.key, 1)}
@@ -125,8 +144,8 @@ async def page(
     return Posts(items=found.items, next=found.next, prev=found.prev)
 
 
-async def _others(mongo: Mongo, hidden: list[Document], *, viewer: str, muted: bool) -> Where:
-    """What is not by the authors of hidden posts, as far as all of theirs, or all for followers, is hidden."""
+async def _others(mongo: Mongo, hidden: Sequence[Mapping[str, Any]], *, viewer: str, muted: bool) -> Where:
+    """Return a condition that skips authors of hidden posts where all their posts, or all for followers, are hidden."""
     silent, strangers = await visibility.hidden_authors(
         mongo, {row["author_id"] for row in hidden}, viewer=viewer, muted=muted
     )
@@ -139,43 +158,42 @@ async def _others(mongo: Mongo, hidden: list[Document], *, viewer: str, muted: b
 
 
 async def some(mongo: Mongo, ids: Sequence[str], *, viewer: str, muted: bool = True) -> list[Post]:
-    """Posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
+    """Return posts by id as this viewer sees them, in this order; left out is what is not for the viewer to see."""
     return [rendered(each) for each in await access.posts(mongo, ids, viewer=viewer, muted=muted)]
 
 
 async def public(mongo: Mongo, post_id: str) -> PostPublic | None:
-    """A post as a push carries it, or None when it is gone."""
-    post = await mongo.get("posts", post_id, access.POST)
+    """Return a post as a push carries it, or None when it is gone."""
+    post = await mongo.get(POSTS, post_id, access.POST)
     if post is None:
         return None
     authors, pictures = await together(
-        users.cards(mongo, [post["author_id"]]), mongo.get_many("media", post.get("media", ()), media_urls.REF)
+        users.cards(mongo, [post["author_id"]]), mongo.get_many(MEDIA, post.get("media", ()), media_urls.REF)
     )
     author = authors.get(post["author_id"])
     if author is None:
         return None
-    post["pictures"] = media_urls.attached(pictures, post)
-    public = _public(post, users.ref(author))
+    public = _public(post, media_urls.attached(pictures, post), users.ref(author))
     return PostPublic.model_construct(**public | {"entities": entities.for_many(public["entities"])})
 
 
 async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
-    """Who wrote these posts; those that are gone are missing."""
-    return {post_id: post["author_id"] for post_id, post in (await reader.get_many("posts", ids, AUTHOR)).items()}
+    """Return the authors of these posts; posts that are gone are missing."""
+    return {post_id: post["author_id"] for post_id, post in (await reader.get_many(POSTS, ids, AUTHOR)).items()}
 
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
-    """Counts of many posts; those that are gone are missing."""
-    return [stats(each) for each in (await mongo.get_many("posts", ids, (*COUNTS, "hidden", "version"))).values()]
+    """Return counts of many posts; those that are gone are missing."""
+    return [stats(each) for each in (await mongo.get_many(POSTS, ids, (*COUNTS, "hidden", "version"))).values()]
 
 
-def stats(post: Document) -> PostStats:
-    """A post's counts as folded so far."""
+def stats(post: PostRow) -> PostStats:
+    """Return a post's counts as folded so far."""
     return PostStats.model_construct(post_id=post["_id"], **counts(post))
 
 
-def counts(post: Document) -> Document:
-    """Counts and their version; never negative, whatever the deltas say meanwhile."""
+def counts(post: PostRow) -> Counts:
+    """Return counts and their version; never negative, whatever the deltas say meanwhile."""
     return {
         "likes": shown(post, "likes"),
         "comments": shown(post, "comments"),
@@ -185,22 +203,22 @@ def counts(post: Document) -> Document:
 
 
 def rendered(seen: SeenPost) -> Post:
-    """A post as the viewer sees it who may see it."""
+    """Return a post as the viewer sees it who may see it."""
     return Post.model_construct(**fields(seen))
 
 
 def fields(seen: SeenPost) -> Document:
-    """What a post says to the viewer who may see it, by the names of `Post`."""
+    """Return the fields of `Post` for the viewer who may see a post."""
     return {
-        **_public(seen.post, users.ref(seen.author)),
+        **_public(seen.post, seen.pictures, users.ref(seen.author)),
         "liked": seen.liked,
         "reposted": seen.reposted,
         "bookmarked": seen.bookmarked,
     }
 
 
-def _public(post: Document, author: UserRef) -> Document:
-    pictures = {each["_id"]: each for each in post.get("pictures") or ()}
+def _public(post: PostRow, showing: Iterable[MediaRow], author: UserRef) -> Document:
+    pictures = {each["_id"]: each for each in showing}
     return {
         "id": post["_id"],
         "author": author,

@@ -1,16 +1,17 @@
-"""Reposts: one a person and post; shown to one's own followers by the workers."""
+"""Reposts, one a person and post; the workers show them to the person's followers."""
 
 from social.contracts.events import PostReposted, PostUnreposted
 from social.contracts.posts import RepostState
 from social.contracts.problems import Forbidden, NotFound
-from social.infra.store.mongo import Document, Transaction
+from social.infra.store.mongo import Transaction
+from social.infra.store.rows import POSTS, PostRow
 from social.posts import access, interactions, publishing
 
 
 async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     """Show a post to one's own followers; a second time changes nothing. Raises NotFound.
 
-    What is for somebody's followers only stays with them: Forbidden.
+    Raises Forbidden for a post that is for its author's followers only.
     """
     seen = await access.post(tx, post_id, viewer=by)
     post, author = seen.post, seen.author
@@ -23,13 +24,13 @@ async def repost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
 
 
 async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
-    """Take a repost back: one's own also across a block, or from a post gone private. Raises NotFound."""
+    """Take a repost back, also across a block, or from a post gone private. Raises NotFound."""
     before = await interactions.of(tx, post_id, by)
-    repost_id = before.get("repost_id")
-    if repost_id is None:
+    repost_id = before.get("repost_id") if before else None
+    if before is None or repost_id is None:
         post = await access.readable(tx, post_id, viewer=by)
     else:
-        found = await tx.get("posts", post_id)
+        found = await tx.get(POSTS, post_id)
         if found is None:
             raise NotFound
         post = found
@@ -38,7 +39,7 @@ async def unrepost(tx: Transaction, post_id: str, *, by: str) -> RepostState:
     return _state(post, reposted=False)
 
 
-def _state(post: Document, *, reposted: bool) -> RepostState:
+def _state(post: PostRow, *, reposted: bool) -> RepostState:
     counts = publishing.counts(post)
     return RepostState.model_construct(
         post_id=post["_id"], reposted=reposted, reposts=counts["reposts"], version=counts["version"]

@@ -1,4 +1,4 @@
-"""Finding posts by their words and hashtags: one walk along an index, the newest first."""
+"""Search for posts by words and hashtags: one walk along an index, the newest first."""
 
 import asyncio
 import hashlib
@@ -8,16 +8,17 @@ from social.contracts.posts import Found
 from social.infra.process.even_times import evened
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.rows import POSTS
 from social.people import search
 from social.posts import entities, publishing, terms
 
 MOST_PEOPLE = 5  # beside the first page of posts
 
-FOUND = Listing("search", "posts", "_id")
+FOUND = Listing("search", POSTS, "_id")
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:
-    """Posts with all the hashtags and words of `text`, as far as the viewer may see them and hears their authors.
+    """Return posts with all hashtags and words of `text` that the viewer may see, but of authors they mute.
 
     With the first page come the people whom the words name. Raises ValidationFailed for a cursor that is not of this
     search.
@@ -39,7 +40,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
 
 
 def _apart(text: str) -> tuple[list[str], str]:
-    """The hashtags of a query, and the rest of it."""
+    """Return the hashtags of a query, and the rest of it."""
     tags: dict[str, None] = {}
     rest, at = [], 0
     for each in entities.parse(text):

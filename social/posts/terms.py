@@ -18,7 +18,7 @@ _MARK = regex.compile(r"\p{M}")
 
 
 def of(text: str) -> list[str]:
-    """The first words of a post, each once, with the parts of those that joiners hold together."""
+    """Return the first words of a post, each once, with the parts of those that joiners hold together."""
     found: dict[str, None] = {}
     for word in folding.words(text, parts=True):
         found.update(dict.fromkeys(_pieces(word, every=True)))
@@ -28,13 +28,13 @@ def of(text: str) -> list[str]:
 
 
 def asked(text: str) -> list[str]:
-    """The first words of a query, each once: a post that has all of them is found."""
+    """Return the first words of a query, each once: a post that has all of them is found."""
     found = dict.fromkeys(piece for word in folding.words(text) for piece in _pieces(word, every=False))
     return list(found)[:MOST_ASKED]
 
 
 def _pieces(word: str, *, every: bool) -> list[str]:
-    """A word as it is, or two letters of it at a time without spaces; with `every` also each letter that has marks."""
+    """Return a word, or without spaces two letters of it at a time; with `every` also each letter that has marks."""
     if word.isascii():
         return [word[: terms.LONGEST_WORD]]
     found: list[str] = []

@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 from pymongo import IndexModel
+from support.typed_rows import KINDS
 
 from social.infra.store.schema import INDEXES
 
@@ -28,3 +30,19 @@ def test_the_page_on_data_names_every_index_with_its_keys() -> None:
     table = PAGE.read_text().partition("## Collections")[2].partition("## ")[0]
     rows = {name: indexes for name, indexes, _ in ROW.findall(table)}
     assert rows == {name: "<br>".join(map(described, indexes)) or "–" for name, indexes in INDEXES.items()}
+
+
+def test_an_index_is_of_fields_that_the_type_of_its_documents_has() -> None:
+    for collection, indexes in INDEXES.items():
+        for field in {field for index in indexes for field in index.document["key"]}:
+            assert any(has(kind, field) for kind in KINDS[collection]), f"{collection}.{field}"
+
+
+def has(kind: type, path: str) -> bool:
+    name, _, rest = path.partition(".")
+    hint = get_type_hints(kind).get(name)
+    return hint is not None and (not rest or has(hint, rest))
+
+
+def test_every_collection_with_a_type_is_made_by_migrate() -> None:
+    assert set(INDEXES) == set(KINDS)

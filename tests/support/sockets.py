@@ -269,7 +269,7 @@ class World:
 
 async def _tell(tx: Any, cause: group_state.Trigger) -> None:
     changes = grouping.GroupChanges(tx)
-    await changes.change(await changes.facts([cause]), told=[cause], untold=())
+    await changes.change(await changes.facts([cause]), notify=[cause], withdraw=())
     changes.write(changes.changed(), clock.now())
 
 

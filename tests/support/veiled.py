@@ -10,9 +10,10 @@ from itertools import count
 
 from social.infra import clock
 from social.infra.store.mongo import Document
+from social.infra.store.rows import INTERACTIONS
 from social.people import edges, terms
 from social.people.edges import Edge
-from social.posts import interactions, publishing
+from social.posts import publishing
 from support.people import Person
 from support.site import Site
 
@@ -121,7 +122,7 @@ def _everything(made: Scene, template: Document, why: str) -> None:
     post = _post(made, who, hidden=veiled, visibility="followers" if why == "writes for followers" else "public")
     if why != "is muted":
         row = {"_id": post + reader, "post_id": post, "user_id": reader, "bookmark_id": _id(next(made.places))}
-        made.add(interactions.COLLECTION, row, hidden=veiled)
+        made.add(INTERACTIONS, row, hidden=veiled)
     made.add("feed_entries", {**publishing.entry(reader, post, who), "arrived": at}, hidden=veiled)
 
 
@@ -131,7 +132,7 @@ def _in_lists_of_people(made: Scene, who: str, at: datetime, *, hidden: bool) ->
         _edge(made, Edge(one, other, follows_at=at), hidden=hidden)
     post, comment = made.ids["post"], made.ids["comment"]
     liked = {"_id": post + who, "post_id": post, "user_id": who, "like_id": _id(next(made.places))}
-    made.add(interactions.COLLECTION, liked, hidden=hidden)
+    made.add(INTERACTIONS, liked, hidden=hidden)
     row = {"_id": comment + who, "comment_id": comment, "user_id": who, "at": at}
     made.add("comment_likes", row, hidden=hidden)
     _comment(made, who, made.ids["post"], None, hidden=hidden)

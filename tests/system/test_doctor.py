@@ -134,7 +134,7 @@ async def redis_of(url: str) -> AsyncIterator[Any]:
 def says(findings: list[Finding], level: Level, about: str, *words: str) -> None:
     """One of them is of this level, about this, and says all of these words."""
     of_it = [each for each in findings if each.level == level and each.about == about]
-    assert any(all(word in f"{each.says}; {each.mend}" for word in words) for each in of_it), findings
+    assert any(all(word in f"{each.says}; {each.remedy}" for word in words) for each in of_it), findings
 
 
 async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def test_an_operator_sees_what_waits(
         assert (done.code, done.err) == (0, "")
         return done.out.splitlines()
 
-    kinds = ("events in the outbox", "notifications to be told", "messages parked", "deletions to be finished")
+    kinds = ("events in the outbox", "notifications due", "messages parked", "deletions to be finished")
     await eventually(lambda: nothing_waits(site))
     assert await backlog() == [f"{kind}: 0" for kind in kinds]
     long_ago = clock.now() - timedelta(minutes=5)

@@ -143,7 +143,7 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
             mongo = site.plaza.mongo
             async for collection, ids in recount.everything(mongo):
                 for doubt in await recount.doubts(mongo, collection, ids):
-                    await recount.mend(mongo, doubt)
+                    await recount.repair(mongo, doubt)
             seen, me = await bob.see(post), await bob.me()
             assert (seen.likes, seen.comments, seen.reposts, me.followers, me.posts) == (1, 2, 1, 1, 1)
 

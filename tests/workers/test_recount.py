@@ -119,7 +119,7 @@ async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: 
     await bob.like(post)
     (doubt,) = await look(held, post)
     await settle()
-    assert await recount.mend(held.plaza.mongo, doubt) == {"likes": -1}
+    assert await recount.repair(held.plaza.mongo, doubt) == {"likes": -1}
     assert (await bob.see(post)).likes == 1
     await eve.like(post)
     await asyncio.sleep(recount.SETTLES.total_seconds())  # old enough to be looked up by the fold
@@ -138,7 +138,7 @@ async def test_a_count_that_is_only_late_is_left_to_its_events(held: Site) -> No
     (doubt,) = await look(held, post)
     await fold(held)
     await settle()
-    assert await recount.mend(held.plaza.mongo, doubt) == {}
+    assert await recount.repair(held.plaza.mongo, doubt) == {}
     assert (await bob.see(post)).likes == 1
 
 
@@ -149,14 +149,14 @@ async def test_what_changes_meanwhile_is_looked_at_another_time(held: Site) -> N
     (doubt,) = await look(held, post)
     await bob.like(post)
     await settle()
-    assert await recount.mend(held.plaza.mongo, doubt) is None, "its event may be folded or not"
+    assert await recount.repair(held.plaza.mongo, doubt) is None, "its event may be folded or not"
     (doubt,) = await look(held, post)
     await fold(held)
     await settle()
-    assert await recount.mend(held.plaza.mongo, doubt) is None
+    assert await recount.repair(held.plaza.mongo, doubt) is None
     (doubt,) = await look(held, post)
     await settle()
-    assert await recount.mend(held.plaza.mongo, doubt) == {"likes": 5}
+    assert await recount.repair(held.plaza.mongo, doubt) == {"likes": 5}
     assert (await eve.see(post)).likes == 1
 
 
@@ -183,13 +183,13 @@ async def test_however_late_and_in_whatever_order_events_come_each_is_counted_on
             person, post = left.pop()
             await person.like(post)
         for doubt in found:
-            mended += bool(await recount.mend(held.plaza.mongo, doubt))
+            mended += bool(await recount.repair(held.plaza.mongo, doubt))
     await fold(held)
     assert mended
     for post in posts:
         for doubt in await look(held, post):  # the last damage
             await settle()
-            assert await recount.mend(held.plaza.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
+            assert await recount.repair(held.plaza.mongo, doubt) in [{"likes": 2 * n} for n in range(1, 9)]
         assert (await ada.see(post)).likes == len(crowd)
 
 

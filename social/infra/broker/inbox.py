@@ -8,6 +8,7 @@ from social.contracts.events import Event, Group
 from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Transaction
+from social.infra.store.rows import INBOX, InboxRow
 
 
 class ReceivedEvent(NamedTuple):
@@ -43,12 +44,12 @@ async def once(
 
     async def take(tx: Transaction) -> T | None:
         # Nearly always all of them are new, and asking first would cost a round trip.
-        seen = await tx.get_many("inbox", ids, ("_id",)) if tx.attempt else {}
+        seen = await tx.get_many(INBOX, ids, ("_id",)) if tx.attempt else {}
         new = {row_id: each for row_id, each in ids.items() if row_id not in seen}
         if not new:
             return None
         now = clock.now()
-        tx.insert("inbox", *({"_id": row_id, "at": now} for row_id in new))
+        tx.insert(INBOX, *(InboxRow(_id=row_id, at=now) for row_id in new))
         return await record(tx, list(new.values()))
 
     done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S, company_s=company_s)

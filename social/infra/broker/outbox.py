@@ -11,6 +11,7 @@ from social.infra import clock
 from social.infra.observe import logs, metrics
 from social.infra.store import members
 from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.rows import OUTBOX, PARKED, OutboxRow
 
 log = logs.get("outbox")
 
@@ -22,6 +23,19 @@ IN_FLIGHT = 1_000
 TOGETHER_S = 0.05  # between two deletions of rows
 SOON_S = 0.5  # to a deletion that nobody waits for: a quarter of the age at which a relay takes a row for left behind
 WATCH_EVERY_S = 5.0
+
+
+def envelope_of(row: OutboxRow) -> Envelope:
+    """Return the event that a row keeps."""
+    return Envelope(
+        id=row["_id"],
+        type=row["type"],
+        v=row["v"],
+        key=row["key"],
+        at=row["at"],
+        trace=row.get("trace"),
+        data=row["data"],
+    )
 
 
 class Outbox:
@@ -47,9 +61,9 @@ class Outbox:
         left = [{"at": {"$lt": now - older_than}}, {"at": {"$gt": now + AHEAD}}]
         where = {"_id": {"$gt": after}, "$or": left}
         async with reachable():  # of a majority: what a failover takes back must not be told
-            found = self._mongo.majority("outbox").find(where, sort=[("_id", 1)], limit=most, batch_size=most)
-            rows = await found.to_list(None)
-        return [Envelope(id=row.pop("_id"), **row) for row in rows]
+            found = self._mongo.majority(OUTBOX).find(where, sort=[("_id", 1)], limit=most, batch_size=most)
+            rows: list[OutboxRow] = await found.to_list(None)
+        return [envelope_of(row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:
         """Delete the rows of events that the broker has; a failure only means that they are sent twice.
@@ -96,7 +110,7 @@ class Outbox:
 
     async def _delete(self, ids: Sequence[str], gone: "asyncio.Future[None]") -> None:
         try:
-            await self._mongo.delete_by_ids("outbox", ids, durable=False)
+            await self._mongo.delete_by_ids(OUTBOX, ids, durable=False)
         except Unavailable:
             log.warning("outbox rows stay until the store is back", rows=len(ids))
         except Exception as error:
@@ -121,20 +135,20 @@ class Outbox:
 
     async def _oldest_s(self) -> float:
         now = clock.now()
-        found = await self._mongo.many("outbox", {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
+        found = await self._mongo.many(OUTBOX, {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
         return (now - found[0]["at"]).total_seconds() if found else 0.0
 
     async def watch(self) -> None:
         """Look how much waits, which is what `admit` goes by; runs as long as the process."""
         while True:
             try:
-                rows = int(await self._mongo.database["outbox"].estimated_document_count())
+                rows = int(await self._mongo.database[OUTBOX].estimated_document_count())
                 too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
-                stuck = rows and await self._mongo.one("outbox", too_old, {"_id": 1})
+                stuck = rows and await self._mongo.one(OUTBOX, too_old, {"_id": 1})
                 self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
                 metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
-                metrics.PARKED.set(await self._mongo.database["parked"].estimated_document_count())
+                metrics.PARKED.set(await self._mongo.database[PARKED].estimated_document_count())
             except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

@@ -28,7 +28,8 @@ from social.infra.redis.redis import AWAY as REDIS_AWAY
 from social.infra.redis.redis import BestEffortRedis, Redis, connect
 from social.infra.security.revocations import Revocations
 from social.infra.store.members import Members
-from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import IDEMPOTENCY, IdempotencyRow
 
 log = logs.get("wiring")
 
@@ -47,7 +48,7 @@ class IdempotencyKey(NamedTuple):
 class _Answered(Exception):
     """The same request was answered before: by this row."""
 
-    def __init__(self, row: Document) -> None:
+    def __init__(self, row: IdempotencyRow) -> None:
         self.row = row
 
 
@@ -101,11 +102,11 @@ class Plaza:
         fingerprint = hashlib.sha256(encode_sorted([name, args, kwargs])).hexdigest()
 
         async def work(tx: Transaction) -> T:
-            if tx.attempt and (row := await tx.get("idempotency", row_id)):
+            if tx.attempt and (row := await tx.get(IDEMPOTENCY, row_id)):
                 raise _Answered(row)
             result = await verb(tx, *args, **kwargs)
-            row = {"_id": row_id, "fingerprint": fingerprint, "body": encode(result), "at": clock.now()}
-            tx.insert("idempotency", row)
+            body = encode(result)
+            tx.insert(IDEMPOTENCY, IdempotencyRow(_id=row_id, fingerprint=fingerprint, body=body, at=clock.now()))
             return result
 
         try:
@@ -115,7 +116,7 @@ class Plaza:
         except Unavailable:
             raise
         except Problem:
-            found = await self.mongo.one("idempotency", {"_id": row_id})
+            found = await self.mongo.one(IDEMPOTENCY, {"_id": row_id})
             if found is None:
                 raise
             stored = found

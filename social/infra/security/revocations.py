@@ -15,6 +15,7 @@ from social.contracts.problems import SessionRevoked, Unavailable
 from social.infra.observe import logs, metrics
 from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 from social.infra.store.mongo import OVERLAP, Mongo
+from social.infra.store.rows import SESSIONS, USERS
 
 log = logs.get("revocations")
 
@@ -112,8 +113,8 @@ class Revocations:
         # Where the store's clock was set back, or another member with another clock took over, from there on.
         since = min(self._read_until, now - OVERLAP) if self._read_until else now - REMEMBER
         ended, marks = await asyncio.gather(
-            self._mongo.many("sessions", {"revoked_at": {"$gte": since}}, fields={"reason": 1}),
-            self._mongo.many("users", {"sessions_ended.at": {"$gte": since}}, fields={"sessions_ended": 1}),
+            self._mongo.many(SESSIONS, {"revoked_at": {"$gte": since}}, fields={"reason": 1}),
+            self._mongo.many(USERS, {"sessions_ended.at": {"$gte": since}}, fields={"sessions_ended": 1}),
         )
         for row in ended:
             self.add(row["_id"], row.get("reason") or SessionEnd.UNKNOWN)

@@ -8,7 +8,7 @@ import base64
 import binascii
 import contextlib
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
-from social.infra.store.transaction import AlreadyExists, Document
+from social.infra.store.rows import CURSOR_KEYS, Collection, CursorKeyRow, Row
+from social.infra.store.transaction import AlreadyExists
 
-COLLECTION = "cursor_keys"
 BITS = 512  # AES-256, and as much again for the tag
 CHANGES = timedelta(days=30)  # the age at which a key is followed by another
 KEPT = 2  # keys: a cursor is taken for as long again as its key was in use
@@ -34,12 +34,12 @@ class Store(Protocol):
     """Where the keys are kept."""
 
     def many(
-        self, collection: str, where: Mapping[str, Any], *, sort: list[tuple[str, int]], limit: int
-    ) -> Awaitable[list[Document]]: ...
+        self, collection: Collection[Row], where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
+    ) -> Awaitable[list[Row]]: ...
 
-    def insert(self, collection: str, document: Document) -> Awaitable[None]: ...
+    def insert(self, collection: Collection[Row], document: Row) -> Awaitable[None]: ...
 
-    def delete(self, collection: str, where: Mapping[str, Any]) -> Awaitable[int]: ...
+    def delete(self, collection: Collection[Any], where: Mapping[str, Any]) -> Awaitable[int]: ...
 
 
 class Seals:
@@ -89,15 +89,15 @@ class Seals:
         if not rows or rows[0]["at"] < clock.now() - CHANGES:
             number = rows[0]["_id"] + 1 if rows else 1
             with contextlib.suppress(AlreadyExists):  # another process was first
-                row = {"_id": number, "key": AESSIV.generate_key(BITS), "at": clock.now()}
-                await self._store.insert(COLLECTION, row)
-                await self._store.delete(COLLECTION, {"_id": {"$lte": number - KEPT}})
+                row: CursorKeyRow = {"_id": number, "key": AESSIV.generate_key(BITS), "at": clock.now()}
+                await self._store.insert(CURSOR_KEYS, row)
+                await self._store.delete(CURSOR_KEYS, {"_id": {"$lte": number - KEPT}})
             rows = await self._rows()
         self._keys = {row["_id"]: AESSIV(row["key"]) for row in rows}
         self._newest = max(self._keys)
 
-    async def _rows(self) -> list[Document]:
-        return await self._store.many(COLLECTION, {}, sort=[("_id", -1)], limit=KEPT)
+    async def _rows(self) -> list[CursorKeyRow]:
+        return await self._store.many(CURSOR_KEYS, {}, sort=[("_id", -1)], limit=KEPT)
 
 
 def refusal() -> ValidationFailed:

@@ -6,29 +6,31 @@ there. What decides who may see what (edges, and a post that is acted on) is nev
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from social.infra.store.transaction import Document, Fields, Reader
+from social.infra.store.rows import Collection, Row
+from social.infra.store.transaction import Fields, Reader
 
 
-def key(collection: str, document_id: str) -> str:
-    """The key under which a document of this collection is remembered."""
-    return f"{collection} {document_id}"
+def key(collection: Collection[Any], document_id: str) -> str:
+    """Return the key under which a document of this collection is remembered."""
+    return collection + " " + document_id
 
 
 async def get_many(
     reader: Reader,
-    collection: str,
+    collection: Collection[Row],
     ids: Iterable[str],
     fields: Fields | None = None,
     *,
     since: datetime | None = None,
-    absent: Document | None = None,
-) -> dict[str, Document]:
-    """The documents with these ids, at most two seconds old and, with `since`, read after that; nobody changes them.
+    absent: Row | None = None,
+) -> dict[str, Row]:
+    """Return documents by id, at most two seconds old and, with `since`, read after that; nobody changes them.
 
     Where most are missing, `absent` stands for them and is remembered too; else a missing document is asked for again.
     """
-    found: dict[str, Document] = {}
+    found: dict[str, Row] = {}
     wanted: dict[str, str] = {}
     for document_id in ids:
         kept = reader.memory.get(name := key(collection, document_id), since)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from social.infra.store.mongo import Document
+from social.infra.store.rows import Collection, Document
 
 
-def join(collection: str, field: str, *stages: Document, key: str = "_id", into: str | None = None) -> Document:
-    """A stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
+def join(
+    collection: Collection[Any], field: str, *stages: Document, key: str = "_id", into: str | None = None
+) -> Document:
+    """Return a stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
 
     That is the same field, where no other is named; `stages` say more of these documents.
     """

@@ -13,6 +13,7 @@ from social.infra import clock
 from social.infra.observe import metrics
 from social.infra.store.members import Members, Owners
 from social.infra.store.mongo import AlreadyExists, Mongo
+from social.infra.store.rows import LEASES
 
 
 class Lease:
@@ -56,10 +57,10 @@ class Lease:
             {"$set": {name: {"$cond": ["$free", value, f"${name}"]} for name, value in claim.items()}},
             {"$unset": "free"},
         ]
-        row = await self._mongo.one("leases", {"_id": self._name}, {"turns": 1}) or {}
-        unchanged = {"_id": self._name, "turns": row.get("turns")}  # of two at once, one is refused
+        row = await self._mongo.one(LEASES, {"_id": self._name}, {"turns": 1})
+        unchanged = {"_id": self._name, "turns": row.get("turns") if row else None}  # of two at once, one is refused
         try:
-            return await self._mongo.update("leases", unchanged, change, upsert=True) == 1
+            return await self._mongo.update(LEASES, unchanged, change, upsert=True) == 1
         except AlreadyExists:
             return False
 
@@ -67,7 +68,7 @@ class Lease:
         """Let the next one have it at once."""
         self.held = False
         metrics.LEASE_HELD.labels(lease=self._name).set(0)
-        await self._mongo.delete("leases", {"_id": self._name, "holder": self._holder})
+        await self._mongo.delete(LEASES, {"_id": self._name, "holder": self._holder})
 
 
 class Parts:

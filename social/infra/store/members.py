@@ -17,7 +17,8 @@ from typing import NamedTuple
 from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.observe import logs
-from social.infra.store.mongo import Document, Mongo
+from social.infra.store.mongo import Mongo
+from social.infra.store.rows import WORKERS, Work, WorkerRow
 
 log = logs.get("members")
 
@@ -44,7 +45,7 @@ class _Seen(NamedTuple):
 
     beat: int
     at: float
-    works: Mapping[str, Document]
+    works: Mapping[str, Work]
 
     def name(self, work: str, part: int) -> str:
         """Who it is in the line for a part: another name for each time that it goes to the end."""
@@ -117,16 +118,17 @@ class Members:
             for work, joined in self._joined.items()
         }
         row = {"beat": self._beat, "works": works, "at": clock.now()}
-        await self._mongo.update("workers", {"_id": self._id}, {"$set": row}, upsert=True)
+        await self._mongo.update(WORKERS, {"_id": self._id}, {"$set": row}, upsert=True)
         self._told = bool(works)
-        rows = {row["_id"]: row for row in await self._mongo.many("workers", {"_id": {"$gt": ""}})}
-        self._published = rows.pop(PARTITIONS, {}).get("most", 0)
+        rows = {row["_id"]: row for row in await self._mongo.many(WORKERS, {"_id": {"$gt": ""}})}
+        published = rows.pop(PARTITIONS, None)
+        self._published = published.get("most", 0) if published else 0
         rows.pop(self._id, None)
         self._see(rows)
         for work, joined in list(self._joined.items()):
             joined.changed(self._owners(work, joined))
 
-    def _see(self, rows: Mapping[str, Document]) -> None:
+    def _see(self, rows: Mapping[str, WorkerRow]) -> None:
         now, before = time.monotonic(), self._seen
         self._seen = {id_: _Seen(row["beat"], now, row["works"]) for id_, row in rows.items()}
         self._seen |= {id_: old for id_, old in before.items() if id_ in rows and old.beat == rows[id_]["beat"]}
@@ -142,12 +144,12 @@ class Members:
         if self._told:
             with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
                 async with asyncio.timeout(1):
-                    await self._mongo.delete("workers", {"_id": self._id})
+                    await self._mongo.delete(WORKERS, {"_id": self._id})
 
 
 async def publishes_to(mongo: Mongo, partitions: int) -> None:
     """Have all workers consume so many partitions, also those that were told of fewer; raises Unavailable."""
-    await mongo.update("workers", {"_id": PARTITIONS}, {"$max": {"most": partitions}}, upsert=True)
+    await mongo.update(WORKERS, {"_id": PARTITIONS}, {"$max": {"most": partitions}}, upsert=True)
 
 
 def assigned(work: str, parts: int, members: Collection[str]) -> dict[int, str]:

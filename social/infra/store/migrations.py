@@ -1,6 +1,6 @@
 """Documents that an older release kept elsewhere: `migrate` moves them, and what is moved already stays as it is."""
 
-from collections.abc import Collection
+from collections.abc import Set
 from datetime import datetime
 
 from pymongo import UpdateOne
@@ -11,16 +11,17 @@ from social.infra import clock
 from social.infra.observe import logs
 from social.infra.store.errors import DUPLICATE_KEY, reachable, write_errors
 from social.infra.store.mongo import Document, Mongo
+from social.infra.store.rows import INTERACTIONS, ONE_TIME_TOKENS, USERS, Collection, UserRow
 
 log = logs.get("moves")
 
 BATCH = 500
 EMAILS = 5_000  # of one read
 # A collection each, of a post's and a person's id. Nobody drops them: an older process may write there meanwhile.
-FORMERLY = ("likes", "reposts", "bookmarks")
+FORMERLY = tuple(Collection[Document](each) for each in ("likes", "reposts", "bookmarks"))
 
 
-async def interactions(mongo: Mongo, there: Collection[str]) -> None:
+async def interactions(mongo: Mongo, there: Set[str]) -> None:
     """Move likes, reposts and bookmarks of posts into one document a post and person; safe to stop and to repeat."""
     for name in FORMERLY:
         if name not in there:
@@ -30,7 +31,7 @@ async def interactions(mongo: Mongo, there: Collection[str]) -> None:
             await mongo.delete(name, {"_id": {"$in": [row["_id"] for row in rows]}})
 
 
-async def email_domains(mongo: Mongo, there: Collection[str]) -> None:
+async def email_domains(mongo: Mongo, there: Set[str]) -> None:
     """Spell the domain of every stored address as DNS does; an address that another account has so stays as it is.
 
     Nobody's is lost: a login takes both spellings, and mail goes to one mailbox either way.
@@ -43,27 +44,27 @@ async def email_domains(mongo: Mongo, there: Collection[str]) -> None:
                 await _respell(mongo, old, new)
 
 
-async def _emails(mongo: Mongo, after: str) -> list[Document]:
+async def _emails(mongo: Mongo, after: str) -> list[UserRow]:
     """The next addresses, read from their index alone."""
     return await mongo.many(
-        "users", {"email": {"$gt": after}}, fields={"_id": 0, "email": 1}, sort=[("email", 1)], limit=EMAILS
+        USERS, {"email": {"$gt": after}}, fields={"_id": 0, "email": 1}, sort=[("email", 1)], limit=EMAILS
     )
 
 
 async def _respell(mongo: Mongo, old: str, new: str) -> None:
     try:
         async with reachable():
-            await mongo.database.users.update_one({"email": old}, {"$set": {"email": new}})
-            await mongo.database.one_time_tokens.update_many({"email": old}, {"$set": {"email": new}})
+            await mongo.database[USERS].update_one({"email": old}, {"$set": {"email": new}})
+            await mongo.database[ONE_TIME_TOKENS].update_many({"email": old}, {"$set": {"email": new}})
     except DuplicateKeyError:
-        user = await mongo.one("users", {"email": old}, {"_id": 1})
+        user = await mongo.one(USERS, {"email": old}, {"_id": 1})
         log.warning("another account has this one's address", user_id=user and user["_id"])
 
 
 async def _add(mongo: Mongo, writes: list[UpdateOne]) -> None:
     try:
         async with reachable():
-            await mongo.database.interactions.bulk_write(writes, ordered=False)
+            await mongo.database[INTERACTIONS].bulk_write(writes, ordered=False)
     except BulkWriteError as error:  # a duplicate is an act that stands already
         if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
             raise

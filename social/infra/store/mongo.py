@@ -25,9 +25,10 @@ from social.infra.store.errors import AWAY, DUPLICATE_KEY, already, reachable, w
 from social.infra.store.group_commit import Conflict, GroupCommit
 from social.infra.store.loaders import MOST_IDS, Loaders
 from social.infra.store.newest import Newest
+from social.infra.store.rows import LEASES, Collection, Document, Row
 from social.infra.store.store_transaction import DURABLE
 from social.infra.store.strides import Strides
-from social.infra.store.transaction import AlreadyExists, Document, Fields, Reader, Sort, Transaction, Where
+from social.infra.store.transaction import AlreadyExists, Fields, Reader, Sort, Transaction, Where
 from social.infra.store.ttl_cache import TtlCache
 
 __all__ = ["AWAY", "AlreadyExists", "Document", "Fields", "InvalidDocument", "Mongo", "Reader", "Sort"]
@@ -75,37 +76,37 @@ class Mongo:
                 await self.database.command("ping")
 
     async def now(self) -> datetime:
-        """This moment by the store's own clock."""
+        """Return this moment by the store's own clock."""
         async with reachable():
             at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
             return at
 
     async def takes_writes(self) -> bool:
-        """Whether it answers, and takes a write."""
+        """Return whether it answers, and takes a write."""
         try:
-            await self.update("leases", {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True)
+            await self.update(LEASES, {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True)
         except (Unavailable, StartError, PyMongoError):
             return False
         return True
 
-    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
-        """The document that matches, or None."""
+    async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None:
+        """Return the document that matches, or None."""
         async with reachable():
-            found: Document | None = await self.database[collection].find_one(where, fields)
+            found: Row | None = await self.database[collection].find_one(where, fields)
             return found
 
-    async def get(self, collection: str, id_: str, fields: tuple[str, ...] | None = None) -> Document | None:
-        """The document with this id, or None, in a command shared with all who ask now; `fields` is what is read."""
+    async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
+        """Return the document with this id, or None; reads of the moment share a command. `fields`: what to read."""
         return await self.loaders.of(collection, fields).get(id_)
 
     def get_many(
-        self, collection: str, ids: Iterable[str], fields: tuple[str, ...] | None = None
-    ) -> Awaitable[dict[str, Document]]:
-        """Begin to read the documents with these ids as `get` does; those that exist, by id and in their order."""
+        self, collection: Collection[Row], ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Row]]:
+        """Begin to read the documents with these ids as `get` does; return those that exist, by id, in their order."""
         return self.loaders.of(collection, fields).get_many(ids)
 
     async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
-        """The documents with these ids. A bare command costs this process a quarter less than the driver's cursor."""
+        """Read documents by id. A bare command costs this process a quarter less than the driver's cursor."""
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
@@ -124,26 +125,32 @@ class Mongo:
             return found
 
     async def many(
-        self, collection: str, where: Where, *, fields: Where | None = None, sort: Sort | None = None, limit: int = 0
-    ) -> list[Document]:
-        """All documents that match, in one cursor."""
+        self,
+        collection: Collection[Row],
+        where: Where,
+        *,
+        fields: Where | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Row]:
+        """Return all documents that match, in one cursor."""
         async with reachable():
             cursor = self.database[collection].find(where, fields, sort=sort, limit=limit, batch_size=limit or 1_000)
-            found: list[Document] = await cursor.to_list(None)
+            found: list[Row] = await cursor.to_list(None)
             return found
 
-    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
-        """What a pipeline makes of a collection: a document with all that belongs to it, in one round trip."""
+    async def aggregate(self, collection: Collection[Any], pipeline: Sequence[Where]) -> list[Any]:
+        """Run a pipeline over a collection, in one round trip; the caller annotates the type of the results."""
         async with reachable():
-            found: list[Document] = await self.database[collection].aggregate(pipeline).to_list(None)
+            found: list[Any] = await self.database[collection].aggregate(pipeline).to_list(None)
             return found
 
-    async def count(self, collection: str, where: Where, *, limit: int) -> int:
-        """How many match, counted no further than `limit`."""
+    async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
+        """Return how many match, counted no further than `limit`."""
         async with reachable():
             return int(await self.database[collection].count_documents(where, limit=limit))
 
-    async def insert(self, collection: str, document: Document) -> None:
+    async def insert(self, collection: Collection[Row], document: Row) -> None:
         """Insert one document on its own; raises AlreadyExists."""
         try:
             async with reachable():
@@ -151,7 +158,7 @@ class Mongo:
         except DuplicateKeyError as error:
             raise already(error) from None
 
-    async def insert_missing(self, collection: str, documents: Sequence[Document]) -> None:
+    async def insert_missing(self, collection: Collection[Row], documents: Sequence[Row]) -> None:
         """Insert those whose id is not taken: for writes that are the same when repeated."""
         if not documents:
             return
@@ -165,8 +172,8 @@ class Mongo:
             if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
                 raise
 
-    async def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> int:
-        """Change at most one document; how many were changed (or inserted)."""
+    async def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> int:
+        """Change at most one document; return how many were changed (or inserted)."""
         try:
             async with reachable():
                 result = await self.database[collection].update_one(where, change, upsert=upsert)
@@ -174,19 +181,19 @@ class Mongo:
             raise already(error) from None
         return int(result.modified_count) + (result.upserted_id is not None)
 
-    async def update_all(self, collection: str, where: Where, change: Any) -> int:
-        """Change all documents that match, each by itself; how many were changed."""
+    async def update_all(self, collection: Collection[Any], where: Where, change: Any) -> int:
+        """Change all documents that match, each by itself; return how many were changed."""
         async with reachable():
             return int((await self.database[collection].update_many(where, change)).modified_count)
 
-    async def delete(self, collection: str, where: Where, *, durable: bool = True) -> int:
-        """Delete all that match; how many there were. What may come back after a failover need not be `durable`."""
+    async def delete(self, collection: Collection[Any], where: Where, *, durable: bool = True) -> int:
+        """Delete all that match; return how many. What may come back after a failover need not be `durable`."""
         concern = DURABLE if durable else WriteConcern(w=1)
         async with reachable():
             documents = self.database[collection].with_options(write_concern=concern)
             return int((await documents.delete_many(where)).deleted_count)
 
-    async def delete_by_ids(self, collection: str, ids: Sequence[str], *, durable: bool = True) -> None:
+    async def delete_by_ids(self, collection: Collection[Any], ids: Sequence[str], *, durable: bool = True) -> None:
         """Delete these in one command. What may come back after a failover need not be `durable`."""
         if not ids:
             return
@@ -195,14 +202,14 @@ class Mongo:
         async with reachable():
             await self.database[collection].with_options(write_concern=concern).bulk_write(some, ordered=False)
 
-    def majority(self, collection: str) -> Any:
-        """The collection as a majority of the replica set has it: never a write that can still be rolled back."""
+    def majority(self, collection: Collection[Any]) -> Any:
+        """Return a collection as a majority of the replica set has it, without writes that may still be rolled back."""
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
         self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, company_s: float = 0.0
     ) -> tuple[T, "Transaction"]:
-        """Run a verb and commit what it handed over, with what others commit at the moment; its result and writes.
+        """Run a verb and commit its writes with those of others at the moment; return its result and transaction.
 
         `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
         over. With `company_s` its writes wait so long for others to commit with. Raises Unavailable when the store is

@@ -4,20 +4,20 @@ An embedded store fetches and sorts all that matches before it takes the first f
 entries, 0.9 ms from where the page before ended. On a server that walks its index backwards both cost the same.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-Document = dict[str, Any]
+from social.infra.store.rows import Collection, Row
 
 MOST = 10_000  # lists remembered, about 4 MB
 
 
 class Reader(Protocol):
-    """Who reads the documents that match, in one command."""
+    """A reader of the documents that match, in one command."""
 
     def many(
-        self, collection: str, where: Mapping[str, Any], *, sort: list[tuple[str, int]], limit: int
-    ) -> Awaitable[list[Document]]: ...
+        self, collection: Collection[Row], where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
+    ) -> Awaitable[list[Row]]: ...
 
 
 class Newest:
@@ -31,8 +31,8 @@ class Newest:
         self._reader = reader
         self._ends: dict[tuple[Any, ...], Any] = {}
 
-    async def page(self, collection: str, where: Mapping[str, str], field: str, most: int) -> list[Document]:
-        """The documents that match with the greatest `field`, the greatest first, at most so many of them."""
+    async def page(self, collection: Collection[Row], where: Mapping[str, str], field: str, most: int) -> list[Row]:
+        """Return the documents that match with the greatest `field`, the greatest first, at most so many of them."""
         key = (collection, *where.items(), most)
         end = self._ends.pop(key, None)
         sort = [(field, -1)]

@@ -19,6 +19,7 @@ from social.contracts.codec import decode, encode
 from social.infra import clock
 from social.infra.security.sealing import Bound, refusal
 from social.infra.store.mongo import Document, Mongo, Where
+from social.infra.store.rows import Collection, Row
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ SHORT_WALK = 4  # looks, after which a walk is a long one
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for which page of which list: `of` says whose list it is, where that is not its viewer's own."""
+    """A request for a page of a list: `of` says whose list it is, where that is not its viewer's own."""
 
     viewer: str
     cursor: str | None
@@ -46,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Filled(Generic[T]):
-    """What a page shows and the cursors to either side."""
+    """The items of a page and the cursors to either side."""
 
     items: list[T]
     next: str | None
@@ -54,8 +55,8 @@ class Filled(Generic[T]):
 
 
 Key = tuple[Any, ...]
-Show = Callable[[list[Document]], Awaitable[list[T | None]]]
-Narrow = Callable[[list[Document]], Awaitable[Where]]
+Show = Callable[[list[Row]], Awaitable[list[T | None]]]
+Narrow = Callable[[list[Row]], Awaitable[Where]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,22 @@ class _Cursor:
     key: Key
 
 
-class Listing:
+class Listing(Generic[Row]):
     """A list in one collection, by `key`, the greatest first unless it is ascending; its last field is unique.
 
     A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is what comes further down the list.
     """
 
-    def __init__(self, name: str, collection: str, *key: str, ascending: bool = False) -> None:
+    def __init__(self, name: str, collection: Collection[Row], *key: str, ascending: bool = False) -> None:
         self._name = name
         self._collection = collection
         self.key = key
         self._ascending = ascending
 
-    async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Document]:
-        """One page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
+    async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Row]:
+        """Return a page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
 
-        async def show(rows: list[Document]) -> list[Document | None]:
+        async def show(rows: list[Row]) -> list[Row | None]:
             return [*rows]
 
         return await self.filled(mongo, where, show, asked, fields=fields)
@@ -88,13 +89,13 @@ class Listing:
         self,
         mongo: Mongo,
         where: Where,
-        show: Show[T],
+        show: Show[Row, T],
         asked: Asked,
         *,
         fields: Where | None = None,
-        narrow: Narrow | None = None,
+        narrow: Narrow[Row] | None = None,
     ) -> Filled[T]:
-        """One page of what `show` makes of the rows, each in its place; None for those that the viewer may not see.
+        """Return a page of what `show` makes of the rows, each in its place; None for rows the viewer may not see.
 
         `narrow` makes a condition of hidden rows that others like them do not meet, so that a long run of them is
         skipped in the store. Raises ValidationFailed for a cursor that is not of this list.
@@ -119,7 +120,7 @@ class Listing:
         )
 
     async def place(self, mongo: Mongo, asked: Asked) -> _Cursor | None:
-        """Where a page begins; raises ValidationFailed for a cursor that is not of this list."""
+        """Return where a page begins; raises ValidationFailed for a cursor that is not of this list."""
         if asked.cursor is None:
             return None
         packed = await mongo.seals.open(asked.cursor, self._bound(asked))
@@ -132,8 +133,8 @@ class Listing:
     def _cursor(self, mongo: Mongo, at: _Cursor, asked: Asked) -> str:
         return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
 
-    def key_of(self, item: Document) -> Key:
-        """Where a row stands in the list."""
+    def key_of(self, item: Row) -> Key:
+        """Return where a row stands in the list."""
         return tuple(item[field] for field in self.key)
 
     def _bound(self, asked: Asked) -> Bound:
@@ -141,8 +142,8 @@ class Listing:
 
     async def look(
         self, mongo: Mongo, where: Where, at: Key | None, *, older: bool, most: int, fields: Where | None
-    ) -> list[Document]:
-        """The rows beyond a place, the nearest first."""
+    ) -> list[Row]:
+        """Return the rows beyond a place, the nearest first."""
         sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
         matching = _both(where, self._beyond(at, older)) if at else where
         return await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=most)
@@ -160,20 +161,20 @@ class Listing:
 
 
 @dataclass(slots=True)
-class Walk:
+class Walk(Generic[Row]):
     """The way of one request through a list, from the beginning or from beyond a key."""
 
-    listing: Listing
+    listing: Listing[Row]
     mongo: Mongo
     where: Where
     at: Key | None
     older: bool = True
     fields: Where | None = None
-    narrow: Narrow | None = None
+    narrow: Narrow[Row] | None = None
 
-    async def until(self, show: Show[T], wanted: int) -> list[tuple[Document, T]]:
-        """So many rows that are shown, or all there are: the nearest first."""
-        found: list[tuple[Document, T]] = []
+    async def until(self, show: Show[Row, T], wanted: int) -> list[tuple[Row, T]]:
+        """Return so many rows that are shown, or all there are: the nearest first."""
+        found: list[tuple[Row, T]] = []
         most, hidden = wanted, 0
         async with pacing(self.mongo) as pause:
             while True:
@@ -196,7 +197,7 @@ class Walk:
 
 @asynccontextmanager
 async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """What a walk awaits between two looks, so that long ones take no more than half of a process, all together.
+    """Yield what a walk awaits between two reads, so that all long walks together take at most half of a process.
 
     A long walk waits for its turn, and rests after each look as long as it took.
     """
@@ -216,7 +217,7 @@ async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
 
 
 def _both(one: Where, other: Where) -> Where:
-    """What meets both conditions: side by side where that says the same, since not every store uses indexes in $and."""
+    """Combine two conditions, side by side where possible, since not every store uses indexes in $and."""
     together = dict(one)
     for field, wanted in other.items():
         there = together.get(field, {})

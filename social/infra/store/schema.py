@@ -12,23 +12,55 @@ from social.infra import clock
 from social.infra.broker.inbox import REMEMBERS
 from social.infra.store import migrations
 from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.rows import (
+    ACTIVITY,
+    COMMENT_LIKES,
+    COMMENTS,
+    CURSOR_KEYS,
+    DELETIONS,
+    EDGES,
+    FEED_ENTRIES,
+    IDEMPOTENCY,
+    INBOX,
+    INTERACTIONS,
+    LEASES,
+    MEDIA,
+    MIGRATIONS,
+    NAMES,
+    NOTIFICATION_FACTS,
+    NOTIFICATION_PREFERENCES,
+    NOTIFICATIONS,
+    ONE_TIME_TOKENS,
+    OUTBOX,
+    PARKED,
+    POST_REVISIONS,
+    POSTS,
+    REPORTS,
+    SESSIONS,
+    STREAMS,
+    TIMELINES,
+    USERS,
+    VISIBILITY_CHANGES,
+    WORKERS,
+    Collection,
+)
 
 UP, DOWN = ASCENDING, DESCENDING
 
 
 def _after(**duration: float) -> int:
-    """Seconds, for an index that expires."""
+    """Return seconds, for an index that expires."""
     return round(timedelta(**duration).total_seconds())
 
 
 def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
-    """The edges at one end that hold a time, newest first: no others are in the index."""
+    """Return the edges at one end that hold a time, newest first: no others are in the index."""
     keys = [(end, UP), (since, DOWN), (other, DOWN)]
     return IndexModel(keys, name=name, partialFilterExpression={since: {"$gt": clock.EPOCH}})
 
 
-INDEXES: dict[str, list[IndexModel]] = {
-    "users": [
+INDEXES: dict[Collection[Any], list[IndexModel]] = {
+    USERS: [
         IndexModel([("username", UP)], name="username", unique=True),
         IndexModel([("email", UP)], name="email", unique=True),
         IndexModel(
@@ -40,13 +72,13 @@ INDEXES: dict[str, list[IndexModel]] = {
             [("sessions_ended.rows", UP)], name="sessions_left", partialFilterExpression={"sessions_ended.rows": True}
         ),
     ],
-    "names": [],
-    "sessions": [
+    NAMES: [],
+    SESSIONS: [
         IndexModel([("revoked_at", UP)], name="revoked_at"),
         IndexModel([("user_id", UP), ("revoked_at", UP), ("_id", DOWN)], name="open"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
-    "edges": [
+    EDGES: [
         _edges("followers", "to", "follows_at", "from"),
         IndexModel([("to", UP), ("from", UP)], name="to"),
         _edges("following", "from", "follows_at", "to"),
@@ -56,30 +88,30 @@ INDEXES: dict[str, list[IndexModel]] = {
         _edges("mutes", "from", "mutes_at", "to"),
         IndexModel([("from", UP), ("hides", UP), ("to", UP)], name="hides", partialFilterExpression={"hides": True}),
     ],
-    "activity": [
+    ACTIVITY: [
         IndexModel([("user_id", UP), ("_id", DOWN)], name="of_user"),
         IndexModel([("about", UP)], name="about", partialFilterExpression={"about": {"$gt": ""}}),
         IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=90)),
     ],
-    "visibility_changes": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(hours=1))],
-    "one_time_tokens": [
+    VISIBILITY_CHANGES: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(hours=1))],
+    ONE_TIME_TOKENS: [
         IndexModel([("user_id", UP)], name="user_id"),
         IndexModel([("expires_at", UP)], name="expires_at", expireAfterSeconds=0),
     ],
-    "posts": [
+    POSTS: [
         IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author"),
         IndexModel([("words", UP), ("_id", DOWN)], name="words"),
         IndexModel([("tags", UP), ("_id", DOWN)], name="tags", partialFilterExpression={"tags": {"$gt": ""}}),
         IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
-    "post_revisions": [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
-    "interactions": [
+    POST_REVISIONS: [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
+    INTERACTIONS: [
         IndexModel([("post_id", UP), ("like_id", DOWN)], name="likes"),
         IndexModel([("user_id", UP), ("bookmark_id", DOWN)], name="bookmarks"),
         # Every index costs every like: nothing but reposts is in this one, by a field that nothing else has.
         IndexModel([("reposted_by", UP), ("repost_id", DOWN)], name="reposts", sparse=True),
     ],
-    "comments": [
+    COMMENTS: [
         IndexModel([("post_id", UP), ("parent_id", UP), ("_id", DOWN)], name="under_post"),
         IndexModel([("post_id", UP), ("parent_id", UP), ("likes", DOWN), ("_id", DOWN)], name="top_under_post"),
         IndexModel([("parent_id", UP), ("_id", DOWN)], name="under_comment"),
@@ -87,23 +119,23 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("author_id", UP)], name="by_author"),
         IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
-    "comment_likes": [
+    COMMENT_LIKES: [
         IndexModel([("comment_id", UP), ("at", DOWN), ("user_id", DOWN)], name="of_comment"),
         IndexModel([("user_id", UP)], name="by_user"),
     ],
-    "media": [
+    MEDIA: [
         IndexModel([("state", UP), ("at", UP)], name="by_state"),
         IndexModel([("owner", UP), ("state", UP)], name="of_owner"),
         IndexModel([("post_id", UP)], name="by_post", partialFilterExpression={"post_id": {"$gt": ""}}),
     ],
-    "deletions": [IndexModel([("at", UP)], name="at")],
-    "feed_entries": [
+    DELETIONS: [IndexModel([("at", UP)], name="at")],
+    FEED_ENTRIES: [
         IndexModel([("owner", UP), ("place", DOWN)], name="by_place"),
         IndexModel([("owner", UP), ("arrived", DOWN)], name="by_arrival"),
         IndexModel([("post_id", UP), ("owner", UP)], name="by_post"),
     ],
-    "timelines": [IndexModel([("active_at", UP)], name="active_at")],
-    "notifications": [
+    TIMELINES: [IndexModel([("active_at", UP)], name="active_at")],
+    NOTIFICATIONS: [
         IndexModel(
             [("recipient", UP), ("type", UP), ("target.id", UP)],
             name="open_group",
@@ -116,18 +148,18 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("target.id", UP), ("type", UP)], name="by_target"),
         IndexModel([("due_at", UP)], name="due", partialFilterExpression={"due_at": {"$gt": clock.EPOCH}}),
     ],
-    "notification_facts": [
+    NOTIFICATION_FACTS: [
         IndexModel([("group", UP), ("at", DOWN)], name="by_group"),
         IndexModel([("recipient", UP), ("actor", UP), ("group", UP)], name="between"),
         IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
     ],
-    "notification_preferences": [],
-    "streams": [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
-    "outbox": [IndexModel([("at", UP)], name="at")],
-    "inbox": [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
-    "idempotency": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
-    "parked": [IndexModel([("at", UP)], name="at")],
-    "reports": [
+    NOTIFICATION_PREFERENCES: [],
+    STREAMS: [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
+    OUTBOX: [IndexModel([("at", UP)], name="at")],
+    INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
+    IDEMPOTENCY: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
+    PARKED: [IndexModel([("at", UP)], name="at")],
+    REPORTS: [
         IndexModel(
             [("reporter", UP), ("kind", UP), ("target", UP)],
             name="once",
@@ -137,10 +169,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("reporter", UP), ("created_at", DOWN)], name="by_reporter"),
         IndexModel([("about", UP)], name="by_subject"),
     ],
-    "leases": [],
-    "cursor_keys": [],
-    "migrations": [],
-    "workers": [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
+    LEASES: [],
+    CURSOR_KEYS: [],
+    MIGRATIONS: [],
+    WORKERS: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
 }
 
 
@@ -157,7 +189,7 @@ async def migrate(mongo: Mongo) -> None:
         await migrations.email_domains(mongo, there)
 
 
-async def empty(mongo: Mongo, *names: str) -> None:
+async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
     """Drop these collections, whatever they hold, and create them again."""
     async with reachable():
         for name in names:
@@ -166,7 +198,7 @@ async def empty(mongo: Mongo, *names: str) -> None:
 
 
 async def missing(mongo: Mongo) -> list[str]:
-    """Indexes that `migrate` has yet to create, as `collection.index`."""
+    """Return indexes that `migrate` has yet to create, as `collection.index`."""
     absent = []
     async with reachable():
         for name, indexes in INDEXES.items():
@@ -176,7 +208,7 @@ async def missing(mongo: Mongo) -> list[str]:
 
 
 async def wrong(mongo: Mongo) -> list[str]:
-    """Indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
+    """Return indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
     found = []
     async with reachable():
         for name, indexes in INDEXES.items():

@@ -5,27 +5,27 @@ Of 10,000 followers an embedded store fetches and sorts all that come after a pl
 same.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-Document = dict[str, Any]
+from social.infra.store.rows import Collection, Row
 
 AHEAD = 20  # chunks whose ends are looked up at once
 MOST = 100  # lists remembered, about 200 kB
 
 
 class Reader(Protocol):
-    """Who reads the documents that match, in one command."""
+    """A reader of the documents that match, in one command."""
 
     def many(
         self,
-        collection: str,
+        collection: Collection[Row],
         where: Mapping[str, Any],
         *,
         fields: Mapping[str, int],
-        sort: list[tuple[str, int]],
+        sort: Sequence[tuple[str, int]],
         limit: int,
-    ) -> Awaitable[list[Document]]: ...
+    ) -> Awaitable[list[Row]]: ...
 
 
 class Strides:
@@ -40,9 +40,16 @@ class Strides:
         self._ends: dict[tuple[Any, ...], list[str]] = {}
 
     async def chunk(
-        self, collection: str, where: Mapping[str, str], field: str, after: str, most: int, *, fields: Mapping[str, int]
-    ) -> tuple[list[Document], str | None]:
-        """The documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
+        self,
+        collection: Collection[Row],
+        where: Mapping[str, str],
+        field: str,
+        after: str,
+        most: int,
+        *,
+        fields: Mapping[str, int],
+    ) -> tuple[list[Row], str | None]:
+        """Return the documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
 
         Beside them from where to go on, where there may be more; then there may be fewer than `most`, or none.
         """

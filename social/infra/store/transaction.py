@@ -13,9 +13,9 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Event
 from social.infra import clock
 from social.infra.observe.logs import current_trace
+from social.infra.store.rows import OUTBOX, Collection, Row
 from social.infra.store.ttl_cache import TtlCache
 
-Document = dict[str, Any]
 Where = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
 Fields = tuple[str, ...]
@@ -30,31 +30,31 @@ class AlreadyExists(Exception):
 
 
 class Reader(Protocol):
-    """What the store and a transaction are both read by."""
+    """The reads that the store and a transaction both offer."""
 
     memory: TtlCache
 
-    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None: ...
+    async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None: ...
 
     def get_many(
-        self, collection: str, ids: Iterable[str], fields: Fields | None = None
-    ) -> Awaitable[dict[str, Document]]: ...
+        self, collection: Collection[Row], ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Row]]: ...
 
-    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None: ...
+    async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None: ...
 
     async def many(
         self,
-        collection: str,
+        collection: Collection[Row],
         where: Where,
         *,
         fields: Where | None = None,
         sort: Sort | None = None,
         limit: int = 0,
-    ) -> list[Document]: ...
+    ) -> list[Row]: ...
 
-    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]: ...
+    async def aggregate(self, collection: Collection[Any], pipeline: Sequence[Where]) -> list[Any]: ...
 
-    async def count(self, collection: str, where: Where, *, limit: int) -> int: ...
+    async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int: ...
 
 
 Kind = Literal["insert", "update", "touch", "delete", "clear"]
@@ -62,11 +62,13 @@ Kind = Literal["insert", "update", "touch", "delete", "clear"]
 
 @dataclass(slots=True)
 class Write:
-    """One write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
+    """A write: `update` and `delete` must find their document, `touch` and `clear` change whatever matches."""
 
     kind: Kind
     collection: str
-    statement: Document  # the document of an insert, else a statement of the wire's `update` or `delete` command
+    statement: Mapping[
+        str, Any
+    ]  # the document of an insert, else a statement of the wire's `update` or `delete` command
     key: str | None  # the id that nobody else may write at this moment, where the write relies on what was read
 
     @property
@@ -78,7 +80,7 @@ class Write:
 
 
 class Transaction:
-    """What one verb reads and what it hands over; nothing is written before the verb returned.
+    """The reads of a verb and the writes it hands over; nothing is written before the verb returned.
 
     `conflict` is None the first time a verb runs. Afterwards it names what refused the attempt before: the keys of a
     unique index, or "" for a condition that did not hold.
@@ -95,66 +97,66 @@ class Transaction:
 
     # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
 
-    async def get(self, collection: str, id_: str, fields: Fields | None = None) -> Document | None:
-        """The document with this id, or None."""
+    async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
+        """Return the document with this id, or None."""
         return await self._reader.get(collection, id_, fields)
 
     def get_many(
-        self, collection: str, ids: Iterable[str], fields: Fields | None = None
-    ) -> Awaitable[dict[str, Document]]:
-        """Begin to read the documents with these ids; those that exist, by id."""
+        self, collection: Collection[Row], ids: Iterable[str], fields: Fields | None = None
+    ) -> Awaitable[dict[str, Row]]:
+        """Begin to read the documents with these ids; return those that exist, by id."""
         return self._reader.get_many(collection, ids, fields)
 
-    async def one(self, collection: str, where: Where, fields: Where | None = None) -> Document | None:
-        """The document that matches, or None."""
+    async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None:
+        """Return the document that matches, or None."""
         return await self._reader.one(collection, where, fields)
 
     async def many(
         self,
-        collection: str,
+        collection: Collection[Row],
         where: Where,
         *,
         fields: Where | None = None,
         sort: Sort | None = None,
         limit: int = 0,
-    ) -> list[Document]:
-        """All documents that match, or the first `limit` of them."""
+    ) -> list[Row]:
+        """Return all documents that match, or the first `limit` of them."""
         return await self._reader.many(collection, where, fields=fields, sort=sort, limit=limit)
 
-    async def aggregate(self, collection: str, pipeline: Sequence[Where]) -> list[Document]:
-        """What a pipeline makes of a collection."""
+    async def aggregate(self, collection: Collection[Any], pipeline: Sequence[Where]) -> list[Any]:
+        """Run a pipeline over a collection; the caller annotates the type of the results."""
         return await self._reader.aggregate(collection, pipeline)
 
-    async def count(self, collection: str, where: Where, *, limit: int) -> int:
-        """How many documents match, counted no further than `limit`."""
+    async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
+        """Return how many documents match, counted no further than `limit`."""
         return await self._reader.count(collection, where, limit=limit)
 
     # Writes, which commit together or not at all.
 
-    def insert(self, collection: str, *documents: Document) -> None:
+    def insert(self, collection: Collection[Row], *documents: Row) -> None:
         """Insert documents; where a unique index refuses one, the verb runs anew and finds its name in `conflict`."""
         self.writes += [Write("insert", collection, each, each["_id"]) for each in documents]
 
-    def update(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+    def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> None:
         """Change the one document that matches `where`, its `_id` among it; where none matches, the verb runs anew.
 
         With `upsert` it is inserted where no document has the `_id`; one that has it must match.
         """
         self.writes.append(Write("update", collection, {"q": where, "u": change, "upsert": upsert}, where["_id"]))
 
-    def touch(self, collection: str, where: Where, change: Any, *, upsert: bool = False) -> None:
+    def touch(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> None:
         """Change at most one document, where it matches; a condition that does not hold is no conflict."""
         self.writes.append(Write("touch", collection, {"q": where, "u": change, "upsert": upsert}, None))
 
-    def touch_all(self, collection: str, where: Where, change: Any) -> None:
+    def touch_all(self, collection: Collection[Any], where: Where, change: Any) -> None:
         """Change all documents that match at the commit."""
         self.writes.append(Write("touch", collection, {"q": where, "u": change, "multi": True}, None))
 
-    def delete(self, collection: str, where: Where) -> None:
+    def delete(self, collection: Collection[Any], where: Where) -> None:
         """Delete the one document that matches, its `_id` among it; where none matches, the verb runs anew."""
         self.writes.append(Write("delete", collection, {"q": where, "limit": 1}, where["_id"]))
 
-    def clear(self, collection: str, where: Where) -> None:
+    def clear(self, collection: Collection[Any], where: Where) -> None:
         """Delete all documents that match at the commit."""
         self.writes.append(Write("clear", collection, {"q": where, "limit": 0}, None))
 
@@ -175,6 +177,6 @@ class Transaction:
                 )
 
     def all_writes(self) -> list[Write]:
-        """The writes, and last an outbox row for each event."""
+        """Return the writes, and last an outbox row for each event."""
         rows = ({"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded)
-        return [*self.writes, *(Write("insert", "outbox", row, None) for row in rows)]
+        return [*self.writes, *(Write("insert", OUTBOX, row, None) for row in rows)]

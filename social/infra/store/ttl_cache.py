@@ -1,14 +1,12 @@
 """What a process read a moment ago and need not ask for again: bounded, never older than two seconds."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from social.infra import clock
-
-Document = dict[str, Any]
 
 MOST = 10_000
 FRESH_S = 2.0
@@ -22,10 +20,10 @@ class TtlCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, datetime, Document]] = {}
+        self._kept: dict[str, tuple[float, datetime, Any]] = {}
         self._reading: set[Reading] = set()
 
-    def get(self, key: str, since: datetime | None = None) -> Document | None:
+    def get(self, key: str, since: datetime | None = None) -> Any:
         """The document under this key, if it is fresh, and where `since` is given was asked for after that."""
         kept = self._kept.get(key)
         if kept is None or kept[0] <= time.monotonic() or (since is not None and kept[1] <= since):
@@ -59,7 +57,7 @@ class Reading:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._cache._reading.discard(self)
 
-    def keep(self, key: str, document: Document) -> None:
+    def keep(self, key: str, document: Mapping[str, Any]) -> None:
         """Keep what was read; nobody changes it from here on."""
         if key in self.keys:
             kept = self._cache._kept

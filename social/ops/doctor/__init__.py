@@ -1,4 +1,4 @@
-"""`python -m social doctor`: what is well, what is not, and what to do about it."""
+"""Diagnosis, `python -m social doctor`: what is well, what is not, and what to do about it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,13 +23,13 @@ PATIENCE_S = 30.0  # for one server, whatever it does
 
 
 async def examine(process: str) -> list[Finding]:
-    """All findings about a process (api, realtime, workers): whether it would start, and all that its settings name."""
+    """Yield all findings about a process (api, realtime, workers): whether it starts, and all its settings name."""
     would_start = settled("settings", lambda: start.examine(process))
     return list(chain(*await asyncio.gather(would_start, examine_named(process))))
 
 
 async def examine_named(process: str) -> list[Finding]:
-    """The servers, keys and stores that the settings of a process name, as far as they are right."""
+    """Return the servers, keys and stores that the settings of a process name, as far as they are right."""
     settings, findings = read(process)
     parts = [
         settled("mongodb", lambda: _documents(settings)),
@@ -72,7 +72,7 @@ async def _documents(settings: Examined) -> AsyncIterator[Finding]:
 
 
 async def settled(about: str, check: Callable[[], AsyncIterator[Finding]]) -> list[Finding]:
-    """What one check found; also when its server fell silent meanwhile, and when it could not cope with an answer."""
+    """Return what a check found, also where its server fell silent meanwhile or the check failed on an answer."""
     findings: list[Finding] = []
     try:
         async with asyncio.timeout(PATIENCE_S):

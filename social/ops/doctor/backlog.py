@@ -1,4 +1,4 @@
-"""What waits to be told, what nobody could digest, and whether somebody works on it."""
+"""Checks of the backlog: events that wait, parked messages (dead letters), and whether a process works on them."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 from social.infra import clock
 from social.infra.broker.outbox import MOST_AGE, MOST_ROWS
 from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.rows import LEASES, OUTBOX, PARKED
 from social.ops.doctor.findings import Finding, ok, problem, warning
 
 SLOW = timedelta(seconds=30)  # a row is handed over in milliseconds, and by the relay after two seconds
@@ -13,24 +14,24 @@ ROLES = ("relay", "sweeper")
 
 
 async def examine(mongo: Mongo) -> AsyncIterator[Finding]:
-    """The outbox, the parked messages and the leases of those who work alone."""
+    """Yield the outbox, the parked messages and the leases of those who work alone."""
     async with reachable():
-        rows = int(await mongo.database["outbox"].estimated_document_count())
-    first = await mongo.many("outbox", {"retries": None}, fields={"at": 1}, sort=[("at", 1)], limit=1)
+        rows = int(await mongo.database[OUTBOX].estimated_document_count())
+    first = await mongo.many(OUTBOX, {"retries": None}, fields={"at": 1}, sort=[("at", 1)], limit=1)
     waits = clock.now() - first[0]["at"] if first else timedelta()
     says = f"{rows} events wait in the outbox, the oldest for {waits.total_seconds():.0f} s"
     if rows > MOST_ROWS or waits > MOST_AGE:
-        mend = "start workers with the role relay, and see why RabbitMQ takes nothing"
-        yield problem("outbox", f"{says}: writes are refused", mend)
+        remedy = "start workers with the role relay, and see why RabbitMQ takes nothing"
+        yield problem("outbox", f"{says}: writes are refused", remedy)
     elif waits > SLOW:
         yield warning("outbox", says, "start workers with the role relay, and see why RabbitMQ takes nothing")
     else:
         yield ok("outbox", f"{rows} events wait in the outbox")
-    if parked := await mongo.count("parked", {}, limit=1_000):
+    if parked := await mongo.count(PARKED, {}, limit=1_000):
         yield warning("parked", f"{parked} messages could not be digested", "python -m social parked list")
     else:
         yield ok("parked", "no message is parked")
-    held = {each["_id"] for each in await mongo.many("leases", {"until": {"$gt": clock.now()}}, fields={"_id": 1})}
+    held = {each["_id"] for each in await mongo.many(LEASES, {"until": {"$gt": clock.now()}}, fields={"_id": 1})}
     for role in ROLES:
         if role not in held:
             yield warning("workers", f"nobody does the work of the {role}", f"start workers with the role {role}")

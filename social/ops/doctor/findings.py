@@ -1,4 +1,4 @@
-"""What the doctor finds: one line each, in plain words, with what to do about it, and never a password."""
+"""Findings of the doctor: a line each, in plain words, with what to do about it, and never a password."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 
 class Level(StrEnum):
-    """How bad it is: a problem loses or refuses something, a warning will one day."""
+    """The level of a finding: a problem loses or refuses something, a warning will one day."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,37 +16,37 @@ class Level(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, how it is, and what to do where it is not well."""
+    """A line: what was looked at, how it is, and what to do where it is not well."""
 
     level: Level
     about: str
     says: str
-    mend: str = ""
+    remedy: str = ""
 
 
 def ok(about: str, says: str) -> Finding:
-    """It is as it should be."""
+    """Return a finding that all is as it should be."""
     return Finding(Level.OK, about, says)
 
 
-def warning(about: str, says: str, mend: str) -> Finding:
-    """It works, and will not always."""
-    return Finding(Level.WARNING, about, says, mend)
+def warning(about: str, says: str, remedy: str) -> Finding:
+    """Return a finding about what works now and will not always."""
+    return Finding(Level.WARNING, about, says, remedy)
 
 
-def problem(about: str, says: str, mend: str) -> Finding:
-    """Something is lost, refused or away."""
-    return Finding(Level.PROBLEM, about, says, mend)
+def problem(about: str, says: str, remedy: str) -> Finding:
+    """Return a finding that something is lost, refused or away."""
+    return Finding(Level.PROBLEM, about, says, remedy)
 
 
 def where(url: str) -> str:
-    """A URL without its user, password and options; a password may hold an @ that nobody escaped."""
+    """Return a URL without its user, password and options; a password may hold an @ that nobody escaped."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def passwords(url: str) -> set[str]:
-    """What must not be shown of a URL, as it stands there and as a server is told it."""
+    """Return the secrets in a URL, as they stand there and decoded."""
     rest = url.partition("://")[2]
     user, _, password = rest.rpartition("@")[0].partition(":")
     options = re.findall(r"(?i)[?&][^=&]*(?:password|secret|token)[^=&]*=([^&]+)", rest)
@@ -58,14 +58,14 @@ SHORTEST = 6  # a word that is shorter is found in what is no secret
 
 
 def without(secrets: Iterable[str], finding: Finding) -> Finding:
-    """The same with none of these in it: a guard, as no finding should say one."""
-    says, mend = finding.says, finding.mend
+    """Return a finding with these secrets removed: a guard, since no finding should contain a secret."""
+    says, remedy = finding.says, finding.remedy
     for secret in sorted((each for each in secrets if len(each) >= SHORTEST), key=len, reverse=True):
-        says, mend = says.replace(secret, "***"), mend.replace(secret, "***")
-    return finding._replace(says=says, mend=mend)
+        says, remedy = says.replace(secret, "***"), remedy.replace(secret, "***")
+    return finding._replace(says=says, remedy=remedy)
 
 
 def why(error: BaseException) -> str:
-    """The first sentence of an error, in one line."""
+    """Return the first sentence of an error, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.split(r" \(configured timeouts|, Timeout: ", text)[0][:200]

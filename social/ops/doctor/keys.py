@@ -17,7 +17,7 @@ PUBLIC = stat.S_IWGRP | stat.S_IWOTH
 
 
 async def examine(settings: Examined) -> AsyncIterator[Finding]:
-    """Those that the settings name."""
+    """Check the key files that the settings name."""
     private, jwks = settings.jwt_private_key_file, settings.jwt_jwks
     if jwks is None and private is not None and private.with_name(JWKS).exists():
         jwks = private.with_name(JWKS)

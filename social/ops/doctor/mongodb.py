@@ -11,6 +11,7 @@ from social.infra import clock
 from social.infra.process.settings import StartError
 from social.infra.store import schema
 from social.infra.store.mongo import Mongo, Transaction
+from social.infra.store.rows import LEASES, LeaseRow
 from social.ops.doctor import clocks
 from social.ops.doctor.findings import Finding, ok, problem, warning, where, why
 
@@ -24,7 +25,7 @@ IN_SERVICE = (1, 2, 7)  # primary, secondary, arbiter
 
 
 async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
-    """From whether it is there to whether it has every index; stops where the rest could not be seen."""
+    """Check MongoDB, from whether it is there to whether it has every index; stop where the rest cannot be seen."""
     try:
         build = await _asked(mongo, "buildInfo")
     except PyMongoError as error:
@@ -35,8 +36,8 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
     hello = await _asked(mongo, "hello")
     yield clocks.compare("MongoDB", hello["localTime"], asked_at)
     if "setName" not in hello:
-        mend = "start mongod with --replSet and call rs.initiate(): there are no transactions without"
-        yield problem("mongodb", "is no replica set", mend)
+        remedy = "start mongod with --replSet and call rs.initiate(): there are no transactions without"
+        yield problem("mongodb", "is no replica set", remedy)
         return
     status = await _allowed(mongo, "replSetGetStatus")
     server, parameters = await _allowed(mongo, "serverStatus"), await _allowed(mongo, "getParameter", **{LIFETIME: 1})
@@ -48,10 +49,10 @@ async def examine(mongo: Mongo, url: str) -> AsyncIterator[Finding]:
     if wrong:
         some = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         if all(each.endswith("is missing") for each in wrong):
-            mend = "python -m social migrate"
+            remedy = "python -m social migrate"
         else:
-            mend = "drop those that are different, then python -m social migrate"
-        yield problem("indexes", some, mend)
+            remedy = "drop those that are different, then python -m social migrate"
+        yield problem("indexes", some, remedy)
         return
     yield ok("indexes", f"all {sum(map(len, schema.INDEXES.values()))} are there, as they should be")
     yield await _commits(mongo)
@@ -66,7 +67,7 @@ async def _asked(mongo: Mongo, command: str, **options: Any) -> dict[str, Any]:
 
 
 async def _allowed(mongo: Mongo, command: str, **options: Any) -> dict[str, Any] | None:
-    """The answer, or None for who may not ask, or where there is no such command."""
+    """Return the answer, or None where the user may not ask or there is no such command."""
     try:
         return await _asked(mongo, command, **options)
     except OperationFailure as error:
@@ -94,7 +95,7 @@ def _version(build: dict[str, Any], url: str) -> Finding:
 
 
 def members(name: str, status: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """About a replica set: what replSetGetStatus answers, or None from who may not ask."""
+    """Check a replica set by the answer of replSetGetStatus, or None where the user may not ask for it."""
     if status is None:
         yield warning(
             "mongodb",
@@ -107,8 +108,8 @@ def members(name: str, status: Mapping[str, Any] | None) -> Iterator[Finding]:
     needed, left = len(every) // 2 + 1, len(every) - len(out)
     for each in out:
         says = f"member {each['name']} of {name} is {each['stateStr']}; {left} of {len(every)} are left"
-        mend = "bring it back: " + ("without a majority there are no writes" if left <= needed else "see its log")
-        yield (problem if left < needed else warning)("mongodb", says, mend)
+        remedy = "bring it back: " + ("without a majority there are no writes" if left <= needed else "see its log")
+        yield (problem if left < needed else warning)("mongodb", says, remedy)
     if not out:
         yield ok("mongodb", f"replica set {name}: {left} of {len(every)} members are in service")
     written = {each["name"]: each["optimeDate"] for each in every if each not in out and "optimeDate" in each}
@@ -119,7 +120,7 @@ def members(name: str, status: Mapping[str, Any] | None) -> Iterator[Finding]:
 
 
 def durability(server: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Finding]:
-    """About what outlives a crash: what serverStatus and getParameter answer, nothing from who may not ask."""
+    """Check durability by the answers of serverStatus and getParameter, empty where the user may not ask."""
     if server.get("storageEngine", {}).get("persistent") is False:
         yield problem("mongodb", "its storage engine keeps everything in memory", "use WiredTiger")
     if (seconds := parameters.get(LIFETIME, 0)) > LONGEST_TRANSACTION_S:
@@ -128,12 +129,12 @@ def durability(server: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
 
 
 async def _commits(mongo: Mongo) -> Finding:
-    """The one proof that counts: a transaction that a majority has in its journal; it leaves nothing behind."""
+    """Return the one proof that counts: a transaction that a majority has in its journal; it leaves nothing behind."""
 
     async def work(tx: Transaction) -> None:
-        row = {"_id": f"doctor {clock.new_id()}"}
-        tx.insert("leases", row)
-        tx.delete("leases", row)
+        row: LeaseRow = {"_id": f"doctor {clock.new_id()}"}
+        tx.insert(LEASES, row)
+        tx.delete(LEASES, row)
 
     try:
         await mongo.transact(work)

@@ -34,7 +34,7 @@ LET = "let its user configure, write and read everything in its virtual host: ra
 
 
 async def examine(url: str, topology: Topology, management_url: str | None) -> AsyncIterator[Finding]:
-    """From whether it is there to whether every binding is."""
+    """Check RabbitMQ, from whether it is there to whether every binding is."""
     missing = False
     try:
         connection = await aio_pika.connect(url, timeout=WITHIN_S)
@@ -68,8 +68,8 @@ def _away(error: BaseException, url: str) -> Finding:
     if isinstance(error, ValueError):  # whose words may hold a piece of the password
         return problem("rabbitmq", "AMQP_URL is wrong: it is no URL", "write what is special in its password as %XX")
     if isinstance(error, NOT_LET_IN):
-        mend = "make the virtual host at the end of AMQP_URL, and let its user in"
-        return problem("rabbitmq", f"{at} has no such virtual host for this user", mend)
+        remedy = "make the virtual host at the end of AMQP_URL, and let its user in"
+        return problem("rabbitmq", f"{at} has no such virtual host for this user", remedy)
     return problem("rabbitmq", f"{at} cannot be reached: {why(error)}", "start it, or correct AMQP_URL")
 
 
@@ -82,7 +82,7 @@ def _version(connection: Any, url: str) -> Finding:
 
 
 async def _queues(connection: Any, topology: Topology) -> AsyncIterator[Finding]:
-    """Asked for first, so that nothing is made; what is there is declared again, which a difference makes it refuse."""
+    """Check exchanges and queues: passively, so that none is made, then declared, which is refused if one differs."""
     refused: list[str] = []
     for name, kind in topology.exchanges().items():
         try:
@@ -130,7 +130,7 @@ def _waiting(topology: Topology, name: str, queue: Any) -> Iterator[Finding]:
 
 
 async def _takes_messages(connection: Any) -> Finding:
-    """A message to a queue of our own and back; whoever is short of memory or disk does not confirm it."""
+    """Return a message to a queue of our own and back; whoever is short of memory or disk does not confirm it."""
     try:
         async with asyncio.timeout(CONFIRMS_WITHIN_S):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -138,15 +138,15 @@ async def _takes_messages(connection: Any) -> Finding:
             await channel.default_exchange.publish(aio_pika.Message(b"doctor"), queue.name)
             await queue.get(no_ack=True, fail=False)  # which a user that may not read is refused
     except TimeoutError:
-        mend = "free memory or disk there: rabbitmq-diagnostics alarms"
-        return problem("rabbitmq", "takes no messages: an alarm for memory or disk", mend)
+        remedy = "free memory or disk there: rabbitmq-diagnostics alarms"
+        return problem("rabbitmq", "takes no messages: an alarm for memory or disk", remedy)
     except ChannelAccessRefused as error:
         return problem("rabbitmq", f"its user may not send and receive a message: {why(error)}", LET)
     return ok("rabbitmq", "takes a message, confirms it and hands it out")
 
 
 async def _management(url: str, topology: Topology, management_url: str | None) -> AsyncIterator[Finding]:
-    """What AMQP does not show: bindings and policies, by the management plugin where it is."""
+    """Check what AMQP does not show, bindings and policies, by the management plugin where there is one."""
     parts = urlsplit(url)
     base = (management_url or f"http://{parts.hostname}:{MANAGEMENT_PORT}").rstrip("/")
     vhost = quote(unquote(parts.path[1:]) or "/", safe="")
@@ -157,12 +157,12 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
             rows = await _get(session, f"{base}/api/bindings/{vhost}", {"source", "destination", "routing_key"})
             queues = await _get(session, f"{base}/api/queues/{vhost}", {"name"})
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        mend = (
+        remedy = (
             "enable rabbitmq_management, name it in AMQP_MANAGEMENT_URL and give the user the tag management;"
             " or restart a process, which binds again"
         )
         says = f"bindings and policies cannot be seen at {where(base)}: {_refusal(error)}"
-        yield warning("bindings", says, mend)
+        yield warning("bindings", says, remedy)
         return
     there = {(row["source"], row["destination"], row["routing_key"]) for row in rows}
     missing = sorted(each for each in topology.bindings() if tuple(each) not in there)
@@ -178,7 +178,7 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
 
 
 async def _get(session: aiohttp.ClientSession, url: str, names: set[str]) -> list[dict[str, Any]]:
-    """Rows that have all of these names; raises ValueError for an answer that is none of the plugin's."""
+    """Return rows that have all of these names; raises ValueError for an answer that is none of the plugin's."""
     async with session.get(url, raise_for_status=True) as answer:
         rows = await answer.json()
     if not (isinstance(rows, list) and all(isinstance(row, dict) and names <= row.keys() for row in rows)):

@@ -19,7 +19,7 @@ PUSH_WITHIN_S = 2.0
 
 
 async def examine(url: str) -> AsyncIterator[Finding]:
-    """From whether it is there to whether a push arrives."""
+    """Check Redis, from whether it is there to whether a push arrives."""
     try:
         client = connect(url)
     except StartError as error:
@@ -31,8 +31,8 @@ async def examine(url: str) -> AsyncIterator[Finding]:
     except AuthenticationError:
         yield problem("redis", f"{where(url)} refuses the user or the password", "correct them in REDIS_URL")
     except NoPermissionError as error:
-        mend = "let its user do that: it needs all commands but the dangerous ones, INFO, and every key and channel"
-        yield problem("redis", f"{where(url)} refuses: {why(error)}", mend)
+        remedy = "let its user do that: it needs all commands but the dangerous ones, INFO, and every key and channel"
+        yield problem("redis", f"{where(url)} refuses: {why(error)}", remedy)
     except AWAY as error:
         yield problem("redis", f"{where(url)} cannot be used: {why(error)}", "start it, or correct REDIS_URL")
     finally:
@@ -66,7 +66,7 @@ def _persistence(info: dict[str, Any]) -> Finding:
         return warning("redis", says, "set appendonly yes")
     if info.get("aof_last_write_status") != "ok":
         return problem("redis", "cannot write its append-only file", "see its log, and whether the disk is full")
-    return ok("redis", "keeps what it is told over a restart")
+    return ok("redis", "keeps its data over a restart")
 
 
 def _memory(info: dict[str, Any]) -> Finding:
@@ -84,16 +84,16 @@ def _memory(info: dict[str, Any]) -> Finding:
 
 async def _listens_to_keys(client: Redis) -> Finding | None:
     try:
-        told = (await client.config_get("notify-keyspace-events")).get("notify-keyspace-events")
+        events = (await client.config_get("notify-keyspace-events")).get("notify-keyspace-events")
     except ResponseError:  # hosted ones let nobody look at this
         return None
-    if not told:
+    if not events:
         return None
     return warning("redis", "announces each change of a key, to nobody", "set notify-keyspace-events to nothing")
 
 
 async def _push(client: Redis) -> Finding:
-    """A message to ourselves, as a gateway sends its beat."""
+    """Return a message to ourselves, as a gateway sends its beat."""
     channel, pubsub = f"node:doctor-{clock.new_id()}", listening(client)
     try:
         async with asyncio.timeout(PUSH_WITHIN_S):

@@ -1,4 +1,4 @@
-"""What the doctor looks at: the settings of a process, of which any may be missing or wrong."""
+"""Settings of a process as the doctor reads them: any may be missing or wrong."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Examined(BaseSettings):
 
 
 def read(process: str) -> tuple[Examined, list[Finding]]:
-    """The settings of a process as far as they are right; of those that are not its start tells, but for our own."""
+    """Return the settings of a process as far as they are right; its start reports the others, but for our own."""
     file = f"{process}/.env"
     try:
         return Examined(_env_file=file), []

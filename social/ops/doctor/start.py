@@ -10,7 +10,7 @@ IMPORTED_WITHIN_S = 30.0
 
 
 async def examine(process: str) -> AsyncIterator[Finding]:
-    """What `python -m api --check` ends with, or that of realtime or workers, in this folder and environment."""
+    """Run `python -m api --check`, or that of realtime or workers, in this folder and environment."""
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     command = (sys.executable, "-m", process, "--check")
     child = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=nothing, stderr=pipe)
@@ -28,8 +28,8 @@ async def examine(process: str) -> AsyncIterator[Finding]:
         return
     *_, last = said.decode(errors="replace").splitlines() or [""]
     if last.startswith("plaza: "):
-        mend = f"correct it in the environment or {process}/.env"
-        yield problem("settings", f"{process} would not start: {last.removeprefix('plaza: ')}", mend)
+        remedy = f"correct it in the environment or {process}/.env"
+        yield problem("settings", f"{process} would not start: {last.removeprefix('plaza: ')}", remedy)
     else:  # what went wrong unforeseen may show a secret
         says = f"{process} would not start: its check ended with exit code {child.returncode}"
         yield problem("settings", says, f"run `python -m {process} --check` and see")

@@ -17,7 +17,7 @@ from social.ops.doctor.settings import Examined
 
 S = TypeVar("S", bound=BaseSettings)
 
-# The services and roles that use one; what a process is told of the other says nothing.
+# The services and roles that use one; what a process has set of the other says nothing.
 PICTURES: Mapping[str, str] = MappingProxyType({"api": "media", "workers": "sweeper"})
 MAIL: Mapping[str, str] = MappingProxyType({"workers": "mail"})
 
@@ -25,20 +25,20 @@ MADE = b"doctor"
 
 
 async def pictures(process: str, settings: Examined) -> AsyncIterator[Finding]:
-    """Where this process keeps pictures, if it does; a setting that is wrong is said by its start."""
+    """Yield where this process keeps pictures, if it does; a setting that is wrong is said by its start."""
     chosen = settings.api_services if process == "api" else settings.worker_roles
     if _does(PICTURES.get(process), chosen) and (media := _read(MediaSettings, process)):
         yield without(passwords(media.media_url), await _pictures(media.media_url))
 
 
 async def mail(process: str, settings: Examined) -> AsyncIterator[Finding]:
-    """Where mail of this process leaves, if it sends any."""
+    """Yield where mail of this process leaves, if it sends any."""
     if _does(MAIL.get(process), settings.worker_roles) and (sends := _read(MailSettings, process)):
         yield without(passwords(sends.mailer_url), await _mail(sends))
 
 
 def _does(work: str | None, chosen: str | None) -> bool:
-    """All of it, unless some was chosen."""
+    """Return all of it, unless some was chosen."""
     parts = listed(chosen)
     return work is not None and (not isinstance(parts, list) or work in parts)
 
@@ -51,7 +51,7 @@ def _read(kind: type[S], process: str) -> S | None:
 
 
 async def _pictures(url: str) -> Finding:
-    """A bucket is given a few bytes, which are read and removed again."""
+    """Return a bucket is given a few bytes, which are read and removed again."""
     name = f"doctor/{clock.new_id()}"
     try:
         check_folder("MEDIA_URL", url)
@@ -67,8 +67,8 @@ async def _pictures(url: str) -> Finding:
         finally:
             await store.delete(name)
     except (Unavailable, NotFound, ValueError) as error:  # the last: an endpoint that is no URL
-        mend = "start it, or correct MEDIA_URL and the credentials: who has them must read, write, list and delete"
-        return problem("pictures", f"{where(url)} cannot be used: {why(error.__cause__ or error)}", mend)
+        remedy = "start it, or correct MEDIA_URL and the credentials: who has them must read, write, list and delete"
+        return problem("pictures", f"{where(url)} cannot be used: {why(error.__cause__ or error)}", remedy)
     finally:
         await store.close()
     if read != MADE:
@@ -77,7 +77,7 @@ async def _pictures(url: str) -> Finding:
 
 
 async def _mail(settings: MailSettings) -> Finding:
-    """An SMTP server is greeted and logged in to; no mail is sent."""
+    """Return an SMTP server is greeted and logged in to; no mail is sent."""
     url = settings.mailer_url
     if not url.startswith("smtp"):
         try:

@@ -88,7 +88,7 @@ async def test_a_process_whose_check_ends_unforeseen_is_named_and_nothing_it_sai
     (finding,) = [each async for each in start.examine("elsewhere")]
     assert finding.level == Level.PROBLEM
     assert finding.says == "elsewhere would not start: its check ended with exit code 1"
-    assert finding.mend == "run `python -m elsewhere --check` and see"
+    assert finding.remedy == "run `python -m elsewhere --check` and see"
 
 
 def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_member_that_is_out_of_service_is_named_and_what_is_left(state: str) -
     (one,) = of_set(member(0, "PRIMARY"), member(1, "SECONDARY"), member(2, state))
     assert one.level == Level.WARNING
     assert one.says == f"member mongo-2:27017 of rs0 is {state}; 2 of 3 are left"
-    assert "without a majority there are no writes" in one.mend
+    assert "without a majority there are no writes" in one.remedy
     several = list(of_set(member(0, "SECONDARY"), member(1, state), member(2, state)))
     assert [each.level for each in several] == [Level.PROBLEM, Level.PROBLEM]
     assert "1 of 3 are left" in several[0].says
@@ -146,7 +146,7 @@ def test_a_member_that_lags_is_named() -> None:
 
 def test_who_may_not_ask_for_the_members_is_told_the_role_it_needs() -> None:
     (refused,) = mongodb.members("rs0", None)
-    assert (refused.level, "clusterMonitor" in refused.mend) == (Level.WARNING, True)
+    assert (refused.level, "clusterMonitor" in refused.remedy) == (Level.WARNING, True)
 
 
 def test_what_would_not_outlive_a_crash_is_named() -> None:

@@ -13,6 +13,7 @@ from social.infra import clock
 from social.infra.security import sealing
 from social.infra.security.sealing import Seals
 from social.infra.store.mongo import Mongo
+from social.infra.store.rows import CURSOR_KEYS
 
 LIST = ("posts", "of ada", "read by bob")
 
@@ -87,7 +88,7 @@ async def test_keys_change_and_the_cursors_of_the_last_one_are_still_taken(
     with pytest.raises(ValidationFailed):
         await third.open(cursor, LIST)
     assert await third.open(newer, LIST) == b"here"
-    assert await mongo.count(sealing.COLLECTION, {}, limit=9) == sealing.KEPT
+    assert await mongo.count(CURSOR_KEYS, {}, limit=9) == sealing.KEPT
 
 
 async def test_cursors_of_made_up_keys_do_not_make_it_look_each_time(mongo: Mongo) -> None:

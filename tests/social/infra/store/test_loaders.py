@@ -155,7 +155,7 @@ async def test_what_is_asked_for_in_one_turn_is_one_command() -> None:
     things = loader(store)
     reads = [things.get_many(each) for each in (["a"], ["b"], ["a"], ["b", "c"])]
     a, b = {"a": {"_id": "a"}}, {"b": {"_id": "b"}}
-    assert await together(*reads) == [a, b, a, b]
+    assert await together(*reads) == (a, b, a, b)
     assert store.sent == [["a", "b", "c"]]
 
 

@@ -1,0 +1,89 @@
+"""Documents of notifications: groups, the facts in them, what people switched off, and streams."""
+
+from datetime import datetime
+from typing import Literal, NotRequired, TypedDict
+
+from social.contracts.notifications import NotificationType
+from social.infra.store.rows.collection import Collection
+
+TargetKind = Literal["post", "comment", "user"]
+
+
+class TargetValue(TypedDict):
+    """The post, comment or person that a group of notifications is about."""
+
+    kind: TargetKind
+    id: str
+
+
+class NotificationRow(TypedDict):
+    """A group of notifications of one type about one target, joined while it is unread."""
+
+    _id: str
+    recipient: str
+    type: NotificationType
+    target: TargetValue
+    post_id: str | None
+    actors: list[str]  # the newest first
+    count: int
+    rev: int
+    told: int  # the revision that the recipient was notified of last
+    created_at: datetime
+    updated_at: datetime
+    read_at: datetime | None
+    removed_at: datetime | None
+    open: NotRequired[bool]  # while it is unread
+    hidden: NotRequired[bool]  # while nobody in it can be seen
+    due_at: NotRequired[datetime]  # when to notify the recipient of a change
+    since: NotRequired[datetime]  # when the first part of that change happened
+    trace: NotRequired[str | None]  # the request that it comes from
+
+
+class FactRow(TypedDict):
+    """A cause of a notification that took effect."""
+
+    _id: str  # a hash of the cause
+    recipient: str
+    actor: str
+    group: str
+    at: datetime
+    withdrawn_at: NotRequired[datetime | None]
+
+
+class PreferencesRow(TypedDict, total=False):
+    """The types of notifications that a person switched off or on; empty for a person who never did."""
+
+    _id: str
+    like: bool
+    comment: bool
+    reply: bool
+    mention: bool
+    follow: bool
+    follow_request: bool
+    follow_accepted: bool
+    repost: bool
+
+
+class StreamItem(TypedDict):
+    """An item of a stream: its number, the key of what it is about, that thing's revision, and the event's name."""
+
+    s: int
+    k: str
+    rev: int
+    e: str
+
+
+class StreamRow(TypedDict):
+    """The numbered list of the last events of a person."""
+
+    _id: str
+    epoch: str
+    seq: int
+    items: list[StreamItem]
+    paced_until: NotRequired[datetime]
+
+
+NOTIFICATIONS = Collection[NotificationRow]("notifications")
+NOTIFICATION_FACTS = Collection[FactRow]("notification_facts")
+NOTIFICATION_PREFERENCES = Collection[PreferencesRow]("notification_preferences")
+STREAMS = Collection[StreamRow]("streams")
