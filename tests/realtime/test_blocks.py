@@ -157,7 +157,7 @@ async def test_a_block_while_somebody_connects_is_not_overlooked(world, gateway,
     connecting = asyncio.create_task(ada.connect(gateway))
     await asked.wait()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: all(each.looks for each in gateway.sockets.of_user(ada.id)))
+    await until(lambda: all(each.hidden_changes for each in gateway.sockets.of_user(ada.id)))
     answered.set()
     hers = await connecting
     assert gateway.sockets.get(hers.sid).hides(bob.id)
@@ -196,7 +196,7 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
         if looks > 1:
             raise Unavailable
         found = await seen(reader, post_id, viewer=viewer)
-        gateway.room_access.turn()  # something changes while he enters
+        gateway.room_access.visibility_changed()  # something changes while he enters
         return found
 
     monkeypatch.setattr(access, "readable", once_only)
@@ -341,12 +341,12 @@ async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gatew
 
     await world.plaza.mongo.insert_missing("edges", blocked(0, 1_500))
     hers = await ada.connect(gateway)
-    session = gateway.sockets.get(hers.sid)
-    assert len(session.hidden) == 1_500
-    assert gateway.sockets.hiding(f"{7:024x}") == [session]
+    socket = gateway.sockets.get(hers.sid)
+    assert len(socket.hidden) == 1_500
+    assert gateway.sockets.hiding(f"{7:024x}") == [socket]
     assert gateway.sockets.hiding(bob.id) == []
     second = gateway.sockets.get((await ada.connect(gateway)).sid)
-    assert second.hidden is session.hidden
+    assert second.hidden is socket.hidden
     await world.plaza.mongo.insert_missing("edges", blocked(1_500, 1_501))
     third = gateway.sockets.get((await ada.connect(gateway)).sid)
     assert third.hides(bob.id)
@@ -376,11 +376,11 @@ async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
         return found
 
     monkeypatch.setattr(edges, "hidden_from", slowly)
-    gateway.hidden_authors.told([ada.id, eve.id])
+    gateway.hidden_authors.changed([ada.id, eve.id])
     await until(lambda: looks)
     await commit(world, blocks.block, bob, by=ada)
     for _ in range(100):
-        gateway.hidden_authors.told([ada.id, bob.id])
+        gateway.hidden_authors.changed([ada.id, bob.id])
     await asyncio.sleep(0)
     go_on.set()
     await until(lambda: all(each.hides(bob.id) for each in gateway.sockets.of_user(ada.id)))

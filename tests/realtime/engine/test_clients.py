@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import socketio
 
+from realtime.socketio.admission import Admission
 from realtime.socketio.packets import UNREADABLE
-from realtime.socketio.server import Admission, ConnectionRefused
+from realtime.socketio.server import ConnectionRefused
 
 SCRIPT = Path(__file__).with_name("official_client.mjs")
 
@@ -64,7 +65,7 @@ async def sio(server, start, quick):
 
     @sio.on("cut me")
     async def cut(sid):
-        sio.cut(sid)
+        sio.abort(sid)
 
     @sio.on("disconnect me")
     async def disconnect(sid):
@@ -122,7 +123,7 @@ def recover(sio):
         return "mine" in sio.rooms(sid, "/recovering")
 
     async def cut(sid):
-        sio.cut(sid, "/recovering")
+        sio.abort(sid, "/recovering")
 
     sio.namespaces = [*sio.namespaces, "/recovering"]
     sio.authorize = authorize

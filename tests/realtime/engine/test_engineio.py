@@ -414,7 +414,7 @@ async def test_a_half_open_connection_is_removed(start, echo, quick):
     )
     await client.until(lambda: echo.opened_with)
     await client.until(lambda: list(echo.ended.values()) == ["ping timeout"])
-    assert echo.engine.sockets() == {"websocket": 0, "polling": 0}
+    assert echo.engine.sessions == {}
     writer.close()
 
 
@@ -477,13 +477,13 @@ async def test_the_server_closes_a_websocket_behind_what_it_sent(start, echo):
 async def test_a_cut_is_a_lost_network(start, echo):
     client = await start(echo)
     ws, sid = await client.open()
-    echo.engine.cut(sid)
+    echo.engine.abort(sid)
     assert (await ws.receive(2)).type is not aiohttp.WSMsgType.CLOSE or ws.close_code == 1006
     assert echo.ended[sid] == "transport close"
     polling = await client.handshake()
     held = asyncio.create_task(client.poll(polling))
     await asyncio.sleep(0.03)
-    echo.engine.cut(polling)
+    echo.engine.abort(polling)
     assert (await held).status == 400
     assert not echo.engine.send(polling, b"4x")
 
@@ -616,7 +616,7 @@ async def test_a_probe_ends_with_its_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     ws = await probe(client, sid)
-    echo.engine.cut(sid)
+    echo.engine.abort(sid)
     assert await client.closed(ws, 1)
 
 

@@ -246,7 +246,7 @@ async def test_a_cut_client_does_not_disturb_what_waits(raws, echo):
     busy(echo.engine)
     echo.engine.publish("t", b"4on")
     await turns(1)
-    echo.engine.cut(raws[0].sid)
+    echo.engine.abort(raws[0].sid)
     echo.engine.publish("t", b"4and on")
     await turns(4)
     assert [raw.got() for raw in raws[1:]] == [["4on", "4and on"]] * 2
