@@ -123,7 +123,7 @@ class RedisChannels:
             await self._redis.publish(node_channel(node), encode(message))
 
     async def run(self) -> None:
-        """Listen as long as the process lives; connect again at once after a loss."""
+        """Listen as long as the process lives; reconnect after a loss."""
         while True:
             try:
                 await self._listen()

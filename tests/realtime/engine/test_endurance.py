@@ -317,11 +317,11 @@ async def test_the_native_engine_takes_no_connections_while_descriptors_are_scar
         pytest.skip("asyncio pauses accepting by itself")
     client = await start(echo)
     monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))
-    echo.engine._mind_descriptors()
+    echo.engine._watch_descriptors()
     with pytest.raises(OSError, match=r"."):
         await asyncio.open_connection("127.0.0.1", client.port)
     monkeypatch.undo()
-    echo.engine._mind_descriptors()
+    echo.engine._watch_descriptors()
     ws, _ = await client.open()
     await ws.close()
 

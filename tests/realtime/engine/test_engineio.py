@@ -158,7 +158,7 @@ async def test_a_long_queue_takes_several_polls_at_the_end_too(start, echo, sent
     assert [packet for part in polled for packet in part] == [*(f"4{number}" for number in range(sent)), "1"]
     assert {len(part) for part in polled[:-1]} <= {16}
     assert len(polled[-1]) <= 16
-    assert echo.engine._last_words == {}
+    assert echo.engine._unsent == {}
 
 
 async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, echo):
@@ -169,7 +169,7 @@ async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, ec
     assert (await client.post(sid, "\x1e".join(["4x"] * 20 + ["1"]))).text == "ok"
     assert (await held).text.split("\x1e") == ["4x"] * 16
     assert (await client.poll(sid)).status == 400
-    assert echo.engine._last_words == {}
+    assert echo.engine._unsent == {}
 
 
 async def test_a_held_poll_is_answered_when_something_comes(start, echo):

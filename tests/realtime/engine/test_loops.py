@@ -92,7 +92,7 @@ async def test_a_websocket_whose_connection_has_gone_can_be_closed():
     engine = choose("portable")()
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    wire = PortableWire(engine, writer.transport)  # type: ignore[arg-type]
+    wire = PortableWire(engine, writer.transport, {})  # type: ignore[arg-type]
     writer.transport.abort()
     await asyncio.sleep(0.02)
     assert not wire.send(b"4x", False)
