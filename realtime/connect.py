@@ -118,10 +118,10 @@ class Connecting:
         return ConnectionRefused(problem.title, problem.body())
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
-        asked, access = self._authenticate(auth)
+        request, access = self._authenticate(auth)
         if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
             raise RateLimited("Too many connects at once")
-        pid = self._pids.read(asked.pid, user_id=access.user_id, login_id=access.session_id)
+        pid = self._pids.read(request.pid, user_id=access.user_id, login_id=access.session_id)
         others = [each for each in self._sockets.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= self._settings.sockets_per_user:
             raise TooManySockets
@@ -131,7 +131,7 @@ class Connecting:
         try:
             self._plaza.revocations.check(access)
             start, hidden = await asyncio.gather(
-                self._start(socket, pid, asked), self._hidden_authors.read(socket), return_exceptions=True
+                self._start(socket, pid, request), self._hidden_authors.read(socket), return_exceptions=True
             )  # both end, whatever happens: neither goes on with a socket that is given up
             if isinstance(start, BaseException):
                 raise start
@@ -161,16 +161,16 @@ class Connecting:
         if (wrong := mistake(fields.get("token"))) is not None:
             raise refusal(wrong._replace(detail=f"{wrong.detail}; connect with auth: {{token}}"))
         try:
-            asked = ConnectAuth.model_validate(fields, strict=True)
+            request = ConnectAuth.model_validate(fields, strict=True)
         except ValidationError:
             raise NotAuthenticated("Connect with auth: {token}") from None
-        return asked, self._verifier.verify(asked.token)
+        return request, self._verifier.verify(request.token)
 
-    async def _start(self, socket: Socket, pid: Pid | None, asked: ConnectAuth) -> Start:
+    async def _start(self, socket: Socket, pid: Pid | None, request: ConnectAuth) -> Start:
         room, confirm_s = user_room(socket.user_id), self._settings.confirm_s
         if pid is None:
             await self._redis_channels.confirmed(room, confirm_s)
-            metrics.RESUMES.labels(outcome="fresh" if asked.pid is None else "foreign").inc()
+            metrics.RESUMES.labels(outcome="fresh" if request.pid is None else "foreign").inc()
             return await self._fresh(socket)
         if pid.sid in self._left:
             metrics.RESUMES.labels(outcome="left").inc()
@@ -181,11 +181,11 @@ class Connecting:
         )
         if rooms is None:
             return await self._unrecovered(socket, "left")
-        missed = await replay.since(self._plaza.mongo, socket.user_id, resume.position(pid, asked.offset))
+        missed = await replay.since(self._plaza.mongo, socket.user_id, resume.position(pid, request.offset))
         if not missed.recovered:
             return await self._unrecovered(socket, "outside_window")
         metrics.RESUMES.labels(outcome="recovered").inc()
-        return Start(pid, str(asked.pid), missed.position, missed, rooms)
+        return Start(pid, str(request.pid), missed.position, missed, rooms)
 
     async def _unrecovered(self, socket: Socket, outcome: str) -> Start:
         """Give up the claim of the sid here, and start as a new socket."""

@@ -180,9 +180,7 @@ class Delivery:
                 await asyncio.sleep(RETRY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
         if socket.ended:
             return
-        if (
-            not missed.recovered
-        ):  # too far behind, or another epoch: the client reconnects, unrecovered, and fetches everything again
+        if not missed.recovered:  # too far behind, or another epoch: the client reconnects and fetches everything again
             log.warning("socket out of its window", user_id=socket.user_id)
             self._abort(socket)
             return

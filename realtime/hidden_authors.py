@@ -84,19 +84,19 @@ class HiddenAuthors:
         for row_id in [row_id for row_id, at in self._known.items() if at < self._read_until - OVERLAP]:
             del self._known[row_id]
 
-    def _changed(self, who: str, whom: str | None) -> None:
-        self._mongo.memory.forget([cached.key("users", who)])  # who may have closed their account
-        if whom is not None and not (self._sockets.of_user(who) or self._sockets.of_user(whom)):
+    def _changed(self, a: str, b: str | None) -> None:
+        self._mongo.memory.forget([cached.key("users", a)])  # `a` may have closed their account
+        if b is not None and not (self._sockets.of_user(a) or self._sockets.of_user(b)):
             return  # neither of the two has sockets here
         self._room_access.visibility_changed()
-        self._background.spawn("recheck rooms", self._recheck(who, whom))
+        self._background.spawn("recheck rooms", self._recheck(a, b))
 
-    async def _recheck(self, who: str, whom: str | None) -> None:
+    async def _recheck(self, a: str, b: str | None) -> None:
         while True:
             try:
-                if whom is not None:
-                    await asyncio.gather(self._refresh(who), self._refresh(whom))
-                return await self._room_access.recheck(who, whom)
+                if b is not None:
+                    await asyncio.gather(self._refresh(a), self._refresh(b))
+                return await self._room_access.recheck(a, b)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
 

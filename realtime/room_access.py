@@ -94,10 +94,10 @@ class RoomAccess:
         """Let a socket into the presence rooms of people it may see, and return their presence; raises Unavailable."""
         while True:
             version = self._version
-            asked = list(dict.fromkeys(user_ids))
-            shown = await visibility.shown(self._plaza.mongo, [(socket.user_id, each) for each in asked])
-            ids = [each for each in asked if (socket.user_id, each) in shown and not socket.hides(each)]
-            self._leave(socket, [presence_room(each) for each in asked if each not in ids], remembered=True)
+            wanted = list(dict.fromkeys(user_ids))
+            shown = await visibility.shown(self._plaza.mongo, [(socket.user_id, each) for each in wanted])
+            ids = [each for each in wanted if (socket.user_id, each) in shown and not socket.hides(each)]
+            self._leave(socket, [presence_room(each) for each in wanted if each not in ids], remembered=True)
             found = await self._presence(socket, ids)
             if version == self._version:
                 return found

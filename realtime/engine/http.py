@@ -134,10 +134,10 @@ class PortableEngine(Engine):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle an aiohttp request of any path."""
-        asked = _read_request(request)
-        if self.owns(asked.path) and request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, asked)
-        exchange = PortableExchange(self, asked)
+        parsed = _read_request(request)
+        if self.owns(parsed.path) and request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, parsed)
+        exchange = PortableExchange(self, parsed)
         try:
             if self.serve(exchange):
                 await self._read_body(request, exchange)
@@ -159,11 +159,11 @@ class PortableEngine(Engine):
             raise ConnectionResetError("the body of a request did not arrive") from error
         self.body(exchange, bytes(body))
 
-    async def _websocket(self, request: web.Request, asked: Request) -> web.StreamResponse:
+    async def _websocket(self, request: web.Request, parsed: Request) -> web.StreamResponse:
         try:
-            upgrading = self.may_upgrade(asked)
+            upgrading = self.may_upgrade(parsed)
         except Refused as refusal:
-            return self.response(asked, refusal.status, refusal.body(), "application/json")
+            return self.response(parsed, refusal.status, refusal.body(), "application/json")
         ws = PatientWebSocket(
             compress=False,
             max_msg_size=self.options.max_payload_bytes + 1,  # which it refuses already
@@ -175,7 +175,7 @@ class PortableEngine(Engine):
         if request.transport is None:
             return ws
         wire = PortableWire(self, request.transport, self._subscribers)
-        self.wire_opened(wire, upgrading, asked.environ())
+        self.wire_opened(wire, upgrading, parsed.environ())
         broken: str | None = None
         try:
             broken = await self._listen_to(ws, wire)

@@ -101,7 +101,7 @@ class Engine(Entrance):
         """Count one namespace less; without any left the session has `settle_timeout_s` to join another."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled -= 1
-            if session.settled == 0 and not session.gone:
+            if session.settled == 0 and not session.finished:
                 self._add_unsettled(session, again=True)
             self._start_settle_deadline(session)
 

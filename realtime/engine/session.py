@@ -243,7 +243,7 @@ class Session:
         "backlog",
         "base64",
         "closed",
-        "gone",
+        "finished",
         "origin",
         "polling",
         "reason",
@@ -266,7 +266,7 @@ class Session:
         self.reason: str | None = None  # why it ended, reported once the backlog is done
         self.store: dict[str, Any] | None = None
         self.closed = False  # its transport is detached
-        self.gone = False  # its end was reported to the handler
+        self.finished = False  # its end was reported to the handler
         self.settled = 0  # how many Socket.IO namespaces it has joined or is joining
         self.seen = 0
         self.slot = -1

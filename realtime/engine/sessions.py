@@ -204,9 +204,9 @@ class Sessions(ABC):
     def _end_polling(self, session: Session, farewell: bytes | None) -> None: ...
 
     def _finish(self, session: Session) -> None:
-        if session.gone:
+        if session.finished:
             return
-        session.gone = True
+        session.finished = True
         if session.backlog is not None:
             session.backlog.drop()
         try:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.Py
 
 @pytest.fixture
 async def broken_redis(redis_server):
-    """The session's Redis, which is back after the test whatever happened."""
+    """The test session's Redis server, which runs again after the test in any case."""
     yield redis_server
     await redis_server.start()
 
@@ -49,7 +49,7 @@ async def watch(wire, *people):
 
 
 async def sees(wire, *people):
-    """Until they are online to this one: who connects is announced a moment later."""
+    """Wait until a client sees a person online: a connect is announced a moment later."""
 
     async def online():
         return await watch(wire, *people) == [(each.id, True) for each in people]
@@ -58,7 +58,7 @@ async def sees(wire, *people):
 
 
 async def loses(wire, person):
-    """Until it looks as if they had gone."""
+    """Wait until a client sees a person offline."""
     last = {}
 
     def offline():
@@ -364,7 +364,7 @@ async def test_a_word_from_another_process_that_is_malformed_changes_nothing(wor
 async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
     world, gateway, ada, bob, eve, monkeypatch
 ):
-    """Whoever blocks 20,000 people and goes on would have their gateway read 20,000 rows for each."""
+    """A person with 20,000 blocks who adds more would otherwise have their gateway read 20,000 rows for each."""
     hers = await ada.connect(gateway)
     looks, go_on = [], asyncio.Event()
     hidden_from = edges.hidden_from
@@ -403,7 +403,7 @@ async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve)
 
 
 async def test_a_reply_is_kept_from_those_who_may_not_see_what_it_answers(world, gateway, ada, bob, eve):
-    """It would name a comment of somebody who is hidden: written, edited and deleted, live and by itself."""
+    """A reply would name a hidden author's comment: written, edited and deleted, live and by itself."""
     meeting = await eve.publish()
     wires = hers, third = await ada.connect(gateway), await eve.connect(gateway)
     for wire in wires:

@@ -1,4 +1,4 @@
-"""Whatever gets lost, doubled, late or cut: a client's list of events is the stream's, or it is told to fetch again."""
+"""With any push lost, doubled or late, and any connection lost, a client has its whole stream, or must fetch again."""
 
 import asyncio
 import os
@@ -129,21 +129,21 @@ class World:
     # what can happen
 
     async def happen(self, *, pushed: bool) -> None:
-        """Something happens; its push arrives, or gets lost."""
+        """Append an event to the stream; its push arrives, or gets lost."""
         seq = self.store.row["seq"] + 1
         await streams.append(self.mongo, USER, [streams.Entry(f"read:{seq:024x}", 1, "notifications.read")])
         if pushed:
             self.push(seq)
 
     def push(self, seq: int) -> None:
-        """A push arrives, perhaps late, perhaps again."""
+        """Deliver a push, perhaps late, perhaps again."""
         items = [streams.Item(**each) for each in self.store.row["items"] if each["s"] == seq]
         if items:
             data = b'42["notifications.read",{"ids":["%024x"]},"epoch001.%d"]' % (seq, seq)
             self.delivery.pushed(user_room(USER), Push("S", 1, "epoch001", seq, "", data).encode())
 
     async def connect(self, *, remembers: bool, meanwhile: list[int]) -> None:
-        """The client connects, or comes back; some pushes arrive while its stream is read."""
+        """Connect the client, or reconnect it; some pushes arrive while its stream is read."""
         if self.socket is not None:
             self.abort(self.socket)
         socket = Socket(Access(USER, "b" * 24, 0), "", Bucket(1, 1))
@@ -181,7 +181,7 @@ class World:
                 await asyncio.sleep(0)
 
     def check(self) -> None:
-        """No hole, nothing twice, nothing out of order."""
+        """Check that the client has no gap, no event twice, and none out of order."""
         start = self.expected_from + 1
         assert self.seen == list(range(start, start + len(self.seen)))
 

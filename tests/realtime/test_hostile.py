@@ -1,4 +1,4 @@
-"""Clients that mean harm: it costs them their connection, and nobody else anything."""
+"""Hostile clients lose their connections, and cost other clients nothing."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from social.infra.security.tokens import Signer, new_private_key
 
 
 async def raw(http, gateway: Gateway, *messages: str) -> Any:
-    """A websocket that says what it likes."""
+    """Open a raw websocket."""
     opened = await http.ws_connect(f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=websocket")
     for message in messages:
         await opened.send_str(message)
@@ -26,7 +26,7 @@ async def raw(http, gateway: Gateway, *messages: str) -> Any:
 
 
 async def ended(opened: Any, timeout_s: float = 5) -> list[str]:
-    """Everything it was told until it was closed."""
+    """Return all messages of a websocket until it was closed."""
     async with asyncio.timeout(timeout_s):
         return [str(message.data) async for message in opened]
 
@@ -136,7 +136,7 @@ async def test_watching_and_leaving_again_and_again_holds_few_channels(world, ad
 
 
 class Stalled:
-    """A socket that reads its CONNECT answer, and then nothing more."""
+    """A socket that reads the answer to its CONNECT, and then nothing more."""
 
     async def open(self, gateway: Gateway, person: Person) -> dict[str, Any]:
         sock = socket.socket()

@@ -1,4 +1,4 @@
-"""The clients people really use: socket.io-client from npm, and python-socketio's."""
+"""Official clients: socket.io-client from npm, and python-socketio's client."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who is online, and who is typing, as others see it."""
+"""Presence and typing, as other people see them."""
 
 import asyncio
 
@@ -107,7 +107,7 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
 
 
 async def test_a_lease_from_the_future_keeps_nobody_online(world, gateway, ada, bob):
-    """As a gateway leaves it that died while its clock was ten minutes ahead."""
+    """A gateway that died while its clock was ten minutes ahead leaves such a lease."""
     redis = world.new_redis()
     ends = (int(clock.now().timestamp()) + 600) * 1000
     for person in (ada, bob):

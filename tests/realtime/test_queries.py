@@ -1,4 +1,4 @@
-"""What a gateway asks the document store: never a walk through a collection."""
+"""A gateway's queries of the document store never walk through a collection."""
 
 import pytest
 from support.commands import heard, unindexed

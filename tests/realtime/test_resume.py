@@ -1,4 +1,4 @@
-"""Coming back: nothing lost, nothing twice, whatever happened meanwhile."""
+"""Resuming a connection: nothing is lost or repeated, in whatever way the connection ended."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from social.ops import restoring
 
 
 def counts(wire: Any) -> list[int]:
-    """How many likers each notification told of, in the order they came."""
+    """Return the numbers of likers in a socket's notifications, in the order they came."""
     return [args[1]["count"] for args in wire.events if args[0].startswith("notification")]
 
 

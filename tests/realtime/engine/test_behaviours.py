@@ -1,7 +1,7 @@
-"""One table of what a client sees of either engine: HTTP around the sockets, websocket handshakes, and close codes.
+"""One table of the behaviour that a client sees on either engine: HTTP, websocket handshakes, and close codes.
 
-The reference is engine.io 6.6 on Node with ws 8.23, which socket.io 4.8.4 brings. Where uWebSockets cannot do as it
-does, the row says what the native engine does instead.
+The reference is engine.io 6.6 on Node with ws 8.23, which socket.io 4.8.4 brings. Where uWebSockets cannot follow
+it, the row has the native engine's behaviour too.
 """
 
 import json
@@ -33,7 +33,7 @@ async def port(start, echo) -> int:
 
 @dataclass
 class Asked:
-    """A request and its answer; `ends`: the connection ends with it, and the answer says so."""
+    """A request and its answer; `ends`: the answer announces the end of the connection, which follows."""
 
     target: str
     status: int
@@ -105,7 +105,7 @@ async def test_head_takes_no_packets_from_a_session(port, start, echo, http):
 
 
 def offered(**changed: str | None) -> dict[str, str]:
-    """A handshake's headers with some of them changed, or left out."""
+    """Return a handshake's headers with some of them changed, or left out."""
     headers = {**HANDSHAKE, **{name.replace("_", "-"): value for name, value in changed.items()}}
     return {name: value for name, value in headers.items() if value is not None}
 
@@ -159,7 +159,7 @@ async def test_a_malformed_handshake_is_refused(port, echo, headers):
 
 @dataclass
 class Sent:
-    """Frames, what comes back, and why the session ends; None: it does not."""
+    """Frames, the answer to them, and the reason for which the session ends; None: it goes on."""
 
     sent: list[bytes]
     back: Frames
@@ -176,7 +176,7 @@ def closed(code: int, reason: bytes = b"") -> Frames:
 
 
 def bye(code: int, reason: bytes = b"", native: Frames | None = None) -> Sent:
-    """A close frame that comes back as it was."""
+    """Return the row of a close frame that is sent back unchanged."""
     return Sent(
         [closing(code, reason)],
         closed(code, reason),
@@ -193,12 +193,12 @@ FULL = b"4" + b"x" * (LIMIT - 1)
 
 
 def broken(*sent: bytes, code: int, native: tuple[Frames, str] | None = CUT) -> Sent:
-    """What breaks the protocol."""
+    """Return the row of frames that break the protocol."""
     return Sent(list(sent), closed(code), "transport error", native)
 
 
 def bad_close(*sent: bytes, code: int = 1002) -> Sent:
-    """A close frame that breaks the protocol; uWebSockets takes it for one without a code."""
+    """Return the row of a close frame that breaks the protocol; uWebSockets reads it as one without a code."""
     return broken(*sent, code=code, native=(EMPTY, "transport close"))
 
 

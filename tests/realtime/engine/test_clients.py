@@ -78,7 +78,7 @@ async def sio(server, start, quick):
 
 @dataclass
 class Stream:
-    """What one user was sent."""
+    """The events that were sent to one user."""
 
     items: list[bytes] = field(default_factory=list)
     room: bool = False
@@ -86,7 +86,7 @@ class Stream:
 
 
 def recover(sio):
-    """Connection state recovery in its smallest form, on what the server offers for it."""
+    """Build connection state recovery in its smallest form, on the hooks that the server has for it."""
     streams: dict[str, Stream] = {}
     default = sio.authorize
 

@@ -1,4 +1,4 @@
-"""Clients that come and go rudely, readers that do not read, servers that go away."""
+"""Clients that vanish, clients that do not read, and servers that stop."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ WEBSOCKET = (
 
 
 def masked(message: bytes) -> bytes:
-    """A client's text frame, with a mask of zeros."""
+    """Return a client's text frame, with a mask of zeros."""
     return bytes((0x81, 0x80 | len(message))) + b"\0\0\0\0" + message
 
 
@@ -36,7 +36,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def rude_visit(port: int, luck: random.Random) -> None:
-    """Connect somehow, get somewhere, vanish."""
+    """Connect by a random transport, get to a random point, and vanish."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         kind = luck.random()

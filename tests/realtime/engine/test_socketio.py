@@ -12,7 +12,7 @@ from realtime.socketio.server import ConnectionRefused, Server
 
 @pytest.fixture
 async def sio(server, start):
-    """A server with the handlers the protocol's suite expects, and a client of it."""
+    """Start a server with the handlers that the protocol's test suite expects, and a client of it."""
     sio = server({"settle_timeout_s": 0.5}, namespaces=["/", "/custom"])
     sio.departures = []
 
