@@ -26,7 +26,7 @@ class GatewaySettings(BaseSettings):
     node_name: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]{1,32}$",
-        description="this gateway's name, which load balancers find in its clients' session ids; no other gateway may have it",
+        description="this gateway's name, which load balancers find in its clients' session ids; must be unique",
     )
     origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
