@@ -41,7 +41,7 @@ SWEEP_WITHOUT_LISTENER_S = 5.0
 
 
 class Gateway:
-    """One realtime node: its sockets, its Redis listener, and the long tasks that keep them right."""
+    """A realtime node: its sockets, its Redis listener, and the long tasks that keep them right."""
 
     def __init__(self, settings: GatewaySettings, plaza: Plaza, verifier: Verifier, tasks: Tasks) -> None:
         self.settings = settings

@@ -119,7 +119,7 @@ class Connecting:
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
         request, access = self._authenticate(auth)
-        if not self._handshakes.take():  # after the token: strangers must not use up what people need to come back
+        if not self._handshakes.take():  # after the token: only people with a login may use these up
             raise RateLimited("Too many connects at once")
         pid = self._pids.read(request.pid, user_id=access.user_id, login_id=access.session_id)
         others = [each for each in self._sockets.of_user(access.user_id) if pid is None or each.sid != pid.sid]

@@ -26,7 +26,7 @@ OWN = re.compile(r"user:.*", re.DOTALL)  # joined by the server, never by name
 
 
 class _Command(BaseModel):
-    """One message of python-socketio 5.18's pub/sub protocol; fields that are not needed are ignored."""
+    """A message of python-socketio 5.18's pub/sub protocol; fields that are not needed are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 

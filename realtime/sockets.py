@@ -1,4 +1,4 @@
-"""One authenticated socket, and all sockets of this gateway."""
+"""An authenticated socket, and all sockets of this gateway."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator

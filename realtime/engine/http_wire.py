@@ -47,7 +47,7 @@ class Batch:
 
 
 class PortableWire(Wire):
-    """One aiohttp websocket; it is written to directly, so that a send is synchronous and a publish encodes once."""
+    """A websocket on aiohttp; it is written to directly, so that a send is synchronous and a publish encodes once."""
 
     __slots__ = ("_engine", "_subscribers", "_transport", "slow", "topics", "waiting")
 

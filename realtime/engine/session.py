@@ -85,7 +85,7 @@ class Handler(Protocol):
 
 
 class Wire(ABC):
-    """One open websocket. After `close`, `abort` or the peer's close nothing may be called any more."""
+    """An open websocket. After `close`, `abort` or the peer's close nothing may be called any more."""
 
     __slots__ = ("session",)
 

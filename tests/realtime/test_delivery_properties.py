@@ -30,7 +30,7 @@ USER = "a" * 24
 
 
 class Store:
-    """One stream in memory, under the names that `streams` calls; every answer lets others run first."""
+    """A stream in memory, under the names that `streams` calls; every answer lets others run first."""
 
     def __init__(self) -> None:
         self.memory = TtlCache()
@@ -86,7 +86,7 @@ class Store:
 
 
 class World:
-    """One person's stream, one client of theirs, and the gateway that it is connected to."""
+    """A person's stream, a client of theirs, and the gateway that it is connected to."""
 
     def __init__(self) -> None:
         self.store = Store()

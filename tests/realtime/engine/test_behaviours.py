@@ -1,4 +1,4 @@
-"""One table of the behaviour that a client sees on either engine: HTTP, websocket handshakes, and close codes.
+"""A table of the behaviour that a client sees on either engine: HTTP, websocket handshakes, and close codes.
 
 The reference is engine.io 6.6 on Node with ws 8.23, which socket.io 4.8.4 brings. Where uWebSockets cannot follow
 it, the row has the native engine's behaviour too.
@@ -26,9 +26,6 @@ async def port(start, echo) -> int:
 
     echo.engine.page = page
     return client.port
-
-
-# ---- HTTP
 
 
 @dataclass
@@ -101,9 +98,6 @@ async def test_head_takes_no_packets_from_a_session(port, start, echo, http):
         assert (await peer.ask(request(f"{POLLING}&sid={sid}", {}))).body == b"4last\x1e1"
 
 
-# ---- handshakes of websockets
-
-
 def offered(**changed: str | None) -> dict[str, str]:
     """Return a handshake's headers with some of them changed, or left out."""
     headers = {**HANDSHAKE, **{name.replace("_", "-"): value for name, value in changed.items()}}
@@ -152,9 +146,6 @@ async def test_a_malformed_handshake_is_refused(port, echo, headers):
         assert answer.headers["cache-control"] == "no-store"
         assert (await peer.ask(request("/livez", {}))).body == b"live"
     assert echo.opened_with == {}
-
-
-# ---- frames
 
 
 @dataclass

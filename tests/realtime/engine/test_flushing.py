@@ -89,9 +89,6 @@ def test_only_so_many_bytes_wait(clock):
     assert not rule.waits()
 
 
-# ---- on the engines
-
-
 class Raw:
     """A websocket client on a plain socket, which reads the kernel's bytes without a turn of the loop."""
 
