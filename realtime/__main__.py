@@ -1,4 +1,4 @@
-"""`python -m realtime`: a gateway over real servers, until it is told to stop."""
+"""`python -m realtime`: a gateway over real servers, until a signal stops it."""
 
 from pydantic import SecretStr
 
@@ -21,7 +21,7 @@ def _verifier(settings: Settings) -> Verifier:
 
 
 def with_pid_key(settings: Settings) -> Settings:
-    """The same with the key out of its file, where one is named; raises StartError."""
+    """Return the settings with the key read from PID_KEY_FILE, if that is set; raises StartError."""
     if settings.pid_key_file is None:
         return settings
     try:
@@ -34,7 +34,7 @@ def with_pid_key(settings: Settings) -> Settings:
 
 
 def prepare() -> tuple[Settings, Verifier]:
-    """All that a start needs before it contacts anybody; raises StartError."""
+    """Load settings and keys, and configure logs and traces, before any server is contacted; raises StartError."""
     settings = with_pid_key(load(Settings, "realtime"))
     logs.configure("realtime", settings)
     tracing.configure("realtime", settings)
@@ -42,7 +42,7 @@ def prepare() -> tuple[Settings, Verifier]:
 
 
 async def main() -> bool:
-    """Serve, drain, stop; False when background work failed."""
+    """Serve, drain, stop; return False when background work failed."""
     settings, verifier = prepare()
     tasks = Tasks()
     plaza = Plaza.connect(settings)

@@ -1,4 +1,4 @@
-"""Short work that nobody waits for: bounded by the process, logged when it fails."""
+"""Short background work: it ends with the process at the latest, and its failures are logged."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,13 +10,13 @@ log = logs.get("background")
 
 
 class Background:
-    """Tasks that end by themselves."""
+    """Background tasks that end by themselves."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run it beside everything else."""
+        """Run a coroutine in the background."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -28,7 +28,7 @@ class Background:
             log.error("background work failed", task=task.get_name(), exc_info=error)
 
     async def cancel(self) -> None:
-        """End all of it."""
+        """Cancel all background tasks, and wait for them."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from realtime.background import Background
-from realtime.sockets import MOST_HELD, Socket, Sockets
+from realtime.sockets import MOST_PENDING, Socket, Sockets
 from social.contracts.problems import Unavailable
 from social.contracts.pushes import Push, offset
 from social.infra.observe import logs, metrics, tracing
@@ -16,10 +16,10 @@ from social.notifications import replay, streams
 
 log = logs.get("delivery")
 
-CHUNK = 500  # positions in one question to the store
+CHUNK = 500  # positions in one read of the store
 READERS = 16  # streams read at once
 RETRY_S = 0.5
-LOOK_S = 0.02  # between two looks whether a slow client took some of what it missed
+POLL_S = 0.02  # between two checks whether a slow client took some of what it missed
 
 # Looked up by their label once: it takes longer than to count.
 _STREAM_EVENTS, _HINTS = (metrics.SOCKET_EVENTS_OUT.labels(kind=kind) for kind in ("stream", "hint"))
@@ -27,7 +27,7 @@ _STREAM_SECONDS, _HINT_SECONDS = (metrics.PUSH_SECONDS.labels(kind=kind) for kin
 
 
 class Writer(Protocol):
-    """The part of the server that frames go out by."""
+    """The part of the server that writes frames."""
 
     def send_frame(self, sid: str, frame: bytes) -> bool: ...
 
@@ -39,7 +39,7 @@ class Writer(Protocol):
 
 
 class Delivery:
-    """What arrives on a room's channel, written to the sockets that are to see it."""
+    """Writes the pushes of a room's channel to the sockets that may see them."""
 
     def __init__(
         self,
@@ -48,39 +48,37 @@ class Delivery:
         server: Writer,
         background: Background,
         *,
-        cut: Callable[[Socket], None],
+        abort: Callable[[Socket], None],
         most_unread: int,
     ) -> None:
         self._mongo = mongo
         self._sockets = sockets
         self._server = server
         self._background = background
-        self._cut = cut
-        self._most_unread = most_unread  # bytes of what somebody missed that are written ahead of their reading
+        self._abort = abort
+        self._most_unread = most_unread  # bytes of missed events that are written before the client has read them
         self._readers = asyncio.Semaphore(READERS)
 
-    # ---- live
-
     def pushed(self, room: str, data: bytes) -> None:
-        """A push from Redis; raises ValueError for what is not one."""
+        """Write a push from Redis to its sockets; raises ValueError for a malformed push."""
         push = Push.parse(data)
         kind, _, name = room.partition(":")
         logs.bind_trace(push.trace)
         try:
             with tracing.part(f"push to {kind}", "consumer"):
                 if push.kind == "S":
-                    told = sum([self.stream(socket, push) for socket in self._sockets.of_user(name)])
+                    sent = sum([self.stream(socket, push) for socket in self._sockets.of_user(name)])
                 else:
-                    told = self._hint(room, kind, name, push)
-            _say(room, push, told)
+                    sent = self._hint(room, kind, name, push)
+            _log_pushed(room, push, sent)
         finally:
             logs.bind_trace(None)
 
     def stream(self, socket: Socket, push: Push) -> bool:
-        """The next event: sent; an old one: dropped; a later one: only after what is missing. Whether it was sent."""
+        """Write the next stream event, drop an old event, read the gap before a later event; return if it wrote."""
         if socket.pending is not None:
-            if len(socket.pending) >= MOST_HELD:
-                socket.pending.pop()  # the newest stays: it shows the hole, which is then read
+            if len(socket.pending) >= MOST_PENDING:
+                socket.pending.pop()  # the newest stays: it shows the gap, which is then read
             socket.pending.append(push)
         elif push.epoch == socket.epoch and push.seq <= socket.last:
             return False
@@ -96,17 +94,17 @@ class Delivery:
             here = [each for each in self._sockets.of_user(name) if each.connected and not each.hides(push.author)]
             for socket in here:
                 self._server.send_frame(socket.sid, push.frame)
-            told = len(here)
+            sent = len(here)
         else:
             skip = [each.sid for each in self._sockets.hiding(push.author) if room in each.rooms]
             if push.answers:
                 others = self._sockets.hiding(push.answers)
                 skip += [each.sid for each in others if room in each.rooms and not each.hides(push.author)]
             self._server.publish_frame(room, push.frame, skip=skip)
-            told = self._server.count(room) - len(skip)
-        _HINTS.inc(told)
+            sent = self._server.count(room) - len(skip)
+        _HINTS.inc(sent)
         _HINT_SECONDS.observe(_age_s(push.at_ms))
-        return told
+        return sent
 
     def _send(self, socket: Socket, seq: int, frame: bytes, at_ms: int = 0) -> None:
         self._server.send_frame(socket.sid, frame)
@@ -115,33 +113,33 @@ class Delivery:
         if at_ms:
             _STREAM_SECONDS.observe(_age_s(at_ms))
 
-    # ---- from the stream
-
     def begin(self, socket: Socket, missed: replay.Replay | None, position: streams.Position) -> None:
-        """Right after CONNECT: what was missed, then what was held meanwhile. Only a slow client's rest comes later."""
+        """Write, right after CONNECT, what was missed, then pending pushes; a slow client gets the rest later."""
         socket.reading = True
         frames = iter(missed.frames() if missed is not None else ())
-        if self._pour(socket, frames):
-            self._follow(socket, position)
+        if self._write_missed(socket, frames):
+            self._go_live(socket, position)
         else:
-            self._background.spawn("pour", self._pour_on(socket, frames, position))
+            self._background.spawn("write missed", self._write_rest(socket, frames, position))
 
-    def _pour(self, socket: Socket, frames: Iterator[tuple[int, bytes]]) -> bool:
-        """Write until all is written, or enough is unread: the whole window may be more than a socket may hold."""
+    def _write_missed(self, socket: Socket, frames: Iterator[tuple[int, bytes]]) -> bool:
+        """Write missed events; return False once enough is unread: a whole window may exceed what a socket may hold."""
         for seq, frame in frames:
             self._send(socket, seq, frame)
             if self._server.buffered(socket.sid) >= self._most_unread:
                 return False
         return True
 
-    async def _pour_on(self, socket: Socket, frames: Iterator[tuple[int, bytes]], position: streams.Position) -> None:
+    async def _write_rest(
+        self, socket: Socket, frames: Iterator[tuple[int, bytes]], position: streams.Position
+    ) -> None:
         while not socket.ended:
-            if self._server.buffered(socket.sid) < self._most_unread and self._pour(socket, frames):
-                self._follow(socket, position)
+            if self._server.buffered(socket.sid) < self._most_unread and self._write_missed(socket, frames):
+                self._go_live(socket, position)
                 return
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
-    def _follow(self, socket: Socket, position: streams.Position) -> None:
+    def _go_live(self, socket: Socket, position: streams.Position) -> None:
         socket.reading = False
         socket.epoch, socket.last = position
         self._flush(socket)
@@ -150,7 +148,7 @@ class Delivery:
             self.mark_stale(socket, "again")
 
     def mark_stale(self, socket: Socket, by: str, push: Push | None = None) -> None:
-        """A socket misses something: read it, while pushes wait."""
+        """Read from the stream what a socket misses, while its pushes wait."""
         if socket.pending is None:
             socket.pending = []
         if push is not None:
@@ -163,13 +161,13 @@ class Delivery:
             self._background.spawn("catch up", self._catch_up(socket))
 
     def _flush(self, socket: Socket) -> None:
-        held, socket.pending = socket.pending or [], None
-        for at, push in enumerate(held):
+        pending, socket.pending = socket.pending or [], None
+        for at, push in enumerate(pending):
             if self.stream(socket, push):
                 with logs.working_for(push.trace):
-                    _say(f"user:{socket.user_id}", push, 1)
-            if socket.pending is not None:  # a hole: the rest waits for the stream
-                socket.pending += held[at + 1 :]
+                    _log_pushed(f"user:{socket.user_id}", push, 1)
+            if socket.pending is not None:  # a gap: the rest waits for the stream
+                socket.pending += pending[at + 1 :]
                 return
 
     async def _catch_up(self, socket: Socket) -> None:
@@ -182,18 +180,16 @@ class Delivery:
                 await asyncio.sleep(RETRY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
         if socket.ended:
             return
-        if not missed.recovered:  # too far behind, or another epoch: the client returns and is told to fetch again
+        if not missed.recovered:  # too far behind, or another epoch: the client reconnects and fetches everything again
             log.warning("socket out of its window", user_id=socket.user_id)
-            self._cut(socket)
+            self._abort(socket)
             return
         self.begin(socket, missed, missed.position)
 
-    # ---- positions
-
     async def reread(self, by: str, patience_s: float = 0) -> None:
-        """Compare everybody's position with their stream; raises Unavailable.
+        """Compare all sockets' positions with their streams, and read what they miss; raises Unavailable.
 
-        With patience, pushes that are on their way just now may still arrive.
+        Sockets are given `patience_s`, in which pushes that are on their way may still arrive.
         """
         users = self._sockets.users()
         for start in range(0, len(users), CHUNK):
@@ -214,7 +210,7 @@ class Delivery:
         ]
 
     async def reread_until_done(self, by: str) -> None:
-        """The same, again until the store answers."""
+        """Run `reread` until the store answers."""
         while True:
             try:
                 return await self.reread(by)
@@ -222,8 +218,8 @@ class Delivery:
                 await asyncio.sleep(RETRY_S)
 
 
-def _say(room: str, push: Push, sockets: int) -> None:
-    """Nothing of what nobody here was to see, had seen before, or has to wait for."""
+def _log_pushed(room: str, push: Push, sockets: int) -> None:
+    """Log a push that was written, and no push that no socket here may see, has seen before, or has to wait for."""
     if sockets:
         log.debug("pushed", room=room, kind=push.kind, seq=push.seq, sockets=sockets)
 

@@ -1,6 +1,6 @@
-"""Whom the people here do not see: read when they connect, and again when a block, a mute or a private account says so.
+"""Authors hidden from each socket: read at its connect, and again after a block, a mute or a change of privacy.
 
-Redis tells of a change at once; the store's list of changes is read each second, so that Redis is not needed for it.
+Redis announces a change at once; the store's list of changes is read each second, so that Redis is not needed for it.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from social.infra.store.mongo import OVERLAP, Mongo
 from social.infra.store.rows import USERS
 from social.people import edges, visibility_log
 
-log = logs.get("sight")
+log = logs.get("hidden_authors")
 
 POLL_S = 1.0
 RETRY_S = 0.5
 
 
 class HiddenAuthors:
-    """Keeps the hidden people of each socket, and the rooms it is in, true to the store."""
+    """Keeps each socket's hidden authors, and the rooms it is in, consistent with the store."""
 
     def __init__(
         self,
@@ -35,33 +35,33 @@ class HiddenAuthors:
         room_access: RoomAccess,
         background: Background,
         *,
-        cut: Callable[[Socket], None],
+        abort: Callable[[Socket], None],
     ) -> None:
         self._mongo = mongo
         self._sockets = sockets
         self._room_access = room_access
         self._background = background
-        self._cut = cut
+        self._abort = abort
         self._read_until: datetime | None = None  # by the store's clock
-        self._looking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._known: dict[str, datetime] = {}  # changes that were looked at, as long as the overlap repeats them
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of reads, by person
+        self._known: dict[str, datetime] = {}  # changes that were applied, as long as the overlap repeats them
 
     async def read(self, socket: Socket) -> None:
-        """Whom a socket that connects does not see; raises Unavailable."""
+        """Read the hidden authors of a connecting socket; raises Unavailable."""
         while True:
-            looks = socket.looks
+            changes = socket.hidden_changes
             hidden = await self._hidden(socket.user_id)
-            if looks == socket.looks:  # else something changed while the store was asked
-                self._sockets.hide(socket, hidden)
+            if changes == socket.hidden_changes:  # else something changed while the store was read
+                self._sockets.set_hidden(socket, hidden)
                 return
 
-    def told(self, people: list[Any]) -> None:
-        """Another process says that these two, or all who watch this one, may see something else now."""
+    def changed(self, people: list[Any]) -> None:
+        """Apply another process's announcement: visibility changed between two people, or of one to everybody."""
         if people and all(isinstance(each, str) for each in people):
             self._changed(people[0], people[1] if len(people) > 1 else None)
 
     async def run(self) -> None:
-        """Read what changed, each second, as long as the process lives."""
+        """Read the store's list of changes each second, as long as the process lives."""
         while True:
             await asyncio.sleep(POLL_S)
             try:
@@ -74,9 +74,9 @@ class HiddenAuthors:
         read_until = self._read_until or now - OVERLAP
         # Where the store's clock was set back, or another member with another clock took over, from there on.
         changes = await visibility_log.since(self._mongo, min(read_until, now - OVERLAP))
-        if now - read_until > visibility_log.REMEMBERED / 2:  # some are forgotten: have everybody connect again
+        if now - read_until > visibility_log.REMEMBERED / 2:  # some are forgotten: have all clients reconnect
             for socket in self._sockets:
-                self._cut(socket)
+                self._abort(socket)
         for row in changes:
             if row["_id"] not in self._known:
                 self._known[row["_id"]] = row["at"]
@@ -85,35 +85,36 @@ class HiddenAuthors:
         for row_id in [row_id for row_id, at in self._known.items() if at < self._read_until - OVERLAP]:
             del self._known[row_id]
 
-    def _changed(self, who: str, whom: str | None) -> None:
-        self._mongo.memory.forget([cached.key(USERS, who)])  # who may have closed their account
-        if whom is not None and not (self._sockets.of_user(who) or self._sockets.of_user(whom)):
-            return  # about two who are elsewhere
-        self._room_access.turn()
-        self._background.spawn("look again", self._look_again(who, whom))
+    def _changed(self, a: str, b: str | None) -> None:
+        self._mongo.memory.forget([cached.key(USERS, a)])  # `a` may have closed their account
+        if b is not None and not (self._sockets.of_user(a) or self._sockets.of_user(b)):
+            return  # neither of the two has sockets here
+        self._room_access.visibility_changed()
+        self._background.spawn("recheck rooms", self._recheck(a, b))
 
-    async def _look_again(self, who: str, whom: str | None) -> None:
+    async def _recheck(self, a: str, b: str | None) -> None:
         while True:
             try:
-                if whom is not None:
-                    await asyncio.gather(self._refresh(who), self._refresh(whom))
-                return await self._room_access.look_again(who, whom)
+                if b is not None:
+                    await asyncio.gather(self._refresh(a), self._refresh(b))
+                return await self._room_access.recheck(a, b)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
 
     async def _refresh(self, user_id: str) -> None:
-        """However many changes come while the store is asked, it is asked once more for all of them."""
+        """Read a person's hidden authors again; changes that come during a read share the next read."""
         for socket in self._sockets.of_user(user_id):
-            socket.looks += 1
-        async with self._looking.setdefault(user_id, asyncio.Lock()):
-            due = {each: each.looks for each in self._sockets.of_user(user_id) if each.looked < each.looks}
+            socket.hidden_changes += 1
+        async with self._locks.setdefault(user_id, asyncio.Lock()):
+            sockets = self._sockets.of_user(user_id)
+            due = {each: each.hidden_changes for each in sockets if each.hidden_read < each.hidden_changes}
             if not due:
-                return  # whoever had the lock before looked after our change
+                return  # the read before ours began after our change
             hidden = await self._hidden(user_id)
-            for socket, looks in due.items():
-                socket.looked = max(socket.looked, looks)
+            for socket, changes in due.items():
+                socket.hidden_read = max(socket.hidden_read, changes)
                 if not socket.ended:
-                    self._sockets.hide(socket, hidden)
+                    self._sockets.set_hidden(socket, hidden)
 
     async def _hidden(self, user_id: str) -> Hidden:
         hidden = await edges.hidden_from(self._mongo, user_id)

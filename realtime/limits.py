@@ -1,10 +1,10 @@
-"""Token buckets: so many at once, so many a second in the long run."""
+"""Token buckets, which limit bursts and the rate in the long run."""
 
 import time
 
 
 class Bucket:
-    """Full at first; refills with time."""
+    """A token bucket: full at first, refilled with time."""
 
     __slots__ = ("_at", "_burst", "_left", "_rate")
 
@@ -15,7 +15,7 @@ class Bucket:
         self._at = time.monotonic()
 
     def take(self, cost: float = 1) -> bool:
-        """Whether one more is allowed now, or one that counts as several."""
+        """Take `cost` tokens, and return True; return False, and take none, where fewer are left."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now

@@ -1,7 +1,8 @@
-"""Who is online: a lease per person and gateway in Redis that expires, never a counter that drifts.
+"""Presence of people: a lease per person and gateway in Redis that expires, never a counter that drifts.
 
-`presence:<user>` is a sorted set of gateways by when their lease ends, in milliseconds of Redis' clock. Somebody is
-online while one of them lies ahead, by no more than a lease lasts; otherwise the latest is when they were last seen.
+`presence:<user>` is a sorted set of gateways by the end of their lease, in milliseconds of Redis' clock. A person is
+online while one of these ends lies ahead, by no more than a lease lasts; otherwise the latest end is when they were
+last seen.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ FLUSH_S = 0.2
 
 
 class Presences:
-    """The leases of everybody who is here, and what watchers here were told of others."""
+    """The leases of all people with sockets here, and the state that watchers here have of others."""
 
     def __init__(
         self,
@@ -52,28 +53,26 @@ class Presences:
         self._lease_ms = round(lease_s * 1000)
         self._refresh_s = lease_s / 3
         self._grace_s = grace_s
-        self._came: set[str] = set()
-        self._leaving: dict[str, float] = {}  # people whose last socket here went, and when to say so
+        self._arrived: set[str] = set()
+        self._leaving: dict[str, float] = {}  # people whose last socket here went, and when their lease ends
         self._changed = asyncio.Event()
-        self._ahead_ms: int | None = None  # our clock of Redis' clock, at the last answer
-        self._watched: dict[str, bool] = {}  # people watched here, and whether they were online when last told
+        self._clock_ahead_ms: int | None = None  # our clock minus Redis' clock, at the last answer
+        self._watched: dict[str, bool] = {}  # people watched here, and whether watchers saw them online last
 
-    # ---- what sockets do
-
-    def came(self, user_id: str) -> None:
-        """A socket of theirs connected."""
+    def arrived(self, user_id: str) -> None:
+        """Begin the lease of a person, a socket of whom connected."""
         if self._leaving.pop(user_id, None) is None:
-            self._came.add(user_id)
+            self._arrived.add(user_id)
             self._changed.set()
 
     def left(self, user_id: str) -> None:
-        """One went; they count as here for a moment longer, since most come back at once."""
+        """End the lease of a person whose last socket left, `grace_s` later, since most come back at once."""
         if not self._here(user_id):
             self._leaving[user_id] = time.monotonic() + self._grace_s
             self._changed.set()
 
-    async def look(self, user_ids: Sequence[str]) -> list[Presence]:
-        """Where people are now; raises Unavailable without Redis."""
+    async def read(self, user_ids: Sequence[str]) -> list[Presence]:
+        """Return the presence of people now; raises Unavailable without Redis."""
         try:
             found = await self._read(user_ids)
         except AWAY as error:
@@ -82,13 +81,11 @@ class Presences:
             self._watched[each.user_id] = each.online
         return found
 
-    # ---- the long task
-
     async def run(self) -> None:
-        """Write what changed a few times a second, and renew and compare everything well before a lease ends."""
+        """Write changes a few times a second, and renew and compare everything well before a lease ends."""
         due = time.monotonic() + self._refresh_s
         while True:
-            if not self._came and not self._leaving:
+            if not self._arrived and not self._leaving:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(due - time.monotonic()):
@@ -103,26 +100,24 @@ class Presences:
                 log.debug("redis away; presence lags", error=str(error))
 
     async def leave_all(self) -> None:
-        """This gateway stops: whoever is still here goes now."""
+        """End the leases of all people who are still here: this gateway stops."""
         users = [*self._leaving, *self._sockets.users()]
         try:
             async with asyncio.timeout(1):
                 for some in _chunks(users):
                     await self._end(some)
         except AWAY as error:
-            log.debug("presence ends with its leases", error=str(error))
-
-    # ---- inside
+            log.debug("leases not ended; they expire", error=str(error))
 
     def _here(self, user_id: str) -> bool:
         return any(socket.connected and not socket.ended for socket in self._sockets.of_user(user_id))
 
     async def _flush(self) -> None:
         now = time.monotonic()
-        came = list(islice(self._came, CHUNK))
-        if came:
-            await self._renew(came)
-            self._came.difference_update(came)
+        arrived = list(islice(self._arrived, CHUNK))
+        if arrived:
+            await self._renew(arrived)
+            self._arrived.difference_update(arrived)
         gone = [user for user, at in islice(self._leaving.items(), 4 * CHUNK) if at <= now][:CHUNK]
         if gone:
             await self._end(gone)
@@ -131,7 +126,7 @@ class Presences:
 
     async def _refresh(self) -> None:
         for some in _chunks(self._sockets.users()):
-            await self._renew(some, tell=False)
+            await self._renew(some, announce=False)
         for user in [each for each in self._watched if not self._redis_channels.holds(presence_room(each))]:
             del self._watched[user]
         for some in _chunks(list(self._watched)):
@@ -140,8 +135,8 @@ class Presences:
                     self._watched[found.user_id] = found.online
                     self._server.publish_frame(presence_room(found.user_id), frame("presence", found))
 
-    async def _renew(self, users: Sequence[str], *, tell: bool = True) -> None:
-        """Leases until later; those who were not online before are announced."""
+    async def _renew(self, users: Sequence[str], *, announce: bool = True) -> None:
+        """Renew leases; announce people who were not online before."""
         now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for user in users:
@@ -153,13 +148,13 @@ class Presences:
                 pipeline.expire(key, REMEMBERED_S)
             pipeline.time()
             *answers, at = await pipeline.execute()
-        self._measured(at)
+        self._note_redis_time(at)
         fresh = [user for user, ends in zip(users, answers[1::5], strict=True) if not self._lasts(ends, now)]
-        if tell and fresh:
+        if announce and fresh:
             await self._announce([Presence.model_construct(user_id=each, online=True, version=now) for each in fresh])
 
     async def _end(self, users: Sequence[str]) -> None:
-        """Leases that end now; those who have none elsewhere are announced."""
+        """End leases now; announce people who have no lease elsewhere."""
         now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for user in users:
@@ -182,11 +177,11 @@ class Presences:
                 pipeline.zrevrange(presence_room(user), 0, 0, withscores=True)
             pipeline.time()
             *answers, at = await pipeline.execute()
-        now = self._measured(at)
+        now = self._note_redis_time(at)
         return [self._presence(user, ends, now) for user, ends in zip(users, answers, strict=True)]
 
     def _lasts(self, ends: list[tuple[bytes, float]], now: int) -> bool:
-        """Whether the latest lease has not ended; one that ends too late was written by a clock that was ahead."""
+        """Return whether the latest lease lasts; a lease that ends too late was written by a clock that was ahead."""
         return bool(ends) and now < ends[0][1] <= now + 2 * self._lease_ms
 
     def _presence(self, user: str, ends: list[tuple[bytes, float]], now: int) -> Presence:
@@ -195,19 +190,19 @@ class Presences:
         return Presence.model_construct(user_id=user, online=online, last_seen_at=seen, version=now)
 
     async def _now_ms(self) -> int:
-        """This moment by Redis' clock, as far as its last answer tells."""
-        if self._ahead_ms is None:
-            self._measured(await self._redis.time())
-        return _now_ms() - (self._ahead_ms or 0)
+        """Return the current time of Redis' clock, estimated from its last answer."""
+        if self._clock_ahead_ms is None:
+            self._note_redis_time(await self._redis.time())
+        return _now_ms() - (self._clock_ahead_ms or 0)
 
-    def _measured(self, at: tuple[int, int]) -> int:
+    def _note_redis_time(self, at: tuple[int, int]) -> int:
         now = at[0] * 1000 + at[1] // 1000
-        self._ahead_ms = _now_ms() - now
+        self._clock_ahead_ms = _now_ms() - now
         return now
 
 
-def gone(user_id: str) -> Presence:
-    """What somebody is told of a person whom they may no longer see."""
+def offline(user_id: str) -> Presence:
+    """Return the presence shown of a person to a watcher who may no longer see them."""
     return Presence.model_construct(user_id=user_id, online=False, last_seen_at=None, version=_now_ms())
 
 

@@ -1,6 +1,6 @@
-"""What processes with python-socketio's own Redis manager say: emits and room changes, applied to the sockets here.
+"""Commands of processes with python-socketio's own Redis manager: emits and room changes, applied to sockets here.
 
-Their channel reaches every gateway, so they are for the rare word from outside; pushes of ours go by room channels.
+Their channel reaches every gateway, so they are for rare commands from outside; our pushes use a channel per room.
 """
 
 import base64
@@ -19,21 +19,21 @@ from social.contracts.codec import decode
 from social.contracts.problems import Problem
 
 CHANNEL = "socketio"  # python-socketio's default
-NAMESPACE = "/"  # the only one we serve
+NAMESPACE = "/"  # no other namespace is served
 
-DOORED = re.compile(r"(post|presence):[0-9a-f]{24}")
+GUARDED = re.compile(r"(post|presence):[0-9a-f]{24}")  # entered through `RoomAccess`
 OWN = re.compile(r"user:.*", re.DOTALL)  # joined by the server, never by name
 
 
-class _Word(BaseModel):
-    """One message of python-socketio 5.18's pub/sub protocol; fields that it does not need are not looked at."""
+class _Command(BaseModel):
+    """A message of python-socketio 5.18's pub/sub protocol; fields that are not needed are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     namespace: Literal["/"] = "/"
 
 
-class Emit(_Word):
+class Emit(_Command):
     event: str = Field(min_length=1)
     data: list[Any]
     binary: bool = False
@@ -41,20 +41,20 @@ class Emit(_Word):
     skip_sid: str | list[str] | None = None
 
 
-class OfSocket(_Word):
+class SocketCommand(_Command):
     sid: str
 
 
-class OfRoom(_Word):
+class RoomCommand(_Command):
     room: str = Field(min_length=1, max_length=256)
 
 
-class OfBoth(OfSocket, OfRoom):
+class MemberCommand(SocketCommand, RoomCommand):
     pass
 
 
 class SocketIORedisBridge:
-    """Applies the words of stock managers; a word that is malformed, unknown or about nobody here changes nothing."""
+    """Applies the commands of stock managers; malformed, unknown and unrelated commands change nothing."""
 
     def __init__(
         self,
@@ -70,76 +70,76 @@ class SocketIORedisBridge:
         self._room_access = room_access
         self._disconnect = disconnect
         self._max_bytes = max_bytes
-        self._heard: dict[str, tuple[type[_Word], Callable[[Any], None]]] = {
+        self._commands: dict[str, tuple[type[_Command], Callable[[Any], None]]] = {
             "emit": (Emit, self._emit),
-            "disconnect": (OfSocket, self._leave_for_good),
-            "enter_room": (OfBoth, self._enter_room),
-            "leave_room": (OfBoth, self._leave_room),
-            "close_room": (OfRoom, self._close_room),
+            "disconnect": (SocketCommand, self._leave_for_good),
+            "enter_room": (MemberCommand, self._enter_room),
+            "leave_room": (MemberCommand, self._leave_room),
+            "close_room": (RoomCommand, self._close_room),
         }
 
-    def heard(self, data: bytes) -> None:
-        """Apply one message; raises ValueError for a malformed one."""
-        if len(data) > self._max_bytes:  # it would fill the buffers of everybody it is for
+    def received(self, data: bytes) -> None:
+        """Apply one message; raises ValueError for a malformed message."""
+        if len(data) > self._max_bytes:  # it would fill the buffers of all its receivers
             raise ValueError("too large")
-        said = decode(data)
-        method = said.get("method") if isinstance(said, dict) else None
-        kind, apply = self._heard.get(method, (None, None)) if isinstance(method, str) else (None, None)
-        if kind is None or apply is None:  # `callback` answers one host, and that is none of us
+        message = decode(data)
+        method = message.get("method") if isinstance(message, dict) else None
+        kind, apply = self._commands.get(method, (None, None)) if isinstance(method, str) else (None, None)
+        if kind is None or apply is None:  # `callback` is for one host, which is none of ours
             return
         try:
-            word = kind.model_validate(said)
+            command = kind.model_validate(message)
         except ValidationError as error:
             wrong = error.errors(include_input=False, include_url=False)[0]
             raise ValueError(f"{method}: {wrong['loc']} {wrong['type']}") from None
         try:
-            apply(word)
+            apply(command)
         except (TypeError, RecursionError, Problem) as error:
             raise ValueError(f"{method}: {error}") from None
 
-    def _emit(self, word: Emit) -> None:
-        if word.event in RESERVED:
+    def _emit(self, command: Emit) -> None:
+        if command.event in RESERVED:
             raise ValueError("a reserved name")
-        content = _attached(word.data[0], word.data[1:]) if word.binary and word.data else word.data
+        content = _attached(command.data[0], command.data[1:]) if command.binary and command.data else command.data
         if not isinstance(content, list):
             raise ValueError("no list of arguments")
         arguments = [] if content == [None] else list(content)
         if not arguments or isinstance(arguments[-1], str):
             arguments.append(None)  # a client that recovers connections takes a last string for its stream's offset
-        skip = [word.skip_sid] if isinstance(word.skip_sid, str) else word.skip_sid or ()
-        self._server.manager.write(encode(EVENT, [word.event, *arguments]), NAMESPACE, word.room, skip)
+        skip = [command.skip_sid] if isinstance(command.skip_sid, str) else command.skip_sid or ()
+        self._server.manager.write(encode(EVENT, [command.event, *arguments]), NAMESPACE, command.room, skip)
 
-    def _leave_for_good(self, word: OfSocket) -> None:
-        if (socket := self._sockets.get(word.sid)) is not None:
+    def _leave_for_good(self, command: SocketCommand) -> None:
+        if (socket := self._sockets.get(command.sid)) is not None:
             self._disconnect(socket)
 
-    def _enter_room(self, word: OfBoth) -> None:
-        socket = self._sockets.get(word.sid)
-        if socket is None or socket.ended or OWN.fullmatch(word.room):
+    def _enter_room(self, command: MemberCommand) -> None:
+        socket = self._sockets.get(command.sid)
+        if socket is None or socket.ended or OWN.fullmatch(command.room):
             return
-        if DOORED.fullmatch(word.room):
-            self._room_access.bring(socket, word.room)
+        if GUARDED.fullmatch(command.room):
+            self._room_access.enter_by_command(socket, command.room)
         else:
-            self._server.enter(socket.sid, word.room)
+            self._server.enter(socket.sid, command.room)
 
-    def _leave_room(self, word: OfBoth) -> None:
-        socket = self._sockets.get(word.sid)
-        if socket is None or socket.ended or OWN.fullmatch(word.room):
+    def _leave_room(self, command: MemberCommand) -> None:
+        socket = self._sockets.get(command.sid)
+        if socket is None or socket.ended or OWN.fullmatch(command.room):
             return
-        if DOORED.fullmatch(word.room):
-            self._room_access.take_out(socket, word.room)
+        if GUARDED.fullmatch(command.room):
+            self._room_access.leave_by_command(socket, command.room)
         else:
-            self._server.leave(socket.sid, word.room)
+            self._server.leave(socket.sid, command.room)
 
-    def _close_room(self, word: OfRoom) -> None:
-        if OWN.fullmatch(word.room) or self._server.manager.is_sid_room(NAMESPACE, word.room):
+    def _close_room(self, command: RoomCommand) -> None:
+        if OWN.fullmatch(command.room) or self._server.manager.is_sid_room(NAMESPACE, command.room):
             return
-        for sid, _ in list(self._server.manager.get_participants(NAMESPACE, word.room)):
-            self._leave_room(OfBoth(sid=sid, room=word.room))
+        for sid, _ in list(self._server.manager.get_participants(NAMESPACE, command.room)):
+            self._leave_room(MemberCommand(sid=sid, room=command.room))
 
 
 def _attached(content: Any, encoded: list[Any]) -> Any:
-    """The arguments with their attachments in place, each exactly once: a repeated one could grow without a bound."""
+    """Return the arguments with each attachment in place exactly once: repeated, it could grow without bound."""
     if len(encoded) > MAX_ATTACHMENTS:
         raise ValueError("too many attachments")
     left = {number: base64.b64decode(each, validate=True) for number, each in enumerate(encoded)}

@@ -1,4 +1,4 @@
-"""This gateway's ear on Redis: one task owns the connection, and a channel counts once Redis confirmed it."""
+"""The Redis channels that this gateway listens to: one task owns the connection; a channel counts once confirmed."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from social.infra import clock
 from social.infra.observe import logs, metrics
 from social.infra.redis.redis import AWAY, Redis, listening
 
-log = logs.get("cluster")
+log = logs.get("redis_channels")
 
 BATCH = 1_000  # channels in one SUBSCRIBE
 RECONNECT_S = 0.25
@@ -24,56 +24,62 @@ MOST_LINGERING = 20_000  # channels without a member; watching and leaving again
 BEAT = b'{"beat":1}'
 
 Pushed = Callable[[str, bytes], None]
-Told = Callable[[dict[str, Any]], None]
+Control = Callable[[dict[str, Any]], None]
 Regained = Callable[[], Awaitable[None]]
 
 
-class Lost(Exception):
+class ListenerLost(Exception):
     """The listener may have missed something."""
 
 
 class RedisChannels:
-    """The rooms somebody here wants to hear; `pushed(room, push)` for each push, `told(message)` for control.
+    """The channels of rooms with members here, of control messages, and of this node; `handle` sets their handlers."""
 
-    `regained()` runs whenever pushes may have been missed and all channels are confirmed again. `others` are channels
-    that are always heard, each by its own handler, which raises ValueError for what is not for it.
-    """
+    _pushed: Pushed
+    _control: Control
+    _regained: Regained
+    _others: Mapping[str, Callable[[bytes], None]]
 
-    def __init__(
-        self, redis: Redis, *, pushed: Pushed, told: Told, regained: Regained, linger_s: float, beat_s: float,
-        silence_s: float, others: Mapping[str, Callable[[bytes], None]],
-    ) -> None:  # fmt: skip
+    def __init__(self, redis: Redis, *, linger_s: float, beat_s: float, silence_s: float) -> None:
         self.node = clock.new_epoch() + clock.new_epoch()
         self.up = False
         self._redis = redis
-        self._pushed = pushed
-        self._told = told
-        self._regained = regained
         self._linger_s = linger_s
         self._beat_s = beat_s
         self._silence_s = silence_s
         self._members: Counter[str] = Counter()  # rooms by how many sockets here are in
-        self._others = others
-        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node), *others}  # channels
+        self._wanted: set[str] = {CONTROL_CHANNEL, node_channel(self.node)}  # channels
         self._leaving: dict[str, float] = {}  # rooms whose last member left, and when to stop listening
-        self._dirty: dict[str, None] = {}  # channels whose wish changed, in program order
+        self._dirty: dict[str, None] = {}  # channels that became wanted or unwanted, in program order
         self._wake = asyncio.Event()
-        self._sent: set[str] = set()  # channels as asked of Redis on this connection
+        self._sent: set[str] = set()  # channels as requested from Redis on this connection
         self._unconfirmed: Counter[str] = Counter()  # answers that are still to come
         self._confirmed: set[str] = set()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        self._heard_at = 0.0
+        self._received_at = 0.0
 
-    # ---- what others ask
+    def handle(
+        self, *, pushed: Pushed, control: Control, regained: Regained, others: Mapping[str, Callable[[bytes], None]]
+    ) -> None:
+        """Set the handlers, before `run`: `pushed(room, push)` for pushes, `control(message)` for control messages.
 
-    def want(self, room: str) -> None:
-        """One more socket is in this room."""
+        `regained()` runs whenever pushes may have been missed and all channels are confirmed again. `others` are more
+        channels that are always listened to, each with its handler, which raises ValueError for a malformed message.
+        """
+        self._pushed = pushed
+        self._control = control
+        self._regained = regained
+        self._others = others
+        self._wanted |= others.keys()
+
+    def acquire(self, room: str) -> None:
+        """Count one more socket in this room; its channel is subscribed with the first."""
         self._members[room] += 1
         self._leaving.pop(room, None)
-        self._wish(channel(room), True)
+        self._set_wanted(channel(room), True)
 
     def release(self, room: str) -> None:
-        """One socket left; after the last one the channel is kept for a while."""
+        """Count one socket less in this room; after the last the channel is kept for `linger_s`."""
         self._members[room] -= 1
         if self._members[room] <= 0:
             del self._members[room]
@@ -81,10 +87,10 @@ class RedisChannels:
             if len(self._leaving) > MOST_LINGERING:
                 longest = next(iter(self._leaving))
                 del self._leaving[longest]
-                self._wish(channel(longest), False)
+                self._set_wanted(channel(longest), False)
 
     async def confirmed(self, room: str, timeout_s: float) -> bool:
-        """Wait until Redis confirmed the room's channel; False when it did not in time."""
+        """Wait until Redis confirms the room's channel; return False when it does not in time."""
         name = channel(room)
         if name in self._confirmed:
             return True
@@ -95,37 +101,35 @@ class RedisChannels:
                 await future
         except TimeoutError:
             if future in (waiting := self._waiting.get(name, [])):
-                waiting.remove(future)  # who asks again and again leaves nothing behind
+                waiting.remove(future)  # repeated waits leave nothing behind
             return False
         return True
 
     def listens(self, room: str) -> bool:
-        """Whether pushes of the room arrive here now."""
+        """Return whether pushes of the room arrive here now."""
         return channel(room) in self._confirmed
 
     def rooms(self) -> list[str]:
-        """The rooms that somebody here is in."""
+        """Return the rooms that have members here."""
         return list(self._members)
 
     def holds(self, room: str) -> bool:
-        """Whether somebody here is in the room."""
+        """Return whether the room has members here."""
         return room in self._members
 
-    async def tell(self, node: str, message: dict[str, Any]) -> None:
-        """A word to one gateway, as far as Redis is there."""
+    async def send_to(self, node: str, message: dict[str, Any]) -> None:
+        """Publish a control message to one gateway; without Redis it is lost."""
         with contextlib.suppress(*AWAY):
             await self._redis.publish(node_channel(node), encode(message))
 
-    # ---- the one task
-
     async def run(self) -> None:
-        """Listen as long as the process lives; connect again at once after a loss."""
+        """Listen as long as the process lives; reconnect after a loss."""
         while True:
             try:
                 await self._listen()
-            except (Lost, *AWAY) as error:
-                say = log.warning if self.up else log.debug  # once per loss, not once per attempt
-                say("redis listener lost", error=str(error) or type(error).__name__)
+            except (ListenerLost, *AWAY) as error:
+                report = log.warning if self.up else log.debug  # once per loss, not once per attempt
+                report("redis listener lost", error=str(error) or type(error).__name__)
             except Exception:
                 log.exception("redis listener failed")
             finally:
@@ -144,9 +148,9 @@ class RedisChannels:
     async def _listen(self) -> None:
         pubsub = listening(self._redis)
         self._dirty = dict.fromkeys(self._wanted)
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._wake.set()
-        await self._ask(pubsub.subscribe, [CONTROL_CHANNEL, node_channel(self.node)])
+        await self._request(pubsub.subscribe, [CONTROL_CHANNEL, node_channel(self.node)])
         work = [
             asyncio.create_task(each, name=f"cluster {name}")
             for name, each in (
@@ -164,14 +168,14 @@ class RedisChannels:
                 for task in done:
                     task.result()
         finally:
-            self._confirmed.clear()  # from here on nothing is heard
+            self._confirmed.clear()  # from here on nothing arrives
             await _end(work)
             with contextlib.suppress(*AWAY):
                 async with asyncio.timeout(CLOSE_S):
                     await pubsub.aclose()
 
     async def _close_gap(self, channels: Sequence[str]) -> None:
-        """Once everything is confirmed, have what was missed read from the streams."""
+        """Wait until all channels are confirmed, then have `regained` read from the streams what was missed."""
         async with asyncio.timeout(ALL_CONFIRMED_S):
             for name in channels:
                 if name in self._wanted and name not in self._confirmed:
@@ -187,22 +191,22 @@ class RedisChannels:
         return future
 
     async def _write(self, pubsub: Any) -> None:
-        """Ask Redis for what is wanted now, many channels at a time."""
+        """Subscribe and unsubscribe channels as they become wanted or unwanted, many at a time."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             changed, self._dirty = list(self._dirty), {}
-            await self._ask(pubsub.subscribe, [c for c in changed if c in self._wanted and c not in self._sent])
-            await self._ask(pubsub.unsubscribe, [c for c in changed if c not in self._wanted and c in self._sent])
+            await self._request(pubsub.subscribe, [c for c in changed if c in self._wanted and c not in self._sent])
+            await self._request(pubsub.unsubscribe, [c for c in changed if c not in self._wanted and c in self._sent])
 
-    async def _ask(self, ask: Callable[..., Awaitable[None]], channels: Sequence[str]) -> None:
+    async def _request(self, request: Callable[..., Awaitable[None]], channels: Sequence[str]) -> None:
         for start in range(0, len(channels), BATCH):
             batch = channels[start : start + BATCH]
             for name in batch:
                 self._unconfirmed[name] += 1
             self._sent.symmetric_difference_update(batch)
             self._confirmed.difference_update(batch)
-            await ask(*batch)
+            await request(*batch)
 
     async def _read(self, pubsub: Any) -> None:
         # `pubsub.get_message` asks for a health check, a retry and a handler of each message, which takes three times
@@ -213,15 +217,15 @@ class RedisChannels:
             response = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
             if response is None:
                 continue
-            self._heard_at = time.monotonic()
+            self._received_at = time.monotonic()
             kind, name, data = response
             if kind == b"message":
-                self._hear(name.decode(), data)
+                self._received(name.decode(), data)
             else:
                 await pubsub.handle_message(response)  # forgets what was unsubscribed
                 self._confirm(name.decode())
 
-    def _hear(self, name: str, data: bytes) -> None:
+    def _received(self, name: str, data: bytes) -> None:
         try:
             if name.startswith("room:"):
                 self._pushed(name[5:], data)
@@ -230,16 +234,16 @@ class RedisChannels:
             elif data != BEAT:
                 message = decode(data)
                 if isinstance(message, dict):
-                    self._told(message)
+                    self._control(message)
         except ValueError as error:
-            log.warning("not a push", channel=name, error=str(error))
+            log.warning("malformed message on a channel", channel=name, error=str(error))
 
     def _confirm(self, name: str) -> None:
         if name not in self._unconfirmed:
-            raise Lost(f"subscribed again without being asked: {name}")
+            raise ListenerLost(f"subscribed again without a request: {name}")
         self._unconfirmed[name] -= 1
         if self._unconfirmed[name]:
-            return  # asked differently since
+            return  # a later request of this channel is still unconfirmed
         del self._unconfirmed[name]
         if name in self._sent:
             self._confirmed.add(name)
@@ -248,27 +252,27 @@ class RedisChannels:
                     future.set_result(None)
 
     async def _beat(self) -> None:
-        """Say something to oneself each second."""
+        """Publish a message to this node every `beat_s`, which shows that the connection is alive."""
         while True:
             await asyncio.sleep(self._beat_s)
             with contextlib.suppress(*AWAY):
                 await self._redis.publish(node_channel(self.node), BEAT)
 
     async def _watch(self) -> None:
-        """Notice when it is not heard; stop listening to rooms that are empty for long."""
+        """Raise ListenerLost when nothing arrives for `silence_s`; unsubscribe rooms that are empty for long."""
         while True:
             await asyncio.sleep(self._beat_s)
-            if time.monotonic() - self._heard_at > self._silence_s:
-                raise Lost(f"silent for {self._silence_s} s")
+            if time.monotonic() - self._received_at > self._silence_s:
+                raise ListenerLost(f"silent for {self._silence_s} s")
             self._leave(self._leaving.items())
 
     def _leave(self, leaving: Iterable[tuple[str, float]]) -> None:
         now = time.monotonic()
         for room in [room for room, at in leaving if at <= now]:
             del self._leaving[room]
-            self._wish(channel(room), False)
+            self._set_wanted(channel(room), False)
 
-    def _wish(self, name: str, wanted: bool) -> None:
+    def _set_wanted(self, name: str, wanted: bool) -> None:
         if wanted != (name in self._wanted):
             self._wanted.symmetric_difference_update((name,))
             self._dirty[name] = None

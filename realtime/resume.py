@@ -1,4 +1,4 @@
-"""Connecting, and connecting again: the signed pid, the claim of a socket id, and the way back into the stream."""
+"""Connection state recovery: the signed pid, claims of socket ids in Redis, and the rooms that a socket returns to."""
 
 import base64
 import hmac
@@ -16,7 +16,7 @@ PID_LIVES_S = 7 * 24 * 3600
 LONGEST_PID = 512
 MOST_LEFT = 20_000  # socket ids that a gateway remembers as left; Redis has them all
 
-# The newer claim has the greater gen, also after Redis forgot; {who held it, gen, its rooms, whether it was left}.
+# The newer claim has the greater gen, also after Redis forgot. Returns {last node, gen, rooms, whether it was left}.
 CLAIM = """
 local gen = math.max(tonumber(redis.call('HGET', KEYS[1], 'gen') or '0') + 1, tonumber(ARGV[2]))
 local held = redis.call('HGET', KEYS[1], 'node')
@@ -27,11 +27,11 @@ return {held, string.format('%.0f', gen), redis.call('SMEMBERS', KEYS[2]), redis
 
 
 class Pid(NamedTuple):
-    """What a client resumes with: its socket id, whose it is, and where its stream stood when it connected."""
+    """The state a client resumes with: its socket id and login, and the position of its stream when it connected."""
 
     sid: str
     user_id: str
-    session_id: str
+    login_id: str
     epoch: str
     base: int
     node: str
@@ -45,12 +45,12 @@ class Pids:
         self._key = hmac.digest(key, b"plaza pid", "sha256")
 
     def sign(self, pid: Pid) -> str:
-        """As the client keeps it."""
+        """Return the signed text of a pid, which the client keeps."""
         body = base64.urlsafe_b64encode(encode(list(pid))).rstrip(b"=")
         return (body + b"." + self._mac(body)).decode()
 
-    def read(self, text: object, *, user_id: str, session_id: str) -> Pid | None:
-        """This login's own pid; None for everything else, which then gets a fresh one."""
+    def read(self, text: object, *, user_id: str, login_id: str) -> Pid | None:
+        """Return the pid if it is of this login; None for everything else, which then gets a fresh one."""
         if not isinstance(text, str) or len(text) > LONGEST_PID or not text.isascii():
             return None
         body, _, mac = text.encode().partition(b".")
@@ -60,7 +60,7 @@ class Pids:
             pid = Pid(*decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))))
         except (ValueError, TypeError):  # signed by another release
             return None
-        ours = pid.user_id == user_id and pid.session_id == session_id
+        ours = pid.user_id == user_id and pid.login_id == login_id
         return pid if ours and time.time() - pid.issued_at < PID_LIVES_S else None
 
     def _mac(self, body: bytes) -> bytes:
@@ -68,7 +68,7 @@ class Pids:
 
 
 def position(pid: Pid, claimed: object) -> object:
-    """Where the client is: the later of what it saw and what it connected with. Anything strange is no position."""
+    """Return the client's position: the later of its last event and its connect; None for an unreadable offset."""
     if claimed is None:
         return f"{pid.epoch}.{pid.base}"
     seen = parse_offset(claimed)
@@ -78,12 +78,12 @@ def position(pid: Pid, claimed: object) -> object:
 
 
 class Claim(NamedTuple):
-    """A socket id is ours now."""
+    """A socket id that now belongs to this gateway."""
 
     gen: int
     held_by: str | None
     rooms: list[str]
-    left: bool  # its client said goodbye, or was disconnected: it does not come back
+    left: bool  # its client closed it, or was disconnected: it does not come back
 
 
 def _socket(sid: str) -> str:
@@ -95,7 +95,7 @@ def _rooms(sid: str) -> str:
 
 
 async def claim(redis: Redis, sid: str, node: str) -> Claim:
-    """Take a socket id over; raises what Redis raises."""
+    """Take a socket id over; raises errors of Redis."""
     now = clock.millis(clock.now())
     answer: Any = await redis.eval(CLAIM, 2, _socket(sid), _rooms(sid), node, str(now), str(PID_LIVES_S))
     held, gen, rooms, left = answer
@@ -103,7 +103,7 @@ async def claim(redis: Redis, sid: str, node: str) -> Claim:
 
 
 async def leave(redis: Redis, sid: str) -> None:
-    """Mark a socket id as left for good, for all gateways; raises what Redis raises."""
+    """Mark a socket id as left for good, for all gateways; raises errors of Redis."""
     async with redis.pipeline(transaction=False) as pipeline:
         pipeline.hset(_socket(sid), "left", "1")
         pipeline.expire(_socket(sid), PID_LIVES_S)
@@ -112,7 +112,7 @@ async def leave(redis: Redis, sid: str) -> None:
 
 
 class Left:
-    """The socket ids that were left for good on this gateway, the last of them: known here before Redis is told."""
+    """The latest socket ids that were left for good on this gateway: known here before Redis knows them."""
 
     def __init__(self) -> None:
         self._sids: OrderedDict[str, None] = OrderedDict()
@@ -128,7 +128,7 @@ class Left:
 
 
 async def remember(redis: Redis, sid: str, *, entered: Sequence[str], left: Sequence[str]) -> None:
-    """Keep which rooms a socket is in, for when it returns elsewhere; raises what Redis raises."""
+    """Keep the rooms a socket is in, for when it returns elsewhere; raises errors of Redis."""
     async with redis.pipeline(transaction=False) as pipeline:
         if entered:
             pipeline.sadd(_rooms(sid), *entered)

@@ -1,4 +1,4 @@
-"""Settings of the realtime process."""
+"""Settings of a gateway and of the realtime process."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ PID_KEY_CHARACTERS = 32
 
 
 class GatewaySettings(BaseSettings):
-    """What a gateway needs to know, whichever process it runs in."""
+    """Settings of a gateway, in its own process or in another."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -26,7 +26,7 @@ class GatewaySettings(BaseSettings):
     node_name: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]{1,32}$",
-        description="this gateway's name, which load balancers find in its clients' session ids; no two may share one",
+        description="this gateway's name, which load balancers find in its clients' session ids; must be unique",
     )
     origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
@@ -67,11 +67,11 @@ class GatewaySettings(BaseSettings):
     )
     watched_posts: int = Field(default=100, ge=1, description="posts one socket may watch")
     watched_people: int = Field(default=500, ge=100, description="people whose presence one socket may watch")
-    typing_every_s: float = Field(default=2, ge=0, description="seconds between two words that somebody is typing")
+    typing_every_s: float = Field(default=2, ge=0, description="seconds between two typing messages of a socket")
     event_timeout_s: float = Field(default=10, gt=0, description="seconds a message is worked on")
 
     presence_lease_s: float = Field(default=40, gt=0, description="seconds a killed gateway's people stay online")
-    presence_grace_s: float = Field(default=5, ge=0, description="seconds somebody stays online without a socket")
+    presence_grace_s: float = Field(default=5, ge=0, description="seconds a person stays online without a socket")
 
     linger_s: float = Field(default=30, ge=0, description="seconds a room's channel is kept after its last member")
     confirm_s: float = Field(default=1, gt=0, description="seconds a connect waits for Redis to confirm its channel")
@@ -85,7 +85,7 @@ class GatewaySettings(BaseSettings):
 
 
 class Settings(Connections, GatewaySettings):
-    """The realtime process on its own."""
+    """Settings of the realtime process."""
 
     pid_key_file: Path | None = Field(
         default=None, description="file with what signs what clients resume with, the same on all gateways; or PID_KEY"

@@ -1,20 +1,16 @@
-"""One authenticated socket, and all of those that are here."""
+"""An authenticated socket, and all sockets of this gateway."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from realtime.limits import Bucket
 from social.contracts.pushes import Push
-from social.infra.process.plaza import Plaza
 from social.infra.security.tokens import Access
-
-if TYPE_CHECKING:
-    from realtime.app import Gateway
 
 
 class Everybody:
-    """Whom somebody does not see who blocks, mutes or is blocked by more people than a gateway keeps: nobody live."""
+    """The hidden authors of a person who has more of them than a gateway keeps: it contains every author."""
 
     def __contains__(self, _: object) -> bool:
         return True
@@ -24,84 +20,89 @@ EVERYBODY = Everybody()
 NOBODY: frozenset[str] = frozenset()
 Hidden = frozenset[str] | Everybody
 
-MOST_HELD = 512  # pushes held for one socket; beyond these the stream is read again
+MOST_PENDING = 512  # pushes that wait for one socket; beyond these the stream is read again
+
+
+class Login(NamedTuple):
+    """The login of a socket, by the names that revocations know it by."""
+
+    user_id: str
+    session_id: str
+    generation: int
 
 
 class Socket:
-    """Who is at the other end, where they are in their stream, and what they watch."""
+    """An authenticated socket: its person, its position in their stream, and the rooms it is in."""
 
     __slots__ = (
-        "at_ms",
         "bucket",
+        "claim_gen",
         "connected",
         "eio_sid",
         "ended",
         "epoch",
         "expires_at",
-        "gateway",
-        "gen",
         "generation",
         "hidden",
+        "hidden_changes",
+        "hidden_read",
         "last",
-        "looked",
-        "looks",
-        "outrun",
+        "login_id",
+        "newest_claim_gen",
         "pending",
         "reading",
         "refused",
         "rerun",
         "rooms",
-        "session_id",
         "sid",
         "typed_at",
         "user_id",
     )
 
-    def __init__(self, gateway: "Gateway", access: Access, eio_sid: str, bucket: Bucket) -> None:
-        self.gateway = gateway
+    def __init__(self, access: Access, eio_sid: str, bucket: Bucket) -> None:
         self.user_id = access.user_id
-        self.session_id = access.session_id
-        self.generation = access.generation
+        self.login_id = access.session_id
+        self.generation = access.generation  # of the account's logins
         self.expires_at = access.expires_at
         self.eio_sid = eio_sid
         self.bucket = bucket
         self.refused = 0  # messages beyond its rate that are not forgiven yet
         self.sid = ""
-        self.gen: int | None = 0  # which claim of its sid this is; None while Redis is asked
-        self.outrun = 0  # the latest claim of its sid that we heard of
+        self.claim_gen: int | None = 0  # the generation of its claim of the sid; None while Redis is asked
+        self.newest_claim_gen = 0  # of the latest claim of the sid that this gateway heard of
         self.epoch = ""
         self.last = 0  # the seq of the last stream event written
         self.pending: list[Push] | None = []  # pushes that wait while the stream is read; None: written as they come
         self.reading = False  # a catch-up is under way
-        self.rerun = False  # and when it is done, another one
+        self.rerun = False  # another catch-up follows this one
         self.connected = False
         self.ended = False
-        self.rooms: set[str] = set()  # entered through doors; not the user's own
+        self.rooms: set[str] = set()  # entered through `RoomAccess`; not the user's own
         self.hidden: Hidden = NOBODY  # authors whose pushes are kept from this person
-        self.looks = 0  # how often `hidden` had to be read again
-        self.looked = 0  # of these, the last that was
+        self.hidden_changes = 0  # how often `hidden` had to be read again
+        self.hidden_read = 0  # the last of these changes that was read
         self.typed_at = 0.0
 
     @property
-    def plaza(self) -> Plaza:
-        """The system, for the domain's verbs and readers."""
-        return self.gateway.plaza
+    def login(self) -> Login:
+        """The login that revocations are looked up for."""
+        return Login(self.user_id, self.login_id, self.generation)
 
     def hides(self, author: str) -> bool:
-        """Whether what this author causes is kept from this person."""
+        """Return whether pushes that this author causes are kept from this person."""
         return author in self.hidden and author not in ("", self.user_id)
 
 
 class Sockets:
-    """The sockets of this gateway, by all that they are looked up by; those still connecting count by family."""
+    """The sockets of this gateway, by each key they are looked up by; connecting sockets count by person and login."""
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Socket] = {}
         self._by_user: dict[str, set[Socket]] = defaultdict(set)
-        self._by_family: dict[str, set[Socket]] = defaultdict(set)
-        self._hiders: set[Socket] = set()
-        self._hidden: Counter[str] = Counter()  # by how many hiders; most authors are hidden from nobody
-        self._blind: set[Socket] = set()
+        self._by_login: dict[str, set[Socket]] = defaultdict(set)
+        self._hiding_some: set[Socket] = set()
+        self._hidden: Counter[str] = Counter()  # authors, by how many sockets hide them; most are hidden from nobody
+        self._hiding_everybody: set[Socket] = set()
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -109,66 +110,66 @@ class Sockets:
     def __iter__(self) -> Iterator[Socket]:
         return iter(list(self._by_sid.values()))
 
-    def expect(self, socket: Socket) -> None:
-        """A connect began: from here on a revocation finds it."""
+    def add_connecting(self, socket: Socket) -> None:
+        """Add a socket whose connect began: from here on a revocation finds it."""
         self._by_user[socket.user_id].add(socket)
-        self._by_family[socket.session_id].add(socket)
+        self._by_login[socket.login_id].add(socket)
 
     def add(self, socket: Socket) -> None:
-        """It is connected."""
+        """Add a socket that has connected."""
         self._by_sid[socket.sid] = socket
-        self.hide(socket, socket.hidden)
+        self.set_hidden(socket, socket.hidden)
 
     def remove(self, socket: Socket) -> None:
-        """It is gone, or never came; nothing else is touched if another one has its sid now."""
+        """Remove a socket that has left or never connected; another socket that now has its sid stays."""
         if self._by_sid.get(socket.sid) is socket:
             del self._by_sid[socket.sid]
-        self._show(socket)
-        for index, key in ((self._by_user, socket.user_id), (self._by_family, socket.session_id)):
+        self._clear_hidden(socket)
+        for index, key in ((self._by_user, socket.user_id), (self._by_login, socket.login_id)):
             if key in index:
                 index[key].discard(socket)
                 if not index[key]:
                     del index[key]
 
     def get(self, sid: str) -> Socket | None:
-        """The connected socket with this id."""
+        """Return the connected socket with this id."""
         return self._by_sid.get(sid)
 
     def of_user(self, user_id: str) -> list[Socket]:
-        """Every socket of one person, those that are connecting too."""
+        """Return all sockets of a person, connecting sockets included."""
         return list(self._by_user.get(user_id, ()))
 
-    def of_family(self, session_id: str) -> list[Socket]:
-        """Every socket of one login, those that are connecting too."""
-        return list(self._by_family.get(session_id, ()))
+    def of_login(self, login_id: str) -> list[Socket]:
+        """Return all sockets of a login, connecting sockets included."""
+        return list(self._by_login.get(login_id, ()))
 
-    def hide(self, socket: Socket, hidden: Hidden) -> None:
-        """From now on these authors' pushes are kept from a socket."""
-        self._show(socket)
+    def set_hidden(self, socket: Socket, hidden: Hidden) -> None:
+        """Keep pushes of these authors from a socket from now on."""
+        self._clear_hidden(socket)
         socket.hidden = hidden
         if hidden == NOBODY or self._by_sid.get(socket.sid) is not socket:
             return
-        self._hiders.add(socket)
+        self._hiding_some.add(socket)
         if isinstance(hidden, Everybody):
-            self._blind.add(socket)
+            self._hiding_everybody.add(socket)
         else:
             self._hidden.update(hidden)
 
-    def _show(self, socket: Socket) -> None:
-        if socket not in self._hiders:
+    def _clear_hidden(self, socket: Socket) -> None:
+        if socket not in self._hiding_some:
             return
-        self._hiders.discard(socket)
-        self._blind.discard(socket)
+        self._hiding_some.discard(socket)
+        self._hiding_everybody.discard(socket)
         for author in socket.hidden if isinstance(socket.hidden, frozenset) else ():
             self._hidden[author] -= 1
             if not self._hidden[author]:
                 del self._hidden[author]
 
     def hiding(self, author: str) -> list[Socket]:
-        """The connected sockets that this author's pushes are kept from."""
-        among = self._hiders if author in self._hidden else self._blind
+        """Return the connected sockets that this author's pushes are kept from."""
+        among = self._hiding_some if author in self._hidden else self._hiding_everybody
         return [socket for socket in among if socket.hides(author)]
 
     def users(self) -> list[str]:
-        """Everybody who is here."""
+        """Return the ids of all people with sockets here."""
         return list(self._by_user)

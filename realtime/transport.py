@@ -1,11 +1,12 @@
-"""What the gateway's sockets arrive on: a Socket.IO server on its engine, with the health paths on the same port."""
+"""The gateway's port: a Socket.IO server on its engine, with the health paths beside it."""
 
 import os
 from collections.abc import Awaitable, Callable
 
 from realtime.engine import Options, Page, Request, choose
 from realtime.settings import GatewaySettings
-from realtime.socketio.server import Authorize, Departure, Server
+from realtime.socketio.admission import Authorize, Departure
+from realtime.socketio.server import Server
 from social.infra.observe import metrics
 from social.infra.process.health import Health
 from social.infra.process.proxies import Proxies
@@ -15,13 +16,12 @@ from social.infra.security.allowed_origins import AllowedOrigins, Asked
 
 Departed = Callable[[Departure], None]
 
-
 # Of one connection, on top of what its events may be: pongs, connects, acks, and refused events, which are answered.
 PACKETS_PER_S, PACKETS_BURST = 100, 1_000
 
 
 class _Server(Server):
-    def __init__(self, settings: GatewaySettings, authorize: Authorize, departed: Departed) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         proxies = Proxies(settings.trusted_proxies)
         options = Options(
             ping_interval_s=settings.ping_interval_s,
@@ -36,11 +36,12 @@ class _Server(Server):
             node=settings.node_name,
             allow=_allow(AllowedOrigins(settings.origins, proxies)),
         )
-        super().__init__(choose(settings.realtime_engine)(options), authorize=authorize)
-        self._departed = departed
+        super().__init__(choose(settings.realtime_engine)(options))
+        self.departed_handler: Departed | None = None
 
     async def departed(self, departure: Departure) -> None:
-        self._departed(departure)
+        if self.departed_handler is not None:
+            self.departed_handler(departure)
 
 
 def _origin(proxies: Proxies) -> Callable[[str, str | None], str]:
@@ -66,24 +67,27 @@ def _allow(origins: AllowedOrigins) -> Callable[[Request], bool]:
 
 
 class Transport:
-    """The server, and the port it is reached at."""
+    """The Socket.IO server, and the port it is reached at."""
 
-    def __init__(
-        self, settings: GatewaySettings, health: Health, *, authorize: Authorize, departed: Departed
-    ) -> None:  # fmt: skip
+    def __init__(self, settings: GatewaySettings, health: Health) -> None:
         self._settings = settings
         self._health = health
         self._slow_counted = 0
-        self.server: Server = _Server(settings, authorize, departed)
+        self._server = _Server(settings)
+        self.server: Server = self._server
         self._engine = self.server.engine
         self._engine.page = self._page
 
-    def received(self, handler: Callable[..., Awaitable[object]]) -> None:
-        """Have every event of every client handled by `handler(event, sid, *arguments)`."""
-        self.server.on("*", handler)
+    def handle(
+        self, *, authorize: Authorize, departed: Departed, received: Callable[..., Awaitable[object]]
+    ) -> None:  # fmt: skip
+        """Set the handlers of CONNECTs, of ended sockets, and of each event: `received(event, sid, *arguments)`."""
+        self._server.authorizer = authorize
+        self._server.departed_handler = departed
+        self._server.on("*", received)
 
     async def start(self) -> int:
-        """Listen; the port. Raises StartError when it is taken."""
+        """Listen, and return the port; raises StartError when it is taken."""
         host, port = self._settings.realtime_host, self._settings.realtime_port
         try:
             return await self._engine.start(host, port)
@@ -91,22 +95,22 @@ class Transport:
             why = os.strerror(error.errno) if error.errno else "the address is in use or not ours"
             raise StartError(f"cannot listen on {host}:{port}: {why}") from None
 
-    def cut_connection(self, eio_sid: str) -> None:
-        """Drop a connection that is not in yet: its client comes back by itself."""
-        self._engine.cut(eio_sid)
+    def abort_connection(self, eio_sid: str) -> None:
+        """Drop a connection that has not connected as a socket: its client reconnects by itself."""
+        self._engine.abort(eio_sid)
 
     def close_connection(self, eio_sid: str) -> None:
-        """End a connection in order: what was written arrives first."""
+        """Close a connection in order: what was written arrives first."""
         self._engine.close(eio_sid)
 
     def refuse_newcomers(self) -> None:
-        """Answer handshakes with 503, which sends a load balancer to the next gateway; who is in goes on."""
+        """Answer handshakes with 503, which sends a load balancer to the next gateway; open sockets stay."""
         self._engine.draining = True
 
     async def stop(self) -> None:
         """Close everything that is left."""
         for eio_sid in list(self._engine.sessions):
-            self._engine.cut(eio_sid)
+            self._engine.abort(eio_sid)
         await self._engine.stop()
 
     async def _page(self, path: str) -> Page:

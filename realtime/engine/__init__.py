@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def choose(name: str | None = None) -> type[Engine]:
-    """The engine class: native where it loads, unless `portable` is asked for. Nothing native is loaded before this."""
+    """Return the engine class: native where it loads, unless `portable` is requested. Loads nothing native before."""
     if name == "portable":
         from realtime.engine.http import PortableEngine
 

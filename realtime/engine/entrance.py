@@ -1,4 +1,4 @@
-"""How sessions come in: requests, handshakes, websockets, and the upgrade from polling to one."""
+"""The beginning of sessions: requests, handshakes, websockets, and the upgrade from polling to a websocket."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -31,18 +31,18 @@ Page = tuple[int, str, bytes]  # status, content type, body
 
 
 def slot_topic(slot: int) -> str:
-    """What all sessions of a slot of the wheel are subscribed to, for their pings."""
+    """Return the topic that all sessions of a slot of the wheel are subscribed to, for their pings."""
     return f"\0{slot}"
 
 
 class Entrance(LongPolling):
-    """Who may open a session, and by which transport it goes on."""
+    """The rules by which sessions are opened and change their transport."""
 
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
         self.draining = False
-        self.rewritten = Topics()  # of websockets that hear binary as text
+        self.rewritten = Topics()  # of websockets that receive binary as text
         interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
         self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
             interval_ms,
@@ -51,7 +51,7 @@ class Entrance(LongPolling):
         )
 
     def serve(self, exchange: Exchange) -> bool:
-        """Answer a request, now or later; True when its body is wanted first (then `body` or `too_large` follows)."""
+        """Answer a request, now or later; return True when its body is needed (then `body` or `too_large` follows)."""
         request = exchange.request
         if not self.owns(request.path):
             self._serve_page(exchange)
@@ -63,11 +63,11 @@ class Entrance(LongPolling):
             return False
 
     def owns(self, path: str) -> bool:
-        """True for the engine's own path, with or without the trailing slash."""
+        """Return True for the engine's own path, with or without the trailing slash."""
         return path == self.options.path or path + "/" == self.options.path
 
     def cors(self, request: Request) -> list[tuple[str, str]]:
-        """The headers that let an allowed page read the answer."""
+        """Return the headers that let an allowed page read the answer."""
         if not request.origin or not self._origin_allowed(request):
             return []
         headers = [
@@ -91,7 +91,7 @@ class Entrance(LongPolling):
             return False
         if request.content_encoding.strip().lower() not in ("", "identity"):
             raise Refused(BAD_REQUEST, 415, "Bodies are taken as they are, without Content-Encoding")
-        if request.method == "GET" and self._say_last_words(exchange):
+        if request.method == "GET" and self._answer_ended(exchange):
             return False
         session = self._verify(request, upgrade=False)
         if session is None:
@@ -154,10 +154,10 @@ class Entrance(LongPolling):
         session = self._begin(environ)
         session.polling = Polling()
         self._join(session, session.polling, slot_topic(session.slot))
-        self._tell_opened(session, environ)
+        self._notify_opened(session, environ)
         exchange.reply(200, self._open_packet(session, b'["websocket"]'))
 
-    def _tell_opened(self, session: Session, environ: Environ) -> None:
+    def _notify_opened(self, session: Session, environ: Environ) -> None:
         self.handshakes["ok"] += 1
         self.handler.opened(session.sid, environ)
 
@@ -168,7 +168,7 @@ class Entrance(LongPolling):
         self.handshakes[{403: "forbidden", 503: "draining"}.get(refusal.status, "refused")] += 1
 
     def may_upgrade(self, request: Request) -> str | None:
-        """The sid of the session a websocket wants to take over, None for a new one; Refused where neither may be.
+        """Return the sid of the session that a websocket upgrades, None for a new session; raises Refused.
 
         A session that has a websocket, or the probe of one, is no reason to refuse: `wire_opened` closes the second.
         """
@@ -182,19 +182,19 @@ class Entrance(LongPolling):
         return session.sid if session is not None else None
 
     def wire_opened(self, wire: Wire, upgrading: str | None, environ: Environ) -> None:
-        """A websocket is open: a new session, or a probe for the session `upgrading`."""
+        """Begin a new session on an open websocket, or a probe for the session `upgrading`."""
         if upgrading is not None:
             self._probe_opened(self.sessions.get(upgrading), wire)
             return
         session = self._begin(environ)
         session.wire, wire.session = wire, session
-        self._tell_opened(session, environ)
+        self._notify_opened(session, environ)
         if not session.closed:
             wire.send(self._open_packet(session, b"[]"), False)
             wire.subscribe(slot_topic(session.slot).encode())
 
     def wire_received(self, wire: Wire, data: str | bytes) -> None:
-        """A websocket message."""
+        """Handle a websocket message."""
         session = wire.session
         if session is None:
             return
@@ -218,7 +218,7 @@ class Entrance(LongPolling):
             self._packet(session, kind, content)
 
     def wire_closed(self, wire: Wire, slow: bool = False, broken: str | None = None) -> None:
-        """A websocket ended from the other side, or because its client was too slow or broke the rules: which one."""
+        """Handle the end of a websocket from the other side, also of a `slow` client; `broken` names a broken rule."""
         session, wire.session = wire.session, None
         if session is None:
             return
@@ -240,18 +240,18 @@ class Entrance(LongPolling):
 
     def _probe_received(self, session: Session, wire: Wire, data: str | bytes) -> None:
         polling = session.polling
-        if polling is None or not self._afford(session, len(data)):
+        if polling is None or not self._within_allowance(session, len(data)):
             return
         if data == "2probe":
             wire.send(b"3probe", False)
             polling.probed = True
             self._flush_soon(session, polling)  # ends the held poll; later ones are answered at once
         elif data == "5" and polling.probed:
-            self._take_over(session, polling, wire)
+            self._upgrade(session, polling, wire)
         else:
             self._probe_expired((session, wire))
 
-    def _take_over(self, session: Session, polling: Polling, wire: Wire) -> None:
+    def _upgrade(self, session: Session, polling: Polling, wire: Wire) -> None:
         session.wire, session.polling = wire, None
         if polling.poll is not None:
             polling.poll.reply(200, packets.NOOP)
@@ -260,10 +260,10 @@ class Entrance(LongPolling):
             wire.send(*frame)
         for topic in list(polling.topics):  # only behind the queue: order
             self._leave(session, polling, topic)
-            self._tune_in(session, wire, topic)
+            self._subscribe_wire(session, wire, topic)
 
-    def _tune_in(self, session: Session, wire: Wire, topic: str) -> None:
-        """Have a websocket hear a topic: by its engine, or by us where binary must be rewritten for it."""
+    def _subscribe_wire(self, session: Session, wire: Wire, topic: str) -> None:
+        """Subscribe a websocket to a topic: natively, or here where binary must be rewritten for it."""
         if session.base64:
             self.rewritten.subscribe(session, topic)
         else:

@@ -1,10 +1,10 @@
-"""When published frames are written: at once after a quiet time, shared by several turns of the loop under load."""
+"""The time at which published frames are written: at once after a quiet time, later and together under load."""
 
 from time import perf_counter
 
 WORTH_S = 0.001  # a flush that took less than this is not worth a wait
 LONGEST_WAIT_S = 0.1
-MOST_BYTES = 65_536  # gathered frames are not seen by the limits of slow clients, so a client may have only so much
+MOST_BYTES = 65_536  # the limits of slow clients do not count gathered frames, so a client may have only so many
 
 
 class FlushRule:
@@ -20,7 +20,7 @@ class FlushRule:
 
     def __init__(self) -> None:
         self._published = 0  # frames since the last flush
-        self._seen = 0  # of these, the ones that an earlier turn decided to gather
+        self._seen = 0  # of these, those that an earlier turn decided to gather
         self._bytes = 0
         self._began = 0.0
         self._until = 0.0  # gathering ends
@@ -31,30 +31,30 @@ class FlushRule:
         self._bytes += size
 
     @property
-    def dear(self) -> bool:
-        """Whether the last flush took so long that what is published now should wait for more."""
+    def costly(self) -> bool:
+        """Return whether the last flush took so long that frames published now should wait for more."""
         return perf_counter() < self._until
 
     @property
     def gathering(self) -> bool:
-        """Whether frames wait and may go on waiting; asking changes nothing."""
-        return self._published > 0 and self._bytes < MOST_BYTES and self.dear
+        """Return whether frames wait and may go on waiting; changes nothing."""
+        return self._published > 0 and self._bytes < MOST_BYTES and self.costly
 
     def waits(self) -> bool:
-        """Whether to look again in the next turn; asked once a turn."""
+        """Return whether to wait for the next turn; called once a turn."""
         if self._published == self._seen or not self.gathering:
             return False
         self._seen = self._published
         return True
 
     def begin(self) -> bool:
-        """A flush begins; whether it has frames to write."""
+        """Note that a flush begins; return whether it has frames to write."""
         had, self._published, self._seen, self._bytes = self._published, 0, 0, 0
         self._began = perf_counter()
         return had > 0
 
     def end(self) -> None:
-        """The flush has ended: how long it took says how long the next frames may wait."""
+        """Note that the flush has ended: the next frames may wait for as long as it took."""
         now = perf_counter()
         took_s = now - self._began
         self._until = now + min(took_s, LONGEST_WAIT_S) if took_s >= WORTH_S else 0.0

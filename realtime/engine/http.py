@@ -1,4 +1,4 @@
-"""The engine on aiohttp: everywhere Python runs, at the price of one handler task per websocket."""
+"""The portable engine, on aiohttp: it runs wherever Python does, at the price of one handler task per websocket."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from itertools import count
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from realtime.engine.flushing import FlushRule
-from realtime.engine.http_wire import LINGER_S, Batch, PatientWebSocket, PortableWire, frame, linger
+from realtime.engine.http_wire import LINGER_S, Batch, PatientWebSocket, PortableWire, Subscribers, frame, linger
 from realtime.engine.protocol import Engine
 from realtime.engine.session import Exchange, Handler, Options, Refused, Request, first_offer, is_handshake, parse_query
 
@@ -18,7 +18,7 @@ TURN_EVERY = 64  # messages of one websocket: those that are there already come 
 
 
 class PortableExchange(Exchange):
-    """One aiohttp request; its handler waits for the answer."""
+    """An aiohttp request; its handler waits for the answer."""
 
     __slots__ = ("_engine", "answer")
 
@@ -39,9 +39,9 @@ class PortableEngine(Engine):
 
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
-        self.topics: dict[bytes, dict[PortableWire, None]] = {}
-        self._waiting: list[PortableWire] = []  # those with published messages to write
-        self._flushing = False  # what was written in this turn is on its way to the kernel
+        self._subscribers: Subscribers = {}
+        self._waiting: list[PortableWire] = []  # websockets with published messages to write
+        self._flushing = False  # data written in this turn is on its way to the kernel
         self._rule = FlushRule()
         self._runner: web.AppRunner | None = None
         self._sites: list[web.BaseSite] = []
@@ -49,7 +49,7 @@ class PortableEngine(Engine):
     async def _listen(self, host: str, port: int) -> int:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.handle)
-        # Without cancellation nobody would notice that the client of a held poll has gone.
+        # Without cancellation the handler would not notice that the client of a held poll has left.
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -81,11 +81,11 @@ class PortableEngine(Engine):
             await self._runner.cleanup()
 
     def _publish(self, topic: bytes, payload: bytes, binary: bool) -> None:
-        members = self.topics.get(topic)
+        members = self._subscribers.get(topic)
         if not members:
             return
         message = frame(payload, binary)
-        if self._waiting or self._flushing or self._rule.dear:
+        if self._waiting or self._flushing or self._rule.costly:
             self._gather(members, message)
             return
         self._begin_flush()
@@ -95,7 +95,7 @@ class PortableEngine(Engine):
     def _gather(self, members: Iterable[PortableWire], message: bytes) -> None:
         if not self._waiting:
             self._loop.call_soon(self._turn)
-        # By what waits already. A list for each socket would keep the garbage collector busy.
+        # Grouped by the batch that waits already: a list for each socket would keep the garbage collector busy.
         longer: dict[Batch | None, Batch] = {}
         for wire in members:
             before = wire.waiting
@@ -107,7 +107,7 @@ class PortableEngine(Engine):
         self._rule.published(len(message))
 
     def _turn(self) -> None:
-        """Write what was gathered, or look again in the next turn."""
+        """Write the gathered messages, or wait for the next turn."""
         if self._rule.waits():
             self._loop.call_soon(self._turn)
             return
@@ -126,18 +126,18 @@ class PortableEngine(Engine):
         self._rule.end()
 
     def response(self, request: Request, status: int, body: bytes, content_type: str) -> web.Response:
-        """The answer to a request in the shape of aiohttp."""
+        """Return the answer to a request as an aiohttp response."""
         headers = {"Content-Type": content_type, "Cache-Control": "no-store", **dict(self.cors(request))}
         if status == 204:
             del headers["Content-Type"]
         return web.Response(status=status, body=body or None, headers=headers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """The aiohttp handler of every path."""
-        asked = _read_request(request)
-        if self.owns(asked.path) and request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, asked)
-        exchange = PortableExchange(self, asked)
+        """Handle an aiohttp request of any path."""
+        parsed = _read_request(request)
+        if self.owns(parsed.path) and request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, parsed)
+        exchange = PortableExchange(self, parsed)
         try:
             if self.serve(exchange):
                 await self._read_body(request, exchange)
@@ -159,11 +159,11 @@ class PortableEngine(Engine):
             raise ConnectionResetError("the body of a request did not arrive") from error
         self.body(exchange, bytes(body))
 
-    async def _websocket(self, request: web.Request, asked: Request) -> web.StreamResponse:
+    async def _websocket(self, request: web.Request, parsed: Request) -> web.StreamResponse:
         try:
-            upgrading = self.may_upgrade(asked)
+            upgrading = self.may_upgrade(parsed)
         except Refused as refusal:
-            return self.response(asked, refusal.status, refusal.body(), "application/json")
+            return self.response(parsed, refusal.status, refusal.body(), "application/json")
         ws = PatientWebSocket(
             compress=False,
             max_msg_size=self.options.max_payload_bytes + 1,  # which it refuses already
@@ -174,24 +174,24 @@ class PortableEngine(Engine):
         await ws.prepare(request)
         if request.transport is None:
             return ws
-        wire = PortableWire(self, request.transport)
-        self.wire_opened(wire, upgrading, asked.environ())
+        wire = PortableWire(self, request.transport, self._subscribers)
+        self.wire_opened(wire, upgrading, parsed.environ())
         broken: str | None = None
         try:
             broken = await self._listen_to(ws, wire)
         finally:
-            gone = wire.let_go()
-            if gone is not None:  # else it was we who ended it
+            transport = wire.detach()
+            if transport is not None:  # else the engine ended it
                 self.wire_closed(wire, wire.slow, broken)
                 try:
                     if broken is not None:
-                        await linger(gone)
+                        await linger(transport)
                 finally:
-                    gone.abort() if gone.get_write_buffer_size() else gone.close()
+                    transport.abort() if transport.get_write_buffer_size() else transport.close()
         return ws
 
     async def _listen_to(self, ws: web.WebSocketResponse, wire: PortableWire) -> str | None:
-        """Hand on what a websocket brings until it ends; the answer says how the client broke the protocol."""
+        """Hand on the messages of a websocket until it ends; return how the client broke the protocol, if it did."""
         for number in count(1):
             message = await ws.receive()
             if number % TURN_EVERY == 0:
@@ -209,7 +209,11 @@ class PortableEngine(Engine):
     def _control_frame(self, wire: PortableWire, message: WSMessage) -> None:
         """Count a ping or pong of the websocket like any packet, and answer a ping."""
         session = wire.session
-        if session is not None and self._afford(session, len(message.data)) and message.type is WSMsgType.PING:
+        if (
+            session is not None
+            and self._within_allowance(session, len(message.data))
+            and message.type is WSMsgType.PING
+        ):
             wire.answer_ping(message.data)
 
 

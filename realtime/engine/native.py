@@ -9,7 +9,7 @@ from socketify.native import ffi, lib
 
 from realtime.engine.flushing import FlushRule
 
-__all__ = ["call", "ffi", "forget", "lib", "pointer_to", "pump", "remember", "replace", "text"]
+__all__ = ["ffi", "forget", "lib", "object_of", "pointer_to", "pump", "remember", "replace", "text"]
 
 _ffi = FFI()
 _ffi.cdef("""
@@ -37,29 +37,29 @@ _UINTPTR, _POINTER = ffi.typeof("uintptr_t"), ffi.typeof("void *")
 
 
 def remember(thing: object) -> int:
-    """A number C may give back for this object until `forget`."""
+    """Return a number that stands for this object in C, until `forget`."""
     number = next(_numbers)
     _remembered[number] = thing
     return number
 
 
 def replace(number: int, thing: object) -> None:
-    """From now on the number means this object."""
+    """Let a number stand for another object."""
     _remembered[number] = thing
 
 
 def forget(number: int) -> None:
-    """From now on the number means nothing."""
+    """Let a number stand for nothing any more."""
     _remembered.pop(number, None)
 
 
 def pointer_to(number: int) -> Any:
-    """The number in the shape C keeps."""
+    """Return the number as a C pointer."""
     return ffi.cast(_POINTER, number)
 
 
-def call(pointer: Any) -> Any:
-    """The object behind a number that C gave back, or None."""
+def object_of(pointer: Any) -> Any:
+    """Return the object that a number from C stands for, or None."""
     return _remembered.get(int(ffi.cast(_UINTPTR, pointer)))
 
 
@@ -67,7 +67,7 @@ _found = ffi.new("char **")
 
 
 def text(get: Any, *arguments: Any) -> str | None:
-    """A string from one of the library's `size_t get(…, const char **)`; None when it is missing or empty."""
+    """Return the string of a library function `size_t get(…, const char **)`; None when it is missing or empty."""
     size = get(*arguments, _found)
     return ffi.unpack(_found[0], size).decode("latin-1") if size else None
 
@@ -89,7 +89,7 @@ class Pump:
         self._rule = FlushRule()
 
     def attach(self) -> None:
-        """Run on the current event loop, until as many `detach`."""
+        """Run on the current event loop, until as many calls of `detach`."""
         loop = asyncio.get_running_loop()
         if self._loop is not None and self._loop is not loop:
             if not self._loop.is_closed():
@@ -105,7 +105,7 @@ class Pump:
         self.touch()
 
     def detach(self) -> None:
-        """The inverse of `attach`."""
+        """Undo `attach`."""
         self._users -= 1
         if self._users == 0 and self._loop is not None:
             self._loop.remove_reader(uv.uv_backend_fd(self._uv))
@@ -114,18 +114,18 @@ class Pump:
             self._loop = None
 
     def touch(self) -> None:
-        """To be called after a native call made outside a native callback: libuv acts only when it runs."""
+        """Schedule a round of libuv, in which it acts; needed after native calls made outside a native callback."""
         if not self._touched and self._loop is not None:
             self._touched = True
             self._loop.call_soon(self._turn)
 
     def published(self, size: int) -> None:
-        """To be called after a publish of so many bytes, which is written in a round to come."""
+        """Count a publish of so many bytes, and schedule the round that writes it."""
         self._rule.published(size)
         self.touch()
 
     def _turn(self) -> None:
-        """One call in each turn of the loop in which something was done."""
+        """Run a round of libuv, or wait for more frames; called once in each turn of the loop that was touched."""
         self._touched = False
         if self._rule.waits():
             self.touch()
@@ -139,7 +139,7 @@ class Pump:
             self.run()
 
     def run(self) -> None:
-        """One round of libuv without waiting, and a timer for its next one."""
+        """Run one round of libuv without waiting, and set a timer for the next round."""
         if self._running or self._loop is None:
             return  # uv_run must not nest
         self._running = True
@@ -162,7 +162,7 @@ class Pump:
         when = now + delay_s
         if self._timer is not None:
             if now < self._timer_at <= when:
-                return  # an earlier round looks again anyway
+                return  # an earlier round sets the timer again anyway
             self._timer.cancel()
         self._timer, self._timer_at = self._loop.call_at(when, self._timed), when
 

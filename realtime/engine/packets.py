@@ -11,11 +11,11 @@ TYPES = frozenset("0123456")
 
 
 class BadPacket(ValueError):
-    """What arrived is not an Engine.IO packet."""
+    """A client sent something that is not an Engine.IO packet."""
 
 
 def decode(packet: str) -> tuple[str, str | bytes]:
-    """One polling packet as (type, data); a binary packet is a message whose data is bytes."""
+    """Decode a polling packet to (type, data); a binary packet is a message whose data is bytes."""
     kind = packet[:1]
     if kind == "b":
         try:
@@ -29,7 +29,7 @@ def decode(packet: str) -> tuple[str, str | bytes]:
 
 
 def split(body: bytes) -> list[str]:
-    """The packets of a polling payload, still encoded."""
+    """Return the packets of a polling payload, still encoded."""
     try:
         return body.decode().split("\x1e")
     except UnicodeDecodeError as error:
@@ -37,15 +37,15 @@ def split(body: bytes) -> list[str]:
 
 
 def join(packets: Iterable[bytes]) -> bytes:
-    """A polling payload of encoded packets."""
+    """Return a polling payload of encoded packets."""
     return SEPARATOR.join(packets)
 
 
 def pollable(frame: bytes, binary: bool) -> bytes:
-    """A websocket frame as it travels in a polling payload."""
+    """Return a websocket frame as it travels in a polling payload."""
     return b"b" + b64encode(frame) if binary else frame
 
 
 def framed(packet: bytes) -> tuple[bytes, bool]:
-    """The inverse of `pollable`: (frame, binary)."""
+    """Return (frame, binary) of a polling packet: the inverse of `pollable`."""
     return (b64decode(packet[1:]), True) if packet.startswith(b"b") else (packet, False)

@@ -16,7 +16,7 @@ class LongPolling(Sessions):
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         super().__init__(options, handler)
         self._pollers: dict[str, set[Session]] = {}  # by topic
-        self._last_words: dict[str, deque[bytes]] = {}  # what sessions that ended are still owed
+        self._unsent: dict[str, deque[bytes]] = {}  # packets that ended sessions have yet to receive, by sid
 
     def _poll(self, session: Session, exchange: Exchange) -> None:
         polling = session.polling
@@ -42,7 +42,7 @@ class LongPolling(Sessions):
         return True
 
     def body(self, exchange: Exchange, data: bytes) -> None:
-        """The whole body of a POST."""
+        """Handle the whole body of a POST."""
         session = exchange.session
         if session is None or session.closed:
             self._refuse(exchange, Refused(UNKNOWN_SID))
@@ -53,7 +53,7 @@ class LongPolling(Sessions):
         broken = False
         try:
             for packet in packets.split(data):
-                arrived.append(packets.decode(packet))  # noqa: PERF401 - those before a broken one count
+                arrived.append(packets.decode(packet))  # noqa: PERF401 - packets before a broken packet count
         except packets.BadPacket:
             broken = True
             self._refuse(exchange, Refused(BAD_REQUEST))
@@ -66,13 +66,13 @@ class LongPolling(Sessions):
             self._end(session, TRANSPORT_ERROR, patient=True)
 
     def too_large(self, exchange: Exchange) -> None:
-        """The body of a POST passed `max_payload_bytes`."""
+        """End the session of a POST whose body is larger than `max_payload_bytes`."""
         if exchange.session is not None:
             self._end(exchange.session, TRANSPORT_ERROR)
         exchange.reply(413)
 
     def aborted(self, exchange: Exchange) -> None:
-        """The client went away before its answer: a polling session ends with any of its requests."""
+        """Handle a client that left before its answer: a polling session ends with any of its requests."""
         exchange.done = True
         session = exchange.session
         if session is not None and session.polling is not None:
@@ -146,31 +146,31 @@ class LongPolling(Sessions):
             self._leave(session, polling, topic)
         if polling.probe is not None:
             polling.probe.session = None
-            polling.probe.cut()
-        owed = deque([*polling.queue, farewell] if farewell is not None else ())
-        if polling.poll is not None and owed:
-            polling.poll.reply(200, packets.join(_next(owed)))
+            polling.probe.abort()
+        unsent = deque([*polling.queue, farewell] if farewell is not None else ())
+        if polling.poll is not None and unsent:
+            polling.poll.reply(200, packets.join(_next(unsent)))
         elif polling.poll is not None:
             self._refuse(polling.poll, Refused(UNKNOWN_SID))
-        if owed and farewell == packets.CLOSE:  # who said goodbye asks for nothing more
-            self._last_words[session.sid] = owed
-            self.after(self.options.linger_s, self._forget_words, session.sid)
+        if unsent and farewell == packets.CLOSE:  # a client that closed by itself polls no more
+            self._unsent[session.sid] = unsent
+            self.after(self.options.linger_s, self._drop_unsent, session.sid)
 
-    def _say_last_words(self, exchange: Exchange) -> bool:
-        """Answer a poll with what its ended session is still owed; False when that is nothing."""
+    def _answer_ended(self, exchange: Exchange) -> bool:
+        """Answer a poll of an ended session with its unsent packets; return False when it has none."""
         sid = exchange.request.query.get("sid", "")
-        owed = self._last_words.get(sid)
-        if owed is None:
+        unsent = self._unsent.get(sid)
+        if unsent is None:
             return False
-        exchange.reply(200, packets.join(_next(owed)))
-        if not owed:
-            del self._last_words[sid]
+        exchange.reply(200, packets.join(_next(unsent)))
+        if not unsent:
+            del self._unsent[sid]
         return True
 
-    def _forget_words(self, sid: str) -> None:
-        self._last_words.pop(sid, None)
+    def _drop_unsent(self, sid: str) -> None:
+        self._unsent.pop(sid, None)
 
 
 def _next(queue: deque[bytes]) -> list[bytes]:
-    """Take the packets of one answer."""
+    """Take the packets of one answer off a queue."""
     return [queue.popleft() for _ in range(min(len(queue), MAX_PACKETS))]

@@ -1,4 +1,4 @@
-"""The Engine.IO 4 server without I/O: a transport (`uws.py`, `http.py`) tells what arrives and carries the answers."""
+"""The Engine.IO 4 server without I/O: a transport (`uws.py`, `http.py`) reports what arrives and writes the answers."""
 
 import asyncio
 from abc import abstractmethod
@@ -16,29 +16,15 @@ class Engine(Entrance):
     name: ClassVar[str]
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the answer is the port (useful with 0). A port in use is an OSError."""
+        """Listen, and return the port (useful with 0); raises OSError for a port in use."""
         bound = await self._listen(host, port)
         self._start_clock()
         return bound
 
-    def stop_accepting(self) -> None:
-        """No new connections, and no handshake on those that are open."""
+    async def stop(self) -> None:
+        """Take no new connections, no handshakes on open connections, and close all sessions."""
         self.draining = True
         self._stop_listening()
-
-    async def drain(self, over_s: float) -> None:
-        """Refuse newcomers and cut the sessions evenly over `over_s`; stock clients then reconnect by themselves."""
-        self.stop_accepting()
-        sids = list(self.sessions)
-        rounds = min(50, len(sids))
-        for number in range(rounds):
-            for sid in sids[number::rounds]:
-                self.cut(sid)
-            await asyncio.sleep(over_s / rounds)
-
-    async def stop(self) -> None:
-        """Close everything that is left."""
-        self.stop_accepting()
         for session in list(self.sessions.values()):
             self._end(session, SERVER_DISCONNECT, orderly=True)
         for task in list(self._tasks):
@@ -48,11 +34,10 @@ class Engine(Entrance):
         self._stop_clock()
 
     def send(self, sid: str, frame: bytes, binary: bool = False) -> bool:
-        """Write one frame to one session now; False when it has gone or the frame was dropped."""
+        """Write one frame to one session now; return False when the session has ended or the frame was dropped."""
         session = self.sessions.get(sid)
         if session is None or session.closed:
             return False
-        self.sent_count += 1
         if session.wire is not None:
             return self._write(session, session.wire, frame, binary)
         return self._queue(session, packets.pollable(frame, binary))
@@ -65,7 +50,6 @@ class Engine(Entrance):
 
     def publish(self, topic: str, frame: bytes, binary: bool = False) -> None:
         """Write one frame to every session subscribed to the topic."""
-        self.published_count += 1
         self._publish(topic.encode(), frame, binary)
         if self._pollers:
             self._publish_to_pollers(topic, frame, binary)
@@ -75,17 +59,17 @@ class Engine(Entrance):
                     self._write(session, session.wire, frame, binary)
 
     def subscribe(self, sid: str, topic: str) -> None:
-        """From now on the session gets what is published to the topic."""
+        """Have a session receive what is published to a topic."""
         session = self.sessions.get(sid)
         if session is None:
             return
         if session.wire is not None:
-            self._tune_in(session, session.wire, topic)
+            self._subscribe_wire(session, session.wire, topic)
         elif session.polling is not None:
             self._join(session, session.polling, topic)
 
     def unsubscribe(self, sid: str, topic: str) -> None:
-        """The inverse of `subscribe`."""
+        """Undo `subscribe`."""
         session = self.sessions.get(sid)
         if session is None:
             return
@@ -102,48 +86,43 @@ class Engine(Entrance):
         if (session := self.sessions.get(sid)) is not None:
             self._end(session, reason, orderly=True)
 
-    def cut(self, sid: str, reason: str = TRANSPORT_CLOSE) -> None:
-        """Drop a session's connection; a stock client takes it for a lost network and comes back by itself."""
+    def abort(self, sid: str, reason: str = TRANSPORT_CLOSE) -> None:
+        """Drop a session's connection; a stock client takes it for a lost network and reconnects by itself."""
         if (session := self.sessions.get(sid)) is not None:
             self._end(session, reason)
 
     def settle(self, sid: str) -> None:
-        """One more owner stands for the session: it may stay open without a deadline."""
+        """Count one Socket.IO namespace that the session joins; a settled session may stay open without a deadline."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled += 1
-            self._strangers.remove(session)
+            self._unsettled.remove(session)
 
     def unsettle(self, sid: str) -> None:
-        """One owner less; with none left the session has `settle_timeout_s` to find another."""
+        """Count one namespace less; without any left the session has `settle_timeout_s` to join another."""
         if (session := self.sessions.get(sid)) is not None:
             session.settled -= 1
-            if session.settled == 0 and not session.gone:
-                self._is_stranger(session, again=True)
-            self._expect(session)
+            if session.settled == 0 and not session.finished:
+                self._add_unsettled(session, again=True)
+            self._start_settle_deadline(session)
 
     def store(self, sid: str) -> dict[str, Any]:
-        """A dictionary that lives as long as the session; KeyError when it has gone."""
+        """Return a dictionary that lives as long as the session; raises KeyError when the session has ended."""
         session = self.sessions[sid]
         if session.store is None:
             session.store = {}
         return session.store
 
     def is_open(self, sid: str) -> bool:
-        """True until the session begins to end."""
+        """Return True until the session begins to end."""
         session = self.sessions.get(sid)
         return session is not None and not session.closed
 
     def transport(self, sid: str) -> str:
-        """`websocket` or `polling`; KeyError when the session has gone."""
+        """Return `websocket` or `polling`; raises KeyError when the session has ended."""
         return "websocket" if self.sessions[sid].wire is not None else "polling"
 
-    def sockets(self) -> dict[str, int]:
-        """Sessions by transport; walks every session."""
-        websockets = sum(session.wire is not None for session in self.sessions.values())
-        return {"websocket": websockets, "polling": len(self.sessions) - websockets}
-
     def buffered(self, sid: str) -> int:
-        """Bytes the session's client has not taken yet."""
+        """Return the bytes that the session's client has not taken yet."""
         session = self.sessions.get(sid)
         if session is None:
             return 0
@@ -152,12 +131,12 @@ class Engine(Entrance):
         return session.polling.queued_bytes if session.polling is not None else 0
 
     def backpressure_bytes(self) -> int:
-        """What all clients together have not taken; walks every session."""
+        """Return the bytes that all clients together have not taken; walks every session."""
         return sum(self.buffered(sid) for sid in self.sessions)
 
-    def _gone(self, session: Session) -> None:
+    def _finish(self, session: Session) -> None:
         self.rewritten.forget(session)
-        super()._gone(session)
+        super()._finish(session)
 
     def _ping(self, slot: int) -> None:
         topic = slot_topic(slot)

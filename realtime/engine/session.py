@@ -1,4 +1,4 @@
-"""What the engine keeps per client, and what a transport gives it."""
+"""Types shared by the core of the engine and its transports: requests, websockets, sessions, options."""
 
 import json
 import re
@@ -15,7 +15,6 @@ from realtime.limits import Bucket
 Work = Coroutine[Any, Any, object]
 Environ = dict[str, str]
 
-
 UNKNOWN_TRANSPORT, UNKNOWN_SID, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
 _REFUSALS = (
     "Transport unknown",
@@ -25,7 +24,6 @@ _REFUSALS = (
     "Forbidden",
     "Unsupported protocol version",
 )
-
 
 BASE64 = "b64=1"  # in the query of clients that want binary packets as text on a websocket too
 _VERSIONS = ("13", "8")  # of the websocket protocol, as the reference server takes them
@@ -42,12 +40,12 @@ class Refused(Exception):
         self.status = status
 
     def body(self) -> bytes:
-        """The answer's JSON."""
+        """Return the JSON of the answer."""
         return json.dumps({"code": self.code, "message": str(self)}, separators=(",", ":")).encode()
 
 
 def peer(remote: str, _forwarded_for: str | None) -> str:
-    """Whom a connection counts for where nothing is known of proxies."""
+    """Return the origin that a connection counts for where no proxies are known: its address."""
     return remote
 
 
@@ -60,13 +58,13 @@ class Options:
     ping_timeout_s: float = 20.0
     max_payload_bytes: int = 65_536  # one message, and one polling request
     max_buffered_bytes: int = 262_144  # unread by a slow client, and unhandled from a fast one
-    packets_per_s: float = 200.0  # of one connection, of whatever kind, in the long run; who sends more is cut
+    packets_per_s: float = 200.0  # of one connection, of any kind, in the long run; a client that sends more is cut off
     packets_burst: int = 2_000  # and at once
-    request_timeout_s: float = 10.0  # for a connection to say what it wants, and for the body of a request
+    request_timeout_s: float = 10.0  # for a connection to send its request, and for the body of a request
     upgrade_timeout_s: float = 10.0
-    settle_timeout_s: float | None = 10.0  # a session that nobody settled (see Engine.settle) is closed
-    max_unsettled: int | None = None  # how many of those there may be, the oldest goes; None: any number
-    max_unsettled_of_one: int | None = None  # of them from one origin
+    settle_timeout_s: float | None = 10.0  # a session that is not settled (see Engine.settle) by then is closed
+    max_unsettled: int | None = None  # unsettled sessions that there may be, the oldest goes; None: any number
+    max_unsettled_of_one: int | None = None  # of these, from one origin
     origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
@@ -74,20 +72,20 @@ class Options:
 
 
 class Handler(Protocol):
-    """What the engine tells. All three are called inside the event loop and must not block."""
+    """Receiver of the engine's events. All three methods are called inside the event loop and must not block."""
 
     def opened(self, sid: str, environ: Environ) -> None:
-        """A session began; its open packet is written after this returns."""
+        """Handle a new session; its open packet is written after this returns."""
 
     def received(self, sid: str, data: str | bytes) -> Work | None:
-        """A message came. What is returned runs in order, one at a time per session. Raising closes the session."""
+        """Handle a message. The returned work runs in order, one at a time per session. Raising closes the session."""
 
     def closed(self, sid: str, reason: str) -> None:
-        """A session ended; it is called once."""
+        """Handle the end of a session; called once per session."""
 
 
 class Wire(ABC):
-    """One open websocket. After `close`, `cut` or the peer's close nothing may be called any more."""
+    """An open websocket. After `close`, `abort` or the peer's close nothing may be called any more."""
 
     __slots__ = ("session",)
 
@@ -96,7 +94,7 @@ class Wire(ABC):
 
     @abstractmethod
     def send(self, frame: bytes, binary: bool) -> bool:
-        """Write one message now; False when it was dropped."""
+        """Write one message now; return False when it was dropped."""
 
     @abstractmethod
     def subscribe(self, topic: bytes) -> None: ...
@@ -106,15 +104,15 @@ class Wire(ABC):
 
     @abstractmethod
     def close(self, code: int = 1000) -> None:
-        """Say goodbye in a close frame behind what was written."""
+        """Send a close frame behind what was written."""
 
     @abstractmethod
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Drop the connection at once."""
 
     @abstractmethod
     def buffered(self) -> int:
-        """Bytes written but not yet taken by the kernel."""
+        """Return the bytes that were written but not yet taken by the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +134,16 @@ class Request:
     content_encoding: str = ""
     headers_wanted: str | None = None  # Access-Control-Request-Headers
     closes: bool = False  # the connection is to end with the answer
-    is_handshake: bool = False  # what it says of a websocket is all that one needs
+    is_handshake: bool = False  # its headers are a complete websocket handshake
 
     def environ(self) -> Environ:
-        """What is kept of the request as long as the session lives: small, and shared between equal clients."""
+        """Return the part of the request that the session keeps: small, and shared between equal clients."""
         kept = {
             "REMOTE_ADDR": self.remote,
             "HTTP_ORIGIN": self.origin,
             "HTTP_USER_AGENT": self.user_agent,
-            "HTTP_X_FORWARDED_FOR": self.forwarded_for and self.forwarded_for[-MOST_KEPT:],  # what proxies said is last
+            "HTTP_X_FORWARDED_FOR": self.forwarded_for
+            and self.forwarded_for[-MOST_KEPT:],  # the entries of proxies are last
         }
         if self.query.get("b64"):
             kept["QUERY_STRING"] = BASE64
@@ -152,19 +151,19 @@ class Request:
 
 
 def says_close(connection: str | None) -> bool:
-    """Whether a Connection header asks for the end of the connection."""
+    """Return whether a Connection header asks for the end of the connection."""
     return connection is not None and "close" in _words(connection)
 
 
 def is_handshake(upgrade: str | None, connection: str | None, version: str | None, key: str | None) -> bool:
-    """Whether these headers of a request are a websocket's handshake."""
+    """Return whether these headers of a request are a websocket handshake."""
     if upgrade is None or upgrade.lower() != "websocket" or "upgrade" not in _words(connection or ""):
         return False
     return version in _VERSIONS and key is not None and _KEY.fullmatch(key) is not None
 
 
 def first_offer(subprotocols: str | None) -> str:
-    """The subprotocol to answer with: a browser that offers some and is answered none gives up."""
+    """Return the subprotocol to answer with: a browser that offers some and is answered none gives up."""
     return (subprotocols or "").split(",")[0].strip()
 
 
@@ -173,12 +172,12 @@ def _words(header: str) -> list[str]:
 
 
 def parse_query(query: str) -> dict[str, str]:
-    """The last value of each parameter, as the reference server takes it."""
+    """Return the last value of each parameter, as the reference server takes it."""
     return dict(parse_qsl(query, keep_blank_values=True))
 
 
 class Exchange(ABC):
-    """One HTTP request waiting for its answer; a second answer is ignored."""
+    """An HTTP request that waits for its answer; a second answer is ignored."""
 
     __slots__ = ("done", "request", "session")
 
@@ -188,7 +187,7 @@ class Exchange(ABC):
         self.done = False
 
     def reply(self, status: int, body: bytes = b"", content_type: str = "text/plain; charset=UTF-8") -> None:
-        """Answer, unless it was answered or the client has gone."""
+        """Answer the request, unless it was answered or the client has left."""
         if not self.done:
             self.done = True
             self.write(status, body, content_type)
@@ -200,7 +199,7 @@ class Exchange(ABC):
 
 @dataclass(slots=True)
 class Polling:
-    """What a session needs only while its transport is long polling."""
+    """State of a session that it has only while its transport is long polling."""
 
     queue: deque[bytes] = field(default_factory=deque)
     queued_bytes: int = 0
@@ -213,7 +212,7 @@ class Polling:
 
 
 class Backlog:
-    """A client's messages that wait for the one being handled; exists only while one is."""
+    """A client's messages that wait while an earlier message is handled; exists only during that."""
 
     __slots__ = ("size", "works")
 
@@ -231,20 +230,20 @@ class Backlog:
         return work
 
     def drop(self) -> None:
-        """Forget what was not begun."""
+        """Drop all messages that are not being handled yet."""
         while self.works:
             self.pop().close()
 
 
 class Session:
-    """One Engine.IO client."""
+    """An Engine.IO session: one client."""
 
     __slots__ = (
         "allowance",
         "backlog",
         "base64",
         "closed",
-        "gone",
+        "finished",
         "origin",
         "polling",
         "reason",
@@ -258,16 +257,16 @@ class Session:
 
     def __init__(self, sid: str, allowance: Bucket, origin: str = "") -> None:
         self.sid = sid
-        self.origin = origin  # where it comes from
+        self.origin = origin  # by which its limits are shared, such as its address
         self.allowance = allowance
         self.base64 = False  # binary packets go out as text on a websocket too
         self.wire: Wire | None = None
         self.polling: Polling | None = None
         self.backlog: Backlog | None = None
-        self.reason: str | None = None  # why it ended, told once the backlog is done
+        self.reason: str | None = None  # why it ended, reported once the backlog is done
         self.store: dict[str, Any] | None = None
         self.closed = False  # its transport is detached
-        self.gone = False  # and its handler was told
-        self.settled = 0  # how many Socket.IO namespaces or other owners stand for it
+        self.finished = False  # its end was reported to the handler
+        self.settled = 0  # how many Socket.IO namespaces it has joined or is joining
         self.seen = 0
         self.slot = -1

@@ -1,4 +1,4 @@
-"""Sessions whatever their transport: their beginning, heartbeat, messages in order, and end."""
+"""Sessions on any transport: their beginning, heartbeat, messages in order, and end."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from realtime.engine.session import BASE64, Backlog, Environ, Handler, Options, Session, Work
-from realtime.engine.strangers import Strangers
+from realtime.engine.unsettled import Unsettled
 from realtime.engine.wheel import Deadlines, Wheel
 from realtime.limits import Bucket
 
@@ -23,8 +23,8 @@ PACKET_BYTES = 4_096  # a packet counts once, and once more for each of these in
 _OVERHEAD = 64  # counted per unhandled message, so that a flood of empty ones is bounded too
 
 
-class Nobody:
-    """A handler that hears nothing."""
+class NullHandler:
+    """A handler that ignores everything."""
 
     def opened(self, sid: str, environ: Environ) -> None: ...
 
@@ -38,15 +38,11 @@ class Sessions(ABC):
 
     def __init__(self, options: Options | None = None, handler: Handler | None = None) -> None:
         self.options = options or Options()
-        self.handler: Handler = handler or Nobody()
+        self.handler: Handler = handler or NullHandler()
         self.sessions: dict[str, Session] = {}
         self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining
-        self._strangers = Strangers(self.options.max_unsettled, self.options.max_unsettled_of_one)
-        self.strangers_cut = 0  # to make room for others
+        self._unsettled = Unsettled(self.options.max_unsettled, self.options.max_unsettled_of_one)
         self.slow_closed = 0
-        self.received_count = 0
-        self.sent_count = 0
-        self.published_count = 0
         waits = (self.options.upgrade_timeout_s, self.options.settle_timeout_s or 5.0, self.options.linger_s, 5.0)
         self._wheel: Wheel[Session] = Wheel(self.options.ping_interval_s, self.options.ping_timeout_s, min(waits) / 5)
         self._deadlines = Deadlines()
@@ -78,7 +74,7 @@ class Sessions(ABC):
         self._deadlines.add(self._loop.time() + delay_s, call, argument)
 
     def spawn(self, work: Work) -> None:
-        """Run to the end, or until `stop`."""
+        """Run a coroutine to its end, or until `stop`."""
         task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,55 +82,49 @@ class Sessions(ABC):
     @abstractmethod
     def _ping(self, slot: int) -> None: ...
 
-    @property
-    def unsettled(self) -> int:
-        """Sessions that nobody stands for."""
-        return len(self._strangers)
-
     def _begin(self, environ: Environ) -> Session:
         allowance = Bucket(self.options.packets_per_s, self.options.packets_burst)
         origin = self.options.origin(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR"))
         session = Session(self._new_sid(), allowance, sys.intern(origin))
         session.base64 = environ.get("QUERY_STRING") == BASE64
         self.sessions[session.sid] = session
-        self._is_stranger(session)
+        self._add_unsettled(session)
         self._wheel.place(session)
-        self._expect(session)
+        self._start_settle_deadline(session)
         return session
 
     def _new_sid(self) -> str:
-        # The node is for load balancers, which find it in `?sid=`; nobody can guess what stands behind it.
+        # The node is for load balancers, which find it in `?sid=`; the secret behind it cannot be guessed.
         secret = token_urlsafe(15)
         return f"{self.options.node}.{secret}" if self.options.node else secret
 
-    def _expect(self, session: Session) -> None:
+    def _start_settle_deadline(self, session: Session) -> None:
         if self.options.settle_timeout_s is not None and session.settled <= 0 and not session.closed:
-            self.after(self.options.settle_timeout_s, self._unsettled, session)
+            self.after(self.options.settle_timeout_s, self._settle_expired, session)
 
-    def _is_stranger(self, session: Session, *, again: bool = False) -> None:
-        oldest = self._strangers.add(session, again=again)
+    def _add_unsettled(self, session: Session, *, again: bool = False) -> None:
+        oldest = self._unsettled.add(session, again=again)
         if oldest is not None:
-            self.strangers_cut += 1
             self._loop.call_soon(self._make_room, oldest)  # not within the callback of another socket
 
     def _make_room(self, oldest: Session) -> None:
         if oldest.settled <= 0:
             self._end(oldest, TRANSPORT_ERROR)
 
-    def _unsettled(self, session: Session) -> None:
+    def _settle_expired(self, session: Session) -> None:
         if session.settled <= 0 and not session.closed:
             self._end(session, SERVER_DISCONNECT, orderly=True)
 
-    def _afford(self, session: Session, size: int) -> bool:
-        """Count a packet of whatever kind against its connection; False when that ends, which sends too many."""
+    def _within_allowance(self, session: Session, size: int) -> bool:
+        """Count a packet of any kind against its connection; at too many end the session and return False."""
         if session.allowance.take(1 + size // PACKET_BYTES):
             return True
-        log.info("session %s ends: it sends more packets than anybody needs", session.sid)
+        log.info("session %s ends: it sends more packets than any client needs", session.sid)
         self._end(session, TRANSPORT_ERROR)
         return False
 
     def _packet(self, session: Session, kind: str, content: str | bytes) -> None:
-        if not self._afford(session, len(content)):
+        if not self._within_allowance(session, len(content)):
             return
         session.seen = self._wheel.serial
         if kind == "4":
@@ -145,7 +135,6 @@ class Sessions(ABC):
             self._end(session, TRANSPORT_ERROR)
 
     def _message(self, session: Session, content: str | bytes) -> None:
-        self.received_count += 1
         try:
             work = self.handler.received(session.sid, content)
         except Exception as error:
@@ -158,7 +147,7 @@ class Sessions(ABC):
         if session.backlog is None:
             session.backlog = Backlog()
             session.backlog.push(work, 0)
-            self.spawn(self._work_off(session, session.backlog))
+            self.spawn(self._run_backlog(session, session.backlog))
         elif session.backlog.size + size <= self.options.max_buffered_bytes:
             session.backlog.push(work, size)
         else:
@@ -166,7 +155,7 @@ class Sessions(ABC):
             log.info("session %s ends: its messages come faster than they are handled", session.sid)
             self._end(session, TRANSPORT_ERROR)
 
-    async def _work_off(self, session: Session, backlog: Backlog) -> None:
+    async def _run_backlog(self, session: Session, backlog: Backlog) -> None:
         done = 0
         while backlog.works:
             try:
@@ -179,7 +168,7 @@ class Sessions(ABC):
                 await asyncio.sleep(0)
         session.backlog = None
         if session.closed:
-            self._gone(session)
+            self._finish(session)
 
     def _end(
         self,
@@ -190,7 +179,7 @@ class Sessions(ABC):
         farewell: bytes | None = None,
         patient: bool = False,
     ) -> None:
-        """Detach the transport now. `orderly`: the client is told. `patient`: what it has sent is handled first."""
+        """Detach the transport now. `orderly`: with a close packet. `patient`: pending messages are handled first."""
         if not session.closed:
             session.closed = True
             session.reason = reason
@@ -201,23 +190,23 @@ class Sessions(ABC):
                 if orderly or farewell:
                     wire.close()
                 else:
-                    wire.cut()
+                    wire.abort()
             elif session.polling is not None:
                 self._end_polling(session, b"1" if orderly else farewell)
             if patient and session.backlog is not None:
-                self.after(self.options.linger_s, self._gone, session)
+                self.after(self.options.linger_s, self._finish, session)
                 return
         elif patient:
             return
-        self._gone(session)
+        self._finish(session)
 
     @abstractmethod
     def _end_polling(self, session: Session, farewell: bytes | None) -> None: ...
 
-    def _gone(self, session: Session) -> None:
-        if session.gone:
+    def _finish(self, session: Session) -> None:
+        if session.finished:
             return
-        session.gone = True
+        session.finished = True
         if session.backlog is not None:
             session.backlog.drop()
         try:
@@ -225,4 +214,4 @@ class Sessions(ABC):
         except Exception:
             log.exception("a close handler failed")
         del self.sessions[session.sid]
-        self._strangers.remove(session)
+        self._unsettled.remove(session)

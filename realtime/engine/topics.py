@@ -14,12 +14,12 @@ class Topics:
         return bool(self._of)
 
     def subscribe(self, session: Session, topic: str) -> None:
-        """From now on the session is one of those of the topic."""
+        """Add a session to a topic."""
         self._sessions.setdefault(topic, {})[session] = None
         self._of.setdefault(session, set()).add(topic)
 
     def unsubscribe(self, session: Session, topic: str) -> None:
-        """The inverse of `subscribe`."""
+        """Undo `subscribe`."""
         topics = self._of.get(session, set())
         if topic not in topics:
             return
@@ -36,5 +36,5 @@ class Topics:
             self.unsubscribe(session, topic)
 
     def sessions(self, topic: str) -> list[Session]:
-        """Those of a topic."""
+        """Return the sessions of a topic."""
         return list(self._sessions.get(topic, ()))

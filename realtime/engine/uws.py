@@ -1,4 +1,4 @@
-"""The engine on native uWebSockets, inside our own event loop."""
+"""The native engine, on uWebSockets, inside our own event loop."""
 
 import asyncio
 import logging
@@ -6,10 +6,10 @@ import os
 import resource
 from typing import Any
 
-from realtime.engine.native import call, ffi, forget, lib, pointer_to, pump, remember, replace
+from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, replace
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Handler, Options, Refused, Wire
-from realtime.engine.uws_http import NativeExchange, Opening
+from realtime.engine.session import Environ, Handler, Options, Refused, Wire
+from realtime.engine.uws_http import NativeExchange
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,20 @@ _ABNORMAL, _TOO_BIG = 1006, 1009
 _SLACK = 2  # beyond so many times the limit uWebSockets cuts a message's connection, where a close code should say why
 
 
+class Opening:
+    """A websocket between its HTTP request and its open event."""
+
+    __slots__ = ("engine", "environ", "number", "upgrading")
+
+    def __init__(self, engine: "NativeEngine", upgrading: str | None, environ: Environ) -> None:
+        self.engine = engine
+        self.upgrading = upgrading
+        self.environ = environ
+        self.number = remember(self)
+
+
 class NativeWire(Wire):
-    """One uWebSocket."""
+    """A websocket of uWebSockets."""
 
     __slots__ = ("_number", "_ws", "engine")
 
@@ -48,13 +60,13 @@ class NativeWire(Wire):
             lib.uws_ws_unsubscribe(0, self._ws, topic, len(topic))
 
     def close(self, code: int = 1000) -> None:
-        ws = self._let_go()
+        ws = self._detach()
         if ws is not None:
             lib.uws_ws_end(0, ws, code, b"", 0)
             pump.touch()
 
-    def cut(self) -> None:
-        ws = self._let_go()
+    def abort(self) -> None:
+        ws = self._detach()
         if ws is not None:
             lib.uws_ws_close(0, ws)
             pump.touch()
@@ -63,7 +75,7 @@ class NativeWire(Wire):
         return int(lib.uws_ws_get_buffered_amount(0, self._ws)) if self._ws is not None else 0
 
     def received(self, data: str | bytes, size: int) -> None:
-        """A message, or one that is too large."""
+        """Hand on a message, or close the websocket because the message is too large."""
         if size <= self.engine.options.max_payload_bytes:
             self.engine.wire_received(self, data)
             return
@@ -71,13 +83,13 @@ class NativeWire(Wire):
         self.engine.wire_closed(self, broken="a message is too large")
 
     def closed(self, broken: str | None) -> None:
-        """The native side says it has ended; inside `close` and `cut` too, which have let go before."""
+        """Report the end of the websocket; called inside `close` and `abort` too, which have detached it before."""
         if self._ws is not None:
             slow = self.buffered() >= self.engine.options.max_buffered_bytes
-            self._let_go()
+            self._detach()
             self.engine.wire_closed(self, slow, broken)
 
-    def _let_go(self) -> Any:
+    def _detach(self) -> Any:
         ws, self._ws = self._ws, None
         forget(self._number)
         self.engine.wires.discard(self)
@@ -117,7 +129,7 @@ class NativeEngine(Engine):
     def control_frame(self, wire: "NativeWire", size: int) -> None:
         """Count a ping or pong of the websocket like any packet."""
         if wire.session is not None:
-            self._afford(wire.session, size)
+            self._within_allowance(wire.session, size)
 
     async def _listen(self, host: str, port: int) -> int:
         _raise_descriptor_limit()
@@ -140,7 +152,7 @@ class NativeEngine(Engine):
         pump.touch()
 
     def listening(self, listener: Any) -> None:
-        """Called within `_open_listener`; None when it failed."""
+        """Keep the listener that `_open_listener` opened; None when it failed."""
         self._listener = listener
 
     def _stop_listening(self) -> None:
@@ -156,7 +168,7 @@ class NativeEngine(Engine):
     async def _shut_down(self) -> None:
         await asyncio.sleep(0.02)  # what was written last leaves while libuv runs
         for wire in list(self.wires):  # probes
-            wire.cut()
+            wire.abort()
         # The app stays: destroying one with an idle keep-alive connection, which cannot be listed, is a crash.
         forget(self._number)
         if self._attached:
@@ -165,10 +177,10 @@ class NativeEngine(Engine):
 
     def _tick(self) -> None:
         super()._tick()
-        self._mind_descriptors()
+        self._watch_descriptors()
 
-    def _mind_descriptors(self) -> None:
-        """Take no connections while descriptors are scarce: a lowest free number near the limit says so."""
+    def _watch_descriptors(self) -> None:
+        """Take no connections while descriptors are scarce, which a lowest free number near the limit shows."""
         if self._address is None:
             return
         probe = os.dup(0)
@@ -185,7 +197,7 @@ class NativeEngine(Engine):
         pump.published(len(frame))
 
     def requested(self, exchange: NativeExchange, req: Any) -> None:
-        """An HTTP request."""
+        """Handle an HTTP request."""
         try:
             exchange.read(req)
             if self.serve(exchange):
@@ -195,31 +207,18 @@ class NativeEngine(Engine):
             exchange.reply(500)
 
     def upgrade_requested(self, exchange: NativeExchange, req: Any, context: Any) -> None:
-        """A websocket handshake."""
+        """Handle a websocket handshake."""
         try:
             exchange.read(req)
             upgrading = self.may_upgrade(exchange.request)
             if self.handshakes["ok"] % 64 == 0:
-                self._mind_descriptors()
-            exchange.upgrade(Opening(self, upgrading, exchange.request.environ()), req, context)
+                self._watch_descriptors()
+            exchange.upgrade(Opening(self, upgrading, exchange.request.environ()).number, req, context)
         except Refused as refusal:
             exchange.reply(refusal.status, refusal.body(), "application/json")
         except Exception:
             log.exception("a websocket handshake failed")
             exchange.reply(500)
-
-    def received_chunk(self, exchange: NativeExchange, chunk: bytes, last: bool) -> None:
-        """A part of a POST's body."""
-        if exchange.done:
-            return
-        exchange.size += len(chunk)
-        if exchange.size > self.options.max_payload_bytes:
-            self.too_large(exchange)
-            return
-        exchange.chunks.append(chunk)
-        if last:
-            exchange.whole = True
-            self.body(exchange, b"".join(exchange.chunks))
 
 
 def _raise_descriptor_limit() -> None:
@@ -230,14 +229,14 @@ def _raise_descriptor_limit() -> None:
 
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]
 def _on_listen(listener: Any, _config: Any, me: Any) -> None:
-    engine = call(me)
+    engine = object_of(me)
     if engine is not None:
         engine.listening(listener if listener != ffi.NULL else None)
 
 
 @ffi.callback("void(uws_res_t *, uws_req_t *, void *)")  # type: ignore[untyped-decorator]
 def _on_request(res: Any, req: Any, me: Any) -> None:
-    engine = call(me)
+    engine = object_of(me)
     if engine is None:
         lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
         return
@@ -246,7 +245,7 @@ def _on_request(res: Any, req: Any, me: Any) -> None:
 
 @ffi.callback("void(uws_res_t *, uws_req_t *, uws_socket_context_t *, void *)")  # type: ignore[untyped-decorator]
 def _on_upgrade(res: Any, req: Any, context: Any, me: Any) -> None:
-    engine = call(me)
+    engine = object_of(me)
     if engine is None:
         lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
         return
@@ -255,7 +254,7 @@ def _on_upgrade(res: Any, req: Any, context: Any, me: Any) -> None:
 
 @ffi.callback("void(uws_websocket_t *, void *)")  # type: ignore[untyped-decorator]
 def _on_open(ws: Any, _me: Any) -> None:
-    opening = call(lib.uws_ws_get_user_data(0, ws))
+    opening = object_of(lib.uws_ws_get_user_data(0, ws))
     if opening is None:
         lib.uws_ws_close(0, ws)
         return
@@ -267,7 +266,7 @@ def _on_open(ws: Any, _me: Any) -> None:
 
 @ffi.callback("void(uws_websocket_t *, const char *, size_t, uws_opcode_t, void *)")  # type: ignore[untyped-decorator]
 def _on_message(ws: Any, message: Any, size: int, opcode: int, _me: Any) -> None:
-    wire = call(lib.uws_ws_get_user_data(0, ws))
+    wire = object_of(lib.uws_ws_get_user_data(0, ws))
     if wire is not None:
         data = bytes(ffi.buffer(message, size)) if size else b""
         wire.received(data if opcode == _BINARY else data.decode(), size)
@@ -275,14 +274,14 @@ def _on_message(ws: Any, message: Any, size: int, opcode: int, _me: Any) -> None
 
 @ffi.callback("void(uws_websocket_t *, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
 def _on_control_frame(ws: Any, _message: Any, size: int, _me: Any) -> None:
-    wire = call(lib.uws_ws_get_user_data(0, ws))
+    wire = object_of(lib.uws_ws_get_user_data(0, ws))
     if wire is not None:
         wire.engine.control_frame(wire, size)
 
 
 @ffi.callback("void(uws_websocket_t *, int, const char *, size_t, void *)")  # type: ignore[untyped-decorator]
 def _on_close(ws: Any, code: int, message: Any, size: int, _me: Any) -> None:
-    wire = call(lib.uws_ws_get_user_data(0, ws))
+    wire = object_of(lib.uws_ws_get_user_data(0, ws))
     if wire is not None:
-        # Words with 1006 are uWebSockets' own, about a frame that it refused; the connection has gone by now.
+        # A reason with 1006 is uWebSockets' own, about a frame that it refused; the connection is closed by now.
         wire.closed(bytes(ffi.buffer(message, size)).decode("latin-1") if code == _ABNORMAL and size else None)

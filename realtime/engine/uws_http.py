@@ -1,51 +1,38 @@
 """HTTP requests on native uWebSockets, from their headers to their answer or upgrade."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from realtime.engine.native import call, ffi, forget, lib, pointer_to, pump, remember, text
-from realtime.engine.session import Environ, Exchange, Request, first_offer, is_handshake, parse_query, says_close
-
-if TYPE_CHECKING:
-    from realtime.engine.uws import NativeEngine
+from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, text
+from realtime.engine.protocol import Engine
+from realtime.engine.session import Exchange, Request, first_offer, is_handshake, parse_query, says_close
 
 _UNREAD = Request("GET", "/", {}, "")
-
-
-class Opening:
-    """A websocket between its HTTP request and its open event."""
-
-    __slots__ = ("engine", "environ", "number", "upgrading")
-
-    def __init__(self, engine: "NativeEngine", upgrading: str | None, environ: Environ) -> None:
-        self.engine = engine
-        self.upgrading = upgrading
-        self.environ = environ
-        self.number = remember(self)
 
 
 class NativeExchange(Exchange):
     """An HTTP request. Its native response is the connection itself, so it is let go before it is answered."""
 
-    __slots__ = ("_number", "_res", "_will_close", "chunks", "engine", "size", "whole")
+    __slots__ = ("_chunks", "_engine", "_number", "_res", "_size", "_whole", "_will_close")
 
-    def __init__(self, engine: "NativeEngine", res: Any) -> None:
+    def __init__(self, engine: Engine, res: Any) -> None:
         super().__init__(_UNREAD)
-        self.engine = engine
-        self.chunks: list[bytes] = []
-        self.size = 0
-        self.whole = False  # the body was read to its end
+        self._engine = engine
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._whole = False  # the body was read to its end
         self._res = res
-        self._will_close = False  # uWebSockets has seen that it is to, and says nothing of it
+        self._will_close = False  # uWebSockets closes the connection by itself, and sends no header about it
         self._number = remember(self)
         # First of all: a handler that returns without an answer and without this ends the process.
         lib.uws_res_on_aborted(0, res, _on_aborted, pointer_to(self._number))
 
     def read(self, req: Any) -> None:
-        """Everything that is needed, at once: the native request dies with the handler."""
+        """Read everything that is needed, at once: the native request dies with the handler."""
         self.request = _read_request(self._res, req)
         self._will_close = lib.uws_req_is_ancient(req) or len(_header(req, b"connection") or "") == len("close")
 
     def read_body(self) -> None:
+        """Have the body read, chunk by chunk."""
         lib.uws_res_on_data(0, self._res, _on_body, pointer_to(self._number))
 
     def write(self, status: int, body: bytes, content_type: str) -> None:
@@ -56,32 +43,47 @@ class NativeExchange(Exchange):
         headers = "".join(f"\r\n{name}: {value}" for name, value in self._headers(body))
         line = f"{content_type}\r\nCache-Control: no-store{headers}".encode("latin-1", "replace")
         content = ffi.NULL if status == 204 or self.request.method == "HEAD" else body  # NULL: without a length
-        # Whose body was not wanted may go on sending it, as slowly as uWebSockets lets them.
-        unwanted = status >= 400 and not self.whole and self.request.method not in ("GET", "HEAD", "OPTIONS")
-        close = self.engine.draining or unwanted or self.request.closes
+        # A client whose body is not read may go on sending it, as slowly as uWebSockets lets it.
+        unwanted = status >= 400 and not self._whole and self.request.method not in ("GET", "HEAD", "OPTIONS")
+        close = self._engine.draining or unwanted or self.request.closes
         lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), close)
         pump.touch()
 
     def _headers(self, body: bytes) -> list[tuple[str, str]]:
-        headers = self.engine.cors(self.request)
+        headers = self._engine.cors(self.request)
         if self.request.method == "HEAD":
             headers.append(("Content-Length", str(len(body))))
         if self._will_close:
             headers.append(("Connection", "close"))
         return headers
 
-    def gone(self) -> None:
+    def received_chunk(self, chunk: bytes, last: bool) -> None:
+        """Take a part of a POST's body, and hand on the whole body after the last part."""
+        if self.done:
+            return
+        self._size += len(chunk)
+        if self._size > self._engine.options.max_payload_bytes:
+            self._engine.too_large(self)
+            return
+        self._chunks.append(chunk)
+        if last:
+            self._whole = True
+            self._engine.body(self, b"".join(self._chunks))
+
+    def aborted(self) -> None:
+        """End the request: its client has left."""
         self._res = None
         forget(self._number)
-        self.engine.aborted(self)
+        self._engine.aborted(self)
 
-    def upgrade(self, opening: Opening, req: Any, context: Any) -> None:
+    def upgrade(self, number: int, req: Any, context: Any) -> None:
+        """Answer a websocket handshake; `number` stands for the websocket until it is open."""
         key = (_header(req, b"sec-websocket-key") or "").encode()
         protocol = first_offer(_header(req, b"sec-websocket-protocol")).encode("latin-1")
         res, self._res = self._res, None
         forget(self._number)
         self.done = True
-        data = pointer_to(opening.number)
+        data = pointer_to(number)
         lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), b"", 0, context)
 
 
@@ -121,13 +123,13 @@ def _header(req: Any, name: bytes) -> str | None:
 
 @ffi.callback("void(uws_res_t *, void *)")  # type: ignore[untyped-decorator]
 def _on_aborted(_res: Any, number: Any) -> None:
-    exchange = call(number)
+    exchange = object_of(number)
     if exchange is not None:
-        exchange.gone()
+        exchange.aborted()
 
 
 @ffi.callback("void(uws_res_t *, const char *, size_t, bool, void *)")  # type: ignore[untyped-decorator]
 def _on_body(_res: Any, chunk: Any, size: int, last: bool, number: Any) -> None:
-    exchange = call(number)
+    exchange = object_of(number)
     if exchange is not None:
-        exchange.engine.received_chunk(exchange, bytes(ffi.buffer(chunk, size)) if size else b"", last)
+        exchange.received_chunk(bytes(ffi.buffer(chunk, size)) if size else b"", last)

@@ -7,18 +7,18 @@ from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
 
 
-class Beating(Protocol):
-    """What a wheel carries: `seen` is the wheel's serial when the peer was last heard, `slot` its place."""
+class WheelMember(Protocol):
+    """A member of a wheel: `seen` is the wheel's serial when its peer last sent something, `slot` its place."""
 
     seen: int
     slot: int
 
 
-T = TypeVar("T", bound=Beating)
+T = TypeVar("T", bound=WheelMember)
 
 
 class Wheel(Generic[T]):
-    """Pings every member once per interval, at most one tick early, and names those silent for `timeout_s` after it."""
+    """Pings every member once per interval, at most one tick early; returns members silent for `timeout_s` after it."""
 
     def __init__(self, interval_s: float, timeout_s: float, longest_tick_s: float = 1.0) -> None:
         slots = max(10, round(interval_s / longest_tick_s))
@@ -30,25 +30,25 @@ class Wheel(Generic[T]):
         self._sweeps: deque[tuple[float, int]] = deque()  # (when, the serial whose ping must have been answered)
 
     def start(self, now: float) -> None:
-        """Begin to turn."""
+        """Start the wheel at this time."""
         self.next_at = now + self.tick_s
         self._sweeps.clear()
 
     def place(self, member: T) -> int:
-        """Put a member into the slot that has just passed: its first ping comes within one interval, never after."""
+        """Put a member into the slot that has just passed, and return it: its first ping comes within one interval."""
         member.seen = self.serial
         member.slot = self.serial % len(self.slots)
         self.slots[member.slot].add(member)
         return member.slot
 
     def remove(self, member: T) -> None:
-        """Forget a member."""
+        """Remove a member."""
         self.slots[member.slot].discard(member)
 
     def turn(self, now: float, ping: Callable[[int], None]) -> list[T]:
-        """Ping the slots that are due; the answer is the members whose pong is overdue."""
+        """Ping the slots that are due, and return the members whose pong is overdue."""
         late_s = now - self.due_at()
-        if late_s > self.tick_s:  # we were held up, so pongs may lie unread: everyone gets that time back
+        if late_s > self.tick_s:  # the loop was blocked, so pongs may lie unread: every member gets that time back
             self._sweeps = deque((when + late_s, serial) for when, serial in self._sweeps)
         while self.next_at <= now:
             self.serial += 1
@@ -64,12 +64,12 @@ class Wheel(Generic[T]):
         return dead
 
     def due_at(self) -> float:
-        """When `turn` wants to be called next."""
+        """Return the time at which `turn` must be called next."""
         return min(self.next_at, self._sweeps[0][0]) if self._sweeps else self.next_at
 
 
 class Deadlines:
-    """Calls that are due at a time; looked at once per tick."""
+    """Calls that are due at a time; checked once per tick."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
@@ -86,5 +86,5 @@ class Deadlines:
             call(argument)
 
     def clear(self) -> None:
-        """Forget every call."""
+        """Drop every call."""
         self._heap.clear()

@@ -1,4 +1,4 @@
-"""What clients may send, one file a domain; importing this package registers all of it."""
+"""Handlers of the messages that clients may send, one file a domain; importing this package registers all of them."""
 
 from realtime.events import comments, follows, likes, notifications, posts, presence, sessions
 

@@ -1,6 +1,6 @@
-"""Notifications over the socket: reading them, and what was missed of them."""
+"""Notifications over the socket: marking them as read, and reading those that were missed."""
 
-from realtime.dispatch import on
+from realtime.dispatch import EventContext, on
 from realtime.sockets import Socket
 from social.contracts.messages import ReadNotifications, Sync, SyncAnswer
 from social.contracts.notifications import Unread
@@ -8,13 +8,13 @@ from social.notifications import reading, replay
 
 
 @on("notifications.read")
-async def read_notifications(socket: Socket, message: ReadNotifications) -> Unread:
-    """Mark as read, here and on one's other devices."""
-    await reading.read(socket.plaza, message, by=socket.user_id)
-    return await reading.unread(socket.plaza.mongo, socket.user_id)
+async def read_notifications(context: EventContext, socket: Socket, message: ReadNotifications) -> Unread:
+    """Mark notifications as read, here and on the person's other devices."""
+    await reading.read(context.plaza, message, by=socket.user_id)
+    return await reading.unread(context.plaza.mongo, socket.user_id)
 
 
 @on("sync")
-async def sync(socket: Socket, message: Sync) -> SyncAnswer:
-    """What the stream holds after an offset, for clients without connection state recovery."""
-    return await replay.sync(socket.plaza.mongo, socket.user_id, message.after)
+async def sync(context: EventContext, socket: Socket, message: Sync) -> SyncAnswer:
+    """Return the stream's events after an offset, for clients without connection state recovery."""
+    return await replay.sync(context.plaza.mongo, socket.user_id, message.after)

@@ -1,4 +1,4 @@
-"""Socket.IO 5 packets: strict decoding of what clients send, and frames encoded once for everyone."""
+"""Socket.IO 5 packets: strict decoding of clients' packets, and frames encoded once for all receivers."""
 
 import json
 import re
@@ -15,14 +15,14 @@ MAX_ATTACHMENTS = 10  # the reference parser's limit
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 
 
-class _Unread:
+class _Unreadable:
     """The type of `UNREADABLE`."""
 
     def __repr__(self) -> str:
         return "UNREADABLE"
 
 
-UNREADABLE: Final = _Unread()  # stands for the arguments of a packet, or its `auth`, that are nested too deeply
+UNREADABLE: Final = _Unreadable()  # stands for the arguments of a packet, or its `auth`, that are nested too deeply
 
 _NAME = re.compile(r'[^\["]*+\[[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|-?[0-9][0-9.eE+-]*)[ \t\r\n]*[],]')
 _ACK = re.compile(r"(?:3|(6)[0-9]{1,2}-)(?:(/[^,]*),)?([0-9]{1,18})\[")
@@ -37,17 +37,17 @@ class AckHead(NamedTuple):
 
 
 class BadPacket(ValueError):
-    """A client sent what is not a Socket.IO packet; its connection is closed."""
+    """A client sent something that is not a Socket.IO packet; its connection is closed."""
 
 
 class Json:
-    """The one JSON codec with the standard library's face, as python-socketio calls it."""
+    """The JSON codec with the interface of the standard library's, as python-socketio calls it."""
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
         try:
             return codec.encode(value).decode()
-        except TypeError:  # half a character, for one: it goes out as it came in
+        except TypeError:  # such as half a character, which is sent as it was received
             return json.dumps(value, separators=(",", ":"))
 
     @staticmethod
@@ -59,7 +59,7 @@ class Json:
 
 
 class Packet(upstream.Packet):  # type: ignore[misc]
-    """A packet whose placeholders must name an attachment, where the stock one takes negative numbers too."""
+    """A packet whose placeholders must name an attachment, where the stock packet takes negative numbers too."""
 
     json = Json
     data: Any
@@ -82,16 +82,16 @@ class Packet(upstream.Packet):  # type: ignore[misc]
 
 
 def ack_of(text: str) -> AckHead | None:
-    """The head of an ack, whose data is not looked at; None for every other packet, a malformed ack too."""
+    """Return the head of an ack, without reading its data; None for every other packet and a malformed ack."""
     match = _ACK.match(text) if text.startswith(("3", "6")) else None
     return AckHead(match[1] is not None, match[2] or "/", int(match[3])) if match else None
 
 
 def decode(text: str) -> Packet:
-    """A packet as a client may send it; with `attachment_count` above 0 it waits for that many binary messages.
+    """Decode a client's packet; with `attachment_count` above 0 it waits for that many binary messages.
 
-    What the reference parser reads is no BadPacket: a number as an event's name is its text, and arguments that are
-    nested too deeply for us are `UNREADABLE`.
+    Raises BadPacket, but for nothing that the reference parser reads: a number as an event's name is its text, and
+    arguments that are nested too deeply for us are `UNREADABLE`.
     """
     try:
         packet = Packet(encoded_packet=text)
@@ -139,7 +139,7 @@ def _well_formed(packet: Packet) -> bool:
 
 
 def encode(kind: int, data: Any = None, namespace: str = "/", id: int | None = None) -> list[Frame]:
-    """The frames of one packet: one, or with bytes inside one more for each of them."""
+    """Return the frames of one packet: one frame, and one more for each bytes object inside."""
     if data is None:
         return [(f"4{kind}{_prefix(namespace, id)}".encode(), False)]
     try:
@@ -156,7 +156,7 @@ def _prefix(namespace: str, id: int | None) -> str:
 
 
 def arguments(data: Any) -> list[Any]:
-    """What python-socketio takes as an event's data, as a list: a tuple is several arguments, None is none."""
+    """Return an event's data as a list, as python-socketio takes it: a tuple is several arguments, None is none."""
     if isinstance(data, tuple):
         return list(data)
     return [] if data is None else [data]

@@ -1,8 +1,8 @@
-"""python-socketio's manager with the engine's topics as rooms; what a client costs grows only with its own rooms."""
+"""python-socketio's manager with the engine's topics as rooms; the cost of a client grows only with its own rooms."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import socketio
 from socketio.packet import EVENT
@@ -10,12 +10,15 @@ from socketio.packet import EVENT
 from realtime.engine.protocol import Engine
 from realtime.socketio.packets import Frame, arguments, encode
 
-if TYPE_CHECKING:
-    from realtime.socketio.server import Server
+
+class EngineOwner(Protocol):
+    """The server of a manager, as far as the manager uses it."""
+
+    engine: Engine
 
 
 class Member:
-    """One client in one namespace."""
+    """A client in a namespace."""
 
     __slots__ = ("callbacks", "connected", "eio_sid", "namespace", "rooms", "sid")
 
@@ -23,13 +26,13 @@ class Member:
         self.sid = sid
         self.eio_sid = eio_sid
         self.namespace = namespace
-        self.connected = False  # CONNECT was written; until then it is in no topic and receives nothing
+        self.connected = False  # its CONNECT was written; until then it is in no topic and receives nothing
         self.rooms: set[Any] | None = None
         self.callbacks: dict[int, Callable[..., Any]] | None = None
 
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc]
-    """Who is in which room. A room is a topic of the engine from the moment its member's CONNECT was written."""
+    """The members of rooms. A room is a topic of the engine from the moment its member's CONNECT was written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,23 +42,17 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         self._by_connection: dict[str, tuple[Member, ...]] = {}
         self._ack_ids = itertools.count(1)
 
-    def set_server(self, server: "Server") -> None:
+    def set_server(self, server: EngineOwner) -> None:
         super().set_server(server)
         self.engine = server.engine
 
-    def room_opened(self, namespace: str, room: Any) -> None:
-        """The room got its first local member."""
-
-    def room_closed(self, namespace: str, room: Any) -> None:
-        """The room lost its last local member."""
-
     def member(self, sid: str | None, namespace: str = "/") -> Member | None:
-        """The local client with this sid, also while its CONNECT is still being authorised."""
+        """Return the local client with this sid, also while its CONNECT is still being authorised."""
         members = self.members.get(namespace)
         return members.get(sid) if members is not None and sid is not None else None
 
     def of_connection(self, eio_sid: str) -> tuple[Member, ...]:
-        """What a connection is in, one member per namespace."""
+        """Return the members of a connection, one for each namespace it is in."""
         return self._by_connection.get(eio_sid, ())
 
     def get_namespaces(self) -> Iterable[str]:
@@ -93,7 +90,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         return self.register(self.server.eio.generate_id(), eio_sid, namespace).sid
 
     async def connect(self, sid: str, namespace: str) -> str:
-        self.welcome(self.members[namespace][sid])
+        self.activate(self.members[namespace][sid])
         return sid
 
     def register(self, sid: str, eio_sid: str, namespace: str) -> Member:
@@ -103,15 +100,15 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         self._by_connection[eio_sid] = (*self.of_connection(eio_sid), member)
         return member
 
-    def welcome(self, member: Member) -> None:
-        """From now on, its CONNECT being written, the member receives what goes to its rooms."""
+    def activate(self, member: Member) -> None:
+        """Let a member, whose CONNECT was written, receive from now on what is sent to its rooms."""
         member.connected = True
         self.engine.subscribe(member.eio_sid, member.namespace)
         for room in member.rooms or ():
             self.engine.subscribe(member.eio_sid, _topic(member.namespace, room))
 
     def drop(self, member: Member) -> frozenset[Any]:
-        """Forget a client; the answer is the rooms it was in."""
+        """Remove a client, and return the rooms it was in."""
         members = self.members.get(member.namespace)
         if members is None or members.get(member.sid) is not member:
             return frozenset()
@@ -156,8 +153,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         inside.add(member)
         if member.connected:
             self.engine.subscribe(member.eio_sid, _topic(namespace, room))
-        if len(inside) == 1:
-            self.room_opened(namespace, room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
         member = self.member(sid, namespace)
@@ -181,7 +176,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             del rooms[room]
             if not rooms:
                 del self.rooms[member.namespace]
-            self.room_closed(member.namespace, room)
 
     async def emit(  # noqa: PLR0917 - upstream's signature
         self,
@@ -219,7 +213,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     def _publish(self, frames: list[Frame], namespace: str, room: Any, skip: Collection[str]) -> None:
         topic = namespace if room is None else _topic(namespace, room)
         found = (self.member(sid, namespace) for sid in skip)
-        # A publish reaches who is subscribed at that moment, so those to skip step out for it.
+        # A publish reaches the members subscribed at that moment, so skipped members are unsubscribed for it.
         out = [m for m in found if m is not None and m.connected and (room is None or room in (m.rooms or ()))]
         for member in out:
             self.engine.unsubscribe(member.eio_sid, topic)
@@ -229,7 +223,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             self.engine.subscribe(member.eio_sid, topic)
 
     def write_to(self, member: Member, frames: list[Frame]) -> bool:
-        """Send encoded frames to one client; False when it did not get them all."""
+        """Send encoded frames to one client; return False when it did not get all of them."""
         return member.connected and all(self.engine.send(member.eio_sid, *frame) for frame in frames)
 
     def _targets(self, namespace: str, room: Any) -> list[Member]:
@@ -239,7 +233,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         elif isinstance(room, str) or not hasattr(room, "__len__"):
             found = (members[room],) if room in members else rooms.get(room, ())
         else:
-            found = {m: None for one in room for m in self._targets(namespace, one)}
+            found = {m: None for each in room for m in self._targets(namespace, each)}
         return [member for member in found if member.connected]
 
     def _generate_ack_id(self, member: Member, callback: Callable[..., Any]) -> int:

@@ -20,7 +20,7 @@ ENGINES = [name for name in ("native", "portable") if choose(name).name == name]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of a world on both engines, those above the engine on the first that is there."""
+    """Run each test with a world on both engines, tests of rules above the engine on the first engine that loads."""
     if "realtime_engine" in metafunc.fixturenames:
         one = metafunc.module.__name__.rpartition(".")[2] in ABOVE_THE_ENGINE and "PLAZA_SOAK" not in os.environ
         metafunc.parametrize("realtime_engine", ENGINES[:1] if one else ENGINES, indirect=True)
@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def realtime_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the engine that gateways run on, those in processes of their own too."""
+    """Set and return the engine of gateways, also of those in processes of their own."""
     monkeypatch.setenv("REALTIME_ENGINE", request.param)
     return str(request.param)
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.Py
 
 @pytest.fixture
 async def broken_redis(redis_server):
-    """The session's Redis, which is back after the test whatever happened."""
+    """The test session's Redis server, which runs again after the test in any case."""
     yield redis_server
     await redis_server.start()
 
@@ -49,7 +49,7 @@ async def watch(wire, *people):
 
 
 async def sees(wire, *people):
-    """Until they are online to this one: who connects is announced a moment later."""
+    """Wait until a client sees a person online: a connect is announced a moment later."""
 
     async def online():
         return await watch(wire, *people) == [(each.id, True) for each in people]
@@ -58,7 +58,7 @@ async def sees(wire, *people):
 
 
 async def loses(wire, person):
-    """Until it looks as if they had gone."""
+    """Wait until a client sees a person offline."""
     last = {}
 
     def offline():
@@ -157,7 +157,7 @@ async def test_a_block_while_somebody_connects_is_not_overlooked(world, gateway,
     connecting = asyncio.create_task(ada.connect(gateway))
     await asked.wait()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: all(each.looks for each in gateway.sockets.of_user(ada.id)))
+    await until(lambda: all(each.hidden_changes for each in gateway.sockets.of_user(ada.id)))
     answered.set()
     hers = await connecting
     assert gateway.sockets.get(hers.sid).hides(bob.id)
@@ -196,7 +196,7 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
         if looks > 1:
             raise Unavailable
         found = await seen(reader, post_id, viewer=viewer)
-        gateway.room_access.turn()  # something changes while he enters
+        gateway.room_access.visibility_changed()  # something changes while he enters
         return found
 
     monkeypatch.setattr(access, "readable", once_only)
@@ -341,12 +341,12 @@ async def test_many_are_hidden_and_beyond_the_bound_nobody_is_heard(world, gatew
 
     await world.plaza.mongo.insert_missing("edges", blocked(0, 1_500))
     hers = await ada.connect(gateway)
-    session = gateway.sockets.get(hers.sid)
-    assert len(session.hidden) == 1_500
-    assert gateway.sockets.hiding(f"{7:024x}") == [session]
+    socket = gateway.sockets.get(hers.sid)
+    assert len(socket.hidden) == 1_500
+    assert gateway.sockets.hiding(f"{7:024x}") == [socket]
     assert gateway.sockets.hiding(bob.id) == []
     second = gateway.sockets.get((await ada.connect(gateway)).sid)
-    assert second.hidden is session.hidden
+    assert second.hidden is socket.hidden
     await world.plaza.mongo.insert_missing("edges", blocked(1_500, 1_501))
     third = gateway.sockets.get((await ada.connect(gateway)).sid)
     assert third.hides(bob.id)
@@ -364,7 +364,7 @@ async def test_a_word_from_another_process_that_is_malformed_changes_nothing(wor
 async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
     world, gateway, ada, bob, eve, monkeypatch
 ):
-    """Whoever blocks 20,000 people and goes on would have their gateway read 20,000 rows for each."""
+    """A person with 20,000 blocks who adds more would otherwise have their gateway read 20,000 rows for each."""
     hers = await ada.connect(gateway)
     looks, go_on = [], asyncio.Event()
     hidden_from = edges.hidden_from
@@ -376,11 +376,11 @@ async def test_however_many_changes_come_at_once_a_person_is_looked_at_twice(
         return found
 
     monkeypatch.setattr(edges, "hidden_from", slowly)
-    gateway.hidden_authors.told([ada.id, eve.id])
+    gateway.hidden_authors.changed([ada.id, eve.id])
     await until(lambda: looks)
     await commit(world, blocks.block, bob, by=ada)
     for _ in range(100):
-        gateway.hidden_authors.told([ada.id, bob.id])
+        gateway.hidden_authors.changed([ada.id, bob.id])
     await asyncio.sleep(0)
     go_on.set()
     await until(lambda: all(each.hides(bob.id) for each in gateway.sockets.of_user(ada.id)))
@@ -403,7 +403,7 @@ async def test_who_is_blocked_hears_nothing_of_it(world, gateway, ada, bob, eve)
 
 
 async def test_a_reply_is_kept_from_those_who_may_not_see_what_it_answers(world, gateway, ada, bob, eve):
-    """It would name a comment of somebody who is hidden: written, edited and deleted, live and by itself."""
+    """A reply would name a hidden author's comment: written, edited and deleted, live and by itself."""
     meeting = await eve.publish()
     wires = hers, third = await ada.connect(gateway), await eve.connect(gateway)
     for wire in wires:

@@ -1,4 +1,4 @@
-"""Who gets in, and what they can do from there."""
+"""Connecting: the clients that are admitted, and what they can do then."""
 
 import asyncio
 import contextlib

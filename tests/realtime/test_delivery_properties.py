@@ -1,4 +1,4 @@
-"""Whatever gets lost, doubled, late or cut: a client's list of events is the stream's, or it is told to fetch again."""
+"""With any push lost, doubled or late, and any connection lost, a client has its whole stream, or must fetch again."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ USER = "a" * 24
 
 
 class Store:
-    """One stream in memory, under the names that `streams` calls; every answer lets others run first."""
+    """A stream in memory, under the names that `streams` calls; every answer lets others run first."""
 
     def __init__(self) -> None:
         self.memory = TtlCache()
@@ -86,15 +86,15 @@ class Store:
 
 
 class World:
-    """One person's stream, one client of theirs, and the gateway that it is connected to."""
+    """A person's stream, a client of theirs, and the gateway that it is connected to."""
 
     def __init__(self) -> None:
         self.store = Store()
         self.mongo = cast(Mongo, self.store)
         self.background = Background()
-        self.sessions = Sockets()
-        self.delivery = Delivery(self.mongo, self.sessions, self, self.background, cut=self.cut, most_unread=100)
-        self.session: Socket | None = None
+        self.sockets = Sockets()
+        self.delivery = Delivery(self.mongo, self.sockets, self, self.background, abort=self.abort, most_unread=100)
+        self.socket: Socket | None = None
         self.pid: resume.Pid | None = None
         self.offset: str | None = None  # as the client keeps it
         self.seen: list[int] = []  # what the client has, without what it fetched otherwise
@@ -105,7 +105,7 @@ class World:
     # the server's side of the client's connection
 
     def send_frame(self, sid: str, frame: bytes) -> bool:
-        if self.session is not None and sid == self.session.sid:
+        if self.socket is not None and sid == self.socket.sid:
             _, data, self.offset = decode(frame[2:])
             self.seen.append(int(data["ids"][0], 16))
             self.unread += 100 if self.slow else 0
@@ -120,35 +120,35 @@ class World:
     def count(self, room: str) -> int:
         return 0
 
-    def cut(self, session: Socket) -> None:
-        session.ended = True
-        self.sessions.remove(session)
-        if session is self.session:
-            self.session = None
+    def abort(self, socket: Socket) -> None:
+        socket.ended = True
+        self.sockets.remove(socket)
+        if socket is self.socket:
+            self.socket = None
 
     # what can happen
 
     async def happen(self, *, pushed: bool) -> None:
-        """Something happens; its push arrives, or gets lost."""
+        """Append an event to the stream; its push arrives, or gets lost."""
         seq = self.store.row["seq"] + 1
         await streams.append(self.mongo, USER, [streams.Entry(f"read:{seq:024x}", 1, "notifications.read")])
         if pushed:
             self.push(seq)
 
     def push(self, seq: int) -> None:
-        """A push arrives, perhaps late, perhaps again."""
+        """Deliver a push, perhaps late, perhaps again."""
         items = [streams.Item(**each) for each in self.store.row["items"] if each["s"] == seq]
         if items:
             data = b'42["notifications.read",{"ids":["%024x"]},"epoch001.%d"]' % (seq, seq)
             self.delivery.pushed(user_room(USER), Push("S", 1, "epoch001", seq, "", data).encode())
 
     async def connect(self, *, remembers: bool, meanwhile: list[int]) -> None:
-        """The client connects, or comes back; some pushes arrive while its stream is read."""
-        if self.session is not None:
-            self.cut(self.session)
-        session = Socket(cast(Any, None), Access(USER, "b" * 24, 0), "", Bucket(1, 1))
-        session.sid = "sid"
-        self.sessions.expect(session)
+        """Connect the client, or reconnect it; some pushes arrive while its stream is read."""
+        if self.socket is not None:
+            self.abort(self.socket)
+        socket = Socket(Access(USER, "b" * 24, 0), "", Bucket(1, 1))
+        socket.sid = "sid"
+        self.sockets.add_connecting(socket)
         try:
             if self.pid is None or not remembers:
                 position, missed = await streams.position(self.mongo, USER), None
@@ -158,7 +158,7 @@ class World:
                 if not missed.recovered:
                     missed = None
         except Unavailable:
-            self.sessions.remove(session)
+            self.sockets.remove(socket)
             return
         for seq in meanwhile:
             await self.happen(pushed=False)
@@ -168,10 +168,10 @@ class World:
             self.seen.clear()
             self.offset = None if self.pid is None else self.offset  # the official client keeps the old one
             self.pid = resume.Pid("sid", USER, "b" * 24, *position, "node", 0)
-        self.session = session
-        session.connected = True
-        self.sessions.add(session)
-        self.delivery.begin(session, missed, position)
+        self.socket = socket
+        socket.connected = True
+        self.sockets.add(socket)
+        self.delivery.begin(socket, missed, position)
 
     async def settle(self) -> None:
         self.store.away = self.slow = False
@@ -181,7 +181,7 @@ class World:
                 await asyncio.sleep(0)
 
     def check(self) -> None:
-        """No hole, nothing twice, nothing out of order."""
+        """Check that the client has no gap, no event twice, and none out of order."""
         start = self.expected_from + 1
         assert self.seen == list(range(start, start + len(self.seen)))
 
@@ -212,8 +212,8 @@ async def live(script: list[tuple[Any, ...]]) -> None:
             case ("push", seq):
                 world.push(seq)
             case ("leave",):
-                if world.session is not None:
-                    world.cut(world.session)
+                if world.socket is not None:
+                    world.abort(world.socket)
             case ("connect", remembers, meanwhile):
                 away, world.store.away = world.store.away, False
                 await world.connect(remembers=remembers, meanwhile=meanwhile)
@@ -236,14 +236,14 @@ async def live(script: list[tuple[Any, ...]]) -> None:
                     await asyncio.sleep(0)
         world.check()
     await world.settle()
-    if world.session is None:
+    if world.socket is None:
         await world.connect(remembers=True, meanwhile=[])
         await world.settle()
-    if world.session is None:  # it was cut for being too far behind just now
+    if world.socket is None:  # it was cut for being too far behind just now
         await world.connect(remembers=True, meanwhile=[])
         await world.settle()
     world.check()
-    assert world.session is not None
+    assert world.socket is not None
     assert world.expected_from + len(world.seen) == world.store.row["seq"]
     await world.background.cancel()
 
@@ -254,7 +254,7 @@ def test_a_client_has_its_whole_stream_in_order_and_once(script: list[tuple[Any,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "WINDOW", WINDOW)
         patch.setattr("realtime.delivery.RETRY_S", 0)
-        patch.setattr("realtime.delivery.LOOK_S", 0)
+        patch.setattr("realtime.delivery.POLL_S", 0)
         asyncio.run(live(script))
 
 
@@ -264,7 +264,7 @@ text = st.one_of(st.none(), st.text(max_size=50), st.integers(), st.just("epoch0
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(text, text)
 def test_no_pid_and_no_offset_a_client_makes_up_is_an_error(pid: Any, offset: Any) -> None:
-    assert resume.Pids(b"key").read(pid, user_id="a", session_id="b") is None
+    assert resume.Pids(b"key").read(pid, user_id="a", login_id="b") is None
     ours = resume.Pid("sid", "a", "b", "epoch001", 2, "node", 0)
     assert resume.position(ours, offset) in (None, "epoch001.2", "epoch001.3", "epoch001.99")
 

@@ -19,7 +19,7 @@ SECONDS = float(os.environ.get("PLAZA_DROPPING_SECONDS", "60" if SOAK else "5"))
 
 
 class Rider:
-    """Somebody on a train: connected, in a tunnel, connected again."""
+    """A person on a train: connected, in a tunnel, connected again."""
 
     def __init__(self, world: World, person: Person, http: aiohttp.ClientSession) -> None:
         self.world, self.person, self._http = world, person, http
@@ -52,7 +52,7 @@ class Rider:
         self.offset = wire.offset or self.offset
 
     async def hear(self, number: int) -> None:
-        """Something happens to them: in the stream first, then pushed."""
+        """Append an event to the person's stream, then push it."""
         entry = streams.Entry(f"read:{number:024x}", 1, "notifications.read")
         epoch, (item,) = await streams.append(self.world.plaza.mongo, self.person.id, [entry])
         body = frame(entry.e, {"ids": [f"{number:024x}"], "unread": 0}, f"{epoch}.{item.s}")

@@ -1,4 +1,4 @@
-"""The same gateways over the Redis that lives inside the process, as `make run` has it."""
+"""Gateways over a Redis inside their process, as in `make run`."""
 
 import fakeredis
 import pytest

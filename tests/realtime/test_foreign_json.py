@@ -1,4 +1,4 @@
-"""JSON that JavaScript writes and nobody here stores: it is answered, and costs no connection."""
+"""JSON that JavaScript writes but that cannot be stored here: it is answered, and costs no connection."""
 
 import asyncio
 

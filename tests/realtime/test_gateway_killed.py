@@ -1,4 +1,4 @@
-"""A gateway that is killed with all its sockets: they go on elsewhere, and miss nothing."""
+"""A gateway that is killed: its clients go on at other gateways, and miss nothing."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from social.contracts.codec import encode
 
 @asynccontextmanager
 async def process(world: World, tmp_path, port: int, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m realtime` against the test's servers, on a port."""
+    """Run `python -m realtime` against the test's servers, on a port."""
     jwks = tmp_path / "jwks.json"
     jwks.write_bytes(encode(world.keys.signer.jwks))
     started = await asyncio.create_subprocess_exec(

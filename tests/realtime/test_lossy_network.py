@@ -1,4 +1,4 @@
-"""Networks that are lost for two seconds again and again while things happen: all of it arrives, in order, once."""
+"""Networks that are lost for two seconds again and again while events flow: all events arrive, in order, once."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ SLOW = {"ping_interval_s": 3.0, "ping_timeout_s": 3.0, "handshakes_per_s": 10_00
 
 @pytest.fixture
 def realtime_engine() -> None:
-    """Each test has a gateway on either engine."""
+    """Run each test with gateways on both engines."""
 
 
 class Phone:
@@ -46,11 +46,11 @@ class Phone:
 
     @property
     def heard(self) -> list[Any]:
-        """Every stream event so far."""
+        """Return all stream events received so far."""
         return self._before + [args for args in self._wire.events if isinstance(args[-1], str)]
 
     async def live(self) -> None:
-        """Stay connected, and come back whenever it is not."""
+        """Stay connected, and reconnect after each loss."""
         while True:
             wire = self._wire = Wire(self._way.port, self._http)
             kept = {"pid": self._pid, "offset": self._offset}
@@ -72,7 +72,7 @@ class Phone:
 
 
 class Happenings:
-    """What happens to everybody: in the stream first, then pushed; with a hint in between."""
+    """Events for all people: appended to their streams, then pushed, with a hint in between."""
 
     def __init__(self, world: World, people: list[Person]) -> None:
         self.count = 0
@@ -98,7 +98,7 @@ class Happenings:
 
 
 async def lose_again_and_again(way: Tunnel, end: float, luck: random.Random) -> None:
-    """Two seconds without a network, a few with one."""
+    """Take the network away for two seconds, again every few seconds."""
     await asyncio.sleep(luck.uniform(0.5, 3))
     while time.monotonic() < end - LOST_S:
         await way.lose(luck.uniform(0.8, 1.2) * LOST_S)
@@ -106,17 +106,17 @@ async def lose_again_and_again(way: Tunnel, end: float, luck: random.Random) -> 
 
 
 def order(events: list[Any]) -> list[tuple[int, int]]:
-    """(seq, number) of what was heard."""
+    """Return (seq, number) of the received events."""
     return [(int(args[-1].split(".")[1]), int(args[1]["ids"][0], 16)) for args in events]
 
 
 async def people(world: World, count: int) -> list[Person]:
-    """So many at once; their passwords are made one by one."""
+    """Register so many people at once; their passwords are hashed one by one."""
     return [await world.person("rider") for _ in range(count)]
 
 
 async def all_heard(how_many: Any, count: int) -> None:
-    """Give whoever is behind some time."""
+    """Wait for clients that are behind."""
     deadline = time.monotonic() + CATCH_UP_S
     while time.monotonic() < deadline and any(len(heard) < count for heard in how_many()):
         await asyncio.sleep(0.1)

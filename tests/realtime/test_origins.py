@@ -1,4 +1,4 @@
-"""Pages, and clients that send an Origin though they are none: who gets in, on both engines and by both transports."""
+"""Origins that may connect, of pages and of other clients that send one, on both engines and by both transports."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ TRANSPORTS = pytest.mark.parametrize("transports", [["websocket"], ["polling"], 
 
 
 async def opened(http, gateway, transport, headers):
-    """The status of a handshake."""
+    """Return the status of a handshake."""
     url = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport={transport}"
     if transport == "websocket":
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}

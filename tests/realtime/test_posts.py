@@ -1,4 +1,4 @@
-"""Writing posts over the socket: the same verbs as over REST, with the same refusals, once under a key."""
+"""Writing posts over the socket: the verbs and refusals of REST, and once under an idempotency key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is online, and who is typing, as others see it."""
+"""Presence and typing, as other people see them."""
 
 import asyncio
 
@@ -97,7 +97,7 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
     post = await ada.publish()
     hers, his = await ada.connect(gateway), await bob.connect(gateway)
     carl = await (await world.person("carl")).connect(gateway)
-    gateway.sockets.hide(gateway.sockets.get(hers.sid), frozenset({bob.id}))
+    gateway.sockets.set_hidden(gateway.sockets.get(hers.sid), frozenset({bob.id}))
     for wire in (hers, his, carl):
         await wire.ask("post.watch", {"post_id": post})
     await his.ask("typing", {"post_id": post})
@@ -107,13 +107,13 @@ async def test_who_is_hidden_is_not_heard_and_everybody_else_is(world, gateway, 
 
 
 async def test_a_lease_from_the_future_keeps_nobody_online(world, gateway, ada, bob):
-    """As a gateway leaves it that died while its clock was ten minutes ahead."""
+    """A gateway that died while its clock was ten minutes ahead leaves such a lease."""
     redis = world.new_redis()
     ends = (int(clock.now().timestamp()) + 600) * 1000
     for person in (ada, bob):
         await redis.zadd(presence_room(person.id), {"a gateway that is dead": ends})
     watching = await bob.connect(gateway)
-    (found,) = await gateway.presences.look([ada.id])
+    (found,) = await gateway.presences.read([ada.id])
     assert not found.online
     assert found.last_seen_at <= clock.now()
     await until(lambda: _is_online(gateway, bob))
@@ -122,7 +122,7 @@ async def test_a_lease_from_the_future_keeps_nobody_online(world, gateway, ada, 
 
 
 async def _is_online(gateway, person):
-    (found,) = await gateway.presences.look([person.id])
+    (found,) = await gateway.presences.read([person.id])
     return found.online
 
 

@@ -1,4 +1,4 @@
-"""What a gateway asks the document store: never a walk through a collection."""
+"""A gateway's queries of the document store never walk through a collection."""
 
 import pytest
 from support.commands import heard, unindexed
@@ -68,8 +68,8 @@ async def test_a_socket_looks_for_nothing_without_an_index(world, commands, gate
     await again.ask("post.watch", {"post_id": post})
     assert (await his.ask("post.watch", {"post_id": post}))["ok"]
     await world.plaza.commit(blocks.block, bob.username, by=ada.id)
-    session = gateway.sockets.get(his.sid)
-    await until(lambda: session.hides(ada.id) and not session.rooms)
+    socket = gateway.sockets.get(his.sid)
+    await until(lambda: socket.hides(ada.id) and not socket.rooms)
 
     await until(lambda: polls(commands, "sessions") > 1 and polls(commands, "visibility_changes") > 1)
     asked = [command for _, command in commands.sent]

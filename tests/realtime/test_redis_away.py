@@ -1,4 +1,4 @@
-"""Redis may lose what it likes: streams repair it."""
+"""Streams repair every loss of pushes in Redis."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.Py
 
 @pytest.fixture
 async def broken_redis(redis_server):
-    """The session's Redis, which is back after the test whatever happened."""
+    """The test session's Redis server, which runs again after the test in any case."""
     yield redis_server
     await redis_server.start()
 

@@ -1,4 +1,4 @@
-"""A process that knows nothing of us but python-socketio: it emits to our sockets, and moves them between rooms."""
+"""A process with stock python-socketio emits to our sockets, and moves them between rooms."""
 
 import asyncio
 import base64
@@ -15,7 +15,7 @@ from social.contracts.pushes import post_room, user_room
 
 @pytest.fixture
 async def stranger(redis_url: str) -> AsyncIterator[socketio.AsyncRedisManager]:
-    """As its documentation shows it."""
+    """Make a stock manager as python-socketio's documentation shows it."""
     manager = socketio.AsyncRedisManager(redis_url, write_only=True)
     yield manager
     if manager.redis is not None:
@@ -28,7 +28,7 @@ async def other(world):
 
 
 async def settled(stranger, *wires):
-    """Until everything said so far has been applied everywhere."""
+    """Wait until all commands so far are applied at every gateway."""
     counts = [len(wire.named("settled")) for wire in wires]
     await stranger.emit("settled", {"n": 1})
     for wire, count in zip(wires, counts, strict=True):

@@ -1,4 +1,4 @@
-"""Coming back: nothing lost, nothing twice, whatever happened meanwhile."""
+"""Resuming a connection: nothing is lost or repeated, in whatever way the connection ended."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from social.ops import restoring
 
 
 def counts(wire: Any) -> list[int]:
-    """How many likers each notification told of, in the order they came."""
+    """Return the numbers of likers in a socket's notifications, in the order they came."""
     return [args[1]["count"] for args in wire.events if args[0].startswith("notification")]
 
 
@@ -184,7 +184,7 @@ async def test_after_a_restore_whoever_is_there_or_returns_is_told_to_fetch_agai
 async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
     wire = await ada.connect(gateway)
     stranger = Pids(b"another key")
-    pid = gateway.pids.read(wire.pid, user_id=ada.id, session_id=gateway.sockets.get(wire.sid).session_id)
+    pid = gateway.pids.read(wire.pid, user_id=ada.id, login_id=gateway.sockets.get(wire.sid).login_id)
     again = await ada.connect(gateway, pid=stranger.sign(pid))
     assert again.sid != wire.sid
 

@@ -1,4 +1,4 @@
-"""Whatever ends a session closes its sockets everywhere, tells them why, and leaves all others alone."""
+"""Every end of a session closes its sockets everywhere, with the reason, and no other sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ WITHIN_S = 2.0
 
 @pytest.fixture
 async def api(world) -> AsyncIterator[Door]:
-    """The API of the same world, as another process: what it ends, the gateway hears of or finds."""
+    """The API of the test's world, as another process: gateways learn of its ends by Redis or from the store."""
     plaza = world.new_social()
     await plaza.revocations.poll()
     polling = asyncio.create_task(plaza.revocations.run())
@@ -38,7 +38,7 @@ async def api(world) -> AsyncIterator[Door]:
 
 @pytest.fixture(params=["redis up", "redis down"])
 async def redis_state(request, redis_server) -> AsyncIterator[Any]:
-    """Called when it matters."""
+    """Return what sets Redis to the state under test."""
     yield redis_server.kill if request.param == "redis down" else lambda: asyncio.sleep(0)
     await redis_server.start()
 
@@ -63,7 +63,7 @@ async def closed_within_two_seconds(wires: list[Any], reason: str) -> None:
 
 
 async def two_logins(world, gateway, person) -> tuple[Any, Any, Any]:
-    """The sockets of a person's first login and of another one, and the tokens of that."""
+    """Connect a socket for a person's first login and one for a second; return both with the second login's tokens."""
     phone = await log_in(world, person)
     first = await person.connect(gateway)
     second = await world.wire(gateway.port, {"token": phone.access_token})
@@ -124,7 +124,7 @@ async def test_a_suspension_closes_every_socket_without_a_word_over_redis(world,
 
 @pytest.mark.parametrize("thief_first", [True, False], ids=["the thief refreshes first", "the owner refreshes first"])
 async def test_a_stolen_refresh_token_closes_the_sockets_of_both(world, api, ada, redis_state, thief_first):
-    """Whoever comes second with the stolen token, after the first one went on, ends the session for both."""
+    """The second use of a stolen token, after the first user refreshed, ends the session for both."""
     gateway = await world.gateway()
 
     async def refresh(token: str) -> Any:

@@ -1,4 +1,4 @@
-"""Logins that end, tokens that run out, clients that ask too much, gateways that stop."""
+"""Logins that end, tokens that expire, clients beyond their rates, gateways that stop."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 
 
 def nearly_over(world, person, left_s: float) -> str:
-    """An access token of this person's login that is accepted for so long."""
+    """Return an access token of a person's login that is accepted for so long."""
     session = world.verifier.verify(person.token).session_id
     signed = clock.now() - ACCESS_LIVES - LEEWAY + timedelta(seconds=left_s + 1)
     return world.keys.signer.sign(person.id, session, signed)

@@ -1,6 +1,6 @@
-"""Ends of sessions and changes of who sees whom are found in the store, whatever the clock of who made them says.
+"""Ended sessions and changed visibility are found in the store, with any clock at the process that wrote them.
 
-No Redis passes them on here: another process made them, which has a connection to the store alone.
+Redis does not pass them on here: they are written by another process with a connection to the store alone.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ async def test_a_gateway_with_a_wrong_clock_still_hears_of_what_ends(world, ada,
 
 
 async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada, monkeypatch):
-    """It was ten minutes ahead when a process began to look, as another member may be that was primary then."""
+    """The clock was ten minutes ahead when a process began to poll, as that of another primary may be."""
     gateway = await world.gateway()
     wire = await ada.connect(gateway)
     mongo = gateway.plaza.mongo

@@ -17,13 +17,13 @@ INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 
 
 def pytest_asyncio_loop_factories(item: pytest.Function) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop of production, unless the module names others."""
+    """Run tests on production's event loop, unless their module names other loops."""
     return getattr(item.module, "LOOPS", {"uvloop": uvloop.new_event_loop})
 
 
 @pytest.fixture(params=["native", "portable"])
 def engine_class(request: pytest.FixtureRequest) -> type[Engine]:
-    """Each test of the protocols runs on both engines."""
+    """Run each test of the protocols on both engines."""
     chosen = choose(request.param)
     if chosen.name != request.param:
         pytest.skip("the native library does not load here")
@@ -57,7 +57,7 @@ class Echo:
 
 @dataclass
 class Polled:
-    """One answer of the polling transport."""
+    """An answer of the polling transport."""
 
     status: int
     text: str
@@ -83,7 +83,7 @@ class Client:
             return Polled(answer.status, await answer.text(), answer.headers)
 
     async def handshake(self, headers: dict[str, str] | None = None) -> str:
-        """A polling session's sid."""
+        """Open a polling session, and return its sid."""
         answer = await self.request("GET", EIO="4", transport="polling", headers=headers)
         assert answer.status == 200
         return str(json.loads(answer.text[1:])["sid"])
@@ -101,12 +101,12 @@ class Client:
         )
 
     async def open(self) -> tuple[aiohttp.ClientWebSocketResponse, str]:
-        """A websocket session and its sid."""
+        """Open a websocket session, and return it with its sid."""
         ws = await self.websocket()
         return ws, str(json.loads((await self.text(ws))[1:])["sid"])
 
     async def connect(self, packet: str = "40") -> tuple[aiohttp.ClientWebSocketResponse, Any]:
-        """A websocket that has done Socket.IO's CONNECT, and the answer's data."""
+        """Open a websocket, send Socket.IO's CONNECT, and return the websocket and the answer's data."""
         ws, _ = await self.open()
         await ws.send_str(packet)
         answer = await self.text(ws)
@@ -115,7 +115,7 @@ class Client:
 
     @staticmethod
     async def text(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = 3) -> str:
-        """The next text message that is not a ping."""
+        """Return the next text message that is not a ping."""
         while True:
             message = await ws.receive(timeout_s)
             assert message.type is aiohttp.WSMsgType.TEXT, message
@@ -124,7 +124,7 @@ class Client:
 
     @staticmethod
     async def closed(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = 3) -> bool:
-        """True once the server has ended the websocket."""
+        """Wait until the server has ended the websocket, and return True."""
         async with asyncio.timeout(timeout_s):
             while True:
                 message = await ws.receive()
@@ -151,7 +151,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def start(engine_class: type[Engine], http: aiohttp.ClientSession) -> AsyncIterator[Starter]:
-    """Start an engine with options and a handler; the answer is a client of it."""
+    """Start an engine with options and a handler, and return a client of it."""
     started: list[Engine] = []
 
     async def start_one(handler: Any, engine: Engine | None = None, **options: Any) -> Client:
@@ -169,7 +169,7 @@ async def start(engine_class: type[Engine], http: aiohttp.ClientSession) -> Asyn
 
 @pytest.fixture
 def quick() -> dict[str, float]:
-    """A heartbeat that a test can wait for."""
+    """Options with a heartbeat that a test can wait for."""
     return {"ping_interval_s": INTERVAL_S, "ping_timeout_s": TIMEOUT_S}
 
 

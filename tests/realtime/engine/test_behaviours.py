@@ -1,7 +1,7 @@
-"""One table of what a client sees of either engine: HTTP around the sockets, websocket handshakes, and close codes.
+"""A table of the behaviour that a client sees on either engine: HTTP, websocket handshakes, and close codes.
 
-The reference is engine.io 6.6 on Node with ws 8.23, which socket.io 4.8.4 brings. Where uWebSockets cannot do as it
-does, the row says what the native engine does instead.
+The reference is engine.io 6.6 on Node with ws 8.23, which socket.io 4.8.4 brings. Where uWebSockets cannot follow
+it, the row has the native engine's behaviour too.
 """
 
 import json
@@ -28,12 +28,9 @@ async def port(start, echo) -> int:
     return client.port
 
 
-# ---- HTTP
-
-
 @dataclass
 class Asked:
-    """A request and its answer; `ends`: the connection ends with it, and the answer says so."""
+    """A request and its answer; `ends`: the answer announces the end of the connection, which follows."""
 
     target: str
     status: int
@@ -101,11 +98,8 @@ async def test_head_takes_no_packets_from_a_session(port, start, echo, http):
         assert (await peer.ask(request(f"{POLLING}&sid={sid}", {}))).body == b"4last\x1e1"
 
 
-# ---- handshakes of websockets
-
-
 def offered(**changed: str | None) -> dict[str, str]:
-    """A handshake's headers with some of them changed, or left out."""
+    """Return a handshake's headers with some of them changed, or left out."""
     headers = {**HANDSHAKE, **{name.replace("_", "-"): value for name, value in changed.items()}}
     return {name: value for name, value in headers.items() if value is not None}
 
@@ -154,12 +148,9 @@ async def test_a_malformed_handshake_is_refused(port, echo, headers):
     assert echo.opened_with == {}
 
 
-# ---- frames
-
-
 @dataclass
 class Sent:
-    """Frames, what comes back, and why the session ends; None: it does not."""
+    """Frames, the answer to them, and the reason for which the session ends; None: it goes on."""
 
     sent: list[bytes]
     back: Frames
@@ -176,7 +167,7 @@ def closed(code: int, reason: bytes = b"") -> Frames:
 
 
 def bye(code: int, reason: bytes = b"", native: Frames | None = None) -> Sent:
-    """A close frame that comes back as it was."""
+    """Return the row of a close frame that is sent back unchanged."""
     return Sent(
         [closing(code, reason)],
         closed(code, reason),
@@ -193,12 +184,12 @@ FULL = b"4" + b"x" * (LIMIT - 1)
 
 
 def broken(*sent: bytes, code: int, native: tuple[Frames, str] | None = CUT) -> Sent:
-    """What breaks the protocol."""
+    """Return the row of frames that break the protocol."""
     return Sent(list(sent), closed(code), "transport error", native)
 
 
 def bad_close(*sent: bytes, code: int = 1002) -> Sent:
-    """A close frame that breaks the protocol; uWebSockets takes it for one without a code."""
+    """Return the row of a close frame that breaks the protocol; uWebSockets reads it as one without a code."""
     return broken(*sent, code=code, native=(EMPTY, "transport close"))
 
 

@@ -1,4 +1,4 @@
-"""Requests that say nothing, half of it, or it packed: refused or cut on both engines, and not listened to for long."""
+"""Requests that are empty, incomplete or compressed: both engines refuse them or end their connections soon."""
 
 import asyncio
 import zlib
@@ -15,7 +15,7 @@ async def opened(client):
 
 
 async def closed_in_s(reader, most_s):
-    """When the other side ended it, and what it said before."""
+    """Return the seconds until the other side ended the connection, and the bytes it sent before."""
     now = asyncio.get_running_loop().time
     began, said = now(), b""
     async with asyncio.timeout(most_s):

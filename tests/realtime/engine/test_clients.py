@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import socketio
 
+from realtime.socketio.admission import Admission
 from realtime.socketio.packets import UNREADABLE
-from realtime.socketio.server import Admission, ConnectionRefused
+from realtime.socketio.server import ConnectionRefused
 
 SCRIPT = Path(__file__).with_name("official_client.mjs")
 
@@ -64,7 +65,7 @@ async def sio(server, start, quick):
 
     @sio.on("cut me")
     async def cut(sid):
-        sio.cut(sid)
+        sio.abort(sid)
 
     @sio.on("disconnect me")
     async def disconnect(sid):
@@ -77,7 +78,7 @@ async def sio(server, start, quick):
 
 @dataclass
 class Stream:
-    """What one user was sent."""
+    """The events that were sent to one user."""
 
     items: list[bytes] = field(default_factory=list)
     room: bool = False
@@ -85,7 +86,7 @@ class Stream:
 
 
 def recover(sio):
-    """Connection state recovery in its smallest form, on what the server offers for it."""
+    """Build connection state recovery in its smallest form, on the hooks that the server has for it."""
     streams: dict[str, Stream] = {}
     default = sio.authorize
 
@@ -122,7 +123,7 @@ def recover(sio):
         return "mine" in sio.rooms(sid, "/recovering")
 
     async def cut(sid):
-        sio.cut(sid, "/recovering")
+        sio.abort(sid, "/recovering")
 
     sio.namespaces = [*sio.namespaces, "/recovering"]
     sio.authorize = authorize

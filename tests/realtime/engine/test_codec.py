@@ -173,7 +173,7 @@ class Peer:
 
 
 class Times:
-    """Plays a wheel against a clock."""
+    """Plays a wheel against a simulated clock."""
 
     def __init__(self, interval, timeout):
         self.wheel, self.now, self.pings = Wheel(interval, timeout), 100.0, []

@@ -1,4 +1,4 @@
-"""What we override of python-socketio, python-engineio and aiohttp is still what we read when we overrode it."""
+"""Methods of python-socketio, python-engineio and aiohttp that we override are as they were when we overrode them."""
 
 import hashlib
 import inspect
@@ -9,15 +9,16 @@ import socketio
 from aiohttp import web
 
 from realtime.engine.http_wire import PatientWebSocket
+from realtime.socketio.engine_adapter import EngineAdapter
 from realtime.socketio.packets import Packet
 from realtime.socketio.rooms import Rooms
-from realtime.socketio.server import Server, _EngineIO
+from realtime.socketio.server import Server
 
 BASES = {
     Server: socketio.AsyncServer,
     Rooms: socketio.AsyncManager,
     Packet: socketio.packet.Packet,
-    _EngineIO: engineio.AsyncServer,
+    EngineAdapter: engineio.AsyncServer,
     PatientWebSocket: web.WebSocketResponse,
 }
 # Not overridden, but relied upon to call what is.
@@ -26,7 +27,7 @@ RELIED_UPON = {
              "_trigger_event", "_get_event_handler", "_get_namespace_handler", "get_environ", "transport", "rooms"),
     Rooms: ("enter_room", "leave_room", "close_room", "can_disconnect", "set_server", "initialize"),
     Packet: ("encode", "decode", "add_attachment", "reconstruct_binary", "deconstruct_binary", "data_is_binary"),
-    _EngineIO: ("generate_id", "on", "start_background_task"),
+    EngineAdapter: ("generate_id", "on", "start_background_task"),
     PatientWebSocket: ("close",),
 }  # fmt: skip
 READ = {

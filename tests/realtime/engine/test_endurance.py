@@ -1,4 +1,4 @@
-"""Clients that come and go rudely, readers that do not read, servers that go away."""
+"""Clients that vanish, clients that do not read, and servers that stop."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ WEBSOCKET = (
 
 
 def masked(message: bytes) -> bytes:
-    """A client's text frame, with a mask of zeros."""
+    """Return a client's text frame, with a mask of zeros."""
     return bytes((0x81, 0x80 | len(message))) + b"\0\0\0\0" + message
 
 
@@ -36,7 +36,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def rude_visit(port: int, luck: random.Random) -> None:
-    """Connect somehow, get somewhere, vanish."""
+    """Connect by a random transport, get to a random point, and vanish."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         kind = luck.random()
@@ -202,25 +202,21 @@ async def test_back_pressure_is_measured(start, echo):
     writer.close()
 
 
-async def test_a_drain_refuses_newcomers_and_cuts_the_rest(start, echo):
+async def test_a_draining_engine_refuses_handshakes_and_keeps_its_sessions(start, echo):
     client = await start(echo)
     ws, _ = await client.open()
     polling = await client.handshake()
     keep_alive = await asyncio.open_connection("127.0.0.1", client.port)
     keep_alive[1].write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
     await keep_alive[0].readuntil(b"not found")
-    draining = asyncio.create_task(echo.engine.drain(0.1))
-    await asyncio.sleep(0)
-    assert echo.engine.draining
+    echo.engine.draining = True
     keep_alive[1].write(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b" 503" in await keep_alive[0].readline()
-    with pytest.raises(OSError, match=r"."):
-        await asyncio.open_connection("127.0.0.1", client.port)
-    await draining
-    assert set(echo.ended.values()) == {"transport close"}
-    assert polling in echo.ended
-    assert await client.closed(ws)
-    assert echo.engine.sessions == {}
+    assert (await client.request("GET", EIO="4", transport="polling")).status == 503
+    await ws.send_str("4still here")
+    assert await client.text(ws) == "4still here"
+    assert polling in echo.engine.sessions
+    assert echo.ended == {}
     keep_alive[1].close()
 
 
@@ -278,7 +274,7 @@ async def test_connections_nobody_stands_for_are_bounded(start, echo):
     assert second in echo.ended
     echo.engine.unsettle(held)  # who was in before goes first
     await client.until(lambda: set(echo.engine.sessions) == {third, fourth})
-    assert (echo.engine.unsettled, echo.engine.strangers_cut) == (2, 3)
+    assert (len(echo.engine._unsettled), len(echo.ended)) == (2, 3)
     assert echo.engine.handshakes == {"ok": 5}
     await last.close()
 
@@ -299,17 +295,9 @@ async def test_those_of_one_origin_make_room_for_each_other(start, echo):
     crowd = [await come("a") for _ in range(20)]
     await client.until(lambda: set(echo.engine.sessions) == {alone, *crowd[-2:]})
     for each in list(echo.engine.sessions):
-        echo.engine.cut(each)
-    assert echo.engine.unsettled == 0
-    assert echo.engine._strangers._of == {}
-
-
-async def test_sockets_are_counted_by_transport(start, echo):
-    client = await start(echo)
-    ws, _ = await client.open()
-    await client.handshake()
-    assert echo.engine.sockets() == {"websocket": 1, "polling": 1}
-    await ws.close()
+        echo.engine.abort(each)
+    assert len(echo.engine._unsettled) == 0
+    assert echo.engine._unsettled._by_origin == {}
 
 
 async def test_idle_sockets_have_no_task_of_the_engines(start, echo, engine_class):
@@ -329,11 +317,11 @@ async def test_the_native_engine_takes_no_connections_while_descriptors_are_scar
         pytest.skip("asyncio pauses accepting by itself")
     client = await start(echo)
     monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))
-    echo.engine._mind_descriptors()
+    echo.engine._watch_descriptors()
     with pytest.raises(OSError, match=r"."):
         await asyncio.open_connection("127.0.0.1", client.port)
     monkeypatch.undo()
-    echo.engine._mind_descriptors()
+    echo.engine._watch_descriptors()
     ws, _ = await client.open()
     await ws.close()
 

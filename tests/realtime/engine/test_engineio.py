@@ -158,7 +158,7 @@ async def test_a_long_queue_takes_several_polls_at_the_end_too(start, echo, sent
     assert [packet for part in polled for packet in part] == [*(f"4{number}" for number in range(sent)), "1"]
     assert {len(part) for part in polled[:-1]} <= {16}
     assert len(polled[-1]) <= 16
-    assert echo.engine._last_words == {}
+    assert echo.engine._unsent == {}
 
 
 async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, echo):
@@ -169,7 +169,7 @@ async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, ec
     assert (await client.post(sid, "\x1e".join(["4x"] * 20 + ["1"]))).text == "ok"
     assert (await held).text.split("\x1e") == ["4x"] * 16
     assert (await client.poll(sid)).status == 400
-    assert echo.engine._last_words == {}
+    assert echo.engine._unsent == {}
 
 
 async def test_a_held_poll_is_answered_when_something_comes(start, echo):
@@ -414,7 +414,7 @@ async def test_a_half_open_connection_is_removed(start, echo, quick):
     )
     await client.until(lambda: echo.opened_with)
     await client.until(lambda: list(echo.ended.values()) == ["ping timeout"])
-    assert echo.engine.sockets() == {"websocket": 0, "polling": 0}
+    assert echo.engine.sessions == {}
     writer.close()
 
 
@@ -477,13 +477,13 @@ async def test_the_server_closes_a_websocket_behind_what_it_sent(start, echo):
 async def test_a_cut_is_a_lost_network(start, echo):
     client = await start(echo)
     ws, sid = await client.open()
-    echo.engine.cut(sid)
+    echo.engine.abort(sid)
     assert (await ws.receive(2)).type is not aiohttp.WSMsgType.CLOSE or ws.close_code == 1006
     assert echo.ended[sid] == "transport close"
     polling = await client.handshake()
     held = asyncio.create_task(client.poll(polling))
     await asyncio.sleep(0.03)
-    echo.engine.cut(polling)
+    echo.engine.abort(polling)
     assert (await held).status == 400
     assert not echo.engine.send(polling, b"4x")
 
@@ -616,7 +616,7 @@ async def test_a_probe_ends_with_its_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     ws = await probe(client, sid)
-    echo.engine.cut(sid)
+    echo.engine.abort(sid)
     assert await client.closed(ws, 1)
 
 

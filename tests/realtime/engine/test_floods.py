@@ -1,4 +1,4 @@
-"""Sockets that send and send: each kind of packet counts, the connection ends, and others hear nothing of it."""
+"""Floods: each kind of packet counts, the flooding connection ends, and other connections are not affected."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ MOST_GROWN = 24 * 1024 * 1024
 
 
 def text(message: str) -> bytes:
-    """A masked websocket frame."""
+    """Return a masked websocket frame."""
     data = message.encode()
     assert len(data) < 126
     return bytes((0x81, 0x80 | len(data))) + bytes(4) + data
@@ -27,7 +27,7 @@ def control(opcode: int) -> bytes:
 
 
 class Raw:
-    """A websocket as bytes."""
+    """A websocket client that reads and writes bytes."""
 
     @classmethod
     async def open(cls, client, connect=True):
@@ -45,7 +45,7 @@ class Raw:
         return raw
 
     async def flood(self, frame, size=FLOOD):
-        """Send it until the other side has had enough, or for ever: whether it had."""
+        """Send a payload until the other side ends the connection; return whether it did."""
         part = frame * (65_536 // len(frame) + 1)
         sent = 0
         try:

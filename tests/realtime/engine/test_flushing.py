@@ -1,4 +1,4 @@
-"""When published frames are written: the rule by itself, and on both engines what a raw socket sees of it."""
+"""The time at which published frames are written: the rule by itself, and its effect on raw sockets on both engines."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ def clock(monkeypatch):
 
 
 def flush(rule, clock, took_s):
-    """A flush of one frame that took so long."""
+    """Record a flush of one frame that took so long."""
     rule.published(10)
     assert rule.begin()
     clock.now += took_s
@@ -89,11 +89,8 @@ def test_only_so_many_bytes_wait(clock):
     assert not rule.waits()
 
 
-# ---- on the engines
-
-
 class Raw:
-    """A websocket client on a plain socket: what the kernel has is read without a turn of the loop."""
+    """A websocket client on a plain socket, which reads the kernel's bytes without a turn of the loop."""
 
     def __init__(self, sock: socket.socket, sid: str) -> None:
         self.sock = sock
@@ -121,7 +118,7 @@ class Raw:
         return client
 
     def got(self) -> list[str]:
-        """What has arrived by now, without waiting; pings left out, `close` for a close frame."""
+        """Return the messages that have arrived by now; pings are left out, `close` stands for a close frame."""
         while True:
             try:
                 chunk = self.sock.recv(65_536)
@@ -151,7 +148,7 @@ class Raw:
 
 @pytest.fixture
 async def raws(start, echo) -> AsyncIterator[list[Raw]]:
-    """Three clients that are in the topic `t`."""
+    """Connect three clients that are subscribed to the topic `t`."""
     client = await start(echo)
     opened = [await Raw.open(client.port) for _ in range(3)]
     for raw in opened:
@@ -163,7 +160,7 @@ async def raws(start, echo) -> AsyncIterator[list[Raw]]:
 
 
 def busy(engine, wait_s: float = 5.0) -> None:
-    """As if the last flush had taken that long and ended just now."""
+    """Make the engine behave as if the last flush took that long and ended just now."""
     rule = engine._rule if engine.name == "portable" else native_rule()
     rule._until = perf_counter() + wait_s
 
@@ -246,7 +243,7 @@ async def test_a_cut_client_does_not_disturb_what_waits(raws, echo):
     busy(echo.engine)
     echo.engine.publish("t", b"4on")
     await turns(1)
-    echo.engine.cut(raws[0].sid)
+    echo.engine.abort(raws[0].sid)
     echo.engine.publish("t", b"4and on")
     await turns(4)
     assert [raw.got() for raw in raws[1:]] == [["4on", "4and on"]] * 2

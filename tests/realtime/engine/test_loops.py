@@ -1,4 +1,4 @@
-"""The engines on event loops that behave as uvloop may, where it differs from asyncio's own."""
+"""The engines on event loops that behave as uvloop may where it differs from asyncio's loop."""
 
 import asyncio
 import contextvars
@@ -13,7 +13,7 @@ from realtime.engine.http_wire import PortableWire
 
 
 class Rounding(uvloop.Loop):
-    """Waits of the gateway round to 0 ms: uvloop makes a plain Handle of them, without `when()` and called at once."""
+    """A loop where waits round to 0 ms: uvloop makes a plain Handle of them, without `when()` and called at once."""
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -24,7 +24,7 @@ class Rounding(uvloop.Loop):
 
 
 class Early(uvloop.Loop):
-    """Timers come a little before they are due, as where uvloop rounds a wait down."""
+    """A loop whose timers fire a little before they are due, as where uvloop rounds a wait down."""
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -37,7 +37,7 @@ LOOPS = {"uvloop": uvloop.new_event_loop, "rounding": Rounding, "early": Early}
 
 @pytest.fixture(autouse=True)
 async def failures() -> AsyncIterator[list[dict[str, Any]]]:
-    """What callbacks of the loop raise: nothing."""
+    """Check that callbacks of the loop raise nothing."""
     failed: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
     yield failed
@@ -88,11 +88,11 @@ async def test_messages_and_heartbeats_go_on(start, echo, quick):
 
 
 async def test_a_websocket_whose_connection_has_gone_can_be_closed():
-    """uvloop raises RuntimeError for what is written to a lost connection, where asyncio drops it."""
+    """uvloop raises RuntimeError for a write to a lost connection, where asyncio drops the bytes."""
     engine = choose("portable")()
     server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    wire = PortableWire(engine, writer.transport)  # type: ignore[arg-type]
+    wire = PortableWire(engine, writer.transport, {})  # type: ignore[arg-type]
     writer.transport.abort()
     await asyncio.sleep(0.02)
     assert not wire.send(b"4x", False)
