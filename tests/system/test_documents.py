@@ -30,7 +30,7 @@ PAGES = (
         "adding-a-feature",
         "runbook",
         "deploying",
-        "glossary",
+        *("glossary", "../CONTRIBUTING"),
         "compatibility",
         "updating",
     ),
@@ -107,7 +107,7 @@ def test_what_is_not_run_could_be(page: str) -> None:
     """Its programs, services, targets and options are there; a dump's options are those of its manual."""
     services = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]
     targets = made()
-    for line in unrun(page).splitlines():
+    for line in unrun(page).replace(" && ", "\n").splitlines():
         subprocess.run(["bash", "-nc", line], check=True)
         program, *words = [word for word in shlex.split(line, comments=True) if not re.match("[A-Z_]+=", word)]
         if program == "make":
@@ -126,6 +126,9 @@ def test_what_is_not_run_could_be(page: str) -> None:
             case ["-m", "devtools.cluster", "roll" | "status"] | ["-m", "devtools.generate.documents"]:  # run by others
                 continue
             case ["-m", "api" | "realtime" | "workers", *_]:  # tests/system/test_readme.py
+                continue
+            case ["check" | "format", "."] | []:
+                assert program in (".venv/bin/ruff", ".venv/bin/mypy"), line
                 continue
             case ["newman", "run", path]:  # tests/api/test_postman.py
                 assert (program, (ROOT / path).exists()) == ("npx", True)
@@ -179,6 +182,13 @@ def test_a_page_names_what_is_there(page: str, sources: str) -> None:
             )
         wrong += [] if there or (ROOT / name).exists() else [(name, files)]
     assert wrong == []
+
+
+def test_make_makes_what_pages_ask_it_for() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "loadtests/README.md"]:
+        for block in blocks(str(page.relative_to(ROOT))):
+            asked = re.findall(r"^make ([a-z-]+)", block.text, re.M) if block.language == "sh" else []
+            assert set(asked) <= made(), page.name
 
 
 def test_a_command_of_the_operator_is_one() -> None:
