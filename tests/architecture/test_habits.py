@@ -64,3 +64,12 @@ def test_the_newest_version_of_the_changelog_is_that_of_the_package() -> None:
     versions = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert versions[0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert (ROOT / "CHANGELOG.md").read_text().count("\n## [Unreleased]\n") == 1
+
+
+def test_decisions_are_listed_by_number_and_title() -> None:
+    folder, rows = ROOT / "docs/decisions", ""
+    for page in sorted(folder.glob("0*.md")):
+        number, title = page.read_text().split("\n", 1)[0].removeprefix("# ").split(". ", 1)
+        assert page.name.startswith(f"{int(number):04}-"), page.name
+        rows += f"| {number} | [{title}]({page.name}) |\n"
+    assert f"|---|---|\n{rows}\n" in (folder / "README.md").read_text()
