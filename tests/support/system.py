@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from support.processes import KEPT
+from support.processes import COMPILED
 from support.stores import told
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ class Embedded:
                 "REALTIME_PORT": str(self.realtime_port),
                 "PYTHONUNBUFFERED": "1",
                 **{name: str(value) for name, value in told("embedded", self._environment).items()},
-                **KEPT,
+                **COMPILED,
                 **self._environment,
             },
             stdin=asyncio.subprocess.DEVNULL,
