@@ -119,10 +119,12 @@ class Terminal:
         self._server: subprocess.Popen[bytes] | None = None
         self._log = folder.parent / "server.log"
 
-    async def follow(self, page: str, once_served: Callable[[Path], Awaitable[None]] | None = None) -> None:
-        """Do what a page says, and look at what it shows; `once_served` when the first server says that it runs."""
+    async def follow(
+        self, page: str, section: str | None = None, once_served: Callable[[Path], Awaitable[None]] | None = None
+    ) -> None:
+        """Do what a page or a section says, compare what it shows, and do `once_served` when the first server runs."""
         ran: str | None = None
-        for language, words, text in blocks(page):
+        for language, words, text in blocks(page, section):
             match language, words:
                 case "sh", ():
                     ran = await self.run(text)
@@ -138,7 +140,7 @@ class Terminal:
                     if once_served is not None:
                         await once_served(self.folder)
                         once_served = None
-                case ("sh", ("unrun",)) | ("py", ("in", _)) | ("mermaid", ()):
+                case ("sh", ("unrun",)) | ("py", ("in", _)) | ("mermaid" | "ts", ()):
                     ran = None
                 case _:
                     raise AssertionError(f"{page}: nobody knows what to do with a block of {language} {words}")

@@ -19,7 +19,7 @@ from support.servers import ImpatientStore, RabbitServer, RedisServer
 
 from social.contracts.codec import decode
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/deploying.md"
 ROLL, STATUS = "python -m devtools.cluster roll", "python -m devtools.cluster status"
 PEOPLE = 10
 DRAIN_S = 2
@@ -54,11 +54,11 @@ async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) 
     assert all(part["running"] and part["starts"] == 1 for part in parts.values())
     status = await cluster.told("status")
     assert {decode(line)["name"] for line in status.out.splitlines()} == set(parts)
-    assert STATUS in README.read_text()
+    assert STATUS in PAGE.read_text()
 
 
 async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_anything(cluster: Cluster) -> None:
-    assert ROLL in README.read_text()
+    assert ROLL in PAGE.read_text()
     async with crowd(cluster.url, PEOPLE) as people, page() as browser:
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():

@@ -1,20 +1,19 @@
-"""The README's tour, word for word, against a system of its own."""
+"""The README's tour and the guides that continue it, word for word, against a system of their own."""
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from support import documents
-from support.documents import ROOT
+from support.documents import ROOT, Terminal, blocks, checkout, tools
 from support.ports import free_ports
 from support.system import Embedded
 
-
-def blocks(language: str, section: str) -> list[str]:
-    return [block.text for block in documents.blocks("README.md", section) if block.language == language]
+README = (ROOT / "README.md").read_text()
+GUIDES = ("rest", "sockets", "posts", "timelines", "notifications", "media")
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ async def run(*command, cwd, timeout_s=180.0, **options):
     return process.returncode, output.decode()
 
 
-async def test_the_tour_of_the_readme_works_as_it_is_written(embedded, tmp_path):
+async def test_the_tour_and_the_guides_work_as_they_are_written(embedded, tmp_path):
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
 
@@ -45,33 +44,22 @@ async def test_the_tour_of_the_readme_works_as_it_is_written(embedded, tmp_path)
             "localhost:8081", f"127.0.0.1:{embedded.realtime_port}"
         )
 
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    (tmp_path / "ada.mjs").write_text(here(blocks("js", "A tour")[0]))
-    (tmp_path / "bob.py").write_text(here(blocks("py", "A tour")[0]))
-    opening, rest = blocks("sh", "A tour")
-    together = f"""
-set -eu
-{here(opening)}
-node ada.mjs $ADA > ada.log 2>&1 &
-LISTENER=$!
-for _ in $(seq 100); do grep -q listens ada.log && break; sleep 0.1; done
-"{sys.executable}" bob.py $BOB $POST
-wait $LISTENER
-cat ada.log
-{here(rest)}
-"""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    code, output = await run("bash", "-c", together, cwd=tmp_path, env={**os.environ, "PATH": path})
-    assert code == 0, output
-    assert '"text":"hello, plaza"' in output
-    assert "bob: like (1)" in output
-    assert "watching: {'ok': True" in output
-    assert "'liked': True" in output
-    assert "live: {'post_id'" in output
-    assert '"liked":true,"likes":1' in output
-    assert '"type":"like"' in output
-    assert '"pointer":"/text"' in output
-    assert '"pointer":"/colour"' in output
+    terminal = Terminal(checkout(tmp_path / "plaza"), tools(tmp_path / "bin"), here, {})
+    try:
+        await terminal.follow("README.md", "A tour")
+        for guide in GUIDES:
+            await terminal.follow(f"docs/guide/{guide}.md")
+    finally:
+        await terminal.close()
+
+
+def test_every_guide_is_followed_and_the_readme_leads_to_it() -> None:
+    assert {page.stem for page in (ROOT / "docs/guide").glob("*.md")} == set(GUIDES)
+    assert {f"docs/guide/{guide}.md" for guide in GUIDES} <= set(re.findall(r"docs/guide/\w+\.md", README))
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 900
 
 
 async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
@@ -89,7 +77,7 @@ async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
 async def test_the_three_processes_start_by_themselves_against_real_servers(
     mongo_url, mongo_database, redis_url, amqp_url, tmp_path
 ):
-    (block,) = blocks("sh", "Against real servers")
+    (block,) = [each.text for each in blocks("docs/deploying.md", "Against real servers") if each.language == "sh"]
     api_port, realtime_port, workers_port = free_ports(3)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {
