@@ -83,9 +83,6 @@ BENCHMARKS = {
 SHOWN = {"browse": "throughput", "celebrity": "latency-posts", "reconnect-storm": "people"}  # others show the latency
 
 
-# ---- running and writing
-
-
 def run(name: str, quick: bool, folder: Path) -> Figures:
     """The figures of one; raises subprocess.CalledProcessError."""
     benchmark = BENCHMARKS[name]

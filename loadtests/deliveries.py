@@ -78,7 +78,7 @@ class Deliveries:
             group.shown_at.append((at, since))
             self._settle(kind, group)
 
-    def moved(self, person: str, offset: str) -> bool:
+    def advanced(self, person: str, offset: str) -> bool:
         """Somebody's stream went on to an offset; False when they were there before."""
         epoch, _, number = offset.rpartition(".")
         stream, seq = self._streams[person], int(number)
@@ -111,7 +111,7 @@ class Deliveries:
             if group.shown and kind in self.acknowledged and person not in self._left
         )
 
-    def began_anew(self, person: str, offset: str) -> None:
+    def restarted(self, person: str, offset: str) -> None:
         """Somebody was told to fetch all again, and goes on from there."""
         epoch, _, number = offset.rpartition(".")
         self._streams[person] = Stream(epoch, int(number))

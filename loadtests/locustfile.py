@@ -20,7 +20,8 @@ from locust.exception import StopTest
 from locust.runners import LocalRunner
 
 from loadtests import target
-from loadtests.run import Run, write
+from loadtests.results import result, write
+from loadtests.run import Run
 
 SCENARIOS = ("browse", "post", "viral", "celebrity", "reconnect-storm", "soak")
 MODULES = {name: importlib.import_module("loadtests.scenarios." + name.replace("-", "_")) for name in SCENARIOS}
@@ -88,12 +89,12 @@ def _settle(environment: Environment, **_: Any) -> None:
 def _end(environment: Environment, **_: Any) -> None:
     run = environment.plaza
     run.end()
-    result = run.result()
+    figures = result(run)
     if environment.result_path:
-        write(result, Path(environment.result_path))
-    for why in result["wrong"]:
+        write(figures, Path(environment.result_path))
+    for why in figures["wrong"]:
         logging.getLogger("plaza").error(why)
-    environment.process_exit_code = 1 if result["wrong"] else 0
+    environment.process_exit_code = 1 if figures["wrong"] else 0
 
 
 def _check(environment: Environment) -> None:

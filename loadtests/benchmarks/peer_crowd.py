@@ -74,8 +74,6 @@ class Crowd:
     untold: dict[str, dict[str, Like]] = field(default_factory=lambda: defaultdict(dict))
     heard_at: float = 0.0
 
-    # ---- making it
-
     async def register(self) -> None:
         """Open the accounts."""
 
@@ -151,8 +149,6 @@ class Crowd:
         for person in self.people:
             socket = await Socket.opened(self.system.realtime, person.token, self.heard)
             stack.callback(socket.close)
-
-    # ---- likes and their pushes
 
     def likes(self) -> Iterator[tuple[Person, str]]:
         """Who likes what next: no pair comes twice, and nobody likes what is theirs."""

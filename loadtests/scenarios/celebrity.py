@@ -6,7 +6,7 @@ import gevent
 from locust import constant, task
 
 from loadtests import behind
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 
 REST_S = 3.0  # between the arrival of one post and the next
 

@@ -4,7 +4,7 @@ import random
 
 from locust import task
 
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 
 FOLLOWS_EACH = 3
 RECENT = 50  # posts that are still talked about

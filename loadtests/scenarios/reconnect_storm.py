@@ -27,4 +27,4 @@ def _storm(run: Run) -> None:
             gevent.sleep(0.2)
             calm = calm + 0.2 if run.crowded() and run.all_there() else 0.0
         if not run.quiet:
-            run.killed(behind.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))
+            run.gateway_killed(behind.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))

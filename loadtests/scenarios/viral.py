@@ -3,7 +3,7 @@
 import gevent
 from locust import constant, task
 
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 
 
 class Author(SocketUser):

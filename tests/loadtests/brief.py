@@ -8,16 +8,17 @@ import gevent
 from locust import events
 
 from loadtests.locustfile import *  # noqa: F403 - whatever Locust looks for there
+from loadtests.results import result
 from loadtests.run import Run
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 from loadtests.wire import Wire
 
 UNTIL = {
-    "read": lambda run: "GET /v1/feed" in run.result()["requests"],
+    "read": lambda run: "GET /v1/feed" in result(run)["requests"],
     "liked": lambda run: run.deliveries.delivered["like"] >= 5,
     "wrong": lambda run: done and run.deliveries.delivered["like"] >= 10,
     "posted": lambda run: run.deliveries.delivered["post"] >= 5,
-    "back": lambda run: run.shots and run.resumed and run.all_there(),
+    "back": lambda run: run.killed and run.resumed and run.all_there(),
     "recovered": lambda run: run.deliveries.recovered.total() >= 3,
 }
 FRAMES = {  # what is heard instead of the push of a like
@@ -66,4 +67,4 @@ def begin(environment: Any, **_: Any) -> None:
 
 
 if FAULT in FRAMES:
-    SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._heard)
+    SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._receive)

@@ -50,8 +50,8 @@ def test_a_like_that_no_count_reaches_is_missing(deliveries):
 def test_a_number_that_never_came_is_a_hole_even_where_a_later_count_covers_it(deliveries):
     like(deliveries, 1.0)
     like(deliveries, 1.1)
-    assert deliveries.moved(ADA, "epoch123.1")
-    assert deliveries.moved(ADA, "epoch123.3")
+    assert deliveries.advanced(ADA, "epoch123.1")
+    assert deliveries.advanced(ADA, "epoch123.3")
     show(deliveries, 2, 2.0)
     assert deliveries.complete()
     assert deliveries.holes == 1
@@ -59,22 +59,22 @@ def test_a_number_that_never_came_is_a_hole_even_where_a_later_count_covers_it(d
 
 
 def test_the_first_number_of_a_new_account_is_one(deliveries):
-    deliveries.moved(ADA, "epoch123.2")
+    deliveries.advanced(ADA, "epoch123.2")
     assert deliveries.holes == 1
 
 
 def test_a_number_that_comes_again_is_a_duplicate(deliveries):
-    assert deliveries.moved(ADA, "epoch123.1")
-    assert not deliveries.moved(ADA, "epoch123.1")
+    assert deliveries.advanced(ADA, "epoch123.1")
+    assert not deliveries.advanced(ADA, "epoch123.1")
     assert deliveries.duplicates == 1
     assert not deliveries.flawless()
 
 
 def test_who_was_told_to_fetch_again_goes_on_from_there(deliveries):
-    deliveries.moved(ADA, "epoch123.1")
-    deliveries.began_anew(ADA, "epoch456.7")
+    deliveries.advanced(ADA, "epoch123.1")
+    deliveries.restarted(ADA, "epoch456.7")
     assert deliveries.offset(ADA) == "epoch456.7"
-    assert deliveries.moved(ADA, "epoch456.8")
+    assert deliveries.advanced(ADA, "epoch456.8")
     assert deliveries.flawless()
 
 
