@@ -241,6 +241,29 @@ def test_a_load_passes_on_what_was_said_and_nothing_of_the_shell(make: Make, fol
     assert "python ran loadtests/bench.py rest viral --quick\n" in make("bench", "ONLY=rest viral", "QUICK=1").stdout
 
 
+def test_a_part_of_the_tests_is_named_by_paths_or_by_a_word(make: Make, folder: Path) -> None:
+    (folder / "tests/realtime").mkdir()
+    for name, test in {"likes": "a_post_is_liked", "connect": "likes_reach_a_socket", "sessions": "logout"}.items():
+        (folder / f"tests/realtime/test_{name}.py").write_text(f"def test_{test}(): ...\n")
+    likes, connect = "tests/realtime/test_likes.py", "tests/realtime/test_connect.py"
+
+    def ran(only: str) -> str:
+        lines = make("test", f"ONLY={only}").stdout.splitlines()
+        (line,) = [line for line in lines if line.startswith("python ran")]
+        return line.removeprefix("python ran -m pytest ")
+
+    assert ran(connect) == connect
+    assert ran(f"{connect}::test_likes_reach_a_socket {likes}") == f"{connect}::test_likes_reach_a_socket {likes}"
+    assert ran("tests/realtime") == "tests/realtime"
+    assert ran("likes") == f"-k likes {connect} {likes}"
+    assert ran("likes and not socket") == "-k likes and not socket"
+    assert ran("nothing") == "-k nothing"
+
+
+def test_the_whole_of_the_tests_says_how_a_part_is_run(make: Make) -> None:
+    assert "make test ONLY=likes" in make("test", ONLY="left in the environment").stdout
+
+
 def test_help_lists_what_make_can_do(make: Make) -> None:
     shown = make().stdout
     assert "make run " in shown
