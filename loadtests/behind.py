@@ -1,4 +1,4 @@
-"""What a load does behind the doors of a system of its own: the store is written to, a gateway is killed.
+"""Direct access of a load to a system of its own: seed the store, and kill a gateway.
 
 python -m loadtests.behind USERNAME COUNT    # followers, in MONGO_URL or PLAZA_VAR
 """
@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[1]
 
 
 class NotOurs(Exception):
-    """There is no system of our own to do it to."""
+    """No system of our own is there to seed or kill."""
 
 
 def seed_followers(username: str, count: int) -> None:
-    """So many followers of somebody, written in another process: this one is gevent's. Raises NotOurs."""
+    """Give a person `count` followers, written by another process, because this one runs gevent. Raises NotOurs."""
     if count > 0:
         asked = [sys.executable, "-m", "loadtests.behind", username, str(count)]
         done = subprocess.run(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
@@ -31,7 +31,7 @@ def seed_followers(username: str, count: int) -> None:
 
 
 def kill_gateway(nodes: Sequence[str]) -> str:
-    """kill -9 the gateway that is named most often; its name. Raises NotOurs."""
+    """Kill (SIGKILL) the gateway that `nodes` name most often; return its name. Raises NotOurs."""
     name, _ = Counter(nodes).most_common(1)[0]
     pids = gateways()
     if name not in pids:
@@ -41,7 +41,7 @@ def kill_gateway(nodes: Sequence[str]) -> str:
 
 
 def gateways() -> dict[str, int]:
-    """The process of each gateway of the cluster whose data are in PLAZA_VAR; raises NotOurs."""
+    """Return the pid of each gateway of the cluster whose data are in PLAZA_VAR; raises NotOurs."""
     asked = [sys.executable, "-m", "devtools.cluster", "status"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -51,7 +51,7 @@ def gateways() -> dict[str, int]:
 
 
 def store_url() -> str:
-    """MONGO_URL, or the embedded store of the system whose data are in PLAZA_VAR; raises NotOurs."""
+    """Return MONGO_URL, or the URL of the embedded store of the system in PLAZA_VAR; raises NotOurs."""
     if url := os.environ.get("MONGO_URL"):
         return url
     folder = Path(os.environ.get("PLAZA_VAR", "var"))

@@ -1,4 +1,4 @@
-"""A gateway dies with all its sockets, again and again, while people post, comment and like."""
+"""A scenario in which gateways die with all their sockets, again and again, while people post, comment and like."""
 
 import gevent
 
@@ -6,13 +6,13 @@ from loadtests import behind
 from loadtests.run import Run
 from loadtests.scenarios.post import Talker
 
-CALM_S = 5.0  # from when everybody is there to the next one's end
+CALM_S = 5.0  # from the moment everybody is connected to the end of the next gateway
 
 USERS = [Talker]
 
 
 def during(run: Run) -> None:
-    """kill -9 the gateway with the most sockets, whenever everybody has been connected for a while."""
+    """Kill (SIGKILL) the gateway with the most sockets, whenever everybody has been connected for a while."""
     try:
         behind.gateways()
         _storm(run)

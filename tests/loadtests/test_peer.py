@@ -143,7 +143,7 @@ def test_a_run_measures_both(ran):
     assert pushed["offered"]["product"] == pushed["offered"]["peer"] > 2
     for counts in (pushed["acknowledged"], pushed["offered"]):
         assert counts == pushed["offered"]
-    assert set(pushed["untold"].values()) == set(pushed["refused"].values()) == {0}
+    assert set(pushed["unpushed"].values()) == set(pushed["refused"].values()) == {0}
     for kind, of_kind in figures["rest"].items():
         for measured in of_kind.values():
             assert all(measured["per_second"][name] > 0 for name in peer.SYSTEMS), kind
@@ -178,35 +178,35 @@ def push(post: str, *actors: str, count: int, event: str = "notification.updated
 
 async def test_a_like_is_told_by_the_push_that_names_who_liked_what(crowd):
     ada, bob = Like(1.0), Like(2.0)
-    crowd.untold["p"] = {"ada": ada, "bob": bob}
+    crowd.unpushed["p"] = {"ada": ada, "bob": bob}
     crowd.sent["p"] = 2
-    crowd.heard(push("other", "ada", count=1), 3.0)
-    crowd.heard(push("p", "ada", count=1, kind="comment"), 3.0)
-    crowd.heard(b'["notification.removed",{"id":"x","rev":2}]', 3.0)
-    assert (ada.told, bob.told) == (0, 0)
-    crowd.heard(push("p", "ada", count=1), 4.0)
-    assert (ada.told, bob.told) == (4.0, 0)
-    crowd.heard(push("p", "bob", count=1, event="notification"), 5.0)
-    assert bob.told == 5.0
-    crowd.heard(push("p", "ada", "bob", count=2), 6.0)
-    assert (ada.told, bob.told) == (4.0, 5.0)
+    crowd.receive(push("other", "ada", count=1), 3.0)
+    crowd.receive(push("p", "ada", count=1, kind="comment"), 3.0)
+    crowd.receive(b'["notification.removed",{"id":"x","rev":2}]', 3.0)
+    assert (ada.pushed, bob.pushed) == (0, 0)
+    crowd.receive(push("p", "ada", count=1), 4.0)
+    assert (ada.pushed, bob.pushed) == (4.0, 0)
+    crowd.receive(push("p", "bob", count=1, event="notification"), 5.0)
+    assert bob.pushed == 5.0
+    crowd.receive(push("p", "ada", "bob", count=2), 6.0)
+    assert (ada.pushed, bob.pushed) == (4.0, 5.0)
 
 
 async def test_a_group_that_counts_all_tells_also_those_it_does_not_name(crowd):
     likes = {f"person{number}": Like(1.0) for number in range(10)}
-    crowd.untold["p"], crowd.sent["p"] = dict(likes), 10
-    crowd.heard(push("p", "person9", count=9), 2.0)
-    assert [each.told for each in likes.values()] == [0.0] * 9 + [2.0]
-    crowd.heard(push("p", "person9", count=10), 3.0)
-    assert [each.told for each in likes.values()] == [3.0] * 9 + [2.0]
-    assert await crowd.all_told(0) == 0
+    crowd.unpushed["p"], crowd.sent["p"] = dict(likes), 10
+    crowd.receive(push("p", "person9", count=9), 2.0)
+    assert [each.pushed for each in likes.values()] == [0.0] * 9 + [2.0]
+    crowd.receive(push("p", "person9", count=10), 3.0)
+    assert [each.pushed for each in likes.values()] == [3.0] * 9 + [2.0]
+    assert await crowd.all_pushed(0) == 0
 
 
 async def test_a_like_that_is_not_answered_well_is_refused_and_not_waited_for(crowd):
     who = Person("ada", "ada", "token")
     like = await crowd.like(who, "p", 1.0)  # nobody listens there
     assert like.status == 0
-    assert await crowd.all_told(0) == 0
+    assert await crowd.all_pushed(0) == 0
 
 
 async def test_no_pair_of_person_and_post_is_liked_twice_and_nobody_likes_their_own(crowd):
@@ -242,7 +242,7 @@ async def test_latency_counts_from_when_a_like_was_due(crowd):
 @pytest.mark.parametrize(("bound", "found"), [(100, (75, 100)), (400, (300, 400)), (30, (20, 30)), (0, (0, 0))])
 async def test_the_highest_rate_is_sought_from_both_sides(crowd, monkeypatch, bound, found):
     async def like_push(_crowd: Crowd, _likes: object, rate: float, _seconds: float) -> dict[str, Any]:
-        return {"refused": 0, "untold": 0, "p99_ms": 100.0 if rate <= bound else 900.0}
+        return {"refused": 0, "unpushed": 0, "p99_ms": 100.0 if rate <= bound else 900.0}
 
     async def quiet(_within_s: float) -> None:
         pass
@@ -282,8 +282,8 @@ def test_a_ratio_needs_a_figure_of_the_peer_that_is_not_zero(rates, row):
 
 def test_the_table_says_what_was_refused():
     spent = {"cpu_ms": 3.0}
-    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "untold": 3, "p50_ms": 12.5, "p99_ms": 250.0} | spent
-    good = counts | {"acknowledged": 100, "refused": 0, "untold": 0, "p50_ms": 25.0, "p99_ms": 100.0}
+    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "unpushed": 3, "p50_ms": 12.5, "p99_ms": 250.0} | spent
+    good = counts | {"acknowledged": 100, "refused": 0, "unpushed": 0, "p50_ms": 25.0, "p99_ms": 100.0}
     figures = peer.merged({"product": [{"like_push": {"100": counts}}], "peer": [{"like_push": {"100": good}}]})
     rows = {row[0]: list(row[1:]) for row in tables.of_peer(figures)}
     assert rows["like → push at 100 likes/s, p50"] == ["12 ms", "25 ms", "0.50×", "3.00 ms, 3.00 ms: 1.00×"]

@@ -197,7 +197,7 @@ def test_strangers_are_refused_before_anything_starts():
             check=False,
         )
         assert done.returncode == 1
-        assert "192.0.2.1 is not this machine; if it is yours to load, say so: ALLOW=192.0.2.1" in done.stderr
+        assert "192.0.2.1 is not this machine; if you may load it, allow it: ALLOW=192.0.2.1" in done.stderr
 
 
 def test_a_load_is_one_process():
