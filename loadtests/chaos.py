@@ -55,7 +55,7 @@ def killed(*names: str) -> Harm:
 
 async def rolled(cluster: Cluster) -> None:
     """Restart every process in turn: `python -m devtools.cluster roll`."""
-    ended = await cluster.told("roll")
+    ended = await cluster.control("roll")
     assert ended.code == 0, ended
 
 
@@ -108,7 +108,7 @@ async def measure(cluster: Cluster, harm: Harm, people: int, seconds: float) -> 
 
 def row(name: str, account: Account, returns: int) -> str:
     """Return a line of the table."""
-    tried = sum(account.tried_again.values())
+    tried = sum(account.retries.values())
     cells = [
         name,
         account.acknowledged,

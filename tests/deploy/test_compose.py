@@ -34,7 +34,7 @@ from support.eventually import eventually
 from support.image import environment as of_image
 from support.image import lineage, stages
 from support.nginx import Nginx, before
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 
 from api.settings import SERVICES as API_SERVICES
@@ -191,7 +191,7 @@ async def test_nginx_counts_for_its_exporter_where_nobody_else_asks(tmp_path: Pa
     server = Nginx(tmp_path, before(["127.0.0.1:1"], {"realtime-1": "127.0.0.1:1"}, status=status))
     await server.start()
     try:
-        async with knocking(f"http://127.0.0.1:{port}") as exporter, knocking(server.url) as people:
+        async with door_to(f"http://127.0.0.1:{port}") as exporter, door_to(server.url) as people:
             assert (await exporter.ask("GET", "/status")).raw.startswith(b"Active connections: ")
             assert (await exporter.ask("GET", "/v1/feed")).status == 404
             assert (await people.ask("GET", "/status")).status == 404

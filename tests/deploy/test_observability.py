@@ -20,10 +20,10 @@ from support.cluster import Cluster
 from support.collector import Collector, collecting
 from support.eventually import eventually
 from support.nginx import Nginx
-from support.people import Person, knocking
+from support.people import Person, door_to
 from support.ports import free_ports
 from support.processes import listens_at
-from support.prometheus import OBSERVABILITY, RULES, Prometheus, told_elsewhere, written, wrong
+from support.prometheus import OBSERVABILITY, RULES, Prometheus, exported_elsewhere, written, wrong
 from support.servers import DocumentStore, RabbitServer, RedisServer
 from support.sockets import Wire
 
@@ -114,7 +114,7 @@ async def running(
             parts = await cluster.parts()
             ports = {name: listens_at(parts[name]["pid"]) for name in parts if name.startswith(OURS)}
             jobs = {job: [ports[name] for name in ports if name.startswith(job)] for job in OURS}
-            prometheus = Prometheus(folder / "prometheus", {**jobs, "rabbitmq": [await rabbit_server.tell_metrics()]})
+            prometheus = Prometheus(folder / "prometheus", {**jobs, "rabbitmq": [await rabbit_server.start_exporter()]})
             await prometheus.start()
             world = Running(cluster, ports, prometheus, collector)
             await live(world)
@@ -127,7 +127,7 @@ async def running(
 
 async def live(world: Running) -> None:
     """A little life, twice: a rate is seen between two looks."""
-    async with knocking(world.api_url) as door, aiohttp.ClientSession() as http:
+    async with door_to(world.api_url) as door, aiohttp.ClientSession() as http:
         ada, bob = await door.register("ada"), await door.register("bob")
         await bob.follow(ada)
         one, two = world.ports["realtime-1"], world.ports["realtime-2"]
@@ -177,7 +177,7 @@ async def test_a_panel_shows_what_the_processes_tell(running: Running, quiet: bo
     query = query.replace("$__rate_interval", "1m")
     assert wrong(query) == []
     found = (await running.prometheus.ask("query", query=query))["result"]
-    assert found or quiet or told_elsewhere(query)
+    assert found or quiet or exported_elsewhere(query)
 
 
 @together

@@ -16,12 +16,12 @@ from social.infra.security.tokens import Signer, new_private_key
 
 
 def b64(data: bytes) -> str:
-    """As in a token."""
+    """Encode as in a token."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def forgeries(pem: bytes, good: str) -> dict[str, str]:
-    """By what is wrong with it; `good` is signed with the key in `pem`."""
+    """Return forged tokens by what is wrong with each; `good` is signed with the key in `pem`."""
     key = serialization.load_pem_private_key(pem, None)
     assert isinstance(key, Ed25519PrivateKey)
     header, claims = jwt.get_unverified_header(good), jwt.decode(good, options={"verify_signature": False})

@@ -10,7 +10,7 @@ import pytest
 from conftest import require, run
 from support.browser import Page, page
 from support.cluster import Cluster
-from support.crowd import Somebody, crowd, settle
+from support.crowd import Member, crowd, settle
 from support.eventually import eventually
 from support.nginx import Nginx
 from support.ports import free_ports
@@ -52,7 +52,7 @@ async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) 
         *("api-1", "api-2", "realtime-1", "realtime-2", "workers-1", "workers-2"),
     }
     assert all(part["running"] and part["starts"] == 1 for part in parts.values())
-    status = await cluster.told("status")
+    status = await cluster.control("status")
     assert {decode(line)["name"] for line in status.out.splitlines()} == set(parts)
     assert STATUS in README.read_text()
 
@@ -63,7 +63,7 @@ async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_any
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():
             await knows_where_it_is(browser)
-            rolled = await cluster.told("roll", "workers-1", "realtime-1", "api-1")
+            rolled = await cluster.control("roll", "workers-1", "realtime-1", "api-1")
         assert rolled.code == 0, rolled
         assert [line.partition(":")[0] for line in rolled.out.splitlines()] == ["workers-1", "realtime-1", "api-1"]
         account = await settle(people)
@@ -109,7 +109,7 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
         assert f"{name:<15} | ended (killed by SIGKILL" in cluster.program.out
 
 
-async def follows_along(browser: Page, cluster: Cluster, somebody: Somebody) -> None:
+async def follows_along(browser: Page, cluster: Cluster, somebody: Member) -> None:
     """The official JavaScript client, as a second device of theirs."""
     await browser.connect(cluster.port, somebody.token)
 
@@ -123,7 +123,7 @@ async def knows_where_it_is(browser: Page) -> None:
     await eventually(heard, timeout_s=30)
 
 
-async def missed_nothing(browser: Page, somebody: Somebody) -> None:
+async def missed_nothing(browser: Page, somebody: Member) -> None:
     """It resumed each time, and heard everything once and in order."""
 
     async def heard() -> None:
@@ -136,7 +136,7 @@ async def missed_nothing(browser: Page, somebody: Somebody) -> None:
 
 
 async def test_what_cannot_be_replaced_is_refused_by_name(cluster: Cluster) -> None:
-    ended = await cluster.told("roll", "painting")
+    ended = await cluster.control("roll", "painting")
     assert ended.code == 1
     assert ended.out.startswith("plaza: there is no painting; there are api, api-1, ")
 

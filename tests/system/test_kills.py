@@ -11,7 +11,7 @@ import pytest
 from conftest import require
 from support.crash import STEPS
 from support.eventually import eventually
-from support.people import Door, Person, knocking
+from support.people import Door, Person, door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ImpatientStore
@@ -48,7 +48,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
     settings["CRASH_ONCE"] = tmp_path / "crashed"
     program = await Program("embedded", folder=tmp_path, crash=step, **settings).start().answering(f"{url}/readyz")
     try:
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, fans = await people(door, 3)
             post = await ada.publish("hello")
             likes = [asyncio.create_task(fan.like(post)) for fan in fans]
@@ -68,7 +68,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
                     mongo.close()
 
             await eventually(settled, timeout_s=15, every_s=0.2)
-            assert (await program.tell(signal.SIGTERM)).code == 0
+            assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()
 
@@ -134,14 +134,14 @@ async def test_workers_killed_at_a_step_end_with_each_like_once(
     programs += [api.start(), workers.start()]
     ready = f"http://127.0.0.1:{workers_port}/readyz"
     await asyncio.gather(api.answering(f"http://127.0.0.1:{api_port}/readyz"), workers.answering(ready))
-    async with knocking(f"http://127.0.0.1:{api_port}") as door:
+    async with door_to(f"http://127.0.0.1:{api_port}") as door:
         ada, fans = await people(door, 3)
         post = await ada.publish("hello")
         await asyncio.gather(*(fan.like(post) for fan in fans))
         assert (await workers.ended()).code == -signal.SIGKILL
         await workers.start().answering(ready)
         await eventually(lambda: consistent(mongo, ada, len(fans)), timeout_s=20, every_s=0.2)
-    assert [(await each.tell(signal.SIGTERM)).code for each in (api, workers)] == [0, 0]
+    assert [(await each.signal(signal.SIGTERM)).code for each in (api, workers)] == [0, 0]
 
 
 async def people(door: Door, fans: int) -> tuple[Person, list[Person]]:
@@ -159,7 +159,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
     dice = random.Random(7)
     try:
         await program.start().answering(f"{url}/readyz")
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, fans = await people(door, 4)
             stop = asyncio.Event()
             writers = [asyncio.create_task(write(ada, fans, acknowledged, stop, n)) for n in range(3)]

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from support.eventually import eventually
 from support.mirror import Json, Mirror
-from support.people import Person, knocking
+from support.people import Person, door_to
 from support.ports import free_ports
 from support.system import Embedded
 
@@ -35,7 +35,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(system: Embedded) -> AsyncIterator[Stage]:
-    async with knocking(system.api_url) as door:
+    async with door_to(system.api_url) as door:
         crowd = next(crowds)
         ada, bob, eve = [await door.register(f"{name}_{crowd}") for name in ("ada", "bob", "eve")]
         post = await ada.publish("hello")

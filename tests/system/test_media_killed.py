@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.pictures import kept, opened, picture, upload, uploaded
 from support.ports import free_ports
 from support.system import Embedded
@@ -26,7 +26,7 @@ async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_res
     system = Embedded(tmp_path / "var", api_port=api_port, realtime_port=realtime_port)
     pictures = tmp_path / "var/media"
     async with system:
-        async with knocking(system.api_url) as door:
+        async with door_to(system.api_url) as door:
             ada = await door.register("ada")
             ref = await uploaded(ada, alt="a wall")
             post = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": [ref.id]})).ok(Post, 201)
@@ -55,7 +55,7 @@ async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_res
         await eventually(ended, timeout_s=30)
         assert kept(pictures) == before
         await system.start()
-        async with knocking(system.api_url) as door:
+        async with door_to(system.api_url) as door:
             ada.door = door
             shown = await ada.see(post)
             assert [each.alt for each in shown.media] == ["a wall"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.attempts import attempted
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Ended, Program
 
@@ -59,15 +59,15 @@ async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: di
             assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
         for name, program in programs.items():
             await program.answering(urls[name] + "/readyz")
-            async with knocking(urls[name]) as door:
+            async with door_to(urls[name]) as door:
                 assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
                 assert (await door.ask("GET", "/readyz")).body["status"] == "ready"
                 assert b"plaza_outbox_rows" in (await door.ask("GET", "/metrics")).raw
-        async with knocking(urls["api"]) as door:
+        async with door_to(urls["api"]) as door:
             ada = await door.register("ada")
             await ada.publish("hello")
         for program in programs.values():
-            done = await program.tell(signal.SIGTERM, timeout_s=10)
+            done = await program.signal(signal.SIGTERM, timeout_s=10)
             assert (done.code, done.err) == (0, "")
     finally:
         for program in programs.values():
@@ -84,7 +84,7 @@ async def test_a_process_that_waits_for_the_indexes_can_be_stopped(
             assert program.process is not None
             assert program.process.poll() is None, program.err
             await asyncio.sleep(0.02)
-        assert (await program.tell(signal.SIGTERM, timeout_s=10)).code == 0
+        assert (await program.signal(signal.SIGTERM, timeout_s=10)).code == 0
     finally:
         await program.kill()
 
@@ -183,7 +183,7 @@ async def test_a_service_can_be_served_alone(tmp_path: Path, settings: dict[str,
     url = f"http://127.0.0.1:{settings['API_PORT']}"
     try:
         await program.start().answering(f"{url}/readyz")
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada = await door.register("ada")
             assert (await ada.me()).username == "ada"
             (await ada.ask("GET", "/v1/feed")).refused(404, "not_found")

@@ -10,7 +10,7 @@ import aiohttp
 import jwt
 import pytest
 from support.eventually import eventually
-from support.people import Door, Person, knocking
+from support.people import Door, Person, door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.sockets import Wire
@@ -78,7 +78,7 @@ async def running(
             stack.push_async_callback(program.kill)
             await program.answering(f"http://127.0.0.1:{port}/readyz")
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        door = await stack.enter_async_context(knocking(f"http://127.0.0.1:{api_port}"))
+        door = await stack.enter_async_context(door_to(f"http://127.0.0.1:{api_port}"))
         yield Running(tmp_path, door, http, gateway_port)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from support.eventually import eventually
-from support.people import Answer, Door, knocking
+from support.people import Answer, Door, door_to
 from support.ports import free_ports
 from support.sockets import Wire
 from support.system import Embedded
@@ -95,7 +95,7 @@ async def test_no_log_line_of_a_run_holds_a_password_or_a_token(tmp_path: Path, 
     system = Embedded(
         tmp_path / "var", api_port=api_port, realtime_port=realtime_port, LOG_STYLE=style, LOG_LEVEL="debug"
     )
-    async with system, knocking(system.api_url) as door:
+    async with system, door_to(system.api_url) as door:
         second = await live(door, secrets)
         await connect(realtime_port, second["access_token"], secrets)
         await mailed(tmp_path / "var" / "mail", secrets)

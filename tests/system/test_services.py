@@ -12,7 +12,7 @@ from conftest import require
 from support.cluster import Cluster
 from support.eventually import eventually
 from support.nginx import Nginx
-from support.people import Answer, Door, knocking, texts
+from support.people import Answer, Door, door_to, texts
 from support.ports import free_ports
 from support.processes import Program, gone, listens_at
 from support.servers import RabbitServer, RedisServer
@@ -56,7 +56,7 @@ async def split(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 async def test_nginx_leads_to_each_service_and_ctrl_c_stops_all(split: Cluster) -> None:
     assert {"documents", "realtime-1", "workers-1", *(f"{name}-1" for name in SERVICES)} <= set(await split.parts())
-    async with knocking(split.url) as door:
+    async with door_to(split.url) as door:
         ada, bob = await door.register("ada"), await door.register("bob")
         assert (await bob.like(await ada.publish("hello"))).liked
 
@@ -101,7 +101,7 @@ async def tour(split: Cluster) -> None:
         await eventually(refused)
 
     for name, url in urls.items():
-        async with knocking(url) as alone:
+        async with door_to(url) as alone:
             tags = (await alone.ask("GET", "/openapi.json")).body["tags"]
             assert [tag["name"] for tag in tags] == [name]
             for other in SERVICES:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, RabbitServer, RedisServer
@@ -79,7 +79,7 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
     try:
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/livez")
-            async with knocking(urls[name]) as door:
+            async with door_to(urls[name]) as door:
                 ready = await door.ask("GET", "/readyz")
                 assert (ready.status, ready.body["status"]) == (503, "starting")
                 assert ready.body["checks"]["mongo"] != "ok"
@@ -91,14 +91,14 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
             await eventually(lambda program=program: waited(program), timeout_s=30)
             for server in SERVERS:
                 assert all((later - one).total_seconds() > 4.5 for one, later in pairwise(waits(program, server)))
-        assert (await leaves.tell(signal.SIGTERM))[::2] == (0, "")
+        assert (await leaves.signal(signal.SIGTERM))[::2] == (0, "")
         assert "waiting for MongoDB (" in migrate.out
         await asyncio.gather(*(each.start() for each in servers))
         assert (await migrate.ended()).code == 0
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/readyz")
             await eventually(lambda program=program: says(program, "server=Redis", "server=RabbitMQ"))
-            assert (await program.tell(signal.SIGTERM))[::2] == (0, ""), name
+            assert (await program.signal(signal.SIGTERM))[::2] == (0, ""), name
     finally:
         for program in (*programs.values(), leaves, migrate):
             await program.kill()
@@ -151,7 +151,7 @@ async def test_the_embedded_system_waits_for_a_store_that_it_was_told_of(tmp_pat
     program = Program("embedded", folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1", PLAZA_VAR=folder).start()
     try:
         await eventually(lambda: says(program, "waits_for='MongoDB (127.0.0.1:1: "), timeout_s=30)
-        assert (await program.tell(signal.SIGINT)).code == 130
+        assert (await program.signal(signal.SIGINT)).code == 130
     finally:
         await program.kill()
 

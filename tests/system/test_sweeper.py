@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Program
 
@@ -30,7 +30,7 @@ class Sweeper:
         return set(re.findall(r'^plaza_sweeps_total{outcome="done",sweep="([^"]+)"} ', await self._metrics(), re.M))
 
     async def _metrics(self) -> str:
-        async with knocking(self.url) as door:
+        async with door_to(self.url) as door:
             return (await door.ask("GET", "/metrics")).raw.decode()
 
 
