@@ -1,4 +1,4 @@
-"""Types and import rules hold. As tests they run beside others, which mostly wait."""
+"""Types and import rules hold; as tests, the checks run beside other tests, which mostly wait."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""compose.yml: what its schema says of it, and what it promises; no engine is needed to see either."""
+"""compose.yml: it is valid by its schema and keeps its promises; no engine is needed to check either."""
 
 import json
 import os
@@ -52,7 +52,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "operator": Connections,
 }
 WHOLE = {"api-1", "api-2"}
-EXPORTERS = {"mongo-exporter", "redis-exporter", "nginx-exporter"}  # their images hold no program to ask with
+EXPORTERS = {"mongo-exporter", "redis-exporter", "nginx-exporter"}  # their images hold no HTTP client
 ONCE = {"keys", "migrate", "mongo-init"}
 PORTS = {"api": 8080, "realtime": 8081, "workers": 8082}
 
@@ -314,8 +314,8 @@ ELSEWHERE = {
     "API_HOST",
     "API_PORT",
     "LOG_STYLE",
-    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps what a container says, and its files are read-only
-}  # the image and initiate.js say these
+    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps a container's output, and its files are read-only
+}  # the image and initiate.js set these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
     "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE"},

@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile promises, and that what it copies is enough to run everything."""
+"""The image: the promises of its Dockerfile; the files it copies are enough to run everything."""
 
 import ast
 import re
@@ -103,7 +103,7 @@ def test_no_secret_no_data_and_no_test_gets_to_the_builder() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The folder /app of the image."""
+    """Return the folder /app of the image."""
     folder = tmp_path / "app"
     build(folder)
     return folder

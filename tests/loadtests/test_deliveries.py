@@ -1,4 +1,4 @@
-"""How a load counts what arrived: nothing it promises to notice goes unnoticed."""
+"""The account of a load: every loss and duplicate that it promises to notice is noticed."""
 
 import pytest
 
@@ -164,8 +164,8 @@ def test_changes_that_are_replayed_all_show_the_last_and_are_no_duplicates(deliv
     assert deliveries.flawless()
 
 
-def test_changes_that_were_never_told_are_no_duplicates(deliveries):
-    """Like, unlike and like are three changes, told together where they are fast."""
+def test_changes_that_were_never_pushed_are_no_duplicates(deliveries):
+    """Like, unlike and like are three changes, pushed together where they are fast."""
     deliveries.numbered(ADA, "group", 1)
     deliveries.numbered(ADA, "group", 4)
     assert deliveries.flawless()

@@ -1,4 +1,4 @@
-"""Plaza and the peer it is compared with answer the same where it counts, and one run measures both."""
+"""Plaza and the peer it is compared with give equal answers where it counts, and one run measures both."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from loadtests.benchmarks.peer_systems import ROOT, NoNode, Servers, System, ins
 
 @pytest.fixture(scope="module")
 def installed() -> None:
-    """The peer's packages, where there is npm."""
+    """Install the peer's packages, where there is npm."""
     try:
         install_peer()
     except NoNode as error:
@@ -36,7 +36,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="module")
 def servers(redis_server: RedisServer, rabbit_server: RabbitServer, document_store: DocumentStore) -> Servers:
-    """What both stand on."""
+    """Run the servers that both systems use."""
     for each in (redis_server, rabbit_server, document_store):
         run(each.start())  # a test may have left it stopped
     return Servers(document_store.url, redis_server.url, rabbit_server.url)
@@ -44,7 +44,7 @@ def servers(redis_server: RedisServer, rabbit_server: RabbitServer, document_sto
 
 @dataclass
 class Ran:
-    """What people did and saw in a system, and what a moment of the benchmark measured of it."""
+    """The story of people in a system, and the figures of a short benchmark of it."""
 
     facts: Facts
     figures: dict[str, Any]
@@ -53,7 +53,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(installed: None, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
-    """Both, one after the other."""
+    """Run both systems, one after the other."""
 
     async def one(name: str) -> Ran:
         async with running(name, servers, tmp_path_factory.mktemp("peer") / name, ROOT) as system:
@@ -66,12 +66,12 @@ def ran(installed: None, servers: Servers, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def stories(ran: dict[str, Ran]) -> dict[str, Facts]:
-    """Only what people did and saw."""
+    """Return only the stories."""
     return {name: each.facts for name, each in ran.items()}
 
 
 async def same_job_twice(system: System, servers: Servers) -> int:
-    """RabbitMQ hands over a job again, as it does after a lost ack; how many notifications there are then."""
+    """Deliver a job twice, as RabbitMQ does after a lost ack; return how many notifications there are then."""
     http = Http(system.api)
     names = ("grace", "henry")
     bodies = ({"username": name, "email": f"{name}@example.org", "password": "correct horse battery"} for name in names)
@@ -158,20 +158,17 @@ def test_a_run_measures_both(ran):
     assert [row[0] for row in rows][:2] == ["like → push at 20 likes/s, p50", "like → push at 20 likes/s, p99"]
 
 
-# ---- what is counted
-
-
 SYSTEM = System("product", "http://127.0.0.1:1", "http://127.0.0.1:1", "measured")
 
 
 @pytest.fixture
 async def crowd() -> Crowd:
-    """Nobody yet."""
+    """Return a crowd without people."""
     return Crowd(SYSTEM, Http(SYSTEM.api), Size(), random.Random(1))
 
 
 def push(post: str, *actors: str, count: int, event: str = "notification.updated", kind: str = "like") -> bytes:
-    """A push as the sockets bring it."""
+    """Return a push as the sockets bring it."""
     data = {"type": kind, "post_id": post, "actors": [{"id": each} for each in actors], "count": count}
     return json.dumps([event, data, "epoch.1"]).encode()
 
@@ -204,7 +201,7 @@ async def test_a_group_that_counts_all_tells_also_those_it_does_not_name(crowd):
 
 async def test_a_like_that_is_not_answered_well_is_refused_and_not_waited_for(crowd):
     who = Person("ada", "ada", "token")
-    like = await crowd.like(who, "p", 1.0)  # nobody listens there
+    like = await crowd.like(who, "p", 1.0)  # no server listens there
     assert like.status == 0
     assert await crowd.all_pushed(0) == 0
 
@@ -221,7 +218,7 @@ async def test_no_pair_of_person_and_post_is_liked_twice_and_nobody_likes_their_
 
 
 async def test_latency_counts_from_when_a_like_was_due(crowd):
-    """A system that stalls for a moment: whoever was due meanwhile waited for it."""
+    """A like that was due while a system stalled for a moment has waited for it."""
     crowd.people = [Person(name, name, "") for name in ("ada", "bob")]
     crowd.posts = [(f"a{number}", "ada") for number in range(200)]
     crowd.signed_at = time.monotonic()
@@ -293,9 +290,6 @@ def test_the_table_says_what_was_refused():
     assert rows["like → push at 100 likes/s: not pushed in time"] == ["3", "0", "", ""]
     ((_, *shortened),) = tables.of_peer_in_short(figures)[1:]
     assert shortened == ["12 ms · 250 ms", "25 ms · 100 ms", "0.50× · 2.50×"]
-
-
-# ---- the client
 
 
 async def test_the_client_reads_answers_and_frames_however_they_are_cut():

@@ -27,7 +27,7 @@ DRAIN_S = 2
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One for all tests of this module; the last of them ends it."""
+    """Run a cluster for all tests of this module; the last test ends it."""
     require(RedisServer)
     require(RabbitServer)
     require(Nginx)
@@ -110,12 +110,12 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
 
 
 async def follows_along(browser: Page, cluster: Cluster, somebody: Member) -> None:
-    """The official JavaScript client, as a second device of theirs."""
+    """Connect the official JavaScript client as a second device of a person."""
     await browser.connect(cluster.port, somebody.token)
 
 
 async def knows_where_it_is(browser: Page) -> None:
-    """It can come back only to where it was told that it is: with the first thing of its stream."""
+    """Wait for the first event of its stream: a client can resume only from an offset that it received."""
 
     async def heard() -> None:
         assert any(isinstance(args[-1], str) for args in browser.all("event"))
@@ -124,7 +124,7 @@ async def knows_where_it_is(browser: Page) -> None:
 
 
 async def missed_nothing(browser: Page, somebody: Member) -> None:
-    """It resumed each time, and heard everything once and in order."""
+    """Assert that the client resumed each time, and received everything once and in order."""
 
     async def heard() -> None:
         numbers = [int(args[-1].rpartition(".")[2]) for args in browser.all("event") if isinstance(args[-1], str)]

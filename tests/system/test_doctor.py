@@ -52,7 +52,7 @@ def kept_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Keys, as `python -m social keys` makes them."""
+    """Return a folder with keys, as `python -m social keys` makes them."""
     keyfiles.make_keys(tmp_path / "keys")
     return tmp_path / "keys"
 
@@ -69,7 +69,7 @@ def vhost(rabbit: ManagedRabbit) -> Iterator[str]:
 def given(
     mongo_url: str, mongo_database: str, kept_redis: RedisServer, rabbit: ManagedRabbit, vhost: str, folder: Path
 ) -> Given:
-    """The settings of a system that is well."""
+    """Return the settings of a healthy system."""
     return {
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
@@ -100,7 +100,7 @@ async def mongo(given: Given) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 async def channel(given: Given) -> AsyncIterator[Any]:
-    """A channel to a RabbitMQ with the whole topology."""
+    """Yield a channel to a RabbitMQ with the whole topology."""
     async with await aio_pika.connect(given["AMQP_URL"]) as connection, connection.channel() as opened:
         await Topology("plaza").declare(opened)
         yield opened
@@ -111,7 +111,7 @@ Look = Callable[..., Any]
 
 @pytest.fixture
 def look(given: Given, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """What the doctor finds that is not ok in what the settings name, where some are different."""
+    """Return the findings that are not ok for the settings, some of which are changed."""
 
     async def looked(**settings: str) -> list[Finding]:
         for name in os.environ:
@@ -132,7 +132,7 @@ async def redis_of(url: str) -> AsyncIterator[Any]:
 
 
 def says(findings: list[Finding], level: Level, about: str, *words: str) -> None:
-    """One of them is of this level, about this, and says all of these words."""
+    """Assert that a finding has this level and subject, and contains all of these words."""
     of_it = [each for each in findings if each.level == level and each.about == about]
     assert any(all(word in f"{each.says}; {each.remedy}" for word in words) for each in of_it), findings
 

@@ -1,4 +1,4 @@
-"""The pages of docs/, word for word: every command in them is run, and what they say of files is looked up."""
+"""The pages of docs/, word for word: every command in them is run, and their statements about files are checked."""
 
 import os
 import re
@@ -33,7 +33,7 @@ SMALL = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 1, "WORKERS_PROCESSES": 1, "D
 
 @pytest.fixture
 async def terminal() -> AsyncIterator[Terminal]:
-    """In a fresh clone, whose system gets free ports; in a short path, for the sockets in it."""
+    """Yield a terminal in a fresh clone, whose system gets free ports; in a short path, for the sockets in it."""
     api_port, realtime_port = free_ports(2)
 
     def here(text: str) -> str:
@@ -72,7 +72,7 @@ async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
             pytest.skip(f"{program} is not installed")
 
     async def park_two(folder: Path) -> None:
-        """One that can be digested by now, and one that never will."""
+        """Park two messages (dead letters): one can be handled by now, and one never can."""
         event, now = PostLiked(post_id=clock.new_id(), author_id=clock.new_id(), by=clock.new_id()), clock.now()
         sent = Envelope(id=clock.new_id(), type="PostLiked", v=1, key=event.key, at=now, data=event.model_dump())
         liked = {
@@ -106,7 +106,7 @@ def test_what_is_not_run_could_be(page: str) -> None:
             case ["-m", "social", *said]:  # tests/system/test_operator.py runs it
                 parser().parse_args(said)
                 continue
-            case ["-m", "pytest", "-q", path, "-k", name]:  # and this runs with all the others
+            case ["-m", "pytest", "-q", path, "-k", name]:  # this runs with all the others
                 assert name in (ROOT / path).read_text(), line
                 continue
         verb, *rest = [word for word in words if not word.startswith("-")][1:]
@@ -120,18 +120,18 @@ def test_what_is_not_run_could_be(page: str) -> None:
 
 
 def made() -> set[str]:
-    """What `make` makes."""
+    """Return the targets of `make`."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
 def unrun(page: str) -> str:
-    """What nobody runs here."""
+    """Return the blocks that no test runs."""
     return "".join(block.text for block in blocks(f"docs/{page}.md") if block[:2] == ("sh", ("unrun",)))
 
 
 @pytest.fixture(scope="module")
 def sources() -> str:
-    """All that names may come from."""
+    """Return the texts that all names may come from."""
     places = ("api", "realtime", "workers", "social", "embedded", "tests", "nginx", "deploy")
     files = [each for place in places for each in (ROOT / place).rglob("*") if each.suffix in (".py", ".toml", ".yml")]
     files += [each for each in ROOT.iterdir() if each.name in ("Makefile", "compose.yml", ".gitignore")]
@@ -141,7 +141,7 @@ def sources() -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_what_is_there(page: str, sources: str) -> None:
-    """Files and names in prose are anywhere; in a table, what is said of a file is in that file."""
+    """Names in prose are in any file; names in the row of a file in a table are in that file."""
     wrong = []
     for name, files in names(f"docs/{page}.md"):
         if name.startswith("make "):

@@ -1,4 +1,4 @@
-"""The system is killed while it forgets a deleted account: started again, it goes on where it was."""
+"""The system is killed while it erases a deleted account: started again, it goes on where it was."""
 
 import json
 import signal

@@ -21,7 +21,7 @@ from social.infra.store.mongo import Mongo
 
 
 async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:
-    """One group with each like once, one contiguous stream of it, one count; nothing left over."""
+    """Assert that a group has each like once, the stream is contiguous, counts agree, and nothing is left over."""
     (group,) = [each for each in await ada.notifications() if each.type == "like"] or [None]
     assert group is not None
     assert group.count == likes
@@ -56,7 +56,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
             assert (await program.ended()).code == -signal.SIGKILL
             await program.start().answering(f"{url}/readyz")
             for fan in fans:
-                await fan.like(post)  # those that were not answered; for the others it changes nothing
+                await fan.like(post)  # the likes that were not answered; for the others it changes nothing
 
             async def settled() -> None:
                 note = (tmp_path / "var" / "store.json").read_text()
@@ -75,7 +75,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
 
 @pytest.fixture
 def key_files(tmp_path: Path) -> dict[str, object]:
-    """What the API signs with."""
+    """Return the keys that the API signs with."""
     (tmp_path / "jwt.pem").write_bytes(new_private_key())
     (tmp_path / "refresh.key").write_bytes(b"k" * 32)
     return {"JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem", "REFRESH_KEY_FILE": tmp_path / "refresh.key"}
@@ -83,7 +83,7 @@ def key_files(tmp_path: Path) -> dict[str, object]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[DocumentStore]:
-    """A transaction of a process that was killed keeps its documents from others until the store gives it up."""
+    """Run a store in which the transaction of a killed process keeps its documents from others until it is aborted."""
     require(ImpatientStore)
     store = ImpatientStore(tmp_path / "documents")
     await store.start()
@@ -101,13 +101,13 @@ async def mongo(store: DocumentStore) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 def servers(store: DocumentStore, redis_url: str, amqp_url: str) -> dict[str, object]:
-    """Where the real servers are."""
+    """Return the URLs of the real servers."""
     return {"MONGO_URL": store.url, "REDIS_URL": redis_url, "AMQP_URL": amqp_url}
 
 
 @pytest.fixture
 def programs() -> Iterator[list[Program]]:
-    """Programs that end with the test."""
+    """Yield a function that starts programs which end with the test."""
     started: list[Program] = []
     yield started
     for program in started:
@@ -204,7 +204,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
 async def write(
     ada: Person, fans: list[Person], acknowledged: dict[str, int], stop: asyncio.Event, writer: int
 ) -> set[str]:
-    """Post, and have it liked by two; the posts with a like of which nobody knows whether it happened."""
+    """Post, and have two people like it; return the posts with a like whose effect is unknown."""
     unknown: set[str] = set()
     n = 0
     while not stop.is_set():

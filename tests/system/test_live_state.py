@@ -192,7 +192,7 @@ async def delete_a_comment_and_its_replies(stage):
 
 async def delete_a_comment_over_the_socket(stage):
     message = {"comment_id": first(stage)["id"], "idempotency_key": f"gone-{stage.post_id}"}
-    for _ in range(2):  # a retry hears the same
+    for _ in range(2):  # a repeated request gets an equal answer
         await stage.bob.send("comment.delete", message)
 
 
@@ -267,12 +267,12 @@ async def accept_a_request(stage):
 
 
 def _first(fresh, stage, field):
-    """A field of Bob's comment, which is the oldest."""
+    """Return a field of Bob's comment, which is the oldest."""
     comments = fresh["comments"][stage.post_id]
     return comments[min(comments)][field]
 
 
-# Each verb, and what shows that its effect has arrived in a fresh snapshot of somebody's.
+# Each verb, and a check that its effect has arrived in a fresh snapshot of a person.
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),

@@ -1,4 +1,4 @@
-"""Pictures and `kill -9`: what was acknowledged is there, and what was not leaves nothing but a row that says so."""
+"""Pictures and `kill -9`: an acknowledged picture is there, and any other leaves nothing but a row that says so."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from social.infra.files.pictures import decoding
 
 
 def decoders() -> list[int]:
-    """The decoders of this code that run on this machine."""
+    """Return the decoders of this code that run on this machine."""
     running = psutil.process_iter(["pid", "cmdline"])
     return [each.info["pid"] for each in running if str(decoding.PROGRAM) in (each.info["cmdline"] or ())]
 

@@ -1,4 +1,4 @@
-"""The processes by themselves, as compose and Helm run them: over real servers, with settings of their own."""
+"""Each process by itself, as compose and Helm run it: over real servers, with its own settings."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ NEEDED = {
 
 @pytest.fixture
 def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
-    """All that api and workers need."""
+    """Return all settings that api and workers need."""
     make_keys(tmp_path)
     api_port, realtime_port, workers_port = free_ports(3)
     return {
@@ -50,7 +50,7 @@ async def ended(module: str, *words: str, folder: Path, **settings: Any) -> Ende
 
 
 async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """Started before anybody migrated: they wait for the indexes, then work."""
+    """The processes start before any migration: they wait for the indexes, then work."""
     programs = {name: Program(name, folder=tmp_path, **settings).start() for name in ("api", "workers")}
     urls = {name: f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}" for name in programs}
     try:
@@ -157,7 +157,7 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
     ways: list[list[str]] = [[], ["--check"]] if name in NEEDED else [[]]
     attempts: list[Any] = [(words, wrong) for words in ways for wrong, _ in WRONG[name]]
     expected = [f"plaza: {says}" for _ in ways for _, says in WRONG[name]]
-    if name in NEEDED:  # no server is there, and nobody asked for one
+    if name in NEEDED:  # no server is there, and none was needed
         attempts.append((["--check"], {}))
         expected.append("0")
     said = await attempted(name, attempts, tmp_path, **good)

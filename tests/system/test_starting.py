@@ -1,4 +1,4 @@
-"""Processes that start before the servers they need: they wait, say so, and begin without being started again."""
+"""Processes that start before their servers: they wait, log so, and begin without being started again."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ SERVERS = ("MongoDB", "Redis", "RabbitMQ")
 
 @pytest.fixture
 def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
-    """All that the three need."""
+    """Return all settings that the three processes need."""
     make_keys(tmp_path)
     return {
         "MONGO_URL": mongo_url,
@@ -48,14 +48,14 @@ def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str
 
 
 class GuardedStore(DocumentStore):
-    """One that asks for a user and a password; it has none."""
+    """A store that requires a user and a password, and has no user."""
 
     def spawn(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         return super().spawn([*command, "--auth"], env)
 
 
 def waits(program: Program, server: str) -> list[datetime]:
-    """When it said that it waits for this one."""
+    """Return when a process logged that it waits for a server."""
     found = re.findall(rf"^(\S+) .*waits_for='{server} \(.*", program.out, re.M)
     return [datetime.fromisoformat(each) for each in found]
 
@@ -105,12 +105,12 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
 
 
 async def waited(program: Program) -> None:
-    """It said twice that it waits for each."""
+    """Assert that a process logged twice that it waits for each server."""
     assert all(len(waits(program, server)) >= 2 for server in SERVERS), program.out
 
 
 async def says(program: Program, *texts: str) -> None:
-    """It said these."""
+    """Assert that a process logged these events."""
     assert all(text in program.out for text in texts), program.out
 
 

@@ -1,4 +1,4 @@
-"""One trace from a request through outbox, RabbitMQ and Redis to the socket; and nothing of it where nobody asked."""
+"""A trace goes from a request through outbox, RabbitMQ and Redis to the socket; untraced requests leave nothing."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def every(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
-    """All requests are traced."""
+    """Return settings with which all requests are traced."""
     yield from traced(exporter, 1.0)
 
 
@@ -51,7 +51,7 @@ async def gateway(site: Site) -> AsyncIterator[Gateway]:
 
 
 def of_trace(exporter: InMemorySpanExporter, root: ReadableSpan) -> dict[str, ReadableSpan]:
-    """The spans of its trace by name; of several the first."""
+    """Return the spans of a trace by name; of several with one name the first."""
     found: dict[str, ReadableSpan] = {}
     for span in exporter.get_finished_spans():
         if span.context.trace_id == root.context.trace_id:

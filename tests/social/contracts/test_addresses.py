@@ -1,4 +1,4 @@
-"""E-mail addresses: what may be one, and the one spelling it has."""
+"""E-mail addresses: which texts are valid, and the one spelling of each."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the doctor makes of stores for pictures and mail, of settings, and of what only a real mongod answers."""
+"""The doctor's findings about stores for pictures and mail, about settings, and about answers of a real mongod."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -99,11 +99,8 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None
     assert read("api") == (Examined(_env_file=None), [])
 
 
-# ---- answers as mongod 7 gives them, without what nobody reads
-
-
 def member(number: int, state: str, *, behind_s: int = 0) -> dict[str, Any]:
-    """One of replSetGetStatus; a member that is away is told of with an optime of the year 1970."""
+    """Return a member of replSetGetStatus; a member that is away is reported with an optime of the year 1970."""
     away = state == "(not reachable/healthy)"
     return {
         "_id": number,

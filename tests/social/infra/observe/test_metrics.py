@@ -1,4 +1,4 @@
-"""The text of a process's metrics: as fresh as it can be without taking the process away from everybody else."""
+"""The text of a process's metrics: as fresh as possible without delaying the other work of the process."""
 
 import time
 

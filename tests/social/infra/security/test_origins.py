@@ -1,4 +1,4 @@
-"""Origins: one form of them, which ones may use the system, and what the log says of the others."""
+"""Origins: their one form, which of them may use the system, and what is logged about the others."""
 
 from ipaddress import ip_network
 
@@ -73,7 +73,7 @@ def test_any_text_is_an_origin_or_none(text: str) -> None:
         ("ws://127.0.0.1:8081", "127.0.0.1:8081"),
         ("http://plaza.example", "Plaza.Example"),
         ("http://plaza.example:80", "plaza.example"),
-        ("https://plaza.example", "plaza.example"),  # TLS ends in front of us
+        ("https://plaza.example", "plaza.example"),  # TLS ends before this process
         ("wss://plaza.example:443", "plaza.example:443"),
         ("http://[::1]:8081", "[::1]:8081"),
     ],

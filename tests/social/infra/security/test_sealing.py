@@ -1,4 +1,4 @@
-"""Seals: all processes share the keys, which change by themselves while older cursors are still taken."""
+"""Seals: all processes share the keys, which change by themselves while older cursors are still accepted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
 
 
 async def ready(mongo: Mongo) -> Seals:
-    """As a process has them that has just started."""
+    """Return a sealer as a process has it that has just started."""
     seals = Seals(mongo)
     await seals.ready()
     return seals
