@@ -118,7 +118,7 @@ def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) ->
     lines = table(BENCHMARKS[name].rows(figures))
     shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
     when = time.strftime("%Y-%m-%d")
-    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. The same again:"
+    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. To repeat:"
     store = documents.name()
     on = "" if store == "py" else f"STORE={'mongodb://…' if store == 'mongodb' else store}"
     again = f"`make bench ONLY={name}{' ' * bool(on)}{on}`, or `{on}{' ' * bool(on)}{BENCHMARKS[name].command}`."

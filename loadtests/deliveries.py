@@ -1,4 +1,4 @@
-"""The account of a run: which writes were acknowledged, when their effects arrived, and what is missing or repeated.
+"""The account of a run: which writes were acknowledged, when their effects arrived, and which are missing or repeated.
 
 A like, comment or follow counts as delivered when a push of its group shows a `count` that reaches its place there.
 Every person's stream is numbered, so a push that never came is missed by its number as well. A post counts as delivered
@@ -143,7 +143,7 @@ class Deliveries:
             self._arrived("post", sent, at, since)
 
     def left(self, person: str) -> None:
-        """Forget what is on its way to a person whose socket is closed for good."""
+        """Forget the pushes on their way to a person whose socket is closed for good."""
         self._left.add(person)
         for (recipient, kind, _), group in self._groups.items():
             if recipient == person:

@@ -105,7 +105,7 @@ class Wire:
     def _read(self, connection: websocket.WebSocket) -> None:
         try:
             while frame := connection.recv():
-                self.hear(frame)
+                self.handle(frame)
         except (OSError, websocket.WebSocketException, Gone):
             pass
         finally:
@@ -115,7 +115,7 @@ class Wire:
                 if not waiting.ready():
                     waiting.set_exception(Gone())
 
-    def hear(self, frame: str) -> None:
+    def handle(self, frame: str) -> None:
         """Handle a frame of the server."""
         if frame == "2":
             self._send(b"3")

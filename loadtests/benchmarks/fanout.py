@@ -2,7 +2,7 @@
 
 `python loadtests/benchmarks/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the servers have one core, the clients
 the other. `gateways.py` measures the cost of more gateways.
-The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
+The last line is one JSON object. Absolute numbers belong to the machine; the ratios are promised.
 """
 
 import argparse

@@ -148,15 +148,15 @@ def request(method: str, path: str, token: str | None = None, body: Any = None) 
     return "\r\n".join([*head, "", ""]).encode() + encoded
 
 
-Heard = Callable[[bytes, float], None]  # a Socket.IO event as JSON, and when it came
+Receive = Callable[[bytes, float], None]  # a Socket.IO event as JSON, and when it came
 
 
 class Socket(asyncio.Protocol):
     """A Socket.IO client on a websocket: connects, answers pings, and passes on events undecoded."""
 
-    def __init__(self, token: str, heard: Heard) -> None:
+    def __init__(self, token: str, receive: Receive) -> None:
         self._connect = b"40" + json.dumps({"token": token}).encode()
-        self._heard = heard
+        self._receive = receive
         self._received = b""
         self._upgraded = False
         self._transport: asyncio.Transport | None = None
@@ -164,11 +164,11 @@ class Socket(asyncio.Protocol):
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def opened(cls, url: str, token: str, heard: Heard) -> "Socket":
+    async def opened(cls, url: str, token: str, receive: Receive) -> "Socket":
         """Return a socket that is connected; raises ConnectionError."""
         parts = urlsplit(url)
         loop = asyncio.get_running_loop()
-        _, made = await loop.create_connection(lambda: cls(token, heard), parts.hostname, parts.port)
+        _, made = await loop.create_connection(lambda: cls(token, receive), parts.hostname, parts.port)
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await made.connected
         return made
@@ -218,7 +218,7 @@ class Socket(asyncio.Protocol):
     def _read(self, payload: bytes, at: float) -> None:
         kind = payload[:2]
         if kind == b"42":
-            self._heard(payload[2:], at)
+            self._receive(payload[2:], at)
         elif kind == b"2":
             self._say(b"3")
         elif kind[:1] == b"0":

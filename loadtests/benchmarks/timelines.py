@@ -51,9 +51,9 @@ class Bystanders:
         await pubsub.subscribe(*(channel(user_room(each)) for each in self.authors))
         names = {channel(user_room(each)).encode(): each for each in self.authors}
         async for message in pubsub.listen():
-            heard = self.due.get(names.get(message["channel"], ""))
-            if message["type"] == "message" and b"notification" in message["data"] and heard and not heard.done():
-                heard.set_result(time.perf_counter())
+            push = self.due.get(names.get(message["channel"], ""))
+            if message["type"] == "message" and b"notification" in message["data"] and push and not push.done():
+                push.set_result(time.perf_counter())
 
     async def like(self, until: Callable[[], bool]) -> list[float]:
         """Like posts at a fixed pace; return the seconds from each answered like to its push."""
@@ -69,10 +69,10 @@ class Bystanders:
         return list(await asyncio.gather(*waits))
 
     async def _like_and_wait(self, author: str, post_id: str) -> float:
-        self.due[author] = heard = asyncio.get_running_loop().create_future()
+        self.due[author] = push = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
         await self.plaza.commit(likes.like, post_id, by=self.fan)
-        return await asyncio.wait_for(heard, 60) - started
+        return await asyncio.wait_for(push, 60) - started
 
 
 async def fan_out(plaza: Plaza, followers: int, alone_s: float) -> dict[str, float]:

@@ -5,7 +5,7 @@ import random
 import gevent
 from locust import constant, task
 
-from loadtests import behind
+from loadtests import own_system
 from loadtests.socket_user import SocketUser
 
 REST_S = 3.0  # from the arrival of a post to the next one
@@ -22,8 +22,8 @@ class Celebrity(SocketUser):
         super().begin()
         options = self.environment.parsed_options
         try:
-            behind.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
-        except behind.NotOurs as error:
+            own_system.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
+        except own_system.NoOwnSystem as error:
             self.shared.give_up(str(error))
         self.shared.celebrity = self
 

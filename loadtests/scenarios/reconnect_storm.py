@@ -2,7 +2,7 @@
 
 import gevent
 
-from loadtests import behind
+from loadtests import own_system
 from loadtests.run import Run
 from loadtests.scenarios.post import Talker
 
@@ -14,9 +14,9 @@ USERS = [Talker]
 def during(run: Run) -> None:
     """Kill (SIGKILL) the gateway with the most sockets, whenever everybody has been connected for a while."""
     try:
-        behind.gateways()
+        own_system.gateways()
         _storm(run)
-    except behind.NotOurs as error:
+    except own_system.NoOwnSystem as error:
         run.give_up(str(error))
 
 
@@ -27,4 +27,4 @@ def _storm(run: Run) -> None:
             gevent.sleep(0.2)
             calm = calm + 0.2 if run.crowded() and run.all_there() else 0.0
         if not run.quiet:
-            run.gateway_killed(behind.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))
+            run.gateway_killed(own_system.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "realtime", "workers", "social", "embedded", "devtools", "loadtests")
+TESTS = ("architecture", "deploy", "loadtests", "servers", "social", "support", "system")  # with plain docstrings
 
 NOT_YET_PLAIN = ("api", "realtime", "workers", "social", "embedded", "devtools")  # folders; this list only gets shorter
 NOT_A_SUBJECT = re.compile(
@@ -46,15 +47,22 @@ KNOWN_CIRCLES = [  # this list only gets shorter
 
 
 @cache
-def sources() -> Mapping[str, str]:
+def sources(folders: tuple[str, ...] = PACKAGES) -> Mapping[str, str]:
     """Return the text of every source file by its path."""
-    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    paths = (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
     return {str(path.relative_to(ROOT)): path.read_text() for path in paths if "node_modules" not in path.parts}
 
 
 @cache
 def trees() -> Mapping[str, ast.Module]:
     return {path: ast.parse(text) for path, text in sources().items()}
+
+
+def plain() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the files, tests included, whose docstrings are to be plain."""
+    yield from ((path, tree) for path, tree in trees().items() if not within(path, NOT_YET_PLAIN))
+    for path, text in sources(tuple(f"tests/{folder}" for folder in TESTS)).items():
+        yield path, ast.parse(text)
 
 
 def within(path: str, folders: tuple[str, ...]) -> bool:
@@ -73,8 +81,7 @@ def test_a_docstring_names_its_subject() -> None:
     """A docstring is read alone, in a hover, where a pronoun stands for nothing."""
     found = [
         f"{path}:{line}: {text.splitlines()[0]}"
-        for path, tree in trees().items()
-        if not within(path, NOT_YET_PLAIN)
+        for path, tree in plain()
         for line, text in docstrings(tree)
         if NOT_A_SUBJECT.match(text)
     ]

@@ -209,7 +209,7 @@ NODES = ("realtime-1", "realtime-2")
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_process_is_told_all_it_needs_and_nothing_it_does_not_know(
+def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     service = SERVICES[name]
@@ -231,7 +231,7 @@ def test_a_process_is_told_all_it_needs_and_nothing_it_does_not_know(
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_server_is_in_a_network_of_whoever_needs_it(name: str) -> None:
+def test_every_server_is_in_a_network_of_each_service_that_needs_it(name: str) -> None:
     service = SERVICES[name]
     urls = [
         value for key, value in service.get("environment", {}).items() if key in ("MONGO_URL", "REDIS_URL", "AMQP_URL")
@@ -356,7 +356,7 @@ def test_make_up_makes_every_password_once(tmp_path: Path) -> None:
     assert first["REDIS_PASSWORD"] in filled["services"]["api-1"]["environment"]["REDIS_URL"]
 
 
-async def test_redis_wants_its_password_and_keeps_what_it_is_told(tmp_path: Path) -> None:
+async def test_redis_requires_its_password_and_keeps_its_data(tmp_path: Path) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     (port,) = free_ports(1)

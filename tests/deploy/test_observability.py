@@ -181,7 +181,7 @@ async def test_a_panel_shows_what_the_processes_tell(running: Running, quiet: bo
 
 
 @together
-async def test_every_metric_is_told_by_every_process_and_well_named(running: Running) -> None:
+async def test_every_metric_is_exported_by_every_process_and_well_named(running: Running) -> None:
     names = {name for name, _ in observability.all_metrics()}
     for name in running.ports:
         text = await running.exposition(name)

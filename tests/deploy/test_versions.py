@@ -54,7 +54,7 @@ def least() -> Iterator[tuple[str, str]]:
                 yield found[1], found[2].removesuffix(".")
 
 
-def test_the_list_tells_good_from_bad() -> None:
+def test_the_list_distinguishes_good_from_bad() -> None:
     """The bad versions of an earlier release, which were attacked."""
     assert all(is_bad(*each) for each in [("nginx", "1.28.0-alpine"), ("mongo", "8.0.20"), ("python", "3.11.15-slim")])
     assert all(

@@ -34,14 +34,14 @@ done: list[str] = []
 class FaultyWire(Wire):
     """A connection with one fault in a run; a wrong count stays wrong."""
 
-    def hear(self, frame: str) -> None:
+    def handle(self, frame: str) -> None:
         """Receive a frame, or its faulty replacement."""
         heard = [frame]
         if frame.startswith('42["notification') and '"like"' in frame and (not done or FAULT == "counted twice"):
             done.append(frame)
             heard = FRAMES[FAULT](frame)
         for each in heard:
-            super().hear(each)
+            super().handle(each)
 
 
 @events.test_start.add_listener

@@ -31,7 +31,7 @@ def test_every_benchmark_has_its_block_and_its_file():
         assert (ROOT / benchmark.command.split()[1]).exists()
 
 
-def test_what_is_told_in_short_has_its_block_on_the_first_page():
+def test_a_short_table_has_its_block_on_the_first_page():
     text = bench.FIRST_PAGE.read_text()
     in_short = [name for name, each in bench.BENCHMARKS.items() if each.in_short is not None]
     assert re.findall(r"<!-- measured: (.*) -->", text) == in_short

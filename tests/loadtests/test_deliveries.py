@@ -25,7 +25,7 @@ def show(deliveries, count, at, *, since=0.0):
     deliveries.notified(ADA, "like", "post", count, at=at, since=since)
 
 
-def test_a_count_tells_of_all_likes_up_to_it(deliveries, told):
+def test_a_count_delivers_all_likes_up_to_it(deliveries, told):
     like(deliveries, 1.0)
     like(deliveries, 2.0)
     show(deliveries, 2, 2.5)
@@ -70,7 +70,7 @@ def test_a_number_that_comes_again_is_a_duplicate(deliveries):
     assert not deliveries.flawless()
 
 
-def test_who_was_told_to_fetch_again_goes_on_from_there(deliveries):
+def test_a_person_who_had_to_fetch_again_goes_on_from_there(deliveries):
     deliveries.advanced(ADA, "epoch123.1")
     deliveries.restarted(ADA, "epoch456.7")
     assert deliveries.offset(ADA) == "epoch456.7"
@@ -145,7 +145,7 @@ def test_who_left_has_no_surplus_of_what_nobody_adds_up_for_them(deliveries):
     assert deliveries.complete()
 
 
-def test_a_group_that_is_told_of_more_often_than_it_changed_is_a_duplicate(deliveries):
+def test_a_group_that_is_pushed_more_often_than_it_changed_is_a_duplicate(deliveries):
     deliveries.numbered(ADA, "group", 1)
     deliveries.numbered(ADA, "other", 1)
     deliveries.numbered(BOB, "group", 1)

@@ -93,7 +93,7 @@ async def test_a_load_that_is_killed_takes_its_whole_cluster_along(begun):
     await begun.has_left_nothing()
 
 
-async def test_a_load_that_is_told_to_end_stops_what_is_only_starting(begun):
+async def test_a_load_that_is_asked_to_end_stops_what_is_only_starting(begun):
     await begun.has_started("redis-server")
     begun.process.send_signal(signal.SIGTERM)
     assert begun.process.wait(30) == 128 + signal.SIGTERM

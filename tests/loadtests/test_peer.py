@@ -173,7 +173,7 @@ def push(post: str, *actors: str, count: int, event: str = "notification.updated
     return json.dumps([event, data, "epoch.1"]).encode()
 
 
-async def test_a_like_is_told_by_the_push_that_names_who_liked_what(crowd):
+async def test_a_like_is_pushed_when_a_push_names_its_person_and_post(crowd):
     ada, bob = Like(1.0), Like(2.0)
     crowd.unpushed["p"] = {"ada": ada, "bob": bob}
     crowd.sent["p"] = 2
@@ -189,7 +189,7 @@ async def test_a_like_is_told_by_the_push_that_names_who_liked_what(crowd):
     assert (ada.pushed, bob.pushed) == (4.0, 5.0)
 
 
-async def test_a_group_that_counts_all_tells_also_those_it_does_not_name(crowd):
+async def test_a_group_that_counts_all_likes_delivers_also_those_it_does_not_name(crowd):
     likes = {f"person{number}": Like(1.0) for number in range(10)}
     crowd.unpushed["p"], crowd.sent["p"] = dict(likes), 10
     crowd.receive(push("p", "person9", count=9), 2.0)

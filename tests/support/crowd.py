@@ -357,11 +357,11 @@ async def audit(crowd: Crowd) -> tuple[list[str], list[str]]:
         found += [(f"comment {each}", int(each in record.comments[post_id]), there[each]) for each in there]
         found += [(f"comment {each}", 1, there[each]) for each in record.comments[post_id]]
     for person in crowd.people:
-        told: Counter[tuple[str, str]] = Counter()
+        shown: Counter[tuple[str, str]] = Counter()
         for each in await person.all("/v1/notifications"):
-            told[each["type"], each["target"]["id"]] += each["count"]
+            shown[each["type"], each["target"]["id"]] += each["count"]
         asked = {key[1:]: len(at) for key, at in record.ledger.asked.items() if key[0] == person.id}
-        found += [(f"{person.name} told of {key}", asked.get(key, 0), told[key]) for key in {*told, *asked}]
+        found += [(f"{person.name} notified of {key}", asked.get(key, 0), shown[key]) for key in {*shown, *asked}]
         lines = Counter(each["id"] for each in await person.all("/v1/feed"))
         due = {post for post, author in record.posts.items() if author is person or author.id in person.following}
         found += [

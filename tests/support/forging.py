@@ -50,13 +50,13 @@ def forgeries(pem: bytes, good: str) -> dict[str, str]:
         "HS256 with the public key, PEM": shared_secret(public_pem),
         "HS256 with the public key, raw": shared_secret(public_raw),
         "HS256 with the public key, as published": shared_secret(b64(public_raw).encode()),
-        "a stranger's key under our kid": jwt.encode(
+        "an unknown key under a known kid": jwt.encode(
             claims,
             serialization.load_pem_private_key(new_private_key(), None),  # type: ignore[arg-type]
             algorithm="EdDSA",
             headers={"kid": header["kid"], "typ": header["typ"]},
         ),
-        "a stranger's key under its own kid": Signer(new_private_key()).sign(claims["sub"], claims["sid"]),
+        "an unknown key under its own kid": Signer(new_private_key()).sign(claims["sub"], claims["sid"]),
         "a key that comes along": signed(
             {"kid": "mine", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": b64(public_raw)}}
         ),

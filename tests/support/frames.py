@@ -35,11 +35,11 @@ class Recorder:
         self.wires: list[Wire] = []
 
     async def person(self, name: str) -> tuple[Person, Wire]:
-        somebody = await self._door.register(name)
-        return somebody, await self.wire(somebody)
+        person = await self._door.register(name)
+        return person, await self.wire(person)
 
-    async def wire(self, somebody: Person) -> Wire:
-        wire = await Wire(self._system.realtime_port, self._http).open({"token": somebody.tokens.access_token})
+    async def wire(self, person: Person) -> Wire:
+        wire = await Wire(self._system.realtime_port, self._http).open({"token": person.tokens.access_token})
         self.wires.append(wire)
         return wire
 

@@ -101,8 +101,8 @@ class Mirror:
         if data["id"] not in state["notifications"]:
             state["unread"] += data["read_at"] is None
         state["notifications"][data["id"]] = _notification(data)
-        told = sorted(state["notifications"].values(), key=lambda each: (_time(each["updated_at"]), each["id"]))
-        state["order"] = [each["id"] for each in reversed(told)]
+        shown = sorted(state["notifications"].values(), key=lambda each: (_time(each["updated_at"]), each["id"]))
+        state["order"] = [each["id"] for each in reversed(shown)]
 
     _on_notification_updated = _on_notification
 

@@ -16,7 +16,7 @@ OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 RULES = OBSERVABILITY / "rules" / "plaza.yml"
 JOBS = {job["job_name"] for job in yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]}
 PROCESS = ("cpu_seconds_total", "resident_memory_bytes", "open_fds")
-# What others tell of themselves, and its labels. RabbitMQ is asked by the tests; the other three exporters are not in
+# Metrics of other servers, and their labels. RabbitMQ is scraped by the tests; the other three exporters are not in
 # reach of them, and these are the names that their authors publish.
 ELSEWHERE: Mapping[str, set[str]] = {
     "mongodb_up": set(),

@@ -189,7 +189,7 @@ async def test_missing_and_wrong_settings_are_named_and_the_others_looked_at(loo
     assert SECRET not in str(findings)
 
 
-async def test_a_check_that_fails_in_a_way_nobody_foresaw_says_so_and_the_others_are_heard(
+async def test_a_check_that_fails_unexpectedly_says_so_and_the_others_report(
     look: Look, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def confused(url: str) -> AsyncIterator[Finding]:
@@ -304,7 +304,7 @@ async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, 
         await listening.cleanup()
 
 
-async def test_a_user_of_rabbitmq_that_may_not_do_what_processes_do_is_told_what_it_needs(
+async def test_a_user_of_rabbitmq_without_the_rights_of_the_processes_gets_a_finding(
     look: Look, channel: Any, rabbit: ManagedRabbit, vhost: str
 ) -> None:
     url = await rabbit.add_user(f"{vhost}-uses", vhost, configure="^$", write=".*", read=".*")

@@ -93,7 +93,7 @@ async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_is_not_run_could_be(page: str) -> None:
-    """Its programs, services, targets and options are there; a dump's options are those of its manual."""
+    """A command that is not run names programs, services, targets and options that exist."""
     services = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]
     targets = made()
     for line in unrun(page).splitlines():

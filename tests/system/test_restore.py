@@ -21,12 +21,12 @@ from social.contracts.notifications import Notifications
 from social.infra import clock
 from social.ops import recount
 
-TOLD = {
+NOTIFIED_AGAIN = {
     *(events.PostPublished, events.CommentAdded, events.PostLiked, events.CommentLiked, events.PostReposted),
     *(events.UserFollowed, events.FollowRequested, events.FollowAccepted),
 }
 # Withdrawals and later changes of a notification: no document has them. Withdrawn facts are not notified again.
-NOT_TOLD = {
+NOT_NOTIFIED_AGAIN = {
     *(events.PostUnliked, events.CommentUnliked, events.PostUnreposted, events.PostDeleted, events.CommentDeleted),
     *(events.UserUnfollowed, events.FollowRequestClosed, events.UserBlocked, events.PostEdited, events.CommentEdited),
     *(events.NotificationsRead, events.NotificationsChanged, events.SuspensionChanged),
@@ -95,11 +95,13 @@ async def notifications(person: Person) -> set[tuple[str, str]]:
     return {(each.type, " ".join(who.username for who in each.actors)) for each in await person.notifications()}
 
 
-def test_of_all_that_people_are_notified_of_it_is_said_whether_it_is_told_again() -> None:
-    assert {each for each in events.EVENTS.values() if Group.NOTIFICATIONS in each.groups} == TOLD | NOT_TOLD
+def test_every_event_that_notifies_is_listed_as_notified_again_or_not() -> None:
+    assert {
+        each for each in events.EVENTS.values() if Group.NOTIFICATIONS in each.groups
+    } == NOTIFIED_AGAIN | NOT_NOTIFIED_AGAIN
 
 
-async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
+async def test_events_that_a_broker_had_taken_over_are_notified_by_the_next_one(
     machines: Machines, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recount, "SETTLES", timedelta(seconds=0.2))
@@ -126,7 +128,7 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
     database = machines.backup(mongo_database)
     assert "streams: 4 in another epoch" in await machines.restored(database, began)
     outbox = {row["type"] for row in machines.store[database]["outbox"].find()}
-    assert outbox == {each.__name__ for each in (*TOLD, events.AccountDeleted)}
+    assert outbox == {each.__name__ for each in (*NOTIFIED_AGAIN, events.AccountDeleted)}
     async with machines.running(database) as site:
         ada, bob, eve = (again(each, site.door) for each in (ada, bob, eve))
         assert (await bob.see(post)).text == post.text
@@ -170,7 +172,7 @@ async def nothing_waits(site: Site) -> None:
 async def test_a_client_that_saw_more_than_the_backup_holds_must_fetch_again(
     machines: Machines, mongo_url: str, mongo_database: str
 ) -> None:
-    """Its stream has gone back and on again, by equal numbers."""
+    """The stream of the restored system has gone back and on again, by equal numbers."""
     async with system(mongo_url, mongo_database) as site:
         ada, bob = [await site.door.register(name) for name in ("ada", "bob")]
         post, other = await ada.publish("hello"), await ada.publish("hello again")

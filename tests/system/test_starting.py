@@ -146,7 +146,7 @@ async def test_a_server_that_refuses_a_process_stops_it_with_the_setting_that_is
         await store.stop()
 
 
-async def test_the_embedded_system_waits_for_a_store_that_it_was_told_of(tmp_path: Path) -> None:
+async def test_the_embedded_system_waits_for_a_store_that_its_settings_name(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     program = Program("embedded", folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1", PLAZA_VAR=folder).start()
     try:

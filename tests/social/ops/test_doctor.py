@@ -141,7 +141,7 @@ def test_a_member_that_lags_is_named() -> None:
     assert (late.level, late.says) == (Level.WARNING, "member mongo-1:27017 of rs0 is 95 s behind")
 
 
-def test_who_may_not_ask_for_the_members_is_told_the_role_it_needs() -> None:
+def test_a_user_who_may_not_list_the_members_learns_which_role_is_missing() -> None:
     (refused,) = mongodb.members("rs0", None)
     assert (refused.level, "clusterMonitor" in refused.remedy) == (Level.WARNING, True)
 

@@ -125,7 +125,7 @@ async def test_a_redis_that_does_not_answer_holds_a_login_up_once(redis: Redis, 
     assert sum(each.allowed for each in verdicts) == SLOW.quota - 1
 
 
-async def test_many_strangers_take_no_more_memory_than_some(
+async def test_many_unknown_clients_take_no_more_memory_than_some(
     processes: list[Limiter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MOST_KEYS", 100)

@@ -144,7 +144,7 @@ def test_a_refused_origin_is_one_line_that_says_what_lets_it_in(monkeypatch: pyt
     ]
 
 
-def test_strangers_cannot_fill_the_log() -> None:
+def test_unknown_clients_cannot_fill_the_log() -> None:
     origins = AllowedOrigins(["http://x"])
     with capture_logs() as logged:
         for number in range(1_000):

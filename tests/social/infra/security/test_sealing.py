@@ -64,7 +64,7 @@ class _Kept:
 
 
 @pytest.mark.parametrize("bound", [("posts", "of ada", "read by eve"), ("posts", "of adaread by bob"), ("posts",), ()])
-async def test_what_is_bound_to_a_cursor_is_told_apart(mongo: Mongo, bound: tuple[str, ...]) -> None:
+async def test_different_bindings_of_a_cursor_are_distinguished(mongo: Mongo, bound: tuple[str, ...]) -> None:
     seals = await ready(mongo)
     with pytest.raises(ValidationFailed):
         await seals.open(seals.seal(b"here", LIST), bound)

@@ -138,7 +138,7 @@ async def test_a_duplicate_costs_only_its_own_verb(mongo: Mongo, commands: Comma
     assert commands.sent["commitTransaction"] + commands.sent["abortTransaction"] <= 2 * group_commit.IN_FLIGHT + 1
 
 
-async def test_the_refused_verb_hears_which_index_it_was(mongo: Mongo) -> None:
+async def test_the_refused_verb_learns_which_index_it_was(mongo: Mongo) -> None:
     user = {"username": "ada", "email": "ada@example.org"}
     await mongo.insert("users", {"_id": "0", **user})
 

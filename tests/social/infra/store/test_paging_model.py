@@ -109,7 +109,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_list_with_hidden_rows_is_the_list_without_them(mongo: Mongo, name: str) -> None:
-    """Whatever is hidden, every page and every cursor is equal, down and up again."""
+    """Every page and every cursor is equal, down and up again, whatever is hidden."""
     listing, loop = LISTS[name], asyncio.get_running_loop()
     owners = iter(range(1_000_000, 2_000_000))
 
