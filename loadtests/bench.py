@@ -176,24 +176,24 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run the benchmarks that are named; return the exit code."""
-    asked = arguments().parse_args()
+    options = arguments().parse_args()
     documents.chosen()  # end on a wrong STORE before anything is measured
-    if unknown := set(asked.names) - set(BENCHMARKS):
+    if unknown := set(options.names) - set(BENCHMARKS):
         arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if commit().endswith("+"):
         print("warning: code was changed since the last commit; their commit is marked with a +", file=sys.stderr)
     failed = []
-    for name in asked.names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
         busy, _, _ = os.getloadavg()
         with tempfile.TemporaryDirectory() as folder:
             try:
-                figures = run(name, asked.quick, Path(folder))
+                figures = run(name, options.quick, Path(folder))
             except (subprocess.CalledProcessError, ValueError, OSError) as error:
                 print(f"{name} failed: {error}", file=sys.stderr)
                 failed.append(name)
                 continue
-            kept = not asked.quick and (has_block(README.read_text(), title(name)) or title(name) == name)
+            kept = not options.quick and (has_block(README.read_text(), title(name)) or title(name) == name)
             drawn = pictures(name, figures, FIGURES if kept else Path(folder) / "figures")
             inside = block(name, figures, drawn, busy)
             if kept:

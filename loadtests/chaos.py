@@ -150,18 +150,20 @@ def machine() -> str:
 async def main() -> int:
     """Print a table, then one line of JSON; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=16, help="in each crowd (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=15, help="each goes on afterwards (default: %(default)s)")
-    parser.add_argument("--only", choices=list(HARM), help="one line of the table")
+    parser.add_argument("--people", type=int, default=16, help="people in each crowd (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=15, help="seconds that each crowd goes on afterwards (default: %(default)s)"
+    )
+    parser.add_argument("--only", choices=list(HARM), help="measure only this line of the table")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    asked = parser.parse_args()
-    text, flawed, figures = head(asked.people, asked.seconds), [], {}
+    options = parser.parse_args()
+    text, flawed, figures = head(options.people, options.seconds), [], {}
     print(text, end="", flush=True)
     async with started() as cluster:
         for name, harm in HARM.items():
-            if asked.only not in (None, name):
+            if options.only not in (None, name):
                 continue
-            account, returns = await measure(cluster, harm, asked.people, asked.seconds)
+            account, returns = await measure(cluster, harm, options.people, options.seconds)
             print(line := row(name, account, returns), flush=True)
             text += line + "\n"
             figures[name] = vars(account)
@@ -170,7 +172,7 @@ async def main() -> int:
             except AssertionError as error:
                 flawed.append(name)
                 print(f"{name}: {error}", file=sys.stderr)
-    if asked.write:
+    if options.write:
         before, _, rest = RELIABILITY.read_text().partition(BEGIN)
         RELIABILITY.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
     print(json.dumps(figures))

@@ -96,20 +96,20 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         time.sleep(0.1)
 
 
-def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str], folder: Path) -> int:
+def locust(options: argparse.Namespace, host: str, environment: Mapping[str, str], folder: Path) -> int:
     """Run Locust headless, with a line of progress each second; return its exit code."""
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py"), "--headless"]
-    command += ["--host", host, "--scenario", asked.scenario, "--users", str(asked.users)]
-    command += ["--spawn-rate", str(asked.spawn_rate), "--run-time", asked.duration]
+    command += ["--host", host, "--scenario", options.scenario, "--users", str(options.users)]
+    command += ["--spawn-rate", str(options.spawn_rate), "--run-time", options.duration]
     command += [
         "--pause",
-        str(asked.pause),
+        str(options.pause),
         "--followers",
-        str(asked.followers),
+        str(options.followers),
         "--realtime",
-        asked.realtime,
+        options.realtime,
         "--allow",
-        asked.allow,
+        options.allow,
     ]
     command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
     command += ["--only-summary", "--logfile", str(folder / "locust.log")]
@@ -194,14 +194,18 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario", choices=("browse", "post", "viral", "celebrity", "reconnect-storm", "soak"))
     parser.add_argument("--users", type=int, default=50, help="(default: %(default)s)")
-    parser.add_argument("--duration", default="", help="as 90s, 10m or 2h (default: 60s; soak 1h)")
+    parser.add_argument("--duration", default="", help="length of the run: 90s, 10m or 2h (default: 60s; soak 1h)")
     parser.add_argument("--spawn-rate", type=float, default=10, help="users a second (default: %(default)s)")
     parser.add_argument("--pause", type=float, default=3.0, help="seconds between two actions of a person")
-    parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
-    parser.add_argument("--host", default="", help="of a system that runs already (default: a cluster of its own)")
+    parser.add_argument(
+        "--followers", type=int, default=10_000, help="followers of the celebrity (default: %(default)s)"
+    )
+    parser.add_argument("--host", default="", help="URL of a system that runs already (default: a new cluster)")
     parser.add_argument("--realtime", default="", help="URL that its sockets connect to, if another")
     parser.add_argument("--allow", default="", help="a host that is not this machine, and that you may load")
-    parser.add_argument("--results", type=Path, default=None, help="folder (default: a new one in loadtests/results/)")
+    parser.add_argument(
+        "--results", type=Path, default=None, help="folder of the results (default: a new folder in loadtests/results/)"
+    )
     return parser
 
 
@@ -214,23 +218,23 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup
             signal.signal(number, _end)
-    asked = arguments().parse_args()
-    asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
-    if asked.host:
+    options = arguments().parse_args()
+    options.duration = options.duration or ("1h" if options.scenario == "soak" else "60s")
+    if options.host:
         try:
-            target.check(asked.host, asked.allow)
+            target.check(options.host, options.allow)
         except target.Refused as refused:
             raise SystemExit(str(refused)) from None
     else:
         chosen()  # end on a wrong STORE before anything is made
-    folder = asked.results or RESULTS / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = options.results or RESULTS / f"{options.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True, exist_ok=True)
-    if asked.host:
-        code = locust(asked, asked.host, os.environ, folder)
+    if options.host:
+        code = locust(options, options.host, os.environ, folder)
     else:
         print("starting a cluster", file=sys.stderr)
         with cluster(folder / "cluster.log") as (url, environment):
-            code = locust(asked, url, environment, folder)
+            code = locust(options, url, environment, folder)
     if sys.stdout.isatty():
         print()
     if not (folder / "result.json").exists():

@@ -35,7 +35,9 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--realtime", default="", metavar="URL", help="URL that sockets connect to, if not the host")
     parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two actions of a person")
     parser.add_argument("--settle", type=float, default=60.0, help="seconds after which a missing push counts as lost")
-    parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
+    parser.add_argument(
+        "--followers", type=int, default=10_000, help="followers of the celebrity (default: %(default)s)"
+    )
     parser.add_argument(
         "--allow",
         default="",
@@ -43,7 +45,9 @@ def _arguments(parser: LocustArgumentParser) -> None:
         include_in_web_ui=False,
         help="a host besides this machine, that you may load",
     )
-    parser.add_argument("--result", default="", metavar="FILE", include_in_web_ui=False, help="JSON, with every second")
+    parser.add_argument(
+        "--result", default="", metavar="FILE", include_in_web_ui=False, help="file for the result, as JSON"
+    )
     parser.set_defaults(web_host="127.0.0.1")  # anybody who can open the page can start a load
 
 

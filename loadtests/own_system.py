@@ -24,8 +24,8 @@ class NoOwnSystem(Exception):
 def seed_followers(username: str, count: int) -> None:
     """Give a person `count` followers, written by another process, because this one runs gevent. Raises NoOwnSystem."""
     if count > 0:
-        asked = [sys.executable, "-m", "loadtests.own_system", username, str(count)]
-        done = subprocess.run(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+        command = [sys.executable, "-m", "loadtests.own_system", username, str(count)]
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise NoOwnSystem(done.stderr.strip().rpartition("\n")[2])
 
@@ -42,8 +42,8 @@ def kill_gateway(nodes: Sequence[str]) -> str:
 
 def gateways() -> dict[str, int]:
     """Return the pid of each gateway of the cluster whose data are in PLAZA_VAR; raises NoOwnSystem."""
-    asked = [sys.executable, "-m", "devtools.cluster", "status"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "devtools.cluster", "status"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoOwnSystem((done.stderr + done.stdout).strip().rpartition("\n")[2])
     parts = map(json.loads, done.stdout.splitlines())

@@ -98,9 +98,9 @@ async def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of each round of reads (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="the median of so many counts (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs: compared with no limits")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.seconds, asked.rounds = 1, 1
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.rounds = 1, 1
     connector = aiohttp.TCPConnector(limit=0)
     async with started() as system, aiohttp.ClientSession(system.api, connector=connector) as http:
         names = [f"person{n}" for n in range(LOGINS)]
@@ -108,17 +108,17 @@ async def main() -> int:
         token = tokens[0]
         await reads(http, token, 2)
         ratios, figures = [], list[tuple[float, float, float]]()
-        for _ in range(asked.rounds):
-            alone = p99_ms(await reads(http, token, asked.seconds))
-            took, per_second = await beside_logins(http, token, names, asked.seconds)
+        for _ in range(options.rounds):
+            alone = p99_ms(await reads(http, token, options.seconds))
+            took, per_second = await beside_logins(http, token, names, options.seconds)
             beside = p99_ms(took)
             ratios.append(beside / alone)
             figures.append((alone, beside, per_second))
             print(f"p99 of reads: {alone:.1f} ms alone, {beside:.1f} ms beside {per_second:.0f} logins/s")
         ratio = median(ratios)
         known, unknown = [], []
-        for turn in range(1 if asked.quick else TRIES):
-            for name in names[: 4 if asked.quick else LOGINS]:
+        for turn in range(1 if options.quick else TRIES):
+            for name in names[: 4 if options.quick else LOGINS]:
                 known.append(await log_in(http, name, "not the password", 401))
                 unknown.append(await log_in(http, f"nobody{turn}_{name}", "not the password", 401))
         apart = abs(median(known) / median(unknown) - 1)
@@ -139,7 +139,7 @@ async def main() -> int:
         "refused_unknown_ms": round(median(unknown) * 1000, 2),
     }
     print(json.dumps(found | {"apart_percent": round(100 * apart, 1)}))
-    return 0 if asked.quick or (ratio <= 1.5 and apart <= 0.05) else 1
+    return 0 if options.quick or (ratio <= 1.5 and apart <= 0.05) else 1
 
 
 if __name__ == "__main__":

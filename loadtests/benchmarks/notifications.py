@@ -190,12 +190,12 @@ async def main() -> int:
     parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
     parser.add_argument("--committed", action="store_true", help="commit the storm's events to the store first")
     parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.likes, asked.seconds = 50, 1.0
+    options = parser.parse_args()
+    if options.quick:
+        options.likes, options.seconds = 50, 1.0
     async with working_over_servers("notifications,relay") as (plaza, amqp_url):
-        through = functools.partial(commit, plaza) if asked.committed else published_to(amqp_url, plaza.mongo)
-        figures = await measure(plaza, through, asked.likes, asked.seconds, asked.beside)
+        through = functools.partial(commit, plaza) if options.committed else published_to(amqp_url, plaza.mongo)
+        figures = await measure(plaza, through, options.likes, options.seconds, options.beside)
     for name, value in figures.items():
         print(f"{name:>24} {value:>12,}")
     print(json.dumps(figures))

@@ -157,10 +157,10 @@ class Variant:
     async def _request(self, port: int, number: int, until: float) -> int:
         """Request posts on one connection, one after another; return how many. Only an answer's length is parsed."""
         head = f"GET /v1/posts/{self.posts[number]} HTTP/1.1\r\nHost: plaza\r\n"
-        asked, done = f"{head}Authorization: Bearer {self._tokens[number]}\r\n\r\n".encode(), 0
+        request, done = f"{head}Authorization: Bearer {self._tokens[number]}\r\n\r\n".encode(), 0
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < until:
-            writer.write(asked)
+            writer.write(request)
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
             assert answer.startswith(b"http/1.1 200"), answer
             await reader.readexactly(int(answer.partition(b"content-length:")[2].split(None, 1)[0]))
@@ -172,18 +172,18 @@ class Variant:
         """Like a person's post as another person; return the seconds from the request to the push."""
         notified, by = self._notified[whose], self._tokens[(whose + 1 + number) % PEOPLE]
         notified.clear()
-        asked = time.perf_counter()
+        began = time.perf_counter()
         async with http.put(f"{self.api}/v1/posts/{self.posts[whose]}/like", headers=bearer(by)) as answer:
             assert answer.status == 200, await answer.text()
             async with asyncio.timeout(20):
                 await notified.wait()
-        return time.perf_counter() - asked
+        return time.perf_counter() - began
 
 
 async def measure(variants: Sequence[Variant], http: aiohttp.ClientSession, number: int, seconds: float) -> list[Round]:
     """Measure a round: requests to each variant in turn, then a like of each in turns, in every order equally often."""
     orders = list(itertools.permutations(variants))
-    asked = {each.name: await each.request(seconds) for each in orders[number % len(orders)]}
+    rates = {each.name: await each.request(seconds) for each in orders[number % len(orders)]}
     await asyncio.sleep(0.2)
     took: dict[str, list[float]] = {variant.name: [] for variant in variants}
     begun = time.perf_counter()
@@ -191,7 +191,7 @@ async def measure(variants: Sequence[Variant], http: aiohttp.ClientSession, numb
     for turn, (whose, variant) in enumerate(turns):
         await asyncio.sleep(max(0.0, begun + turn / LIKES_PER_S - time.perf_counter()))
         took[variant.name].append(await variant.like(http, whose, number))
-    return [Round(*asked[each.name], p50_ms(took[each.name])) for each in variants]
+    return [Round(*rates[each.name], p50_ms(took[each.name])) for each in variants]
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -234,10 +234,10 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=36, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of requests, in each round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.seconds = 2, 0.5
-    assert asked.rounds < PEOPLE, "nobody likes a post twice"
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.5
+    assert options.rounds < PEOPLE, "nobody likes a post twice"
     console = Console(stderr=True)
     async with contextlib.AsyncExitStack() as stop:
         folder = Path(stop.enter_context(tempfile.TemporaryDirectory()))
@@ -262,9 +262,9 @@ async def main() -> None:
             if variant.name != "off":
                 stop.callback(asyncio.create_task(variant.scrape(http)).cancel)
         await measure(variants, http, 0, 1)  # caches are warm, connections open
-        for number in track(range(asked.rounds), "measuring", console=console):
+        for number in track(range(options.rounds), "measuring", console=console):
             for variant, measured in zip(
-                variants, await measure(variants, http, number + 1, asked.seconds), strict=True
+                variants, await measure(variants, http, number + 1, options.seconds), strict=True
             ):
                 variant.rounds.append(measured)
         assert sizes, "no spans came"

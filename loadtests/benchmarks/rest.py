@@ -117,21 +117,21 @@ async def main() -> None:
     parser.add_argument("--people", type=int, default=40, help="who follow and post (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=16, help="at once (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.seconds, asked.rounds, asked.people = 0.3, 1, 6
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.rounds, options.people = 0.3, 1, 6
     console = Console(stderr=True)
     connector = aiohttp.TCPConnector(limit=0)
     async with started() as system, aiohttp.ClientSession(system.api, connector=connector) as http:
-        requests = kinds(await gather(http, console, asked.people), random.Random(7))
+        requests = kinds(await gather(http, console, options.people), random.Random(7))
         rounds: dict[str, list[Figures]] = {name: [] for name in requests}
         for name, begin in requests.items():  # reads first: written documents make reads dearer in the embedded store
-            for _ in range(asked.rounds):
-                rounds[name].append(await measure(http, begin(), asked.connections, asked.seconds))
+            for _ in range(options.rounds):
+                rounds[name].append(await measure(http, begin(), options.connections, options.seconds))
     figures = {name: sorted(each)[len(each) // 2] for name, each in rounds.items()}
     bare = figures["GET livez"].per_second
     table = Table(
-        "request", "a second", "p50", "p99", "bare requests", "refused", title=f"{asked.connections} connections"
+        "request", "a second", "p50", "p99", "bare requests", "refused", title=f"{options.connections} connections"
     )
     for name, each in figures.items():
         cost = f"{bare / each.per_second:.1f}"

@@ -94,12 +94,12 @@ async def main() -> None:
     parser.add_argument("--people", type=int, default=50, help="in the demo (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=30, help="they act (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="few of both, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.people, asked.seconds = 6, 3
+    options = parser.parse_args()
+    if options.quick:
+        options.people, options.seconds = 6, 3
     table = Table("collection", "a person has", "a document", "its index keys", "GB per million people")
     found: dict[str, dict[str, float]] = {}
-    async with _filled(asked.people, asked.seconds) as where:
+    async with _filled(options.people, options.seconds) as where:
         mongo = Mongo(*where)
         for name, count in A_PERSON_HAS.items():
             if (sizes := await _sizes(mongo, name)) is None:

@@ -156,11 +156,11 @@ async def main() -> None:
     parser.add_argument("--alone", type=float, default=15.0, help="seconds of likes first (default: %(default)s)")
     parser.add_argument("--fanout-limit", type=int, default=feeds.FANOUT_LIMIT, help="(default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="600 followers and two seconds, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.followers, asked.alone = 600, 2.0
-    async with working_in_process(asked.fanout_limit) as plaza:
-        found = await fan_out(plaza, asked.followers, asked.alone) | await scroll(plaza)
+    options = parser.parse_args()
+    if options.quick:
+        options.followers, options.alone = 600, 2.0
+    async with working_in_process(options.fanout_limit) as plaza:
+        found = await fan_out(plaza, options.followers, options.alone) | await scroll(plaza)
     for name, value in found.items():
         print(f"{name:>24} {value:>12,.1f}")
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

@@ -126,8 +126,8 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=6_000, help="likes of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a moment of it, to see that it runs")
-    asked = parser.parse_args()
-    rounds, each = (1, 2) if asked.quick else (asked.rounds, max(1, asked.events // POSTS))
+    options = parser.parse_args()
+    rounds, each = (1, 2) if options.quick else (options.rounds, max(1, options.events // POSTS))
     found: dict[int, list[Round]] = {1: [], 2: []}
     async with over_servers() as (plaza, environment):
         for _ in range(rounds):
