@@ -58,8 +58,8 @@ def ran(installed: None, servers: Servers, tmp_path_factory: pytest.TempPathFact
     async def one(name: str) -> Ran:
         async with running(name, servers, tmp_path_factory.mktemp("peer") / name, ROOT) as system:
             facts = await story(system)
-            told = await same_job_twice(system, servers) if name == "peer" else 1
-            return Ran(facts, await peer.turn(system, *peer.understood(["--quick"])), told)
+            notified = await same_job_twice(system, servers) if name == "peer" else 1
+            return Ran(facts, await peer.turn(system, *peer.understood(["--quick"])), notified)
 
     return {name: run(one(name)) for name in peer.SYSTEMS}
 
@@ -128,7 +128,7 @@ def test_what_they_answer_is_what_was_agreed(stories, name):
     assert facts["nor in timelines"] == ["eve"]
     assert facts["pushed"][0] == {"type": "like", "actors": ["bob"], "count": 1, "read_at": None}
     assert facts["took it back"] == [True, False, True]
-    assert [each["actors"] for each in facts["told of it once"]] == [["bob"]]
+    assert [each["actors"] for each in facts["notified once"]] == [["bob"]]
     assert facts["pushed once"] == 1
 
 

@@ -181,7 +181,7 @@ async def _likes_again(ada: Person, bob: Person, facts: Facts) -> None:
         assert found
         return found
 
-    facts["pushed of it once"] = [_notification(each) for each in await eventually(one)]
+    facts["notified once"] = [_notification(each) for each in await eventually(one)]
     facts["pushed once"] = len([1 for name, data in ada.pushes if name == "notification" and data["post_id"] == post])
 
 
