@@ -213,17 +213,17 @@ def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     service = SERVICES[name]
-    told, kind = service.get("environment", {}), SETTINGS[target(service)]
-    assert set(told) <= names(kind)
+    environment, kind = service.get("environment", {}), SETTINGS[target(service)]
+    assert set(environment) <= names(kind)
     for each in set().union(*(names(every) for every in SETTINGS.values())):
         monkeypatch.delenv(each, raising=False)
-    for each, value in (of_image(target(service)) | told).items():
+    for each, value in (of_image(target(service)) | environment).items():
         monkeypatch.setenv(each, value)
     monkeypatch.chdir(tmp_path)
     if name == "keys":
         return
     settings = load(StoreSettings if name == "migrate" else kind, target(service))
-    for each in set(told) & names(type(settings)):
+    for each in set(environment) & names(type(settings)):
         assert getattr(settings, each.lower()) is not None
     for each in ("api_port", "realtime_port", "workers_port"):
         if each in type(settings).model_fields and each.startswith(target(service)):
@@ -324,10 +324,10 @@ ONLY = {
 
 @pytest.mark.parametrize("name", API_SERVICES)
 def test_every_setting_of_a_service_is_in_its_own_example_or_in_compose(name: str) -> None:
-    given, told = example(ROOT / f"deploy/env/{name}.env.example"), set(SERVICES[name]["environment"])
-    assert not set(given) & told, "what compose.yml says wins"
+    given, environment = example(ROOT / f"deploy/env/{name}.env.example"), set(SERVICES[name]["environment"])
+    assert not set(given) & environment, "the values of compose.yml win"
     others = set().union(*(each for whose, each in ONLY.items() if whose != name))
-    assert set(given) | told == names(ApiSettings) - ELSEWHERE - others
+    assert set(given) | environment == names(ApiSettings) - ELSEWHERE - others
     for each, value in given.items():
         default = ApiSettings.model_fields[each.lower()].default
         assert value == (f"{default.quota}/{default.window_s}" if isinstance(default, Rate) else str(default))
@@ -376,8 +376,11 @@ async def test_redis_requires_its_password_and_keeps_its_data(tmp_path: Path) ->
 
             await eventually(answers)
             assert client.config_get("appendonly") == {"appendonly": "yes"}
-        with redis_client.Redis(port=port) as stranger, pytest.raises(redis_client.exceptions.AuthenticationError):
-            stranger.ping()
+        with (
+            redis_client.Redis(port=port) as without_password,
+            pytest.raises(redis_client.exceptions.AuthenticationError),
+        ):
+            without_password.ping()
         assert "sesame" not in Path(f"/proc/{server.pid}/cmdline").read_text()
     finally:
         server.terminate()

@@ -8,13 +8,13 @@ ADA, BOB = "ada", "bob"
 
 
 @pytest.fixture
-def told():
+def delivered():
     return []
 
 
 @pytest.fixture
-def deliveries(told):
-    return Deliveries(lambda *each: told.append(each))
+def deliveries(delivered):
+    return Deliveries(lambda *each: delivered.append(each))
 
 
 def like(deliveries, at):
@@ -25,18 +25,18 @@ def show(deliveries, count, at, *, since=0.0):
     deliveries.notified(ADA, "like", "post", count, at=at, since=since)
 
 
-def test_a_count_delivers_all_likes_up_to_it(deliveries, told):
+def test_a_count_delivers_all_likes_up_to_it(deliveries, delivered):
     like(deliveries, 1.0)
     like(deliveries, 2.0)
     show(deliveries, 2, 2.5)
-    assert told == [("like", 1.5, False), ("like", 0.5, False)]
+    assert delivered == [("like", 1.5, False), ("like", 0.5, False)]
     assert deliveries.flawless()
 
 
-def test_a_push_may_come_before_the_answer(deliveries, told):
+def test_a_push_may_come_before_the_answer(deliveries, delivered):
     show(deliveries, 1, 1.5)
     like(deliveries, 1.0)
-    assert told == [("like", 0.5, False)]
+    assert delivered == [("like", 0.5, False)]
 
 
 def test_a_like_that_no_count_reaches_is_missing(deliveries):
@@ -78,20 +78,20 @@ def test_a_person_who_had_to_fetch_again_goes_on_from_there(deliveries):
     assert deliveries.flawless()
 
 
-def test_what_a_resume_brought_is_recovered_and_not_lost(deliveries, told):
+def test_what_a_resume_brought_is_recovered_and_not_lost(deliveries, delivered):
     like(deliveries, 1.0)
     show(deliveries, 1, 9.0, since=8.9)
-    assert told == [("like", 8.0, True)]
+    assert delivered == [("like", 8.0, True)]
     assert deliveries.recovered["like"] == 1
     assert deliveries.flawless()
 
 
-def test_a_post_is_due_to_each_follower_once(deliveries, told):
+def test_a_post_is_due_to_each_follower_once(deliveries, delivered):
     deliveries.published("post", to=[ADA, BOB], at=1.0)
     deliveries.shown_post(ADA, "post", at=1.2)
     assert deliveries.missing() == {"post": 1}
     deliveries.found_post(BOB, "post", at=3.0)
-    assert [kind for kind, *_ in told] == ["post", "post"]
+    assert [kind for kind, *_ in delivered] == ["post", "post"]
     assert deliveries.recovered["post"] == 1
     assert deliveries.flawless()
     deliveries.shown_post(ADA, "post", at=3.0)

@@ -89,17 +89,17 @@ async def test_a_like_is_one_trace_from_the_request_to_the_socket(
             spans = of_trace(every, root)
             names = ("commit like", "notifications PostLiked", "counters PostLiked")
             assert {*names, "publish PostLiked", "push to user", "push to post"} <= set(spans)
-            commit, told, counted = (spans[name] for name in names)
+            commit, notified, counted = (spans[name] for name in names)
             assert under(commit, root)
             assert under(spans["publish PostLiked"], commit)
-            assert under(told, commit)
+            assert under(notified, commit)
             assert under(counted, commit)
-            assert under(spans["push to user"], told)
+            assert under(spans["push to user"], notified)
             assert under(spans["push to post"], counted)
 
         await eventually(look)
         await wire.close()
-    assert root.parent is None, "nobody else decides what is traced"
+    assert root.parent is None, "a client does not decide which requests are traced"
     assert f"{root.context.trace_id:032x}" != "a" * 32
     assert root.attributes is not None
     assert dict(root.attributes) == {

@@ -52,16 +52,16 @@ class World:
 
     async def expected(self, viewer: int) -> list[str]:
         """Return posts at their places: where they were published or, of authors not followed, first reposted."""
-        told = {author for who, author in self.follows if who == viewer and (viewer, author) not in self.mutes}
-        places = {post_id: post_id for post_id, author in self.written if author in told | {viewer}}
-        strangers = {
+        followed = {author for who, author in self.follows if who == viewer and (viewer, author) not in self.mutes}
+        places = {post_id: post_id for post_id, author in self.written if author in followed | {viewer}}
+        not_followed = {
             post_id
             for post_id, author in self.written
             if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
         }
-        by = {self.people[each].id for each in told}
+        by = {self.people[each].id for each in followed}
         for row in await self.site.plaza.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
-            if row["user_id"] in by and row["post_id"] in strangers:
+            if row["user_id"] in by and row["post_id"] in not_followed:
                 places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
         return sorted(places, key=places.__getitem__, reverse=True)
 

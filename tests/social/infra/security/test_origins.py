@@ -104,7 +104,7 @@ def test_the_name_in_front_of_a_proxy_counts_when_that_proxy_is_trusted() -> Non
     asked = Asked("https://plaza.example:8443", PROXY, "inner:8081", "plaza.example:8443", "https")
     assert AllowedOrigins(["http://x"], FRONT).allow(asked)
     assert AllowedOrigins(["http://x"], FRONT).allow(asked._replace(forwarded_host="cdn.example, plaza.example:8443"))
-    assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "a stranger's word"
+    assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "the header of an unknown client"
     portless = asked._replace(origin="https://plaza.example", host="plaza.example")
     assert not AllowedOrigins(["http://x"], FRONT).allow(portless), "another port"
     assert AllowedOrigins(["http://x"], FRONT).allow(portless._replace(forwarded_host=None))
