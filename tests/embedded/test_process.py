@@ -46,7 +46,7 @@ async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: An
 
     port = await eventually(said)
     assert port != 0
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         assert socket_url(port).encode() in (await door.ask("GET", "/docs/events")).raw
 
 
