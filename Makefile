@@ -15,12 +15,23 @@ run: packages-run ## start the whole system on this machine (data in var/)
 cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
-test: packages-dev node-modules ## run lint, types, import rules and every test, those of the gateway on both engines
+test: packages-dev node-modules ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
 	@sh tests/install-servers.sh
+ifeq ($(origin ONLY),command line)
+	$(VENV_PYTHON) -m pytest $(or $(NAMED),-k '$(ONLY)' $(MATCHING))
+else
+	@echo "running all tests; a part runs in seconds: make test ONLY=likes, or ONLY=tests/realtime/test_connect.py"
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
+endif
 IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder # on two cores: while some of the four wait, others compute
+# The files, folders and test ids of ONLY; empty where a word of it is not one of these.
+NAMED = $(if $(filter-out $(call exists,$(ONLY)),$(ONLY)),,$(patsubst %,'%',$(ONLY)))
+exists = $(foreach word,$(1),$(if $(wildcard $(firstword $(subst ::, ,$(word)))),$(word)))
+# The files with a test of that name: to collect all of them takes pytest longer than to run a few. An expression needs them all.
+MATCHING = $(if $(word 2,$(ONLY)),,$(sort $(wildcard $(addsuffix /test_*$(ONLY)*.py,tests/* tests/*/* tests/*/*/*)) \
+	$(shell grep -rliE --include='test_*.py' '(def|class) .*$(ONLY)' tests)))
 
 soak: packages-dev node-modules ## run the endurance tests at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh

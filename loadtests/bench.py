@@ -1,13 +1,13 @@
 """Run the benchmarks and write their figures into loadtests/README.md: tables, charts, machine, commit, command.
 
-    make bench                       # all of them
-    make bench ONLY="rest viral"     # these; the figures of the others stay
+    make bench                       # all benchmarks
+    make bench ONLY="rest viral"     # only these; the figures of the others stay
     make bench ONLY=rest STORE=rs    # over another document store: figures have a block of their own, or are printed
     make bench QUICK=1               # a moment of each, to see that they run: writes nothing
 
 Each block between `<!-- measured: X -->` and `<!-- until here -->` is written by one benchmark; all prose is by hand.
-The exit code is 1 when one of them fails, whose block then stays as it is. Ctrl-C ends all of it, once what runs has
-stopped what it started.
+The exit code is 1 when a benchmark fails, and its block stays as it is. Ctrl-C ends the program, once
+the benchmark that runs has stopped the processes it started.
 """
 
 import argparse
@@ -35,27 +35,27 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "loadtests/README.md"
 FIRST_PAGE = ROOT / "README.md"
 FIGURES = ROOT / "loadtests/figures"
-ENDS_WITHIN_S = 150.0  # what is on its way arrives or is lost, and a cluster stops
+ENDS_WITHIN_S = 150.0  # pushes on their way arrive or are lost, and a cluster stops
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is run, the rows of its table (the first is its head), and its chart."""
+    """A benchmark: its command, the rows of its table (the first is the head), and its chart."""
 
     command: str
     rows: Callable[[Figures], Rows]
     chart: Callable[[Figures, Path], None] | None = None
     quick: str = "--quick"
-    in_short: Callable[[Figures], Rows] | None = None  # for the first page, which has a block of that name then
+    in_short: Callable[[Figures], Rows] | None = None  # rows for the first page, which has a block of that name then
 
 
 def script(name: str) -> str:
-    """How a benchmark is started."""
+    """Return the command that starts a benchmark."""
     return f"python loadtests/benchmarks/{name}.py"
 
 
 def load(scenario: str, users: int, duration: str, more: str = "") -> Benchmark:
-    """A scenario on a cluster of its own."""
+    """Return the benchmark that runs a scenario on a cluster of its own."""
     command = f"python loadtests/load.py {scenario} --users {users} --duration {duration}{more}"
     return Benchmark(command, tables.of_load, None, "--users 4 --duration 5s --followers 600")
 
@@ -83,45 +83,42 @@ BENCHMARKS = {
 SHOWN = {"browse": "throughput", "celebrity": "latency-posts", "reconnect-storm": "people"}  # others show the latency
 
 
-# ---- running and writing
-
-
 def run(name: str, quick: bool, folder: Path) -> Figures:
-    """The figures of one; raises subprocess.CalledProcessError."""
+    """Return the figures of a benchmark; raises subprocess.CalledProcessError."""
     benchmark = BENCHMARKS[name]
     _, *command = benchmark.command.split()
     if quick:
         command += benchmark.quick.split()
     if is_load := benchmark.rows is tables.of_load:
         command += ["--results", str(folder)]
-    said = output([*die_with_parent(), sys.executable, *command])
+    printed = output([*die_with_parent(), sys.executable, *command])
     if is_load:
         return json.loads((folder / "result.json").read_text())
-    return json.loads(said.strip().splitlines()[-1])
+    return json.loads(printed.strip().splitlines()[-1])
 
 
 def output(command: list[str]) -> str:
-    """What a command wrote to its standard output; raises subprocess.CalledProcessError."""
+    """Return the standard output of a command; raises subprocess.CalledProcessError."""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said, _ = process.communicate()
-        except KeyboardInterrupt:  # it had it too, and stops what it started
+            printed, _ = process.communicate()
+        except KeyboardInterrupt:  # the command was interrupted, too, and stops the processes it started
             with suppress(subprocess.TimeoutExpired):
                 process.communicate(timeout=ENDS_WITHIN_S)
             raise
         finally:
             process.kill()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, said)
-    return said
+        raise subprocess.CalledProcessError(process.returncode, command, printed)
+    return printed
 
 
 def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) -> str:
-    """What stands between the markers; `busy` is the load average before it began."""
+    """Return the text between the markers; `busy` is the load average before the benchmark began."""
     lines = table(BENCHMARKS[name].rows(figures))
     shown = [f"![{name}: {each.stem}](figures/{each.name})" for each in pictures]
     when = time.strftime("%Y-%m-%d")
-    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. The same again:"
+    origin = f"{when}, commit `{commit() or 'unknown'}`, {machine()}, load average {busy:.1f} before. To repeat:"
     store = documents.name()
     on = "" if store == "py" else f"STORE={'mongodb://…' if store == 'mongodb' else store}"
     again = f"`make bench ONLY={name}{' ' * bool(on)}{on}`, or `{on}{' ' * bool(on)}{BENCHMARKS[name].command}`."
@@ -129,24 +126,24 @@ def block(name: str, figures: Figures, pictures: Sequence[Path], busy: float) ->
 
 
 def table(rows: Rows) -> str:
-    """In Markdown; the first row is its head."""
+    """Return a table in Markdown; the first row is its head."""
     head, *others = [[str(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *others))
 
 
 def title(name: str) -> str:
-    """The name of its block: figures over another document store than the usual one never replace those."""
+    """Return the name of a benchmark's block: figures over an unusual store never replace the usual ones."""
     store = documents.name()
     return name if store == "py" else f"{name} over {store}"
 
 
 def has_block(text: str, name: str) -> bool:
-    """Whether the README has a place for these figures."""
+    """Return whether the README has a block for these figures."""
     return f"<!-- measured: {name} -->\n" in text
 
 
 def rewritten(text: str, name: str, inside: str) -> str:
-    """A page with another block; raises ValueError where it has none of that name."""
+    """Return a page with a new text in a block; raises ValueError where the page has no block of that name."""
     begin, end = f"<!-- measured: {name} -->\n", "\n<!-- until here -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
@@ -156,7 +153,7 @@ def rewritten(text: str, name: str, inside: str) -> str:
 
 
 def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
-    """Its chart, in loadtests/figures/ unless nothing is to be kept."""
+    """Draw the chart of a benchmark into a folder; return its path, if it has a chart."""
     folder.mkdir(exist_ok=True)
     benchmark, path = BENCHMARKS[name], folder / f"{title(name).replace(' ', '-')}.png"
     if benchmark.rows is tables.of_load:
@@ -170,7 +167,7 @@ def pictures(name: str, figures: Figures, folder: Path) -> list[Path]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What can be asked for."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a moment of each, writes nothing")
@@ -178,25 +175,25 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """The exit code."""
-    asked = arguments().parse_args()
-    documents.chosen()  # a wrong STORE is said before anything is measured
-    if unknown := set(asked.names) - set(BENCHMARKS):
+    """Run the benchmarks that are named; return the exit code."""
+    options = arguments().parse_args()
+    documents.chosen()  # end on a wrong STORE before anything is measured
+    if unknown := set(options.names) - set(BENCHMARKS):
         arguments().error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if commit().endswith("+"):
-        print("warning: code was changed since the last commit; figures will say so by a +", file=sys.stderr)
+        print("warning: code was changed since the last commit; their commit is marked with a +", file=sys.stderr)
     failed = []
-    for name in asked.names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
         busy, _, _ = os.getloadavg()
         with tempfile.TemporaryDirectory() as folder:
             try:
-                figures = run(name, asked.quick, Path(folder))
+                figures = run(name, options.quick, Path(folder))
             except (subprocess.CalledProcessError, ValueError, OSError) as error:
                 print(f"{name} failed: {error}", file=sys.stderr)
                 failed.append(name)
                 continue
-            kept = not asked.quick and (has_block(README.read_text(), title(name)) or title(name) == name)
+            kept = not options.quick and (has_block(README.read_text(), title(name)) or title(name) == name)
             drawn = pictures(name, figures, FIGURES if kept else Path(folder) / "figures")
             inside = block(name, figures, drawn, busy)
             if kept:

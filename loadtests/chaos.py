@@ -1,12 +1,12 @@
-"""What a crowd loses when parts of its cluster are killed or replaced under it: nothing, and how long it waits.
+"""Kill or replace parts of a cluster under a crowd, and measure its losses (there are none) and its waiting times.
 
     python loadtests/chaos.py [--people 16] [--seconds 15] [--write]
 
 Starts `python -m devtools.cluster` in a folder of its own, with a document store that gives up the transaction of a
 dead process after 15 s, as compose.yml's MongoDB does (another store where MONGO_URL names it). For each line of the
-table a new crowd posts, comments and likes, half over REST and half over websockets, each write tried again under one
-key until it is answered; a second in, something is killed with SIGKILL, and the crowd goes on. Afterwards everything
-acknowledged is looked for over REST, and every notification among what was pushed. `--write` puts the table into
+table a new crowd posts, comments and likes, half over REST and half over websockets, each write repeated under one
+key until it is answered; a second in, a part is killed with SIGKILL, and the crowd goes on. Afterwards everything
+acknowledged is read over REST, and every notification is looked for among the pushes. `--write` puts the table into
 docs/reliability.md. The last line is one JSON object; the exit code is 1 when anything was lost or doubled.
 """
 
@@ -38,13 +38,13 @@ Harm = Callable[[Cluster], Awaitable[None]]
 
 
 class PatientStore(DocumentStore):
-    """A document store that gives up a dead client's transaction as compose.yml's does."""
+    """A document store that gives up a dead client's transaction as soon as compose.yml's MongoDB does."""
 
     patched = giving_up_after(GIVES_UP_S)
 
 
 def killed(*names: str) -> Harm:
-    """SIGKILL each of them, one right after the other."""
+    """Return the harm that kills (SIGKILL) each named process, one right after the other."""
 
     async def harm(cluster: Cluster) -> None:
         for name in names:
@@ -54,8 +54,8 @@ def killed(*names: str) -> Harm:
 
 
 async def rolled(cluster: Cluster) -> None:
-    """`python -m devtools.cluster roll`."""
-    ended = await cluster.told("roll")
+    """Restart every process in turn: `python -m devtools.cluster roll`."""
+    ended = await cluster.control("roll")
     assert ended.code == 0, ended
 
 
@@ -77,7 +77,7 @@ HARM: dict[str, Harm] = {
 
 @asynccontextmanager
 async def started() -> AsyncIterator[Cluster]:
-    """A cluster in a folder of its own."""
+    """Start a cluster in a folder of its own, for as long as the block runs."""
     with tempfile.TemporaryDirectory() as name:
         folder, store = Path(name), PatientStore(Path(name) / "documents")
         if not (url := os.environ.get("MONGO_URL")):
@@ -92,7 +92,7 @@ async def started() -> AsyncIterator[Cluster]:
 
 
 async def measure(cluster: Cluster, harm: Harm, people: int, seconds: float) -> tuple[Account, int]:
-    """What became of one crowd, and how often one of their sockets came back."""
+    """Return the account of a crowd that goes through the harm, and how often its sockets came back."""
     async with crowd(cluster.url, people) as gathered:
         async with gathered.busy():
             await asyncio.sleep(1)
@@ -107,8 +107,8 @@ async def measure(cluster: Cluster, harm: Harm, people: int, seconds: float) -> 
 
 
 def row(name: str, account: Account, returns: int) -> str:
-    """One line of the table."""
-    tried = sum(account.tried_again.values())
+    """Return a line of the table."""
+    tried = sum(account.retries.values())
     cells = [
         name,
         account.acknowledged,
@@ -127,7 +127,7 @@ def row(name: str, account: Account, returns: int) -> str:
 
 
 def head(people: int, seconds: float) -> str:
-    """What was measured, and the head of the table."""
+    """Return the conditions of the measurement, and the head of the table."""
     columns = [
         *("killed", "writes acknowledged", "lost", "doubled", "notifications due", "missing", "twice or out of order"),
         *("sockets that came back", "tries repeated", "longest time without any acknowledged write"),
@@ -138,7 +138,7 @@ def head(people: int, seconds: float) -> str:
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Return a description of the machine."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -148,20 +148,22 @@ def machine() -> str:
 
 
 async def main() -> int:
-    """A table, then one line of JSON."""
+    """Print a table, then one line of JSON; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=16, help="in each crowd (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=15, help="each goes on afterwards (default: %(default)s)")
-    parser.add_argument("--only", choices=list(HARM), help="one line of the table")
+    parser.add_argument("--people", type=int, default=16, help="people in each crowd (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=15, help="seconds that each crowd goes on afterwards (default: %(default)s)"
+    )
+    parser.add_argument("--only", choices=list(HARM), help="measure only this line of the table")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    asked = parser.parse_args()
-    text, flawed, figures = head(asked.people, asked.seconds), [], {}
+    options = parser.parse_args()
+    text, flawed, figures = head(options.people, options.seconds), [], {}
     print(text, end="", flush=True)
     async with started() as cluster:
         for name, harm in HARM.items():
-            if asked.only not in (None, name):
+            if options.only not in (None, name):
                 continue
-            account, returns = await measure(cluster, harm, asked.people, asked.seconds)
+            account, returns = await measure(cluster, harm, options.people, options.seconds)
             print(line := row(name, account, returns), flush=True)
             text += line + "\n"
             figures[name] = vars(account)
@@ -170,7 +172,7 @@ async def main() -> int:
             except AssertionError as error:
                 flawed.append(name)
                 print(f"{name}: {error}", file=sys.stderr)
-    if asked.write:
+    if options.write:
         before, _, rest = RELIABILITY.read_text().partition(BEGIN)
         RELIABILITY.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
     print(json.dumps(figures))

@@ -1,4 +1,4 @@
-"""Line and bar charts as PNG, drawn with Pillow, which is here for pictures anyway."""
+"""Line and bar charts as PNG, drawn with Pillow, which the product needs for pictures anyway."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 900, 360
 LEFT, RIGHT, TOP, BOTTOM = 78, 24, 64, 44
-SCALE = 2  # drawn larger and shrunk: smooth lines
+SCALE = 2  # drawn larger and shrunk, for smooth lines
 INK, FAINT, PAPER, MARK = "#222222", "#dddddd", "#ffffff", "#b00020"
 COLOURS = ("#1f6feb", "#d97706", "#15803d", "#7c3aed", "#64748b")
 
@@ -31,24 +31,24 @@ class _Canvas:
             self.text(LEFT - 8, y - 8, f"{tick * self.step:,g}", anchor="ra")
 
     def y(self, value: float) -> float:
-        """Where a value is."""
+        """Return the vertical position of a value."""
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.most
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1) -> None:
-        """Through these points."""
+        """Draw a line through points."""
         self.draw.line([(x * SCALE, y * SCALE) for x, y in points], colour, round(width * SCALE), joint="curve")
 
     def box(self, x: float, y: float, right: float, bottom: float, colour: str) -> None:
-        """A filled one."""
+        """Draw a filled rectangle."""
         self.draw.rectangle([x * SCALE, y * SCALE, right * SCALE, bottom * SCALE], colour)
 
-    def text(self, x: float, y: float, said: str, *, size: int = 12, colour: str = INK, anchor: str = "la") -> None:
-        """A few words; `anchor` as Pillow's."""
+    def text(self, x: float, y: float, words: str, *, size: int = 12, colour: str = INK, anchor: str = "la") -> None:
+        """Write some words; `anchor` as in Pillow."""
         font = ImageFont.load_default(size * SCALE)
-        self.draw.text((x * SCALE, y * SCALE), said, colour, font=font, anchor=anchor)
+        self.draw.text((x * SCALE, y * SCALE), words, colour, font=font, anchor=anchor)
 
     def legend(self, names: Sequence[str]) -> None:
-        """Which colour is what."""
+        """Write which colour stands for which name."""
         x = WIDTH - RIGHT
         for name, colour in reversed(list(zip(names, COLOURS, strict=False))):
             x -= 8 * len(name) + 10
@@ -57,13 +57,13 @@ class _Canvas:
             x -= 22
 
     def save(self, path: Path) -> None:
-        """As PNG, with the few colours there are."""
+        """Save as PNG, with the few colours that are used."""
         small = self.image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
         small.quantize(64).save(path, optimize=True)
 
 
 def nice(value: float) -> float:
-    """The next 1, 2 or 5 with zeros."""
+    """Return the next 1, 2 or 5 times a power of ten."""
     if value <= 0:
         return 1
     power = 10 ** math.floor(math.log10(value))
@@ -71,7 +71,7 @@ def nice(value: float) -> float:
 
 
 def lines(path: Path, title: str, unit: str, series: Series, marks: Mapping[float, str] | None = None) -> None:
-    """Values over seconds, gaps where there are none; `marks` are moments with a name."""
+    """Draw values over seconds, with gaps where values are missing; `marks` are moments with a name."""
     last = max((at for points in series.values() for at, _ in points), default=1)
     canvas = _Canvas(title, unit, max((value or 0 for points in series.values() for _, value in points), default=0))
 
@@ -95,7 +95,7 @@ def lines(path: Path, title: str, unit: str, series: Series, marks: Mapping[floa
 
 
 def bars(path: Path, title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> None:
-    """A group of bars for each name, one bar for each of its values."""
+    """Draw a group of bars for each name, with a bar for each of its values."""
     names = list(dict.fromkeys(name for values in groups.values() for name in values))
     canvas = _Canvas(title, unit, max((value for values in groups.values() for value in values.values()), default=0))
     room = (WIDTH - LEFT - RIGHT) / max(1, len(groups))

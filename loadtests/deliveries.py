@@ -1,9 +1,9 @@
-"""What was acknowledged, what arrived of it and when, and what is missing, repeated or out of order.
+"""The account of a run: which writes were acknowledged, when their effects arrived, and which are missing or repeated.
 
 A like, comment or follow counts as delivered when a push of its group shows a `count` that reaches its place there.
 Every person's stream is numbered, so a push that never came is missed by its number as well. A post counts as delivered
-to a follower with `feed.post`, or when they found it in their timeline after they had been away. What had an effect
-twice shows as a count above what was done, or as a group that was told of more often than it changed.
+to a follower with `feed.post`, or when they found it in their timeline after they had been away. A write that had an
+effect twice shows as a count above the number of writes, or as a group that was pushed more often than it changed.
 """
 
 import math
@@ -12,47 +12,47 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-Told = Callable[[str, float, bool], None]  # which kind, seconds since the write was sent, to somebody who was away
-FOUND = math.inf  # since when somebody is connected who did not hear of it, but found it
+Delivered = Callable[[str, float, bool], None]  # kind, seconds since the write, recipient was away
+FOUND = math.inf  # stands for the time of connecting of a follower who found the post by fetching, without a push
 
 
 @dataclass
 class Group:
-    """One notification group: writes in the order they were acknowledged, counts in the order they were shown."""
+    """A notification group: its writes in the order they were acknowledged, its counts in the order they were shown."""
 
     sent: list[float] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)  # increasing
-    shown_at: list[tuple[float, float]] = field(default_factory=list)  # and since when they were connected
+    shown_at: list[tuple[float, float]] = field(default_factory=list)  # and since when the recipient was connected
     delivered: int = 0
 
 
 @dataclass
 class Stream:
-    """Where somebody is in their stream; a new account's begins before 1."""
+    """A person's position in their stream; a new account's stream begins before 1."""
 
     epoch: str = ""
     seq: int = 0
 
 
 class Deliveries:
-    """The account of one run; times are of one monotonic clock, in seconds."""
+    """The account of a run; all times are of one monotonic clock, in seconds."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
-        self._groups: dict[tuple[str, str, str], Group] = defaultdict(Group)  # recipient, kind, target
-        self._posts: dict[str, tuple[float, set[str]]] = {}  # who has yet to see it
-        self._seen: dict[tuple[str, str], tuple[float, float]] = {}  # person, post: when, since when there
+    def __init__(self, report: Delivered) -> None:
+        self._report = report
+        self._groups: dict[tuple[str, str, str], Group] = defaultdict(Group)  # by recipient, kind, target
+        self._posts: dict[str, tuple[float, set[str]]] = {}  # when a post was sent, and who has yet to see it
+        self._seen: dict[tuple[str, str], tuple[float, float]] = {}  # by person, post: when, since when connected
         self._streams: dict[str, Stream] = defaultdict(Stream)
-        self._numbers: Counter[tuple[str, str]] = Counter()  # person, group: how many of their stream told of it
+        self._numbers: Counter[tuple[str, str]] = Counter()  # by person, group: numbers of the stream that showed it
         self._left: set[str] = set()
         self.acknowledged: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
-        self.recovered: Counter[str] = Counter()  # of those
+        self.recovered: Counter[str] = Counter()  # how many of these to people who were away meanwhile
         self.duplicates = 0
         self.holes = 0
 
     def acted(self, kind: str, *, recipient: str, target: str, at: float) -> None:
-        """A like, comment or follow was acknowledged; its request was sent at that time."""
+        """Count a like, comment or follow that was acknowledged; its request was sent at time `at`."""
         if recipient in self._left:
             return
         self.acknowledged[kind] += 1
@@ -61,7 +61,7 @@ class Deliveries:
         self._settle(kind, group)
 
     def published(self, post_id: str, *, to: Iterable[str], at: float) -> None:
-        """A post was acknowledged, which belongs in these people's timelines."""
+        """Count a post that was acknowledged, and that belongs in the timelines of the people in `to`."""
         due = set(to)
         self.acknowledged["post"] += len(due)
         self._posts[post_id] = at, due
@@ -71,19 +71,19 @@ class Deliveries:
                 due.discard(person)
 
     def notified(self, person: str, kind: str, target: str, count: int, *, at: float, since: float = 0) -> None:
-        """Somebody was shown a group, on a connection they have `since` they came back."""
+        """Count a group that a person was shown, on a connection that was opened at time `since`."""
         group = self._groups[person, kind, target]
         if not group.shown or count > group.shown[-1]:
             group.shown.append(count)
             group.shown_at.append((at, since))
             self._settle(kind, group)
 
-    def moved(self, person: str, offset: str) -> bool:
-        """Somebody's stream went on to an offset; False when they were there before."""
+    def advanced(self, person: str, offset: str) -> bool:
+        """Move a person's stream to an offset; return False when the stream had been there before."""
         epoch, _, number = offset.rpartition(".")
         stream, seq = self._streams[person], int(number)
         if stream.epoch not in ("", epoch):
-            stream.seq = seq - 1  # a stream that begins anew says so, and its owner fetches all again
+            stream.seq = seq - 1  # the server announces a new stream, and its owner fetches everything again
         stream.epoch = epoch
         if seq <= stream.seq:
             self.duplicates += 1
@@ -93,10 +93,11 @@ class Deliveries:
         return True
 
     def numbered(self, person: str, group_id: str, rev: int) -> None:
-        """A number of somebody's stream told of a group, and showed it as of a revision.
+        """Count a number of a person's stream that showed a group at a revision.
 
-        What is read again from a stream is shown as it is by then, so that several numbers may show one revision, also
-        to somebody who was never away; but each is of a change of its own, and a group has as many as its revision.
+        An event that is read again shows the group as it is by then, so that several numbers may show one revision,
+        also to a person who was never away; but each number is of a change of its own, and a group has as many as its
+        revision.
         """
         if self._numbers[person, group_id] < rev:
             self._numbers[person, group_id] += 1
@@ -104,25 +105,25 @@ class Deliveries:
             self.duplicates += 1
 
     def surplus(self) -> int:
-        """How many more were shown than were done; only where every write was answered are these duplicates."""
+        """Return how many more effects were shown than writes were done: duplicates, if every write was answered."""
         return sum(
             max(0, group.shown[-1] - len(group.sent))
             for (person, kind, _), group in self._groups.items()
             if group.shown and kind in self.acknowledged and person not in self._left
         )
 
-    def began_anew(self, person: str, offset: str) -> None:
-        """Somebody was told to fetch all again, and goes on from there."""
+    def restarted(self, person: str, offset: str) -> None:
+        """Set a person's stream to an offset, after the server requested to fetch everything again."""
         epoch, _, number = offset.rpartition(".")
         self._streams[person] = Stream(epoch, int(number))
 
     def offset(self, person: str) -> str | None:
-        """Where somebody is in their stream; None before anything came."""
+        """Return a person's position in their stream; None before anything came."""
         stream = self._streams[person]
         return f"{stream.epoch}.{stream.seq}" if stream.epoch else None
 
     def shown_post(self, person: str, post_id: str, *, at: float, since: float = 0) -> None:
-        """A post came up live."""
+        """Count a post that was pushed live."""
         before = self._seen.get((person, post_id))
         if before and before[1] != FOUND:
             self.duplicates += 1
@@ -130,7 +131,7 @@ class Deliveries:
             self._see(person, post_id, at, since)
 
     def found_post(self, person: str, post_id: str, *, at: float) -> None:
-        """A post was in a timeline that somebody fetched who was away."""
+        """Count a post that was in the timeline fetched by a person who had been away."""
         if (person, post_id) not in self._seen:
             self._see(person, post_id, at, FOUND)
 
@@ -142,7 +143,7 @@ class Deliveries:
             self._arrived("post", sent, at, since)
 
     def left(self, person: str) -> None:
-        """Somebody's socket is closed for good: what was on its way to them is not waited for."""
+        """Forget the pushes on their way to a person whose socket is closed for good."""
         self._left.add(person)
         for (recipient, kind, _), group in self._groups.items():
             if recipient == person:
@@ -153,15 +154,15 @@ class Deliveries:
             due.discard(person)
 
     def missing(self) -> dict[str, int]:
-        """How many of each kind have not arrived."""
+        """Return how many effects of each kind have not arrived."""
         return {kind: count - self.delivered[kind] for kind, count in self.acknowledged.items()}
 
     def complete(self) -> bool:
-        """Whether everything acknowledged has arrived."""
+        """Return whether every effect of an acknowledged write has arrived."""
         return not any(self.missing().values())
 
     def flawless(self) -> bool:
-        """Whether it did so once, and in order."""
+        """Return whether everything arrived once, and in order."""
         return self.complete() and not self.duplicates and not self.holes
 
     def _settle(self, kind: str, group: Group) -> None:
@@ -173,7 +174,7 @@ class Deliveries:
             group.delivered += 1
 
     def _arrived(self, kind: str, sent: float, at: float, since: float) -> None:
-        resumed = sent < since  # they were away meanwhile
+        resumed = sent < since  # the recipient was away meanwhile
         self.delivered[kind] += 1
         self.recovered[kind] += resumed
-        self._told(kind, max(0.0, at - sent), resumed)
+        self._report(kind, max(0.0, at - sent), resumed)

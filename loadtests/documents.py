@@ -1,4 +1,4 @@
-"""The document store of a load or a benchmark: STORE names it, and it holds nothing but what is measured.
+"""The document store of a load or a benchmark: STORE names it, and it holds only the data that are measured.
 
 make load SCENARIO=viral STORE=rs             # py, rs: an embedded one, started and ended here
 make bench ONLY=rest STORE=mongodb://…        # a MongoDB that runs: a database of a new name there, dropped at the end
@@ -18,19 +18,19 @@ from social.infra.process.settings import StartError, load
 
 
 class Documents(NamedTuple):
-    """A store that runs; names of databases in it begin with `database`."""
+    """A running store; the names of its databases begin with `database`."""
 
     url: str
     database: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process is told that uses it."""
+        """Return the settings of a process that uses this store."""
         return {"MONGO_URL": self.url, "MONGO_DATABASE": self.database}
 
 
 def chosen() -> DocumentSettings:
-    """What STORE, or MONGO_URL, says; ends this process with a line where it is wrong."""
+    """Return the store that STORE or MONGO_URL names; end this process with a line where it is wrong."""
     try:
         return load(DocumentSettings, "loadtests")
     except StartError as error:
@@ -38,14 +38,14 @@ def chosen() -> DocumentSettings:
 
 
 def name() -> str:
-    """What figures say of it: `py`, `rs` or `mongodb`."""
+    """Return the name of the store beside figures: `py`, `rs` or `mongodb`."""
     settings = chosen()
     return "mongodb" if settings.store_url else settings.embedded_store
 
 
 @contextlib.asynccontextmanager
 async def documents(folder: Path) -> AsyncIterator[Documents]:
-    """The store that is named, with no documents in it; an embedded one has its data in the folder."""
+    """Yield the store that is named, without documents; an embedded store has its data in the folder."""
     settings = chosen()
     if settings.store_url:
         with fresh_database(settings.store_url) as database:
@@ -59,8 +59,8 @@ async def documents(folder: Path) -> AsyncIterator[Documents]:
 
 
 @contextlib.contextmanager
-def told(environment: Mapping[str, str], embedded_by: str) -> Iterator[dict[str, str]]:
-    """The environment of a system of its own; the setting `embedded_by` tells it which embedded store to use."""
+def environment_for(environment: Mapping[str, str], embedded_by: str) -> Iterator[dict[str, str]]:
+    """Yield the environment of a new system; the setting `embedded_by` names its embedded store, if it has one."""
     others = {key: value for key, value in environment.items() if key not in ("STORE", "EMBEDDED_STORE", "MONGO_URL")}
     settings = chosen()
     if settings.store_url:
@@ -72,7 +72,7 @@ def told(environment: Mapping[str, str], embedded_by: str) -> Iterator[dict[str,
 
 @contextlib.contextmanager
 def fresh_database(url: str) -> Iterator[str]:
-    """A name that no database there has; it and all that begin with it are dropped at the end."""
+    """Yield an unused name of a database; drop that database, and all whose names begin with it, at the end."""
     fresh = f"measured_{uuid4().hex[:12]}"
     try:
         yield fresh

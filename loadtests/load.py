@@ -1,11 +1,11 @@
-"""Run one scenario: a cluster of its own is brought up, people come, and what arrived is written down.
+"""Run a scenario: start a cluster of its own, let people come, and write down what arrived.
 
     make load SCENARIO=viral USERS=100 DURATION=60s
-    make load SCENARIO=post HOST=http://localhost:8080 REALTIME=http://localhost:8081    # what runs there already
+    make load SCENARIO=post HOST=http://localhost:8080 REALTIME=http://localhost:8081    # a system that runs already
 
 Writes an HTML report, JSON and charts to a folder of loadtests/results/. The exit code is 1 when anything that was
 acknowledged was not delivered, or had an effect twice, when something failed for good, or people could not begin.
-However this ends, its cluster ends with it.
+However the load ends, its cluster ends with it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from rich.table import Table
 from devtools.cluster.ports import free_ports
 from devtools.cluster.server import die_with_parent
 from loadtests import charts, target
-from loadtests.documents import chosen, told
+from loadtests.documents import chosen, environment_for
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "loadtests/results"
@@ -43,11 +43,15 @@ POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
 
 @contextmanager
 def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """A cluster with an empty store on a free port, without limits on requests; its URL, and its environment."""
+    """Start a cluster with an empty store on a free port, without limits on requests; yield its URL and environment."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    said = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
-    with tempfile.TemporaryDirectory() as folder, log.open("wb") as output, told(said, "STORE") as environment:
+    usual = {name: value for name, value in os.environ.items() if name not in ("HOST", "REALTIME")}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        log.open("wb") as output,
+        environment_for(usual, "STORE") as environment,
+    ):
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
         environment |= {"PLAZA_VAR": folder, "PORT": str(port), "DRAIN_S": "1", "LOG_LEVEL": "warning", **rates}
         process = subprocess.Popen(
@@ -67,7 +71,7 @@ def cluster(log: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end; killed when it takes too long, or nobody waits for it any more."""
+    """Ask the cluster to end; kill it when it takes too long, or a second Ctrl-C ends the waiting."""
     try:
         process.terminate()
         process.wait(STOP_WITHIN_S)
@@ -87,25 +91,25 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         except (urllib.error.URLError, OSError):
             pass
         if process.poll() is not None or time.monotonic() > deadline:
-            said = log.read_text(errors="replace").strip().splitlines()
-            raise SystemExit("the cluster did not start: " + (said[-1] if said else "it said nothing"))
+            printed = log.read_text(errors="replace").strip().splitlines()
+            raise SystemExit("the cluster did not start: " + (printed[-1] if printed else "it printed nothing"))
         time.sleep(0.1)
 
 
-def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str], folder: Path) -> int:
-    """Headless, with a line of progress each second; its exit code."""
+def locust(options: argparse.Namespace, host: str, environment: Mapping[str, str], folder: Path) -> int:
+    """Run Locust headless, with a line of progress each second; return its exit code."""
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py"), "--headless"]
-    command += ["--host", host, "--scenario", asked.scenario, "--users", str(asked.users)]
-    command += ["--spawn-rate", str(asked.spawn_rate), "--run-time", asked.duration]
+    command += ["--host", host, "--scenario", options.scenario, "--users", str(options.users)]
+    command += ["--spawn-rate", str(options.spawn_rate), "--run-time", options.duration]
     command += [
         "--pause",
-        str(asked.pause),
+        str(options.pause),
         "--followers",
-        str(asked.followers),
+        str(options.followers),
         "--realtime",
-        asked.realtime,
+        options.realtime,
         "--allow",
-        asked.allow,
+        options.allow,
     ]
     command += ["--html", str(folder / "report.html"), "--result", str(folder / "result.json")]
     command += ["--only-summary", "--logfile", str(folder / "locust.log")]
@@ -115,7 +119,7 @@ def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str],
             while True:
                 try:
                     return process.wait()
-                except KeyboardInterrupt:  # it had it too, and stops when what is on its way has arrived
+                except KeyboardInterrupt:  # Locust was interrupted, too, and ends when the pushes have arrived
                     pass
         finally:
             process.kill()
@@ -123,7 +127,7 @@ def locust(asked: argparse.Namespace, host: str, environment: Mapping[str, str],
 
 
 def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Charts of a run over time."""
+    """Draw the charts of a run over time; return their paths."""
     rows = result["timeline"]
     marks = {each["at_s"]: f"{each['name']} killed" for each in result["gateways_killed"]}
     title = f"{result['scenario']}, {result['users']} users"
@@ -153,7 +157,7 @@ def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def report(result: Mapping[str, Any], folder: Path) -> None:
-    """A table, and where the rest is."""
+    """Print tables, the reasons why the run does not count, and the folder of the results."""
     console = Console()
     table = Table("", *("acknowledged", "delivered", "recovered", "p50", "p95", "p99"))
     for kind, each in result["deliveries"].items():
@@ -186,52 +190,56 @@ def report(result: Mapping[str, Any], folder: Path) -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What can be asked for."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario", choices=("browse", "post", "viral", "celebrity", "reconnect-storm", "soak"))
     parser.add_argument("--users", type=int, default=50, help="(default: %(default)s)")
-    parser.add_argument("--duration", default="", help="as 90s, 10m or 2h (default: 60s; soak 1h)")
+    parser.add_argument("--duration", default="", help="length of the run: 90s, 10m or 2h (default: 60s; soak 1h)")
     parser.add_argument("--spawn-rate", type=float, default=10, help="users a second (default: %(default)s)")
-    parser.add_argument("--pause", type=float, default=3.0, help="seconds between two things somebody does")
-    parser.add_argument("--followers", type=int, default=10_000, help="of the celebrity (default: %(default)s)")
-    parser.add_argument("--host", default="", help="of a system that runs already (default: a cluster of its own)")
-    parser.add_argument("--realtime", default="", help="where its sockets connect to, if not there")
-    parser.add_argument("--allow", default="", help="a host that is not this machine, and yours to load")
-    parser.add_argument("--results", type=Path, default=None, help="folder (default: a new one in loadtests/results/)")
+    parser.add_argument("--pause", type=float, default=3.0, help="seconds between two actions of a person")
+    parser.add_argument(
+        "--followers", type=int, default=10_000, help="followers of the celebrity (default: %(default)s)"
+    )
+    parser.add_argument("--host", default="", help="URL of a system that runs already (default: a new cluster)")
+    parser.add_argument("--realtime", default="", help="URL that its sockets connect to, if another")
+    parser.add_argument("--allow", default="", help="a host that is not this machine, and that you may load")
+    parser.add_argument(
+        "--results", type=Path, default=None, help="folder of the results (default: a new folder in loadtests/results/)"
+    )
     return parser
 
 
-def _told(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # what was started is stopped on the way out
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # the processes that were started are stopped on the way out
 
 
 def main() -> int:
-    """The exit code."""
+    """Run the scenario that is named; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
-            signal.signal(number, _told)
-    asked = arguments().parse_args()
-    asked.duration = asked.duration or ("1h" if asked.scenario == "soak" else "60s")
-    if asked.host:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup
+            signal.signal(number, _end)
+    options = arguments().parse_args()
+    options.duration = options.duration or ("1h" if options.scenario == "soak" else "60s")
+    if options.host:
         try:
-            target.check(asked.host, asked.allow)
+            target.check(options.host, options.allow)
         except target.Refused as refused:
             raise SystemExit(str(refused)) from None
     else:
-        chosen()  # a wrong STORE is said before anything is made
-    folder = asked.results or RESULTS / f"{asked.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
+        chosen()  # end on a wrong STORE before anything is made
+    folder = options.results or RESULTS / f"{options.scenario}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(parents=True, exist_ok=True)
-    if asked.host:
-        code = locust(asked, asked.host, os.environ, folder)
+    if options.host:
+        code = locust(options, options.host, os.environ, folder)
     else:
         print("starting a cluster", file=sys.stderr)
         with cluster(folder / "cluster.log") as (url, environment):
-            code = locust(asked, url, environment, folder)
+            code = locust(options, url, environment, folder)
     if sys.stdout.isatty():
         print()
     if not (folder / "result.json").exists():
-        said = [folder / name for name in ("locust.log", "locust.txt")]
-        print("\n".join(each.read_text() for each in said if each.exists()).strip(), file=sys.stderr)
+        logs = [folder / name for name in ("locust.log", "locust.txt")]
+        print("\n".join(each.read_text() for each in logs if each.exists()).strip(), file=sys.stderr)
         return code or 1
     result = json.loads((folder / "result.json").read_text())
     draw(result, folder)

@@ -1,4 +1,4 @@
-"""Where figures come from: the machine, and what of this repository ran on it."""
+"""The origin of figures: the machine, and the commit of this repository."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Return a description of the machine."""
     model = ""
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -22,9 +22,9 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """What ran: a short hash, with a + where code was changed since; empty where this is no clone."""
+    """Return a short hash, with a + where code was changed since the commit; empty where this is no clone."""
     git = ["git", "-C", str(ROOT)]
-    figures = [":!README.md", ":!loadtests/README.md", ":!loadtests/figures"]  # which benchmarks write themselves
+    figures = [":!README.md", ":!loadtests/README.md", ":!loadtests/figures"]  # benchmarks write these files themselves
     try:
         head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
         changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *figures]

@@ -1,4 +1,4 @@
-"""The tables and charts of benchmarks, from the JSON each of them ends with."""
+"""The tables and charts of benchmarks, made from the JSON that each benchmark prints last."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ Rows = Sequence[Sequence[object]]  # the first is the head
 
 
 def of_rest(figures: Figures) -> Rows:
-    """One line for each kind of request."""
+    """Return a row for each kind of request."""
     rows: list[Sequence[object]] = [["request", "a second", "p50", "p99", "bare requests", "refused"]]
     for name, each in figures.items():
         rate, bare = f"{each['per_second']:,.0f}", f"{each['bare_requests']:.0f}"
@@ -20,13 +20,13 @@ def of_rest(figures: Figures) -> Rows:
 
 
 def chart_of_rest(figures: Figures, path: Path) -> None:
-    """How long each takes."""
+    """Draw how long each kind of request takes."""
     took = {name: {"p50": each["p50_ms"], "p99": each["p99_ms"]} for name, each in figures.items()}
     charts.bars(path, "what the REST API answers", "ms", took)
 
 
 def of_login(figures: Figures) -> Rows:
-    """Both promises."""
+    """Return the rows of both promises about logins."""
     return [
         ["", "", "target"],
         ["p99 of reads alone", ms(figures["reads_alone_p99_ms"]), ""],
@@ -39,7 +39,7 @@ def of_login(figures: Figures) -> Rows:
 
 
 ENGINES = ("native", "portable")
-FANOUT = {  # what is measured against whom: the ratio, its target, and the same ratio of the portable engine
+FANOUT = {  # each comparison: the ratio, its target; the portable engine has ratios of its own
     "paced broadcast to 5,000, p50, stock / ours": ("paced_p50_ratio", "≥ 15×"),
     "burst of 20 to 10,000, frames/s, ours / stock": ("burst_ratio", "≥ 30×"),
     "connect + auth rate, ours / stock": ("connect_ratio", "≥ 3×"),
@@ -54,7 +54,7 @@ FANOUT = {  # what is measured against whom: the ratio, its target, and the same
 
 
 def of_fanout(figures: Figures) -> Rows:
-    """Ratios against stock python-socketio and Node's Socket.IO, then every raw figure."""
+    """Return ratios against stock python-socketio and Node's Socket.IO, then every raw figure."""
     rows: list[Sequence[object]] = [["", "target", "native", "portable"]]
     for name, (ratio, target) in FANOUT.items():
         rows.append([name, target, f"{figures[ratio]}×", f"{figures['portable_' + ratio]}×"])
@@ -74,13 +74,13 @@ def _number(value: float | None) -> str:
 
 
 def chart_of_fanout(figures: Figures, path: Path) -> None:
-    """How long a paced broadcast takes on each."""
+    """Draw how long a paced broadcast takes in each stack."""
     took = {name: {"p50": each["paced_p50_ms"], "p99": each["paced_p99_ms"]} for name, each in figures["raw"].items()}
     charts.bars(path, "one broadcast to 5,000 sockets, from the hand-over to each arrival", "ms", took)
 
 
 def of_gateways(figures: Figures) -> Rows:
-    """Each measurement."""
+    """Return a row for each measurement of a cluster."""
     rows: list[Sequence[object]] = [["stack", "gateways", "CPU per push", "lost"]]
     for each in figures["cluster_raw"]:
         lost = each["pushes"] - each["arrived"]
@@ -91,12 +91,12 @@ def of_gateways(figures: Figures) -> Rows:
 
 
 def of_notifications(figures: Figures) -> Rows:
-    """The storm, and whoever is beside it."""
+    """Return rows about the storm of likes, and the waiting of other people beside it."""
     moves = f"{figures['stream_moves_per_s']}/s, {figures['most_moves_in_a_second']} in one second at most"
     return [
         ["", ""],
         ["committed", f"{figures['likes_per_s']:,.0f}/s"],
-        ["told", f"{figures['told_per_s']:,.0f}/s"],
+        ["pushed", f"{figures['pushed_per_s']:,.0f}/s"],
         ["likes, shown count, facts", f"{figures['likes']:,}, {figures['count']:,}, {figures['facts']:,}"],
         ["moves of the author's stream", moves],
         ["others alone, p50 / p99", _spread(figures, "alone")],
@@ -105,14 +105,14 @@ def of_notifications(figures: Figures) -> Rows:
 
 
 def of_timelines(figures: Figures) -> Rows:
-    """Fan-out, and scrolling."""
+    """Return rows about fan-out, and about scrolling."""
     pages = ", ".join(ms(figures[f"{name}_ms"]) for name in ("page_1", "pages_2_to_39", "pages_91_to_110"))
     slowest = ms(figures["slowest_of_them_ms"])
     return [
         ["", ""],
         [f"last of {figures['followers']:,.0f} timelines has the post", f"{figures['last_timeline_s']:.1f} s"],
         ["a like to its author's sockets, alone, p50 / p99", _spread(figures, "alone")],
-        ["the same beside the fan-out, p50 / p99", _spread(figures, "beside")],
+        ["a like to its author's sockets, beside the fan-out, p50 / p99", _spread(figures, "beside")],
         ["page 1, pages 2 to 39, pages 91 to 110", f"{pages} (mean); the slowest {slowest}"],
         ["pages 91 to 110 against page 1", f"{figures['page_100_against_1']:.1f}×"],
     ]
@@ -123,7 +123,7 @@ def _spread(figures: Figures, name: str) -> str:
 
 
 def of_streams(figures: Figures) -> Rows:
-    """Two ways to append."""
+    """Return rows about the two ways to append."""
     return [
         ["an append to a full stream", ""],
         ["by compare-and-set, as it is done", ms(figures["compare_and_set_ms"])],
@@ -132,7 +132,7 @@ def of_streams(figures: Figures) -> Rows:
 
 
 def of_workers(figures: Figures) -> Rows:
-    """Rows that compare one worker process with two that share the partitions."""
+    """Return rows that compare one worker process with two that share the partitions."""
     rows = [
         [f"{figures['events']:,} likes, {figures['rounds']} rounds", "events/s", "workers' CPU per event", "busy cores"]
     ]
@@ -148,9 +148,9 @@ OF_STORES = {
     "ids_64": "64 posts by their ids",
     "ids_1_by_64": "a post by its id, 64 at once",
     "joined": "a post joined with its author and a like",
-    "joined_by_16": "the same, 16 at once",
+    "joined_by_16": "a post joined with its author and a like, 16 at once",
     "changed": "find one and update it",
-    "changed_by_16": "the same, 16 at once",
+    "changed_by_16": "find one and update it, 16 at once",
     "commit_1": "a transaction of 1 like and its event",
     "commit_16": "of 16",
     "commit_64": "of 64",
@@ -160,7 +160,7 @@ OF_STORES = {
 
 
 def of_stores(figures: Figures) -> Rows:
-    """Each thing that is asked of a store, and how long each store takes."""
+    """Return a row for each operation, with how long each store takes."""
     rows: list[Sequence[object]] = [["", *(f"`{store}`" for store in figures)]]
     for what, words in OF_STORES.items():
         each = [figures[store][what] for store in figures]
@@ -169,7 +169,7 @@ def of_stores(figures: Figures) -> Rows:
 
 
 def of_storage(figures: Figures) -> Rows:
-    """Each collection, and all of them."""
+    """Return a row for each collection, and one for all of them."""
     rows: list[Sequence[object]] = [
         ["collection", "a person has", "a document", "its index keys", "GB per million people"]
     ]
@@ -180,11 +180,11 @@ def of_storage(figures: Figures) -> Rows:
     return [*rows, ["all", "", "", "", f"{figures['gb_per_million']:,.0f}"]]
 
 
-OBSERVING = {"off": "", "seen": "≤ 5 % slower", "traced": "≤ 15 % slower"}  # requests and pushes
+OBSERVING = {"off": "", "seen": "≤ 5 % slower", "traced": "≤ 15 % slower"}  # how much slower requests and pushes may be
 
 
 def of_observing(figures: Figures) -> Rows:
-    """Medians, and the ratios against `off` with their quartiles."""
+    """Return medians, and their ratios to `off` with quartiles."""
     rows: list[Sequence[object]] = [["", "requests a second", "CPU of the API a request", "like → push", "target"]]
     for name, each in figures.items():
         cells = []
@@ -196,16 +196,16 @@ def of_observing(figures: Figures) -> Rows:
 
 
 def of_peer(figures: Figures) -> Rows:
-    """Product and peer beside each other; a ratio is product to peer, of latencies, rates and CPU alike."""
+    """Return rows of product and peer; a ratio is product to peer, of latencies, rates and CPU alike."""
     rows: list[Sequence[object]] = [["", "product", "peer", "product / peer", "own CPU a request"]]
     for rate, each in figures.get("like_push", {}).items():
         name = f"like → push at {rate} likes/s"
         rows.append([f"{name}, p50", *_versus(each["p50_ms"], ms), _cpu(each)])
         rows.append([f"{name}, p99", *_versus(each["p99_ms"], ms), ""])
-        if any(each["refused"].values()) or any(each["untold"].values()):
+        if any(each["refused"].values()) or any(each["unpushed"].values()):
             rows.append([f"{name}: acknowledged", *_versus(each["acknowledged"], _count), ""])
             rows.append([f"{name}: refused", *_versus(each["refused"], _count)[:2], "", ""])
-            rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], "", ""])
+            rows.append([f"{name}: not pushed in time", *_versus(each["unpushed"], _count)[:2], "", ""])
     if highest := figures.get("highest_rate"):
         rows.append(["highest rate with p99 ≤ 500 ms, likes/s", *_versus(highest, _count), ""])
     for kind, of_kind in figures.get("rest", {}).items():
@@ -217,8 +217,8 @@ def of_peer(figures: Figures) -> Rows:
             if "handled_per_second" in each:
                 done = "in timelines" if kind == "POST post" else "pushed"
                 rows.append([f"{name}: {done} a second", *_versus(each["handled_per_second"], _count), ""])
-            if any(each.get("untold", {}).values()):
-                rows.append([f"{name}: not pushed in time", *_versus(each["untold"], _count)[:2], "", ""])
+            if any(each.get("unpushed", {}).values()):
+                rows.append([f"{name}: not pushed in time", *_versus(each["unpushed"], _count)[:2], "", ""])
     return rows
 
 
@@ -231,7 +231,7 @@ IN_SHORT = {
 
 
 def of_peer_in_short(figures: Figures) -> Rows:
-    """What the first page says of it."""
+    """Return the rows of the comparison with the peer for the first page."""
     rows: list[Sequence[object]] = [["", "Plaza", "Node peer", "Plaza / peer"]]
     if (rate := "100") in (like_push := figures.get("like_push", {})):
         both = [_versus(like_push[rate][f"{place}_ms"], ms) for place in ("p50", "p99")]
@@ -246,7 +246,7 @@ def of_peer_in_short(figures: Figures) -> Rows:
 
 
 def _versus(each: Mapping[str, float | None], shown: Callable[[float], str]) -> list[str]:
-    """A figure of both systems, and the ratio where there are two."""
+    """Return a figure of both systems, and their ratio where both have one."""
     product, peer = each.get("product"), each.get("peer")
     ratio = f"{product / peer:.2f}×" if product is not None and peer else ""
     return [*("–" if value is None else shown(value) for value in (product, peer)), ratio]
@@ -262,7 +262,7 @@ def _count(value: float) -> str:
 
 
 def of_load(figures: Figures) -> Rows:
-    """What was delivered to whom, and how soon."""
+    """Return rows about deliveries, or about requests in a scenario without sockets, and how they went."""
     rows: list[Sequence[object]] = [["", "acknowledged", "delivered", "of them after a resume", "p50", "p95", "p99"]]
     for kind, each in figures["deliveries"].items():
         spread = ["" if each[name] is None else ms(each[name]) for name in ("p50_ms", "p95_ms", "p99_ms")]
@@ -271,14 +271,14 @@ def of_load(figures: Figures) -> Rows:
         rows.append(
             [f"`{name}`", each["count"], each["count"] - each["failed"], "", ms(each["p50_ms"]), "", ms(each["p99_ms"])]
         )
-    said = f"lost {figures['lost']}, duplicated {figures['duplicated']}"
+    result = f"lost {figures['lost']}, duplicated {figures['duplicated']}"
     if (back := figures["came_back"])["sockets"]:
-        said += f"; {back['sockets']} sockets came back, {back['stream_went_on']} of them where they were"
-        said += f", after {ms(back['p50_ms'])} (p50) and {ms(back['p99_ms'])} (p99)"
+        result += f"; {back['sockets']} sockets came back, {back['stream_went_on']} of them where they were"
+        result += f", after {ms(back['p50_ms'])} (p50) and {ms(back['p99_ms'])} (p99)"
     client = f"Locust used {100 * figures['client']['cpu_mean']:.0f} % of a core"
-    return [*rows, [f"{figures['users']} users, {figures['seconds']} s", said, client, "", "", "", ""]]
+    return [*rows, [f"{figures['users']} users, {figures['seconds']} s", result, client, "", "", "", ""]]
 
 
 def ms(value: float) -> str:
-    """With as many digits as say something."""
+    """Return milliseconds with as many digits as are meaningful."""
     return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"

@@ -1,4 +1,4 @@
-"""Whom loads may be aimed at: this machine, unless somebody names the host they mean."""
+"""The hosts that a load may be aimed at: this machine, and a host that is allowed by name."""
 
 import ipaddress
 import socket
@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 
 class Refused(Exception):
-    """A load was aimed at somebody who was not named."""
+    """The load is aimed at a host that was not allowed."""
 
 
 def check(url: str, allowed: str = "") -> None:
-    """Raises Refused unless every address of the URL's host is this machine's own, or `allowed` is that host."""
+    """Raise Refused unless every address of the URL's host is this machine's own, or `allowed` is that host."""
     host = urlsplit(url).hostname
     if not host or urlsplit(url).scheme not in ("http", "https"):
         raise Refused(f"{url!r} is no http:// or https:// URL")
@@ -21,4 +21,4 @@ def check(url: str, allowed: str = "") -> None:
     except OSError:
         found = set()
     if not found or not all(ipaddress.ip_address(each).is_loopback for each in found):
-        raise Refused(f"{host} is not this machine; if it is yours to load, say so: ALLOW={host} (--allow {host})")
+        raise Refused(f"{host} is not this machine; if you may load it, allow it: ALLOW={host} (--allow {host})")

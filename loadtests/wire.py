@@ -1,4 +1,4 @@
-"""A Socket.IO client over one websocket, as thin as correct: what a load measures should be the other end's time.
+"""A thin Socket.IO client over one websocket: a load is to measure the time of the server, not of the client.
 
 python-socketio's client starts a greenlet for each event and three for each connection, and cannot resume.
 """
@@ -13,11 +13,11 @@ import orjson
 import websocket
 from gevent.event import AsyncResult, Event
 
-Heard = Callable[[str, Any, str | None], None]  # event, data, offset
+Receive = Callable[[str, Any, str | None], None]  # event, data, offset
 
 
 class Problem(Exception):
-    """An answer that is no; `body` is the problem."""
+    """The server answered with a problem; `body` is the problem document."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(f"{status} {body.get('code', '') if isinstance(body, dict) else ''}".strip())
@@ -25,7 +25,7 @@ class Problem(Exception):
 
 
 class Refusal(Exception):
-    """CONNECT was refused; `problem` says why, as REST would."""
+    """The server refused CONNECT; `problem` says why, as REST would."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("code", "refused")))
@@ -37,12 +37,12 @@ class Gone(Exception):
 
 
 class Wire:
-    """One connection, from its CONNECT to its end; whoever comes back makes another one."""
+    """A connection, from its CONNECT to its end; a new connection is a new object."""
 
-    def __init__(self, url: str, heard: Heard) -> None:
-        """`url` is the server's, http or https; `heard` is called for each event, in order."""
+    def __init__(self, url: str, receive: Receive) -> None:
+        """Make a client for the server's http or https `url`; `receive` is called for each event, in order."""
         self._url = "ws" + url.removeprefix("http").rstrip("/") + "/socket.io/?EIO=4&transport=websocket"
-        self._heard = heard
+        self._receive = receive
         self._socket: websocket.WebSocket | None = None
         self._reader: gevent.Greenlet | None = None
         self._answer: AsyncResult = AsyncResult()
@@ -54,13 +54,16 @@ class Wire:
 
     @property
     def node(self) -> str:
-        """The gateway at the other end, where it has a name: load balancers find it there, too."""
+        """Return the name of the gateway at the other end, if it has a name; load balancers route by it, too."""
         return self.engine_sid.rpartition(".")[0]
 
     def open(self, auth: dict[str, Any], timeout_s: float) -> None:
         """Connect; raises Refusal, Gone, OSError, gevent.Timeout or websocket.WebSocketException."""
         with gevent.Timeout(timeout_s):
-            options = {"skip_utf8_validation": True, "suppress_origin": True}  # no browser, no origin
+            options = {
+                "skip_utf8_validation": True,
+                "suppress_origin": True,
+            }  # no browser, no origin
             self._socket = websocket.create_connection(self._url, **options)
             self._reader = gevent.spawn(self._read, self._socket)
             self._socket.send(b"40" + orjson.dumps(auth))
@@ -78,14 +81,14 @@ class Wire:
             self._acks.pop(number, None)
 
     def cut(self) -> None:
-        """Lose the connection, without a goodbye of any kind."""
+        """Cut the connection without disconnecting first."""
         if self._socket is not None:
             self._socket.shutdown()
         if self._reader is not None:
             self._reader.join(5)
 
     def close(self) -> None:
-        """Say goodbye, and end."""
+        """Disconnect and close the connection."""
         if not self.ended.is_set():
             with suppress(Gone):
                 self._send(b"41")
@@ -102,7 +105,7 @@ class Wire:
     def _read(self, connection: websocket.WebSocket) -> None:
         try:
             while frame := connection.recv():
-                self.hear(frame)
+                self.handle(frame)
         except (OSError, websocket.WebSocketException, Gone):
             pass
         finally:
@@ -112,14 +115,14 @@ class Wire:
                 if not waiting.ready():
                     waiting.set_exception(Gone())
 
-    def hear(self, frame: str) -> None:
-        """One frame from the other end."""
+    def handle(self, frame: str) -> None:
+        """Handle a frame of the server."""
         if frame == "2":
             self._send(b"3")
         elif frame.startswith("42"):
             event, *rest = orjson.loads(frame[2:])
             offset = rest.pop() if rest and isinstance(rest[-1], str) else None
-            self._heard(event, rest[0] if rest else None, offset)
+            self._receive(event, rest[0] if rest else None, offset)
         elif frame.startswith("43"):
             head, _, body = frame[2:].partition("[")
             if waiting := self._acks.get(int(head)):

@@ -1,4 +1,4 @@
-"""The real servers that tests talk to: started once per session and only when asked for, empty for each test."""
+"""The real servers of the tests: started once per session when a test needs them, and empty for each test."""
 
 import asyncio
 import os
@@ -28,13 +28,13 @@ from workers import sweeper
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30  # bytes
 
-# Whose tests wait for processes and clocks more than they compute; the longest first.
+# Folders whose tests wait for processes and clocks more than they compute; the longest first.
 WAITING = ("system", "embedded", "loadtests", "nginx", "deploy", "workers", "realtime")
 
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")
 
-# As structlog's own, but without colours, and without all local variables of a traceback: to draw them takes 0.2 s.
+# structlog's own configuration, without colours and without local variables in tracebacks: to draw them takes 0.2 s.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -46,14 +46,14 @@ structlog.configure(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Temporary folders are in memory; a STORE that is wrong ends the run with the line of its pytest.UsageError."""
+    """Put temporary folders into memory; a wrong STORE ends the run with the line of its pytest.UsageError."""
     chosen()
     if in_memory():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that mostly wait and files that mostly compute take turns, so that what runs beside each other is both."""
+    """Let files that mostly wait and files that mostly compute take turns, so that both kinds run beside each other."""
     tests = Path(__file__).parent
     folders = {item.path: item.path.relative_to(tests).parts[0] for item in items}
     waiting = [path for folder in WAITING for path in folders if folders[path] == folder]
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def in_memory() -> bool:
-    """Whether there is room for files in memory, which only a power cut loses: on a disk each commit takes 3 ms."""
+    """Return whether there is room for files in memory, lost only by a power cut: on a disk each commit takes 3 ms."""
     return (
         MEMORY.is_dir()
         and os.access(MEMORY, os.W_OK)
@@ -74,9 +74,9 @@ def in_memory() -> bool:
 
 @pytest.fixture(scope="session")
 def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for the servers of the session."""
+    """Yield a folder for the servers of the session."""
     if in_memory():
-        for left in MEMORY.glob("plaza-tests-*"):  # by a run that was killed
+        for left in MEMORY.glob("plaza-tests-*"):  # left by a run that was killed
             if not psutil.pid_exists(int(left.name.split("-")[2])):
                 shutil.rmtree(left, ignore_errors=True)
         prefix = f"plaza-tests-{os.getpid()}-"
@@ -88,21 +88,21 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One Redis for the session; most tests want `redis_url`."""
+    """Run a Redis for the session; most tests need `redis_url`."""
     require(RedisServer)
     yield from serve(RedisServer(tmp_path_factory.mktemp("redis")))
 
 
 @pytest.fixture(scope="session")
 def rabbit_server(server_folder: Path) -> Iterator[RabbitServer]:
-    """One RabbitMQ for the session; most tests want `amqp_url`."""
+    """Run a RabbitMQ for the session; most tests need `amqp_url`."""
     require(RabbitServer)
     yield from serve(RabbitServer(server_folder / "rabbit"))
 
 
 @pytest.fixture(scope="session")
 def document_store(server_folder: Path) -> Iterator[DocumentStore]:
-    """One document store for the session; most tests want `mongo_url` and `mongo_database`."""
+    """Run a document store for the session; most tests need `mongo_url` and `mongo_database`."""
     if chosen().store_url:
         yield NamedStore(server_folder / "documents")
         return
@@ -112,13 +112,13 @@ def document_store(server_folder: Path) -> Iterator[DocumentStore]:
 
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    """One S3 for the session; most tests want `moto`."""
+    """Run an S3 for the session; most tests need `moto`."""
     yield from serve(Moto(tmp_path_factory.mktemp("moto")))
 
 
 @pytest.fixture
 def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    """An S3 with a bucket, and the credentials for it in the environment."""
+    """Return an S3 with a bucket; its credentials are in the environment."""
     run(moto_server.start())  # a test may have left it stopped
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
@@ -127,7 +127,7 @@ def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """An empty Redis."""
+    """Return the URL of an empty Redis."""
     run(redis_server.start())  # a test may have left it stopped
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
@@ -136,7 +136,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 def amqp_url(rabbit_server: RabbitServer) -> Iterator[str]:
-    """A vhost of one's own, without exchanges and queues but the built-in ones."""
+    """Yield the URL of a new vhost, with only the built-in exchanges."""
     run(rabbit_server.start())
     vhost = f"test-{uuid4().hex[:12]}"
     run(rabbit_server.add_vhost(vhost))
@@ -147,14 +147,14 @@ def amqp_url(rabbit_server: RabbitServer) -> Iterator[str]:
 
 @pytest.fixture
 def mongo_url(document_store: DocumentStore) -> str:
-    """A running document store, shared by the tests of the session: name `mongo_database` beside it."""
+    """Return the URL of a running document store, shared by the session: use `mongo_database` in it."""
     run(document_store.start())
     return document_store.url
 
 
 @pytest.fixture(scope="session")
 def databases(document_store: DocumentStore) -> Iterator[Databases]:
-    """Databases with all collections and indexes; most tests want `mongo_database`."""
+    """Yield databases with all collections and indexes; most tests need `mongo_database`."""
     kept = Databases()
     yield kept
     run(document_store.start())
@@ -163,7 +163,7 @@ def databases(document_store: DocumentStore) -> Iterator[Databases]:
 
 @pytest.fixture
 def mongo_database(databases: Databases, mongo_url: str) -> Iterator[str]:
-    """The name of an empty database of one's own, with all collections and indexes."""
+    """Yield the name of an empty database for this test, with all collections and indexes."""
     name = run(databases.take(mongo_url))
     yield name
     databases.give_back(name)
@@ -171,7 +171,7 @@ def mongo_database(databases: Databases, mongo_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def bare_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str]:
-    """The name of a database of one's own that is not there yet, dropped after the test."""
+    """Yield the name of a database for this test that is not there yet; it is dropped after the test."""
     name = a_name()
     yield name
     run(document_store.start())
@@ -181,7 +181,7 @@ def bare_database(document_store: DocumentStore, mongo_url: str) -> Iterator[str
 
 @pytest.fixture
 def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweepers look ten times a second, for those who wait for one: of a `site`, so ask for this before it."""
+    """Let sweepers of a `site` look ten times a second; request this fixture before the site."""
     jobs = sweeper.jobs
 
     def quick(*args: Any) -> list[sweeper.Job]:
@@ -193,32 +193,32 @@ def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def site(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """A whole Plaza in this process, over a database of its own."""
+    """Run a whole Plaza in this process, over a database of its own."""
     async with system(mongo_url, mongo_database) as running:
         yield running
 
 
 @pytest.fixture
 async def door(site: Site) -> Door:
-    """Where people knock."""
+    """Return the address of the API."""
     return site.door
 
 
 @pytest.fixture
 async def ada(door: Door) -> Person:
-    """Somebody."""
+    """A person."""
     return await door.register("ada")
 
 
 @pytest.fixture
 async def bob(door: Door) -> Person:
-    """Somebody else."""
+    """Another person."""
     return await door.register("bob")
 
 
 @pytest.fixture
 async def eve(door: Door) -> Person:
-    """Somebody who should not."""
+    """A person who should not get in."""
     return await door.register("eve")
 
 
@@ -235,7 +235,7 @@ def serve(server: S) -> Iterator[S]:
     """Start a server, yield it, end it."""
     run(server.start())
     yield server
-    run(server.kill())  # nobody needs its data any more
+    run(server.kill())  # its data are not needed any more
     run(server.stop())
 
 

@@ -10,7 +10,7 @@ HEIGHTS = {"stat": 4, "timeseries": 8}
 
 
 class Panel(NamedTuple):
-    """One picture: what each line is called, and its query."""
+    """A panel: the name of each line, and its query."""
 
     title: str
     queries: Mapping[str, str]

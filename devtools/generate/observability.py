@@ -1,4 +1,4 @@
-"""What people look at while it runs: the table of metrics."""
+"""The table of metrics in the page on observability."""
 
 from collections.abc import Iterator
 from typing import Any

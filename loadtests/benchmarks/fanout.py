@@ -1,8 +1,8 @@
-"""How our realtime engine compares with python-socketio on aiohttp, Node's Socket.IO and bare uWebSockets, in one run.
+"""Compare Plaza's realtime engine with python-socketio on aiohttp, Node's Socket.IO and bare uWebSockets.
 
 `python loadtests/benchmarks/fanout.py [--paced 5000] [--burst 10000] [--quick]`; the servers have one core, the clients
-the other. What more gateways cost is measured by `gateways.py`.
-The last line is one JSON object. Absolute numbers belong to the machine; the ratios are what is promised.
+the other. `gateways.py` measures the cost of more gateways.
+The last line is one JSON object. Absolute numbers belong to the machine; the ratios are promised.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TOGETHER = 20  # broadcasts of a burst
 
 
 class Process:
-    """A child that answers lines with lines, on one core."""
+    """A child process on one core, which answers lines with lines."""
 
     def __init__(self, core: int, *command: str) -> None:
         environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "NODE_ENV": "production"}
@@ -46,21 +46,21 @@ class Process:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(self.child.pid, {cores[core % len(cores)]})
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         assert self.child.stdin is not None
         self.child.stdin.write(line + "\n")
         self.child.stdin.flush()
 
-    def hear(self) -> str:
+    def read(self) -> str:
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended")
         return line.strip()
 
-    def ask(self, line: str) -> str:
-        self.say(line)
-        return self.hear()
+    def request(self, line: str) -> str:
+        self.write(line)
+        return self.read()
 
     def end(self) -> None:
         self.child.kill()
@@ -86,24 +86,24 @@ class Result:
 
 
 class Measurement:
-    """One stack with its clients."""
+    """A stack with its clients."""
 
     def __init__(self, stack: str, client: Path) -> None:
         self.result = Result(stack)
         self.server = Process(SERVER_CORE, *server_command(stack))
-        self.client = Process(CLIENT_CORE, str(client), self.server.hear())
+        self.client = Process(CLIENT_CORE, str(client), self.server.read())
         self.sessions = 0
 
     def cpu_s(self) -> float:
-        return float(self.server.ask("cpu"))
+        return float(self.server.request("cpu"))
 
     def rss(self) -> int:
-        return int(self.server.ask("rss"))
+        return int(self.server.request("rss"))
 
     def open(self, sessions: int) -> None:
-        """Connect and authenticate, 200 at a time; memory and rate count what is opened here."""
+        """Connect and authenticate sessions, 200 at a time; measure the rate, and the memory of these sessions."""
         before = self.rss()
-        count, seconds = self.client.ask(f"open {sessions} 200").split()[1:]
+        count, seconds = self.client.request(f"open {sessions} 200").split()[1:]
         self.sessions = int(count)
         self.result.connects_per_s = sessions / float(seconds)
         self.result.bytes_per_session = (self.rss() - before) / sessions
@@ -120,16 +120,16 @@ class Measurement:
     def _deliver(self, command: str, count: int) -> tuple[float, float, float, float]:
         before = self.cpu_s()
         frames = count * self.sessions
-        self.client.ask(f"expect {frames} {90}")
-        self.server.say(command)
-        got, seconds, p50, p99 = self.client.hear().split()[1:]
-        self.server.hear()
+        self.client.request(f"expect {frames} {90}")
+        self.server.write(command)
+        got, seconds, p50, p99 = self.client.read().split()[1:]
+        self.server.read()
         after = self.cpu_s()
         self.result.lost += frames - int(got)
         return float(seconds), int(p50) / 1000, int(p99) / 1000, (after - before) * 1e6 / max(1, int(got))
 
     def idle(self, seconds: float) -> None:
-        """CPU while nothing happens but heartbeats."""
+        """Measure the CPU while nothing happens but heartbeats."""
         before = self.cpu_s()
         time.sleep(seconds)
         self.result.idle_cpu_percent = (self.cpu_s() - before) / seconds * 100
@@ -140,14 +140,14 @@ class Measurement:
 
 
 def server_command(stack: str) -> list[str]:
-    """How the server of a stack is started."""
+    """Return the command that starts the server of a stack."""
     if stack == "node":
         return ["node", "--expose-gc", str(NODE / "server.mjs")]
     return [sys.executable, str(HERE / "fanout_server.py"), stack]
 
 
 def install_node_packages() -> None:
-    """Install Node's Socket.IO where it is not; raises FileNotFoundError without npm."""
+    """Install Node's Socket.IO where it is missing; raises FileNotFoundError without npm."""
     lock, installed = NODE / "package-lock.json", NODE / "node_modules/.installed"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
@@ -156,14 +156,14 @@ def install_node_packages() -> None:
 
 
 def build_client(folder: str) -> Path:
-    """The compiled client; a benchmark whose clients are slower than its server measures nothing."""
+    """Compile the client: a benchmark whose clients are slower than its server measures nothing."""
     program = Path(folder) / "client"
     subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "client.c")], check=True)
     return program
 
 
 def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
-    """Paced broadcasts to some sessions, then more sessions, a burst and an idle while."""
+    """Measure paced broadcasts to some sessions, then more sessions, a burst and an idle while."""
     paced = Measurement(stack, client)
     try:
         paced.open(options.paced)
@@ -187,7 +187,7 @@ def measure(stack: str, client: Path, options: argparse.Namespace) -> Result:
 
 
 def measure_spread(results: dict[str, Result], client: Path, options: argparse.Namespace) -> None:
-    """Bursts whose broadcasts come each in a turn of its own: all servers are up, and take turns; medians."""
+    """Measure bursts with a turn of the event loop for each broadcast: all servers are up, and take turns."""
     servers: list[Measurement] = []
     seconds: dict[str, list[float]] = {stack: [] for stack in SPREAD}
     cpu_us: dict[str, list[float]] = {stack: [] for stack in SPREAD}
@@ -212,13 +212,13 @@ def measure_spread(results: dict[str, Result], client: Path, options: argparse.N
 
 
 def rounded(result: Result) -> Result:
-    """The figures without digits that say nothing."""
+    """Round the figures to meaningful digits."""
     figures = {name: round(value, 2) for name, value in asdict(result).items() if isinstance(value, float)}
     return Result(**{**asdict(result), **figures})
 
 
 def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str, object]:
-    """The ratios that are promised, with every raw figure beside them."""
+    """Return the ratios that are promised, with every raw figure beside them."""
     bare, ours, portable, stock, node = (results[name] for name in STACKS)
     return {
         "paced_p50_ratio": round(stock.paced_p50_ms / ours.paced_p50_ms, 2),
@@ -241,7 +241,7 @@ def summary(results: dict[str, Result], options: argparse.Namespace) -> dict[str
 
 
 def against_node(ours: Result, node: Result) -> dict[str, float]:
-    """The ratios to Node's Socket.IO; of rates the more the better, of times and costs the less."""
+    """Return the ratios to Node's Socket.IO, ours to Node's."""
     assert ours.spread_frames_per_s is not None
     assert node.spread_frames_per_s is not None
     return {
@@ -255,7 +255,7 @@ def against_node(ours: Result, node: Result) -> dict[str, float]:
 
 
 def table(results: dict[str, Result]) -> str:
-    """The raw figures, a stack per column."""
+    """Return the raw figures, with a stack per column."""
     names = [field.name for field in fields(Result) if field.name != "stack"]
     rows = [["", *results]]
     rows += [[name, *(figure(getattr(result, name)) for result in results.values())] for name in names]
@@ -263,7 +263,7 @@ def table(results: dict[str, Result]) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A cell of the table."""
+    """Return a cell of the table."""
     return "–" if value is None else f"{value:,.1f}"
 
 
@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--paced", type=int, default=5_000, help="sessions of the paced broadcast")
     parser.add_argument("--burst", type=int, default=10_000, help="sessions of the burst, memory and idle figures")
     parser.add_argument("--rounds", type=int, default=8, help="paced broadcasts")
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two of them")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two paced broadcasts")
     parser.add_argument(
         "--idle", type=float, default=26.0, help="seconds of the idle figure: more than one ping interval"
     )

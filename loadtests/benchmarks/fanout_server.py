@@ -1,4 +1,4 @@
-"""One server under test, told by lines on stdin what to do: python fanout_server.py <stack>."""
+"""A server under test, controlled by lines on stdin: python fanout_server.py <stack>."""
 
 import asyncio
 import gc
@@ -28,12 +28,12 @@ class Stack(Protocol):
 
 
 def check(token: str) -> None:
-    """What every stack does to authenticate: cheap, and the same."""
+    """Authenticate cheaply, as every stack does alike."""
     assert hmac.new(KEY, token.encode(), hashlib.sha256).digest()
 
 
 def welcome(sio: Any) -> None:
-    """The same connect handler for python-socketio on any transport: check, then the user's room and a common one."""
+    """Set a connect handler on any transport of python-socketio: check, enter the user's room and a common room."""
     users = itertools.count()
 
     async def connect(sid: str, environ: Any, auth: Any) -> None:
@@ -44,8 +44,8 @@ def welcome(sio: Any) -> None:
     sio.on("connect", connect)
 
 
-class Ours:
-    """python-socketio on our engine."""
+class Plaza:
+    """python-socketio on Plaza's engine."""
 
     def __init__(self, engine: str) -> None:
         from realtime.engine import Options, choose
@@ -63,7 +63,7 @@ class Ours:
         await self.sio.emit("tick", event, room="post:1")
 
 
-class SocketIORedisBridge:
+class Stock:
     """python-socketio on aiohttp, as its documentation shows it."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class SocketIORedisBridge:
 
 
 class Bare:
-    """uWebSockets' topic publish without anything above it: the floor."""
+    """uWebSockets' topic publish without any layer above: the lower limit of the cost."""
 
     def __init__(self) -> None:
         from realtime.engine import Options, choose
@@ -111,15 +111,15 @@ class Bare:
 
 
 STACKS: dict[str, Callable[[], Stack]] = {
-    "native": lambda: Ours("native"),
-    "portable": lambda: Ours("portable"),
-    "stock": SocketIORedisBridge,
+    "native": lambda: Plaza("native"),
+    "portable": lambda: Plaza("portable"),
+    "stock": Stock,
     "bare": Bare,
 }
 
 
 async def broadcasts(stack: Stack, count: int, pause_s: float) -> None:
-    """`count` events, each stamped with the time it was handed over."""
+    """Send `count` events, each stamped with the time of sending."""
     for _ in range(count):
         sent = time.monotonic_ns()
         await stack.broadcast({"t": sent, "x": FILLING})
@@ -128,14 +128,14 @@ async def broadcasts(stack: Stack, count: int, pause_s: float) -> None:
 
 
 async def spread(stack: Stack, count: int) -> None:
-    """`count` events, each in a turn of the event loop of its own."""
+    """Send `count` events, each in a turn of the event loop of its own."""
     for _ in range(count):
         await stack.broadcast({"t": time.monotonic_ns(), "x": FILLING})
         await asyncio.sleep(0)
 
 
 def resident() -> int:
-    """Bytes in memory, without garbage."""
+    """Return the bytes in memory, without garbage."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,4 +1,4 @@
-"""Many Socket.IO clients over bare sockets, told by lines on stdin what to do: python gateways_client.py
+"""Many Socket.IO clients over bare sockets, controlled by lines on stdin: python gateways_client.py
 
 `open <file of "port token" lines> <at once>` -> `opened <clients> <seconds>`
 `expect <events> <limit_s>` -> `ready`, then `got <events> <seconds> <p50_ms> <p99_ms>`; an event carries its sender's
@@ -24,25 +24,25 @@ HELLO = (
 
 
 def text(message: bytes) -> bytes:
-    """A client's text frame, masked with zeros."""
+    """Return a client's text frame, masked with zeros."""
     size = len(message)
     length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + message
 
 
 def fail(why: str) -> NoReturn:
-    """End now: an exception in a callback would only be logged."""
+    """End the process: an exception in a callback would only be logged."""
     print(why, file=sys.stderr, flush=True)
     os._exit(1)
 
 
 class Client(asyncio.Protocol):
-    """One connection: it connects, answers pings, and shows each event."""
+    """A connection: connects, answers pings, and passes on each event."""
 
-    def __init__(self, token: str, connected: Callable[[], None], heard: Callable[[bytes], None]) -> None:
+    def __init__(self, token: str, connected: Callable[[], None], receive: Callable[[bytes], None]) -> None:
         self._token = token
         self._connected = connected
-        self._heard = heard
+        self._receive = receive
         self._upgraded = False
         self._rest = b""
 
@@ -75,7 +75,7 @@ class Client(asyncio.Protocol):
     def _message(self, message: bytes) -> None:
         kind = message[:2]
         if kind == b"42":
-            self._heard(message)
+            self._receive(message)
         elif kind == b"2":
             self._transport.write(text(b"3"))
         elif kind[:1] == b"0":
@@ -87,7 +87,7 @@ class Client(asyncio.Protocol):
 
 
 class Clients:
-    """All of them, and what they are waiting for."""
+    """All clients, and the events they are waiting for."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -97,7 +97,7 @@ class Clients:
         self._changed = asyncio.Event()
 
     async def open(self, lines: Sequence[str], at_once: int) -> str:
-        """Connect everybody of these lines."""
+        """Connect a client for each line."""
         started = time.monotonic()
         window = asyncio.Semaphore(at_once)
         wanted, all_in = self.count + len(lines), asyncio.Event()
@@ -115,23 +115,23 @@ class Clients:
             except TimeoutError:
                 sys.exit(f"only {self.count} of {wanted} connected")
             port, token = line.split()
-            await loop.create_connection(lambda token=token: Client(token, connected, self._heard), "127.0.0.1", port)
+            await loop.create_connection(lambda token=token: Client(token, connected, self._receive), "127.0.0.1", port)
         await asyncio.wait_for(all_in.wait(), 60)
         return f"opened {len(lines)} {time.monotonic() - started:.3f}"
 
     async def expect(self, events: int, limit_s: float) -> str:
-        """Wait for so many events, from now on."""
+        """Wait for a number of events, from now on."""
         self._waits, self._expected, self._first, self._last = [], events, 0, 0
         self._changed.clear()
         print("ready", flush=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), limit_s)
-        await asyncio.sleep(0.2)  # one too many would come now
+        await asyncio.sleep(0.2)  # a surplus event would come now
         waits = sorted(self._waits) or [0]
         p50, p99 = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
         return f"got {len(self._waits)} {(self._last - self._first) / 1e9:.3f} {p50:.2f} {p99:.2f}"
 
-    def _heard(self, message: bytes) -> None:
+    def _receive(self, message: bytes) -> None:
         at = message.find(b'"t":')
         if at < 0 or not self._expected:
             return
@@ -144,7 +144,7 @@ class Clients:
 
 
 def lines_of(name: str) -> list[str]:
-    """What a file holds."""
+    """Return the lines of a file."""
     return Path(name).read_text().splitlines()
 
 

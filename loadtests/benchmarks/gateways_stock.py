@@ -23,7 +23,7 @@ async def main(redis_url: str) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-    while manager.pubsub is None or not manager.pubsub.subscribed:  # it begins with its first client otherwise
+    while manager.pubsub is None or not manager.pubsub.subscribed:  # else it begins with its first client
         if not sio.manager_initialized:
             sio.manager_initialized = True
             sio.manager.initialize()

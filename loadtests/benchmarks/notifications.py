@@ -1,4 +1,4 @@
-"""One post gets 1,000 likes a second: what its author's stream does, and how long everybody else waits meanwhile.
+"""Measure a post that gets 1,000 likes a second: its author's stream, and how long other people wait meanwhile.
 
     python loadtests/benchmarks/notifications.py [--likes 1000] [--seconds 15] [--beside 10]
 
@@ -31,12 +31,12 @@ from social.infra.redis.redis import Redis
 from social.infra.store.mongo import Mongo, Transaction
 from social.notifications import reading
 
-EVERY_S = 0.05  # events of the storm are committed together for so long
+EVERY_S = 0.05  # events of the storm are committed in batches of this duration
 OTHERS = 200  # people who are liked now and then, in turns
 
 
 class Pushes:
-    """What arrives on Redis for people: when, and of the author how often and up to which count."""
+    """The pushes that arrive on Redis for people: when, and for the author how often and up to which count."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -49,17 +49,17 @@ class Pushes:
                 ready.set()
                 if message["type"] == "pmessage":
                     push = Push.parse(message["data"])
-                    told: Any = decode(push.frame[2:])[1]
-                    seen = (time.perf_counter(), push.seq, told.get("count", 0))
+                    pushed: Any = decode(push.frame[2:])[1]
+                    seen = (time.perf_counter(), push.seq, pushed.get("count", 0))
                     self.arrived.setdefault(message["channel"].decode().rpartition(":")[2], []).append(seen)
 
     def of(self, person: str) -> list[tuple[float, int, int]]:
-        """In the order they came."""
+        """Return the pushes to a person, in the order they came."""
         return self.arrived.get(person, [])
 
 
 async def liked(mongo: Mongo, author: str, by: Sequence[str]) -> str:
-    """A post of somebody's, which these people like."""
+    """Insert a post of a person that other people have liked; return its id."""
     post_id = clock.new_id()
     await mongo.insert("posts", {"_id": post_id, "author_id": author, "likes": 0, "comments": 0, "version": 0})
     for start in range(0, len(by), 1_000):
@@ -71,19 +71,19 @@ async def liked(mongo: Mongo, author: str, by: Sequence[str]) -> str:
     return post_id
 
 
-HandOver = Callable[[Sequence[PostLiked]], Awaitable[None]]
+Publish = Callable[[Sequence[PostLiked]], Awaitable[None]]
 
 
-class Elsewhere(Outbox):
-    """The outbox of processes that have another store's strength behind them: here, it costs nothing."""
+class RemoteOutbox(Outbox):
+    """The outbox of processes whose store is another machine's: here, it costs nothing."""
 
     async def forget(self, ids: Sequence[str]) -> None:
-        """They did."""
+        """Do nothing: another machine's store would."""
 
 
-def published_to(url: str, mongo: Mongo) -> HandOver:
-    """Has RabbitMQ confirm events, as processes on other machines do after their commit."""
-    broker = RabbitBroker(url, "plaza", Elsewhere(mongo))
+def published_to(url: str, mongo: Mongo) -> Publish:
+    """Return a function that has RabbitMQ confirm events, as processes on other machines do after their commit."""
+    broker = RabbitBroker(url, "plaza", RemoteOutbox(mongo))
 
     async def publish(events: Sequence[PostLiked]) -> None:
         recorded = Transaction(mongo)
@@ -93,7 +93,7 @@ def published_to(url: str, mongo: Mongo) -> HandOver:
     return publish
 
 
-async def tell(plaza: Plaza, events: Sequence[PostLiked]) -> None:
+async def commit(plaza: Plaza, events: Sequence[PostLiked]) -> None:
     """Commit events; the publisher takes them from there."""
 
     async def record(tx: Transaction) -> None:
@@ -102,20 +102,20 @@ async def tell(plaza: Plaza, events: Sequence[PostLiked]) -> None:
     await plaza.commit(record)
 
 
-async def storm(hand_over: HandOver, post_id: str, author: str, by: Sequence[str], rate: int) -> float:
-    """Everybody's like at this rate; seconds it took to hand them over."""
+async def storm(publish: Publish, post_id: str, author: str, by: Sequence[str], rate: int) -> float:
+    """Publish a like of each person at this rate; return the seconds it took."""
     begin = time.perf_counter()
     step = max(1, round(rate * EVERY_S))
     for number, start in enumerate(range(0, len(by), step)):
         await asyncio.sleep(max(0.0, begin + number * EVERY_S - time.perf_counter()))
-        await hand_over([PostLiked(post_id=post_id, author_id=author, by=each) for each in by[start : start + step]])
+        await publish([PostLiked(post_id=post_id, author_id=author, by=each) for each in by[start : start + step]])
     return time.perf_counter() - begin
 
 
 async def beside(
     plaza: Plaza, pushes: Pushes, posts: Sequence[tuple[str, str]], fans: Sequence[str], rate: float, seconds: float
 ) -> list[float]:
-    """Other people are liked, one after another; the delay of each one's notification in seconds."""
+    """Like other people's posts one after another; return the delay of each notification in seconds."""
     begin, sent = time.perf_counter(), list[tuple[str, int, float]]()
     for number in range(round(rate * seconds)):
         due = begin + number / rate
@@ -123,10 +123,10 @@ async def beside(
         post_id, author = posts[number % len(posts)]
         place = 1 + number // len(posts)
         sent.append((author, place, time.perf_counter()))
-        await tell(plaza, [PostLiked(post_id=post_id, author_id=author, by=fans[place - 1])])
+        await commit(plaza, [PostLiked(post_id=post_id, author_id=author, by=fans[place - 1])])
 
     def delays() -> list[float]:
-        return [_told(pushes.of(author), place) - at for author, place, at in sent]
+        return [_pushed_at(pushes.of(author), place) - at for author, place, at in sent]
 
     async with asyncio.timeout(120):
         while min(delays()) < 0:  # noqa: ASYNC110
@@ -134,12 +134,12 @@ async def beside(
     return delays()
 
 
-def _told(seen: Sequence[tuple[float, int, int]], place: int) -> float:
+def _pushed_at(seen: Sequence[tuple[float, int, int]], place: int) -> float:
     return next((at for at, _, count in seen if count >= place), 0.0)
 
 
-async def measure(plaza: Plaza, hand_over: HandOver, likes: int, seconds: float, rate: float) -> dict[str, float]:
-    """Alone, then beside the storm."""
+async def measure(plaza: Plaza, publish: Publish, likes: int, seconds: float, rate: float) -> dict[str, float]:
+    """Measure other people alone, then beside the storm."""
     mongo = plaza.mongo
     (author, *others), fans = await people(mongo, 1 + 2 * OTHERS), await people(mongo, round(likes * seconds))
     viral = await liked(mongo, author, fans)
@@ -147,16 +147,16 @@ async def measure(plaza: Plaza, hand_over: HandOver, likes: int, seconds: float,
     pushes, ready = Pushes(plaza.redis), asyncio.Event()
     listener = asyncio.create_task(pushes.listen(ready))
     await ready.wait()
-    await beside(plaza, pushes, posts[-10:], fans, rate, 1)  # until the workers work
+    await beside(plaza, pushes, posts[-10:], fans, rate, 1)  # until the workers are warm
     alone = await beside(plaza, pushes, posts[:OTHERS], fans, rate, seconds)
     task = asyncio.create_task(beside(plaza, pushes, posts[OTHERS:-10], fans, rate, seconds))
     begin = time.perf_counter()
-    took = await storm(hand_over, viral, author, fans, likes)
+    took = await storm(publish, viral, author, fans, likes)
     during = await task
     async with asyncio.timeout(300):
         while not pushes.of(author) or pushes.of(author)[-1][2] < len(fans):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    told = time.perf_counter() - begin
+    pushed = time.perf_counter() - begin
     moves = {seq: at for at, seq, _ in pushes.of(author)}
     (group,) = await mongo.many("notifications", {"recipient": author})
     facts = await mongo.count("notification_facts", {"group": group["_id"]}, limit=len(fans) + 1)
@@ -165,11 +165,11 @@ async def measure(plaza: Plaza, hand_over: HandOver, likes: int, seconds: float,
     return {
         "likes": len(fans),
         "likes_per_s": round(len(fans) / took, 1),
-        "told_per_s": round(len(fans) / told, 1),
+        "pushed_per_s": round(len(fans) / pushed, 1),
         "count": shown.count if shown else 0,
         "facts": facts,
         "stream_moves": len(moves),
-        "stream_moves_per_s": round(len(moves) / told, 2),
+        "stream_moves_per_s": round(len(moves) / pushed, 2),
         "most_moves_in_a_second": _most(sorted(moves.values())),
         "alone_p50_ms": round(p50_ms(alone), 1),
         "alone_p99_ms": round(p99_ms(alone), 1),
@@ -183,19 +183,19 @@ def _most(times: Sequence[float]) -> int:
 
 
 async def main() -> int:
-    """A table, then one line of JSON."""
+    """Print a table, then one line of JSON; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--likes", type=int, default=1_000, help="a second, of the one post (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=15, help="of the storm, and alone (default: %(default)s)")
     parser.add_argument("--beside", type=float, default=10, help="likes of others a second (default: %(default)s)")
     parser.add_argument("--committed", action="store_true", help="commit the storm's events to the store first")
     parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.likes, asked.seconds = 50, 1.0
+    options = parser.parse_args()
+    if options.quick:
+        options.likes, options.seconds = 50, 1.0
     async with working_over_servers("notifications,relay") as (plaza, amqp_url):
-        through = functools.partial(tell, plaza) if asked.committed else published_to(amqp_url, plaza.mongo)
-        figures = await measure(plaza, through, asked.likes, asked.seconds, asked.beside)
+        through = functools.partial(commit, plaza) if options.committed else published_to(amqp_url, plaza.mongo)
+        figures = await measure(plaza, through, options.likes, options.seconds, options.beside)
     for name, value in figures.items():
         print(f"{name:>24} {value:>12,}")
     print(json.dumps(figures))

@@ -1,14 +1,14 @@
-"""What it costs to be looked at: requests a second and like → push, with metrics, logs and traces, and without.
+"""Measure the cost of observability: requests a second and like → push, with metrics, logs and traces, and without.
 
     python loadtests/benchmarks/observing.py [--rounds 36] [--seconds 1.5]
 
 Starts a private Redis and RabbitMQ, the document store STORE names, and over them three times the same three processes
 (api, realtime, workers), each three with a database of their own: `off` counts, logs and traces nothing, `seen` has
-metrics, asked for every 15 s, and logs as in production (JSON on standard output and in a file, level info), `traced`
-traces one request in ten besides and sends its spans to a collector here. In each round each of them is asked, in
-another order, for posts by 16 connections at once; then people are liked, 20 a second, and the time from each request
-to the notification at their socket is taken. Who is not asked idles. A ratio is of two in one round, the figure the
-median of all rounds, with the quartiles. The last line is one JSON object; nothing but what it started is contacted.
+metrics, requested every 15 s, and logs as in production (JSON on standard output and in a file, level info), `traced`
+traces one request in ten besides and sends its spans to a collector here. In each round 16 connections at once
+request posts of each variant, in another order; then people are liked, 20 a second, and the time from each request
+to the notification at their socket is taken. The other variants are idle. A ratio is of two variants in a round, the
+figure the median of all rounds, with the quartiles. The last line is one JSON object; it contacts only what it started.
 """
 
 import argparse
@@ -48,7 +48,7 @@ UNSEEN = Path(__file__).with_name("unobserved.py")
 
 
 class Round(NamedTuple):
-    """What was measured of one of them in one round."""
+    """The figures of a variant in a round."""
 
     per_second: float
     cpu_us: float  # of the API, a request
@@ -56,7 +56,7 @@ class Round(NamedTuple):
 
 
 class Variant:
-    """Three processes that are looked at in one way."""
+    """Three processes that are observed in one way."""
 
     def __init__(self, name: str, folder: Path, servers: dict[str, str], more: dict[str, str]) -> None:
         self.name = name
@@ -83,12 +83,12 @@ class Variant:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.posts: list[str] = []
         self._tokens: list[str] = []
-        self._told: list[asyncio.Event] = []
+        self._notified: list[asyncio.Event] = []
         self.rounds: list[Round] = []
 
     @contextlib.asynccontextmanager
     async def running(self, *, seen: bool) -> AsyncIterator[None]:
-        """Its processes, until the block ends."""
+        """Run the processes of this variant until the block ends."""
         mongo = Mongo(self._environment["MONGO_URL"], self._environment["MONGO_DATABASE"])
         await migrate(mongo)
         mongo.close()
@@ -112,7 +112,7 @@ class Variant:
                 await process.wait()
 
     async def scrape(self, http: aiohttp.ClientSession) -> None:
-        """Ask each process for its metrics, as Prometheus does."""
+        """Request the metrics of each process, as Prometheus does."""
         while True:
             for url in self._urls:
                 async with http.get(f"{url}/metrics") as answer:
@@ -131,36 +131,36 @@ class Variant:
                 await asyncio.sleep(0.1)
 
     async def gather(self, http: aiohttp.ClientSession, stop: contextlib.AsyncExitStack) -> None:
-        """People, each with a post and a socket, all of whom like each other's posts later."""
+        """Open accounts, each with a post and a socket, whose owners like each other's posts later."""
         api = await stop.enter_async_context(aiohttp.ClientSession(self.api))
         self._tokens = [await register(api, f"person{number}") for number in range(PEOPLE)]
         for token in self._tokens:
             async with api.post("/v1/posts", json={"text": "hello"}, headers=bearer(token)) as answer:
                 self.posts.append((await answer.json())["id"])
-            told = asyncio.Event()
-            self._told.append(told)
+            notified = asyncio.Event()
+            self._notified.append(notified)
             url = f"{self.gateway}/socket.io/?EIO=4&transport=websocket"
             socket = await stop.enter_async_context(http.ws_connect(url, autoping=False))
             await socket.send_str("40" + json.dumps({"token": token}))
-            listening = asyncio.create_task(listen(socket, told))
+            listening = asyncio.create_task(listen(socket, notified))
             stop.callback(listening.cancel)
 
-    async def ask(self, seconds: float) -> tuple[float, float]:
-        """Requests a second that were answered, and the microseconds of CPU that the API took for each."""
+    async def request(self, seconds: float) -> tuple[float, float]:
+        """Return the requests a second that were answered, and the microseconds of CPU that the API took for each."""
         api = psutil.Process(self._processes["api"].pid)
         cpu, begun = sum(api.cpu_times()[:2]), time.perf_counter()
         port = int(self.api.rpartition(":")[2])
-        counts = await asyncio.gather(*(self._ask(port, each, begun + seconds) for each in range(CONNECTIONS)))
+        counts = await asyncio.gather(*(self._request(port, each, begun + seconds) for each in range(CONNECTIONS)))
         took, used = time.perf_counter() - begun, sum(api.cpu_times()[:2]) - cpu
         return sum(counts) / took, 1e6 * used / sum(counts)
 
-    async def _ask(self, port: int, number: int, until: float) -> int:
-        """One connection that asks for posts, one after another, and reads no more of an answer than its length."""
+    async def _request(self, port: int, number: int, until: float) -> int:
+        """Request posts on one connection, one after another; return how many. Only an answer's length is parsed."""
         head = f"GET /v1/posts/{self.posts[number]} HTTP/1.1\r\nHost: plaza\r\n"
-        asked, done = f"{head}Authorization: Bearer {self._tokens[number]}\r\n\r\n".encode(), 0
+        request, done = f"{head}Authorization: Bearer {self._tokens[number]}\r\n\r\n".encode(), 0
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < until:
-            writer.write(asked)
+            writer.write(request)
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
             assert answer.startswith(b"http/1.1 200"), answer
             await reader.readexactly(int(answer.partition(b"content-length:")[2].split(None, 1)[0]))
@@ -169,21 +169,21 @@ class Variant:
         return done
 
     async def like(self, http: aiohttp.ClientSession, whose: int, number: int) -> float:
-        """Somebody is liked by somebody new; seconds from the request to what their socket was told."""
-        told, by = self._told[whose], self._tokens[(whose + 1 + number) % PEOPLE]
-        told.clear()
-        asked = time.perf_counter()
+        """Like a person's post as another person; return the seconds from the request to the push."""
+        notified, by = self._notified[whose], self._tokens[(whose + 1 + number) % PEOPLE]
+        notified.clear()
+        began = time.perf_counter()
         async with http.put(f"{self.api}/v1/posts/{self.posts[whose]}/like", headers=bearer(by)) as answer:
             assert answer.status == 200, await answer.text()
             async with asyncio.timeout(20):
-                await told.wait()
-        return time.perf_counter() - asked
+                await notified.wait()
+        return time.perf_counter() - began
 
 
 async def measure(variants: Sequence[Variant], http: aiohttp.ClientSession, number: int, seconds: float) -> list[Round]:
-    """One round: requests of one after the other, then a like of each in turns, in every order equally often."""
+    """Measure a round: requests to each variant in turn, then a like of each in turns, in every order equally often."""
     orders = list(itertools.permutations(variants))
-    asked = {each.name: await each.ask(seconds) for each in orders[number % len(orders)]}
+    rates = {each.name: await each.request(seconds) for each in orders[number % len(orders)]}
     await asyncio.sleep(0.2)
     took: dict[str, list[float]] = {variant.name: [] for variant in variants}
     begun = time.perf_counter()
@@ -191,26 +191,26 @@ async def measure(variants: Sequence[Variant], http: aiohttp.ClientSession, numb
     for turn, (whose, variant) in enumerate(turns):
         await asyncio.sleep(max(0.0, begun + turn / LIKES_PER_S - time.perf_counter()))
         took[variant.name].append(await variant.like(http, whose, number))
-    return [Round(*asked[each.name], p50_ms(took[each.name])) for each in variants]
+    return [Round(*rates[each.name], p50_ms(took[each.name])) for each in variants]
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Who asks."""
+    """Return the header that authenticates a person."""
     return {"Authorization": f"Bearer {token}"}
 
 
-async def listen(socket: aiohttp.ClientWebSocketResponse, told: asyncio.Event) -> None:
-    """Say when a notification comes, and that we are there."""
+async def listen(socket: aiohttp.ClientWebSocketResponse, notified: asyncio.Event) -> None:
+    """Renew presence, and set the event when a notification comes."""
     async for message in socket:
         if message.data == "2":
             await socket.send_str("3")
         elif message.data.startswith('42["notification'):
-            told.set()
+            notified.set()
 
 
 @contextlib.asynccontextmanager
 async def collector() -> AsyncIterator[tuple[str, list[int]]]:
-    """Takes spans and forgets them; where it is, and the sizes of what came."""
+    """Run a collector that discards spans; yield its URL, and the sizes of the requests it got."""
     sizes: list[int] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -229,15 +229,15 @@ async def collector() -> AsyncIterator[tuple[str, list[int]]]:
 
 
 async def main() -> None:
-    """All rounds, and what they come to."""
+    """Run all rounds, and print their figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=36, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of requests, in each round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.seconds = 2, 0.5
-    assert asked.rounds < PEOPLE, "nobody likes a post twice"
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.5
+    assert options.rounds < PEOPLE, "nobody likes a post twice"
     console = Console(stderr=True)
     async with contextlib.AsyncExitStack() as stop:
         folder = Path(stop.enter_context(tempfile.TemporaryDirectory()))
@@ -249,7 +249,7 @@ async def main() -> None:
         store = await stop.enter_async_context(documents(folder))
         servers = {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
         url, sizes = await stop.enter_async_context(collector())
-        sockets = aiohttp.TCPConnector(limit=0)  # of three times all people
+        sockets = aiohttp.TCPConnector(limit=0)  # three times all people
         http = await stop.enter_async_context(aiohttp.ClientSession(connector=sockets))
         variants = [
             Variant("off", folder, servers, {"LOG_LEVEL": "error"}),
@@ -262,9 +262,9 @@ async def main() -> None:
             if variant.name != "off":
                 stop.callback(asyncio.create_task(variant.scrape(http)).cancel)
         await measure(variants, http, 0, 1)  # caches are warm, connections open
-        for number in track(range(asked.rounds), "measuring", console=console):
+        for number in track(range(options.rounds), "measuring", console=console):
             for variant, measured in zip(
-                variants, await measure(variants, http, number + 1, asked.seconds), strict=True
+                variants, await measure(variants, http, number + 1, options.seconds), strict=True
             ):
                 variant.rounds.append(measured)
         assert sizes, "no spans came"
@@ -272,7 +272,7 @@ async def main() -> None:
 
 
 def report(variants: Sequence[Variant], *, console: Console) -> None:
-    """A table, then one JSON line."""
+    """Print a table, then one JSON line."""
     off = variants[0].rounds
     table = Table("", "requests/s", "CPU of the API a request", "like → push, p50", title="medians, and against off")
     figures: dict[str, Any] = {}

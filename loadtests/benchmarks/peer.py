@@ -1,4 +1,4 @@
-"""Plaza beside the same product as a competent Node developer writes it (`loadtests/peers/express/`), in one run.
+"""Compare Plaza with the same product as a competent Node developer writes it (`loadtests/peers/express/`).
 
     make bench ONLY=peer                                    # half an hour; needs node, redis-server, rabbitmq-server
     python loadtests/benchmarks/peer.py --quick             # a moment of each, to see that it runs
@@ -60,72 +60,72 @@ def show(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-async def turn(system: System, asked: argparse.Namespace, size: Size) -> Figures:
-    """Everything that is asked for, of one system that has just started."""
+async def turn(system: System, options: argparse.Namespace, size: Size) -> Figures:
+    """Measure every part that was chosen of a system that has just started."""
     figures: Figures = {}
     http, began, cpu = Http(system.api), time.perf_counter(), time.process_time()
-    crowd = Crowd(system, http, size, random.Random(7))  # the same likes at the same moments for both
+    crowd = Crowd(system, http, size, random.Random(7))  # equal likes at equal moments for both systems
     async with AsyncExitStack() as stack:
         stack.push_async_callback(http.close)
         await crowd.register()
-        if "rest" in asked.part:
+        if "rest" in options.part:
             await crowd.follow()
         await crowd.publish()
         await crowd.listen(stack)
         await crowd.settle()
         show(f"  {system.name}: {len(crowd.people)} people, {len(crowd.posts)} posts, {since(began)}")
         likes = crowd.likes()
-        asks = Requests(crowd, likes)
-        if "rest" in asked.part:  # reads first: what is written makes them dearer in the embedded store
-            figures["rest"] = await rest(crowd, asks, READS)
-        if "like-push" in asked.part:
+        requests = Requests(crowd, likes)
+        if "rest" in options.part:  # reads first: written documents make reads dearer in the embedded store
+            figures["rest"] = await rest(crowd, requests, READS)
+        if "like-push" in options.part:
             figures["like_push"] = {}
-            for rate in asked.rates:
+            for rate in options.rates:
                 took = await like_push(crowd, likes, rate, size.seconds)
                 await crowd.quiet(size.patience_s)
                 show(f"  {system.name}: {rate:g} likes/s: {took}")
                 figures["like_push"][f"{rate:g}"] = took
-        if "highest-rate" in asked.part:
-            figures["highest_rate"] = await highest_rate(crowd, likes, asked.start, min(5.0, size.seconds))
+        if "highest-rate" in options.part:
+            figures["highest_rate"] = await highest_rate(crowd, likes, options.start, min(5.0, size.seconds))
             show(f"  {system.name}: highest rate with p99 within 500 ms: {figures['highest_rate']}")
-        if "rest" in asked.part:
-            figures["rest"] |= await rest(crowd, asks, WRITES)
+        if "rest" in options.part:
+            figures["rest"] |= await rest(crowd, requests, WRITES)
     figures["client_cpu_percent"] = round(100 * (time.process_time() - cpu) / (time.perf_counter() - began), 1)
     return figures
 
 
-async def rest(crowd: Crowd, asks: Requests, kinds: Sequence[str]) -> Figures:
-    """Requests a second, of each kind at each number at once."""
+async def rest(crowd: Crowd, requests: Requests, kinds: Sequence[str]) -> Figures:
+    """Measure the requests a second, of each kind, at each number of connections."""
     figures: Figures = {}
     for kind in kinds:
         figures[kind] = {}
         for connections in crowd.size.connections:
-            took = await asks.measure(kind, connections, crowd.size.seconds / 2)
+            took = await requests.measure(kind, connections, crowd.size.seconds / 2)
             show(f"  {crowd.system.name}: {kind}, {connections} at once: {took}")
             figures[kind][str(connections)] = took
     return figures
 
 
-async def rounds(asked: argparse.Namespace, size: Size) -> dict[str, list[Figures]]:
+async def rounds(options: argparse.Namespace, size: Size) -> dict[str, list[Figures]]:
     """Measure each system once a round and return the figures; the system that begins changes from round to round."""
-    measured: dict[str, list[Figures]] = {name: [] for name in asked.only}
+    measured: dict[str, list[Figures]] = {name: [] for name in options.only}
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with brokers(folder) as (redis, rabbit):
-            for number in range(asked.rounds):
-                for system in asked.only if number % 2 == 0 else reversed(asked.only):
+            for number in range(options.rounds):
+                for system in options.only if number % 2 == 0 else reversed(options.only):
                     began, here = time.perf_counter(), folder / f"{number}-{system}"
                     async with store(folder / f"{number}-{system}-store") as (mongo, pid):
                         servers = Servers(mongo, redis.url, rabbit.url, pid)
-                        async with running(system, servers, here, asked.root) as started:
-                            measured[system].append(await turn(started, asked, size))
+                        async with running(system, servers, here, options.root) as started:
+                            measured[system].append(await turn(started, options, size))
                     show(f"round {number + 1}, {system}: {since(began)}")
     return measured
 
 
 def since(began: float) -> str:
-    """How long it took."""
+    """Return how long something took."""
     return f"{time.perf_counter() - began:.0f} s"
 
 
@@ -139,7 +139,7 @@ def medians(several: Sequence[Any]) -> Any:
 
 
 def merged(measured: dict[str, list[Figures]]) -> Figures:
-    """Every figure with both systems beside each other."""
+    """Return every figure with both systems beside each other."""
     each = {name: medians(figures) for name, figures in measured.items() if figures}
     return _beside(each) | {"rounds": max(map(len, measured.values()))}
 
@@ -152,7 +152,7 @@ def _beside(each: dict[str, Any]) -> Any:
 
 
 def split(kind: Callable[[str], Any], known: Sequence[str] = ()) -> Callable[[str], list[Any]]:
-    """Several of an option, comma-separated."""
+    """Return a parser of comma-separated values."""
 
     def read(text: str) -> list[Any]:
         found = [kind(each) for each in text.split(",")]
@@ -164,7 +164,7 @@ def split(kind: Callable[[str], Any], known: Sequence[str] = ()) -> Callable[[st
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What can be asked for."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--only", type=split(str, SYSTEMS), default=list(SYSTEMS), help=f"of {','.join(SYSTEMS)}")
@@ -172,7 +172,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rates", type=split(float), default=list(RATES), help="likes a second of like-push")
     parser.add_argument("--start", type=float, default=100, help="likes a second that the highest rate is sought from")
     parser.add_argument("--seconds", type=float, help=f"of each measurement (default: {Size().seconds:g})")
-    parser.add_argument("--people", type=int, help=f"who like and are told (default: {Size().people})")
+    parser.add_argument("--people", type=int, help=f"who like and are notified (default: {Size().people})")
     parser.add_argument(
         "--store", default=os.environ.get("MONGO_URL", ""), help="URL (default: MONGO_URL, or embedded)"
     )
@@ -182,24 +182,24 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def understood(words: Sequence[str] | None = None) -> tuple[argparse.Namespace, Size]:
-    """What is asked for, and how much of everything."""
-    asked, size = arguments().parse_args(words), Size()
-    if asked.quick:
-        size, asked.rounds, asked.rates, asked.start = QUICK, 1, [20.0], 40.0
-    asked.root = asked.root.resolve()
-    return asked, size._replace(seconds=asked.seconds or size.seconds, people=asked.people or size.people)
+    """Return the parsed options, and the size of everything."""
+    options, size = arguments().parse_args(words), Size()
+    if options.quick:
+        size, options.rounds, options.rates, options.start = QUICK, 1, [20.0], 40.0
+    options.root = options.root.resolve()
+    return options, size._replace(seconds=options.seconds or size.seconds, people=options.people or size.people)
 
 
 def main() -> None:
-    asked, size = understood()
-    if asked.store:
-        os.environ["STORE"] = asked.store
-    chosen()  # a wrong one is said before anything is started
+    options, size = understood()
+    if options.store:
+        os.environ["STORE"] = options.store
+    chosen()  # end on a wrong store before anything is started
     try:
-        if "peer" in asked.only:
+        if "peer" in options.only:
             install_peer()
             show(f"the peer is {node_version()}")
-        figures = merged(uvloop.run(rounds(asked, size)))
+        figures = merged(uvloop.run(rounds(options, size)))
     except NoNode as error:
         sys.exit(f"peer.py: {error}")
     head, *lines = [[str(cell) for cell in row] for row in of_peer(figures)]

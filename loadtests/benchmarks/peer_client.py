@@ -1,4 +1,4 @@
-"""The client of both systems: HTTP/1.1 and Engine.IO by hand, so that what is measured is the server's time.
+"""The client of both systems: HTTP/1.1 and Engine.IO by hand, so that the server's time is measured, not the client's.
 
 Connections are kept alive and carry one request at a time. Nothing is parsed but a status, a length and frames.
 """
@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 ANSWER_WITHIN_S = 20.0
 MOST_CONNECTIONS = 512
-REFUSED = (429, 503)  # which say when to come back
+REFUSED = (429, 503)  # statuses with a time to come back
 
 
 class Answer(NamedTuple):
-    """A status and a body; status 0 is a connection that ended, or a server that said nothing for long."""
+    """A status and a body; status 0: the connection ended, or the server did not answer for long."""
 
     status: int
     body: bytes
@@ -33,7 +33,7 @@ GONE = Answer(0, b"")
 
 
 class Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
+    """A connection with at most one request under way."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
             timer.cancel()
 
     def close(self) -> None:
-        """End it; a request under way is answered by GONE."""
+        """Close the connection; a request under way is answered by GONE."""
         self.open = False
         if self._transport is not None:
             self._transport.close()
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 
 
 class Http:
-    """Requests to one server, over as many connections as are asked for at once."""
+    """Requests to a server, over as many connections as are needed at once."""
 
     def __init__(self, url: str, most: int = MOST_CONNECTIONS) -> None:
         parts = urlsplit(url)
@@ -103,11 +103,11 @@ class Http:
         self._gate = asyncio.Semaphore(most)
 
     async def ask(self, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
-        """One request on the connection that was used last."""
+        """Send a request on the connection that was used last."""
         return await self.send(request(method, path, token, body))
 
     async def send(self, encoded: bytes) -> Answer:
-        """The same of a request that is encoded already."""
+        """Send an encoded request on the connection that was used last."""
         async with self._gate:
             try:
                 connection = self._taken() or await self._new()
@@ -119,7 +119,7 @@ class Http:
             return answer
 
     async def close(self) -> None:
-        """End all idle connections."""
+        """Close all idle connections."""
         for each in self._idle:
             each.close()
         self._idle.clear()
@@ -136,7 +136,7 @@ class Http:
 
 
 def request(method: str, path: str, token: str | None = None, body: Any = None) -> bytes:
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     if token:
         head.append(f"Authorization: Bearer {token}")
@@ -148,15 +148,15 @@ def request(method: str, path: str, token: str | None = None, body: Any = None) 
     return "\r\n".join([*head, "", ""]).encode() + encoded
 
 
-Heard = Callable[[bytes, float], None]  # a Socket.IO event as JSON, and when it came
+Receive = Callable[[bytes, float], None]  # a Socket.IO event as JSON, and when it came
 
 
 class Socket(asyncio.Protocol):
-    """One Socket.IO client on a websocket: it connects, answers pings, and hands over events undecoded."""
+    """A Socket.IO client on a websocket: connects, answers pings, and passes on events undecoded."""
 
-    def __init__(self, token: str, heard: Heard) -> None:
+    def __init__(self, token: str, receive: Receive) -> None:
         self._connect = b"40" + json.dumps({"token": token}).encode()
-        self._heard = heard
+        self._receive = receive
         self._received = b""
         self._upgraded = False
         self._transport: asyncio.Transport | None = None
@@ -164,11 +164,11 @@ class Socket(asyncio.Protocol):
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def opened(cls, url: str, token: str, heard: Heard) -> "Socket":
-        """A socket that is connected; raises ConnectionError."""
+    async def opened(cls, url: str, token: str, receive: Receive) -> "Socket":
+        """Return a socket that is connected; raises ConnectionError."""
         parts = urlsplit(url)
         loop = asyncio.get_running_loop()
-        _, made = await loop.create_connection(lambda: cls(token, heard), parts.hostname, parts.port)
+        _, made = await loop.create_connection(lambda: cls(token, receive), parts.hostname, parts.port)
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await made.connected
         return made
@@ -194,7 +194,7 @@ class Socket(asyncio.Protocol):
             return await self._acks[number]
 
     def close(self) -> None:
-        """End it."""
+        """Close the socket."""
         with suppress(RuntimeError):
             self._transport.close()
 
@@ -218,7 +218,7 @@ class Socket(asyncio.Protocol):
     def _read(self, payload: bytes, at: float) -> None:
         kind = payload[:2]
         if kind == b"42":
-            self._heard(payload[2:], at)
+            self._receive(payload[2:], at)
         elif kind == b"2":
             self._say(b"3")
         elif kind[:1] == b"0":
@@ -232,7 +232,7 @@ class Socket(asyncio.Protocol):
             self.connected.set_exception(ConnectionError(payload[2:].decode()))
 
     def _say(self, text: bytes) -> None:
-        """A text frame masked with zeros."""
+        """Send a text frame masked with zeros."""
         length = len(text)
         head = bytes([0x81, 0x80 | length]) if length < 126 else b"\x81\xfe" + length.to_bytes(2, "big")
         assert self._transport is not None
@@ -240,7 +240,7 @@ class Socket(asyncio.Protocol):
 
 
 def _frame(received: bytes, start: int) -> tuple[int, bytes] | None:
-    """Where the next frame of a server ends, and its payload; None where it is not whole yet."""
+    """Return where the next frame of a server ends, and its payload; None where the frame is not whole yet."""
     if len(received) < start + 2:
         return None
     length, head = received[start + 1] & 127, 2

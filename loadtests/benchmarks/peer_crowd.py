@@ -17,19 +17,19 @@ T = TypeVar("T")
 
 PASSWORD = "correct horse battery"
 AT_ONCE = 8  # while accounts and posts are made
-TOKEN_GOOD_FOR_S = 300.0  # of the ten minutes that both give
+TOKEN_GOOD_FOR_S = 300.0  # of the ten minutes that both systems give
 SETTLES_WITHIN_S = 60.0
 
 
 class Size(NamedTuple):
-    """How much of everything."""
+    """The size of everything in a measurement."""
 
-    people: int = 200  # at 200 likes a second each author hears of one: fewer than either system holds back
+    people: int = 200  # at 200 likes a second each author is liked once a second: less than either system groups
     posts: int = 5  # each
     follows: int = 4  # each
     seconds: float = 8.0  # of one measurement
     patience_s: float = 15.0  # for pushes, after the last like
-    warm_s: float = 1.0  # of each kind of request, which is not counted
+    warm_s: float = 1.0  # of each kind of request, which are not counted
     quiet_s: float = 1.0  # without a push, between two measurements
     steps: int = 8  # at most, to the highest rate
     connections: tuple[int, ...] = (16, 64)
@@ -40,18 +40,18 @@ QUICK = Size(people=12, posts=4, follows=2, seconds=0.5, warm_s=0.1, quiet_s=0.3
 
 @dataclass(slots=True)
 class Like:
-    """One like: when it was due, when and how it was answered, and when its author was told."""
+    """A like: when it was due, when and how it was answered, and when its author was notified."""
 
     due: float
     status: int = 0
     answered: float = 0.0
-    told: float = 0.0
+    pushed: float = 0.0
     retry_after_s: float = 0.0
 
 
 @dataclass
 class Person:
-    """Somebody with an account."""
+    """A person with an account."""
 
     name: str
     id: str
@@ -71,10 +71,8 @@ class Crowd:
     followed: int = 0  # by each
     signed_at: float = 0.0
     sent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    untold: dict[str, dict[str, Like]] = field(default_factory=lambda: defaultdict(dict))
+    unpushed: dict[str, dict[str, Like]] = field(default_factory=lambda: defaultdict(dict))
     heard_at: float = 0.0
-
-    # ---- making it
 
     async def register(self) -> None:
         """Open the accounts."""
@@ -89,7 +87,7 @@ class Crowd:
         self.people = await together(one(number) for number in range(self.size.people))
 
     async def publish(self) -> None:
-        """Everybody posts."""
+        """Publish the posts of everybody."""
 
         async def one(person: Person, number: int) -> tuple[str, str]:
             text = {"text": f"hello number {number} of {person.name}"}
@@ -98,7 +96,7 @@ class Crowd:
         self.posts = await together(one(each, number) for number in range(self.size.posts) for each in self.people)
 
     async def follow(self) -> None:
-        """Everybody follows the next few."""
+        """Let everybody follow the next few people."""
 
         async def one(at: int, step: int) -> None:
             name = self.people[(at + step) % len(self.people)].name
@@ -121,7 +119,7 @@ class Crowd:
             await self.timeline(self.people[author - 1], lambda items: any(each["id"] == post for each in items))
 
     async def timeline(self, person: Person, complete: Callable[[list[Any]], bool]) -> None:
-        """Wait until somebody's home timeline is what it should be; raises TimeoutError."""
+        """Wait until a person's home timeline is complete; raises TimeoutError."""
         async with asyncio.timeout(SETTLES_WITHIN_S):
             while True:
                 page = good(await self.http.ask("GET", "/v1/feed?limit=100", person.token)).json
@@ -135,7 +133,7 @@ class Crowd:
         await until(lambda: time.perf_counter() > max(self.heard_at, begun) + self.size.quiet_s, within_s)
 
     async def renew(self) -> None:
-        """Log in again where tokens would end in the middle of a measurement."""
+        """Log in again where tokens would expire in the middle of a measurement."""
         if time.monotonic() < self.signed_at + TOKEN_GOOD_FOR_S:
             return
 
@@ -147,65 +145,63 @@ class Crowd:
         await together(map(one, self.people))
 
     async def listen(self, stack: AsyncExitStack) -> None:
-        """Give everybody a socket."""
+        """Open a socket for everybody."""
         for person in self.people:
-            socket = await Socket.opened(self.system.realtime, person.token, self.heard)
+            socket = await Socket.opened(self.system.realtime, person.token, self.receive)
             stack.callback(socket.close)
 
-    # ---- likes and their pushes
-
     def likes(self) -> Iterator[tuple[Person, str]]:
-        """Who likes what next: no pair comes twice, and nobody likes what is theirs."""
+        """Yield pairs of a person and a post to like: no pair comes twice, and nobody likes their own post."""
         pairs = [(who, post) for post, author in self.posts for who in self.people if who.id != author]
         self.chance.shuffle(pairs)
         yield from pairs
         raise RuntimeError("everybody likes everything: more people are needed")
 
     async def like(self, who: Person, post: str, due: float) -> Like:
-        """Like a post; the record is complete when its author was told."""
-        like = self.untold[post][who.id] = Like(due)
+        """Like a post; the record is complete when its author was notified."""
+        like = self.unpushed[post][who.id] = Like(due)
         self.sent[post] += 1
         answer = await self.http.send(request("PUT", f"/v1/posts/{post}/like", who.token))
         like.status, like.retry_after_s, like.answered = answer.status, answer.retry_after_s, time.perf_counter()
         if like.status != 200:
-            self.untold[post].pop(who.id, None)
+            self.unpushed[post].pop(who.id, None)
         return like
 
-    def heard(self, event: bytes, at: float) -> None:
-        """A push: a notification names who liked what, and where it is of a group how many in all."""
+    def receive(self, event: bytes, at: float) -> None:
+        """Take a push: a notification names who liked what, and for a group how many in all."""
         self.heard_at = at
         if not event.startswith(b'["notification'):
             return
         data = json.loads(event)[1]
         if not isinstance(data, dict) or data.get("type") != "like":
             return
-        waiting = self.untold.get(data["post_id"])
+        waiting = self.unpushed.get(data["post_id"])
         if not waiting:
             return
-        told = [actor["id"] for actor in data["actors"]]
+        pushed = [actor["id"] for actor in data["actors"]]
         if data["count"] >= self.sent[data["post_id"]]:
-            told = list(waiting)  # a group names its newest eight
-        for who in told:
+            pushed = list(waiting)  # a group names its newest eight
+        for who in pushed:
             if like := waiting.pop(who, None):
-                like.told = at
+                like.pushed = at
 
-    async def all_told(self, within_s: float) -> int:
-        """Wait until every acknowledged like was pushed; how many were not."""
-        await until(lambda: not any(self.untold.values()), within_s)
-        left = sum(map(len, self.untold.values()))
-        self.untold.clear()
+    async def all_pushed(self, within_s: float) -> int:
+        """Wait until every acknowledged like was pushed; return how many were not."""
+        await until(lambda: not any(self.unpushed.values()), within_s)
+        left = sum(map(len, self.unpushed.values()))
+        self.unpushed.clear()
         return left
 
 
 def good(answer: Answer) -> Answer:
-    """An answer that has to be a good one."""
+    """Return an answer; raises AssertionError unless it is good."""
     if not 200 <= answer.status < 300:
         raise RuntimeError(f"answered {answer.status}: {answer.body[:300]!r}")
     return answer
 
 
 async def until(holds: Callable[[], bool], within_s: float) -> None:
-    """Wait until something holds, or no longer."""
+    """Wait until something holds, at most `within_s` seconds."""
     deadline = time.perf_counter() + within_s
     while not holds():
         if time.perf_counter() > deadline:
@@ -214,7 +210,7 @@ async def until(holds: Callable[[], bool], within_s: float) -> None:
 
 
 async def together(work: Iterable[Awaitable[T]]) -> list[T]:
-    """Some at a time, in this order."""
+    """Run work concurrently, some at a time, and return the results in order."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(each: Awaitable[T]) -> T:

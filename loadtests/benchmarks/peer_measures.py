@@ -1,4 +1,4 @@
-"""What is asked of a system, and what is counted of its answers: the same for both."""
+"""The requests that measure a system, and the figures of its answers, for both systems alike."""
 
 import asyncio
 import itertools
@@ -12,22 +12,22 @@ from loadtests.benchmarks.peer_crowd import Crowd, Person
 
 LIMIT_MS = 500.0  # of p99, at the highest rate
 FACTOR = 1.5  # between the rates that are tried
-CLOSE = 1.1  # between one that holds and one that does not, where the search ends
+CLOSE = 1.1  # between a rate that holds and a rate that does not, where the search ends
 
 READS, WRITES = ("GET post", "GET feed"), ("POST post", "PUT like")
 
 Likes = Iterator[tuple[Person, str]]
-Ask = Callable[[], Awaitable[float | None]]  # one request: None where it was accepted, or when to come back
+Ask = Callable[[], Awaitable[float | None]]  # a request: None where it was accepted, or the seconds to wait
 Figures = dict[str, Any]
 
 
 async def like_push(crowd: Crowd, likes: Likes, rate: float, seconds: float) -> Figures:
-    """Likes that are due at random moments, `rate` a second, whatever became of those before.
+    """Measure likes that are due at random moments, `rate` a second, whatever became of those before.
 
-    Latency counts from the moment a like was due to the push being read, so a stall costs all whom it holds up.
+    Latency counts from the moment a like was due to the push being read, so a stall costs all likes that it delays.
     """
     await crowd.renew()
-    chance = random.Random(rate)  # the same moments for both systems
+    chance = random.Random(rate)  # equal moments for both systems
     before, due, begun = crowd.system.cpu(), 0.0, time.perf_counter() + 0.05
     under_way = []
     while (due := due + chance.expovariate(rate)) < seconds:
@@ -35,14 +35,14 @@ async def like_push(crowd: Crowd, likes: Likes, rate: float, seconds: float) -> 
         who, post = next(likes)
         under_way.append(asyncio.create_task(crowd.like(who, post, begun + due)))
     done = await asyncio.gather(*under_way)
-    untold = await crowd.all_told(crowd.size.patience_s)
+    unpushed = await crowd.all_pushed(crowd.size.patience_s)
     accepted = [each for each in done if each.status == 200]
-    pushed = [each.told - each.due for each in accepted if each.told]
+    pushed = [each.pushed - each.due for each in accepted if each.pushed]
     return {
         "offered": len(done),
         "acknowledged": len(accepted),
         "refused": len(done) - len(accepted),
-        "untold": untold,
+        "unpushed": unpushed,
         "p50_ms": percentile(pushed, 50),
         "p99_ms": percentile(pushed, 99),
         "ack_p50_ms": percentile([each.answered - each.due for each in accepted], 50),
@@ -58,7 +58,7 @@ async def highest_rate(crowd: Crowd, likes: Likes, start: float, seconds: float)
     for _ in range(crowd.size.steps):
         took = await like_push(crowd, likes, rate, seconds)
         await crowd.quiet(crowd.size.patience_s)
-        if took["refused"] == took["untold"] == 0 and took["p99_ms"] is not None and took["p99_ms"] <= LIMIT_MS:
+        if took["refused"] == took["unpushed"] == 0 and took["p99_ms"] is not None and took["p99_ms"] <= LIMIT_MS:
             holds = rate
         else:
             fails = rate
@@ -72,7 +72,7 @@ async def highest_rate(crowd: Crowd, likes: Likes, start: float, seconds: float)
 
 
 async def at_once(ask: Ask, connections: int, seconds: float) -> Figures:
-    """So many at once, each with one request under way; who is refused comes back when the answer says."""
+    """Measure many connections with one request under way each; a refused request is repeated after its Retry-After."""
     took: list[float] = []
     refused, begun = 0, time.perf_counter()
 
@@ -102,7 +102,7 @@ class Requests:
         self._crowd, self._likes = crowd, likes
         self._people = itertools.cycle(range(len(crowd.people)))
         self._posts = itertools.cycle(crowd.chance.sample(crowd.posts, len(crowd.posts)))
-        self._published = ("", 0)  # the last post, and who wrote it
+        self._published = ("", 0)  # the last post, and its author
         self._kinds: dict[str, Ask] = {
             "GET post": self._get_post,
             "GET feed": self._get_feed,
@@ -111,28 +111,28 @@ class Requests:
         }
 
     async def measure(self, kind: str, connections: int, seconds: float) -> Figures:
-        """Requests a second at so many at once, and how long the workers needed after the last one."""
+        """Measure the requests a second of many connections, and how long the workers needed after the last one."""
         crowd = self._crowd
         await crowd.renew()
-        await at_once(self._kinds[kind], connections, crowd.size.warm_s)  # V8 compiles what it has seen often
+        await at_once(self._kinds[kind], connections, crowd.size.warm_s)  # V8 compiles code that has run often
         await self._handled(kind)
         before, begun = crowd.system.cpu(), time.perf_counter()
         figures = await at_once(self._kinds[kind], connections, seconds)
         ended = time.perf_counter()
-        untold = await self._handled(kind)
+        unpushed = await self._handled(kind)
         if kind in WRITES:
             now = time.perf_counter()
-            figures |= {"untold": untold, "caught_up_s": round(now - ended, 2)}
-            figures["handled_per_second"] = round((figures["accepted"] - untold) / (now - begun), 1)
+            figures |= {"unpushed": unpushed, "caught_up_s": round(now - ended, 2)}
+            figures["handled_per_second"] = round((figures["accepted"] - unpushed) / (now - begun), 1)
         figures |= crowd.system.cpu().of_each(before, figures["accepted"])
         await crowd.quiet(4 * crowd.size.patience_s)
         return figures
 
     async def _handled(self, kind: str) -> int:
-        """Wait for what follows from these requests; how many acknowledged likes were not pushed in time."""
+        """Wait for the effects of these requests; return how many acknowledged likes were not pushed in time."""
         if kind == "POST post":
             await self._crowd.fanned_out(*self._published)
-        return await self._crowd.all_told(4 * self._crowd.size.patience_s) if kind == "PUT like" else 0
+        return await self._crowd.all_pushed(4 * self._crowd.size.patience_s) if kind == "PUT like" else 0
 
     async def _get_post(self) -> float | None:
         post, _ = next(self._posts)
@@ -163,7 +163,7 @@ class Requests:
 
 
 def percentile(took: list[float], percent: int) -> float | None:
-    """Of seconds, in milliseconds."""
+    """Return a percentile of seconds, in milliseconds."""
     if len(took) < 2:
         return None
     return round(1_000 * quantiles(took, n=100, method="inclusive")[percent - 1], 2)

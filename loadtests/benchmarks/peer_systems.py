@@ -35,7 +35,7 @@ STOP_WITHIN_S = 15.0
 
 
 class Servers(NamedTuple):
-    """What both systems stand on."""
+    """The servers that both systems use."""
 
     mongo: str
     redis: str
@@ -44,19 +44,19 @@ class Servers(NamedTuple):
 
 
 class Cpu(NamedTuple):
-    """CPU seconds so far, of a system's own processes and of the store where that is ours."""
+    """CPU seconds so far, of a system's own processes, and of the store where this program started it."""
 
     own_s: float
     store_s: float
 
     def of_each(self, before: "Cpu", count: int) -> dict[str, float | None]:
-        """Milliseconds for each of so many requests; on a machine that is busy this is what can be compared."""
+        """Return the milliseconds for each of `count` requests: on a busy machine only these can be compared."""
         spent = {"cpu_ms": self.own_s - before.own_s, "store_cpu_ms": self.store_s - before.store_s}
         return {name: round(1_000 * seconds / count, 3) if count else None for name, seconds in spent.items()}
 
 
 class System(NamedTuple):
-    """Where one of them answers, and its processes."""
+    """A running system: its URLs, and its processes."""
 
     name: str
     api: str
@@ -66,18 +66,18 @@ class System(NamedTuple):
     store_pid: int | None = None
 
     def cpu(self) -> Cpu:
-        """What its processes and its store have used so far."""
+        """Return the CPU time that its processes and its store have used so far."""
         store = [] if self.store_pid is None else [self.store_pid]
         return Cpu(*(sum(map(_cpu_s, pids)) for pids in (self.pids, store)))
 
 
 class NoNode(Exception):
-    """The peer cannot be installed here; says why."""
+    """The peer cannot be installed here, for the reason in the message."""
 
 
 @contextlib.asynccontextmanager
 async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer]]:
-    """A Redis and a RabbitMQ, for all rounds."""
+    """Run a Redis and a RabbitMQ, for all rounds."""
     async with contextlib.AsyncExitStack() as stop:
         started = RedisServer(folder / "redis"), RabbitServer(folder / "rabbit")
         for server in started:
@@ -88,7 +88,7 @@ async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer
 
 @contextlib.asynccontextmanager
 async def store(folder: Path) -> AsyncIterator[tuple[str, int | None]]:
-    """The store of one turn: a new embedded one and its process, or the one that STORE names."""
+    """Run the store of a turn: a new embedded store and its process, or the store that STORE names."""
     settings = chosen()
     if settings.store_url:
         yield settings.store_url, None
@@ -103,7 +103,7 @@ async def store(folder: Path) -> AsyncIterator[tuple[str, int | None]]:
 
 @contextlib.asynccontextmanager
 async def running(name: str, servers: Servers, folder: Path, root: Path) -> AsyncIterator[System]:
-    """`product` or `peer`, empty and ready, until the block ends; its database is dropped then."""
+    """Run `product` or `peer`, empty and ready, until the block ends; drop its database then."""
     async with redis.asyncio.Redis.from_url(servers.redis) as client:
         await client.flushall()
     database = f"measured_{name}_{secrets.token_hex(4)}"
@@ -112,7 +112,7 @@ async def running(name: str, servers: Servers, folder: Path, root: Path) -> Asyn
     settings |= {
         "AMQP_URL": servers.amqp,
         "AMQP_PREFIX": database,
-    }  # queues of its own: an earlier turn may have left some
+    }  # queues of its own: an earlier turn may have left messages
     start = _product if name == "product" else _peer
     commands, environment, cwd = await start(settings, ports, made(folder), root)
     async with contextlib.AsyncExitStack() as stop:
@@ -131,7 +131,7 @@ Start = tuple[dict[str, list[str]], dict[str, dict[str, str]], Path]  # commands
 
 
 async def _product(settings: Mapping[str, str], ports: Mapping[str, int], folder: Path, root: Path) -> Start:
-    """As in production, without limits on requests, and without a line for each request: the peer writes none."""
+    """Return how the product starts: as in production, without limits on requests; without access logs, as the peer."""
     for words in (("migrate",), ("keys", str(folder / "keys"))):
         await _done([sys.executable, "-m", "social", *words], {**_foreign(), **settings}, root)
     keys, shared = folder / "keys", {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
@@ -156,13 +156,13 @@ async def _peer(settings: Mapping[str, str], ports: Mapping[str, int], folder: P
 
 
 def made(folder: Path) -> Path:
-    """A new folder."""
+    """Make a folder and return it."""
     folder.mkdir()
     return folder
 
 
 def install_peer() -> None:
-    """Have npm install what the peer's lockfile names, once; raises NoNode."""
+    """Install the packages of the peer's lockfile with npm, once; raises NoNode."""
     lock, installed = PEER / "package-lock.json", PEER / "node_modules/.installed"
     if installed.exists() and installed.read_bytes() == lock.read_bytes():
         return
@@ -176,7 +176,7 @@ def install_peer() -> None:
 
 
 def _foreign() -> dict[str, str]:
-    """Our environment without the URLs of other systems."""
+    """Return the environment without the URLs of other systems."""
     return {name: value for name, value in os.environ.items() if not name.endswith("_URL") and name != "STORE"}
 
 
@@ -184,9 +184,9 @@ async def _done(command: Sequence[str], environment: Mapping[str, str], cwd: Pat
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    said, _ = await process.communicate()
+    printed, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said.decode(errors='replace')}")
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {printed.decode(errors='replace')}")
 
 
 @contextlib.asynccontextmanager
@@ -244,7 +244,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def node_version() -> str:
-    """Of the peer."""
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    """Return the versions of Node and of the peer's packages."""
+    printed = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     packages = json.loads((PEER / "package.json").read_text())["dependencies"]
-    return f"Node {said.removeprefix('v')}, Express {packages['express']}, Socket.IO {packages['socket.io']}"
+    return f"Node {printed.removeprefix('v')}, Express {packages['express']}, Socket.IO {packages['socket.io']}"

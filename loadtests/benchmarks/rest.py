@@ -1,10 +1,10 @@
-"""What the REST API answers: requests a second, p50 and p99, of the requests people make most.
+"""Measure the REST API: requests a second, p50 and p99, of the requests people make most.
 
     make bench ONLY=rest
 
-Starts the embedded system by itself, opens accounts that follow each other and post, and then asks for one thing after
-another from so many connections at once, each with one request under way. Every figure is also given as a multiple of
-a request that does nothing (`GET /livez`) in the same run, which is what can be compared between machines. A table,
+Starts the embedded system by itself, opens accounts that follow each other and post, and then sends one kind of request
+after another from many connections at once, each with one request under way. Every figure is also given as a multiple
+of a request that does nothing (`GET /livez`) in the same run, which can be compared between machines. A table,
 then one JSON line.
 """
 
@@ -31,7 +31,7 @@ Ask = tuple[str, str, str | None, Any]  # method, path, token, body
 
 
 class Figures(NamedTuple):
-    """Of one kind of request; `refused` (503: too much at once) are in none of the others."""
+    """The figures of a kind of request; `refused` (503: too much at once) counts in none of the others."""
 
     per_second: float
     p50_ms: float
@@ -40,47 +40,47 @@ class Figures(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """Who asks, and for what."""
+    """The people who send requests, and the objects they request."""
 
     tokens: list[str]
     posts: list[str]
 
 
 async def gather(http: aiohttp.ClientSession, console: Console, people: int) -> Crowd:
-    """Accounts that follow each other, and their posts."""
+    """Open accounts that follow each other, and publish their posts."""
     names = [f"person{n}" for n in range(people)]
     steps = track(names, "opening accounts", console=console)
     tokens = [await register(http, name) for name in steps]
     posts: list[str] = []
     for at, token in enumerate(track(tokens, "following and posting", console=console)):
         for other in range(at + 1, at + 1 + min(FOLLOWS, people // 2)):
-            await ask(http, ("PUT", f"/v1/users/{names[other % people]}/follow", token, None))
+            await request(http, ("PUT", f"/v1/users/{names[other % people]}/follow", token, None))
         texts = ({"text": f"hello number {n}"} for n in range(POSTS))
-        posts += [(await ask(http, ("POST", "/v1/posts", token, text)))["id"] for text in texts]
+        posts += [(await request(http, ("POST", "/v1/posts", token, text)))["id"] for text in texts]
     return Crowd(tokens, posts)
 
 
-async def ask(http: aiohttp.ClientSession, what: Ask, *, or_refused: bool = False) -> Any:
-    """The decoded answer, which has to be a good one; or None where it may be a 503."""
+async def request(http: aiohttp.ClientSession, what: Ask, *, or_refused: bool = False) -> Any:
+    """Return the decoded answer, which must be good; None for a 503 where `or_refused` allows it."""
     method, path, token, body = what
     headers = {"Authorization": f"Bearer {token}"} if token else None
     async with http.request(method, path, headers=headers, json=body) as answer:
-        said = await answer.json(content_type=None)
+        content = await answer.json(content_type=None)
     if or_refused and answer.status == 503:
         return None
-    assert answer.status < 300, said
-    return said
+    assert answer.status < 300, content
+    return content
 
 
-async def measure(http: aiohttp.ClientSession, asks: Iterator[Ask], connections: int, seconds: float) -> Figures:
-    """So many connections at once, each with one request under way."""
+async def measure(http: aiohttp.ClientSession, requests: Iterator[Ask], connections: int, seconds: float) -> Figures:
+    """Measure many connections at once, each with one request under way."""
     took, refused = list[float](), 0
     begun = time.perf_counter()
 
     async def client() -> None:
         nonlocal refused
         while (at := time.perf_counter()) < begun + seconds:
-            if await ask(http, next(asks), or_refused=True) is None:
+            if await request(http, next(requests), or_refused=True) is None:
                 refused += 1
             else:
                 took.append(time.perf_counter() - at)
@@ -91,7 +91,7 @@ async def measure(http: aiohttp.ClientSession, asks: Iterator[Ask], connections:
 
 
 def kinds(crowd: Crowd, chance: random.Random) -> dict[str, Callable[[], Iterator[Ask]]]:
-    """What is asked for."""
+    """Return the kinds of requests."""
     someone, some_post = (lambda: chance.choice(crowd.tokens)), (lambda: chance.choice(crowd.posts))
 
     def likes() -> Iterator[Ask]:
@@ -110,28 +110,28 @@ def kinds(crowd: Crowd, chance: random.Random) -> dict[str, Callable[[], Iterato
 
 
 async def main() -> None:
-    """All kinds, one after another, each in rounds; the round with the median rate counts."""
+    """Measure all kinds, one after another, each in rounds; the round with the median rate counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="of each kind in each round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--people", type=int, default=40, help="who follow and post (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=16, help="at once (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a moment, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.seconds, asked.rounds, asked.people = 0.3, 1, 6
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.rounds, options.people = 0.3, 1, 6
     console = Console(stderr=True)
     connector = aiohttp.TCPConnector(limit=0)
     async with started() as system, aiohttp.ClientSession(system.api, connector=connector) as http:
-        asks = kinds(await gather(http, console, asked.people), random.Random(7))
-        rounds: dict[str, list[Figures]] = {name: [] for name in asks}
-        for name, begin in asks.items():  # reads first: what is written makes them dearer in the embedded store
-            for _ in range(asked.rounds):
-                rounds[name].append(await measure(http, begin(), asked.connections, asked.seconds))
+        requests = kinds(await gather(http, console, options.people), random.Random(7))
+        rounds: dict[str, list[Figures]] = {name: [] for name in requests}
+        for name, begin in requests.items():  # reads first: written documents make reads dearer in the embedded store
+            for _ in range(options.rounds):
+                rounds[name].append(await measure(http, begin(), options.connections, options.seconds))
     figures = {name: sorted(each)[len(each) // 2] for name, each in rounds.items()}
     bare = figures["GET livez"].per_second
     table = Table(
-        "request", "a second", "p50", "p99", "bare requests", "refused", title=f"{asked.connections} connections"
+        "request", "a second", "p50", "p99", "bare requests", "refused", title=f"{options.connections} connections"
     )
     for name, each in figures.items():
         cost = f"{bare / each.per_second:.1f}"

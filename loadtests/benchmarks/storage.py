@@ -1,4 +1,4 @@
-"""Bytes per million people: the mean size of each collection's documents and index keys, times how many a person has.
+"""Measure bytes per million people: the mean size of documents and index keys, times how many a person has.
 
     python loadtests/benchmarks/storage.py                         # about a minute; needs nothing else
     MONGO_URL=mongodb://… python loadtests/benchmarks/storage.py   # of a database that holds real ones: MONGO_DATABASE
@@ -28,7 +28,7 @@ from social.infra.store.schema import INDEXES
 SAMPLE = 2_000
 ROW_ID = 8  # bytes an index keeps beside a key
 
-# How many a person has: somebody who follows 100 people, writes 20 posts and likes 200.
+# How many documents a person has, who follows 100 people, writes 20 posts and likes 200.
 A_PERSON_HAS = {
     "users": 1,
     "names": 2,
@@ -36,19 +36,19 @@ A_PERSON_HAS = {
     "edges": 110,  # an ordered pair each: 100 follows, and blocks, mutes and requests
     "posts": 20,
     "comments": 40,
-    "interactions": 200,  # likes of posts: what is reposted or bookmarked is mostly liked too
-    "feed_entries": 800,  # of 20 posts of each of 100 people: what is kept
+    "interactions": 200,  # likes of posts: a post that is reposted or bookmarked is mostly liked, too
+    "feed_entries": 800,  # the posts that are kept of 20 posts of each of 100 people
     "timelines": 1,
     "notifications": 60,
-    "notification_facts": 340,  # likes, comments and follows, once each
+    "notification_facts": 340,  # each like, comment and follow once
     "streams": 1,
-    "inbox": 100,  # the events of a week, once each group
+    "inbox": 100,  # the events of a week, each once for each group
 }
 
 
 @contextlib.asynccontextmanager
 async def _filled(people: int, seconds: float) -> AsyncIterator[tuple[str, str]]:
-    """The URL of a store with people in it, and their database."""
+    """Yield the URL of a store with people in it, and the name of their database."""
     if url := os.environ.get("MONGO_URL"):
         yield url, os.environ.get("MONGO_DATABASE", "plaza")
         return
@@ -66,7 +66,7 @@ def _key_bytes(document: dict[str, Any], index: Any) -> int:
     values = [_value(document, field) for field in index.document["key"]]
     if index.document.get("sparse") and all(value is None for value in values):
         return 0
-    several = [each if isinstance(each, list) and each else [each] for each in values]  # an array has a key an element
+    several = [each if isinstance(each, list) and each else [each] for each in values]  # a key for each element
     return sum(sum(len(bson.encode({"": each})) - 7 for each in key) + ROW_ID for key in itertools.product(*several))
 
 
@@ -77,7 +77,7 @@ def _value(document: Any, path: str) -> Any:
 
 
 async def _sizes(mongo: Mongo, name: str) -> tuple[float, float] | None:
-    """Mean bytes of a document and of its index keys; None where there is none."""
+    """Return the mean bytes of a document and of its index keys; None for an empty collection."""
     sample = await mongo.many(name, {}, limit=SAMPLE)
     if not sample:
         return None
@@ -89,17 +89,17 @@ async def _sizes(mongo: Mongo, name: str) -> tuple[float, float] | None:
 
 
 async def main() -> None:
-    """A table, then one line of JSON."""
+    """Print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=50, help="in the demo (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=30, help="they act (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="few of both, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.people, asked.seconds = 6, 3
+    options = parser.parse_args()
+    if options.quick:
+        options.people, options.seconds = 6, 3
     table = Table("collection", "a person has", "a document", "its index keys", "GB per million people")
     found: dict[str, dict[str, float]] = {}
-    async with _filled(asked.people, asked.seconds) as where:
+    async with _filled(options.people, options.seconds) as where:
         mongo = Mongo(*where)
         for name, count in A_PERSON_HAS.items():
             if (sizes := await _sizes(mongo, name)) is None:

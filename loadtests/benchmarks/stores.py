@@ -1,11 +1,11 @@
-"""What each document store costs a process: reads, joins, transactions of groups of likes, alone and many at once.
+"""Measure the document stores: reads, joins, transactions of groups of likes, alone and many at once.
 
     python loadtests/benchmarks/stores.py              # the embedded one, and the Rust one where it is on the PATH
     STORE=mongodb://… python loadtests/benchmarks/stores.py    # only the store that STORE names
 
-All stores run at once, each with 4,000 posts and the same indexes, and are measured in turns: so many rounds, the
-figure is the median of the rounds. What is timed is what Plaza sees: the driver is in it, and each commit is on disk
-before its answer. The last line is one JSON object.
+All stores run at once, each with 4,000 posts and the same indexes, and are measured in turns: the figure is
+the median of the rounds. The times are those Plaza sees: the driver is included, and each commit is on disk before its
+answer. The last line is one JSON object.
 """
 
 import argparse
@@ -41,14 +41,14 @@ Do = Callable[[], Awaitable[object]]
 
 
 class Measured:
-    """One store with documents in it, and what is asked of it."""
+    """A store with documents in it, and the operations that are timed."""
 
     def __init__(self, url: str, database: str) -> None:
         self.mongo = Mongo(url, database)
         self.posts = [new_id() for _ in range(POSTS)]
 
     async def fill(self) -> None:
-        """Posts with their authors, and collections to write to."""
+        """Insert posts with their authors, and make collections to write to."""
         people = [new_id() for _ in range(PEOPLE)]
         rows = [
             {"_id": each, "author_id": random.choice(people), "text": "x" * 200, "likes": 0, "at": time.time()}
@@ -58,10 +58,10 @@ class Measured:
         for start in range(0, POSTS, 500):
             await self.mongo.insert_missing("posts", rows[start : start + 500])
         await self.mongo.database.marks.create_index([("post_id", 1), ("at", -1)])
-        await self.mongo.insert("told", {"_id": new_id()})
+        await self.mongo.insert("events", {"_id": new_id()})
 
-    def asked(self) -> dict[str, tuple[int, Do]]:
-        """Each thing by its name: how many are under way at once, and one of them."""
+    def operations(self) -> dict[str, tuple[int, Do]]:
+        """Return each operation by its name: how many are under way at once, and the operation."""
         groups = {f"commit_{pairs}": (1, self._commit(pairs)) for pairs in (1, 16, 64)}
         ids = {f"ids_{count}": (1, self._read(count)) for count in (1, 16, 64)}
         return {
@@ -100,17 +100,17 @@ class Measured:
 
         async def commit() -> None:
             marks = [{"_id": new_id(), "post_id": random.choice(self.posts), "at": time.time()} for _ in range(pairs)]
-            told = [{"_id": each["_id"], "data": "y" * 200} for each in marks]
+            events = [{"_id": each["_id"], "data": "y" * 200} for each in marks]
             session = await database.client.start_session()
             async with session, session.start_transaction(read_concern=concern, write_concern=database.write_concern):
                 await database.marks.insert_many(marks, session=session)
-                await database.told.insert_many(told, session=session)
+                await database.events.insert_many(events, session=session)
 
         return commit
 
 
 async def measure(do: Do, at_once: int, seconds: float) -> tuple[float, float]:
-    """The median of one in ms, and how many a second."""
+    """Return the median of an operation in ms, and how many are done a second."""
     took = list[float]()
     begun = time.perf_counter()
 
@@ -125,7 +125,7 @@ async def measure(do: Do, at_once: int, seconds: float) -> tuple[float, float]:
 
 @contextlib.asynccontextmanager
 async def stores() -> AsyncIterator[dict[str, Measured]]:
-    """Each that is measured, by its name."""
+    """Start each store that is measured; yield them by their names."""
     async with contextlib.AsyncExitStack() as stop:
         folder = Path(stop.enter_context(tempfile.TemporaryDirectory()))
         found: dict[str, Measured] = {}
@@ -144,20 +144,20 @@ async def stores() -> AsyncIterator[dict[str, Measured]]:
 
 
 async def main() -> None:
-    """A table, then one line of JSON."""
+    """Print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each, in a round (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.seconds = 1, 0.2
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 0.2
     took: dict[str, dict[str, list[tuple[float, float]]]] = {}
     async with stores() as found:
-        turns = list(itertools.product(range(asked.rounds), next(iter(found.values())).asked(), found))
+        turns = list(itertools.product(range(options.rounds), next(iter(found.values())).operations(), found))
         for _, what, store in track(turns, "measuring", console=Console(stderr=True)):
-            at_once, do = found[store].asked()[what]
-            took.setdefault(store, {}).setdefault(what, []).append(await measure(do, at_once, asked.seconds))
+            at_once, do = found[store].operations()[what]
+            took.setdefault(store, {}).setdefault(what, []).append(await measure(do, at_once, options.seconds))
     figures = {
         store: {
             what: {"ms": round(median(ms for ms, _ in each), 2), "per_s": round(median(rate for _, rate in each), 1)}

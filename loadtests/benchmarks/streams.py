@@ -1,4 +1,4 @@
-"""What one append to a full stream costs: by compare-and-set as it is done, and by one pipeline update and a read.
+"""Measure an append to a full stream: by compare-and-set as the product does it, and by a pipeline update and a read.
 
 `python loadtests/benchmarks/streams.py` takes some seconds, on the document store that STORE names; the last line is
 one JSON object.

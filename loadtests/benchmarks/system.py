@@ -1,4 +1,4 @@
-"""What a measurement starts, each in a folder of its own, whom it finds there, and how it says what it found."""
+"""Systems for measurements, each in a folder of its own, with the people in them, and percentiles of their figures."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # for whoever imports this, too
+sys.path.insert(0, str(Path(__file__).parents[2]))  # also for the programs that import this module
 
 import workers.app
 from devtools.cluster.server import die_with_parent
@@ -22,7 +22,7 @@ from devtools.cluster.servers import RabbitServer, RedisServer
 from embedded.app import connect as connect_embedded
 from embedded.settings import EmbeddedSettings
 from embedded.store import noted_url
-from loadtests.documents import documents, told
+from loadtests.documents import documents, environment_for
 from social.feeds import timelines
 from social.infra import clock
 from social.infra.broker.outbox import Outbox
@@ -37,7 +37,7 @@ from social.infra.store.mongo import Mongo
 from social.infra.store.schema import migrate
 from social.notifications import streams
 from social.people import users
-from workers.mail import Post
+from workers.mail import MailConsumer
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -45,7 +45,7 @@ POLICIES = ("USER", "IP", "LOGIN", "REGISTER", "RESET")
 
 
 class System(NamedTuple):
-    """Where one runs."""
+    """A running system: its URL."""
 
     api: str
     realtime: str
@@ -56,9 +56,9 @@ class System(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def started() -> AsyncIterator[System]:
-    """`python -m embedded`, without limits on requests, until the block ends."""
+    """Run `python -m embedded`, without limits on requests, until the block ends."""
     servers = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    with tempfile.TemporaryDirectory() as folder, told(servers, "EMBEDDED_STORE") as environment:
+    with tempfile.TemporaryDirectory() as folder, environment_for(servers, "EMBEDDED_STORE") as environment:
         ports = [_free_port(), _free_port()]
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}
         environment |= {"PLAZA_VAR": folder, "API_PORT": str(ports[0]), "REALTIME_PORT": str(ports[1]), **rates}
@@ -79,12 +79,12 @@ async def started() -> AsyncIterator[System]:
 
 @contextlib.asynccontextmanager
 async def working_in_process(fanout_limit: int) -> AsyncIterator[Plaza]:
-    """Store, broker and workers of the embedded system in this process: everything but the doors."""
-    with tempfile.TemporaryDirectory() as name, told({}, "EMBEDDED_STORE") as chosen:
+    """Run the store, broker and workers of the embedded system in this process: all but the API and the gateway."""
+    with tempfile.TemporaryDirectory() as name, environment_for({}, "EMBEDDED_STORE") as chosen:
         folder, tasks = Path(name), Tasks()
         settings = load(EmbeddedSettings, "embedded", plaza_var=folder, **{key.lower(): chosen[key] for key in chosen})
         async with connect_embedded(settings, tasks) as plaza:
-            post = Post(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
+            post = MailConsumer(FileMailer(folder / "mail", "plaza@example.org"), "http://127.0.0.1")
             plaza.start(tasks)
             workers.app.start(plaza, tasks, post, blobs(f"file:{folder / 'media'}"), fanout_limit=fanout_limit)
             try:
@@ -95,7 +95,7 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Plaza]:
 
 @contextlib.asynccontextmanager
 async def working_over_servers(roles: str) -> AsyncIterator[tuple[Plaza, str]]:
-    """The servers of `over_servers` with one `python -m workers` over them; and RabbitMQ's URL."""
+    """Run the servers of `over_servers` and `python -m workers` over them; yield the connection and RabbitMQ's URL."""
     async with over_servers() as (plaza, environment), worker(environment, roles):
         yield plaza, environment["AMQP_URL"]
 
@@ -103,14 +103,15 @@ async def working_over_servers(roles: str) -> AsyncIterator[tuple[Plaza, str]]:
 def worker(
     environment: Mapping[str, str], roles: str
 ) -> contextlib.AbstractAsyncContextManager[asyncio.subprocess.Process]:
-    """A process of workers with these roles, on no port in particular."""
+    """Start a process of workers with these roles, on any free port."""
     return _running("workers", {**environment, "WORKER_ROLES": roles, "WORKERS_PORT": "0"})
 
 
 @contextlib.asynccontextmanager
 async def over_servers() -> AsyncIterator[tuple[Plaza, Mapping[str, str]]]:
-    """A Redis, a RabbitMQ and the document store that STORE names, a connection to them that publishes what is
-    committed, and the environment of processes over them."""
+    """Run a Redis, a RabbitMQ and the document store that STORE names; yield a connection to them that publishes the
+    events of each commit, and the environment of processes over them.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with contextlib.AsyncExitStack() as stop:
@@ -148,7 +149,7 @@ async def _running(module: str, environment: Mapping[str, str]) -> AsyncIterator
 
 
 async def register(http: aiohttp.ClientSession, name: str) -> str:
-    """A new account's access token."""
+    """Register an account and return its access token."""
     ask = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     async with http.post("/v1/auth/register", json=ask) as answer:
         assert answer.status == 201, await answer.text()
@@ -156,7 +157,7 @@ async def register(http: aiohttp.ClientSession, name: str) -> str:
 
 
 async def people(mongo: Mongo, count: int) -> list[str]:
-    """So many accounts, without passwords; their ids."""
+    """Insert accounts without passwords; return their ids."""
     ids = [clock.new_id() for _ in range(count)]
     counters = dict.fromkeys(("followers", "following", "posts", "version"), 0)
     for start in range(0, count, 1_000):
@@ -173,19 +174,19 @@ async def people(mongo: Mongo, count: int) -> list[str]:
 
 
 async def follow(mongo: Mongo, pairs: Sequence[tuple[str, str]]) -> None:
-    """Edges as they are after long: without events."""
+    """Insert follows without events, as they are after a long time."""
     rows = [{"_id": one + other, "from": one, "to": other, "follows_at": clock.now()} for one, other in pairs]
     for start in range(0, len(rows), 1_000):
         await mongo.insert_missing("edges", rows[start : start + 1_000])
 
 
 def p50_ms(took: Sequence[float]) -> float:
-    """The median of seconds, in milliseconds."""
+    """Return the median of seconds, in milliseconds."""
     return 1_000 * median(took)
 
 
 def p99_ms(took: Sequence[float]) -> float:
-    """Of seconds, in milliseconds: one in a hundred was longer."""
+    """Return the 99th percentile of seconds, in milliseconds."""
     return 1_000 * quantiles(took, n=100)[98]
 
 

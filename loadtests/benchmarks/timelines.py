@@ -1,4 +1,4 @@
-"""What a post by somebody with 10,000 followers costs: them, everybody else, and whoever scrolls down a long way.
+"""Measure a post by a person with 10,000 followers: its fan-out, other people's waiting, and pages far down a timeline.
 
     python loadtests/benchmarks/timelines.py
     python loadtests/benchmarks/timelines.py --quick    # to see that it runs
@@ -29,13 +29,13 @@ from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.posts import likes, publishing
 
-AUTHORS = 30  # of likes' posts, one like each every three seconds, so that none is paced
+AUTHORS = 30  # of the liked posts: one like each every three seconds, so that none is held back
 LIKE_EVERY_S = 0.1
 FOLLOWED, POSTS_EACH = 30, 100
-APART = timedelta(minutes=10)  # one post of all those from the next one
+APART = timedelta(minutes=10)  # between a post and the next one of all posts
 LIMIT = 20
 READS = 20
-DEEP = (91, 110)  # what is fanned out on read is for ten pages: two of these pay for it
+DEEP = (91, 110)  # posts fanned out on read are enough for ten pages: two of these pay for it
 
 
 class Bystanders:
@@ -46,18 +46,18 @@ class Bystanders:
         self.due: dict[str, asyncio.Future[float]] = {}
 
     async def listen(self) -> None:
-        """Hear what is pushed to them."""
+        """Record the pushes to these people."""
         pubsub = self.plaza.redis.pubsub()
         await pubsub.subscribe(*(channel(user_room(each)) for each in self.authors))
         names = {channel(user_room(each)).encode(): each for each in self.authors}
         async for message in pubsub.listen():
-            heard = self.due.get(names.get(message["channel"], ""))
-            if message["type"] == "message" and b"notification" in message["data"] and heard and not heard.done():
-                heard.set_result(time.perf_counter())
+            push = self.due.get(names.get(message["channel"], ""))
+            if message["type"] == "message" and b"notification" in message["data"] and push and not push.done():
+                push.set_result(time.perf_counter())
 
     async def like(self, until: Callable[[], bool]) -> list[float]:
-        """Seconds from each answered like to its push, one like after another at a fixed pace."""
-        told: list[asyncio.Task[float]] = []
+        """Like posts at a fixed pace; return the seconds from each answered like to its push."""
+        waits: list[asyncio.Task[float]] = []
         due = asyncio.get_running_loop().time()
         for author in itertools.cycle(self.authors):
             if until():
@@ -65,18 +65,18 @@ class Bystanders:
             post = await self.plaza.commit(publishing.publish, "hello", by=author)
             due += LIKE_EVERY_S
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-            told.append(asyncio.create_task(self._one(author, post.id)))
-        return list(await asyncio.gather(*told))
+            waits.append(asyncio.create_task(self._like_and_wait(author, post.id)))
+        return list(await asyncio.gather(*waits))
 
-    async def _one(self, author: str, post_id: str) -> float:
-        self.due[author] = heard = asyncio.get_running_loop().create_future()
+    async def _like_and_wait(self, author: str, post_id: str) -> float:
+        self.due[author] = push = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
         await self.plaza.commit(likes.like, post_id, by=self.fan)
-        return await asyncio.wait_for(heard, 60) - started
+        return await asyncio.wait_for(push, 60) - started
 
 
 async def fan_out(plaza: Plaza, followers: int, alone_s: float) -> dict[str, float]:
-    """The post and the bystanders."""
+    """Measure the likes alone, then beside the fan-out of the post."""
     star, fan, *rest = await people(plaza.mongo, 2 + AUTHORS + followers)
     authors, fans = rest[:AUTHORS], sorted(rest[AUTHORS:])
     await follow(plaza.mongo, [(each, star) for each in fans])
@@ -109,7 +109,7 @@ def _delays(name: str, took: Sequence[float]) -> dict[str, float]:
 
 
 async def scroll(plaza: Plaza) -> dict[str, float]:
-    """All pages down to 110, each once, and page 1 again and again."""
+    """Read all pages down to 110, each once, and page 1 again and again."""
     reader, *authors = await people(plaza.mongo, 1 + FOLLOWED)
     await follow(plaza.mongo, [(reader, each) for each in authors])
     counts: dict[str, Any] = dict.fromkeys(("likes", "comments", "reposts", "version", "rev"), 0)
@@ -150,17 +150,17 @@ async def _timed(plaza: Plaza, reader: str) -> float:
 
 
 async def main() -> None:
-    """Both measurements."""
+    """Run both measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--followers", type=int, default=10_000, help="of the author (default: %(default)s)")
     parser.add_argument("--alone", type=float, default=15.0, help="seconds of likes first (default: %(default)s)")
     parser.add_argument("--fanout-limit", type=int, default=feeds.FANOUT_LIMIT, help="(default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="600 followers and two seconds, to see that it runs")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.followers, asked.alone = 600, 2.0
-    async with working_in_process(asked.fanout_limit) as plaza:
-        found = await fan_out(plaza, asked.followers, asked.alone) | await scroll(plaza)
+    options = parser.parse_args()
+    if options.quick:
+        options.followers, options.alone = 600, 2.0
+    async with working_in_process(options.fanout_limit) as plaza:
+        found = await fan_out(plaza, options.followers, options.alone) | await scroll(plaza)
     for name, value in found.items():
         print(f"{name:>24} {value:>12,.1f}")
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

@@ -1,4 +1,4 @@
-"""Run a process that counts nothing, to see what counting costs: `python loadtests/benchmarks/unobserved.py api`."""
+"""Run a process without metrics, to measure their cost: `python loadtests/benchmarks/unobserved.py api`."""
 
 import contextlib
 import runpy
@@ -30,5 +30,5 @@ Gauge.track_inprogress = Histogram.time = no_time
 from social.infra.store import store_metrics  # noqa: E402 - after nothing is counted any more
 
 store_metrics.LISTENERS = ()
-module = sys.argv.pop(1)  # the process reads what is left
+module = sys.argv.pop(1)  # the process reads the remaining arguments
 runpy.run_module(module, run_name="__main__")

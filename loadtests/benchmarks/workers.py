@@ -1,4 +1,4 @@
-"""How much faster two worker processes are than one: events a second, and what one costs them.
+"""Compare one worker process with two: events a second, and processor time per event.
 
     STORE=rs python loadtests/benchmarks/workers.py [--events 6000] [--rounds 3] [--quick]
 
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psutil
-from notifications import Elsewhere, liked
+from notifications import RemoteOutbox, liked
 from system import over_servers, people, worker
 
 from social.contracts.events import Group, PostLiked
@@ -43,7 +43,7 @@ class Round(NamedTuple):
 
 
 async def shared(mongo: Mongo, count: int) -> None:
-    """Until so many workers know of each other and none went to the end of a line for two looks."""
+    """Wait until this many workers know of each other, and none went to the end of a line for two looks."""
     before: list[Any] = []
     async with asyncio.timeout(SHARED_WITHIN_S):
         while True:
@@ -56,19 +56,19 @@ async def shared(mongo: Mongo, count: int) -> None:
 
 
 def cpu_s(processes: Sequence[psutil.Process]) -> float:
-    """Processor time of these processes so far."""
+    """Return the processor time of these processes so far."""
     times = [each.cpu_times() for each in processes]
     return float(sum(each.user + each.system for each in times))
 
 
 def busy_s() -> float:
-    """Processor time that the machine has spent on anything."""
+    """Return the processor time that the machine has spent so far."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 async def done(mongo: Mongo, posts: Sequence[str], each: int) -> None:
-    """Until every like is a fact and counted."""
+    """Wait until every like is a fact and counted."""
     likes = [{"$match": {"_id": {"$in": list(posts)}}}, {"$group": {"_id": None, "likes": {"$sum": "$likes"}}}]
     async with asyncio.timeout(DONE_WITHIN_S):
         while (await mongo.aggregate("posts", likes))[0]["likes"] < each * len(posts):  # noqa: ASYNC110
@@ -94,7 +94,7 @@ async def measure(plaza: Plaza, environment: Mapping[str, str], count: int, each
         for fan in fans
         for post, author in zip(posts, authors, strict=True)
     ]
-    recorded, broker = Transaction(mongo), RabbitBroker(environment["AMQP_URL"], "plaza", Elsewhere(mongo))
+    recorded, broker = Transaction(mongo), RabbitBroker(environment["AMQP_URL"], "plaza", RemoteOutbox(mongo))
     recorded.record(*events)
     async with contextlib.AsyncExitStack() as stop:
         stop.push_async_callback(broker.close)
@@ -113,7 +113,7 @@ async def measure(plaza: Plaza, environment: Mapping[str, str], count: int, each
 
 
 def median(rounds: Sequence[Round]) -> dict[str, float]:
-    """Of each figure."""
+    """Return the median of each figure."""
     return {
         "events_s": round(statistics.median(each.events_s for each in rounds)),
         "cpu_us": round(statistics.median(each.cpu_us for each in rounds)),
@@ -126,8 +126,8 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=6_000, help="likes of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a moment of it, to see that it runs")
-    asked = parser.parse_args()
-    rounds, each = (1, 2) if asked.quick else (asked.rounds, max(1, asked.events // POSTS))
+    options = parser.parse_args()
+    rounds, each = (1, 2) if options.quick else (options.rounds, max(1, options.events // POSTS))
     found: dict[int, list[Round]] = {1: [], 2: []}
     async with over_servers() as (plaza, environment):
         for _ in range(rounds):

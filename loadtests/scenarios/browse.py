@@ -1,60 +1,60 @@
-"""People who read: timelines, posts, profiles, notifications, and a like now and then."""
+"""A scenario of readers: timelines, posts, profiles, notifications, and a like now and then."""
 
 import random
 
 from locust import task
 
-from loadtests.users import RestUser
+from loadtests.rest_user import RestUser
 
 
 class Browser(RestUser):
-    """Reads what others wrote; sometimes writes something themselves, so that there is something to read."""
+    """A person who reads what others wrote, and sometimes writes a post, so that there is something to read."""
 
     def begin(self) -> None:
-        """An account, somebody to follow, and a first post."""
+        """Register, follow some people, and publish a first post."""
         super().begin()
         others = self.shared.names[-50:]
         for name in random.sample(others, min(3, len(others))):
-            self.ask("PUT", f"/v1/users/{name}/follow", name="/v1/users/…/follow")
+            self.call("PUT", f"/v1/users/{name}/follow", name="/v1/users/…/follow")
         self.shared.names.append(self.username)
         self.post()
 
     @task(10)
     def home(self) -> None:
-        """The home timeline."""
-        self.ask("GET", "/v1/feed?limit=20", name="/v1/feed")
+        """Read the home timeline."""
+        self.call("GET", "/v1/feed?limit=20", name="/v1/feed")
 
     @task(6)
-    def one(self) -> None:
-        """One post with its comments."""
+    def read_post(self) -> None:
+        """Read a post with its comments."""
         if self.shared.read:
             post_id = random.choice(self.shared.read)
-            self.ask("GET", f"/v1/posts/{post_id}", name="/v1/posts/…")
-            self.ask("GET", f"/v1/posts/{post_id}/comments?limit=20", name="/v1/posts/…/comments")
+            self.call("GET", f"/v1/posts/{post_id}", name="/v1/posts/…")
+            self.call("GET", f"/v1/posts/{post_id}/comments?limit=20", name="/v1/posts/…/comments")
 
     @task(4)
     def profile(self) -> None:
-        """Somebody's profile and posts."""
+        """Read a person's profile and posts."""
         name = random.choice(self.shared.names)
-        self.ask("GET", f"/v1/users/{name}", name="/v1/users/…")
-        self.ask("GET", f"/v1/users/{name}/posts?limit=20", name="/v1/users/…/posts")
+        self.call("GET", f"/v1/users/{name}", name="/v1/users/…")
+        self.call("GET", f"/v1/users/{name}/posts?limit=20", name="/v1/users/…/posts")
 
     @task(3)
     def notifications(self) -> None:
-        """What one was told."""
-        self.ask("GET", "/v1/notifications?limit=20", name="/v1/notifications")
+        """Read the notifications."""
+        self.call("GET", "/v1/notifications?limit=20", name="/v1/notifications")
 
     @task(2)
     def like(self) -> None:
-        """A like."""
+        """Like a post."""
         if self.shared.read and not self.idle():
-            self.ask("PUT", f"/v1/posts/{random.choice(self.shared.read)}/like", name="/v1/posts/…/like")
+            self.call("PUT", f"/v1/posts/{random.choice(self.shared.read)}/like", name="/v1/posts/…/like")
 
     @task(1)
     def post(self) -> None:
-        """A post."""
+        """Publish a post."""
         if not self.idle():
-            self.shared.read.append(self.ask("POST", "/v1/posts", {"text": f"read me, says {self.username}"})["id"])
+            self.shared.read.append(self.call("POST", "/v1/posts", {"text": f"read me, says {self.username}"})["id"])
 
 
 USERS = [Browser]

@@ -1,35 +1,35 @@
-"""Somebody with 10,000 followers posts; some of these have a socket open and are told, the last of all."""
+"""A scenario of a person with 10,000 followers who posts; those with sockets are served last."""
 
 import random
 
 import gevent
 from locust import constant, task
 
-from loadtests import behind
-from loadtests.users import SocketUser
+from loadtests import own_system
+from loadtests.socket_user import SocketUser
 
-REST_S = 3.0  # between the arrival of one post and the next
+REST_S = 3.0  # from the arrival of a post to the next one
 
 
 class Celebrity(SocketUser):
-    """Posts, and again when everybody has seen it."""
+    """A person with many followers, who posts again when every follower with a socket has the post."""
 
     fixed_count = 1
     wait_time = constant(0.5)
 
     def begin(self) -> None:
-        """Followers as they are after long, without events; those of this run come by themselves."""
+        """Get followers as they are after a long time, without events; the followers of this run come by themselves."""
         super().begin()
         options = self.environment.parsed_options
         try:
-            behind.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
-        except behind.NotOurs as error:
+            own_system.seed_followers(self.username, options.followers - self.environment.runner.target_user_count + 1)
+        except own_system.NoOwnSystem as error:
             self.shared.give_up(str(error))
         self.shared.celebrity = self
 
     @task
     def post(self) -> None:
-        """One post to all of them, when those of this run are there."""
+        """Publish a post to all followers, when those of this run are there."""
         everybody = len(self.followers) >= self.environment.runner.target_user_count - 1
         if everybody and not self.shared.deliveries.missing().get("post") and not self.idle():
             gevent.sleep(REST_S)
@@ -37,10 +37,10 @@ class Celebrity(SocketUser):
 
 
 class Follower(SocketUser):
-    """Follows the celebrity; likes some of what they hear."""
+    """A follower of the celebrity, who likes some posts."""
 
     def begin(self) -> None:
-        """An account, a socket, and whom to listen to."""
+        """Register, open a socket, and follow the celebrity."""
         super().begin()
         while self.shared.celebrity is None:
             gevent.sleep(0.2)
@@ -48,7 +48,7 @@ class Follower(SocketUser):
 
     @task
     def applaud(self) -> None:
-        """A like of something recent, by one in five."""
+        """Like a recent post, one time in five."""
         fresh = [each for each in self.shared.posts[-3:] if each[0] not in self.liked]
         if fresh and random.random() < 0.2 and not self.idle():
             self.like(*random.choice(fresh))

@@ -1,22 +1,22 @@
-"""A gateway dies with all its sockets, again and again, while people post, comment and like."""
+"""A scenario in which gateways die with all their sockets, again and again, while people post, comment and like."""
 
 import gevent
 
-from loadtests import behind
+from loadtests import own_system
 from loadtests.run import Run
 from loadtests.scenarios.post import Talker
 
-CALM_S = 5.0  # from when everybody is there to the next one's end
+CALM_S = 5.0  # from the moment everybody is connected to the end of the next gateway
 
 USERS = [Talker]
 
 
 def during(run: Run) -> None:
-    """kill -9 the gateway with the most sockets, whenever everybody has been connected for a while."""
+    """Kill (SIGKILL) the gateway with the most sockets, whenever everybody has been connected for a while."""
     try:
-        behind.gateways()
+        own_system.gateways()
         _storm(run)
-    except behind.NotOurs as error:
+    except own_system.NoOwnSystem as error:
         run.give_up(str(error))
 
 
@@ -27,4 +27,4 @@ def _storm(run: Run) -> None:
             gevent.sleep(0.2)
             calm = calm + 0.2 if run.crowded() and run.all_there() else 0.0
         if not run.quiet:
-            run.killed(behind.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))
+            run.gateway_killed(own_system.kill_gateway([user.wire.node for user in run.people.values() if user.wire]))

@@ -1,4 +1,4 @@
-"""Everything that people do, for long: readers, talkers, and tunnels in which they lose their connection."""
+"""A long scenario of everything that people do: readers, talkers, and talkers who lose their connection."""
 
 from locust import task
 
@@ -7,19 +7,19 @@ from loadtests.scenarios.post import Talker
 
 
 class Reader(Browser):
-    """One in three."""
+    """A reader: one person in three."""
 
     weight = 1
 
 
 class Commuter(Talker):
-    """Loses the connection now and then."""
+    """A talker who loses the connection now and then."""
 
     weight = 2
 
     @task(1)
     def tunnel(self) -> None:
-        """The connection is lost without a goodbye; it comes back by itself."""
+        """Lose the connection without closing it; it comes back by itself."""
         if not self.idle():
             self.lose_connection()
 

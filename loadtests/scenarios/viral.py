@@ -1,38 +1,38 @@
-"""Everybody likes one post; when all have, its author publishes the next one."""
+"""A scenario in which everybody likes a post; when all have, its author publishes the next one."""
 
 import gevent
 from locust import constant, task
 
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 
 
 class Author(SocketUser):
-    """Whose posts everybody likes."""
+    """The author whose posts everybody likes."""
 
     fixed_count = 1
     wait_time = constant(0.2)
 
     def begin(self) -> None:
-        """The first post."""
+        """Register, and publish the first post."""
         super().begin()
         self.publish("like me")
 
     @task
     def next(self) -> None:
-        """Another post, when everybody has liked this one."""
+        """Publish another post, when everybody has liked this one."""
         (post_id, _), fans = self.shared.posts[-1], [u for u in self.shared.people.values() if isinstance(u, Fan)]
         if fans and all(post_id in fan.liked for fan in fans) and not self.idle():
             self.publish("like me, too")
 
 
 class Fan(SocketUser):
-    """Likes what everybody likes."""
+    """A person who likes each of these posts."""
 
     wait_time = constant(0.5)
 
     @task
     def applaud(self) -> None:
-        """A like, once of each post."""
+        """Like the newest post, once."""
         if self.shared.posts and self.shared.posts[-1][0] not in self.liked and not self.idle():
             self.like(*self.shared.posts[-1])
         else:

@@ -13,7 +13,7 @@ from social.feeds import timelines
 from social.infra.process.even_times import GRAIN_S
 from social.infra.store.mongo import Document
 from social.posts import search
-from social.posts.interactions import COLLECTION
+from social.infra.store.rows import INTERACTIONS
 
 # Time, request id and number of requests differ; the rest of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
@@ -125,12 +125,12 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     made = await scene(quiet, "vh")
     mongo, looks = quiet.plaza.mongo, list[tuple[str, int]]()
     post = next(row for row in made.rows["posts"] if row["_id"] in made.hidden["posts"])
-    hidden = set(made.hidden[COLLECTION])
-    like = next(row for row in made.rows[COLLECTION] if "like_id" in row and row["_id"] in hidden)
+    hidden = set(made.hidden[INTERACTIONS])
+    like = next(row for row in made.rows[INTERACTIONS] if "like_id" in row and row["_id"] in hidden)
     ids = [f"{2**31 + n:08x}{n:016x}" for n in range(1_500)]
     await mongo.insert_missing("posts", [{**post, "_id": each} for each in ids])
     likes = [{**like, "_id": made.ids["post"] + each, "user_id": each, "like_id": each} for each in ids]
-    await mongo.insert_missing(COLLECTION, likes)
+    await mongo.insert_missing(INTERACTIONS, likes)
     many = mongo.many
 
     async def counting(collection: str, *arguments: Any, **named: Any) -> list[Document]:
@@ -141,7 +141,7 @@ async def test_a_long_run_of_hidden_rows_is_walked_to_its_end_in_few_looks(
     monkeypatch.setattr(mongo, "many", counting)
     for path, collection, most_rows in (
         ("/v1/search?q=quark", "posts", 40),
-        (made.path("/v1/posts/{post}/likes?"), COLLECTION, 2_500),
+        (made.path("/v1/posts/{post}/likes?"), INTERACTIONS, 2_500),
     ):
         looks.clear()
         reading = Reading(made.reader, path, 2)

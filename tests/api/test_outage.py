@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pymongo.monitoring import CommandStartedEvent
-from support.commands import Commands, heard
+from support.commands import Commands, recording
 from support.eventually import eventually
 from support.people import Person, texts
 from support.servers import DocumentStore
@@ -86,7 +86,7 @@ async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_ke
 ) -> None:
     """Whether that commit took effect, nobody knows then; a retry finds out, and all of it is there once."""
     freezer = FreezeAtCommit(store)
-    with heard(freezer):
+    with recording(freezer):
         async with system(store.url, "plaza", timeout_s=5) as site:
             ada, bob = await site.door.register("ada"), await site.door.register("bob")
             await bob.follow(ada)

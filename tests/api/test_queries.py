@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
-from support.commands import Commands, heard, indexed, unindexed
+from support.commands import Commands, indexed, recording, unindexed
 from support.eventually import eventually
 from support.operations import OPERATIONS, Operation, World
 from support.people import PASSWORD, Person
@@ -78,7 +78,7 @@ def reads() -> Iterator[Reads]:
 
 @pytest.fixture
 def commands() -> Iterator[Commands]:
-    with heard() as commands:
+    with recording() as commands:
         yield commands
 
 

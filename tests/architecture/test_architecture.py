@@ -1,4 +1,4 @@
-"""What keeps the whole thing in shape: imports run one way, events have consumers, settings are written down."""
+"""The architecture: imports run one way, events have consumers, settings are written down."""
 
 import asyncio
 import re
@@ -74,7 +74,7 @@ def test_every_event_has_a_name_of_its_own() -> None:
 
 
 async def test_every_binding_exists_once_the_topology_is_declared(amqp_url: str) -> None:
-    """A message that no queue takes comes back: so each event reaches just the groups it names."""
+    """A message that no queue takes is returned: so each event reaches only the groups it names."""
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         topology = Topology("plaza")

@@ -1,4 +1,4 @@
-"""No transaction grows with what a person has: each write that takes all that matches says here what bounds it."""
+"""No transaction grows with a person's data: each write of all matching documents has a reason here that bounds it."""
 
 import ast
 from collections import Counter

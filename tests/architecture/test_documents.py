@@ -1,4 +1,4 @@
-"""What is generated says what the code does."""
+"""The generated documents agree with the code."""
 
 import pytest
 

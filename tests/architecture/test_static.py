@@ -1,4 +1,4 @@
-"""Types and import rules hold. As tests they run beside others, which mostly wait."""
+"""Types and import rules hold; as tests, the checks run beside other tests, which mostly wait."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AUTHENTICATOR = {
+CHECKS = {
     "types": [sys.executable, "-m", "mypy"],
     "import rules": [sys.executable, str(Path(sys.executable).with_name("lint-imports"))],
 }
 
 
-@pytest.mark.parametrize("check", AUTHENTICATOR)
+@pytest.mark.parametrize("check", CHECKS)
 def test_checks_of_the_whole_code_find_nothing(check: str) -> None:
-    done = subprocess.run(AUTHENTICATOR[check], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(CHECKS[check], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""compose.yml: what its schema says of it, and what it promises; no engine is needed to see either."""
+"""compose.yml: it is valid by its schema and keeps its promises; no engine is needed to check either."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from support.eventually import eventually
 from support.image import environment as of_image
 from support.image import lineage, stages
 from support.nginx import Nginx, before
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 
 from api.settings import SERVICES as API_SERVICES
@@ -52,7 +52,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "operator": Connections,
 }
 WHOLE = {"api-1", "api-2"}
-EXPORTERS = {"mongo-exporter", "redis-exporter", "nginx-exporter"}  # their images hold no program to ask with
+EXPORTERS = {"mongo-exporter", "redis-exporter", "nginx-exporter"}  # their images hold no HTTP client
 ONCE = {"keys", "migrate", "mongo-init"}
 PORTS = {"api": 8080, "realtime": 8081, "workers": 8082}
 
@@ -191,7 +191,7 @@ async def test_nginx_counts_for_its_exporter_where_nobody_else_asks(tmp_path: Pa
     server = Nginx(tmp_path, before(["127.0.0.1:1"], {"realtime-1": "127.0.0.1:1"}, status=status))
     await server.start()
     try:
-        async with knocking(f"http://127.0.0.1:{port}") as exporter, knocking(server.url) as people:
+        async with door_to(f"http://127.0.0.1:{port}") as exporter, door_to(server.url) as people:
             assert (await exporter.ask("GET", "/status")).raw.startswith(b"Active connections: ")
             assert (await exporter.ask("GET", "/v1/feed")).status == 404
             assert (await people.ask("GET", "/status")).status == 404
@@ -209,21 +209,21 @@ NODES = ("realtime-1", "realtime-2")
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_process_is_told_all_it_needs_and_nothing_it_does_not_know(
+def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     service = SERVICES[name]
-    told, kind = service.get("environment", {}), SETTINGS[target(service)]
-    assert set(told) <= names(kind)
+    environment, kind = service.get("environment", {}), SETTINGS[target(service)]
+    assert set(environment) <= names(kind)
     for each in set().union(*(names(every) for every in SETTINGS.values())):
         monkeypatch.delenv(each, raising=False)
-    for each, value in (of_image(target(service)) | told).items():
+    for each, value in (of_image(target(service)) | environment).items():
         monkeypatch.setenv(each, value)
     monkeypatch.chdir(tmp_path)
     if name == "keys":
         return
     settings = load(StoreSettings if name == "migrate" else kind, target(service))
-    for each in set(told) & names(type(settings)):
+    for each in set(environment) & names(type(settings)):
         assert getattr(settings, each.lower()) is not None
     for each in ("api_port", "realtime_port", "workers_port"):
         if each in type(settings).model_fields and each.startswith(target(service)):
@@ -231,7 +231,7 @@ def test_a_process_is_told_all_it_needs_and_nothing_it_does_not_know(
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_server_is_in_a_network_of_whoever_needs_it(name: str) -> None:
+def test_every_server_is_in_a_network_of_each_service_that_needs_it(name: str) -> None:
     service = SERVICES[name]
     urls = [
         value for key, value in service.get("environment", {}).items() if key in ("MONGO_URL", "REDIS_URL", "AMQP_URL")
@@ -314,8 +314,8 @@ ELSEWHERE = {
     "API_HOST",
     "API_PORT",
     "LOG_STYLE",
-    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps what a container says, and its files are read-only
-}  # the image and initiate.js say these
+    *("LOG_FILE", "LOG_FILE_BYTES", "LOG_FILES"),  # the engine keeps a container's output, and its files are read-only
+}  # the image and initiate.js set these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
     "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE"},
@@ -324,10 +324,10 @@ ONLY = {
 
 @pytest.mark.parametrize("name", API_SERVICES)
 def test_every_setting_of_a_service_is_in_its_own_example_or_in_compose(name: str) -> None:
-    given, told = example(ROOT / f"deploy/env/{name}.env.example"), set(SERVICES[name]["environment"])
-    assert not set(given) & told, "what compose.yml says wins"
+    given, environment = example(ROOT / f"deploy/env/{name}.env.example"), set(SERVICES[name]["environment"])
+    assert not set(given) & environment, "the values of compose.yml win"
     others = set().union(*(each for whose, each in ONLY.items() if whose != name))
-    assert set(given) | told == names(ApiSettings) - ELSEWHERE - others
+    assert set(given) | environment == names(ApiSettings) - ELSEWHERE - others
     for each, value in given.items():
         default = ApiSettings.model_fields[each.lower()].default
         assert value == (f"{default.quota}/{default.window_s}" if isinstance(default, Rate) else str(default))
@@ -356,7 +356,7 @@ def test_make_up_makes_every_password_once(tmp_path: Path) -> None:
     assert first["REDIS_PASSWORD"] in filled["services"]["api-1"]["environment"]["REDIS_URL"]
 
 
-async def test_redis_wants_its_password_and_keeps_what_it_is_told(tmp_path: Path) -> None:
+async def test_redis_requires_its_password_and_keeps_its_data(tmp_path: Path) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     (port,) = free_ports(1)
@@ -376,8 +376,11 @@ async def test_redis_wants_its_password_and_keeps_what_it_is_told(tmp_path: Path
 
             await eventually(answers)
             assert client.config_get("appendonly") == {"appendonly": "yes"}
-        with redis_client.Redis(port=port) as stranger, pytest.raises(redis_client.exceptions.AuthenticationError):
-            stranger.ping()
+        with (
+            redis_client.Redis(port=port) as without_password,
+            pytest.raises(redis_client.exceptions.AuthenticationError),
+        ):
+            without_password.ping()
         assert "sesame" not in Path(f"/proc/{server.pid}/cmdline").read_text()
     finally:
         server.terminate()

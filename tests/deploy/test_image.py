@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile promises, and that what it copies is enough to run everything."""
+"""The image: the promises of its Dockerfile; the files it copies are enough to run everything."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.composed import SERVICES
 from support.image import ROOT, build, context, environment, lineage, stages
-from support.people import knocking
+from support.people import door_to
 from support.pictures import picture, upload
 from support.ports import free_ports
 from support.processes import Ended, Program
@@ -103,7 +103,7 @@ def test_no_secret_no_data_and_no_test_gets_to_the_builder() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The folder /app of the image."""
+    """Return the folder /app of the image."""
     folder = tmp_path / "app"
     build(folder)
     return folder
@@ -148,7 +148,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
             await program.answering(f"{urls[name]}/readyz")
             healthy = await ended("social.infra.process.healthy", str(ports[name]))
             assert healthy == (0, "", "")
-        async with knocking(urls["api"]) as door:
+        async with door_to(urls["api"]) as door:
             ada = await door.register("ada")
             (await upload(ada, picture("JPEG"))).ok(MediaRef, 201)
         demo = await ended(
@@ -156,7 +156,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         )
         assert demo.code == 0, demo
         for name, program in programs.items():
-            stopped = await program.tell(signal.SIGTERM)
+            stopped = await program.signal(signal.SIGTERM)
             assert (stopped.code, stopped.err) == (0, ""), name
             done = await ended("social.infra.process.healthy", str(ports[name]))
             assert (done.code, done.err) == (1, f"port {ports[name]}: [Errno 111] Connection refused\n")

@@ -1,4 +1,4 @@
-"""What people look at while it runs: every query and rule over what real processes tell a real Prometheus."""
+"""Observability: every query and rule, over the metrics of real processes in a real Prometheus."""
 
 import asyncio
 import itertools
@@ -20,10 +20,10 @@ from support.cluster import Cluster
 from support.collector import Collector, collecting
 from support.eventually import eventually
 from support.nginx import Nginx
-from support.people import Person, knocking
+from support.people import Person, door_to
 from support.ports import free_ports
 from support.processes import listens_at
-from support.prometheus import OBSERVABILITY, RULES, Prometheus, told_elsewhere, written, wrong
+from support.prometheus import OBSERVABILITY, RULES, Prometheus, exported_elsewhere, written, wrong
 from support.servers import DocumentStore, RabbitServer, RedisServer
 from support.sockets import Wire
 
@@ -35,7 +35,7 @@ from social.contracts.events import Group
 from social.infra.observe import metrics
 from social.ops.recount import COUNTERS
 
-together = pytest.mark.asyncio(loop_scope="module")  # in the loop of what runs
+together = pytest.mark.asyncio(loop_scope="module")  # in the loop of the test
 
 ALERTS = Path(__file__).with_name("alerts.yml")
 PANELS = [
@@ -56,25 +56,25 @@ OURS = ("api", "realtime", "workers")
 
 @dataclass
 class Running:
-    """A cluster and who looks at it."""
+    """A cluster, with a Prometheus that scrapes it."""
 
     cluster: Cluster
-    ports: dict[str, int]  # of each process of ours, by its name
+    ports: dict[str, int]  # of each process of Plaza, by its name
     prometheus: Prometheus
     collector: Collector
 
     @property
     def api_url(self) -> str:
-        """The API itself, where nginx lets strange things not pass."""
+        """Return the URL of the API itself, because nginx refuses odd requests."""
         return f"http://127.0.0.1:{self.ports['api-1']}"
 
     async def exposition(self, name: str) -> str:
-        """What a process tells."""
+        """Return the metrics of a process."""
         async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.ports[name]}/metrics") as answer:
             return await answer.text()
 
     def events(self) -> list[dict[str, Any]]:
-        """All that was logged by processes of ours."""
+        """Return all events that processes of Plaza logged."""
         lines = (line.partition(" | ") for line in self.cluster.program.out.splitlines())
         return [json.loads(said) for name, _, said in lines if name.strip() in self.ports]
 
@@ -114,7 +114,7 @@ async def running(
             parts = await cluster.parts()
             ports = {name: listens_at(parts[name]["pid"]) for name in parts if name.startswith(OURS)}
             jobs = {job: [ports[name] for name in ports if name.startswith(job)] for job in OURS}
-            prometheus = Prometheus(folder / "prometheus", {**jobs, "rabbitmq": [await rabbit_server.tell_metrics()]})
+            prometheus = Prometheus(folder / "prometheus", {**jobs, "rabbitmq": [await rabbit_server.start_exporter()]})
             await prometheus.start()
             world = Running(cluster, ports, prometheus, collector)
             await live(world)
@@ -126,8 +126,8 @@ async def running(
 
 
 async def live(world: Running) -> None:
-    """A little life, twice: a rate is seen between two looks."""
-    async with knocking(world.api_url) as door, aiohttp.ClientSession() as http:
+    """Let people act, twice: a rate is seen between two scrapes."""
+    async with door_to(world.api_url) as door, aiohttp.ClientSession() as http:
         ada, bob = await door.register("ada"), await door.register("bob")
         await bob.follow(ada)
         one, two = world.ports["realtime-1"], world.ports["realtime-2"]
@@ -148,13 +148,13 @@ async def live(world: Running) -> None:
             async with http.request("PROPFIND", f"{world.api_url}/v1/posts"):
                 pass
             await seen(world, f'plaza_push_latency_seconds_count{{kind="stream"}} >= {turn}')
-            await asyncio.sleep(1.2)  # one more look of Prometheus, of every process
+            await asyncio.sleep(1.2)  # another scrape of every process
         await other.close()
         await wire.close()
 
 
 async def come_and_go(http: aiohttp.ClientSession, port: int, person: Person) -> None:
-    """Somebody whose train goes through a tunnel."""
+    """Lose and reopen the connection of a person."""
     wire = await Wire(port, http).open({"token": person.tokens.access_token})
     pid = wire.pid
     wire.drop()
@@ -163,7 +163,7 @@ async def come_and_go(http: aiohttp.ClientSession, port: int, person: Person) ->
 
 
 async def seen(world: Running, query: str) -> None:
-    """Until Prometheus has it."""
+    """Wait until Prometheus has a value."""
 
     async def look() -> None:
         assert (await world.prometheus.ask("query", query=query))["result"]
@@ -177,23 +177,23 @@ async def test_a_panel_shows_what_the_processes_tell(running: Running, quiet: bo
     query = query.replace("$__rate_interval", "1m")
     assert wrong(query) == []
     found = (await running.prometheus.ask("query", query=query))["result"]
-    assert found or quiet or told_elsewhere(query)
+    assert found or quiet or exported_elsewhere(query)
 
 
 @together
-async def test_every_metric_is_told_by_every_process_and_well_named(running: Running) -> None:
+async def test_every_metric_is_exported_by_every_process_and_well_named(running: Running) -> None:
     names = {name for name, _ in observability.all_metrics()}
     for name in running.ports:
         text = await running.exposition(name)
-        told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE plaza_")}
-        assert {each for each in told if not each.endswith("_created")} == names
+        metrics = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE plaza_")}
+        assert {each for each in metrics if not each.endswith("_created")} == names
         checked = promtool("check", "metrics", input=text)
         assert "plaza_" not in checked.stdout + checked.stderr
 
 
 @together
 async def test_a_label_takes_none_but_its_few_values(running: Running) -> None:
-    """Whatever was asked for, said and sent, also with nonsense."""
+    """Labels have only known values, also after nonsense requests."""
     routes = {"-", "/livez", "/readyz", "/metrics"} | {route.path for service in ALL for route in service.routes}
     routes |= {"/docs"} | {f"/docs/{service.name}" for service in ALL}
     bounded = {
@@ -221,17 +221,17 @@ async def test_a_label_takes_none_but_its_few_values(running: Running) -> None:
 
 
 @together
-async def test_what_counts_drift_is_told_before_any_does(running: Running) -> None:
+async def test_the_drift_of_counts_is_exported_before_any_drifts(running: Running) -> None:
     """Prometheus sees no increase in a number that it had not seen before."""
-    told = await running.exposition("workers-1")
+    metrics = await running.exposition("workers-1")
     for collection, counters in COUNTERS.items():
         for counter in counters:
-            assert f'plaza_counts_drift_total{{collection="{collection}",counter="{counter}"}} 0.0\n' in told
+            assert f'plaza_counts_drift_total{{collection="{collection}",counter="{counter}"}} 0.0\n' in metrics
 
 
 @together
 async def test_a_request_is_found_again_in_every_process(running: Running) -> None:
-    """By its id: the answer of the API, what it led to, and the pushes."""
+    """The request's id is in the logs of the API, of the work it caused, and of the pushes."""
 
     async def look() -> None:
         said = [
@@ -310,7 +310,7 @@ def test_a_query_for_what_there_is_not_is_noticed(query: str, problem: str) -> N
 
 
 def promtool(*words: str | Path, input: str = "") -> subprocess.CompletedProcess[str]:
-    """What it finds."""
+    """Return the findings of promtool."""
     return subprocess.run(["promtool", *words], check=False, input=input, capture_output=True, text=True)
 
 

@@ -1,4 +1,4 @@
-"""No version that is known to be bad is deployed: images, packages, and the least versions that are asked for."""
+"""No version that is known to be bad is deployed: images, packages, and minimum versions."""
 
 import json
 import os
@@ -54,8 +54,8 @@ def least() -> Iterator[tuple[str, str]]:
                 yield found[1], found[2].removesuffix(".")
 
 
-def test_the_list_tells_good_from_bad() -> None:
-    """The versions of an earlier release, which were attacked."""
+def test_the_list_distinguishes_good_from_bad() -> None:
+    """The bad versions of an earlier release, which were attacked."""
     assert all(is_bad(*each) for each in [("nginx", "1.28.0-alpine"), ("mongo", "8.0.20"), ("python", "3.11.15-slim")])
     assert all(
         is_bad(*each) for each in [("nginx", "1.30.6"), ("nginx", "1.31.8"), ("pillow", "12.3"), ("mongo", "7.0.9")]
@@ -94,7 +94,7 @@ def test_what_has_no_digest_is_listed_with_the_reason() -> None:
 
 
 def test_make_digests_pins_every_image_and_empties_the_list(tmp_path: Path) -> None:
-    """With a stand-in for Docker: no registry is asked."""
+    """A fake Docker stands in: no registry is contacted."""
     for name in ("compose.yml", "Dockerfile", "deploy/known-bad.json", "deploy/digests.sh"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from support.attempts import attempted
 from support.eventually import eventually
-from support.people import knocking, texts
+from support.people import door_to, texts
 from support.processes import gone
 
 from embedded.store import Store, noted_url
@@ -22,7 +22,7 @@ from social.infra.store.mongo import Mongo
 
 async def test_it_says_where_to_look(machine: Any) -> None:
     program = await machine.running()
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         assert (await door.ask("GET", "/docs")).status == 200
         assert (await door.ask("GET", "/livez")).status == 200
         assert b"plaza_http" in (await door.ask("GET", "/metrics")).raw
@@ -46,7 +46,7 @@ async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: An
 
     port = await eventually(said)
     assert port != 0
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         assert socket_url(port).encode() in (await door.ask("GET", "/docs/events")).raw
 
 
@@ -59,10 +59,10 @@ async def test_a_signal_stops_it_within_five_seconds_and_leaves_nothing_running(
     assert any("secantus" in " ".join(child.cmdline()) for child in children)
     _, writer = await asyncio.open_connection("127.0.0.1", machine.api_port)
     writer.write(b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")  # and never ends it
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         await (await door.register("ada")).publish("hello")  # leaves an idle connection
         started = time.monotonic()
-        ended = await program.tell(how, timeout_s=10)
+        ended = await program.signal(how, timeout_s=10)
     assert time.monotonic() - started < 5
     assert (ended.code, ended.err) == (0, "")
     assert await gone(children)
@@ -75,17 +75,17 @@ async def test_a_signal_while_it_starts_leaves_nothing_running(machine: Any) -> 
         program = machine.start()
         await asyncio.sleep(wait_s)
         children = program.children() if program.process.poll() is None else []
-        await program.tell(signal.SIGTERM, timeout_s=10)
+        await program.signal(signal.SIGTERM, timeout_s=10)
         assert await gone(children)
     await machine.running()
 
 
 async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machine: Any) -> None:
     program = await machine.running()
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         ada = await door.register("ada")
         await ada.publish("before")
-        assert (await program.tell(signal.SIGTERM)).code == 0
+        assert (await program.signal(signal.SIGTERM)).code == 0
         program = await machine.running()
         assert texts(await ada.feed()) == ["before"]  # the session too
         await ada.publish("after")
@@ -98,7 +98,7 @@ async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machi
 
 async def test_what_an_older_release_wrote_is_found_from_the_next_start_on(machine: Any) -> None:
     program = await machine.running()
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         ada = await door.register("ada")
         post = await ada.publish("Łódź")
         mongo = Mongo(noted_url(machine.var), "plaza")
@@ -107,7 +107,7 @@ async def test_what_an_older_release_wrote_is_found_from_the_next_start_on(machi
         mongo.close()
         search = "/v1/search?q=lodz"
         assert (await ada.ask("GET", search)).body["items"] == []
-        assert (await program.tell(signal.SIGTERM)).code == 0
+        assert (await program.signal(signal.SIGTERM)).code == 0
         await machine.running()
         assert [each["id"] for each in (await ada.ask("GET", search)).body["items"]] == [post.id]
 
@@ -147,7 +147,7 @@ async def test_a_second_start_on_the_same_folder_is_one_clear_line_and_harms_nob
     await machine.running()
     another = await machine.start(API_PORT=0, REALTIME_PORT=0).ended()
     one_line(another, f"{machine.var} is in use by another Plaza")
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         await (await door.register("ada")).publish("still here")
 
 
@@ -197,7 +197,7 @@ async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
     """A store that died is started again, or the system ends and says so; the system never runs on without a store."""
     program = await machine.running()
     (store,) = [child for child in program.children() if "secantus" in " ".join(child.cmdline())]
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         ada = await door.register("ada")
         await ada.publish("before")
         store.kill()
@@ -208,7 +208,7 @@ async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
 
         await eventually(served, timeout_s=15)
         assert texts(await ada.feed()) == ["after", "before"]
-    assert (await program.tell(signal.SIGTERM, timeout_s=10)).code == 0
+    assert (await program.signal(signal.SIGTERM, timeout_s=10)).code == 0
     assert not store_processes(machine.var)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.people import knocking, texts
+from support.people import door_to, texts
 from support.processes import Program
 from support.stores import needs_rust
 
@@ -43,7 +43,7 @@ async def test_make_run_keeps_its_data_in_the_program_of_the_setting(machine: An
     running = await machine.running(EMBEDDED_STORE=program)
     (child,) = [each for each in running.children() if "secantusd" in " ".join(each.cmdline())]
     assert (RUST in " ".join(child.cmdline())) == (program == "rs")
-    async with knocking(machine.url) as door:
+    async with door_to(machine.url) as door:
         ada = await door.register("ada")
         await ada.publish("before")
         await running.kill()

@@ -1,4 +1,4 @@
-"""The locustfile, until enough has happened: UNTIL says what, and FAULT what goes wrong meanwhile."""
+"""The locustfile, ended as soon as enough has happened: UNTIL names the condition, and FAULT a fault to inject."""
 
 import os
 import re
@@ -8,22 +8,23 @@ import gevent
 from locust import events
 
 from loadtests.locustfile import *  # noqa: F403 - whatever Locust looks for there
+from loadtests.results import result
 from loadtests.run import Run
-from loadtests.users import SocketUser
+from loadtests.socket_user import SocketUser
 from loadtests.wire import Wire
 
 UNTIL = {
-    "read": lambda run: "GET /v1/feed" in run.result()["requests"],
+    "read": lambda run: "GET /v1/feed" in result(run)["requests"],
     "liked": lambda run: run.deliveries.delivered["like"] >= 5,
     "wrong": lambda run: done and run.deliveries.delivered["like"] >= 10,
     "posted": lambda run: run.deliveries.delivered["post"] >= 5,
-    "back": lambda run: run.shots and run.resumed and run.all_there(),
+    "back": lambda run: run.killed and run.resumed and run.all_there(),
     "recovered": lambda run: run.deliveries.recovered.total() >= 3,
 }
-FRAMES = {  # what is heard instead of the push of a like
+FRAMES = {  # frames that are received instead of the push of a like
     "lost": lambda frame: [],
     "repeated": lambda frame: [frame, frame],
-    "told again": lambda frame: [re.sub(r'"rev":\d+', '"rev":0', frame)],  # beyond the changes there were
+    "pushed again": lambda frame: [re.sub(r'"rev":\d+', '"rev":0', frame)],  # more often than the group changed
     "counted twice": lambda frame: [re.sub(r'"count":(\d+)', lambda found: f'"count":{int(found[1]) + 1}', frame)],
 }
 FAULT = os.environ.get("FAULT", "")
@@ -31,21 +32,21 @@ done: list[str] = []
 
 
 class FaultyWire(Wire):
-    """Wrong once in a run; a count stays wrong."""
+    """A connection with one fault in a run; a wrong count stays wrong."""
 
-    def hear(self, frame: str) -> None:
-        """A frame, as it is heard."""
+    def handle(self, frame: str) -> None:
+        """Receive a frame, or its faulty replacement."""
         heard = [frame]
         if frame.startswith('42["notification') and '"like"' in frame and (not done or FAULT == "counted twice"):
             done.append(frame)
             heard = FRAMES[FAULT](frame)
         for each in heard:
-            super().hear(each)
+            super().handle(each)
 
 
 @events.test_start.add_listener
 def begin(environment: Any, **_: Any) -> None:
-    """Watch it, and lose connections where that is what goes wrong."""
+    """Watch for the condition, and lose connections where that is the fault."""
     run: Run = environment.plaza
 
     def watch() -> None:
@@ -66,4 +67,4 @@ def begin(environment: Any, **_: Any) -> None:
 
 
 if FAULT in FRAMES:
-    SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._heard)
+    SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._receive)

@@ -1,4 +1,4 @@
-"""One small system for all loads of a module, and Locust beside it as people start it."""
+"""A small system for all loads of a module, and Locust beside it as people start it."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 BRIEF = Path(__file__).with_name("brief.py")
-LONGEST = "60s"  # of what ends before that
-ENDS_WITHIN_S = 100.0  # its clock, and what is waited for what is on its way
+LONGEST = "60s"  # a run ends before that
+ENDS_WITHIN_S = 100.0  # its duration, and the waiting for pushes on their way
 UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER", "RESET")}
 
 
 @dataclass
 class System:
-    """Where a system runs."""
+    """A running system: its URL and its folder."""
 
     url: str
     var: Path
@@ -31,7 +31,7 @@ class System:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The smallest cluster in which a gateway can die, without limits on requests."""
+    """Run the smallest cluster in which a gateway can die, without limits on requests."""
     folder = tmp_path_factory.mktemp("system")
     (port,) = free_ports(1)
     few = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 2, "WORKERS_PROCESSES": 1}
@@ -45,15 +45,15 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @dataclass
 class Ran:
-    """How a load ended."""
+    """The end of a load: its exit code, its output, and its result."""
 
     code: int
-    said: str
+    printed: str
     result: dict[str, Any]
 
 
 class Load:
-    """One run of Locust, headless, until enough has happened."""
+    """A run of Locust, headless, until enough has happened."""
 
     def __init__(self, system: System, folder: Path, scenario: str, until: str, *more: str, fault: str = "") -> None:
         self._folder = folder
@@ -73,20 +73,20 @@ class Load:
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def ended(self) -> Ran:
-        """Wait for its end."""
+        """Wait for the end of the load."""
         code = self._process.wait(ENDS_WITHIN_S)
         path = self._folder / "result.json"
         return Ran(code, self._log.read_text(), json.loads(path.read_text()) if path.exists() else {})
 
     def kill(self) -> None:
-        """Whatever it does."""
+        """Kill the load."""
         self._process.kill()
         self._process.wait()
 
 
 @pytest.fixture(scope="module")
 def load(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Load]]:
-    """Begin one."""
+    """Return a function that begins a load."""
     begun: list[Load] = []
 
     def begin(scenario: str, *more: str, until: str, fault: str = "") -> Load:

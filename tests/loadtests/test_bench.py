@@ -31,7 +31,7 @@ def test_every_benchmark_has_its_block_and_its_file():
         assert (ROOT / benchmark.command.split()[1]).exists()
 
 
-def test_what_is_told_in_short_has_its_block_on_the_first_page():
+def test_a_short_table_has_its_block_on_the_first_page():
     text = bench.FIRST_PAGE.read_text()
     in_short = [name for name, each in bench.BENCHMARKS.items() if each.in_short is not None]
     assert re.findall(r"<!-- measured: (.*) -->", text) == in_short
@@ -76,7 +76,7 @@ def test_a_benchmark_rewrites_its_block_alone():
 
 @pytest.mark.parametrize("name", bench.BENCHMARKS if SOAK else ["streams"])
 def test_a_quick_one_prints_its_block_and_writes_nothing(name):
-    """All of them only in a soak: they take minutes."""
+    """All benchmarks run only in a soak: they take minutes."""
     before = bench.README.read_bytes()
     done = subprocess.run(
         [sys.executable, "loadtests/bench.py", name, "--quick"],
@@ -148,7 +148,7 @@ def test_a_wrong_store_is_said_before_anything_is_measured():
 
 
 def test_every_command_of_the_page_is_understood():
-    """They are carried out elsewhere, with fewer people."""
+    """The commands are carried out elsewhere, with fewer people."""
     lines = [
         line.partition("#")[0].strip() for each in blocks("loadtests/README.md") for line in each.text.splitlines()
     ]
@@ -180,9 +180,9 @@ def test_one_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, cap
     monkeypatch.delenv("STORE", raising=False)
     monkeypatch.setattr(sys, "argv", ["bench.py"])
     assert bench.main() == 1
-    said = capsys.readouterr().err
-    assert "warning: code was changed since the last commit" in said
-    assert "failed: login" in said
+    printed = capsys.readouterr().err
+    assert "warning: code was changed since the last commit" in printed
+    assert "failed: login" in printed
     assert page.read_text().count("old") == 1
     assert "| by compare-and-set, as it is done |" in page.read_text()
 
@@ -209,10 +209,10 @@ async def test_a_benchmark_that_is_interrupted_has_the_time_to_stop_what_it_star
     try:
         await eventually(runs)
         os.killpg(begun.pid, signal.SIGINT)  # as a terminal does
-        _, said = begun.communicate(timeout=30)
+        _, printed = begun.communicate(timeout=30)
     finally:
         begun.kill()
-    assert "KeyboardInterrupt" in said
+    assert "KeyboardInterrupt" in printed
     assert begun.returncode == -signal.SIGINT
     assert (tmp_path / "stopped").exists()
 
@@ -223,7 +223,7 @@ def test_charts_are_pictures_with_something_in_them(tmp_path):
     for name in ("lines", "bars"):
         with Image.open(tmp_path / f"{name}.png") as chart:
             assert chart.size == (900, 360)
-            assert len(chart.getcolors()) > 8  # more than paper
+            assert len(chart.getcolors()) > 8  # more than blank paper
 
 
 @pytest.mark.parametrize(("value", "step"), [(0, 1), (0.3, 0.5), (1, 1), (7, 10), (23, 50), (150, 200)])

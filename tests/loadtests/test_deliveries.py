@@ -1,4 +1,4 @@
-"""How a load counts what arrived: nothing it promises to notice goes unnoticed."""
+"""The account of a load: every loss and duplicate that it promises to notice is noticed."""
 
 import pytest
 
@@ -8,13 +8,13 @@ ADA, BOB = "ada", "bob"
 
 
 @pytest.fixture
-def told():
+def delivered():
     return []
 
 
 @pytest.fixture
-def deliveries(told):
-    return Deliveries(lambda *each: told.append(each))
+def deliveries(delivered):
+    return Deliveries(lambda *each: delivered.append(each))
 
 
 def like(deliveries, at):
@@ -25,18 +25,18 @@ def show(deliveries, count, at, *, since=0.0):
     deliveries.notified(ADA, "like", "post", count, at=at, since=since)
 
 
-def test_a_count_tells_of_all_likes_up_to_it(deliveries, told):
+def test_a_count_delivers_all_likes_up_to_it(deliveries, delivered):
     like(deliveries, 1.0)
     like(deliveries, 2.0)
     show(deliveries, 2, 2.5)
-    assert told == [("like", 1.5, False), ("like", 0.5, False)]
+    assert delivered == [("like", 1.5, False), ("like", 0.5, False)]
     assert deliveries.flawless()
 
 
-def test_a_push_may_come_before_the_answer(deliveries, told):
+def test_a_push_may_come_before_the_answer(deliveries, delivered):
     show(deliveries, 1, 1.5)
     like(deliveries, 1.0)
-    assert told == [("like", 0.5, False)]
+    assert delivered == [("like", 0.5, False)]
 
 
 def test_a_like_that_no_count_reaches_is_missing(deliveries):
@@ -50,8 +50,8 @@ def test_a_like_that_no_count_reaches_is_missing(deliveries):
 def test_a_number_that_never_came_is_a_hole_even_where_a_later_count_covers_it(deliveries):
     like(deliveries, 1.0)
     like(deliveries, 1.1)
-    assert deliveries.moved(ADA, "epoch123.1")
-    assert deliveries.moved(ADA, "epoch123.3")
+    assert deliveries.advanced(ADA, "epoch123.1")
+    assert deliveries.advanced(ADA, "epoch123.3")
     show(deliveries, 2, 2.0)
     assert deliveries.complete()
     assert deliveries.holes == 1
@@ -59,39 +59,39 @@ def test_a_number_that_never_came_is_a_hole_even_where_a_later_count_covers_it(d
 
 
 def test_the_first_number_of_a_new_account_is_one(deliveries):
-    deliveries.moved(ADA, "epoch123.2")
+    deliveries.advanced(ADA, "epoch123.2")
     assert deliveries.holes == 1
 
 
 def test_a_number_that_comes_again_is_a_duplicate(deliveries):
-    assert deliveries.moved(ADA, "epoch123.1")
-    assert not deliveries.moved(ADA, "epoch123.1")
+    assert deliveries.advanced(ADA, "epoch123.1")
+    assert not deliveries.advanced(ADA, "epoch123.1")
     assert deliveries.duplicates == 1
     assert not deliveries.flawless()
 
 
-def test_who_was_told_to_fetch_again_goes_on_from_there(deliveries):
-    deliveries.moved(ADA, "epoch123.1")
-    deliveries.began_anew(ADA, "epoch456.7")
+def test_a_person_who_had_to_fetch_again_goes_on_from_there(deliveries):
+    deliveries.advanced(ADA, "epoch123.1")
+    deliveries.restarted(ADA, "epoch456.7")
     assert deliveries.offset(ADA) == "epoch456.7"
-    assert deliveries.moved(ADA, "epoch456.8")
+    assert deliveries.advanced(ADA, "epoch456.8")
     assert deliveries.flawless()
 
 
-def test_what_a_resume_brought_is_recovered_and_not_lost(deliveries, told):
+def test_what_a_resume_brought_is_recovered_and_not_lost(deliveries, delivered):
     like(deliveries, 1.0)
     show(deliveries, 1, 9.0, since=8.9)
-    assert told == [("like", 8.0, True)]
+    assert delivered == [("like", 8.0, True)]
     assert deliveries.recovered["like"] == 1
     assert deliveries.flawless()
 
 
-def test_a_post_is_due_to_each_follower_once(deliveries, told):
+def test_a_post_is_due_to_each_follower_once(deliveries, delivered):
     deliveries.published("post", to=[ADA, BOB], at=1.0)
     deliveries.shown_post(ADA, "post", at=1.2)
     assert deliveries.missing() == {"post": 1}
     deliveries.found_post(BOB, "post", at=3.0)
-    assert [kind for kind, *_ in told] == ["post", "post"]
+    assert [kind for kind, *_ in delivered] == ["post", "post"]
     assert deliveries.recovered["post"] == 1
     assert deliveries.flawless()
     deliveries.shown_post(ADA, "post", at=3.0)
@@ -145,7 +145,7 @@ def test_who_left_has_no_surplus_of_what_nobody_adds_up_for_them(deliveries):
     assert deliveries.complete()
 
 
-def test_a_group_that_is_told_of_more_often_than_it_changed_is_a_duplicate(deliveries):
+def test_a_group_that_is_pushed_more_often_than_it_changed_is_a_duplicate(deliveries):
     deliveries.numbered(ADA, "group", 1)
     deliveries.numbered(ADA, "other", 1)
     deliveries.numbered(BOB, "group", 1)
@@ -164,8 +164,8 @@ def test_changes_that_are_replayed_all_show_the_last_and_are_no_duplicates(deliv
     assert deliveries.flawless()
 
 
-def test_changes_that_were_never_told_are_no_duplicates(deliveries):
-    """Like, unlike and like are three changes, told together where they are fast."""
+def test_changes_that_were_never_pushed_are_no_duplicates(deliveries):
+    """Like, unlike and like are three changes, pushed together where they are fast."""
     deliveries.numbered(ADA, "group", 1)
     deliveries.numbered(ADA, "group", 4)
     assert deliveries.flawless()

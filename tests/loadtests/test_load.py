@@ -1,4 +1,4 @@
-"""How a load ends: with all that it started, and with 1 where people could not do what they came for."""
+"""The end of a load: all its processes end with it, and it exits with 1 where people could not do their actions."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ACCOUNT = {"id": "1", "user": {"id": "1"}, "access_token": "access", "refresh_to
 
 
 class Begun:
-    """A load on a cluster of its own, and all that it ever started."""
+    """A load on a cluster of its own, and all processes that it ever started."""
 
     def __init__(self, folder: Path) -> None:
         words = ["browse", "--users", "2", "--duration", "60s", "--results", str(folder / "results")]
@@ -38,7 +38,7 @@ class Begun:
         self._started: set[psutil.Process] = set()
 
     def running(self) -> list[str]:
-        """The command of each process it started that lives."""
+        """Return the command of each process it started that lives."""
         if self.process.poll() is None:
             self._started |= set(psutil.Process(self.process.pid).children(recursive=True))
         commands = []
@@ -51,7 +51,7 @@ class Begun:
         return commands
 
     async def has_started(self, word: str) -> None:
-        """Wait until one of them has that word in its command."""
+        """Wait until one of its processes has that word in its command."""
 
         async def started() -> None:
             assert self.process.poll() is None
@@ -60,7 +60,7 @@ class Begun:
         await eventually(started, timeout_s=60)
 
     async def has_left_nothing(self) -> None:
-        """Wait until none of them lives."""
+        """Wait until none of its processes lives."""
 
         async def ended() -> None:
             assert self.running() == []
@@ -68,7 +68,7 @@ class Begun:
         await eventually(ended, timeout_s=10)
 
     def end(self) -> None:
-        """Whatever it does."""
+        """End the load."""
         self.process.kill()
         self.process.wait()
         for each in self._started:
@@ -93,7 +93,7 @@ async def test_a_load_that_is_killed_takes_its_whole_cluster_along(begun):
     await begun.has_left_nothing()
 
 
-async def test_a_load_that_is_told_to_end_stops_what_is_only_starting(begun):
+async def test_a_load_that_is_asked_to_end_stops_what_is_only_starting(begun):
     await begun.has_started("redis-server")
     begun.process.send_signal(signal.SIGTERM)
     assert begun.process.wait(30) == 128 + signal.SIGTERM
@@ -113,17 +113,17 @@ def test_a_cluster_that_does_not_end_is_killed(monkeypatch, capsys):
 
 
 class Broken(BaseHTTPRequestHandler):
-    """An API that fails; where `welcoming`, only once somebody has an account."""
+    """An API that fails; with `welcoming`, only after an account was registered."""
 
     welcoming = False
 
     def do_POST(self) -> None:
-        """Register, and post."""
+        """Answer a registration, or a post."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(201 if self.welcoming else 500)
 
     def do_GET(self) -> None:
-        """Anything."""
+        """Answer any other request."""
         self._answer(500)
 
     def _answer(self, status: int) -> None:
@@ -134,18 +134,18 @@ class Broken(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 class Welcoming(Broken):
-    """Everybody gets an account, and no further."""
+    """An API that registers everybody, and fails all other requests."""
 
     welcoming = True
 
 
 @pytest.fixture
 def broken() -> Iterator[dict[bool, str]]:
-    """Two APIs that fail."""
+    """Run two APIs that fail."""
     servers = {each.welcoming: ThreadingHTTPServer(("127.0.0.1", 0), each) for each in (Broken, Welcoming)}
     threads = [threading.Thread(target=each.serve_forever) for each in servers.values()]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Plaza and the peer it is compared with answer the same where it counts, and one run measures both."""
+"""Plaza and the peer it is compared with give equal answers where it counts, and one run measures both."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from loadtests.benchmarks.peer_systems import ROOT, NoNode, Servers, System, ins
 
 @pytest.fixture(scope="module")
 def installed() -> None:
-    """The peer's packages, where there is npm."""
+    """Install the peer's packages, where there is npm."""
     try:
         install_peer()
     except NoNode as error:
@@ -36,7 +36,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="module")
 def servers(redis_server: RedisServer, rabbit_server: RabbitServer, document_store: DocumentStore) -> Servers:
-    """What both stand on."""
+    """Run the servers that both systems use."""
     for each in (redis_server, rabbit_server, document_store):
         run(each.start())  # a test may have left it stopped
     return Servers(document_store.url, redis_server.url, rabbit_server.url)
@@ -44,7 +44,7 @@ def servers(redis_server: RedisServer, rabbit_server: RabbitServer, document_sto
 
 @dataclass
 class Ran:
-    """What people did and saw in a system, and what a moment of the benchmark measured of it."""
+    """The story of people in a system, and the figures of a short benchmark of it."""
 
     facts: Facts
     figures: dict[str, Any]
@@ -53,25 +53,25 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(installed: None, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
-    """Both, one after the other."""
+    """Run both systems, one after the other."""
 
     async def one(name: str) -> Ran:
         async with running(name, servers, tmp_path_factory.mktemp("peer") / name, ROOT) as system:
             facts = await story(system)
-            told = await same_job_twice(system, servers) if name == "peer" else 1
-            return Ran(facts, await peer.turn(system, *peer.understood(["--quick"])), told)
+            notified = await same_job_twice(system, servers) if name == "peer" else 1
+            return Ran(facts, await peer.turn(system, *peer.understood(["--quick"])), notified)
 
     return {name: run(one(name)) for name in peer.SYSTEMS}
 
 
 @pytest.fixture
 def stories(ran: dict[str, Ran]) -> dict[str, Facts]:
-    """Only what people did and saw."""
+    """Return only the stories."""
     return {name: each.facts for name, each in ran.items()}
 
 
 async def same_job_twice(system: System, servers: Servers) -> int:
-    """RabbitMQ hands over a job again, as it does after a lost ack; how many notifications there are then."""
+    """Deliver a job twice, as RabbitMQ does after a lost ack; return how many notifications there are then."""
     http = Http(system.api)
     names = ("grace", "henry")
     bodies = ({"username": name, "email": f"{name}@example.org", "password": "correct horse battery"} for name in names)
@@ -128,7 +128,7 @@ def test_what_they_answer_is_what_was_agreed(stories, name):
     assert facts["nor in timelines"] == ["eve"]
     assert facts["pushed"][0] == {"type": "like", "actors": ["bob"], "count": 1, "read_at": None}
     assert facts["took it back"] == [True, False, True]
-    assert [each["actors"] for each in facts["told of it once"]] == [["bob"]]
+    assert [each["actors"] for each in facts["notified once"]] == [["bob"]]
     assert facts["pushed once"] == 1
 
 
@@ -143,7 +143,7 @@ def test_a_run_measures_both(ran):
     assert pushed["offered"]["product"] == pushed["offered"]["peer"] > 2
     for counts in (pushed["acknowledged"], pushed["offered"]):
         assert counts == pushed["offered"]
-    assert set(pushed["untold"].values()) == set(pushed["refused"].values()) == {0}
+    assert set(pushed["unpushed"].values()) == set(pushed["refused"].values()) == {0}
     for kind, of_kind in figures["rest"].items():
         for measured in of_kind.values():
             assert all(measured["per_second"][name] > 0 for name in peer.SYSTEMS), kind
@@ -158,55 +158,52 @@ def test_a_run_measures_both(ran):
     assert [row[0] for row in rows][:2] == ["like → push at 20 likes/s, p50", "like → push at 20 likes/s, p99"]
 
 
-# ---- what is counted
-
-
 SYSTEM = System("product", "http://127.0.0.1:1", "http://127.0.0.1:1", "measured")
 
 
 @pytest.fixture
 async def crowd() -> Crowd:
-    """Nobody yet."""
+    """Return a crowd without people."""
     return Crowd(SYSTEM, Http(SYSTEM.api), Size(), random.Random(1))
 
 
 def push(post: str, *actors: str, count: int, event: str = "notification.updated", kind: str = "like") -> bytes:
-    """A push as the sockets bring it."""
+    """Return a push as the sockets bring it."""
     data = {"type": kind, "post_id": post, "actors": [{"id": each} for each in actors], "count": count}
     return json.dumps([event, data, "epoch.1"]).encode()
 
 
-async def test_a_like_is_told_by_the_push_that_names_who_liked_what(crowd):
+async def test_a_like_is_pushed_when_a_push_names_its_person_and_post(crowd):
     ada, bob = Like(1.0), Like(2.0)
-    crowd.untold["p"] = {"ada": ada, "bob": bob}
+    crowd.unpushed["p"] = {"ada": ada, "bob": bob}
     crowd.sent["p"] = 2
-    crowd.heard(push("other", "ada", count=1), 3.0)
-    crowd.heard(push("p", "ada", count=1, kind="comment"), 3.0)
-    crowd.heard(b'["notification.removed",{"id":"x","rev":2}]', 3.0)
-    assert (ada.told, bob.told) == (0, 0)
-    crowd.heard(push("p", "ada", count=1), 4.0)
-    assert (ada.told, bob.told) == (4.0, 0)
-    crowd.heard(push("p", "bob", count=1, event="notification"), 5.0)
-    assert bob.told == 5.0
-    crowd.heard(push("p", "ada", "bob", count=2), 6.0)
-    assert (ada.told, bob.told) == (4.0, 5.0)
+    crowd.receive(push("other", "ada", count=1), 3.0)
+    crowd.receive(push("p", "ada", count=1, kind="comment"), 3.0)
+    crowd.receive(b'["notification.removed",{"id":"x","rev":2}]', 3.0)
+    assert (ada.pushed, bob.pushed) == (0, 0)
+    crowd.receive(push("p", "ada", count=1), 4.0)
+    assert (ada.pushed, bob.pushed) == (4.0, 0)
+    crowd.receive(push("p", "bob", count=1, event="notification"), 5.0)
+    assert bob.pushed == 5.0
+    crowd.receive(push("p", "ada", "bob", count=2), 6.0)
+    assert (ada.pushed, bob.pushed) == (4.0, 5.0)
 
 
-async def test_a_group_that_counts_all_tells_also_those_it_does_not_name(crowd):
+async def test_a_group_that_counts_all_likes_delivers_also_those_it_does_not_name(crowd):
     likes = {f"person{number}": Like(1.0) for number in range(10)}
-    crowd.untold["p"], crowd.sent["p"] = dict(likes), 10
-    crowd.heard(push("p", "person9", count=9), 2.0)
-    assert [each.told for each in likes.values()] == [0.0] * 9 + [2.0]
-    crowd.heard(push("p", "person9", count=10), 3.0)
-    assert [each.told for each in likes.values()] == [3.0] * 9 + [2.0]
-    assert await crowd.all_told(0) == 0
+    crowd.unpushed["p"], crowd.sent["p"] = dict(likes), 10
+    crowd.receive(push("p", "person9", count=9), 2.0)
+    assert [each.pushed for each in likes.values()] == [0.0] * 9 + [2.0]
+    crowd.receive(push("p", "person9", count=10), 3.0)
+    assert [each.pushed for each in likes.values()] == [3.0] * 9 + [2.0]
+    assert await crowd.all_pushed(0) == 0
 
 
 async def test_a_like_that_is_not_answered_well_is_refused_and_not_waited_for(crowd):
     who = Person("ada", "ada", "token")
-    like = await crowd.like(who, "p", 1.0)  # nobody listens there
+    like = await crowd.like(who, "p", 1.0)  # no server listens there
     assert like.status == 0
-    assert await crowd.all_told(0) == 0
+    assert await crowd.all_pushed(0) == 0
 
 
 async def test_no_pair_of_person_and_post_is_liked_twice_and_nobody_likes_their_own(crowd):
@@ -221,7 +218,7 @@ async def test_no_pair_of_person_and_post_is_liked_twice_and_nobody_likes_their_
 
 
 async def test_latency_counts_from_when_a_like_was_due(crowd):
-    """A system that stalls for a moment: whoever was due meanwhile waited for it."""
+    """A like that was due while a system stalled for a moment has waited for it."""
     crowd.people = [Person(name, name, "") for name in ("ada", "bob")]
     crowd.posts = [(f"a{number}", "ada") for number in range(200)]
     crowd.signed_at = time.monotonic()
@@ -242,7 +239,7 @@ async def test_latency_counts_from_when_a_like_was_due(crowd):
 @pytest.mark.parametrize(("bound", "found"), [(100, (75, 100)), (400, (300, 400)), (30, (20, 30)), (0, (0, 0))])
 async def test_the_highest_rate_is_sought_from_both_sides(crowd, monkeypatch, bound, found):
     async def like_push(_crowd: Crowd, _likes: object, rate: float, _seconds: float) -> dict[str, Any]:
-        return {"refused": 0, "untold": 0, "p99_ms": 100.0 if rate <= bound else 900.0}
+        return {"refused": 0, "unpushed": 0, "p99_ms": 100.0 if rate <= bound else 900.0}
 
     async def quiet(_within_s: float) -> None:
         pass
@@ -282,8 +279,8 @@ def test_a_ratio_needs_a_figure_of_the_peer_that_is_not_zero(rates, row):
 
 def test_the_table_says_what_was_refused():
     spent = {"cpu_ms": 3.0}
-    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "untold": 3, "p50_ms": 12.5, "p99_ms": 250.0} | spent
-    good = counts | {"acknowledged": 100, "refused": 0, "untold": 0, "p50_ms": 25.0, "p99_ms": 100.0}
+    counts = {"offered": 100, "acknowledged": 60, "refused": 40, "unpushed": 3, "p50_ms": 12.5, "p99_ms": 250.0} | spent
+    good = counts | {"acknowledged": 100, "refused": 0, "unpushed": 0, "p50_ms": 25.0, "p99_ms": 100.0}
     figures = peer.merged({"product": [{"like_push": {"100": counts}}], "peer": [{"like_push": {"100": good}}]})
     rows = {row[0]: list(row[1:]) for row in tables.of_peer(figures)}
     assert rows["like → push at 100 likes/s, p50"] == ["12 ms", "25 ms", "0.50×", "3.00 ms, 3.00 ms: 1.00×"]
@@ -293,9 +290,6 @@ def test_the_table_says_what_was_refused():
     assert rows["like → push at 100 likes/s: not pushed in time"] == ["3", "0", "", ""]
     ((_, *shortened),) = tables.of_peer_in_short(figures)[1:]
     assert shortened == ["12 ms · 250 ms", "25 ms · 100 ms", "0.50× · 2.50×"]
-
-
-# ---- the client
 
 
 async def test_the_client_reads_answers_and_frames_however_they_are_cut():

@@ -1,4 +1,4 @@
-"""Each scenario, for some seconds: what people did was delivered once, and what was not does not go unnoticed."""
+"""Each scenario, for some seconds: every effect is delivered once, and a loss or duplicate fails the run."""
 
 import json
 import os
@@ -18,17 +18,17 @@ from support.ports import free_ports
 ROOT = Path(__file__).parents[2]
 
 
-STRANGERS = [{"host": "http://stranger.invalid"}, {"realtime": "http://stranger.invalid"}]
+NOT_ALLOWED = [{"host": "http://stranger.invalid"}, {"realtime": "http://stranger.invalid"}]
 SCENARIOS = {"browse": "read", "post": "liked", "viral": "liked", "celebrity": "posted", "soak": "liked"}
 
 
 @pytest.fixture(scope="module")
 def begun(load):
-    """Loads that run at once and know nothing of each other: every scenario in which nobody dies, and every fault."""
+    """Begin loads that run at once and independently: every scenario in which no gateway dies, and every fault."""
     loads = {name: load(name, "--followers", "600", until=until) for name, until in SCENARIOS.items()}
     loads["tunnels"] = load("post", until="recovered", fault="tunnels")
     loads["lost"] = load("viral", "--settle", "3", until="wrong", fault="lost")
-    for fault in ("repeated", "told again", "counted twice"):
+    for fault in ("repeated", "pushed again", "counted twice"):
         loads[fault] = load("viral", until="wrong", fault=fault)
     return loads
 
@@ -36,51 +36,51 @@ def begun(load):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_delivers_all_that_was_acknowledged(begun, name):
     ran = begun[name].ended()
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.printed
     assert ran.result["scenario"] == name
     assert ran.result["users"] == 4
-    assert (ran.result["lost"], ran.result["duplicated"], ran.result["unanswered"]) == (0, 0, 0), ran.said
+    assert (ran.result["lost"], ran.result["duplicated"], ran.result["unanswered"]) == (0, 0, 0), ran.printed
     assert ran.result["timeline"]
 
 
 def test_what_happens_in_a_tunnel_is_recovered_and_not_lost(begun):
     ran = begun["tunnels"].ended()
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.printed
     assert (ran.result["lost"], ran.result["duplicated"]) == (0, 0)
     assert sum(each["recovered"] for each in ran.result["deliveries"].values()) >= 3
 
 
 def test_a_push_that_never_comes_fails_the_run(begun):
     ran = begun["lost"].ended()
-    assert ran.code == 1, ran.said
+    assert ran.code == 1, ran.printed
     assert ran.result["lost"] > 0
-    assert "lost" in ran.said
+    assert "lost" in ran.printed
 
 
 def test_a_push_that_comes_twice_fails_the_run(begun):
     ran = begun["repeated"].ended()
-    assert ran.code == 1, ran.said
+    assert ran.code == 1, ran.printed
     assert (ran.result["lost"], ran.result["duplicated"]) == (0, 1)
-    assert "came twice" in ran.said
+    assert "came twice" in ran.printed
 
 
 def test_a_notification_under_two_numbers_fails_the_run(begun):
-    ran = begun["told again"].ended()
-    assert ran.code == 1, ran.said
+    ran = begun["pushed again"].ended()
+    assert ran.code == 1, ran.printed
     assert (ran.result["lost"], ran.result["duplicated"]) == (0, 1)
-    assert "1 had an effect twice" in ran.said
+    assert "1 had an effect twice" in ran.printed
 
 
 def test_a_count_of_more_than_was_done_fails_the_run(begun):
     ran = begun["counted twice"].ended()
-    assert ran.code == 1, ran.said
+    assert ran.code == 1, ran.printed
     assert ran.result["lost"] == 0
     assert ran.result["duplicated"] > 0
 
 
 def test_sockets_of_a_gateway_that_dies_come_back_and_miss_nothing(load):
     ran = load("reconnect-storm", until="back").ended()
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.printed
     (killed,) = ran.result["gateways_killed"]
     assert killed["name"] in ("realtime-1", "realtime-2")
     back = ran.result["came_back"]
@@ -108,8 +108,8 @@ def test_a_load_writes_a_report_json_and_charts(system, tmp_path):
             assert len(chart.getcolors()) > 8  # more than an empty frame
 
 
-def test_what_reaches_behind_the_doors_says_whose_it_would_need(system, tmp_path):
-    """With a system of which only the address is known."""
+def test_a_scenario_that_needs_a_system_of_its_own_says_so(system, tmp_path):
+    """Only the address of the system is known."""
     begun = [
         subprocess.Popen(
             [
@@ -131,12 +131,12 @@ def test_what_reaches_behind_the_doors_says_whose_it_would_need(system, tmp_path
         for name in ("reconnect-storm", "celebrity")
     ]
     for process, says in zip(begun, ("no cluster runs in", "no store runs in"), strict=True):
-        said, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert says in said
+        assert says in printed
 
 
-async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system, tmp_path):
+async def test_locusts_own_page_runs_a_scenario_and_refuses_other_hosts(system, tmp_path):
     (port,) = free_ports(1)
     page = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", system.url]
@@ -176,7 +176,7 @@ async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system, tm
         await eventually(liked)
         fetch("/stop", now="1")
         await eventually(nobody)
-        for times, form in enumerate(STRANGERS, start=1):
+        for times, form in enumerate(NOT_ALLOWED, start=1):
             begin(scenario="viral", **({"host": system.url, "allow": "stranger.invalid"} | form))
             await eventually(partial(refused, times))
         await nobody()
@@ -185,7 +185,7 @@ async def test_locusts_own_page_runs_a_scenario_and_refuses_strangers(system, tm
         process.wait()
 
 
-def test_strangers_are_refused_before_anything_starts():
+def test_other_hosts_are_refused_before_anything_starts():
     for command in (["loadtests/load.py", "post"], ["-m", "locust", "-f", "loadtests/locustfile.py", "--headless"]):
         done = subprocess.run(
             [sys.executable, *command, "--host", "http://192.0.2.1:8080"],
@@ -197,7 +197,7 @@ def test_strangers_are_refused_before_anything_starts():
             check=False,
         )
         assert done.returncode == 1
-        assert "192.0.2.1 is not this machine; if it is yours to load, say so: ALLOW=192.0.2.1" in done.stderr
+        assert "192.0.2.1 is not this machine; if you may load it, allow it: ALLOW=192.0.2.1" in done.stderr
 
 
 def test_a_load_is_one_process():

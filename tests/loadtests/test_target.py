@@ -1,4 +1,4 @@
-"""Loads go to this machine, or to whom was named."""
+"""Loads go to this machine, or to a host that is allowed by name."""
 
 import pytest
 

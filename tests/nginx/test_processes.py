@@ -260,7 +260,7 @@ async def test_nobody_new_is_refused_while_a_gateway_stops(
 ) -> None:
     token = {"token": ada.tokens.access_token}
     old = [await Wire(running.nginx.port, http).open(token) for _ in range(6)]
-    stopping = asyncio.create_task(running.programs["realtime-1"].tell(signal.SIGTERM))
+    stopping = asyncio.create_task(running.programs["realtime-1"].signal(signal.SIGTERM))
     drained = await eventually(lambda: _somebody_is_drained(old))
     new = []
     while not stopping.done():

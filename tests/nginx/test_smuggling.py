@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import require
-from support.nginx import Heard, Listener, Nginx, before, listening, raw
+from support.nginx import Listener, Nginx, Received, before, listening, raw
 from support.smuggling import ATTACKS
 
 
@@ -40,5 +40,5 @@ async def test_a_hidden_request_is_nobody_elses(nginx: Nginx, behind: list[Liste
             assert not each.header("Upgrade") or not each.body, name
 
 
-def _lengths(heard: Heard) -> int:
+def _lengths(heard: Received) -> int:
     return len(heard.header("Content-Length")) + len(heard.header("Transfer-Encoding"))

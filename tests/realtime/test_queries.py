@@ -1,7 +1,7 @@
 """A gateway's queries of the document store never walk through a collection."""
 
 import pytest
-from support.commands import heard, unindexed
+from support.commands import recording, unindexed
 from support.sockets import World, until
 
 from social.contracts.messages import CLIENT_MESSAGES
@@ -11,7 +11,7 @@ from social.posts import comments
 
 @pytest.fixture
 def commands():
-    with heard() as commands:
+    with recording() as commands:
         yield commands
 
 

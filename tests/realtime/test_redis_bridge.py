@@ -89,7 +89,7 @@ async def test_bytes_arrive_as_bytes_at_the_js_client(world, gateway, ada, stran
 async def test_a_socket_is_disconnected_on_whichever_gateway_it_is(world, gateway, other, ada, bob, stranger):
     hers, his = await ada.connect(gateway), await bob.connect(other)
     await stranger.can_disconnect(his.sid, "/")  # what `AsyncServer.disconnect` begins with: it tells the others
-    await his.told_to_stay_away()
+    await his.disconnected_for_good()
     await until(lambda: len(other.sockets) == 0)
     assert not hers.disconnected
 

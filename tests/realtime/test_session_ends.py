@@ -58,7 +58,7 @@ def session_of(world, tokens: Any) -> str:
 async def closed_within_two_seconds(wires: list[Any], reason: str) -> None:
     async with asyncio.timeout(WITHIN_S + 0.5):  # and what this machine needs to run it
         for wire in wires:
-            await wire.told_to_stay_away()
+            await wire.disconnected_for_good()
     assert [wire.named("session.revoked") for wire in wires] == [[{"reason": reason}]] * len(wires)
 
 

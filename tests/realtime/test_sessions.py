@@ -27,7 +27,7 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     at = time.monotonic()
     await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
     for wire in wires:
-        await wire.told_to_stay_away()
+        await wire.disconnected_for_good()
         assert wire.named("session.revoked") == [{"reason": "logout"}]
     assert time.monotonic() - at < 2
     assert not his.closed.is_set()
@@ -42,7 +42,7 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
     try:
         at = time.monotonic()
         await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
-        await wire.told_to_stay_away()
+        await wire.disconnected_for_good()
         assert time.monotonic() - at < 2.5
     finally:
         await redis_server.start()

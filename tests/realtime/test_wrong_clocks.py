@@ -31,7 +31,7 @@ async def test_a_suspension_closes_every_socket_whatever_time_the_operator_has(w
     await asyncio.sleep(1.2)  # a poll ago
     with clock_ahead(ahead_s):
         await lifecycle.suspend(world.plaza.mongo, ada.username, None)
-    await wire.told_to_stay_away(WITHIN_S)
+    await wire.disconnected_for_good(WITHIN_S)
     assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
 
 
@@ -44,7 +44,7 @@ async def test_a_session_that_ends_closes_its_sockets_whatever_time_it_is_there(
     monkeypatch.setattr(world.plaza.pushes, "control", lambda *_: asyncio.sleep(0))
     with clock_ahead(ahead_s):
         await revoke(world.plaza, session_id, SessionEnd.REMOVED)
-    await wire.told_to_stay_away(WITHIN_S)
+    await wire.disconnected_for_good(WITHIN_S)
 
 
 @pytest.mark.parametrize("ahead_s", WRONG_S)
@@ -86,4 +86,4 @@ async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada,
     await asyncio.sleep(1.5)
     monkeypatch.setattr(mongo, "now", right)
     await lifecycle.suspend(world.plaza.mongo, ada.username, None)
-    await wire.told_to_stay_away(WITHIN_S)
+    await wire.disconnected_for_good(WITHIN_S)

@@ -1,4 +1,4 @@
-"""The servers the tests stand on."""
+"""The servers that the tests use."""
 
 import asyncio
 import os
@@ -178,7 +178,7 @@ async def test_a_test_that_changed_an_index_is_found_out(mongo_url: str) -> None
 
 @pytest.fixture
 def missing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Ask for a server that is not installed."""
+    """Request a server that is not installed."""
     from conftest import require
 
     monkeypatch.setattr(RedisServer, "missing", classmethod(lambda cls: "redis-server is not installed"))
@@ -199,7 +199,7 @@ def test_a_missing_server_fails_its_tests_in_ci(missing: Callable[[], None], mon
 
 @asynccontextmanager
 async def started(server: S) -> AsyncIterator[S]:
-    """A running server, stopped at the end."""
+    """Yield a running server, stopped at the end."""
     try:
         await server.start()
         yield server
@@ -209,7 +209,7 @@ async def started(server: S) -> AsyncIterator[S]:
 
 @asynccontextmanager
 async def documents(url: str) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]]]:
-    """A client as the product makes it."""
+    """Return a client as the product makes it."""
     client = AsyncIOMotorClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000)
     try:
         yield client
@@ -218,14 +218,14 @@ async def documents(url: str) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]
 
 
 async def killed_and_restarted(server: Server) -> None:
-    """What a crash and a supervisor do."""
+    """Kill a server and start it again, as after a crash."""
     await server.kill()
     assert not server.running
     await server.restart()
 
 
 async def processes_in(folder: Path) -> list[str]:
-    """Every process that works in the folder, once those that are ending have had 2 s."""
+    """Return every process that works in the folder, after ending processes have had 2 s."""
     for _ in range(40):
         left = [f"{p.pid} {p.name()}" for p in psutil.process_iter() if works_in(p, folder)]
         if not left:

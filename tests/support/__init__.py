@@ -1,1 +1,1 @@
-"""What tests of every folder share."""
+"""Helpers that tests of every folder share."""

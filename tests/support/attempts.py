@@ -1,4 +1,4 @@
-"""`python -m support.attempts MODULE [[[word, …], {NAME: value}], …]`: begin a process so, and tell how each ends."""
+"""`python -m support.attempts MODULE [[[word, …], {NAME: value}], …]`: start a module repeatedly; print each end."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from support.processes import ROOT, Program
 async def attempted(
     module: str, attempts: Sequence[tuple[list[str], dict[str, str]]], folder: Path, **settings: Any
 ) -> list[str]:
-    """How each attempt to start it ends, one after the other in one process, whose imports are the most of a start."""
+    """Return how each attempt to start a module ends; all run in one process, because imports are most of a start."""
     program = Program(
         "support.attempts", module, json.dumps(attempts), folder=folder, PYTHONPATH=ROOT / "tests", **settings
     )

@@ -27,7 +27,7 @@ def require_node(package: str = "socket.io-client") -> None:
 
 
 class Page:
-    """One client; everything that happened to it, in order."""
+    """A JavaScript client, and everything that happened to it, in order."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -47,7 +47,7 @@ class Page:
         await self._process.stdin.drain()
 
     async def connect(self, port: int, token: str, **options: Any) -> dict[str, Any]:
-        """Connect and wait until it is; the socket id, and whether it recovered."""
+        """Connect and wait until connected; return the socket id, and whether it recovered."""
         await self.do(connect={"url": f"http://127.0.0.1:{port}", "auth": {"token": token}, "options": options})
         return dict(await self.next("connect"))
 
@@ -57,7 +57,7 @@ class Page:
         return await self.next("ack", count + 1)
 
     async def next(self, kind: str, count: int = 1, timeout_s: float = 10) -> Any:
-        """The `count`-th of its kind, once it is there."""
+        """Return the `count`-th entry of its kind, once it is there."""
         async with asyncio.timeout(timeout_s):
             while len(self.all(kind)) < count:
                 self._changed.clear()
@@ -86,7 +86,7 @@ class Page:
 
 @asynccontextmanager
 async def page() -> AsyncIterator[Page]:
-    """A page that is closed at the end."""
+    """Yield a page that is closed at the end."""
     require_node()
     process = await asyncio.create_subprocess_exec(
         "node",

@@ -21,13 +21,13 @@ class Cluster:
         self.var = folder / "var"
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        told = {"PLAZA_VAR": self.var, "PORT": port, "DRAIN_S": 1, "LOG_LEVEL": "warning", "RATE_USER": "1000000/1"}
-        self._settings = {**told, **settings}
+        usual = {"PLAZA_VAR": self.var, "PORT": port, "DRAIN_S": 1, "LOG_LEVEL": "warning", "RATE_USER": "1000000/1"}
+        self._settings = {**usual, **settings}
         self._folder = folder
         self.program = Program("devtools.cluster", folder=folder, **self._settings)
 
     async def start(self) -> "Cluster":
-        """Start it and wait until it says that it runs."""
+        """Start the cluster and wait until it prints that it runs."""
         self.program.start()
         deadline = time.monotonic() + READY_WITHIN_S
         while "Ctrl-C stops it." not in self.program.out:
@@ -38,23 +38,23 @@ class Cluster:
         return self
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> Ended:
-        """End it."""
-        return await self.program.tell(how, STOP_WITHIN_S)
+        """End the cluster."""
+        return await self.program.signal(how, STOP_WITHIN_S)
 
     async def parts(self) -> dict[str, dict[str, Any]]:
-        """Each part by its name: its process, and how often it was started."""
+        """Return each part by its name: its process, and how often it was started."""
         async for answer in control.request(self.var, "status"):
             return {part["name"]: part for part in answer["parts"]}
         raise AssertionError("no answer")
 
-    async def told(self, *words: str) -> Ended:
-        """`python -m devtools.cluster …`, and how it ended."""
-        folder = self._folder / "told"
+    async def control(self, *words: str) -> Ended:
+        """Run `python -m devtools.cluster` with some words, and return how it ended."""
+        folder = self._folder / "control"
         folder.mkdir(exist_ok=True)
         return await Program("devtools.cluster", *words, folder=folder, **self._settings).start().ended(timeout_s=240)
 
     async def kill(self, name: str) -> int:
-        """kill -9 one part; its process id."""
+        """Kill a part with SIGKILL; return its process id."""
         pid = int((await self.parts())[name]["pid"])
         os.kill(pid, signal.SIGKILL)
         return pid

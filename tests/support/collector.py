@@ -1,4 +1,4 @@
-"""A private OpenTelemetry collector: what processes send of their traces, by OTLP over HTTP."""
+"""A private OpenTelemetry collector: takes the traces of processes, by OTLP over HTTP."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 
 class Collector:
-    """Which spans it was sent, by their trace: the service that made it, and its name."""
+    """The spans that were sent, by their trace: the service that made each, and its name."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -20,11 +20,11 @@ class Collector:
 
     @property
     def url(self) -> str:
-        """TRACES_URL."""
+        """Return the value of TRACES_URL."""
         return f"http://127.0.0.1:{self.port}/v1/traces"
 
     async def take(self, request: web.Request) -> web.Response:
-        """Some spans of a process."""
+        """Take spans of a process."""
         for group in ExportTraceServiceRequest.FromString(await request.read()).resource_spans:
             said = {each.key: each.value.string_value for each in group.resource.attributes}
             for span in (span for scope in group.scope_spans for span in scope.spans):
@@ -34,7 +34,7 @@ class Collector:
 
 @asynccontextmanager
 async def collecting() -> AsyncIterator[Collector]:
-    """One that listens."""
+    """Yield a collector that listens."""
     collector, app = Collector(), web.Application()
     app.router.add_post("/v1/traces", collector.take)
     runner = web.AppRunner(app)

@@ -1,4 +1,4 @@
-"""What the system says to its document store, heard on the wire."""
+"""The commands that the system sends to its document store, recorded by the driver."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,18 +14,18 @@ NEGATIONS = {"$ne", "$nin", "$not", "$exists"}
 
 
 class Command(NamedTuple):
-    """One round trip."""
+    """A round trip to the store."""
 
     name: str
     document: Mapping[str, Any]
 
     @property
     def collection(self) -> str:
-        """Where it reads or writes."""
+        """Return the collection that is read or written."""
         return str(self.document[self.name])
 
     def filters(self) -> list[Mapping[str, Any]]:
-        """What it looks for, once for each part of it; joins by the field they look in."""
+        """Return the filters of the command, one for each part of it; joins by the field they look in."""
         match self.name:
             case "find":
                 return [self.document.get("filter", {})]
@@ -37,11 +37,11 @@ class Command(NamedTuple):
         return []
 
     def by_id(self) -> bool:
-        """Whether it reads documents by their ids."""
+        """Return whether the command reads documents by their ids."""
         return any(set(each) == {"_id"} for each in self.filters())
 
     def joins(self) -> list[tuple[str, str]]:
-        """The collections it joins, and by which of their fields."""
+        """Return the collections it joins, and by which of their fields."""
         stages = self.document["pipeline"] if self.name == "aggregate" else ()
         return [(stage["$lookup"]["from"], stage["$lookup"]["foreignField"]) for stage in stages if "$lookup" in stage]
 
@@ -53,29 +53,29 @@ class Commands(CommandListener):
         self.sent: list[tuple[str | None, Command]] = []
 
     def of(self, request_id: str) -> list[Command]:
-        """Those of one request."""
+        """Return the commands of a request."""
         return [command for trace, command in self.sent if trace == request_id]
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Remember it."""
+        """Record a command."""
         self.sent.append((current_trace(), Command(event.command_name, event.command)))
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Of no interest."""
+        """Ignore the answer."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Of no interest."""
+        """Ignore the failure."""
 
 
 def unindexed(commands: Iterable[Command]) -> list[tuple[str, Mapping[str, Any]]]:
-    """What was looked for by walking through a collection, and where."""
+    """Return the filters that walk through a whole collection, with the collection."""
     looked = [(each.collection, where) for each in commands for where in each.filters()]
     looked += [(collection, {field: 1}) for each in commands for collection, field in each.joins()]
     return [(collection, where) for collection, where in looked if not indexed(collection, where)]
 
 
 def indexed(collection: str, where: Mapping[str, Any]) -> bool:
-    """Whether the store can begin at an index: `_id`, or one whose first field, and whose condition, are asked for."""
+    """Return whether the store can use an index: `_id`, or one whose first field and condition are in the filter."""
     if branches := where.get("$or"):
         others = {name: each for name, each in where.items() if name != "$or"}
         return all(indexed(collection, {**others, **branch}) for branch in branches)
@@ -94,8 +94,8 @@ def _narrow(where: Mapping[str, Any], field: str) -> bool:
 
 
 @contextmanager
-def heard(commands: Commands | None = None) -> Iterator[Commands]:
-    """The commands of all connections that are opened meanwhile."""
+def recording(commands: Commands | None = None) -> Iterator[Commands]:
+    """Record the commands of all connections that are opened in the block."""
     commands = commands or Commands()
     with patch("social.infra.store.store_metrics.LISTENERS", (commands,)):
         yield commands

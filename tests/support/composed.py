@@ -13,12 +13,12 @@ PROFILES = ("whole", "microservices", "observability")
 
 
 def text() -> str:
-    """The file."""
+    """Return the file."""
     return (ROOT / "compose.yml").read_text()
 
 
 def composed(variables: Mapping[str, str] | None = None) -> Any:
-    """The file with its variables filled in: passwords that are asked for, and else what it says itself."""
+    """Return the file with its variables filled in: the passwords it requires, else its defaults."""
     given = variables or {}
 
     def fill(found: re.Match[str]) -> str:
@@ -42,7 +42,7 @@ def _filled(node: Any, fill: Any) -> Any:
 
 
 def example(path: Path) -> dict[str, str]:
-    """The variables of an example, those that are commented out too."""
+    """Return the variables of an example, those that are commented out too."""
     found = re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", path.read_text(), re.M)
     return dict(found)
 
@@ -53,7 +53,7 @@ PROCESSES = {name: each for name, each in OURS.items() if each["build"]["target"
 
 
 def started(*profiles: str) -> dict[str, Any]:
-    """What `up` starts with these profiles."""
+    """Return the services that `up` starts with these profiles."""
     return {
         name: each
         for name, each in SERVICES.items()
@@ -62,5 +62,5 @@ def started(*profiles: str) -> dict[str, Any]:
 
 
 def networks(service: Mapping[str, Any]) -> set[str]:
-    """Those it is in."""
+    """Return the networks of a service."""
     return set(service.get("networks", ()))

@@ -1,7 +1,7 @@
 """Run a Plaza program that SIGKILLs itself at a named step, once: crash.py <step> <module>.
 
 The step is counted in a file (CRASH_ONCE), so that the same command started again lives on. The product knows nothing
-of this: its functions are wrapped here, before its main runs.
+of the crash: its functions are wrapped here, before its main runs.
 """
 
 import itertools
@@ -61,11 +61,11 @@ def wrap(owner: Any, name: str, *, before: bool = False) -> None:
     setattr(owner, name, dying)
 
 
-BUSY: ContextVar[bool] = ContextVar("busy", default=False)  # the consumer of notifications works for a like
+BUSY: ContextVar[bool] = ContextVar("busy", default=False)  # the notifications consumer works for a like
 
 
 def watch_handler() -> None:
-    """Only what the notifications consumer does for a like counts, not what other people's work does meanwhile."""
+    """Count only calls of the notifications consumer for a like, not other people's work meanwhile."""
     handle = workers.notifications.handle
 
     async def watched(plaza: Any, happened: Sequence[ReceivedEvent]) -> float | None:
@@ -84,7 +84,7 @@ def before_the_commit() -> None:
 
 
 def within_the_commit() -> None:
-    """After the first of its writes, whichever transactions it is written together with."""
+    """Die after the first of the transaction's writes, whichever transactions are written together with it."""
     write = store_transaction.write
 
     def dying(database: Any, session: Any, command: store_transaction.Command, at: int) -> None:
@@ -106,7 +106,7 @@ def after_the_push() -> None:
 
 
 def after_the_ack() -> None:
-    """The handler is done, the message acked: the row of the embedded broker may still be there."""
+    """Die when the handler is done and the message acked: the row of the embedded broker may still be there."""
     work = workers.runner._batch
 
     async def batch(social_: Any, consumer: Any, taken: Any, **more: Any) -> float:
@@ -120,7 +120,7 @@ def after_the_ack() -> None:
 
 
 def in_the_middle_of_forgetting() -> None:
-    """After the third piece of a deleted account was taken out, before its message is acked."""
+    """Die after the third piece of a deleted account was erased, before its message is acked."""
     social.accounts.erasure.CHUNK = 1
     work, pieces = workers.accounts.once, itertools.count(1)
 
@@ -133,7 +133,7 @@ def in_the_middle_of_forgetting() -> None:
 
 
 def in_the_middle_of_a_fan_out() -> None:
-    """After the third chunk was written, and the next one asked for, before the message is acked."""
+    """Die after the third chunk was written and the next one requested, before the message is acked."""
     social.feeds.followers.CHUNK = 1
     work, chunks = workers.fanout.go_on, itertools.count(1)
 

@@ -1,7 +1,7 @@
 """A crowd that does not give up, on a system whose processes die, and an honest count of what was lost or doubled.
 
-Every client tries a write again, under one key, until it is answered; sockets resume with what Socket.IO calls
-connection state recovery. A like counts as delivered to its author when a push of its group shows a `count` that
+Every client repeats a write, under one key, until it is answered; sockets resume by Socket.IO's connection state
+recovery. A like counts as delivered to its author when a push of its group shows a `count` that
 reaches its place in the group.
 """
 
@@ -22,16 +22,16 @@ from social.infra import clock
 from social.ops.demo import Ledger
 from support.eventually import eventually
 
-GIVE_UP_S = 120.0  # a write that is not answered until then is a failure of the whole run
+GIVE_UP_S = 120.0  # a write that is not answered by then is a failure of the whole run
 TRY_AGAIN_S = (0.05, 0.4)
 ANSWER_WITHIN_S = 20.0
 FOLLOWS_EACH = 3
 PACE_S = (0.05, 0.4)
-SETTLE_S = 100.0  # beyond what a store holds the documents of somebody who died in a transaction
+SETTLE_S = 100.0  # longer than a store holds documents of a client that died in a transaction
 
 
 class Client(socketio.AsyncClient):
-    """python-socketio's client, which also notes what it could resume with."""
+    """python-socketio's client, which also records where it could resume."""
 
     pid: str | None = None
 
@@ -42,30 +42,30 @@ class Client(socketio.AsyncClient):
 
 @dataclass
 class Record:
-    """What was acknowledged, and what became of it."""
+    """The writes that were acknowledged, and their effects."""
 
     ledger: Ledger = field(default_factory=Ledger)
     acks: list[float] = field(default_factory=list)
     slowest_write_s: float = 0.0
-    posts: dict[str, "Somebody"] = field(default_factory=dict)
+    posts: dict[str, "Member"] = field(default_factory=dict)
     likes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     comments: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    tried_again: Counter[str] = field(default_factory=Counter)  # why
+    retries: Counter[str] = field(default_factory=Counter)  # and the reason
     disorder: list[str] = field(default_factory=list)  # offsets that did not follow the one before
 
     def acknowledged(self, began: float) -> None:
-        """One more write."""
+        """Count an acknowledged write."""
         now = time.perf_counter()
         self.acks.append(now)
         self.slowest_write_s = max(self.slowest_write_s, now - began)
 
     def silence_s(self) -> float:
-        """The longest time in which nobody's write was acknowledged."""
+        """Return the longest time in which no write was acknowledged."""
         return max((later - earlier for earlier, later in zip(self.acks, self.acks[1:], strict=False)), default=0.0)
 
 
-class Somebody:
-    """One account with one socket that comes back by itself."""
+class Member:
+    """An account with a socket that comes back by itself."""
 
     def __init__(self, name: str, url: str, http: aiohttp.ClientSession, record: Record) -> None:
         self.name = name
@@ -84,7 +84,7 @@ class Somebody:
         self._staying: asyncio.Task[None] | None = None
 
     async def join(self) -> None:
-        """Open an account and a socket."""
+        """Register an account and open a socket."""
         body = {"username": self.name, "email": f"{self.name}@example.org", "password": clock.new_id()}
         answer = await self.ask("POST", "/v1/auth/register", body)
         self.id, self.token = answer["user"]["id"], answer["access_token"]
@@ -100,10 +100,8 @@ class Somebody:
         if self._client is not None:
             await self._client.disconnect()
 
-    # ---- REST
-
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One call, again and again under one key until it is answered; raises ClientResponseError for a refusal."""
+        """Return the answer to a request, repeated under one key until answered; raises ClientResponseError."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if method == "POST" and self.token:
             headers["Idempotency-Key"] = clock.new_id()
@@ -121,7 +119,7 @@ class Somebody:
                 await self._pause(f"REST: {why}")
 
     async def all(self, path: str) -> list[Any]:
-        """Every item of a list."""
+        """Return every item of a list."""
         items: list[Any] = []
         after = ""
         while True:
@@ -131,10 +129,8 @@ class Somebody:
                 return items
             after = f"&cursor={page['next']}"
 
-    # ---- the socket
-
     async def send(self, event: str, message: dict[str, Any]) -> Any:
-        """One acked message, again and again under one key until it is answered; raises RuntimeError for a refusal."""
+        """Return the answer to a message, repeated under one key until answered; raises RuntimeError if refused."""
         message = {**message, "idempotency_key": clock.new_id()}
         async with asyncio.timeout(GIVE_UP_S):
             while True:
@@ -149,7 +145,7 @@ class Somebody:
                 await self._pause(f"socket: {why}")
 
     async def _call(self, event: str, message: dict[str, Any]) -> tuple[Any, str]:
-        """An ack, or None and why there is none; python-socketio itself waits on when the connection is lost."""
+        """Return an ack, or None and the reason; python-socketio itself waits on when the connection is lost."""
         assert self._client is not None
         call = asyncio.ensure_future(self._client.call(event, message, timeout=ANSWER_WITHIN_S))
         dropped = asyncio.ensure_future(self._dropped.wait())
@@ -164,11 +160,11 @@ class Somebody:
             await asyncio.gather(call, dropped, return_exceptions=True)
 
     async def _pause(self, why: str) -> None:
-        self._record.tried_again[why] += 1
+        self._record.retries[why] += 1
         await asyncio.sleep(random.uniform(*TRY_AGAIN_S))
 
     async def _stay(self) -> None:
-        """Connect, and again whenever the connection is lost; each time with a new client, which knows only the pid."""
+        """Connect again whenever the connection is lost; each time with a new client, which knows only the pid."""
         while True:
             pid = self._client.pid if self._client else None
             client = Client(reconnection=False, http_session=self._http)
@@ -204,11 +200,11 @@ class Somebody:
             self._take(event, data, offset)
 
     def _take(self, event: str, data: Any, offset: str, *, again: bool = False) -> None:
-        """A stream event: the next one, or a hole or a repetition that should not be."""
+        """Take a stream event: the next one, or a hole or a repetition that should not be."""
         epoch, _, number = offset.rpartition(".")
         before = self.seen
         if int(number) <= before[1] and again:
-            return  # it came live meanwhile
+            return  # the event came live meanwhile
         if before[0] and (epoch, int(number)) != (before[0], before[1] + 1):
             self._record.disorder.append(f"{self.name}: {before[0]}.{before[1]} then {offset}")
         self.seen = epoch, int(number)
@@ -218,14 +214,14 @@ class Somebody:
 class Crowd:
     """People who post, comment and like at random, half over REST and half over their sockets."""
 
-    def __init__(self, people: list[Somebody], record: Record) -> None:
+    def __init__(self, people: list[Member], record: Record) -> None:
         self.people = people
         self.record = record
         self._chance = random.Random(7)
         self._stop = asyncio.Event()
 
     async def follow(self) -> None:
-        """Everybody follows some others."""
+        """Let everybody follow some others."""
         for person in self.people:
             others = [each for each in self.people if each is not person]
             for other in self._chance.sample(others, min(FOLLOWS_EACH, len(others))):
@@ -237,7 +233,7 @@ class Crowd:
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
-        """Everybody acts until the block ends, and until what they began is answered."""
+        """Let everybody act until the block ends, and until the writes they began are answered."""
         self._stop.clear()
         living = [asyncio.create_task(self._live(person)) for person in self.people]
         try:
@@ -246,15 +242,15 @@ class Crowd:
             self._stop.set()
             await asyncio.gather(*living)
 
-    async def _live(self, person: Somebody) -> None:
-        acts: list[Callable[[Somebody], Awaitable[None]]] = [self._post, self._comment, self._like]
+    async def _live(self, person: Member) -> None:
+        acts: list[Callable[[Member], Awaitable[None]]] = [self._post, self._comment, self._like]
         while not self._stop.is_set():
             (act,) = self._chance.choices(acts, [2, 3, 15])
             await act(person)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._chance.uniform(*PACE_S))
 
-    async def _post(self, person: Somebody) -> None:
+    async def _post(self, person: Member) -> None:
         began, text = time.perf_counter(), f"post by {person.name}"
         if self._chance.random() < 0.5:
             post = await person.ask("POST", "/v1/posts", {"text": text})
@@ -263,11 +259,11 @@ class Crowd:
         self.record.acknowledged(began)
         self.record.posts[post["id"]] = person
 
-    def _choose(self) -> tuple[str, Somebody] | None:
+    def _choose(self) -> tuple[str, Member] | None:
         recent = list(self.record.posts.items())[-40:]
         return self._chance.choice(recent) if recent else None
 
-    async def _comment(self, person: Somebody) -> None:
+    async def _comment(self, person: Member) -> None:
         if (chosen := self._choose()) is None:
             return
         (post_id, author), began = chosen, time.perf_counter()
@@ -280,7 +276,7 @@ class Crowd:
         if author is not person:
             self.record.ledger.asked[author.id, "comment", post_id].append(began)
 
-    async def _like(self, person: Somebody) -> None:
+    async def _like(self, person: Member) -> None:
         chosen = self._choose()
         if chosen is None or person.id in self.record.likes[chosen[0]]:
             return
@@ -297,7 +293,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Account:
-    """What became of what was acknowledged: writes by what REST shows afterwards, notifications by what was pushed."""
+    """The account of a crowd: writes by what REST shows afterwards, notifications by what was pushed."""
 
     acknowledged: int
     lost: list[str]
@@ -310,10 +306,10 @@ class Account:
     silence_s: float
     slowest_write_s: float
     slowest_notification_s: float
-    tried_again: dict[str, int]
+    retries: dict[str, int]
 
     def flawless(self) -> None:
-        """Nothing lost, nothing doubled."""
+        """Assert that nothing was lost or doubled."""
         assert not self.lost, self.lost
         assert not self.doubled, self.doubled
         assert (self.missing, self.repeated, self.disorder) == (0, 0, [])
@@ -322,7 +318,7 @@ class Account:
 
 
 async def settle(crowd: Crowd, timeout_s: float = SETTLE_S) -> Account:
-    """Wait until what was acknowledged has arrived, then take account; what is not there in time is lost."""
+    """Wait until everything acknowledged has arrived, then take account; a write whose effect is late is lost."""
 
     async def arrived() -> None:
         lost, _ = await audit(crowd)
@@ -345,13 +341,13 @@ async def settle(crowd: Crowd, timeout_s: float = SETTLE_S) -> Account:
         silence_s=record.silence_s(),
         slowest_write_s=record.slowest_write_s,
         slowest_notification_s=max((each for *_, seconds in outcomes for each in seconds), default=0.0),
-        tried_again=dict(record.tried_again),
+        retries=dict(record.retries),
     )
 
 
 async def audit(crowd: Crowd) -> tuple[list[str], list[str]]:
-    """Every acknowledged write as anybody finds it over REST: what is not there, and what is there too often."""
-    found: list[tuple[str, int, int]] = []  # what, how often it should be there, how often it is
+    """Look for every acknowledged write over REST; return the missing writes, and those that are there too often."""
+    found: list[tuple[str, int, int]] = []  # the write, how often it should be there, how often it is
     record, reader = crowd.record, crowd.people[0]
     for post_id in record.posts:
         post = await reader.ask("GET", f"/v1/posts/{post_id}")
@@ -361,11 +357,11 @@ async def audit(crowd: Crowd) -> tuple[list[str], list[str]]:
         found += [(f"comment {each}", int(each in record.comments[post_id]), there[each]) for each in there]
         found += [(f"comment {each}", 1, there[each]) for each in record.comments[post_id]]
     for person in crowd.people:
-        told: Counter[tuple[str, str]] = Counter()
+        shown: Counter[tuple[str, str]] = Counter()
         for each in await person.all("/v1/notifications"):
-            told[each["type"], each["target"]["id"]] += each["count"]
+            shown[each["type"], each["target"]["id"]] += each["count"]
         asked = {key[1:]: len(at) for key, at in record.ledger.asked.items() if key[0] == person.id}
-        found += [(f"{person.name} told of {key}", asked.get(key, 0), told[key]) for key in {*told, *asked}]
+        found += [(f"{person.name} notified of {key}", asked.get(key, 0), shown[key]) for key in {*shown, *asked}]
         lines = Counter(each["id"] for each in await person.all("/v1/feed"))
         due = {post for post, author in record.posts.items() if author is person or author.id in person.following}
         found += [
@@ -377,11 +373,11 @@ async def audit(crowd: Crowd) -> tuple[list[str], list[str]]:
 
 @asynccontextmanager
 async def crowd(url: str, count: int) -> AsyncIterator[Crowd]:
-    """So many people who follow each other, connected."""
+    """Yield people who follow each other and are connected."""
     run_id, record = clock.new_id()[-8:], Record()
     timeout = aiohttp.ClientTimeout(ANSWER_WITHIN_S)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        people = [Somebody(f"crowd_{run_id}_{number}", url, http, record) for number in range(count)]
+        people = [Member(f"crowd_{run_id}_{number}", url, http, record) for number in range(count)]
         try:
             await asyncio.gather(*(person.join() for person in people))
             gathered = Crowd(people, record)

@@ -1,6 +1,6 @@
 """Databases that tests take in turn: made once with all collections and indexes, emptied for each test.
 
-To make them takes ten times as long as to empty them, and most tests want the same ones.
+To make a database takes ten times as long as to empty it, and most tests need equal ones.
 """
 
 from collections import deque
@@ -13,25 +13,25 @@ from pymongo.database import Database
 from social.infra.store.mongo import Mongo
 from social.infra.store.schema import INDEXES, migrate, wrong
 
-MANY = 300  # documents: what it takes to delete so many makes a new database
-KEPT = 4  # so that what a test still had under way when it ended is over when its database is emptied
+MANY = 300  # documents: deleting more takes as long as making a new database
+KEPT = 4  # so that the work that a test left under way is over when its database is emptied
 
 made: set[str] = set()
 
 
 def a_name() -> str:
-    """A name for a database that nobody else has."""
+    """Return an unused name of a database."""
     return f"test_{uuid4().hex[:12]}"
 
 
 async def prepare(mongo: Mongo) -> None:
-    """What `migrate` does, where it has not been done."""
+    """Migrate a database, unless it was migrated before."""
     if mongo.database.name not in made:
         await migrate(mongo)
 
 
 class Databases:
-    """Those of one store."""
+    """The databases of a store."""
 
     def __init__(self) -> None:
         self._free: deque[str] = deque()
@@ -43,7 +43,7 @@ class Databases:
         return self._clients[url]
 
     async def take(self, url: str) -> str:
-        """An empty one, to be given back."""
+        """Return the name of an empty database, to be given back."""
         while len(self._free) >= KEPT:
             name = self._free.popleft()
             if emptied(self._client(url)[name]):
@@ -59,11 +59,11 @@ class Databases:
         return name
 
     def give_back(self, name: str) -> None:
-        """After the test; it is emptied when it is its turn."""
+        """Give a database back after the test; it is emptied when it is its turn."""
         self._free.append(name)
 
     async def end(self, url: str) -> None:
-        """Drop all; raises AssertionError where a test changed an index, for which it needs `bare_database`."""
+        """Drop all databases; raises AssertionError where a test without `bare_database` changed an index."""
         found = {}
         for name in self._free:
             mongo = Mongo(url, name)
@@ -79,7 +79,7 @@ class Databases:
 
 
 def emptied(database: Database[dict[str, Any]]) -> bool:
-    """Whether it could be emptied, quickly, and has its collections."""
+    """Empty a database; return whether that was quick, and all its collections are there."""
     there = set(database.list_collection_names())
     if not there.issuperset(INDEXES):
         return False
@@ -94,7 +94,7 @@ def emptied(database: Database[dict[str, Any]]) -> bool:
 
 
 def _filled(database: Database[dict[str, Any]]) -> dict[str, int]:
-    """The collections that are not empty, all asked for at once, and how many documents each has, up to so many."""
+    """Return the number of documents of each collection that is not empty, counted up to MANY, in one request."""
     first, *others = (
         (name, [{"$limit": MANY + 1}, {"$group": {"_id": name, "documents": {"$sum": 1}}}]) for name in sorted(INDEXES)
     )

@@ -1,9 +1,9 @@
 """Pages whose commands are run: their fenced blocks, and a terminal that executes these one after the other.
 
 The words after the language say what a block is: `sh` runs where the blocks before it ran, `sh server` runs beside
-them until Ctrl-C, which comes before the next `sh server` or `sh stopped` and at the end. `sh unrun` needs what tests
-have not got, or another test runs it. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A `text`
-block right after one that runs is what it says; `…` stands for anything within a line.
+them until Ctrl-C, which comes before the next `sh server` or `sh stopped` and at the end. `sh unrun` needs something
+that tests have not, or another test runs it. `js ada.mjs` is saved as a file, `py in <file>` is an excerpt of one. A
+`text` block right after one that runs is its output; `…` stands for anything within a line.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 
 def blocks(page: str, section: str | None = None) -> list[Block]:
-    """Those of a page under the root, or of one section of it."""
+    """Return the blocks of a page under the root, or of a section of it."""
     text = (ROOT / page).read_text()
     if section is not None:
         text = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
@@ -41,24 +41,24 @@ def blocks(page: str, section: str | None = None) -> list[Block]:
 
 
 def excerpts(page: str) -> list[tuple[str, str]]:
-    """The blocks `py in <file>`: what they are to be found in, and what they say."""
+    """Return the blocks `py in <file>`: the file that contains them, and their text."""
     return [(words[1], text) for _, words, text in blocks(page) if words[:1] == ("in",)]
 
 
 def links(page: Path) -> list[tuple[Path, str]]:
-    """The files a page leads to, and the headings in them, or the empty string."""
+    """Return the files a page links to, and the headings in them, or the empty string."""
     found = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
     return [(page.parent / file if file else page, heading) for file, heading in found if "://" not in file]
 
 
 def headings(page: Path) -> set[str]:
-    """What a page's headings are called in links."""
+    """Return the anchors of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def names(page: str) -> Iterator[tuple[str, list[str]]]:
-    """Files and names in `code`, each with the files that the row of its table is about."""
+    """Yield files and names in `code`, each with the files that the row of its table is about."""
     for line in FENCE.sub("", (ROOT / page).read_text()).splitlines():
         first, *cells = line.strip("|").split("|") if line.startswith("|") else ("", line)
         files = [name for name in _coded(first) if "/" in name]
@@ -67,17 +67,17 @@ def names(page: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _coded(text: str) -> list[str]:
-    """File names, identifiers, words in quotes and words of a log; what has another sign is prose, or a command."""
+    """Return file names, identifiers, quoted words and words of a log; code with other signs is prose, or a command."""
     name = r'[\w.*/-]+|"[\w.]+"|[a-z]+( [a-z]+)+'
     return [each for each in re.findall(r"`([^`]+)`", text) if re.fullmatch(name, each)]
 
 
-def shows(expected: str, said: str) -> str | None:
-    """The first line that was not said in its turn; None where all were."""
+def shows(expected: str, printed: str) -> str | None:
+    """Return the first expected line that is missing from the output at its place; None where all are there."""
     at = 0
     for line in expected.strip().splitlines():
         pattern = ".*?".join(re.escape(part) for part in line.strip().split("…"))
-        found = re.compile(pattern).search(said, at)
+        found = re.compile(pattern).search(printed, at)
         if found is None:
             return line
         at = found.end()
@@ -85,7 +85,7 @@ def shows(expected: str, said: str) -> str | None:
 
 
 def checkout(folder: Path) -> Path:
-    """A clone of what is here, with the packages that are installed here."""
+    """Clone this checkout, with the packages that are installed here."""
     shutil.copytree(ROOT, folder, ignore=LEFT_OUT, symlinks=True)
     for installed in (".venv", "node_modules"):
         (folder / installed).symlink_to((ROOT / installed).resolve())
@@ -96,7 +96,7 @@ def checkout(folder: Path) -> Path:
 
 
 def tools(folder: Path) -> Path:
-    """A folder to begin the PATH with: this Python's programs, and a make that finds everything installed."""
+    """Make a folder to begin the PATH with: this Python's programs, and a make that finds everything installed."""
     folder.mkdir()
     installs = " ".join(f"-o {each}" for each in ("packages-run", "packages-dev", "node-modules"))
     make = folder / "make"
@@ -143,10 +143,10 @@ class Terminal:
                 case ("sh", ("unrun",)) | ("py", ("in", _)) | ("mermaid" | "ts", ()):
                     ran = None
                 case _:
-                    raise AssertionError(f"{page}: nobody knows what to do with a block of {language} {words}")
+                    raise AssertionError(f"{page}: no rule for a block of {language} {words}")
 
     async def run(self, text: str, timeout_s: float = 120) -> str:
-        """What some commands say; each of them has to succeed."""
+        """Return the output of some commands; each of them has to succeed."""
         if self._shell is None:
             self._shell = await asyncio.create_subprocess_exec(
                 "bash", "--noprofile", "--norc", cwd=self.folder, env=self._env, start_new_session=True,
@@ -154,22 +154,22 @@ class Terminal:
             )  # fmt: skip
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        block, said = self.folder.parent / "block.sh", b""
+        block, printed = self.folder.parent / "block.sh", b""
         block.write_text(self._here(text))
         strict = "set -uEo pipefail; trap 'echo \"failed: $BASH_COMMAND\" >&2; echo 1 >&9' ERR"
         self._shell.stdin.write(f"exec 9>failed; {strict}; . {block} </dev/null; echo; echo '-- over --'\n".encode())
         async with asyncio.timeout(timeout_s):
-            while not said.endswith(b"\n-- over --\n"):
+            while not printed.endswith(b"\n-- over --\n"):
                 line = await self._shell.stdout.readline()
-                said += line
-                assert line, f"{text}\nended the shell:\n{said.decode()}{self.log}"
-        answer = said.decode().removesuffix("\n-- over --\n")
+                printed += line
+                assert line, f"{text}\nended the shell:\n{printed.decode()}{self.log}"
+        answer = printed.decode().removesuffix("\n-- over --\n")
         assert not (self.folder / "failed").read_text(), f"{text}\nsaid:\n{answer}\n{self.log}"
         (self.folder / "failed").unlink()
         return answer
 
     async def serve(self, text: str) -> str:
-        """Start a server, after the one before has ended; what it says first."""
+        """Start a server, after the one before has ended; return its first output."""
         await self.interrupt()
         with self._log.open("wb") as log:
             self._server = subprocess.Popen(
@@ -178,29 +178,29 @@ class Terminal:
             )  # fmt: skip
         return ""
 
-    async def _shown(self, expected: str, said: str) -> str:
+    async def _shown(self, expected: str, printed: str) -> str:
         deadline = time.monotonic() + SERVES_WITHIN_S
-        while self._server is not None and said == "" and shows(expected, self.log) is not None:
+        while self._server is not None and printed == "" and shows(expected, self.log) is not None:
             assert self._server.poll() is None, self.log
-            assert time.monotonic() < deadline, f"{expected}\nis not what it said:\n{self.log}"
+            assert time.monotonic() < deadline, f"{expected}\nis not what it printed:\n{self.log}"
             await asyncio.sleep(0.05)
-        missing = shows(expected, said or self.log)
-        assert missing is None, f"{missing}\nis not in:\n{said}"
-        return said
+        missing = shows(expected, printed or self.log)
+        assert missing is None, f"{missing}\nis not in:\n{printed}"
+        return printed
 
     @property
     def log(self) -> str:
-        """What the server said."""
+        """Return the output of the server."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     async def interrupt(self) -> None:
-        """Ctrl-C, where the server runs; wait until it has ended."""
+        """Send Ctrl-C to the server, if it runs; wait until it has ended."""
         if self._server is not None:
             await _end(self._server, signal.SIGINT)
             self._server = None
 
     async def close(self) -> None:
-        """End all that was started here."""
+        """End everything that was started here."""
         await self.interrupt()
         if self._shell is not None:
             os.killpg(self._shell.pid, signal.SIGKILL)

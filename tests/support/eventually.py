@@ -1,4 +1,4 @@
-"""Waiting for what a person will see: ask again until the assertions hold, or say which one did not."""
+"""Waiting for an effect: repeat a check until its assertions hold, or raise the one that never did."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = 10, every_s: float = 0.02) -> T:
-    """What `look` answers once it raises no AssertionError; the last one when it never does."""
+    """Return what `look` returns once it raises no AssertionError; raise its last error when time is over."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:

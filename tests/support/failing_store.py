@@ -1,4 +1,4 @@
-"""A document store that answers, and refuses: a proxy of its wire in which commands can be made to fail."""
+"""A document store that refuses commands: a proxy of its wire in which commands can be made to fail."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ UNHEARD_OF: dict[str, Any] = {"code": 99_999, "errmsg": "something that no relea
 
 
 class FailingStore:
-    """Passes everything on to a true store, but answers `error` to the commands in `failing`."""
+    """A proxy that passes everything on to a true store, but answers `error` to the commands in `failing`."""
 
     def __init__(self, url: str) -> None:
         at = urlsplit(url)
@@ -33,15 +33,15 @@ class FailingStore:
 
     @property
     def url(self) -> str:
-        """Where clients connect to: directly, or they would go to the address that the store says it has."""
+        """Return the URL for clients: a direct connection, or they would go to the address that the store announces."""
         return f"mongodb://127.0.0.1:{self.port}/?{self._query}&directConnection=true"
 
     def refuse(self, error: dict[str, Any], commands: Collection[str] = WRITES) -> None:
-        """From now on answer this error to these commands; `error={}` ends it."""
+        """Answer this error to these commands from now on; `error={}` ends it."""
         self.error, self.failing = error, commands if error else ()
 
     async def serve(self, near: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A client has come in."""
+        """Serve a client."""
         far, far_writer = await asyncio.open_connection(*self._far)
         self._ends |= {writer, far_writer}
         back = asyncio.create_task(_copy(far, writer))
@@ -87,7 +87,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def failing_store(url: str) -> AsyncIterator[FailingStore]:
-    """A way to this store on which commands can be made to fail."""
+    """Yield a proxy of this store in which commands can be made to fail."""
     store = FailingStore(url)
     listener = await asyncio.start_server(store.serve, "127.0.0.1", 0)
     store.port = listener.sockets[0].getsockname()[1]

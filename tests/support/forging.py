@@ -16,12 +16,12 @@ from social.infra.security.tokens import Signer, new_private_key
 
 
 def b64(data: bytes) -> str:
-    """As in a token."""
+    """Encode as in a token."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def forgeries(pem: bytes, good: str) -> dict[str, str]:
-    """By what is wrong with it; `good` is signed with the key in `pem`."""
+    """Return forged tokens by what is wrong with each; `good` is signed with the key in `pem`."""
     key = serialization.load_pem_private_key(pem, None)
     assert isinstance(key, Ed25519PrivateKey)
     header, claims = jwt.get_unverified_header(good), jwt.decode(good, options={"verify_signature": False})
@@ -50,13 +50,13 @@ def forgeries(pem: bytes, good: str) -> dict[str, str]:
         "HS256 with the public key, PEM": shared_secret(public_pem),
         "HS256 with the public key, raw": shared_secret(public_raw),
         "HS256 with the public key, as published": shared_secret(b64(public_raw).encode()),
-        "a stranger's key under our kid": jwt.encode(
+        "an unknown key under a known kid": jwt.encode(
             claims,
             serialization.load_pem_private_key(new_private_key(), None),  # type: ignore[arg-type]
             algorithm="EdDSA",
             headers={"kid": header["kid"], "typ": header["typ"]},
         ),
-        "a stranger's key under its own kid": Signer(new_private_key()).sign(claims["sub"], claims["sid"]),
+        "an unknown key under its own kid": Signer(new_private_key()).sign(claims["sub"], claims["sid"]),
         "a key that comes along": signed(
             {"kid": "mine", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": b64(public_raw)}}
         ),

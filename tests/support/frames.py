@@ -25,7 +25,7 @@ Frames = dict[str, dict[str, Any]]
 
 
 class Recorder:
-    """What three people ask, and what they are answered and told."""
+    """The requests of three people, the answers, and the pushes."""
 
     def __init__(self, http: aiohttp.ClientSession, system: Embedded) -> None:
         self._http, self._system = http, system
@@ -35,16 +35,16 @@ class Recorder:
         self.wires: list[Wire] = []
 
     async def person(self, name: str) -> tuple[Person, Wire]:
-        somebody = await self._door.register(name)
-        return somebody, await self.wire(somebody)
+        person = await self._door.register(name)
+        return person, await self.wire(person)
 
-    async def wire(self, somebody: Person) -> Wire:
-        wire = await Wire(self._system.realtime_port, self._http).open({"token": somebody.tokens.access_token})
+    async def wire(self, person: Person) -> Wire:
+        wire = await Wire(self._system.realtime_port, self._http).open({"token": person.tokens.access_token})
         self.wires.append(wire)
         return wire
 
     async def ask(self, wire: Wire, event: str, refused: bool = False, **message: Any) -> Any:
-        """One message and its ack; the first of its name is kept."""
+        """Send a message and return its ack; the first of its name is kept."""
         ack = await wire.ask(event, message)
         assert ack["ok"] is not refused, ack
         if refused:
@@ -53,8 +53,8 @@ class Recorder:
             self.asked.setdefault(event, {"ask": message, "ack": ack})
         return ack.get("data")
 
-    async def told(self, wire: Wire, event: str) -> Any:
-        """The first frame of an event that this socket has carried."""
+    async def first_event(self, wire: Wire, event: str) -> Any:
+        """Return the first frame of an event that this socket has carried."""
         await wire.event(event)
         args = next(each for each in wire.events if each[0] == event)
         assert len(args) == (3 if SERVER_EVENTS[event].kind == "stream" else 2), args
@@ -63,13 +63,13 @@ class Recorder:
 
 
 async def collect(system: Embedded) -> Frames:
-    """A real frame of every event and message; the system has stopped after it."""
+    """Return a real frame of every event and message; the system has stopped afterwards."""
     async with aiohttp.ClientSession() as http:
         recorder = Recorder(http, system)
         try:
             await _act(recorder)
             await system.stop()
-            await recorder.told(recorder.wires[0], "drain")
+            await recorder.first_event(recorder.wires[0], "drain")
         finally:
             for wire in recorder.wires:
                 await wire.close()
@@ -80,37 +80,37 @@ async def collect(system: Embedded) -> Frames:
 
 
 async def _act(recorder: Recorder) -> None:
-    ask, told = recorder.ask, recorder.told
+    ask, first_event = recorder.ask, recorder.first_event
     ada, hers = await recorder.person("ada")
     bob, his = await recorder.person("bob")
     other = await recorder.wire(ada)
 
     await ask(his, "user.follow", username="ada")
-    await told(his, "feed.changed")
-    await told(his, "user.stats")
-    await told(hers, "notification")
+    await first_event(his, "feed.changed")
+    await first_event(his, "user.stats")
+    await first_event(hers, "notification")
     await ask(hers, "sync", after=str(hers.offset).partition(".")[0] + ".0")
     post = (await ask(hers, "post.create", text="hello, @bob, this is #plaza"))["id"]
-    await told(his, "feed.post")
+    await first_event(his, "feed.post")
 
     await ask(his, "post.watch", post_id=post)
     await ask(hers, "post.watch", post_id=post)
     await ask(his, "typing", post_id=post)
-    await told(hers, "typing")
+    await first_event(hers, "typing")
     await ask(hers, "post.edit", post_id=post, text="hello, @bob", rev=0)
-    await told(his, "post.updated")
+    await first_event(his, "post.updated")
     comment = (await ask(his, "comment.create", post_id=post, text="a nice word"))["id"]
-    await told(his, "comment.created")
+    await first_event(his, "comment.created")
     await ask(his, "comment.edit", comment_id=comment, text="a nicer word", rev=0)
-    await told(his, "comment.updated")
+    await first_event(his, "comment.updated")
     await ask(hers, "comment.like", comment_id=comment)
-    await told(his, "comment.stats")
+    await first_event(his, "comment.stats")
     await ask(hers, "comment.unlike", comment_id=comment)
     await ask(his, "comment.delete", comment_id=comment)
-    await told(his, "comment.deleted")
+    await first_event(his, "comment.deleted")
 
     await ask(his, "post.like", post_id=post)
-    await told(his, "post.stats")
+    await first_event(his, "post.stats")
     await ask(his, "post.like", refused=True, post_id="0" * 24)
     await ask(his, "post.repost", post_id=post)
     await ask(his, "post.unrepost", post_id=post)
@@ -123,19 +123,19 @@ async def _act(recorder: Recorder) -> None:
     await _a_group_grows(recorder, post, hers, theirs)
     await ask(his, "post.unlike", post_id=post)
     await ask(theirs, "post.unlike", post_id=post)
-    await told(hers, "notification.removed")
+    await first_event(hers, "notification.removed")
     await _reads(recorder, hers, other)
 
     assert (await carol.ask("POST", "/v1/auth/logout-all")).status == 204
-    await told(theirs, "session.revoked")
-    await told(hers, "presence")
+    await first_event(theirs, "session.revoked")
+    await first_event(hers, "presence")
     await ask(hers, "presence.unwatch", user_ids=[bob.id])
     renewed = (await ada.refresh()).body["access_token"]
     await ask(hers, "session.renew", token=renewed)
     await ask(his, "user.unfollow", username="ada")
     await ask(hers, "post.unwatch", post_id=post)
     await ask(hers, "post.delete", post_id=post)
-    await told(his, "post.deleted")
+    await first_event(his, "post.deleted")
 
 
 async def _a_group_grows(recorder: Recorder, post: str, hers: Wire, theirs: Wire) -> None:
@@ -144,17 +144,17 @@ async def _a_group_grows(recorder: Recorder, post: str, hers: Wire, theirs: Wire
 
     await hers.until(likes)
     await recorder.ask(theirs, "post.like", post_id=post)
-    await recorder.told(hers, "notification.updated")
+    await recorder.first_event(hers, "notification.updated")
 
 
 async def _reads(recorder: Recorder, hers: Wire, other: Wire) -> None:
     (first, *_) = hers.named("notification")
     await recorder.ask(hers, "notifications.read", ids=[first["id"]])
-    await recorder.told(other, "notifications.read")
+    await recorder.first_event(other, "notifications.read")
 
 
 def normal(frames: Frames) -> Frames:
-    """The same with ids, times, offsets and tokens that are always the same."""
+    """Return the frames with constant ids, times, offsets and tokens."""
     ids: dict[str, str] = {}
 
     def of(value: Any) -> Any:
@@ -177,7 +177,7 @@ def normal(frames: Frames) -> Frames:
 
 
 def shape(value: Any) -> Any:
-    """What two frames of one kind have in common: fields, kinds of values, and which are null."""
+    """Return what all frames of a kind have in common: fields, kinds of values, and which are null."""
     if isinstance(value, Mapping):
         return {key: shape(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -13,24 +13,24 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Stage:
-    """One FROM with what follows it."""
+    """A FROM with the instructions that follow it."""
 
     name: str
     base: str
     steps: list[tuple[str, str]] = field(default_factory=list)  # instruction, and the rest of its line
 
     def all(self, instruction: str) -> list[str]:
-        """What every such instruction says."""
+        """Return the rest of every such instruction."""
         return [rest for name, rest in self.steps if name == instruction]
 
     def words(self, instruction: str) -> list[str]:
-        """The words of the last such instruction, in its exec form; none where there is none."""
+        """Return the words of the last such instruction, in its exec form; none where there is none."""
         said = self.all(instruction)
         return list(json.loads(said[-1])) if said else []
 
 
 def stages() -> dict[str, Stage]:
-    """The stages of the Dockerfile, in order; FROM names are as they are after its ARGs."""
+    """Return the stages of the Dockerfile, in order; FROM names are resolved by its ARGs."""
     lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")]
     arguments: dict[str, str] = {}
     found: dict[str, Stage] = {}
@@ -52,7 +52,7 @@ def stages() -> dict[str, Stage]:
 
 
 def lineage(name: str) -> list[Stage]:
-    """A stage and those it is built on, the last first."""
+    """Return a stage and the stages it is built on, the last first."""
     every = stages()
     line = [every[name]]
     while line[-1].base in every:
@@ -61,7 +61,7 @@ def lineage(name: str) -> list[Stage]:
 
 
 def environment(name: str) -> dict[str, str]:
-    """The ENV of a stage and those it is built on, but PATH."""
+    """Return the ENV of a stage and the stages it is built on, without PATH."""
     pairs = [
         word.partition("=")
         for each in reversed(lineage(name))
@@ -72,10 +72,10 @@ def environment(name: str) -> dict[str, str]:
 
 
 def context() -> Iterator[PurePosixPath]:
-    """The files of this folder that .dockerignore lets through: by Docker's rules, where the last pattern decides."""
+    """Yield the files of this folder that .dockerignore lets through; as in Docker, the last pattern decides."""
     lines = (line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#"))
     rules = [(not line.startswith("!"), _pattern(line.removeprefix("!").strip("/"))) for line in lines]
-    heads = {each.name for each in ROOT.iterdir()} - {".git", ".venv", "node_modules", "var"}  # no need to walk these
+    heads = {each.name for each in ROOT.iterdir()} - {".git", ".venv", "node_modules", "var"}  # not walked
     for head in heads:
         for path in [ROOT / head, *(ROOT / head).rglob("*")]:
             if path.is_file():
@@ -96,7 +96,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def build(folder: Path) -> None:
-    """Put what the COPYs of the stage `code` take from this folder where they put it."""
+    """Copy the files that the COPYs of the stage `code` take from this folder to their places."""
     files = list(context())
     for rest in stages()["code"].all("COPY"):
         *sources, target = rest.split()

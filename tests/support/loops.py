@@ -1,4 +1,4 @@
-"""How long a loop is kept from everybody else."""
+"""Measure how long an event loop is kept busy without a turn for anybody else."""
 
 import asyncio
 import gc
@@ -10,13 +10,13 @@ EVERY_S = 0.002
 
 
 class Held:
-    """What was seen of it."""
+    """The longest turn that was seen."""
 
     def __init__(self) -> None:
         self.longest_s = 0.0
 
     async def watch(self) -> None:
-        """Note the most that this thread computes between two turns; what others compute is not in it."""
+        """Record the most that this thread computes between two turns; other threads do not count."""
         before = time.thread_time()
         while True:
             await asyncio.sleep(EVERY_S)
@@ -26,9 +26,9 @@ class Held:
 
 @asynccontextmanager
 async def held() -> AsyncIterator[Held]:
-    """The longest that the loop is held in here; on the way out, its last turn is in it.
+    """Measure the longest turn of the loop in this block, its last turn included.
 
-    What hundreds of tests before left in this process is not looked through by the garbage collector meanwhile.
+    The garbage collector does not search the objects that hundreds of earlier tests left in this process meanwhile.
     """
     gc.freeze()
     seen = Held()

@@ -1,4 +1,4 @@
-"""Where the mail of a test ends up, as the file mailer leaves it."""
+"""The mail of a test, as the file mailer leaves it."""
 
 import email
 import email.policy
@@ -12,13 +12,13 @@ LINKS = "https://plaza.example"
 
 
 class Mailbox:
-    """Everybody's mail."""
+    """The mail to everybody."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def mails(self, to: str) -> list[EmailMessage]:
-        """What somebody was sent, the oldest first."""
+        """Return the mails to an address, the oldest first."""
         parser = email.policy.default
         read = [
             email.message_from_bytes(path.read_bytes(), policy=parser) for path in sorted(self.folder.glob("*.eml"))
@@ -26,7 +26,7 @@ class Mailbox:
         return [mail for mail in read if mail["To"] == to]
 
     async def mail(self, to: str, subject: str, count: int = 1) -> EmailMessage:
-        """The `count`-th mail with this in its subject, once it is there."""
+        """Return the `count`-th mail with this in its subject, once it is there."""
 
         async def look() -> EmailMessage:
             found = [mail for mail in self.mails(to) if subject in mail["Subject"]]
@@ -36,12 +36,12 @@ class Mailbox:
         return await eventually(look)
 
     async def token(self, to: str, subject: str, count: int = 1) -> str:
-        """The token in a mail's link."""
+        """Return the token in a mail's link."""
         return token_of(await self.mail(to, subject, count))
 
 
 def token_of(mail: EmailMessage) -> str:
-    """The token in its link."""
+    """Return the token in the link of a mail."""
     found = re.search(rf"{LINKS}/[a-z-]+#token=([\w-]+)", mail.get_content())
     assert found, mail.get_content()
     return found[1]

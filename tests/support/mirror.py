@@ -14,7 +14,7 @@ COUNTS = ("likes", "comments", "reposts", "version")
 
 
 class Mirror:
-    """One person's screens: profile, notifications, home timeline, and every post of it watched."""
+    """A person's screens: profile, notifications, home timeline, and every post of it watched."""
 
     def __init__(self, person: Person, door: Door, realtime_url: str) -> None:
         self.person = person
@@ -23,7 +23,7 @@ class Mirror:
         self._door = door
         self._url = realtime_url
         self._socket = socketio.AsyncClient(reconnection=False)
-        self._socket.on("*", self._heard)
+        self._socket.on("*", self._receive)
         self._refetching: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
@@ -34,20 +34,20 @@ class Mirror:
             await self.send("post.watch", {"post_id": post_id})
 
     async def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         await self._socket.disconnect()
 
     async def send(self, event: str, message: Json) -> Json:
-        """One acked message; its data."""
+        """Send a message and return the data of its ack."""
         ack = await self._socket.call(event, message, timeout=5)
         assert ack["ok"], ack
         data: Json = ack["data"]
-        if data and "bookmarked" in data and "post_id" in data:  # nobody tells of it but the ack
+        if data and "bookmarked" in data and "post_id" in data:  # only the ack reports a bookmark
             others = [each for each in self.state["bookmarks"] if each != data["post_id"]]
             self.state["bookmarks"] = [data["post_id"], *others] if data["bookmarked"] else others
         return data
 
-    async def heard(self, event: str) -> None:
+    async def received(self, event: str) -> None:
         """Wait until such an event came."""
 
         async def look() -> None:
@@ -56,14 +56,14 @@ class Mirror:
         await eventually(look)
 
     async def snapshot(self) -> Json:
-        """What a fresh start of the app shows."""
+        """Return what a fresh start of the app shows."""
         feed = await self._get("/v1/feed")
         inbox = await self._get("/v1/notifications")
         me = await self._get("/v1/users/me")
         return {
             "me": {name: me[name] for name in ("followers", "following", "posts", "version")},
             "unread": inbox["unread"],
-            "notifications": {each["id"]: _told(each) for each in inbox["items"]},
+            "notifications": {each["id"]: _notification(each) for each in inbox["items"]},
             "order": [each["id"] for each in inbox["items"]],
             "bookmarks": [post["id"] for post in (await self._get("/v1/bookmarks"))["items"]],
             "feed": [post["id"] for post in feed["items"]],
@@ -79,8 +79,8 @@ class Mirror:
             found |= {each["id"]: _public(each) for each in (comment, *replies["items"])}
         return found
 
-    def _said(self, data: Json) -> Json:
-        """What this screen shows of a comment."""
+    def _comment(self, data: Json) -> Json:
+        """Return what this screen shows of a comment."""
         shown: Json = self.state["comments"].get(data["post_id"], {}).get(data.get("comment_id") or data["id"])
         return shown
 
@@ -90,7 +90,7 @@ class Mirror:
         body: Json = answer.body
         return body
 
-    async def _heard(self, event: str, data: Any = None, *_offset: str) -> None:
+    async def _receive(self, event: str, data: Any = None, *_offset: str) -> None:
         self.events.append((event, data))
         handler = getattr(self, "_on_" + event.replace(".", "_"), None)
         assert handler is not None, f"no screen for {event}"
@@ -100,9 +100,9 @@ class Mirror:
         state = self.state
         if data["id"] not in state["notifications"]:
             state["unread"] += data["read_at"] is None
-        state["notifications"][data["id"]] = _told(data)
-        told = sorted(state["notifications"].values(), key=lambda each: (_time(each["updated_at"]), each["id"]))
-        state["order"] = [each["id"] for each in reversed(told)]
+        state["notifications"][data["id"]] = _notification(data)
+        shown = sorted(state["notifications"].values(), key=lambda each: (_time(each["updated_at"]), each["id"]))
+        state["order"] = [each["id"] for each in reversed(shown)]
 
     _on_notification_updated = _on_notification
 
@@ -154,12 +154,12 @@ class Mirror:
             self.state["comments"][data["post_id"]].setdefault(data["id"], data)
 
     async def _on_comment_updated(self, data: Json) -> None:
-        shown = self._said(data)
+        shown = self._comment(data)
         if shown and data["rev"] > shown["rev"]:
             shown |= {name: data[name] for name in ("text", "entities", "edited_at", "rev")}
 
     async def _on_comment_stats(self, data: Json) -> None:
-        shown = self._said(data)
+        shown = self._comment(data)
         if shown and data["version"] > shown["version"]:
             shown |= {name: data[name] for name in ("likes", "replies", "version")}
 
@@ -171,15 +171,15 @@ class Mirror:
 
 
 def _public(post: Json) -> Json:
-    """Without what only its viewer has of it, and where it stands for them."""
+    """Remove the fields that only its viewer has, and its place."""
     own = ("liked", "reposted", "bookmarked", "place", "reposted_by")
     return {name: value for name, value in post.items() if name not in own}
 
 
-def _told(notification: Json) -> Json:
+def _notification(notification: Json) -> Json:
     return {**notification, "read": notification["read_at"] is not None, "read_at": None}
 
 
 def _time(text: str) -> datetime:
-    """A whole second has no fraction, so that texts do not compare as their times do."""
+    """Parse a time: a whole second has no fraction, so that texts do not compare as their times do."""
     return datetime.fromisoformat(text)

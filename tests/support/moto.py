@@ -19,17 +19,17 @@ class Moto(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        """It comes with the packages for development."""
+        """Return None: moto comes with the packages for development."""
         return None
 
     @property
     def bucket_url(self) -> str:
-        """The setting that names its bucket."""
+        """Return the setting that names its bucket."""
         return f"s3://{BUCKET}?endpoint={self.url}"
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Return its URL."""
         return f"http://127.0.0.1:{self.port}"
 
     async def launch(self, ports: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 
 class Passage:
-    """One connection through the tunnel: what comes in at one end goes out at the other, while the way is clear."""
+    """A connection through the tunnel: bytes pass from one end to the other, while the way is clear."""
 
     def __init__(self, clear: asyncio.Event, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
         self._clear = clear
@@ -27,7 +27,7 @@ class Passage:
         self._ends[to].close()
 
     def reset(self, *ends: str) -> None:
-        """RST at these ends; whatever was under way is lost."""
+        """Send RST to these ends; bytes on their way are lost."""
         for end in ends:
             writer = self._ends[end]
             sock = writer.get_extra_info("socket")
@@ -51,7 +51,7 @@ class Tunnel:
         self._passages: dict[Passage, asyncio.Task[None]] = {}
 
     async def lose(self, for_s: float) -> None:
-        """The network is away for so long: noticed at once, noticed by nobody, or only slow."""
+        """Take the network away for some seconds: noticed at once, unnoticed, or only slow."""
         self.outages += 1
         kind = self._luck.choice(["reset", "silence", "half-open", "pause"])
         if kind != "reset":
@@ -72,13 +72,13 @@ class Tunnel:
             await asyncio.sleep(for_s)
             self._refusing = False
         self._clear.set()
-        if kind == "half-open":  # the server learns of it later than that the client is back
+        if kind == "half-open":  # the server learns of the loss later than that the client is back
             await asyncio.sleep(1)
             for passage in lost:
                 passage.reset("far")
 
     async def serve(self, near: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A client has come in."""
+        """Serve a client."""
         if self._refusing:
             writer.transport.abort()
             return
@@ -107,7 +107,7 @@ async def _quietly(work: asyncio.Future[list[None]]) -> None:
 
 @asynccontextmanager
 async def tunnel(servers: Sequence[int], luck: random.Random) -> AsyncIterator[Tunnel]:
-    """A tunnel to these ports of this machine; which one, changes with each loss."""
+    """Yield a tunnel to these ports of this machine; the port changes with each loss."""
     opened = Tunnel(servers, luck)
     listener = await asyncio.start_server(opened.serve, "127.0.0.1", 0)
     opened.port = listener.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""Debian's nginx before whatever a test puts behind it, and servers that tell what reached them."""
+"""Debian's nginx before the servers of a test, and servers that record the requests that reached them."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class Nginx(Server):
         await self.answering(self._process, ports[0], b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 404")
 
     async def reload(self, topology: Topology | None = None) -> None:
-        """Have it read its files again, and wait until newcomers are served by what they say now."""
+        """Reload the files, and wait until new connections are served by them."""
         if topology is not None:
             self._topology = replace(topology, listen=self._topology.listen)
         self._prepare()
@@ -54,7 +54,7 @@ class Nginx(Server):
                 await asyncio.sleep(0.01)
 
     def workers(self) -> set[int]:
-        """The processes that serve; those that only finish what they began are not among them."""
+        """Return the processes that serve; processes that only finish old connections are not among them."""
         assert self._process is not None
         found = set()
         for child in psutil.Process(self._process.pid).children():
@@ -64,7 +64,7 @@ class Nginx(Server):
         return found
 
     def requests(self) -> list[dict[str, Any]]:
-        """The access log."""
+        """Return the access log."""
         return [decode(line) for line in (self.folder / "access.log").read_bytes().splitlines()]
 
     def _prepare(self) -> list[str]:
@@ -74,8 +74,8 @@ class Nginx(Server):
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One request as it arrived behind nginx."""
+class Received:
+    """A request as it arrived behind nginx."""
 
     by: str
     method: str
@@ -84,19 +84,19 @@ class Heard:
     body: bytes
 
     def header(self, name: str) -> list[str]:
-        """Every value of a header."""
+        """Return every value of a header."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 @dataclass
 class Listener:
-    """A server that keeps every byte it gets, and answers who it is, or some text; or takes requests and hangs up."""
+    """A server that keeps every byte it gets, and answers its name, or some text; or hangs up after a request."""
 
     name: str
     hangs_up: bool = False
     answer: str | None = None
     port: int = 0
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[Received] = field(default_factory=list)
     got: bytearray = field(default_factory=bytearray)
     _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
@@ -134,13 +134,13 @@ class Listener:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    async def _read(self, reader: asyncio.StreamReader) -> Heard:
+    async def _read(self, reader: asyncio.StreamReader) -> Received:
         head = await reader.readuntil(b"\r\n\r\n")
         self.got += head
         first, *lines = head.decode().split("\r\n")[:-2]
         method, target, _ = first.split(" ")
         headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        heard = Heard(self.name, method, target, headers, b"")
+        heard = Received(self.name, method, target, headers, b"")
         if heard.header("Transfer-Encoding"):
             body = await self._chunks(reader)
         else:
@@ -161,7 +161,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(*listeners: Listener) -> AsyncIterator[None]:
-    """Have them listen, each on a port of its own."""
+    """Let servers listen in the block, each on a port of its own."""
     async with contextlib.AsyncExitStack() as stack:
         for listener in listeners:
             await listener.listen(stack)
@@ -169,13 +169,13 @@ async def listening(*listeners: Listener) -> AsyncIterator[None]:
 
 
 def before(api: Sequence[str] | dict[str, list[str]], nodes: dict[str, str], **more: Any) -> Topology:
-    """A topology on this machine, where nobody's requests are counted; `api`: all of its servers, or each service's."""
+    """Return a topology on this machine without request limits; `api`: all of its servers, or each service's."""
     services = api if isinstance(api, dict) else {service: list(api) for service in SERVICES}
     return Topology(**{"services": services, "nodes": nodes, "unlimited": ["127.0.0.0/8"], **more})
 
 
 async def raw(port: int, *parts: bytes, pause_s: float = 0.0, quiet_s: float = 0.5) -> bytes:
-    """All that comes back for these bytes until the other side closes, or says nothing for `quiet_s`."""
+    """Return all bytes that answer these bytes until the other side closes, or is silent for `quiet_s`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     with contextlib.suppress(OSError, TimeoutError):

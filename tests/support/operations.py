@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, and people of each kind who ask for it."""
+"""Every operation of the OpenAPI document, and people of each kind who send it."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ QUERIES = {"search": "?q=hello", "search_users": "?q=own", "sync": "?after=x"}
 
 
 class Operation(NamedTuple):
-    """One operation of the document."""
+    """An operation of the document."""
 
     name: str
     method: str
@@ -35,7 +35,7 @@ OPERATIONS = [
 
 
 class Owner(NamedTuple):
-    """Somebody and what is theirs."""
+    """A person, and the objects they own."""
 
     person: Person
     post: Post
@@ -44,7 +44,7 @@ class Owner(NamedTuple):
 
 
 class World:
-    """Two owners, one with a private account, and one person of each kind."""
+    """Two owners, one with a private account, and a person of each kind."""
 
     def __init__(self, door: Door, site: Site) -> None:
         self._door, self.site = door, site
@@ -52,7 +52,7 @@ class World:
         self._pictures: dict[tuple[str, bool], str] = {}
 
     async def begin(self) -> None:
-        """Bring everybody to where they stand."""
+        """Bring everybody into their relation to the owners."""
         self.public, self.private = await self._owner("owning"), await self._owner("secretive")
         people = {name: await self._door.register(name) for name in COLUMNS[2:]}
         self.asker = await self._door.register("asker")
@@ -72,12 +72,12 @@ class World:
         return Owner(person, post, comment, session["id"])
 
     def owner_for(self, column: str, operation: str) -> Owner:
-        """Whose things somebody asks for."""
+        """Return the owner whose objects a person of a kind requests."""
         asked_of_private = operation in ("remove_follower", "accept_follow_request", "refuse_follow_request")
         return self.private if column in ("follower", "stranger") or asked_of_private else self.public
 
     async def ask(self, operation: Operation, column: str) -> Answer:
-        """One operation by one kind of person."""
+        """Send an operation as a person of a kind."""
         owner = self.owner_for(column, operation.name)
         person = owner.person if column == "owner" else self.people[column]
         names = {"remove_follower": "follower", "accept_follow_request": "asker", "refuse_follow_request": "asker"}
@@ -97,7 +97,7 @@ class World:
         return await self._door.ask(operation.method, path, body, data=data, token=token)
 
     async def picture_of(self, owner: Owner, *, attached: bool) -> str:
-        """A picture that somebody's post shows, or that none does; made when it is asked for first."""
+        """Return a picture that a post of the owner shows, or that no post shows; it is made on the first call."""
         key = owner.person.username, attached
         if key not in self._pictures:
             self._pictures[key] = (await uploaded(owner.person)).id

@@ -1,4 +1,4 @@
-"""A client on a bare connection: it sends what it is told, right or wrong, and takes apart what comes back."""
+"""A client on a bare connection: it sends any bytes, right or wrong, and parses the answer."""
 
 import asyncio
 import struct
@@ -18,13 +18,13 @@ _KINDS = {TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "p
 def request(
     target: str, headers: dict[str, str], method: str = "GET", version: str = "1.1", body: bytes = b""
 ) -> bytes:
-    """A whole HTTP request."""
+    """Return a whole HTTP request."""
     lines = [f"{method} {target} HTTP/{version}", "Host: localhost", *(f"{name}: {headers[name]}" for name in headers)]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, reserved: int = 0) -> bytes:
-    """A websocket frame, masked with zeros."""
+    """Return a websocket frame, masked with zeros."""
     size = len(payload)
     first = bytes(((0x80 if fin else 0) | reserved << 4 | opcode,))
     if size < 126:
@@ -37,7 +37,7 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, reserved: int 
 
 
 def closing(code: int, reason: bytes = b"") -> bytes:
-    """A close frame."""
+    """Return a close frame."""
     return frame(CLOSE, struct.pack(">H", code) + reason)
 
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 class Peer:
-    """One connection."""
+    """A connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -71,7 +71,7 @@ class Peer:
         self._writer.write(data)
 
     async def ask(self, data: bytes) -> Answer:
-        """Send a request; the answer with the body that its length announces, none for HEAD."""
+        """Send a request; return the answer with the body that its length announces, none for HEAD."""
         self.send(data)
         async with asyncio.timeout(3):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
@@ -81,13 +81,13 @@ class Peer:
             return Answer(int(status.split()[1]), headers, await self._reader.readexactly(size))
 
     async def upgrade(self, target: str = "/socket.io/?EIO=4&transport=websocket") -> tuple[str, object]:
-        """Open a websocket; its first frame."""
+        """Open a websocket; return its first frame."""
         answer = await self.ask(request(target, HANDSHAKE))
         assert answer.status == 101
         return await self.frame()
 
     async def frame(self) -> tuple[str, object]:
-        """The next frame: its kind, and its content, or code and reason; `end` when the connection has ended."""
+        """Return the next frame: its kind, and its content, or code and reason; `end` when the connection has ended."""
         async with asyncio.timeout(3):
             try:
                 opcode, size = await self._reader.readexactly(2)
@@ -103,7 +103,7 @@ class Peer:
         return (_KINDS[opcode & 15], payload)
 
     async def ended(self) -> bool:
-        """Whether the other side ends the connection without another byte."""
+        """Return whether the other side ends the connection without another byte."""
         async with asyncio.timeout(3):
             try:
                 return not await self._reader.read(1)

@@ -1,4 +1,4 @@
-"""What three people do and see in one of the two systems; what it returns is to be the same for both."""
+"""A story of three people in one of the two compared systems; its facts are to be equal in both."""
 
 import asyncio
 import json
@@ -19,37 +19,37 @@ Facts = dict[str, Any]
 
 @dataclass
 class Person:
-    """Somebody with an account, and what their socket is told."""
+    """A person with an account, and the pushes to their socket."""
 
     http: Http
     name: str
     id: str
     token: str
     socket: Socket | None = None
-    heard: list[tuple[str, Any]] = field(default_factory=list)
+    pushes: list[tuple[str, Any]] = field(default_factory=list)
 
     async def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        """A request with their token."""
+        """Send a request with their token."""
         return await self.http.ask(method, path, self.token, body)
 
-    async def told(self, event: str, holds: Callable[[Any], bool] = lambda _: True) -> Any:
-        """The first push of that name for which something holds."""
+    async def pushed(self, event: str, holds: Callable[[Any], bool] = lambda _: True) -> Any:
+        """Return the first push of that name for which something holds."""
 
         async def look() -> Any:
-            found = [data for name, data in self.heard if name == event and holds(data)]
-            assert found, self.heard
+            found = [data for name, data in self.pushes if name == event and holds(data)]
+            assert found, self.pushes
             return found[0]
 
         return await eventually(look)
 
-    def hear(self, event: bytes, _at: float) -> None:
+    def receive(self, event: bytes, _at: float) -> None:
         """Keep a push."""
         name, data, *_ = json.loads(event)
-        self.heard.append((name, data))
+        self.pushes.append((name, data))
 
 
 async def story(system: System) -> Facts:
-    """All of it, in order."""
+    """Play the whole story, in order; return its facts."""
     http = Http(system.api)
     facts: Facts = {}
     people = [await _register(http, system, name, facts) for name in ("ada", "bob", "eve")]
@@ -74,7 +74,7 @@ async def _register(http: Http, system: System, name: str, facts: Facts) -> Pers
     facts[f"register {name}"] = answer.status, answer.json["user"] | {"id": ""}
     facts["token keys"] = sorted(answer.json)
     person = Person(http, name, answer.json["user"]["id"], answer.json["access_token"])
-    person.socket = await Socket.opened(system.realtime, person.token, person.hear)
+    person.socket = await Socket.opened(system.realtime, person.token, person.receive)
     return person
 
 
@@ -108,10 +108,10 @@ async def _likes(ada: Person, bob: Person, post: str, facts: Facts) -> None:
     liked = await bob.ask("PUT", f"/v1/posts/{post}/like")
     facts["like"] = liked.status, liked.json["liked"], liked.json["post_id"] == post
     facts["like keys"] = sorted(liked.json)
-    push = await ada.told("notification", lambda data: data["type"] == "like")
+    push = await ada.pushed("notification", lambda data: data["type"] == "like")
     facts["pushed"] = _notification(push), push["post_id"] == post, push["target"] == {"kind": "post", "id": post}
     facts["notification keys"] = sorted(push)
-    facts["stats"] = (await bob.told("post.stats", lambda data: data["likes"] == 1))["post_id"] == post
+    facts["stats"] = (await bob.pushed("post.stats", lambda data: data["likes"] == 1))["post_id"] == post
     again = await bob.ask("PUT", f"/v1/posts/{post}/like")
     facts["liked twice"] = again.status, again.json["liked"], again.json["likes"]
     facts["as who liked it sees it"] = _post_facts(await bob.ask("GET", f"/v1/posts/{post}"))
@@ -121,7 +121,7 @@ async def _likes(ada: Person, bob: Person, post: str, facts: Facts) -> None:
 async def _follows(ada: Person, bob: Person, post: str, facts: Facts) -> None:
     followed = await bob.ask("PUT", "/v1/users/ada/follow")
     facts["follow"] = followed.status, followed.json["username"], followed.json["following"]
-    facts["told of a follow"] = _notification(await ada.told("notification", lambda data: data["type"] == "follow"))
+    facts["pushed of a follow"] = _notification(await ada.pushed("notification", lambda data: data["type"] == "follow"))
 
     async def shown() -> Facts:
         items = (await bob.ask("GET", "/v1/feed")).json["items"]
@@ -165,15 +165,15 @@ async def _blocks(ada: Person, eve: Person, facts: Facts) -> None:
 
 
 async def _likes_again(ada: Person, bob: Person, facts: Facts) -> None:
-    """Like, take it back, like again: that is no news twice, and one's own like is no news at all."""
+    """Like, unlike, like again: that notifies once, and one's own like does not notify."""
     post = (await ada.ask("POST", "/v1/posts", {"text": "hello again"})).json["id"]
     like = f"/v1/posts/{post}/like"
     await ada.ask("PUT", like)
     facts["took it back"] = []
     for method in ("PUT", "DELETE", "PUT"):
         facts["took it back"].append((await bob.ask(method, like)).json["liked"])
-        await ada.told("notification", lambda data: data["post_id"] == post)
-    await asyncio.sleep(SECOND_S)  # for what should not come
+        await ada.pushed("notification", lambda data: data["post_id"] == post)
+    await asyncio.sleep(SECOND_S)  # time for a push that should not come
 
     async def one() -> list[Any]:
         items = (await ada.ask("GET", "/v1/notifications")).json["items"]
@@ -181,8 +181,8 @@ async def _likes_again(ada: Person, bob: Person, facts: Facts) -> None:
         assert found
         return found
 
-    facts["told of it once"] = [_notification(each) for each in await eventually(one)]
-    facts["pushed once"] = len([1 for name, data in ada.heard if name == "notification" and data["post_id"] == post])
+    facts["notified once"] = [_notification(each) for each in await eventually(one)]
+    facts["pushed once"] = len([1 for name, data in ada.pushes if name == "notification" and data["post_id"] == post])
 
 
 def _notification(data: Any) -> Facts:

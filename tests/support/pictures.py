@@ -1,4 +1,4 @@
-"""Files that people upload, good and bad, and how they do it."""
+"""Files that people upload, good and bad, and helpers that upload them."""
 
 import struct
 import zlib
@@ -17,51 +17,51 @@ MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": 
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """A file of it."""
+    """Return the bytes of an image file."""
     out = BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), colour: str = "teal", **options: Any) -> bytes:
-    """A file of one colour."""
+    """Return a file of a single colour."""
     return saved(Image.new("RGB", size, colour), kind, **options)
 
 
 def noise(size: tuple[int, int], kind: str = "PNG", **options: Any) -> bytes:
-    """A file that cannot be made small."""
+    """Return a file that cannot be compressed."""
     return saved(Image.effect_noise(size, 80).convert("RGB"), kind, **options)
 
 
 def opened(content: bytes) -> Image.Image:
-    """The picture in a file."""
+    """Open the picture in a file."""
     image = Image.open(BytesIO(content))
     image.load()
     return image
 
 
 def png(width: int, height: int, pixels: bytes) -> bytes:
-    """A PNG that says it has this size, whatever is in it."""
+    """Return a PNG whose header claims this size, whatever its pixels are."""
     return chunks(ihdr(width, height, 8, 2), (b"IDAT", pixels), (b"IEND", b""))
 
 
 def ihdr(width: int, height: int, depth: int, colour: int) -> tuple[bytes, bytes]:
-    """The first chunk of a PNG; colour is 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    """Return the first chunk of a PNG; colour is 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
     return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
 
 
 def chunks(*parts: tuple[bytes, bytes] | bytes) -> bytes:
-    """A PNG of these chunks; bytes are put between them as they are."""
+    """Return a PNG of these chunks; bytes are put between them as they are."""
     return b"\x89PNG\r\n\x1a\n" + b"".join(each if isinstance(each, bytes) else chunk(*each) for each in parts)
 
 
 def chunk(name: bytes, data: bytes = b"") -> bytes:
-    """A part of a PNG."""
+    """Return a chunk of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def gif(frames: int, side: int = 8) -> bytes:
-    """A GIF of so many frames, each of another colour than the one before."""
+    """Return a GIF of many frames, each of another colour than the one before."""
     head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff"
     frame = [
         b"\x21\xf9\x04\x00\x05\x00\x00\x00" + b"\x2c" + struct.pack("<HHHHB", 0, 0, side, side, 0) + lzw(colour, side)
@@ -73,7 +73,7 @@ def gif(frames: int, side: int = 8) -> bytes:
 def moving_gif(
     *frames: tuple[int, tuple[int, int, int, int], int], size: tuple[int, int], loops: bytes = b"", tail: bytes = b";"
 ) -> bytes:
-    """A GIF of squares, black (0) or white (1), at x, y, with a side and what becomes of them, shown so many ms."""
+    """Return a GIF of squares, black (0) or white (1), at x, y, with a side and a disposal, each shown for some ms."""
     made = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff" + loops
     for colour, (x, y, side, then), ms in frames:
         control = b"!\xf9\x04" + bytes((then << 2,)) + struct.pack("<H", ms // 10) + b"\0\0" if ms >= 0 else b""
@@ -82,7 +82,7 @@ def moving_gif(
 
 
 def netscape(loops: int, name: bytes = b"NETSCAPE2.0") -> bytes:
-    """How a GIF says that it is to be shown so many times more; 0: for ever."""
+    """Return the GIF extension that repeats it `loops` more times; 0: for ever."""
     return b"!\xff\x0b" + name + b"\x03\x01" + struct.pack("<H", loops) + b"\0"
 
 
@@ -94,7 +94,7 @@ def apng(
     over: int = 0,
     before: bytes = b"",
 ) -> bytes:
-    """An animated PNG of coloured rectangles, each at x, y with a width and height, and its delay as a fraction.
+    """Return an animated PNG of coloured rectangles, each at x, y with a width and height, and its delay as a fraction.
 
     The first frame is as large as the picture; with a `default`, that colour is the still picture and no frame.
     """
@@ -118,18 +118,18 @@ def apng(
 
 
 def _rectangle(colour: str, width: int, height: int) -> bytes:
-    """Lines of a PNG, RGBA."""
+    """Return the RGBA lines of a PNG."""
     line = b"\0" + Image.new("RGBA", (width, 1), colour).tobytes()
     return zlib.compress(line * height)
 
 
 def segment(kind: int, content: bytes = b"") -> bytes:
-    """A part of a JPEG."""
+    """Return a segment of a JPEG."""
     return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
 
 
 def exif(orientation: int, order: str = "<", kind: int = 3) -> bytes:
-    """EXIF that says which way up a picture is, and nothing else; kind 3: a short, 4: a long."""
+    """Return EXIF with only the orientation of a picture; kind 3: a short, 4: a long."""
     entry = struct.pack(order + "HHI", 0x0112, kind, 1) + struct.pack(
         order + ("I" if kind == 4 else "HH"), orientation, *((0,) if kind == 3 else ())
     )
@@ -137,13 +137,13 @@ def exif(orientation: int, order: str = "<", kind: int = 3) -> bytes:
 
 
 def swapped() -> bytes:
-    """A profile that is sRGB with red for blue and blue for red."""
+    """Return a profile that is sRGB with red and blue swapped."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
 
 
 def lzw(colour: int, side: int) -> bytes:
-    """A square of one colour, as GIF packs it: each pixel by itself, the table cleared before it grows."""
+    """Return a square of one colour as LZW: each pixel by itself, the table cleared before it grows."""
     codes = [code for _ in range(side * side) for code in (4, colour)] + [5]
     bits = "".join(format(code, "03b")[::-1] for code in codes)
     packed = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
@@ -152,7 +152,7 @@ def lzw(colour: int, side: int) -> bytes:
 
 
 def form(file: bytes, alt: str | None = None, *, name: str = "photo.png", mime: str = "image/png") -> aiohttp.FormData:
-    """The form of an upload, as browsers send it."""
+    """Return the form of an upload, as browsers send it."""
     data = aiohttp.FormData()
     data.add_field("file", BytesIO(file), filename=name, content_type=mime)
     if alt is not None:
@@ -161,21 +161,21 @@ def form(file: bytes, alt: str | None = None, *, name: str = "photo.png", mime: 
 
 
 async def upload(person: Person, file: bytes, alt: str | None = None, **more: Any) -> Answer:
-    """Upload a file."""
+    """Upload a file and return the answer."""
     return await person.ask("POST", "/v1/media", data=form(file, alt), **more)
 
 
 async def uploaded(person: Person, file: bytes | None = None, alt: str | None = None, **more: Any) -> MediaRef:
-    """A picture of theirs."""
+    """Upload a picture and return its reference."""
     return (await upload(person, file or picture(), alt, **more)).ok(MediaRef, 201)
 
 
 def kept(folder: Path) -> list[Path]:
-    """The files of a folder of pictures."""
+    """Return the files of a folder of pictures."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def shown(folder: Path) -> Iterator[Image.Image]:
-    """The pictures kept there."""
+    """Yield the pictures in a folder."""
     for path in kept(folder):
         yield opened(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Ports for servers that must come back on the same one."""
+"""Free ports, for servers that must come back on their port."""
 
 from devtools.cluster.ports import free_ports, is_free, listens
 

@@ -1,4 +1,4 @@
-"""Plaza's own processes, as an operator runs them: started, watched, told to end, killed."""
+"""Plaza's own processes, as an operator runs them: started, watched, signalled, killed."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
-from support.stores import told
+from support.stores import store_settings
 
 ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
@@ -27,7 +27,7 @@ COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 class Ended(NamedTuple):
-    """How a process ended and what it said."""
+    """The end of a process: its exit code and its output."""
 
     code: int
     out: str
@@ -35,7 +35,7 @@ class Ended(NamedTuple):
 
 
 class Program:
-    """`python -m <module>` in its own session, with settings of its own and none of ours."""
+    """`python -m <module>` in its own session, with its own settings and none of the test's environment."""
 
     def __init__(
         self, module: str, *words: str, folder: Path, crash: str = "", cwd: Path = ROOT, **settings: object
@@ -45,7 +45,7 @@ class Program:
             self._command = [sys.executable, "-P", str(CRASH), crash, module]
             settings = {"PYTHONPATH": str(ROOT), **settings}
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
-        settings = told(module, settings) | settings
+        settings = store_settings(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         given = {name: str(value) for name, value in settings.items()}
         self._env: Mapping[str, str] = foreign | COMPILED | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | given
@@ -53,7 +53,7 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Program":
-        """Start it; see `answering`."""
+        """Start the process; see `answering`."""
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
                 self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
@@ -62,16 +62,16 @@ class Program:
 
     @property
     def out(self) -> str:
-        """What it said so far."""
+        """Return its standard output so far."""
         return self._out.read_text(errors="replace")
 
     @property
     def err(self) -> str:
-        """What it complained of so far."""
+        """Return its standard error so far."""
         return self._err.read_text(errors="replace")
 
     async def answering(self, url: str, timeout_s: float = 30) -> "Program":
-        """Wait until it answers 200 there."""
+        """Wait until a URL of the process answers 200."""
         deadline = time.monotonic() + timeout_s
         async with aiohttp.ClientSession() as session:
             while True:
@@ -94,25 +94,25 @@ class Program:
                 await asyncio.sleep(0.01)
         return Ended(self.process.returncode, self.out, self.err)
 
-    async def tell(self, number: signal.Signals, timeout_s: float = 30) -> Ended:
-        """Send it a signal and wait until it has ended."""
+    async def signal(self, number: signal.Signals, timeout_s: float = 30) -> Ended:
+        """Send a signal and wait until the process has ended."""
         assert self.process is not None
         self.process.send_signal(number)
         return await self.ended(timeout_s)
 
     async def kill(self) -> None:
-        """SIGKILL, whatever state it is in."""
+        """Kill the process (SIGKILL), whatever its state is."""
         if self.process is not None and self.process.poll() is None:
-            await self.tell(signal.SIGKILL)
+            await self.signal(signal.SIGKILL)
 
     def children(self) -> list[psutil.Process]:
-        """Its children."""
+        """Return its children."""
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
 async def gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
-    """Whether all of these have ended, within reason."""
+    """Wait a while for these processes to end; return whether all of them have."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes):
@@ -122,7 +122,7 @@ async def gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
 
 
 def listens_at(pid: int) -> int:
-    """The port that a process serves."""
+    """Return the port that a process serves."""
     listening = psutil.CONN_LISTEN
     (port,) = {each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == listening}
     return int(port)

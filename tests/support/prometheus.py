@@ -1,4 +1,4 @@
-"""A private Prometheus: Debian's program, which asks the processes that a test started; and what it can be asked."""
+"""A private Prometheus: Debian's program, which scrapes the processes of a test; and queries to it."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 RULES = OBSERVABILITY / "rules" / "plaza.yml"
 JOBS = {job["job_name"] for job in yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]}
 PROCESS = ("cpu_seconds_total", "resident_memory_bytes", "open_fds")
-# What others tell of themselves, and its labels. RabbitMQ is asked by the tests; the other three exporters are not in
+# Metrics of other servers, and their labels. RabbitMQ is scraped by the tests; the other three exporters are not in
 # reach of them, and these are the names that their authors publish.
 ELSEWHERE: Mapping[str, set[str]] = {
     "mongodb_up": set(),
@@ -50,7 +50,7 @@ NAMES = re.compile(r"\b((?:plaza|process|rabbitmq|redis|mongodb|nginx|up\b)[\w:]
 
 
 class Prometheus(Server):
-    """It scrapes each job of deploy/observability at the ports given here, each second, by the rules there."""
+    """A Prometheus that scrapes each job of deploy/observability at the ports given here, each second, by its rules."""
 
     name = "prometheus"
 
@@ -80,7 +80,7 @@ class Prometheus(Server):
         await self.answering(self._process, ports[0], b"GET /-/ready HTTP/1.0\r\n\r\n", b"HTTP/1.0 200")
 
     async def ask(self, path: str, **parameters: str) -> Any:
-        """What its API answers; raises RuntimeError with its words for a query that is none."""
+        """Return an answer of its API; raises RuntimeError with its message for an invalid query."""
         async with (
             aiohttp.ClientSession() as http,
             http.get(f"{self.url}/api/v1/{path}", params=parameters) as answer,
@@ -92,17 +92,17 @@ class Prometheus(Server):
 
 
 def written() -> list[dict[str, Any]]:
-    """The rules."""
+    """Return the rules."""
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
-def told_elsewhere(query: str) -> bool:
-    """Whether a query is about a server whose exporter does not run here."""
+def exported_elsewhere(query: str) -> bool:
+    """Return whether a query is about a server whose exporter does not run here."""
     return any(name in ELSEWHERE for name, _ in NAMES.findall(query))
 
 
 def wrong(query: str) -> list[str]:
-    """The names and labels in a query that nobody tells."""
+    """Return the names and labels in a query that no process exports."""
     known = {"up": set[str](), **ELSEWHERE, **RABBIT} | {f"process_{each}": set[str]() for each in PROCESS}
     for name, metric in observability.all_metrics():
         labels = set(observability.labels_of(metric))

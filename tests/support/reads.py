@@ -1,4 +1,4 @@
-"""What a request asks the document store for: how often, and how often in a row, whoever shares the commands."""
+"""The reads of a request in the document store: how many, and how many in a row, also in shared commands."""
 
 import asyncio
 import itertools
@@ -16,11 +16,13 @@ from social.infra.store.loaders import Loader
 from social.infra.store.mongo import Mongo
 from social.notifications import streams
 
-_shared: ContextVar[bool] = ContextVar("shared", default=False)  # the command of a loader, which its askers count
+_shared: ContextVar[bool] = ContextVar(
+    "shared", default=False
+)  # the command of a loader, which is counted for those who wait for it
 
 
-class Asked(NamedTuple):
-    """One question, from the moment it was asked to its answer."""
+class Read(NamedTuple):
+    """A read, from its beginning to its answer."""
 
     name: str
     since: int
@@ -28,48 +30,48 @@ class Asked(NamedTuple):
 
 
 class Reads:
-    """Questions by the request that asked them."""
+    """Reads by the request that caused them."""
 
     def __init__(self) -> None:
-        self._asked: dict[str | None, list[Asked]] = defaultdict(list)
+        self._reads: dict[str | None, list[Read]] = defaultdict(list)
         self._moments = itertools.count()
 
     def of(self, request_id: str) -> list[str]:
-        """What one request asked, by the method that it asked by."""
-        return [each.name for each in self._asked[request_id]]
+        """Return the reads of a request, by the method that each used."""
+        return [each.name for each in self._reads[request_id]]
 
     def in_a_row(self, request_id: str) -> int:
-        """How many questions of a request waited for the answer to the one before: the longest such chain."""
+        """Return how many reads of a request waited for the one before: the length of the longest such chain."""
         length, last = 0, -1
-        for each in sorted(self._asked[request_id], key=lambda each: each.until):
+        for each in sorted(self._reads[request_id], key=lambda each: each.until):
             if each.since > last:
                 length, last = length + 1, each.until
         return length
 
-    def awaited(self, name: str, ask: Callable[..., Any]) -> Callable[..., Any]:
-        """A coroutine that asks, watched."""
+    def awaited(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a coroutine that reads, and record it."""
 
-        @wraps(ask)
+        @wraps(read)
         async def watched(*arguments: Any, **named: Any) -> Any:
             trace, since = current_trace(), next(self._moments)
             try:
-                return await ask(*arguments, **named)
+                return await read(*arguments, **named)
             finally:
                 if not _shared.get():
-                    self._asked[trace].append(Asked(name, since, next(self._moments)))
+                    self._reads[trace].append(Read(name, since, next(self._moments)))
 
         return watched
 
-    def begun(self, ask: Callable[..., "asyncio.Future[Any]"]) -> Callable[..., "asyncio.Future[Any]"]:
-        """A loader's read, watched: it is asked when it begins, and nothing where nothing was wanted."""
+    def begun(self, read: Callable[..., "asyncio.Future[Any]"]) -> Callable[..., "asyncio.Future[Any]"]:
+        """Wrap a loader's read, and record it from its beginning; a read of nothing is not recorded."""
 
-        @wraps(ask)
+        @wraps(read)
         def watched(loader: Loader, ids: Any) -> "asyncio.Future[Any]":
             trace, since = current_trace(), next(self._moments)
-            future = ask(loader, ids)
+            future = read(loader, ids)
             if not future.done():
-                note = Asked(f"get {loader._name}", since, 0)
-                future.add_done_callback(lambda _: self._asked[trace].append(note._replace(until=next(self._moments))))
+                note = Read(f"get {loader._name}", since, 0)
+                future.add_done_callback(lambda _: self._reads[trace].append(note._replace(until=next(self._moments))))
             return future
 
         return watched
@@ -89,7 +91,7 @@ def _shares(load: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def watched() -> Iterator[Reads]:
-    """What is asked meanwhile."""
+    """Record the reads in the block."""
     reads = Reads()
     with ExitStack() as stack:
         for name in ("one", "many", "aggregate", "count", "insert", "update", "delete"):

@@ -1,4 +1,4 @@
-"""A store behind a relay that can swallow its answers: it heard the command, and nobody hears what it said."""
+"""A relay before a store that can swallow answers: the store executes a command, and its client hears nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes bytes on between clients and a store on this machine."""
+    """A relay of bytes between clients and a store on this machine."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -18,16 +18,16 @@ class Relay:
         self.url = ""
 
     def answers_to_swallow(self, command: str | None) -> None:
-        """Swallow the answer to each such command from now on, and all that comes after it on its connection."""
+        """Swallow the answer to each such command from now on, and all bytes after it on its connection."""
         self._swallowed = command and command.encode() + b"\0"
 
     def listens(self, port: int) -> None:
-        """From here on clients connect to this port, and not to where the store says that it is."""
+        """Listen on a port, to which clients connect instead of the address that the store announces."""
         query = f"{self._parts.query}&directConnection=true".lstrip("&")
         self.url = self._parts._replace(netloc=f"{self._host}:{port}", path="/", query=query).geturl()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on one connection until either side closes it."""
+        """Pass on a connection until either side closes it."""
         there, to_store = await asyncio.open_connection(self._host, self._port)
         muted = asyncio.Event()
 
@@ -56,7 +56,7 @@ class Relay:
                 await each.wait_closed()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close every connection."""
         for each in self._connections:
             each.cancel()
         while self._connections:
@@ -65,7 +65,7 @@ class Relay:
 
 @asynccontextmanager
 async def relayed(url: str) -> AsyncIterator[Relay]:
-    """A relay in front of the store at this URL."""
+    """Yield a relay in front of the store at this URL."""
     relay = Relay(url)
     server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
     relay.listens(server.sockets[0].getsockname()[1])

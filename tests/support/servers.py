@@ -1,4 +1,4 @@
-"""Servers for the tests: private ones of their own; a RabbitMQ with vhosts, and document servers."""
+"""Private servers for the tests: a RabbitMQ with vhosts, and document stores."""
 
 import asyncio
 import importlib.util
@@ -26,10 +26,10 @@ __all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "Ra
 
 
 class RabbitServer(servers.RabbitServer):
-    """One that is shared: each test has a vhost of its own."""
+    """A shared RabbitMQ: each test has a vhost of its own."""
 
     def url_of(self, vhost: str) -> str:
-        """Where clients of one vhost connect to."""
+        """Return the URL of a vhost."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
 
     async def add_vhost(self, vhost: str) -> None:
@@ -41,7 +41,7 @@ class RabbitServer(servers.RabbitServer):
         )
 
     async def add_user(self, name: str, vhost: str, *, configure: str, write: str, read: str) -> str:
-        """Make a user who may only do this in a vhost; the URL by which it comes in."""
+        """Make a user with only these rights in a vhost; return the user's URL."""
         user, rights = f'<<"{name}">>', ", ".join(f'<<"{each}">>' for each in (configure, write, read))
         await self._eval(
             f'rabbit_auth_backend_internal:add_user({user}, <<"of-a-test">>, <<"test">>),'
@@ -53,11 +53,11 @@ class RabbitServer(servers.RabbitServer):
         """Delete a vhost with all it holds; its connections are closed."""
         await self._eval(f'rabbit_vhost:delete(<<"{vhost}">>, <<"test">>).')
 
-    async def tell_metrics(self) -> int:
-        """Start RabbitMQ's plugin for Prometheus, which production has; the port of 127.0.0.1 where it tells."""
+    async def start_exporter(self) -> int:
+        """Start RabbitMQ's plugin for Prometheus, which production has; return its port on 127.0.0.1."""
         (port,) = free_ports(1)
         plugins = self.folder / "enabled_plugins"
-        plugins.write_text("[rabbitmq_prometheus].\n")  # until it is started again
+        plugins.write_text("[rabbitmq_prometheus].\n")  # until the plugin is started again
         here = f'[{{port, {port}}}, {{ip, "127.0.0.1"}}]'
         await self._eval(
             f"application:set_env(rabbitmq_prometheus, tcp_config, {here}, [{{persistent, true}}]), "
@@ -89,7 +89,7 @@ class RabbitServer(servers.RabbitServer):
 
 
 class ManagedRabbit(RabbitServer):
-    """One with the management plugin, on a port of its own (3 s slower to start)."""
+    """A RabbitMQ with the management plugin, on a port of its own (3 s slower to start)."""
 
     port_count = 4
     _plugins = "[rabbitmq_management]."
@@ -97,7 +97,7 @@ class ManagedRabbit(RabbitServer):
 
     @property
     def management_url(self) -> str:
-        """Where the plugin answers."""
+        """Return the URL of the plugin."""
         return f"http://127.0.0.1:{self._ports[3]}"
 
     async def launch(self, ports: Sequence[int]) -> None:
@@ -106,7 +106,7 @@ class ManagedRabbit(RabbitServer):
         await super().launch(ports)
 
     async def alarm(self, on: bool) -> None:
-        """Be short of memory, or not any more."""
+        """Raise or clear the memory alarm."""
         await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
 
 
@@ -114,11 +114,11 @@ class DocumentStore(Server):
     """SecantusDB: MongoDB's wire protocol, a replica set of one; a commit is on disk before its answer."""
 
     name = "secantusdb"
-    patched: ClassVar[tuple[str, ...]] = ()  # what Python is started with, where the program has no option for it
+    patched: ClassVar[tuple[str, ...]] = ()  # arguments of Python, where the program has no option for a setting
 
     def __init__(self, folder: Path, *words: str) -> None:
         super().__init__(folder)
-        self.words = words  # of its command line, beside what it always needs
+        self.words = words  # further arguments of its command line
 
     @classmethod
     def missing(cls) -> str | None:
@@ -133,7 +133,7 @@ class DocumentStore(Server):
             time.sleep(0.001)  # a busy machine lets it run on for a moment
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let the process go on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
@@ -143,7 +143,7 @@ class DocumentStore(Server):
         return store_programs.url(self.port)
 
     async def launch(self, ports: Sequence[int]) -> None:
-        (config := self.folder / "secantusd.toml").touch()  # naming one keeps it from looking for one in /etc
+        (config := self.folder / "secantusd.toml").touch()  # a named file keeps it from looking for one in /etc
         program = "py" if self.patched else chosen().embedded_store
         command = store_programs.command(program, self.folder / "data", config, ports[0])
         if program == "py":
@@ -153,7 +153,7 @@ class DocumentStore(Server):
 
 
 def giving_up_after(seconds: float) -> tuple[str, ...]:
-    """A store that gives up a dead client's transaction after so long, which it takes no option for."""
+    """Return arguments of a store that aborts a dead client's transaction after some seconds; it has no such option."""
     return (
         "-c",
         "from secantus.server import SecantusDBServer as S;"
@@ -163,16 +163,16 @@ def giving_up_after(seconds: float) -> tuple[str, ...]:
 
 
 class ImpatientStore(DocumentStore):
-    """One that gives it up after a second; mongod calls it transactionLifetimeLimitSeconds.
+    """A store that aborts such a transaction after a second (mongod: transactionLifetimeLimitSeconds).
 
-    It is the Python one whatever STORE says: of the Rust one it is a constant, 60 s.
+    The store is the Python one whatever STORE says: the Rust one has a constant, 60 s.
     """
 
     patched = giving_up_after(1.0)
 
 
 class NamedStore(DocumentStore):
-    """A MongoDB that runs already, and that no test may stop: those that would are skipped."""
+    """A MongoDB that runs already, and that no test may stop: tests that would are skipped."""
 
     @property
     def running(self) -> bool:
@@ -183,7 +183,7 @@ class NamedStore(DocumentStore):
         return chosen().store_url or ""
 
     async def start(self) -> None:
-        """It runs."""
+        """Do nothing: the server runs."""
 
     async def stop(self) -> None:
         pytest.skip("no test stops the MongoDB that STORE names")

@@ -1,4 +1,4 @@
-"""Workers of a test that share the partitions of a group: what each handled, in which order."""
+"""Workers of a test that share the partitions of a group, and a record of what each handled, in which order."""
 
 import asyncio
 from collections import defaultdict
@@ -23,26 +23,26 @@ GROUP = Group.COUNTERS
 
 
 class Handled:
-    """What was handled of each key, by whom, in the order of the beginnings and ends of it all."""
+    """The events that were handled of each key, by which worker, in the order of their beginnings and ends."""
 
     def __init__(self) -> None:
-        self.by: dict[str, list[str]] = defaultdict(list)  # of each key, the workers
+        self.by: dict[str, list[str]] = defaultdict(list)  # the workers of each key
         self.numbers: dict[str, list[int]] = defaultdict(list)
-        self.now: dict[str, str] = {}  # who handles a key at this moment
-        self.together: set[str] = set()  # keys that two handled at once
+        self.now: dict[str, str] = {}  # the worker that handles a key at this moment
+        self.together: set[str] = set()  # keys that two workers handled at once
 
     def first(self, key: str) -> list[int]:
-        """The numbers of a key in the order in which each was handled first."""
+        """Return the numbers of a key in the order in which each was handled first."""
         return list(dict.fromkeys(self.numbers[key]))
 
     @property
     def count(self) -> int:
-        """How many different events were handled."""
+        """Return how many different events were handled."""
         return sum(len(set(each)) for each in self.numbers.values())
 
 
 class Worker:
-    """A process that consumes the group, as far as the others are concerned."""
+    """A worker that consumes the group, to the others like a process of its own."""
 
     def __init__(
         self, name: str, mongo_url: str, database: str, amqp_url: str, handled: Handled, partitions: int
@@ -51,7 +51,7 @@ class Worker:
         outbox = Outbox(mongo)
         self.name, self.handled, self.pause_s = name, handled, 0.005
         self.poison: str | None = None
-        self.counts = False  # likes, into their posts, as the consumer of counters does
+        self.counts = False  # likes, into the queues of their posts, as the consumer of counters does
         self.batches: list[list[str]] = []  # the keys in each
         self.broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
         self.plaza = Plaza.over(mongo, FakeAsyncRedis(), self.broker, outbox)
@@ -91,7 +91,7 @@ class Worker:
         self.tasks = []
 
     async def stop(self) -> None:
-        """End in order; raises what ended its work before."""
+        """Stop in order; raises the error that ended its work before."""
         ended = [task for task in self.tasks if task.done()]
         for task in self.tasks:
             task.cancel()
@@ -113,7 +113,7 @@ class Company:
         self.sent = 0
 
     def worker(self, name: str, *, partitions: int = 4, amqp_url: str | None = None) -> Worker:
-        """One more, at work."""
+        """Start another worker."""
         mongo_url, database, url = self.places
         made = Worker(name, mongo_url, database, amqp_url or url, self.handled, partitions)
         self.workers.append(made)
@@ -121,7 +121,7 @@ class Company:
         return made
 
     def events(self, count: int, posts: Sequence[str] = ()) -> list[Envelope]:
-        """The next likes of each of the posts in turn, numbered."""
+        """Return the next likes of each of the posts in turn, numbered."""
         posts, recorded = posts or self.posts, Transaction(self.workers[0].plaza.mongo)
         for _ in range(count):
             for post in posts:
@@ -130,11 +130,11 @@ class Company:
         return recorded.recorded
 
     def owners(self) -> dict[str, str]:
-        """Who handled each key last."""
+        """Return which worker handled each key last."""
         return {key: by[-1] for key, by in self.handled.by.items()}
 
     async def settled(self) -> None:
-        """Until the workers know of each other, twice over: who has to step back has done so."""
+        """Wait until the workers know of each other, twice over: workers that must step back have done so."""
         for _ in range(2):
             for each in self.workers:
                 if each.tasks:
@@ -144,7 +144,7 @@ class Company:
 
 @asynccontextmanager
 async def company(mongo_url: str, database: str, amqp_url: str) -> AsyncIterator[Company]:
-    """Workers that are stopped at the end."""
+    """Yield workers that are stopped at the end."""
     made = Company(mongo_url, database, amqp_url)
     try:
         yield made

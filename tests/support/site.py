@@ -34,13 +34,13 @@ from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_pr
 from social.infra.store.mongo import Mongo
 from support.databases import prepare
 from support.mailbox import LINKS, Mailbox
-from support.people import Door, knocking
+from support.people import Door, door_to
 from workers.mail import MailConsumer
 from workers.settings import ROLES
 
 SENDER = "plaza@example.org"
 
-# Hashing as it should be is a tenth of a test's time; tests/social/infra/security/test_passwords.py does it.
+# Real hashing is a tenth of a test's time; tests/social/infra/security/test_passwords.py does it.
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
 
@@ -50,7 +50,7 @@ PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "r
 
 @dataclass(frozen=True)
 class Site:
-    """What runs."""
+    """A running system."""
 
     plaza: Plaza
     keys: TokenIssuer
@@ -62,12 +62,12 @@ class Site:
 
 @cache
 def secrets() -> tuple[bytes, bytes]:
-    """One signing key and one refresh key for all processes of a test."""
+    """Return one signing key and one refresh key for all processes of a test."""
     return new_private_key(), b"a refresh key of a test, 32 bytes or more"
 
 
 def new_keys() -> TokenIssuer:
-    """The same keys for whoever asks; close their `passwords`."""
+    """Return an issuer with these keys; close its `passwords`."""
     private, refresh = secrets()
     signer = Signer(private)
     return TokenIssuer(
@@ -89,7 +89,7 @@ async def system(
     partitions: int = PARTITIONS,
     **settings: Any,
 ) -> AsyncIterator[Site]:
-    """API and workers; the broker and the Redis of the embedded system where no real one is named."""
+    """Run API and workers; broker and Redis are the embedded system's where no real ones are named."""
     mongo = Mongo(mongo_url, database, timeout_s=timeout_s)
     await prepare(mongo)
     outbox = Outbox(mongo)
@@ -125,12 +125,12 @@ async def system(
 
 @asynccontextmanager
 async def serving(plaza: Plaza, keys: TokenIssuer, **settings: Any) -> AsyncIterator[Door]:
-    """The API alone, on a free port."""
+    """Run the API alone, on a free port."""
     health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
     app = api.app.create(plaza, keys, health, RestSettings(**PLENTY | settings))
     runner = await process.listen(app, "127.0.0.1", 0, shutdown_timeout=1)
     try:
-        async with knocking(f"http://127.0.0.1:{runner.addresses[0][1]}") as door:
+        async with door_to(f"http://127.0.0.1:{runner.addresses[0][1]}") as door:
             yield door
     finally:
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""Clocks that are wrong: of a process, for as long as it does something; and of the document store."""
+"""Clocks that are wrong: of a process, during some of its work; and of the document store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ def _now() -> datetime:
 
 @contextmanager
 def clock_ahead(seconds: float) -> Iterator[None]:
-    """What is done in here, and the tasks that begin here, has a clock that is so far ahead, or behind where negative.
+    """Run the block, and the tasks that begin in it, with a clock that is `seconds` ahead, or behind where negative.
 
-    Everything else in this process goes by the right one, as another machine does. It needs the fixture `skew`.
+    Everything else in this process has the right clock, as another machine would. The fixture `skew` is needed.
     """
     token = _ahead.set(timedelta(seconds=seconds))
     try:
@@ -32,5 +32,5 @@ def clock_ahead(seconds: float) -> Iterator[None]:
 
 @pytest.fixture
 def skew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets `clock_ahead` have its way."""
+    """Install the clock that `clock_ahead` moves."""
     monkeypatch.setattr(clock, "now", _now)

@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope
 
 
 class Server:
-    """What reached it."""
+    """The mails that reached the server."""
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
@@ -40,7 +40,7 @@ class Server:
 async def smtp(
     tls: ssl.SSLContext | None = None, *, ascii_only: bool = False, **options: Any
 ) -> AsyncIterator[tuple[Server, int]]:
-    """An SMTP server on this loop, and its port."""
+    """Run an SMTP server on this loop; yield it and its port."""
     handler = Server()
     listening = await asyncio.get_running_loop().create_server(
         lambda: SMTP(handler, hostname="mail.example", enable_SMTPUTF8=not ascii_only, **options),

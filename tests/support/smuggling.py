@@ -1,4 +1,4 @@
-"""Requests with another one hidden in them: each is HTTP that servers have read in two ways."""
+"""Requests with another request hidden in them: each is HTTP that servers have read in two ways."""
 
 HIDDEN = b"GET /metrics?hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 SIZE = len(HIDDEN)
@@ -6,7 +6,7 @@ SIZE = len(HIDDEN)
 _CHUNKED_HIDDEN = b"%x\r\n%s\r\n0\r\n\r\n" % (SIZE, HIDDEN)
 _ENDED_HIDDEN = b"0\r\n\r\n" + HIDDEN
 
-# What is said of a body, and what is sent behind the head.
+# The headers about a body, and the bytes that follow the head.
 BODIES: dict[str, tuple[bytes, bytes]] = {
     "CL before TE": (b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (SIZE + 5), _ENDED_HIDDEN),
     "TE before CL": (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", _CHUNKED_HIDDEN),

@@ -37,7 +37,7 @@ QUICK = {"realtime_host": "127.0.0.1", "realtime_port": 0, "drain_s": 0.2, "ling
 
 
 class Nowhere:
-    """A broker nobody consumes from: what follows from events, the tests do themselves."""
+    """A broker without consumers: the tests handle events themselves."""
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None: ...
 
@@ -84,7 +84,7 @@ class Wire:
 
     @property
     def offset(self) -> str | None:
-        """As the official client keeps it: the last argument of the last event, where that is a string."""
+        """Return the offset as the official client keeps it: the last argument of the last event, if a string."""
         return next((args[-1] for args in reversed(self.events) if isinstance(args[-1], str)), None)
 
     def named(self, event: str) -> list[Any]:
@@ -98,12 +98,12 @@ class Wire:
             return found
 
     async def event(self, name: str, count: int = 1, timeout_s: float = 8) -> Any:
-        """The `count`-th event of this name, once it is there."""
+        """Return the `count`-th event of this name, once it is there."""
         await self.until(lambda: len(self.named(name)) >= count, timeout_s)
         return self.named(name)[count - 1]
 
-    async def told_to_stay_away(self, timeout_s: float = 3) -> None:
-        """DISCONNECT, after which official clients do not come back by themselves."""
+    async def disconnected_for_good(self, timeout_s: float = 3) -> None:
+        """Wait for DISCONNECT, after which official clients do not come back by themselves."""
         await self.until(lambda: self.disconnected, timeout_s)
 
     async def ask(self, event: str, data: Any = None) -> Any:
@@ -117,7 +117,7 @@ class Wire:
         await self._socket.send_str(text)
 
     def drop(self) -> None:
-        """The network is gone: no goodbye of any kind."""
+        """Lose the network: the connection is aborted, not closed."""
         self._reader.cancel()
         connection = self._socket._response.connection
         if connection is not None and connection.transport is not None:
@@ -131,12 +131,12 @@ class Wire:
 
     async def _read(self) -> None:
         async for message in self._socket:
-            await self._hear(str(message.data))
+            await self._receive(str(message.data))
             self._changed.set()
         self.closed.set()
         self._changed.set()
 
-    async def _hear(self, text: str) -> None:
+    async def _receive(self, text: str) -> None:
         if text == "2":
             await self._socket.send_str("3")
         elif text.startswith("40"):
@@ -153,7 +153,7 @@ class Wire:
 
 
 class Person:
-    """Somebody with an account and a login."""
+    """A person with an account and a login."""
 
     def __init__(self, world: "World", tokens: Any) -> None:
         self.world = world
@@ -166,7 +166,7 @@ class Person:
         return await self.world.wire(gateway.port, {"token": self.token, **auth})
 
     async def back(self, wire: Wire, gateway: Gateway, **auth: Any) -> Wire:
-        """The same client on a new connection, with what it kept."""
+        """Connect the client again, with the state it kept."""
         kept = {"pid": wire.pid} | ({"offset": wire.offset} if wire.offset else {})
         return await self.connect(gateway, **{**kept, **auth})
 
@@ -176,7 +176,7 @@ class Person:
 
 
 class World:
-    """One store, one Redis, and whoever connects."""
+    """A store, a Redis, and the people who connect."""
 
     def __init__(self, mongo_url: str, database: str, redis_url: str, http: aiohttp.ClientSession) -> None:
         self.mongo_url, self.database, self.redis_url = mongo_url, database, redis_url
@@ -209,7 +209,7 @@ class World:
         return connect(self.redis_url)
 
     async def gateway(self, **settings: Any) -> Gateway:
-        """A gateway with its own connections, as a process of its own would have."""
+        """Start a gateway with its own connections, as a process of its own would have."""
         plaza, tasks = self.new_social(), Tasks()
         gateway = Gateway(GatewaySettings(**{**QUICK, **settings}), plaza, self.verifier, tasks)
         plaza.start(tasks)
@@ -242,39 +242,39 @@ class World:
         return wire
 
     async def like(self, post_id: str, *, by: Person, author: Person) -> None:
-        """What the notifications worker does with a like: the fact, its place in the stream, the push."""
+        """Do what the notifications worker does with a like: the fact, its place in the stream, the push."""
         await self.record(post_id, by=by, author=author)
         await self.push(author)
 
     async def record(self, post_id: str, *, by: Person, author: Person) -> None:
-        """All of it but the push, as when Redis loses that."""
+        """Do what the notifications worker does but for the push, as when Redis loses that."""
         cause = group_state.Trigger("like", "post", post_id, by.id, author.id, post_id)
-        await self.plaza.commit(_tell, cause)
+        await self.plaza.commit(_notify, cause)
         group = {"recipient": author.id, "target.id": post_id, "open": True}
-        told = await self.plaza.mongo.one("notifications", group)
-        assert told is not None
-        event = "notification" if told["rev"] == 1 else "notification.updated"
-        await streams.append(self.plaza.mongo, author.id, [streams.Entry(told["_id"], told["rev"], event)])
+        row = await self.plaza.mongo.one("notifications", group)
+        assert row is not None
+        event = "notification" if row["rev"] == 1 else "notification.updated"
+        await streams.append(self.plaza.mongo, author.id, [streams.Entry(row["_id"], row["rev"], event)])
 
     async def push(self, to: Person, *, seq: int | None = None) -> None:
-        """Publish a stream event, the newest unless told otherwise."""
+        """Publish a stream event, by default the newest."""
         row = await self.plaza.mongo.one("streams", {"_id": to.id})
         assert row is not None
         item = next(streams.Item(**each) for each in row["items"] if each["s"] == (seq or row["seq"]))
-        (told,) = await replay.render(self.plaza.mongo, to.id, [item])
-        encoded = frame(told.event, told.data, f"{row['epoch']}.{told.seq}")
-        push = Push("S", clock.millis(clock.now()), row["epoch"], told.seq, "", encoded)
+        (event,) = await replay.render(self.plaza.mongo, to.id, [item])
+        encoded = frame(event.event, event.data, f"{row['epoch']}.{event.seq}")
+        push = Push("S", clock.millis(clock.now()), row["epoch"], event.seq, "", encoded)
         await self.plaza.pushes.send([(user_room(to.id), push.encode())])
 
 
-async def _tell(tx: Any, cause: group_state.Trigger) -> None:
+async def _notify(tx: Any, cause: group_state.Trigger) -> None:
     changes = grouping.GroupChanges(tx)
     await changes.change(await changes.facts([cause]), notify=[cause], withdraw=())
     changes.write(changes.changed(), clock.now())
 
 
 async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
-    """Wait until it is so."""
+    """Wait until something is true."""
     async with asyncio.timeout(timeout_s):
         while True:
             found = true()

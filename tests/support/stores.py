@@ -1,4 +1,4 @@
-"""Which document store the tests run on: the embedded one in Python, or what STORE names: rs, a mongodb:// URL."""
+"""The document store of the tests: the embedded one in Python, or the one that STORE names: rs, a mongodb:// URL."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ needs_rust = pytest.mark.skipif(
 
 @cache
 def chosen() -> DocumentSettings:
-    """What STORE says; a run in which it is wrong ends before its first test."""
+    """Return the store that STORE names; a run with a wrong STORE ends before its first test."""
     try:
         return load(DocumentSettings, "tests", mongo_url=None)
     except StartError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def told(module: str, settings: Mapping[str, object]) -> dict[str, object]:
-    """What a whole system that a test starts is told, so that it runs on the embedded store that STORE names."""
+def store_settings(module: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings that let a whole system of a test run on the embedded store that STORE names."""
     names = {"embedded": "EMBEDDED_STORE", "devtools.cluster": "STORE"}
     if module not in names or "MONGO_URL" in settings or (store := chosen().embedded_store) == "py":
         return {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from support.processes import COMPILED
-from support.stores import told
+from support.stores import store_settings
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 30.0
@@ -31,7 +31,7 @@ class Embedded:
         self._said = asyncio.Event()
 
     async def start(self) -> None:
-        """Start it and wait until it says that it runs; raises AssertionError with its words when it ends."""
+        """Start the system and wait until it prints that it runs; raises AssertionError with its output if it ends."""
         self.output, self._said = b"", asyncio.Event()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -44,7 +44,7 @@ class Embedded:
                 "API_PORT": str(self.api_port),
                 "REALTIME_PORT": str(self.realtime_port),
                 "PYTHONUNBUFFERED": "1",
-                **{name: str(value) for name, value in told("embedded", self._environment).items()},
+                **{name: str(value) for name, value in store_settings("embedded", self._environment).items()},
                 **COMPILED,
                 **self._environment,
             },
@@ -67,7 +67,7 @@ class Embedded:
         self._said.set()
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit code."""
+        """Stop the system; return its exit code."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(how)
@@ -78,7 +78,7 @@ class Embedded:
         return code
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the system (SIGKILL)."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.kill()

@@ -1,10 +1,10 @@
-"""Where a word is still written down."""
+"""Search for words in the whole database."""
 
 from social.infra.store.mongo import Mongo
 
 
 async def traces(mongo: Mongo, *words: str) -> list[str]:
-    """Every document of every collection that holds one of these words anywhere."""
+    """Return every document of every collection that holds one of these words anywhere."""
     found = []
     for name in await mongo.database.list_collection_names():
         for document in await mongo.many(name, {}):

@@ -1,4 +1,4 @@
-"""A scene in which every list holds rows that its reader may not see, and the same scene without these rows.
+"""A scene in which every list holds rows that its reader may not see, and the scene without these rows.
 
 The rows are put into the store as the verbs write them: what hides them is whose they are.
 """
@@ -17,7 +17,7 @@ from social.posts import publishing
 from support.people import Person
 from support.site import Site
 
-# Who is hidden from the reader altogether, and whose posts alone are, in some lists or in all.
+# Authors who are hidden from the reader altogether, and authors whose posts alone are, in some lists or in all.
 PEOPLE = ("blocks the reader", "is blocked", "is suspended", "is deleted", "is blocked and suspended")
 AUTHORS = ("is private", "is muted", "writes for followers")
 
@@ -45,7 +45,7 @@ LISTS = (
 
 @dataclass
 class Scene:
-    """What is in the store, and which of it the reader may not see."""
+    """The rows in the store, and those of them that the reader may not see."""
 
     site: Site
     reader: Person
@@ -72,12 +72,12 @@ class Scene:
             assert found == len(ids), collection
 
     def path(self, of: str) -> str:
-        """A list of this scene."""
+        """Return the path of a list of this scene."""
         return of.format(**self.ids)
 
 
 async def scene(site: Site, pattern: str) -> Scene:
-    """From the oldest to the newest: `v` is something of a person who is shown, `h` of one of each who is hidden."""
+    """Make a scene from the oldest row to the newest: `v` is a row of a visible person, `h` one of each hidden."""
     made = Scene(site, await site.door.register("ada"))
     template = await site.plaza.mongo.one("users", {"_id": made.reader.id})
     assert template is not None
@@ -105,7 +105,7 @@ def _person(made: Scene, template: Document, name: str, **more: object) -> str:
 
 
 def _everything(made: Scene, template: Document, why: str) -> None:
-    """Somebody new who is in every list once, or in those of posts whose posts alone are hidden."""
+    """Put a new person into every list once, or into lists of posts if only the person's posts are hidden."""
     now = clock.now()
     more: Document = {"private": why == "is private", "private_since": now}
     if "suspended" in why:
@@ -141,7 +141,7 @@ def _in_lists_of_people(made: Scene, who: str, at: datetime, *, hidden: bool) ->
 
 
 def _stands(made: Scene, who: str, why: str) -> None:
-    """How the reader and somebody stand to each other."""
+    """Set the relation between the reader and a person."""
     reader, at = made.reader.id, _at(next(made.places))
     out, back = Edge(reader, who), Edge(who, reader)
     if why == "blocks the reader":

@@ -10,7 +10,7 @@ import pytest
 from conftest import require, run
 from support.browser import Page, page
 from support.cluster import Cluster
-from support.crowd import Somebody, crowd, settle
+from support.crowd import Member, crowd, settle
 from support.eventually import eventually
 from support.nginx import Nginx
 from support.ports import free_ports
@@ -27,7 +27,7 @@ DRAIN_S = 2
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One for all tests of this module; the last of them ends it."""
+    """Run a cluster for all tests of this module; the last test ends it."""
     require(RedisServer)
     require(RabbitServer)
     require(Nginx)
@@ -52,7 +52,7 @@ async def test_it_says_where_everything_is_and_all_of_it_runs(cluster: Cluster) 
         *("api-1", "api-2", "realtime-1", "realtime-2", "workers-1", "workers-2"),
     }
     assert all(part["running"] and part["starts"] == 1 for part in parts.values())
-    status = await cluster.told("status")
+    status = await cluster.control("status")
     assert {decode(line)["name"] for line in status.out.splitlines()} == set(parts)
     assert STATUS in PAGE.read_text()
 
@@ -63,7 +63,7 @@ async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_any
         await follows_along(browser, cluster, people.people[0])
         async with people.busy():
             await knows_where_it_is(browser)
-            rolled = await cluster.told("roll", "workers-1", "realtime-1", "api-1")
+            rolled = await cluster.control("roll", "workers-1", "realtime-1", "api-1")
         assert rolled.code == 0, rolled
         assert [line.partition(":")[0] for line in rolled.out.splitlines()] == ["workers-1", "realtime-1", "api-1"]
         account = await settle(people)
@@ -109,13 +109,13 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
         assert f"{name:<15} | ended (killed by SIGKILL" in cluster.program.out
 
 
-async def follows_along(browser: Page, cluster: Cluster, somebody: Somebody) -> None:
-    """The official JavaScript client, as a second device of theirs."""
+async def follows_along(browser: Page, cluster: Cluster, somebody: Member) -> None:
+    """Connect the official JavaScript client as a second device of a person."""
     await browser.connect(cluster.port, somebody.token)
 
 
 async def knows_where_it_is(browser: Page) -> None:
-    """It can come back only to where it was told that it is: with the first thing of its stream."""
+    """Wait for the first event of its stream: a client can resume only from an offset that it received."""
 
     async def heard() -> None:
         assert any(isinstance(args[-1], str) for args in browser.all("event"))
@@ -123,8 +123,8 @@ async def knows_where_it_is(browser: Page) -> None:
     await eventually(heard, timeout_s=30)
 
 
-async def missed_nothing(browser: Page, somebody: Somebody) -> None:
-    """It resumed each time, and heard everything once and in order."""
+async def missed_nothing(browser: Page, somebody: Member) -> None:
+    """Assert that the client resumed each time, and received everything once and in order."""
 
     async def heard() -> None:
         numbers = [int(args[-1].rpartition(".")[2]) for args in browser.all("event") if isinstance(args[-1], str)]
@@ -136,7 +136,7 @@ async def missed_nothing(browser: Page, somebody: Somebody) -> None:
 
 
 async def test_what_cannot_be_replaced_is_refused_by_name(cluster: Cluster) -> None:
-    ended = await cluster.told("roll", "painting")
+    ended = await cluster.control("roll", "painting")
     assert ended.code == 1
     assert ended.out.startswith("plaza: there is no painting; there are api, api-1, ")
 

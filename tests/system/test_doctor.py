@@ -52,7 +52,7 @@ def kept_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Keys, as `python -m social keys` makes them."""
+    """Return a folder with keys, as `python -m social keys` makes them."""
     keyfiles.make_keys(tmp_path / "keys")
     return tmp_path / "keys"
 
@@ -69,7 +69,7 @@ def vhost(rabbit: ManagedRabbit) -> Iterator[str]:
 def given(
     mongo_url: str, mongo_database: str, kept_redis: RedisServer, rabbit: ManagedRabbit, vhost: str, folder: Path
 ) -> Given:
-    """The settings of a system that is well."""
+    """Return the settings of a healthy system."""
     return {
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
@@ -100,7 +100,7 @@ async def mongo(given: Given) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 async def channel(given: Given) -> AsyncIterator[Any]:
-    """A channel to a RabbitMQ with the whole topology."""
+    """Yield a channel to a RabbitMQ with the whole topology."""
     async with await aio_pika.connect(given["AMQP_URL"]) as connection, connection.channel() as opened:
         await Topology("plaza").declare(opened)
         yield opened
@@ -111,7 +111,7 @@ Look = Callable[..., Any]
 
 @pytest.fixture
 def look(given: Given, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """What the doctor finds that is not ok in what the settings name, where some are different."""
+    """Return the findings that are not ok for the settings, some of which are changed."""
 
     async def looked(**settings: str) -> list[Finding]:
         for name in os.environ:
@@ -132,7 +132,7 @@ async def redis_of(url: str) -> AsyncIterator[Any]:
 
 
 def says(findings: list[Finding], level: Level, about: str, *words: str) -> None:
-    """One of them is of this level, about this, and says all of these words."""
+    """Assert that a finding has this level and subject, and contains all of these words."""
     of_it = [each for each in findings if each.level == level and each.about == about]
     assert any(all(word in f"{each.says}; {each.remedy}" for word in words) for each in of_it), findings
 
@@ -189,7 +189,7 @@ async def test_missing_and_wrong_settings_are_named_and_the_others_looked_at(loo
     assert SECRET not in str(findings)
 
 
-async def test_a_check_that_fails_in_a_way_nobody_foresaw_says_so_and_the_others_are_heard(
+async def test_a_check_that_fails_unexpectedly_says_so_and_the_others_report(
     look: Look, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def confused(url: str) -> AsyncIterator[Finding]:
@@ -304,7 +304,7 @@ async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, 
         await listening.cleanup()
 
 
-async def test_a_user_of_rabbitmq_that_may_not_do_what_processes_do_is_told_what_it_needs(
+async def test_a_user_of_rabbitmq_without_the_rights_of_the_processes_gets_a_finding(
     look: Look, channel: Any, rabbit: ManagedRabbit, vhost: str
 ) -> None:
     url = await rabbit.add_user(f"{vhost}-uses", vhost, configure="^$", write=".*", read=".*")

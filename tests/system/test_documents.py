@@ -1,4 +1,4 @@
-"""The pages of docs/, word for word: every command in them is run, and what they say of files is looked up."""
+"""The pages of docs/, word for word: every command in them is run, and their statements about files are checked."""
 
 import os
 import re
@@ -44,7 +44,7 @@ SMALL = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 1, "WORKERS_PROCESSES": 1, "D
 
 @pytest.fixture
 async def terminal() -> AsyncIterator[Terminal]:
-    """In a fresh clone, whose system gets free ports; in a short path, for the sockets in it."""
+    """Yield a terminal in a fresh clone, whose system gets free ports; in a short path, for the sockets in it."""
     api_port, realtime_port = free_ports(2)
 
     def here(text: str) -> str:
@@ -83,7 +83,7 @@ async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
             pytest.skip(f"{program} is not installed")
 
     async def park_two(folder: Path) -> None:
-        """One that can be digested by now, and one that never will."""
+        """Park two messages (dead letters): one can be handled by now, and one never can."""
         event, now = PostLiked(post_id=clock.new_id(), author_id=clock.new_id(), by=clock.new_id()), clock.now()
         sent = Envelope(id=clock.new_id(), type="PostLiked", v=1, key=event.key, at=now, data=event.model_dump())
         liked = {
@@ -104,7 +104,7 @@ async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_is_not_run_could_be(page: str) -> None:
-    """Its programs, services, targets and options are there; a dump's options are those of its manual."""
+    """A command that is not run names programs, services, targets and options that exist."""
     services = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]
     targets = made()
     for line in unrun(page).replace(" && ", "\n").splitlines():
@@ -144,18 +144,18 @@ def test_what_is_not_run_could_be(page: str) -> None:
 
 
 def made() -> set[str]:
-    """What `make` makes."""
+    """Return the targets of `make`."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
 def unrun(page: str) -> str:
-    """What nobody runs here."""
+    """Return the blocks that no test runs."""
     return "".join(block.text for block in blocks(f"docs/{page}.md") if block[:2] == ("sh", ("unrun",)))
 
 
 @pytest.fixture(scope="module")
 def sources() -> str:
-    """All that names may come from."""
+    """Return the texts that all names may come from."""
     places = ("api", "realtime", "workers", "social", "embedded", "devtools", "loadtests", "tests", "nginx", "deploy")
     files = [each for place in places for each in (ROOT / place).rglob("*") if each.suffix in (".py", ".toml", ".yml")]
     files += [each for each in ROOT.iterdir() if each.name in ("Makefile", "compose.yml", ".gitignore")]
@@ -165,7 +165,7 @@ def sources() -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_what_is_there(page: str, sources: str) -> None:
-    """Files, routes and names in prose are anywhere; in a table, what is said of a file is in that file."""
+    """Files, routes and names in prose exist anywhere; names in the row of a file in a table are in that file."""
     wrong, saved = [], {word for block in blocks(f"docs/{page}.md") for word in block.words}
     for name, files in names(f"docs/{page}.md"):
         if name.startswith("make "):

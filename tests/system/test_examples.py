@@ -15,7 +15,7 @@ from api.docs.asyncapi import EXAMPLES, document
 from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.pushes import SERVER_EVENTS
 
-WRITE = "WRITE_EXAMPLES"  # set, this test writes what it compares with otherwise
+WRITE = "WRITE_EXAMPLES"  # when set, this test writes its expectation instead
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_document_shows_them_all_and_each_is_as_its_schema_says() -> None:
 
 
 def without_unknown(value: Any, schema: dict[str, Any], said: dict[str, Any]) -> bool:
-    """Whether the schema knows every field: readers ignore unknown ones, and so does a validator."""
+    """Return a schema that refuses unknown fields, which readers and validators ignore."""
     if "$ref" in schema:
         schema = said["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     choices = schema.get("oneOf") or schema.get("anyOf")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.crash import FANNING_OUT
 from support.eventually import eventually
-from support.people import knocking, texts
+from support.people import door_to, texts
 from support.ports import free_ports
 from support.processes import Program
 
@@ -20,7 +20,7 @@ async def test_a_post_reaches_everybody_once_though_its_fan_out_was_killed(tmp_p
         await Program("embedded", folder=tmp_path, crash=FANNING_OUT, **settings).start().answering(f"{url}/readyz")
     )
     try:
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, *fans = [await door.register(f"person{n}") for n in range(7)]
             await asyncio.gather(*(fan.follow(ada) for fan in fans))
             await ada.publish("hello")
@@ -32,6 +32,6 @@ async def test_a_post_reaches_everybody_once_though_its_fan_out_was_killed(tmp_p
                     assert texts(await fan.feed()) == ["hello"]
 
             await eventually(arrived, timeout_s=15, every_s=0.2)
-            assert (await program.tell(signal.SIGTERM)).code == 0
+            assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()

@@ -1,4 +1,4 @@
-"""The system is killed while it forgets a deleted account: started again, it goes on where it was."""
+"""The system is killed while it erases a deleted account: started again, it goes on where it was."""
 
 import json
 import signal
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.crash import FORGETTING
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.traces import traces
@@ -23,7 +23,7 @@ async def test_a_deleted_account_is_forgotten_though_the_system_was_killed_in_th
         await Program("embedded", folder=tmp_path, crash=FORGETTING, **settings).start().answering(f"{url}/readyz")
     )
     try:
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, bob = await door.register("ada"), await door.register("bob")
             post = await bob.publish("bob's")
             for n in range(4):
@@ -48,6 +48,6 @@ async def test_a_deleted_account_is_forgotten_though_the_system_was_killed_in_th
             await eventually(forgotten, timeout_s=30, every_s=0.3)
             seen, me = await bob.see(post), await bob.me()
             assert (seen.likes, seen.comments, me.followers, me.following) == (0, 0, 0, 0)
-            assert (await program.tell(signal.SIGTERM)).code == 0
+            assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()

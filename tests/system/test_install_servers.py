@@ -21,7 +21,7 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A Debian on which everything is installed."""
+    """Make a Debian on which everything is installed."""
     servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx")
     for file in (*servers, "usr/lib/some-arch/libuv.so.1", "usr/bin/promtool"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def install(root: Path) -> Install:
-    """Run the script as root of that Debian."""
+    """Return a function that runs the script as root of that Debian."""
     tools = root / "tools"
     tools.mkdir()
     for tool in TOOLS:
@@ -106,5 +106,5 @@ def test_without_apt_it_is_one_line(install: Install, root: Path) -> None:
 
 
 def diary(root: Path) -> list[str]:
-    """The commands that changed the system, in order."""
+    """Return the commands that changed the system, in order."""
     return (root / "diary").read_text().splitlines()

@@ -11,7 +11,7 @@ import pytest
 from conftest import require
 from support.crash import STEPS
 from support.eventually import eventually
-from support.people import Door, Person, knocking
+from support.people import Door, Person, door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, ImpatientStore
@@ -21,7 +21,7 @@ from social.infra.store.mongo import Mongo
 
 
 async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:
-    """One group with each like once, one contiguous stream of it, one count; nothing left over."""
+    """Assert that a group has each like once, the stream is contiguous, counts agree, and nothing is left over."""
     (group,) = [each for each in await ada.notifications() if each.type == "like"] or [None]
     assert group is not None
     assert group.count == likes
@@ -48,7 +48,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
     settings["CRASH_ONCE"] = tmp_path / "crashed"
     program = await Program("embedded", folder=tmp_path, crash=step, **settings).start().answering(f"{url}/readyz")
     try:
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, fans = await people(door, 3)
             post = await ada.publish("hello")
             likes = [asyncio.create_task(fan.like(post)) for fan in fans]
@@ -56,7 +56,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
             assert (await program.ended()).code == -signal.SIGKILL
             await program.start().answering(f"{url}/readyz")
             for fan in fans:
-                await fan.like(post)  # those that were not answered; for the others it changes nothing
+                await fan.like(post)  # the likes that were not answered; for the others it changes nothing
 
             async def settled() -> None:
                 note = (tmp_path / "var" / "store.json").read_text()
@@ -68,14 +68,14 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
                     mongo.close()
 
             await eventually(settled, timeout_s=15, every_s=0.2)
-            assert (await program.tell(signal.SIGTERM)).code == 0
+            assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()
 
 
 @pytest.fixture
 def key_files(tmp_path: Path) -> dict[str, object]:
-    """What the API signs with."""
+    """Return the keys that the API signs with."""
     (tmp_path / "jwt.pem").write_bytes(new_private_key())
     (tmp_path / "refresh.key").write_bytes(b"k" * 32)
     return {"JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem", "REFRESH_KEY_FILE": tmp_path / "refresh.key"}
@@ -83,7 +83,7 @@ def key_files(tmp_path: Path) -> dict[str, object]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[DocumentStore]:
-    """A transaction of a process that was killed keeps its documents from others until the store gives it up."""
+    """Run a store in which the transaction of a killed process keeps its documents from others until it is aborted."""
     require(ImpatientStore)
     store = ImpatientStore(tmp_path / "documents")
     await store.start()
@@ -101,13 +101,13 @@ async def mongo(store: DocumentStore) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 def servers(store: DocumentStore, redis_url: str, amqp_url: str) -> dict[str, object]:
-    """Where the real servers are."""
+    """Return the URLs of the real servers."""
     return {"MONGO_URL": store.url, "REDIS_URL": redis_url, "AMQP_URL": amqp_url}
 
 
 @pytest.fixture
 def programs() -> Iterator[list[Program]]:
-    """Programs that end with the test."""
+    """Yield a function that starts programs which end with the test."""
     started: list[Program] = []
     yield started
     for program in started:
@@ -134,14 +134,14 @@ async def test_workers_killed_at_a_step_end_with_each_like_once(
     programs += [api.start(), workers.start()]
     ready = f"http://127.0.0.1:{workers_port}/readyz"
     await asyncio.gather(api.answering(f"http://127.0.0.1:{api_port}/readyz"), workers.answering(ready))
-    async with knocking(f"http://127.0.0.1:{api_port}") as door:
+    async with door_to(f"http://127.0.0.1:{api_port}") as door:
         ada, fans = await people(door, 3)
         post = await ada.publish("hello")
         await asyncio.gather(*(fan.like(post) for fan in fans))
         assert (await workers.ended()).code == -signal.SIGKILL
         await workers.start().answering(ready)
         await eventually(lambda: consistent(mongo, ada, len(fans)), timeout_s=20, every_s=0.2)
-    assert [(await each.tell(signal.SIGTERM)).code for each in (api, workers)] == [0, 0]
+    assert [(await each.signal(signal.SIGTERM)).code for each in (api, workers)] == [0, 0]
 
 
 async def people(door: Door, fans: int) -> tuple[Person, list[Person]]:
@@ -159,7 +159,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
     dice = random.Random(7)
     try:
         await program.start().answering(f"{url}/readyz")
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada, fans = await people(door, 4)
             stop = asyncio.Event()
             writers = [asyncio.create_task(write(ada, fans, acknowledged, stop, n)) for n in range(3)]
@@ -204,7 +204,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
 async def write(
     ada: Person, fans: list[Person], acknowledged: dict[str, int], stop: asyncio.Event, writer: int
 ) -> set[str]:
-    """Post, and have it liked by two; the posts with a like of which nobody knows whether it happened."""
+    """Post, and have two people like it; return the posts with a like whose effect is unknown."""
     unknown: set[str] = set()
     n = 0
     while not stop.is_set():

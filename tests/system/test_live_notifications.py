@@ -1,4 +1,4 @@
-"""The pushes of notifications make of an old inbox what `GET /v1/notifications` says, on each of one's devices."""
+"""An old inbox with the pushes since then is what `GET /v1/notifications` returns, on each of a person's devices."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from support.eventually import eventually
 from support.mirror import Json, Mirror
-from support.people import Person, knocking
+from support.people import Person, door_to
 from support.ports import free_ports
 from support.system import Embedded
 
@@ -16,7 +16,7 @@ crowds = itertools.count()
 
 
 class Stage:
-    """Ada has two devices, Bob one; Eve does things to them. Ada was told of a like, a comment and a mention by Bob."""
+    """Ada has two devices, Bob one, and Eve acts. Ada was notified of a like, a comment and a mention by Bob."""
 
     def __init__(self, ada: Mirror, hers: Mirror, bob: Mirror, eve: Person, post_id: str, comment_id: str) -> None:
         self.mirrors = (ada, hers, bob)
@@ -35,7 +35,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(system: Embedded) -> AsyncIterator[Stage]:
-    async with knocking(system.api_url) as door:
+    async with door_to(system.api_url) as door:
         crowd = next(crowds)
         ada, bob, eve = [await door.register(f"{name}_{crowd}") for name in ("ada", "bob", "eve")]
         post = await ada.publish("hello")
@@ -64,7 +64,7 @@ async def ask(person: Person, method: str, path: str, body: object = None) -> Js
 
 
 async def until(person: Person, *types: str) -> None:
-    """Until these are what somebody was told of."""
+    """Wait until a person was notified of exactly these."""
 
     async def look() -> None:
         assert sorted(each.type for each in await person.notifications()) == sorted(types)
@@ -129,7 +129,7 @@ async def a_mention_edited_away(stage: Stage) -> None:
 
 
 async def a_mention_edited_in(stage: Stage) -> None:
-    names = {"text": f"first @{stage.ada.person.username} @{stage.eve.username}"}  # Ada heard of it as a comment
+    names = {"text": f"first @{stage.ada.person.username} @{stage.eve.username}"}  # Ada was notified of it as a comment
     await ask(stage.bob.person, "PATCH", stage.comment, names)
 
 
@@ -188,7 +188,7 @@ async def read_then_unliked_and_liked_again(stage: Stage) -> None:
 
 HERS = ("comment", "like", "mention")
 
-# Each thing that happens, and what Ada and Bob have been told of in the end, with how many are unread.
+# Each action, and the notifications of Ada and Bob in the end, with how many are unread.
 CASES: list[tuple[Verb, tuple[str, ...], int, tuple[str, ...]]] = [
     (another_like, HERS, 3, ()),
     (an_unlike_of_one_of_two, HERS, 3, ()),

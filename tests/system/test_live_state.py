@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from support.eventually import eventually
 from support.mirror import Mirror
-from support.people import knocking
+from support.people import door_to
 from support.pictures import uploaded
 from support.ports import free_ports
 from support.system import Embedded
@@ -38,7 +38,7 @@ async def system(tmp_path_factory) -> AsyncIterator[Embedded]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(system) -> AsyncIterator[Stage]:
-    async with knocking(system.api_url) as door:
+    async with door_to(system.api_url) as door:
         crowd = next(crowds)
         ada, bob, eve = [await door.register(f"{name}_{crowd}") for name in ("ada", "bob", "eve")]
         await bob.follow(ada)
@@ -186,13 +186,13 @@ async def edit_a_comment_over_the_socket(stage):
 async def delete_a_comment_and_its_replies(stage):
     comment = first(stage)
     await reply(stage)
-    await stage.ada.heard("comment.stats")
+    await stage.ada.received("comment.stats")
     assert (await stage.ada.person.ask("DELETE", f"/v1/comments/{comment['id']}")).status == 204
 
 
 async def delete_a_comment_over_the_socket(stage):
     message = {"comment_id": first(stage)["id"], "idempotency_key": f"gone-{stage.post_id}"}
-    for _ in range(2):  # a retry hears the same
+    for _ in range(2):  # a repeated request gets an equal answer
         await stage.bob.send("comment.delete", message)
 
 
@@ -208,7 +208,7 @@ async def like_a_comment_over_the_socket(stage):
 async def unlike_a_comment(stage):
     comment = first(stage)
     await like_a_comment(stage)
-    await stage.ada.heard("comment.stats")
+    await stage.ada.received("comment.stats")
     await stage.eve.send("comment.unlike", {"comment_id": comment["id"]})
 
 
@@ -256,23 +256,23 @@ async def ask_to_follow(stage):
 
 async def refuse_a_request(stage):
     await ask_to_follow(stage)
-    await stage.bob.heard("notification")
+    await stage.bob.received("notification")
     await stage.bob.person.refuse(stage.ada.person)
 
 
 async def accept_a_request(stage):
     await ask_to_follow(stage)
-    await stage.bob.heard("notification")
+    await stage.bob.received("notification")
     await stage.bob.person.accept(stage.ada.person)
 
 
 def _first(fresh, stage, field):
-    """A field of Bob's comment, which is the oldest."""
+    """Return a field of Bob's comment, which is the oldest."""
     comments = fresh["comments"][stage.post_id]
     return comments[min(comments)][field]
 
 
-# Each verb, and what shows that its effect has arrived in a fresh snapshot of somebody's.
+# Each verb, and a check that its effect has arrived in a fresh snapshot of a person.
 CASES: list[tuple[Verb, str, Callable[[dict, Stage], bool]]] = [
     (publish, "eve", lambda fresh, _: len(fresh["feed"]) == 2),
     (publish_over_the_socket, "bob", lambda fresh, _: len(fresh["feed"]) == 2),

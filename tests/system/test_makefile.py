@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ["sh", "make", "awk", "cat", "chmod", "cmp", "cp", "dirname", "grep", "id", "ls", "mkdir", "mktemp", "mv", "rm"]
 TOOLS += ["od", "sed", "sleep", "tail", "tee", "touch", "tr", "true"]
 
-# What a Python does when make asks it: FAKE_* say what is wrong with this one. The copy in .venv keeps a diary.
+# The answers of a Python that make runs: FAKE_* name what is wrong with it. The copy in .venv keeps a diary.
 PYTHON = r"""#!/bin/sh
 case "$*" in
 *"-m pip config list"*) [ -z "$FAKE_INDEX" ] || echo "global.index-url='https://packages.example'" ;;
@@ -43,7 +43,7 @@ Make = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout whose path has spaces."""
+    """Make a checkout whose path has spaces."""
     folder = tmp_path / "my own plaza"
     (folder / "tests").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(folder: Path, tmp_path: Path) -> Make:
-    """Run make with nothing on the PATH but a few tools and the fake Python."""
+    """Return a function that runs make with only a few tools and the fake Python on the PATH."""
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in TOOLS:
@@ -80,7 +80,7 @@ def test_it_installs_once_and_runs(make: Make, folder: Path) -> None:
     assert diary(folder) == ["venv", installed("run")]
 
 
-def test_the_cluster_needs_no_more_packages_and_is_told_its_port_and_store(make: Make, folder: Path) -> None:
+def test_the_cluster_needs_no_more_packages_and_gets_its_port_and_store(make: Make, folder: Path) -> None:
     make("run")
     assert "Plaza runs as a cluster on 9090 over rs" in make("cluster", "PORT=9090", "STORE=rs").stdout
     assert diary(folder) == ["venv", installed("run")]
@@ -195,7 +195,7 @@ def test_an_npm_that_fails_is_tried_again(make: Make, folder: Path, tmp_path: Pa
     assert diary(folder) == ["npm ci", "npm ci"]
 
 
-# What docker is asked: FAKE_* say what is wrong with it.
+# The answers of docker: FAKE_* name what is wrong with it.
 DOCKER = r"""#!/bin/sh
 case "$*" in
 "compose version") [ -z "$FAKE_NO_COMPOSE" ] ;;
@@ -234,11 +234,34 @@ def test_up_makes_passwords_once_and_starts_what_is_asked_for(make: Make, folder
     ]
 
 
-def test_a_load_passes_on_what_was_said_and_nothing_of_the_shell(make: Make, folder: Path) -> None:
-    said = make("load", "SCENARIO=viral", "USERS=7", "HOST=http://localhost:1", "ALLOW=x", DURATION="9s").stdout
-    assert "python ran loadtests/load.py viral --users 7 --host http://localhost:1 --allow x\n" in said
+def test_a_load_gets_the_options_of_the_command_line_and_no_others(make: Make, folder: Path) -> None:
+    printed = make("load", "SCENARIO=viral", "USERS=7", "HOST=http://localhost:1", "ALLOW=x", DURATION="9s").stdout
+    assert "python ran loadtests/load.py viral --users 7 --host http://localhost:1 --allow x\n" in printed
     assert "python ran loadtests/load.py post\n" in make("load", HOST="a-machine").stdout
     assert "python ran loadtests/bench.py rest viral --quick\n" in make("bench", "ONLY=rest viral", "QUICK=1").stdout
+
+
+def test_a_part_of_the_tests_is_named_by_paths_or_by_a_word(make: Make, folder: Path) -> None:
+    (folder / "tests/realtime").mkdir()
+    for name, test in {"likes": "a_post_is_liked", "connect": "likes_reach_a_socket", "sessions": "logout"}.items():
+        (folder / f"tests/realtime/test_{name}.py").write_text(f"def test_{test}(): ...\n")
+    likes, connect = "tests/realtime/test_likes.py", "tests/realtime/test_connect.py"
+
+    def ran(only: str) -> str:
+        lines = make("test", f"ONLY={only}").stdout.splitlines()
+        (line,) = [line for line in lines if line.startswith("python ran")]
+        return line.removeprefix("python ran -m pytest ")
+
+    assert ran(connect) == connect
+    assert ran(f"{connect}::test_likes_reach_a_socket {likes}") == f"{connect}::test_likes_reach_a_socket {likes}"
+    assert ran("tests/realtime") == "tests/realtime"
+    assert ran("likes") == f"-k likes {connect} {likes}"
+    assert ran("likes and not socket") == "-k likes and not socket"
+    assert ran("nothing") == "-k nothing"
+
+
+def test_the_whole_of_the_tests_says_how_a_part_is_run(make: Make) -> None:
+    assert "make test ONLY=likes" in make("test", ONLY="left in the environment").stdout
 
 
 def test_help_lists_what_make_can_do(make: Make) -> None:
@@ -256,23 +279,23 @@ def executable(path: Path, text: str) -> None:
 
 
 def diary(folder: Path) -> list[str]:
-    """What was made and installed, in order."""
+    """Return the diary: environments made and packages installed, in order."""
     return (folder / "diary").read_text().splitlines()
 
 
 def installed(what: str) -> str:
-    """The line of the diary that tells of one installation."""
+    """Return the line of the diary about an installation."""
     options = "--quiet --python .venv/bin/python --compile-bytecode --require-hashes"
     return f"uv pip install {options} -r requirements/{what}.txt"
 
 
 def installed_by_pip(what: str) -> str:
-    """The line of the diary that pip leaves where uv could not install."""
+    """Return the line of the diary that pip writes where uv could not install."""
     options = "--quiet --disable-pip-version-check --no-input"
     return f"pip -m pip {options} install --require-hashes -r requirements/{what}.txt"
 
 
 def one_line(refused: subprocess.CompletedProcess[str]) -> str:
-    """All that was said beside make's own closing line."""
+    """Return all error output but make's own closing line, which must be one line."""
     (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("make")]
     return line

@@ -1,4 +1,4 @@
-"""Pictures and `kill -9`: what was acknowledged is there, and what was not leaves nothing but a row that says so."""
+"""Pictures and `kill -9`: an acknowledged picture is there, and any other leaves nothing but a row that says so."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.pictures import kept, opened, picture, upload, uploaded
 from support.ports import free_ports
 from support.system import Embedded
@@ -16,7 +16,7 @@ from social.infra.files.pictures import decoding
 
 
 def decoders() -> list[int]:
-    """The decoders of this code that run on this machine."""
+    """Return the decoders of this code that run on this machine."""
     running = psutil.process_iter(["pid", "cmdline"])
     return [each.info["pid"] for each in running if str(decoding.PROGRAM) in (each.info["cmdline"] or ())]
 
@@ -26,7 +26,7 @@ async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_res
     system = Embedded(tmp_path / "var", api_port=api_port, realtime_port=realtime_port)
     pictures = tmp_path / "var/media"
     async with system:
-        async with knocking(system.api_url) as door:
+        async with door_to(system.api_url) as door:
             ada = await door.register("ada")
             ref = await uploaded(ada, alt="a wall")
             post = (await ada.ask("POST", "/v1/posts", {"text": "look", "media": [ref.id]})).ok(Post, 201)
@@ -55,7 +55,7 @@ async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_res
         await eventually(ended, timeout_s=30)
         assert kept(pictures) == before
         await system.start()
-        async with knocking(system.api_url) as door:
+        async with door_to(system.api_url) as door:
             ada.door = door
             shown = await ada.see(post)
             assert [each.alt for each in shown.media] == ["a wall"]

@@ -1,4 +1,4 @@
-"""What an operator does about people, from the command line."""
+"""The commands with which an operator acts on people."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The processes by themselves, as compose and Helm run them: over real servers, with settings of their own."""
+"""Each process by itself, as compose and Helm run it: over real servers, with its own settings."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.attempts import attempted
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Ended, Program
 
@@ -23,7 +23,7 @@ NEEDED = {
 
 @pytest.fixture
 def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
-    """All that api and workers need."""
+    """Return all settings that api and workers need."""
     make_keys(tmp_path)
     api_port, realtime_port, workers_port = free_ports(3)
     return {
@@ -50,7 +50,7 @@ async def ended(module: str, *words: str, folder: Path, **settings: Any) -> Ende
 
 
 async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """Started before anybody migrated: they wait for the indexes, then work."""
+    """The processes start before any migration: they wait for the indexes, then work."""
     programs = {name: Program(name, folder=tmp_path, **settings).start() for name in ("api", "workers")}
     urls = {name: f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}" for name in programs}
     try:
@@ -59,15 +59,15 @@ async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: di
             assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
         for name, program in programs.items():
             await program.answering(urls[name] + "/readyz")
-            async with knocking(urls[name]) as door:
+            async with door_to(urls[name]) as door:
                 assert (await door.ask("GET", "/livez")).body == {"status": "alive"}
                 assert (await door.ask("GET", "/readyz")).body["status"] == "ready"
                 assert b"plaza_outbox_rows" in (await door.ask("GET", "/metrics")).raw
-        async with knocking(urls["api"]) as door:
+        async with door_to(urls["api"]) as door:
             ada = await door.register("ada")
             await ada.publish("hello")
         for program in programs.values():
-            done = await program.tell(signal.SIGTERM, timeout_s=10)
+            done = await program.signal(signal.SIGTERM, timeout_s=10)
             assert (done.code, done.err) == (0, "")
     finally:
         for program in programs.values():
@@ -84,7 +84,7 @@ async def test_a_process_that_waits_for_the_indexes_can_be_stopped(
             assert program.process is not None
             assert program.process.poll() is None, program.err
             await asyncio.sleep(0.02)
-        assert (await program.tell(signal.SIGTERM, timeout_s=10)).code == 0
+        assert (await program.signal(signal.SIGTERM, timeout_s=10)).code == 0
     finally:
         await program.kill()
 
@@ -157,7 +157,7 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
     ways: list[list[str]] = [[], ["--check"]] if name in NEEDED else [[]]
     attempts: list[Any] = [(words, wrong) for words in ways for wrong, _ in WRONG[name]]
     expected = [f"plaza: {says}" for _ in ways for _, says in WRONG[name]]
-    if name in NEEDED:  # no server is there, and nobody asked for one
+    if name in NEEDED:  # no server is there, and none was needed
         attempts.append((["--check"], {}))
         expected.append("0")
     said = await attempted(name, attempts, tmp_path, **good)
@@ -183,7 +183,7 @@ async def test_a_service_can_be_served_alone(tmp_path: Path, settings: dict[str,
     url = f"http://127.0.0.1:{settings['API_PORT']}"
     try:
         await program.start().answering(f"{url}/readyz")
-        async with knocking(url) as door:
+        async with door_to(url) as door:
             ada = await door.register("ada")
             assert (await ada.me()).username == "ada"
             (await ada.ask("GET", "/v1/feed")).refused(404, "not_found")

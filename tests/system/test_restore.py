@@ -1,4 +1,4 @@
-"""A backup of the store, in a system whose Redis and RabbitMQ are empty: what was acknowledged is there and told."""
+"""A backup in a system whose Redis and RabbitMQ are empty: acknowledged writes are there, and notified."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,12 +21,12 @@ from social.contracts.notifications import Notifications
 from social.infra import clock
 from social.ops import recount
 
-TOLD = {
+NOTIFIED_AGAIN = {
     *(events.PostPublished, events.CommentAdded, events.PostLiked, events.CommentLiked, events.PostReposted),
     *(events.UserFollowed, events.FollowRequested, events.FollowAccepted),
 }
-# What took something back, or changed what had been told: no document says so. What no longer is, is not told again.
-NOT_TOLD = {
+# Withdrawals and later changes of a notification: no document has them. Withdrawn facts are not notified again.
+NOT_NOTIFIED_AGAIN = {
     *(events.PostUnliked, events.CommentUnliked, events.PostUnreposted, events.PostDeleted, events.CommentDeleted),
     *(events.UserUnfollowed, events.FollowRequestClosed, events.UserBlocked, events.PostEdited, events.CommentEdited),
     *(events.NotificationsRead, events.NotificationsChanged, events.SuspensionChanged),
@@ -35,7 +35,7 @@ NOT_TOLD = {
 
 
 class Machines:
-    """Where the system runs on one database after the other, each time with an empty RabbitMQ."""
+    """The system runs on one database after the other, each time with an empty RabbitMQ."""
 
     def __init__(self, mongo_url: str, redis_url: str, rabbit: RabbitServer, folder: Path) -> None:
         self._mongo_url, self._redis_url, self._rabbit, self._folder = mongo_url, redis_url, rabbit, folder
@@ -43,7 +43,7 @@ class Machines:
         self._mine: list[str] = []
 
     def backup(self, of: str) -> str:
-        """All documents, as they are now, in a database of their own."""
+        """Copy all documents, as they are now, into a database of their own."""
         name = f"{of}_{len(self._mine)}"
         self._mine.append(name)
         for collection in self.store[of].list_collection_names():
@@ -53,7 +53,7 @@ class Machines:
 
     @asynccontextmanager
     async def running(self, database: str, **more: Any) -> AsyncIterator[Site]:
-        """The system on this database."""
+        """Run the system on this database."""
         vhost = f"test-{uuid4().hex[:12]}"
         await self._rabbit.add_vhost(vhost)
         amqp_url = self._rabbit.url_of(vhost)
@@ -64,7 +64,7 @@ class Machines:
             await self._rabbit.delete_vhost(vhost)
 
     async def restored(self, database: str, since: datetime) -> str:
-        """What an operator runs after a restore."""
+        """Run the commands of an operator after a restore."""
         settings = {"MONGO_URL": self._mongo_url, "MONGO_DATABASE": database}
         program = Program("social", "restored", since.isoformat(), folder=self._folder, **settings)
         done = await program.start().ended()
@@ -86,20 +86,22 @@ def machines(mongo_url: str, redis_url: str, rabbit_server: RabbitServer, tmp_pa
 
 
 def again(person: Person, door: Door) -> Person:
-    """The same person, at another door."""
+    """Return the person with a login at another door."""
     return Person(door, person.tokens)
 
 
-async def told(person: Person) -> set[tuple[str, str]]:
-    """What somebody is told, and by whom."""
+async def notifications(person: Person) -> set[tuple[str, str]]:
+    """Return the types of a person's notifications, and by whom they are."""
     return {(each.type, " ".join(who.username for who in each.actors)) for each in await person.notifications()}
 
 
-def test_of_all_that_people_are_notified_of_it_is_said_whether_it_is_told_again() -> None:
-    assert {each for each in events.EVENTS.values() if Group.NOTIFICATIONS in each.groups} == TOLD | NOT_TOLD
+def test_every_event_that_notifies_is_listed_as_notified_again_or_not() -> None:
+    assert {
+        each for each in events.EVENTS.values() if Group.NOTIFICATIONS in each.groups
+    } == NOTIFIED_AGAIN | NOT_NOTIFIED_AGAIN
 
 
-async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
+async def test_events_that_a_broker_had_taken_over_are_notified_by_the_next_one(
     machines: Machines, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recount, "SETTLES", timedelta(seconds=0.2))
@@ -126,16 +128,16 @@ async def test_what_a_broker_had_taken_over_is_told_by_the_next_one(
     database = machines.backup(mongo_database)
     assert "streams: 4 in another epoch" in await machines.restored(database, began)
     outbox = {row["type"] for row in machines.store[database]["outbox"].find()}
-    assert outbox == {each.__name__ for each in (*TOLD, events.AccountDeleted)}
+    assert outbox == {each.__name__ for each in (*NOTIFIED_AGAIN, events.AccountDeleted)}
     async with machines.running(database) as site:
         ada, bob, eve = (again(each, site.door) for each in (ada, bob, eve))
         assert (await bob.see(post)).text == post.text
 
         async def all_told() -> None:
             by_eve = {(kind, "eve") for kind in ("follow", "comment", "like", "repost")}
-            assert await told(bob) == {("follow_accepted", "ada"), *by_eve}
-            assert await told(eve) == {(kind, "bob") for kind in ("mention", "reply", "like")}
-            assert await told(ada) == {("follow_request", "eve")}
+            assert await notifications(bob) == {("follow_accepted", "ada"), *by_eve}
+            assert await notifications(eve) == {(kind, "bob") for kind in ("mention", "reply", "like")}
+            assert await notifications(ada) == {("follow_request", "eve")}
             assert [each.id for each in (await bob.feed()).items] == [last.id, post.id]
             assert await site.plaza.mongo.count("interactions", {"user_id": leaver.id}, limit=1) == 0
 
@@ -167,33 +169,33 @@ async def nothing_waits(site: Site) -> None:
     assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
 
-async def test_a_client_that_saw_more_than_the_backup_holds_is_told_to_fetch_again(
+async def test_a_client_that_saw_more_than_the_backup_holds_must_fetch_again(
     machines: Machines, mongo_url: str, mongo_database: str
 ) -> None:
-    """Its stream has gone back and on again, by the same numbers."""
+    """The stream of the restored system has gone back and on again, by equal numbers."""
     async with system(mongo_url, mongo_database) as site:
         ada, bob = [await site.door.register(name) for name in ("ada", "bob")]
         post, other = await ada.publish("hello"), await ada.publish("hello again")
-        await until_told(ada, 0)
+        await until_notified(ada, 0)
         database = machines.backup(mongo_database)
         await bob.like(post)
         await bob.like(other)
-        seen = (await until_told(ada, 2)).offset
+        seen = (await until_notified(ada, 2)).offset
     async with system(mongo_url, database) as site:
         await machines.restored(database, clock.now())
         ada, bob = again(ada, site.door), again(bob, site.door)
         await bob.comment(post, "one")
         await bob.comment(other, "two")
         await bob.follow(ada)
-        now = (await until_told(ada, 3)).offset
+        now = (await until_notified(ada, 3)).offset
         assert seq(now) > seq(seen), "the place is there again, and something else stands on it"
         missed = await ada.sync(seen)
         assert (missed.recovered, missed.events, missed.offset) == (False, [], now)
         assert (await ada.sync(now)).recovered
 
 
-async def until_told(person: Person, count: int) -> Notifications:
-    """Somebody's inbox, once so many things are in it and in their stream."""
+async def until_notified(person: Person, count: int) -> Notifications:
+    """Wait until this many notifications are in a person's inbox and stream; return the inbox."""
 
     async def look() -> Notifications:
         inbox = await person.inbox()

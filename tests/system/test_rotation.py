@@ -1,4 +1,4 @@
-"""Changing the key that signs access tokens while everything runs: no token that was given out is ever refused."""
+"""A change of the key that signs access tokens while everything runs: no valid token is ever refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import aiohttp
 import jwt
 import pytest
 from support.eventually import eventually
-from support.people import Door, Person, knocking
+from support.people import Door, Person, door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.sockets import Wire
@@ -23,7 +23,7 @@ PROCESSES = ("api", "realtime")
 
 
 class Running(NamedTuple):
-    """API and gateway as processes of their own, over the same folder of keys."""
+    """API and gateway as processes of their own, over one folder of keys."""
 
     folder: Path
     door: Door
@@ -31,7 +31,7 @@ class Running(NamedTuple):
     gateway: int
 
     async def keys(self, what: str) -> str:
-        """`python -m social keys …`"""
+        """Run `python -m social keys …`."""
         done = await Program("social", "keys", what, str(self.folder), folder=self.folder).start().ended()
         assert (done.code, done.err) == (0, ""), done
         return done.out.split()[-1]
@@ -42,7 +42,7 @@ class Running(NamedTuple):
         return wire.connected is not None
 
     async def lets_in(self, token: str) -> tuple[bool, bool]:
-        """The API, and the gateway."""
+        """Assert that API and gateway accept a token."""
         answer = await self.door.ask("GET", "/v1/users/me", token=token)
         return answer.status == 200, await self.connects(token)
 
@@ -78,7 +78,7 @@ async def running(
             stack.push_async_callback(program.kill)
             await program.answering(f"http://127.0.0.1:{port}/readyz")
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        door = await stack.enter_async_context(knocking(f"http://127.0.0.1:{api_port}"))
+        door = await stack.enter_async_context(door_to(f"http://127.0.0.1:{api_port}"))
         yield Running(tmp_path, door, http, gateway_port)
 
 
@@ -99,7 +99,7 @@ async def test_tokens_of_the_old_and_the_new_key_are_accepted_everywhere(running
     ada = await running.door.register("ada")
     old = ada.tokens.access_token
     wire = await Wire(running.gateway, running.http).open({"token": old})
-    for _ in range(2):  # and once more, so that there are three
+    for _ in range(2):  # a third key
         new_key = await running.keys("rotate")
         ada.tokens = await signed_with(ada, new_key)
         assert await running.lets_in(ada.tokens.access_token) == (True, True)
@@ -111,7 +111,7 @@ async def test_tokens_of_the_old_and_the_new_key_are_accepted_everywhere(running
 
 
 async def test_nobody_is_refused_while_keys_change(running: Running) -> None:
-    """Somebody refreshes and uses each new token at once, on both processes, all the time."""
+    """A person refreshes and uses each new token at once, on both processes, all the time."""
     ada, seen, over = await running.door.register("ada"), set[str](), asyncio.Event()
 
     async def use() -> None:

@@ -1,4 +1,4 @@
-"""What a whole run says, in every style and at its most talkative: never a password, never a token."""
+"""The output of a whole run, in every style and at its most verbose, contains no password and no token."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from support.eventually import eventually
-from support.people import Answer, Door, knocking
+from support.people import Answer, Door, door_to
 from support.ports import free_ports
 from support.sockets import Wire
 from support.system import Embedded
@@ -22,19 +22,19 @@ class Secrets:
         self.known = {PASSWORD, WRONG, NEXT}
 
     def of(self, answer: Answer) -> dict[str, Any]:
-        """The tokens in an answer, kept in mind."""
+        """Remember the tokens in an answer."""
         tokens: dict[str, Any] = answer.body
         for name in ("access_token", "refresh_token"):
             self.known |= {tokens[name], tokens[name].rpartition(".")[2]}  # a JWT's signature alone is too much
         return tokens
 
     def found_in(self, text: str) -> Iterator[str]:
-        """Those that can be read here."""
+        """Return the secrets that a text contains."""
         yield from (each for each in self.known if each in text)
 
 
 async def live(door: Door, secrets: Secrets) -> dict[str, Any]:
-    """Sign up, log in and all else that goes through REST, right and wrong."""
+    """Sign up, log in and use everything else in REST, right and wrong."""
     new = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
     first = secrets.of(await door.ask("POST", "/v1/auth/register", new))
     await door.ask("POST", "/v1/auth/register", new)
@@ -64,7 +64,7 @@ async def live(door: Door, secrets: Secrets) -> dict[str, Any]:
 
 
 async def connect(port: int, token: str, secrets: Secrets) -> None:
-    """The same over sockets."""
+    """Use the sockets, right and wrong."""
     async with aiohttp.ClientSession() as http:
         for auth in ({"token": token + "x"}, {"token": PASSWORD}, {}, {"token": token, "pid": token, "offset": token}):
             wire = await Wire(port, http).open(auth)
@@ -77,7 +77,7 @@ async def connect(port: int, token: str, secrets: Secrets) -> None:
 
 
 async def mailed(folder: Path, secrets: Secrets) -> None:
-    """The tokens in the mails of this run."""
+    """Return the tokens in the mails of this run."""
 
     async def look() -> None:
         mails = [path.read_text() for path in folder.glob("*.eml")]
@@ -95,7 +95,7 @@ async def test_no_log_line_of_a_run_holds_a_password_or_a_token(tmp_path: Path, 
     system = Embedded(
         tmp_path / "var", api_port=api_port, realtime_port=realtime_port, LOG_STYLE=style, LOG_LEVEL="debug"
     )
-    async with system, knocking(system.api_url) as door:
+    async with system, door_to(system.api_url) as door:
         second = await live(door, secrets)
         await connect(realtime_port, second["access_token"], secrets)
         await mailed(tmp_path / "var" / "mail", secrets)

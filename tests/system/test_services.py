@@ -1,4 +1,4 @@
-"""Each service as a process of its own, over the same servers, with no secret that it does not need."""
+"""Each service as a process of its own, over common servers, with no secret that it does not need."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ from conftest import require
 from support.cluster import Cluster
 from support.eventually import eventually
 from support.nginx import Nginx
-from support.people import Answer, Door, knocking, texts
+from support.people import Answer, Door, door_to, texts
 from support.ports import free_ports
 from support.processes import Program, gone, listens_at
 from support.servers import RabbitServer, RedisServer
@@ -22,7 +22,7 @@ from api.settings import SERVICES
 
 
 class Scattered(Door):
-    """One door to many processes, as a load balancer makes it: each path leads to its service."""
+    """A door to many processes, as a load balancer makes it: each path leads to its service."""
 
     def __init__(self, session: aiohttp.ClientSession, urls: dict[str, str]) -> None:
         super().__init__(session, "")
@@ -42,7 +42,7 @@ class Scattered(Door):
 
 @pytest.fixture
 async def split(tmp_path: Path) -> AsyncIterator[Cluster]:
-    """A cluster in which each service has a process of its own."""
+    """Run a cluster in which each service has a process of its own."""
     require(RedisServer)
     require(RabbitServer)
     require(Nginx)
@@ -56,14 +56,14 @@ async def split(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 async def test_nginx_leads_to_each_service_and_ctrl_c_stops_all(split: Cluster) -> None:
     assert {"documents", "realtime-1", "workers-1", *(f"{name}-1" for name in SERVICES)} <= set(await split.parts())
-    async with knocking(split.url) as door:
+    async with door_to(split.url) as door:
         ada, bob = await door.register("ada"), await door.register("bob")
         assert (await bob.like(await ada.publish("hello"))).liked
 
-        async def told() -> None:
+        async def notified() -> None:
             assert [each.type for each in await ada.notifications()] == ["like"]
 
-        await eventually(told)
+        await eventually(notified)
     await tour(split)
     children = split.program.children()
     ended = await split.stop(signal.SIGINT)
@@ -72,7 +72,7 @@ async def test_nginx_leads_to_each_service_and_ctrl_c_stops_all(split: Cluster) 
 
 
 async def tour(split: Cluster) -> None:
-    """What people do, each request at the process of its service, which has no other and none of its secrets."""
+    """Send people's requests, each to the process of its service, which has none of the other services' secrets."""
     parts = await split.parts()
     urls = {name: f"http://127.0.0.1:{listens_at(parts[f'{name}-1']['pid'])}" for name in SERVICES}
     async with aiohttp.ClientSession() as session:
@@ -88,10 +88,10 @@ async def tour(split: Cluster) -> None:
         assert (await ada.me()).username == "grace"
         assert (await bob.ask("GET", "/v1/users?q=gra")).body["items"][0]["username"] == "grace"
 
-        async def told() -> None:
+        async def notified() -> None:
             assert {each.type for each in await ada.notifications()} == {"like", "comment", "follow"}
 
-        await eventually(told)
+        await eventually(notified)
         await bob.logout()
 
         async def refused() -> None:
@@ -101,7 +101,7 @@ async def tour(split: Cluster) -> None:
         await eventually(refused)
 
     for name, url in urls.items():
-        async with knocking(url) as alone:
+        async with door_to(url) as alone:
             tags = (await alone.ask("GET", "/openapi.json")).body["tags"]
             assert [tag["name"] for tag in tags] == [name]
             for other in SERVICES:

@@ -1,4 +1,4 @@
-"""Processes that start before the servers they need: they wait, say so, and begin without being started again."""
+"""Processes that start before their servers: they wait, log so, and begin without being started again."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import DocumentStore, RabbitServer, RedisServer
@@ -29,7 +29,7 @@ SERVERS = ("MongoDB", "Redis", "RabbitMQ")
 
 @pytest.fixture
 def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str) -> dict[str, Any]:
-    """All that the three need."""
+    """Return all settings that the three processes need."""
     make_keys(tmp_path)
     return {
         "MONGO_URL": mongo_url,
@@ -48,14 +48,14 @@ def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str
 
 
 class GuardedStore(DocumentStore):
-    """One that asks for a user and a password; it has none."""
+    """A store that requires a user and a password, and has no user."""
 
     def spawn(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         return super().spawn([*command, "--auth"], env)
 
 
 def waits(program: Program, server: str) -> list[datetime]:
-    """When it said that it waits for this one."""
+    """Return when a process logged that it waits for a server."""
     found = re.findall(rf"^(\S+) .*waits_for='{server} \(.*", program.out, re.M)
     return [datetime.fromisoformat(each) for each in found]
 
@@ -79,7 +79,7 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
     try:
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/livez")
-            async with knocking(urls[name]) as door:
+            async with door_to(urls[name]) as door:
                 ready = await door.ask("GET", "/readyz")
                 assert (ready.status, ready.body["status"]) == (503, "starting")
                 assert ready.body["checks"]["mongo"] != "ok"
@@ -91,26 +91,26 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
             await eventually(lambda program=program: waited(program), timeout_s=30)
             for server in SERVERS:
                 assert all((later - one).total_seconds() > 4.5 for one, later in pairwise(waits(program, server)))
-        assert (await leaves.tell(signal.SIGTERM))[::2] == (0, "")
+        assert (await leaves.signal(signal.SIGTERM))[::2] == (0, "")
         assert "waiting for MongoDB (" in migrate.out
         await asyncio.gather(*(each.start() for each in servers))
         assert (await migrate.ended()).code == 0
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/readyz")
             await eventually(lambda program=program: says(program, "server=Redis", "server=RabbitMQ"))
-            assert (await program.tell(signal.SIGTERM))[::2] == (0, ""), name
+            assert (await program.signal(signal.SIGTERM))[::2] == (0, ""), name
     finally:
         for program in (*programs.values(), leaves, migrate):
             await program.kill()
 
 
 async def waited(program: Program) -> None:
-    """It said twice that it waits for each."""
+    """Assert that a process logged twice that it waits for each server."""
     assert all(len(waits(program, server)) >= 2 for server in SERVERS), program.out
 
 
 async def says(program: Program, *texts: str) -> None:
-    """It said these."""
+    """Assert that a process logged these events."""
     assert all(text in program.out for text in texts), program.out
 
 
@@ -146,12 +146,12 @@ async def test_a_server_that_refuses_a_process_stops_it_with_the_setting_that_is
         await store.stop()
 
 
-async def test_the_embedded_system_waits_for_a_store_that_it_was_told_of(tmp_path: Path) -> None:
+async def test_the_embedded_system_waits_for_a_store_that_its_settings_name(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     program = Program("embedded", folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1", PLAZA_VAR=folder).start()
     try:
         await eventually(lambda: says(program, "waits_for='MongoDB (127.0.0.1:1: "), timeout_s=30)
-        assert (await program.tell(signal.SIGINT)).code == 130
+        assert (await program.signal(signal.SIGINT)).code == 130
     finally:
         await program.kill()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.eventually import eventually
-from support.people import knocking
+from support.people import door_to
 from support.ports import free_ports
 from support.processes import Program
 
@@ -22,15 +22,15 @@ class Sweeper:
         self.program = Program("workers", folder=folder / name, WORKERS_PORT=port, **settings)
 
     async def held(self) -> set[str]:
-        """The leases of jobs that it has, as it says."""
+        """Return the leases of jobs that it has, by its metrics."""
         return set(re.findall(r'^plaza_lease_held{lease="(sweeper[^"]*)"} 1.0$', await self._metrics(), re.M))
 
     async def swept(self) -> set[str]:
-        """The jobs that it did."""
+        """Return the jobs that it did."""
         return set(re.findall(r'^plaza_sweeps_total{outcome="done",sweep="([^"]+)"} ', await self._metrics(), re.M))
 
     async def _metrics(self) -> str:
-        async with knocking(self.url) as door:
+        async with door_to(self.url) as door:
             return (await door.ask("GET", "/metrics")).raw.decode()
 
 

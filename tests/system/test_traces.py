@@ -1,4 +1,4 @@
-"""One trace from a request through outbox, RabbitMQ and Redis to the socket; and nothing of it where nobody asked."""
+"""A trace goes from a request through outbox, RabbitMQ and Redis to the socket; untraced requests leave nothing."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def every(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
-    """All requests are traced."""
+    """Return settings with which all requests are traced."""
     yield from traced(exporter, 1.0)
 
 
@@ -51,7 +51,7 @@ async def gateway(site: Site) -> AsyncIterator[Gateway]:
 
 
 def of_trace(exporter: InMemorySpanExporter, root: ReadableSpan) -> dict[str, ReadableSpan]:
-    """The spans of its trace by name; of several the first."""
+    """Return the spans of a trace by name; of several with one name the first."""
     found: dict[str, ReadableSpan] = {}
     for span in exporter.get_finished_spans():
         if span.context.trace_id == root.context.trace_id:
@@ -89,17 +89,17 @@ async def test_a_like_is_one_trace_from_the_request_to_the_socket(
             spans = of_trace(every, root)
             names = ("commit like", "notifications PostLiked", "counters PostLiked")
             assert {*names, "publish PostLiked", "push to user", "push to post"} <= set(spans)
-            commit, told, counted = (spans[name] for name in names)
+            commit, notified, counted = (spans[name] for name in names)
             assert under(commit, root)
             assert under(spans["publish PostLiked"], commit)
-            assert under(told, commit)
+            assert under(notified, commit)
             assert under(counted, commit)
-            assert under(spans["push to user"], told)
+            assert under(spans["push to user"], notified)
             assert under(spans["push to post"], counted)
 
         await eventually(look)
         await wire.close()
-    assert root.parent is None, "nobody else decides what is traced"
+    assert root.parent is None, "a client does not decide which requests are traced"
     assert f"{root.context.trace_id:032x}" != "a" * 32
     assert root.attributes is not None
     assert dict(root.attributes) == {

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
-from support.commands import Command, Commands, heard
+from support.commands import Command, Commands, recording
 from support.eventually import eventually
 from support.people import Person
 from support.site import Site, system
@@ -54,7 +54,7 @@ async def site(
     """The API and the two consumers of a like, in a single process here."""
     monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
-    with heard(commands):
+    with recording(commands):
         roles = ("notifications", "counters")
         async with system(mongo_url, mongo_database, amqp_url=amqp, redis_url=redis_url, roles=roles) as running:
             yield running

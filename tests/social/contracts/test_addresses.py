@@ -1,4 +1,4 @@
-"""E-mail addresses: what may be one, and the one spelling it has."""
+"""E-mail addresses: which texts are valid, and the one spelling of each."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ LABELS = [
 
 
 @given(st.text("aZ9.+_-!", min_size=1, max_size=8), st.lists(st.sampled_from(LABELS), min_size=1, max_size=3))
-def test_whoever_is_let_in_is_found_again_by_any_door(local: str, labels: list[str]) -> None:
+def test_an_accepted_address_has_one_spelling_everywhere(local: str, labels: list[str]) -> None:
     typed = f"{local}@{'.'.join(labels)}.org"
     try:
         stored = EMAIL.validate_python(f" {typed} ")

@@ -1,4 +1,4 @@
-"""What people may write and be called: judged as people see it, whatever it is made of."""
+"""Texts and names that people may write: judged as people see them, whatever code points they are made of."""
 
 import contextlib
 import time
@@ -20,7 +20,7 @@ ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
 def refusal(kind: TypeAdapter[str], text: str) -> str:
-    """The code of what is wrong with it."""
+    """Return the code of a text's refusal."""
     with pytest.raises(ValidationError) as wrong:
         kind.validate_python(text)
     (error,) = wrong.value.errors()

@@ -1,4 +1,4 @@
-"""Home timelines against a model: whatever people do, once the workers are idle everybody sees what they should."""
+"""Home timelines against a model: whatever people do, once the workers are idle everybody sees the right posts."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 12
 
 @pytest.fixture
 async def site(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    """Whoever has two followers is merged, and a chunk is one follower."""
+    """Make a system in which an author of two followers is merged on read, and a chunk is one follower."""
     monkeypatch.setattr("social.feeds.followers.CHUNK", 1)
     monkeypatch.setattr("social.feeds.entries.TRIM_ONE_IN", 1)
     async with system(mongo_url, mongo_database, fanout_limit=1) as running:
@@ -38,7 +38,7 @@ async def site(mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPa
 
 @dataclass
 class World:
-    """What people did, by their numbers, and what each of them should see."""
+    """The acts of people, by their numbers, and the timeline that each should see."""
 
     site: Site
     people: list[Person]
@@ -51,17 +51,17 @@ class World:
         return bool({(one, other), (other, one)} & self.blocks)
 
     async def expected(self, viewer: int) -> list[str]:
-        """Posts where they stand: where they were made, or, of people who are not followed, where first reposted."""
-        told = {author for who, author in self.follows if who == viewer and (viewer, author) not in self.mutes}
-        places = {post_id: post_id for post_id, author in self.written if author in told | {viewer}}
-        strangers = {
+        """Return posts at their places: where they were published or, of authors not followed, first reposted."""
+        followed = {author for who, author in self.follows if who == viewer and (viewer, author) not in self.mutes}
+        places = {post_id: post_id for post_id, author in self.written if author in followed | {viewer}}
+        not_followed = {
             post_id
             for post_id, author in self.written
             if author != viewer and (viewer, author) not in self.follows | self.mutes and not self.apart(viewer, author)
         }
-        by = {self.people[each].id for each in told}
+        by = {self.people[each].id for each in followed}
         for row in await self.site.plaza.mongo.many("interactions", {"reposted_by": {"$gt": ""}}):
-            if row["user_id"] in by and row["post_id"] in strangers:
+            if row["user_id"] in by and row["post_id"] in not_followed:
                 places[row["post_id"]] = min(places.get(row["post_id"], "g"), row["repost_id"])
         return sorted(places, key=places.__getitem__, reverse=True)
 
@@ -75,7 +75,7 @@ class World:
                 self.written.remove(mine[-1])
         elif what in ("repost", "unrepost"):
             if theirs := [each for each in self.written if each[1] == other]:
-                with contextlib.suppress(NotFound):  # who is apart
+                with contextlib.suppress(NotFound):  # people who are apart
                     await plaza.commit(getattr(reposts, what), theirs[-1][0], by=who.id)
         elif what == "away":
             long_ago = {"$set": {"active_at": clock.now() - timedelta(days=40)}}
@@ -111,7 +111,7 @@ class World:
             self.mutes.discard(pair)
 
     async def settle(self) -> None:
-        """Until the workers have nothing left to do."""
+        """Wait until the workers are idle."""
 
         async def idle() -> None:
             assert await self.site.plaza.mongo.count("outbox", {}, limit=1) == 0
@@ -135,7 +135,7 @@ class World:
 async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
     site: Site, monkeypatch: pytest.MonkeyPatch, acts: tuple[str, ...], cap: int
 ) -> None:
-    """Below what is kept there are no reposts: where these are tried, all is kept."""
+    """Below the kept part of a timeline there are no reposts: where these are tried, all is kept."""
     monkeypatch.setattr("social.feeds.timelines.CAP", cap)
     loop = asyncio.get_running_loop()
     lives = st.lists(st.tuples(st.sampled_from((*acts, "away", "read", "settle")), WHO, WHO), min_size=15, max_size=40)
@@ -155,8 +155,8 @@ async def _live(site: Site, acts: list[tuple[str, int, int]], *, at_once: bool) 
         await world.act(what, one, other)
     await world.settle()
     if at_once:
-        await world.check()  # whoever was away is answered from the posts themselves
+        await world.check()  # readers who were away are answered from the posts themselves
     for each in world.people:
         await each.feed()
     await world.settle()
-    await world.check()  # and then from what was built for them
+    await world.check()  # and then from the timeline that was built for them

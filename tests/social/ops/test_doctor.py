@@ -1,4 +1,4 @@
-"""What the doctor makes of stores for pictures and mail, of settings, and of what only a real mongod answers."""
+"""The doctor's findings about stores for pictures and mail, about settings, and about answers of a real mongod."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -99,11 +99,8 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None
     assert read("api") == (Examined(_env_file=None), [])
 
 
-# ---- answers as mongod 7 gives them, without what nobody reads
-
-
 def member(number: int, state: str, *, behind_s: int = 0) -> dict[str, Any]:
-    """One of replSetGetStatus; a member that is away is told of with an optime of the year 1970."""
+    """Return a member of replSetGetStatus; a member that is away is reported with an optime of the year 1970."""
     away = state == "(not reachable/healthy)"
     return {
         "_id": number,
@@ -144,7 +141,7 @@ def test_a_member_that_lags_is_named() -> None:
     assert (late.level, late.says) == (Level.WARNING, "member mongo-1:27017 of rs0 is 95 s behind")
 
 
-def test_who_may_not_ask_for_the_members_is_told_the_role_it_needs() -> None:
+def test_a_user_who_may_not_list_the_members_learns_which_role_is_missing() -> None:
     (refused,) = mongodb.members("rs0", None)
     assert (refused.level, "clusterMonitor" in refused.remedy) == (Level.WARNING, True)
 

@@ -1,4 +1,4 @@
-"""What an older release wrote is found by the words of this one, once `migrate` has run, however often it runs."""
+"""Texts of an older release are found by this release's words, once `migrate` has run, however often it runs."""
 
 from argparse import Namespace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from social.infra import clock
 from social.infra.store.mongo import Mongo
 from social.ops.refolding import refold
 
-OLD = {  # what the release before kept of a text
+OLD = {  # the words that the release before kept of a text
     "Łódź and #نرم\u200cافزار with @bob": {"words": ["łodz", "and", "نرم", "افزار", "with", "bob"], "tags": ["نرم"]},
     "मोदी": {"words": ["म", "द"], "tags": []},
     "서울에서": {"words": ["서울에서"], "tags": []},
@@ -82,7 +82,7 @@ async def test_where_all_is_well_a_second_run_looks_only_at_the_last_minute(
 
     async def listening(self: Mongo, collection: str, where: dict[str, object], **more: object) -> object:
         at = where.get("_id")
-        if collection in ("posts", "users") and isinstance(at, dict) and "$gt" in at:  # workers read beside it
+        if collection in ("posts", "users") and isinstance(at, dict) and "$gt" in at:  # workers read at the same time
             begins.append(at)
         return await many(self, collection, where, **more)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Which texts are found by which queries: what distinguishes words, and what does not."""
+"""Which queries find which texts: the differences that distinguish words, and those that do not."""
 
 import time
 
@@ -12,7 +12,7 @@ from social.posts import terms as words
 
 
 def finds(query: str, text: str) -> bool:
-    """As a search does: all of the query's words are among the post's."""
+    """Return whether a search finds a text: all of the query's words are among the post's."""
     asked = words.asked(query)
     return bool(asked) and set(asked) <= set(words.of(text))
 
@@ -123,7 +123,7 @@ def test_signs_inside_of_words_do_not_keep_them_from_being_found(query: str, tex
 
 
 def test_one_letter_alone_is_found_where_it_stands_alone() -> None:
-    """A limit: of what has no spaces pairs are kept, and not each letter."""
+    """A limit: of scripts without spaces pairs of letters are kept, and not each letter."""
     assert finds("猫", "猫。")
     assert finds("집", "집!")
     assert not finds("猫", "私の猫です")

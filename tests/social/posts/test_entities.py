@@ -1,4 +1,4 @@
-"""What is found in a text: mentions, hashtags, where they are, and what hostile texts cost."""
+"""The entities of a text: mentions, hashtags, their places, and the cost of hostile texts."""
 
 import time
 from itertools import pairwise

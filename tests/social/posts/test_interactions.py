@@ -1,4 +1,4 @@
-"""What a person did to a post is one document: acts at one moment, from several processes, all hold or are undone."""
+"""A person's interactions with a post are one document: acts at one moment, also of several processes, hold or not."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ Verb = Callable[..., Awaitable[Any]]
 
 DO: dict[str, Verb] = {"like_id": likes.like, "repost_id": reposts.repost, "bookmark_id": bookmarks.bookmark}
 UNDO: dict[str, Verb] = {"like_id": likes.unlike, "repost_id": reposts.unrepost, "bookmark_id": bookmarks.unbookmark}
-CHANGES = {  # of which act, and by how much there is more of it
+CHANGES = {  # the act, and by how much its count changes
     "PostLiked": ("like_id", 1),
     "PostUnliked": ("like_id", -1),
     "PostReposted": ("repost_id", 1),
@@ -28,7 +28,7 @@ CHANGES = {  # of which act, and by how much there is more of it
 
 
 class Acts:
-    """A post, whoever acts on it from two processes, and the events that were committed."""
+    """A post, the people who act on it from two processes, and the events that were committed."""
 
     def __init__(self, mongo: Mongo, processes: list[Mongo], post_id: str) -> None:
         self.post_id = post_id
@@ -38,7 +38,7 @@ class Acts:
         self._mongo = mongo
 
     async def act(self, verb: Verb, who: str, *, process: int = 0) -> None:
-        """Commit a verb in one of the processes: what one of them holds back the other does not know."""
+        """Commit a verb in one of the processes: the other process does not know which documents it holds."""
 
         async def run(tx: Transaction) -> None:
             await verb(tx, self.post_id, by=who)
@@ -53,7 +53,7 @@ class Acts:
             self.recorded += 1
 
     async def standing(self, who: str) -> set[str]:
-        """Which acts of a person stand; the document says whose they are, and the events say the same."""
+        """Return which acts of a person stand, by the document and, as a check, by the events."""
         row = await self._mongo.one("interactions", {"_id": self.post_id + who}) or {}
         standing = {act for act in interactions.ACTS if act in row}
         if row:
@@ -67,7 +67,7 @@ class Acts:
 
 @pytest.fixture
 async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """Nobody handles what happens."""
+    """Make a site without workers."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 
@@ -104,7 +104,7 @@ async def test_any_mix_from_two_processes_ends_as_some_order(acts: Acts, bob: Pe
 async def test_a_verb_runs_anew_where_another_act_came_between(
     acts: Acts, bob: Person, one: str, another: str, undone: bool
 ) -> None:
-    """Between what a verb reads and its commit another process does the other act, or takes the only one back."""
+    """Between the reads of a verb and its commit another process does the other act, or undoes the only one."""
     mine, other = (UNDO[one], DO[another]) if undone else (DO[another], UNDO[one])
     await acts.act(DO[one], bob.id)
     attempts = 0

@@ -1,4 +1,4 @@
-"""Acks to RabbitMQ: one word for many, and never one for a message that is still being handled."""
+"""Acks to RabbitMQ: one for many messages, and never one for a message that is still being handled."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from social.infra.broker.rabbit_deliveries import RabbitDeliveries
 
 
 class Channel:
-    """What RabbitMQ would take as acked."""
+    """A channel that records which messages RabbitMQ would take as acked."""
 
     def __init__(self) -> None:
         self.acked: set[int] = set()
@@ -19,7 +19,7 @@ class Channel:
 
 
 def consuming(*channels: Channel) -> RabbitDeliveries:
-    """Deliveries of these channels, without a RabbitMQ."""
+    """Return deliveries of these channels, without a RabbitMQ."""
     deliveries = RabbitDeliveries(None, Group.FEEDS, 1)  # type: ignore[arg-type]
     for each in channels:
         deliveries.opened(each)

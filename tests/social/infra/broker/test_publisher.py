@@ -14,7 +14,7 @@ from social.infra.store.mongo import Mongo
 
 
 class Remembering:
-    """A broker that takes everything."""
+    """A broker that takes every message."""
 
     def __init__(self) -> None:
         self.took: list[str] = []
@@ -24,7 +24,7 @@ class Remembering:
 
 
 async def test_what_is_queued_when_a_process_stops_is_still_published() -> None:
-    """By then its background work has ended."""
+    """The background work of the process has ended by then."""
     broker = Remembering()
     publisher = Publisher(broker)  # type: ignore[arg-type]
     running = asyncio.create_task(publisher.run())
@@ -40,7 +40,7 @@ async def test_what_is_queued_when_a_process_stops_is_still_published() -> None:
 
 
 class Slow(Remembering):
-    """A broker that confirms when it is told to."""
+    """A broker that confirms when the test says so."""
 
     def __init__(self) -> None:
         super().__init__()

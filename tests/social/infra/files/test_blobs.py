@@ -1,4 +1,4 @@
-"""Bytes by name, in a folder and in a bucket: the same promises."""
+"""Bytes by name, in a folder and in a bucket, with equal promises."""
 
 import asyncio
 import os

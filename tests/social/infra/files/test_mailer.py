@@ -1,4 +1,4 @@
-"""Mail on its way out: the terminal, a folder, and a real SMTP server."""
+"""Outgoing mail: the terminal, a folder, and a real SMTP server."""
 
 import asyncio
 import email
@@ -42,7 +42,7 @@ async def test_a_mail_reaches_an_smtp_server_as_it_was_written() -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # of the server's
+@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # an error of the server
 async def test_a_password_in_the_url_logs_in() -> None:
     seen: list[LoginPassword] = []
 
@@ -54,7 +54,9 @@ async def test_a_password_in_the_url_logs_in() -> None:
         await mailer(f"smtp://plaza:p%40ss%20word@127.0.0.1:{port}", SENDER).send(HELLO)
         assert seen[-1].login == b"plaza"
         assert len(server.envelopes) == 1
-        with pytest.raises(aiosmtplib.SMTPAuthenticationError):  # ours to mend: tried again, not dropped
+        with pytest.raises(
+            aiosmtplib.SMTPAuthenticationError
+        ):  # an error in the settings: tried again until it is repaired, not dropped
             await mailer(f"smtp://plaza:wrong@127.0.0.1:{port}", SENDER).send(HELLO)
 
 
@@ -68,7 +70,7 @@ async def test_a_password_is_not_sent_to_another_machine_in_clear(monkeypatch: p
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate of 127.0.0.1, signed by itself, with its key."""
+    """Make a certificate of 127.0.0.1, signed by itself, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
     now = datetime.now(UTC)
@@ -85,7 +87,7 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # of the server's
+@pytest.mark.filterwarnings("ignore:Session.login_data is deprecated:DeprecationWarning")  # an error of the server
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 async def test_a_password_travels_encrypted_to_a_server_that_proves_its_name(
     monkeypatch: pytest.MonkeyPatch, certificate: Path, scheme: str
@@ -103,12 +105,12 @@ async def test_a_password_travels_encrypted_to_a_server_that_proves_its_name(
     async with smtp(
         tls if scheme == "smtps" else None,
         authenticator=authenticate,
-        auth_require_tls=scheme == "smtp",  # what a listener with TLS from the start does not know of itself
+        auth_require_tls=scheme == "smtp",  # the URL of a listener with TLS from the start
         **started,
     ) as (server, port):
         ours = mailer(f"{scheme}://plaza:secret@127.0.0.1:{port}", SENDER)
         with pytest.raises((aiosmtplib.SMTPException, ssl.SSLCertVerificationError)):
-            await ours.send(HELLO)  # whoever it is, nobody vouches for it
+            await ours.send(HELLO)  # nobody vouches for this server
         assert (seen, server.envelopes) == ([], [])
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         await ours.send(HELLO)
@@ -165,7 +167,7 @@ async def test_an_address_cannot_add_recipients_or_headers(address: str) -> None
     ["<a@x.de", "(@x.de", "[@x.de", "a@].de", "a@[1.2", "a@x..de", "a@(.de", "a@x.(", "ö@x.de", "é" * 64 + "@x.de"],
 )
 async def test_what_is_no_address_is_given_up_and_never_tried_again(tmp_path: Path, address: str) -> None:
-    """Strangers choose these: none may be retried for a quarter of an hour and then kept for an operator."""
+    """Anyone may choose these addresses: none may be retried for a quarter of an hour and then kept for an operator."""
     with pytest.raises(MailRefused):
         await mailer(f"file:{tmp_path}", SENDER).send(HELLO._replace(to=address))
     assert list(tmp_path.iterdir()) == []

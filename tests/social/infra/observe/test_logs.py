@@ -1,4 +1,4 @@
-"""What the logs say, and what they must not."""
+"""The content of the logs, and what they must not contain."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def as_before() -> Iterator[None]:
 
 
 def configure(**settings: Any) -> None:
-    logging.root.handlers = []  # pytest's too: it cannot hand what they keep to another process, if it is hostile
+    logging.root.handlers = []  # pytest's too: it cannot pass what they keep to another process, if it is hostile
     logs.configure("test", LogSettings(**{"log_style": "json", **settings}))
 
 

@@ -1,4 +1,4 @@
-"""The text of a process's metrics: as fresh as it can be without taking the process away from everybody else."""
+"""The text of a process's metrics: as fresh as possible without delaying the other work of the process."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from social.infra.observe import metrics
 
 
-def test_whoever_asks_without_a_pause_is_shown_the_text_of_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_without_a_pause_get_the_text_of_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     written = 0
 
     def write(_: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Work beside the answers: bounded, finished at the stop, and no failure of it is anybody's."""
+"""Work beside the answers: bounded, finished at the stop, and without effect on others when it fails."""
 
 import asyncio
 

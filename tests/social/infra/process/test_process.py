@@ -1,4 +1,4 @@
-"""How processes run their background work."""
+"""The background work of processes."""
 
 import asyncio
 import itertools

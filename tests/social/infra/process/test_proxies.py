@@ -1,4 +1,4 @@
-"""Who asks: a client cannot choose its own address, whatever it writes into its headers."""
+"""The client's address: a client cannot choose it, whatever headers it sends."""
 
 from ipaddress import ip_network
 
@@ -15,10 +15,10 @@ FRONT = Proxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
     ("peer", "said", "client"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # a stranger's word
+        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # the header of an unknown client
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
-        ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),  # what the client itself wrote
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),  # written by the client itself
         ("10.0.0.1", ["198.51.100.1", "203.0.113.7"], "203.0.113.7"),
         ("10.0.0.1", ["198.51.100.1, 203.0.113.7, 10.2.3.4"], "203.0.113.7"),
         ("10.0.0.1", ["203.0.113.7", "10.2.3.4,10.9.9.9"], "203.0.113.7"),

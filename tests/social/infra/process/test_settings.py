@@ -1,4 +1,4 @@
-"""What a process is told that cannot be: it does not start, and says which setting it is."""
+"""Impossible settings: the process does not start, and names the setting."""
 
 import pytest
 

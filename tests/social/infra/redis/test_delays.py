@@ -1,4 +1,4 @@
-"""Failed attempts: each makes the next one wait longer, in all processes and without Redis, but never for ever."""
+"""Failed attempts: each delays the next one longer, in all processes and without Redis, but never for ever."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ Make = Callable[[], Delays]
 
 @pytest.fixture
 async def process(redis_url: str) -> AsyncIterator[Make]:
-    """Each call is another process."""
+    """Return a function whose calls act as other processes."""
     clients = []
 
     def make() -> Delays:
@@ -32,7 +32,7 @@ async def process(redis_url: str) -> AsyncIterator[Make]:
 
 
 async def wait_of(made: Delays, name: str = "ada") -> int:
-    """0 when the attempt may be made."""
+    """Return the seconds to wait; 0 when the attempt may be made."""
     try:
         await made.attempt(name)
     except RateLimited as refusal:
@@ -81,7 +81,7 @@ async def test_many_at_once_are_not_all_free(process: Make, monkeypatch: pytest.
 async def test_each_failure_doubles_the_wait_up_to_the_longest(
     process: Make, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, away: bool
 ) -> None:
-    """Time is made to pass by calling a second a hundredth of one; who waits as told gets a try, again and again."""
+    """Time is simulated by 1/100 of each second; a client who waits as requested gets a try, again and again."""
     monkeypatch.setattr(delays, "FIRST_S", 0.01)
     monkeypatch.setattr(delays, "LONGEST_S", 0.05)
     here = process()
@@ -106,7 +106,7 @@ async def test_without_redis_each_process_holds_the_wait_by_itself(process: Make
         assert await wait_of(here) == 0
     await redis_server.kill()
     try:
-        assert await wait_of(here) == 0  # it goes on from what it knew
+        assert await wait_of(here) == 0  # it goes on from its own memory
         assert await wait_of(here) == 1
         assert [await wait_of(there) for _ in range(FREE + 2)] == [0] * (FREE + 1) + [1]
     finally:

@@ -23,7 +23,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def processes(redis: Redis) -> AsyncIterator[list[Limiter]]:
-    """Three limiters, as three processes have them."""
+    """Return three limiters, as three processes have them."""
     limiters = [Limiter(redis) for _ in range(3)]
     yield limiters
     for each in limiters:
@@ -64,7 +64,7 @@ async def test_processes_soon_know_of_each_other(processes: list[Limiter]) -> No
     async def known() -> None:
         assert [granted(each, 1) for each in (one, two, three)] == [0, 0, 0]
 
-    await eventually(known, timeout_s=2)  # each look takes what there still seems to be
+    await eventually(known, timeout_s=2)  # each check takes the tokens that still seem to be there
 
 
 async def test_what_must_be_exact_is_exact_over_all_processes(processes: list[Limiter]) -> None:
@@ -74,7 +74,7 @@ async def test_what_must_be_exact_is_exact_over_all_processes(processes: list[Li
 
 
 async def test_requests_without_pause_are_counted_once_each(processes: list[Limiter], redis: Redis) -> None:
-    """What is granted while Redis is being told is told the next time, neither lost nor twice."""
+    """Requests granted during an update of Redis are counted by the next one, neither lost nor twice."""
     rate = Rate(1_000, 36_000_000)
     for _ in range(20):
         assert granted(processes[0], 20, rate=rate) == 20
@@ -125,7 +125,7 @@ async def test_a_redis_that_does_not_answer_holds_a_login_up_once(redis: Redis, 
     assert sum(each.allowed for each in verdicts) == SLOW.quota - 1
 
 
-async def test_many_strangers_take_no_more_memory_than_some(
+async def test_many_unknown_clients_take_no_more_memory_than_some(
     processes: list[Limiter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MOST_KEYS", 100)

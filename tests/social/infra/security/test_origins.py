@@ -1,4 +1,4 @@
-"""Origins: one form of them, which ones may use the system, and what the log says of the others."""
+"""Origins: their one form, which of them may use the system, and what is logged about the others."""
 
 from ipaddress import ip_network
 
@@ -73,7 +73,7 @@ def test_any_text_is_an_origin_or_none(text: str) -> None:
         ("ws://127.0.0.1:8081", "127.0.0.1:8081"),
         ("http://plaza.example", "Plaza.Example"),
         ("http://plaza.example:80", "plaza.example"),
-        ("https://plaza.example", "plaza.example"),  # TLS ends in front of us
+        ("https://plaza.example", "plaza.example"),  # TLS ends before this process
         ("wss://plaza.example:443", "plaza.example:443"),
         ("http://[::1]:8081", "[::1]:8081"),
     ],
@@ -104,7 +104,7 @@ def test_the_name_in_front_of_a_proxy_counts_when_that_proxy_is_trusted() -> Non
     asked = Asked("https://plaza.example:8443", PROXY, "inner:8081", "plaza.example:8443", "https")
     assert AllowedOrigins(["http://x"], FRONT).allow(asked)
     assert AllowedOrigins(["http://x"], FRONT).allow(asked._replace(forwarded_host="cdn.example, plaza.example:8443"))
-    assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "a stranger's word"
+    assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "the header of an unknown client"
     portless = asked._replace(origin="https://plaza.example", host="plaza.example")
     assert not AllowedOrigins(["http://x"], FRONT).allow(portless), "another port"
     assert AllowedOrigins(["http://x"], FRONT).allow(portless._replace(forwarded_host=None))
@@ -144,7 +144,7 @@ def test_a_refused_origin_is_one_line_that_says_what_lets_it_in(monkeypatch: pyt
     ]
 
 
-def test_strangers_cannot_fill_the_log() -> None:
+def test_unknown_clients_cannot_fill_the_log() -> None:
     origins = AllowedOrigins(["http://x"])
     with capture_logs() as logged:
         for number in range(1_000):

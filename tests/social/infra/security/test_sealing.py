@@ -1,4 +1,4 @@
-"""Seals: all processes share the keys, which change by themselves while older cursors are still taken."""
+"""Seals: all processes share the keys, which change by themselves while older cursors are still accepted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
 
 
 async def ready(mongo: Mongo) -> Seals:
-    """As a process has them that has just started."""
+    """Return a sealer as a process has it that has just started."""
     seals = Seals(mongo)
     await seals.ready()
     return seals
@@ -64,7 +64,7 @@ class _Kept:
 
 
 @pytest.mark.parametrize("bound", [("posts", "of ada", "read by eve"), ("posts", "of adaread by bob"), ("posts",), ()])
-async def test_what_is_bound_to_a_cursor_is_told_apart(mongo: Mongo, bound: tuple[str, ...]) -> None:
+async def test_different_bindings_of_a_cursor_are_distinguished(mongo: Mongo, bound: tuple[str, ...]) -> None:
     seals = await ready(mongo)
     with pytest.raises(ValidationFailed):
         await seals.open(seals.seal(b"here", LIST), bound)

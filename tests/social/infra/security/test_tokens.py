@@ -1,4 +1,4 @@
-"""Keys from files that somebody else wrote: used, or refused by one kind of error that the start can name."""
+"""Keys from files that other programs wrote: used, or refused by one kind of error that the start can name."""
 
 import pytest
 from cryptography.hazmat.primitives import serialization

@@ -1,4 +1,4 @@
-"""Clocks that are apart are measured, and said."""
+"""Clocks that are apart are measured and logged."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Transactions of many verbs in one store transaction: what is refused costs only the verb it belongs to."""
+"""Transactions of many verbs in one store transaction: a refusal costs only the verb it belongs to."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ AT = "2026-01-01T00:00:00Z"
 
 
 class Commands(monitoring.CommandListener):
-    """Counts what a client sends."""
+    """Counts the commands that a client sends."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -61,7 +61,7 @@ async def mongo(commands: Commands, mongo_url: str, mongo_database: str) -> Asyn
 
 
 async def insert(tx: Transaction, id_: str) -> str:
-    """Insert a row, or say that somebody did."""
+    """Insert a row, or report that it exists."""
     if await tx.get("inbox", id_):
         return "there"
     tx.insert("inbox", {"_id": id_})
@@ -69,7 +69,7 @@ async def insert(tx: Transaction, id_: str) -> str:
 
 
 async def blindly(tx: Transaction, id_: str) -> str | None:
-    """Insert a row without looking, and say what refused the attempt before."""
+    """Insert a row without reading first, and record the refusal of the attempt before."""
     if tx.conflict is None:
         tx.insert("inbox", {"_id": id_})
     return tx.conflict
@@ -87,7 +87,7 @@ async def test_what_comes_together_takes_few_commits(mongo: Mongo, commands: Com
     assert done == ["inserted"] * 30
     assert await mongo.count("inbox", {}, limit=99) == 30
     assert commands.sent["commitTransaction"] <= group_commit.IN_FLIGHT + 1
-    assert commands.sent["find"] == 1  # the question is the same of all thirty
+    assert commands.sent["find"] == 1  # all thirty read by one equal query
 
 
 async def test_alone_it_is_one_commit_at_once(mongo: Mongo, commands: Commands) -> None:
@@ -117,7 +117,7 @@ async def test_what_was_refused_beside_company_waits_no_more(mongo: Mongo) -> No
 
 
 async def insert_anyhow(tx: Transaction, id_: str) -> str:
-    """Insert a row without looking, and look after a refusal."""
+    """Insert a row without reading first, and read after a refusal."""
     return await insert(tx, id_) if tx.attempt else str(await blindly(tx, id_))
 
 
@@ -134,11 +134,11 @@ async def test_a_duplicate_costs_only_its_own_verb(mongo: Mongo, commands: Comma
     assert refused == {"row 7", "row 13", "row 21"}
     assert {id_ for id_, count in runs.items() if count > 1} == refused
     assert await mongo.count("inbox", {}, limit=99) == 30
-    # All that is refused is found after the first refusal: the others wait for one more commit, not for three.
+    # All refused verbs are found after the first refusal: the others wait for one more commit, not for three.
     assert commands.sent["commitTransaction"] + commands.sent["abortTransaction"] <= 2 * group_commit.IN_FLIGHT + 1
 
 
-async def test_the_refused_verb_hears_which_index_it_was(mongo: Mongo) -> None:
+async def test_the_refused_verb_learns_which_index_it_was(mongo: Mongo) -> None:
     user = {"username": "ada", "email": "ada@example.org"}
     await mongo.insert("users", {"_id": "0", **user})
 
@@ -156,7 +156,7 @@ async def test_the_refused_verb_hears_which_index_it_was(mongo: Mongo) -> None:
     ]
     done = await all_of(mongo, [lambda tx, each=each: register(tx, each) for each in people])
     assert done[:3] == ["registered", "username", "email"]
-    assert done[3] == "username"  # also where the other one is in its own group
+    assert done[3] == "username"  # also where the other verb is in a group of its own
 
 
 async def test_a_condition_that_does_not_hold_makes_its_verb_run_anew(mongo: Mongo) -> None:
@@ -262,7 +262,7 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, mo
 async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards(
     mongo_url: str, mongo_database: str
 ) -> None:
-    """The store hears the first write and its answer does not come; then the store is there again."""
+    """The store executes the first write and its answer does not come; then the store is there again."""
     async with relayed(mongo_url) as relay:
         mongo = Mongo(relay.url, mongo_database)
         await migrate(mongo)
@@ -285,7 +285,7 @@ async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_aft
 async def test_deletes_that_rely_on_the_same_find_their_documents(
     mongo: Mongo, commands: Commands, since: datetime | None
 ) -> None:
-    """Together they are one statement; one that finds nothing costs only its own verb another look."""
+    """Together the deletes are one statement; a delete that finds nothing costs only its own verb another read."""
     rows = [f"row {at}" for at in range(6)]
     await all_of(mongo, [lambda tx, row=row: follow(tx, row, since) for row in rows])
     commands.sent.clear()

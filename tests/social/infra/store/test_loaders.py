@@ -1,4 +1,4 @@
-"""Loaders give what single reads would give, whatever happens at the same time; what fails or hangs is its askers'."""
+"""Loaders return what single reads would, whatever happens meanwhile; a failure or hang concerns only its callers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ POISON = "poison"
 
 
 class Poisoned(Exception):
-    """What the store says of an id that it cannot take."""
+    """The store's error for an id that it cannot take."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Store:
     held: asyncio.Event | None = None
 
     async def fetch(self, _: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
-        """As `Mongo` reads: what is there when the command arrives."""
+        """Return what is there when the command arrives, as `Mongo` reads."""
         self.sent.append(list(ids))
         self.traces.append(logs.current_trace())
         if POISON in ids:
@@ -60,7 +60,7 @@ def loader(store: Store) -> Loader:
 
 @asynccontextmanager
 async def holding(store: Store) -> AsyncIterator[asyncio.Event]:
-    """A store that answers nothing until the end of this, or until the event is set."""
+    """Yield a store that answers nothing until the end of the block, or until the event is set."""
     store.held = asyncio.Event()
     yield store.held
     store.held.set()
@@ -205,7 +205,7 @@ async def test_commands_are_bounded_and_so_is_what_waits_for_them() -> None:
         reads = [things.get_many(ids)]
         with pytest.raises(Unavailable):
             await things.get("one more")
-        reads.append(things.get_many(["0007"]))  # which is asked for already
+        reads.append(things.get_many(["0007"]))  # which is being read already
         await _turns()
         assert [len(each) for each in store.sent] == [MOST_IDS, MOST_IDS], "two commands are on their way at most"
         reads.append(things.get_many(["one more"]))

@@ -1,4 +1,4 @@
-"""What a former release kept in collections of its own is there after `migrate`, once, however often it runs."""
+"""Documents of collections of a former release are moved by `migrate`, once, however often it runs."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,7 +16,7 @@ from social.infra.store.schema import migrate, missing
 
 @pytest.fixture
 async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
-    """Nobody handles what happens."""
+    """Make a site without workers."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
 

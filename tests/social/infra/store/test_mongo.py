@@ -1,4 +1,4 @@
-"""What the document store says, and what it means."""
+"""The errors of the document store, and what they mean."""
 
 from contextlib import closing
 from functools import partial
@@ -18,7 +18,7 @@ UNSAFE = {"code": 64, "errmsg": "waiting for replication timed out"}
 
 
 class Refusing:
-    """A database whose inserts end so."""
+    """A database whose inserts end with this error."""
 
     def __init__(self, **details: object) -> None:
         self.insert_many = AsyncMock(side_effect=BulkWriteError(details))
@@ -86,7 +86,7 @@ async def test_who_inserts_and_is_overtaken_looks_again(site: Site) -> None:
         tries += 1
         if await tx.one("inbox", {"_id": "a"}):
             return False
-        await mongo.insert("inbox", {"_id": "a"})  # somebody else, meanwhile
+        await mongo.insert("inbox", {"_id": "a"})  # another process, meanwhile
         tx.insert("parked", {"_id": "c"})
         tx.insert("inbox", {"_id": "a"})
         return True

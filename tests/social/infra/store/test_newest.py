@@ -1,4 +1,4 @@
-"""The newest page of a list is the same whether or not it was read before, whatever was written meanwhile."""
+"""The newest page of a list does not depend on whether it was read before, whatever was written meanwhile."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PAGE = 3
 
 
 class Store:
-    """Entries by place, and what it was asked for."""
+    """Entries by place, and the reads of them."""
 
     def __init__(self) -> None:
         self.places: set[int] = set()

@@ -1,4 +1,4 @@
-"""Pages against a model: whatever is written and deleted between them, nobody sees a thing twice or misses one."""
+"""Pages against a model: whatever is written and deleted between them, no entry comes twice or is missed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
 
 
 class Model:
-    """The list as it should be: what is there, and what always was."""
+    """The list as it should be: the entries now, and the entries that were always there."""
 
     def __init__(self, mongo: Mongo, owner: str) -> None:
         self.mongo, self.owner = mongo, owner
@@ -93,7 +93,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
     assert model.always <= {item["_id"] for item in there}, "what was there all the time is seen"
 
     if not page.items:
-        return  # all that was on it is gone, and with it the way back: whoever is here has the page before
+        return  # all entries of the page are gone, and with them the way back: the reader has the page before
     back: list[Document] = list(page.items)
     while page.prev is not None:
         for change in next(between, []):
@@ -109,7 +109,7 @@ async def _walk(model: Model, listing: Listing, first: set[int], changes: list[l
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_list_with_hidden_rows_is_the_list_without_them(mongo: Mongo, name: str) -> None:
-    """Whatever is hidden, every page and every cursor is the same, down and up again."""
+    """Every page and every cursor is equal, down and up again, whatever is hidden."""
     listing, loop = LISTS[name], asyncio.get_running_loop()
     owners = iter(range(1_000_000, 2_000_000))
 

@@ -1,4 +1,4 @@
-"""A walk by chunks comes by everything that is there all the time, once and in order, whatever is written meanwhile."""
+"""A walk by chunks visits every lasting entry, once and in order, whatever is written meanwhile."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PLACES = st.integers(0, 60).map("{:02}".format)
 
 
 class Store:
-    """Followers of one person, and how many documents each command may have sorted."""
+    """Followers of a person, and how many documents each command may have sorted."""
 
     def __init__(self, places: set[str]) -> None:
         self.places = places
@@ -31,7 +31,7 @@ class Store:
 async def test_a_walk_comes_by_all_that_stays(places: set[str], changes: list[list[tuple[str, str]]]) -> None:
     store = Store(set(places))
     walks, stay = Strides(store), set(places)
-    for _ in range(3):  # the second goes by what the first one found out
+    for _ in range(3):  # the second walk goes by the strides of the first
         seen: list[str] = []
         after: str | None = ""
         while after is not None:

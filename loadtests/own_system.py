@@ -1,6 +1,6 @@
-"""What a load does behind the doors of a system of its own: the store is written to, a gateway is killed.
+"""Direct access of a load to a system of its own: seed the store, and kill a gateway.
 
-python -m loadtests.behind USERNAME COUNT    # followers, in MONGO_URL or PLAZA_VAR
+python -m loadtests.own_system USERNAME COUNT    # followers, in MONGO_URL or PLAZA_VAR
 """
 
 import json
@@ -17,48 +17,50 @@ from embedded.store import noted_url
 ROOT = Path(__file__).parents[1]
 
 
-class NotOurs(Exception):
-    """There is no system of our own to do it to."""
+class NoOwnSystem(Exception):
+    """No system of our own is there to seed or kill."""
 
 
 def seed_followers(username: str, count: int) -> None:
-    """So many followers of somebody, written in another process: this one is gevent's. Raises NotOurs."""
+    """Give a person `count` followers, written by another process, because this one runs gevent. Raises NoOwnSystem."""
     if count > 0:
-        asked = [sys.executable, "-m", "loadtests.behind", username, str(count)]
-        done = subprocess.run(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+        command = [sys.executable, "-m", "loadtests.own_system", username, str(count)]
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise NotOurs(done.stderr.strip().rpartition("\n")[2])
+            raise NoOwnSystem(done.stderr.strip().rpartition("\n")[2])
 
 
 def kill_gateway(nodes: Sequence[str]) -> str:
-    """kill -9 the gateway that is named most often; its name. Raises NotOurs."""
+    """Kill (SIGKILL) the gateway that `nodes` name most often; return its name. Raises NoOwnSystem."""
     name, _ = Counter(nodes).most_common(1)[0]
     pids = gateways()
     if name not in pids:
-        raise NotOurs(f"the gateway {name or 'without a name'} is not of the cluster in PLAZA_VAR")
+        raise NoOwnSystem(f"the gateway {name or 'without a name'} is not of the cluster in PLAZA_VAR")
     os.kill(pids[name], signal.SIGKILL)
     return name
 
 
 def gateways() -> dict[str, int]:
-    """The process of each gateway of the cluster whose data are in PLAZA_VAR; raises NotOurs."""
-    asked = [sys.executable, "-m", "devtools.cluster", "status"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    """Return the pid of each gateway of the cluster whose data are in PLAZA_VAR; raises NoOwnSystem."""
+    command = [sys.executable, "-m", "devtools.cluster", "status"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotOurs((done.stderr + done.stdout).strip().rpartition("\n")[2])
+        raise NoOwnSystem((done.stderr + done.stdout).strip().rpartition("\n")[2])
     parts = map(json.loads, done.stdout.splitlines())
     return {part["name"]: part["pid"] for part in parts if part["name"].startswith("realtime-")}
 
 
 def store_url() -> str:
-    """MONGO_URL, or the embedded store of the system whose data are in PLAZA_VAR; raises NotOurs."""
+    """Return MONGO_URL, or the URL of the embedded store of the system in PLAZA_VAR; raises NoOwnSystem."""
     if url := os.environ.get("MONGO_URL"):
         return url
     folder = Path(os.environ.get("PLAZA_VAR", "var"))
     try:
         return noted_url(folder)
     except OSError:
-        raise NotOurs(f"no store runs in {folder}; PLAZA_VAR names another folder, MONGO_URL another store") from None
+        raise NoOwnSystem(
+            f"no store runs in {folder}; PLAZA_VAR names another folder, MONGO_URL another store"
+        ) from None
 
 
 async def _seed(username: str, count: int) -> None:
@@ -79,5 +81,5 @@ if __name__ == "__main__":
 
     try:
         asyncio.run(_seed(sys.argv[1], int(sys.argv[2])))
-    except NotOurs as error:
+    except NoOwnSystem as error:
         sys.exit(str(error))

@@ -1,0 +1,137 @@
+"""The user of a load who uses REST only; the user with a socket is built on it."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+import orjson
+from locust.contrib.fasthttp import FastHttpUser
+from locust.exception import StopTest, StopUser
+
+from loadtests import target
+from loadtests.run import Run
+from loadtests.wire import Problem
+from social.infra import clock
+
+ANSWER_WITHIN_S = 15.0
+GIVE_UP_S = 60.0  # of repeating a request
+REPEAT_AFTER_S = (0.2, 1.0)  # before a request is repeated, or a lost connection opened again
+RENEW_AFTER_S = 480.0  # of an access token's ten minutes
+REPEATABLE = (0, 429, 502, 503, 504)  # statuses after which a request is repeated; 0: no answer
+
+
+class RestUser(FastHttpUser):
+    """A person with an account, who uses REST only."""
+
+    abstract = True
+    connection_timeout = 10.0
+    network_timeout = ANSWER_WITHIN_S
+    shared: Run  # set by the locustfile for every run
+
+    def __init__(self, environment: Any) -> None:
+        self.host = self.host or environment.host or ""  # kept: Locust's page may name another one during the run
+        self.realtime = environment.parsed_options.realtime or self.host
+        try:
+            for url in (self.host, self.realtime):
+                target.check(url, environment.allowed)
+        except target.Refused as refused:
+            raise StopTest(str(refused)) from None
+        super().__init__(environment)
+        self.username = f"load_{clock.new_id()[-12:]}"
+        self.id = ""
+        self._access, self._refresh, self._renewed_at = "", "", 0.0
+
+    def on_start(self) -> None:
+        """Begin; count a person who cannot as stranded, and stop them."""
+        try:
+            self.begin()
+        except StopTest:
+            raise
+        except Exception as error:
+            self.shared.stranded += 1
+            raise StopUser(f"{self.username} could not begin: {error}") from error
+        self.shared.began += 1
+
+    def begin(self) -> None:
+        """Register the account."""
+        body = {"username": self.username, "email": f"{self.username}@example.org", "password": clock.new_id()}
+        self._keep_tokens(self.call("POST", "/v1/auth/register", body))
+
+    def call(self, method: str, path: str, body: Any = None, *, name: str | None = None) -> Any:
+        """Return the answer to a request, which is repeated under one idempotency key until it is answered.
+
+        Raises Problem when it is refused.
+        """
+        with self.writing(method != "GET"):
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            if method == "POST":
+                headers["Idempotency-Key"] = clock.new_id()
+            data = None if body is None else orjson.dumps(body)
+            deadline = time.perf_counter() + GIVE_UP_S
+            while time.perf_counter() < deadline:
+                self._renew_if_due(path)
+                if self._access:
+                    headers["Authorization"] = f"Bearer {self._access}"
+                with self.client.request(
+                    method, path, name=name or path, data=data, headers=headers, catch_response=True
+                ) as answer:
+                    content = _decoded(answer.content)
+                    if 200 <= answer.status_code < 300:
+                        return content
+                    answer.failure(str(answer.status_code or "no answer"))
+                if answer.status_code not in REPEATABLE:
+                    raise Problem(answer.status_code, content)
+                gevent.sleep(_wait_s(answer.headers))
+            raise Problem(503, {"code": "never answered"})
+
+    @contextmanager
+    def writing(self, does: bool = True) -> Iterator[None]:
+        """Count a write as pending until its effect is known; a read (`does=False`) counts as nothing."""
+        self.shared.acting += does
+        answered = False
+        try:
+            yield
+            answered = True
+        except Problem as problem:
+            answered = problem.status < 500
+            self.shared.failed += 1
+            raise
+        finally:
+            self.shared.acting -= does
+            self.shared.unanswered += does and not answered
+
+    def wait_time(self) -> float:
+        """Return the seconds between two actions of a person."""
+        return random.uniform(0.4, 1.6) * self.environment.parsed_options.pause
+
+    def idle(self) -> bool:
+        """Return whether nothing new may begin, because the run settles."""
+        if self.shared.quiet:
+            gevent.sleep(0.2)
+        return self.shared.quiet
+
+    def _keep_tokens(self, tokens: dict[str, Any]) -> None:
+        self.id = tokens["user"]["id"]
+        self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
+        self._renewed_at = time.monotonic()
+
+    def _renew_if_due(self, path: str) -> None:
+        if self._refresh and path != "/v1/auth/refresh" and time.monotonic() > self._renewed_at + RENEW_AFTER_S:
+            self._renewed_at = time.monotonic()  # not twice at once
+            self._keep_tokens(self.call("POST", "/v1/auth/refresh", {"refresh_token": self._refresh}))
+
+
+def _decoded(content: bytes | None) -> Any:
+    """Return the decoded JSON; None where the content is not JSON, as the error page of a proxy."""
+    try:
+        return orjson.loads(content) if content else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _wait_s(headers: Any) -> float:
+    after = headers.get("Retry-After") if headers else None
+    return min(10.0, float(after)) if after else random.uniform(*REPEAT_AFTER_S)
