@@ -12,8 +12,8 @@ from support.veiled import LISTS, Scene, scene
 from social.feeds import timelines
 from social.infra.process.even_times import GRAIN_S
 from social.infra.store.mongo import Document
-from social.posts import search
 from social.infra.store.rows import INTERACTIONS
+from social.posts import search
 
 # Time, request id and number of requests differ; the rest of an answer is compared.
 OF_THE_REQUEST = {"Date", "X-Request-ID", "RateLimit", "RateLimit-Policy"}

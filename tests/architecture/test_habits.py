@@ -1,4 +1,4 @@
-"""What editors, hooks and containers are told about this repository is true."""
+"""Editors, hooks and containers are configured for this repository as it is."""
 
 import configparser
 import json

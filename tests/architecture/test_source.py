@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "realtime", "workers", "social", "embedded", "devtools", "loadtests")
 
-NOT_YET_PLAIN = ("realtime", "social", "tests/realtime")  # folders; this list only gets shorter
+NOT_YET_PLAIN = ()  # folders; this list only gets shorter
 NOT_A_SUBJECT = re.compile(
     r"(The same|What|Whatever|Whoever|Who|Whom|Whose|One|It|Its|This|That|These|Those|They|Their|Somebody|Someone|"
     r"Everybody|Everyone|He|His|She|Her|We|Our|You|Your)\b"
@@ -23,7 +23,6 @@ BANNER = re.compile(r"\s*#\s*[-=#*─━═]{2,}")
 MOST_LINES = 300
 LONG = {  # and why the file is not split
     "social/contracts/events.py": "the catalogue of all events, which is read as a list",
-    "realtime/socketio/server.py": "to be split",
     "social/infra/security/tokens.py": "to be split",
     "social/ops/demo.py": "to be split",
 }
@@ -31,13 +30,6 @@ LONG = {  # and why the file is not split
 KNOWN_CIRCLES = [  # this list only gets shorter
     frozenset(names.split())
     for names in (
-        "realtime.engine.http realtime.engine.http_wire",
-        "realtime.engine.uws realtime.engine.uws_http",
-        "realtime.socketio.rooms realtime.socketio.server",
-        "realtime.app realtime.connect realtime.delivery realtime.dispatch realtime.events realtime.events.comments "
-        "realtime.events.follows realtime.events.likes realtime.events.notifications realtime.events.posts "
-        "realtime.events.presence realtime.events.sessions realtime.hidden_authors realtime.presence "
-        "realtime.redis_bridge realtime.room_access realtime.sockets",
         "social.infra.broker.rabbit social.infra.broker.rabbit_deliveries",
         "social.infra.observe.spans social.infra.observe.tracing",
     )
