@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from social.contracts.events import Event, SuspensionChanged
 from social.infra.store.loaders import together
@@ -170,11 +170,14 @@ class State:
         """Return whether the recipient does not want to hear of what the actor does."""
         return self.between[trigger.recipient, trigger.actor].hides
 
-    def holds(self, trigger: Trigger) -> bool:
+    def holds(self, trigger: Trigger) -> bool:  # noqa: PLR0911 - a case a type
         """Return whether a trigger was not taken back since, and its recipient may know of it."""
         out = self.between[trigger.recipient, trigger.actor]
         if out.apart:
             return False
+        if trigger.kind != "user" and not self._shown(trigger):
+            return False
+        comment = self._comments.get(trigger.comment_id)
         match trigger.type:
             case "follow":
                 return bool(self.between[trigger.actor, trigger.recipient].follows_at)
@@ -182,11 +185,6 @@ class State:
                 return bool(self.between[trigger.actor, trigger.recipient].requested_at)
             case "follow_accepted":
                 return bool(out.follows_at)
-        return self._shown(trigger) and self._done(trigger)
-
-    def _done(self, trigger: Trigger) -> bool:
-        comment = self._comments.get(trigger.comment_id)
-        match trigger.type:
             case "like" | "repost":
                 return (trigger.type, trigger.target_id + trigger.actor) in self._acts
             case "mention":
@@ -194,7 +192,10 @@ class State:
                 return trigger.recipient in texts[trigger.target_id].get("mentions", ())
             case "reply":
                 return comment is not None and comment.get("parent_id") == trigger.target_id
-        return comment is not None
+            case "comment":
+                return comment is not None
+            case _:
+                assert_never(trigger.type)  # a type without a case here is an error of mypy, and never notified of
 
     def _shown(self, trigger: Trigger) -> bool:
         """Return whether the post, and the comment if it is about one, are there for the recipient."""

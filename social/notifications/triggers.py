@@ -26,6 +26,7 @@ from social.contracts.events import (
     PostUnliked,
     PostUnreposted,
     RemovalContinued,
+    SuspensionChanged,
     UserBlocked,
     UserFollowed,
     UserUnfollowed,
@@ -46,14 +47,14 @@ NEW = (
 )
 ONCE = (PostLiked, PostReposted, CommentLiked, UserFollowed)  # of which each is news once, and of one thing
 UNDOING = (PostUnliked, PostUnreposted, CommentUnliked, CommentDeleted, UserUnfollowed, FollowRequestClosed)
+EDITING = (PostEdited, CommentEdited)  # what they made true is new, what they made untrue is taken back
+REMOVING = (PostDeleted, RemovalContinued, UserBlocked, PartingContinued, SuspensionChanged)  # groups as a whole
 
 
 def surely_new(events: Collection[Event]) -> set[str]:
     """Return the facts that only `ONCE` events are about: nearly always these facts are new."""
-    idempotency_key = {trigger.fact_id for event in events if isinstance(event, ONCE) for trigger in of(event)}
-    return idempotency_key - {
-        trigger.fact_id for event in events if not isinstance(event, ONCE) for trigger in of(event)
-    }
+    once = {trigger.fact_id for event in events if isinstance(event, ONCE) for trigger in of(event)}
+    return once - {trigger.fact_id for event in events if not isinstance(event, ONCE) for trigger in of(event)}
 
 
 def of(event: Event) -> list[Trigger]:

@@ -25,10 +25,10 @@ def make_keys(folder: Path) -> list[Path]:
     """Make those that are missing; the paths of all. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        _idempotency_key(folder / JWT_PRIVATE_KEY, new_private_key),
-        _idempotency_key(folder / JWKS, lambda: encode(Signer.of_file(folder / JWT_PRIVATE_KEY).jwks)),
-        _idempotency_key(folder / REFRESH_KEY, lambda: os.urandom(32)),
-        _idempotency_key(folder / PID_KEY, lambda: secrets.token_urlsafe(32).encode()),
+        _once(folder / JWT_PRIVATE_KEY, new_private_key),
+        _once(folder / JWKS, lambda: encode(Signer.of_file(folder / JWT_PRIVATE_KEY).jwks)),
+        _once(folder / REFRESH_KEY, lambda: os.urandom(32)),
+        _once(folder / PID_KEY, lambda: secrets.token_urlsafe(32).encode()),
     ]
 
 
@@ -37,7 +37,7 @@ def publish(folder: Path) -> str:
 
     Whoever verifies must have the JWKS before anybody signs with the key; in one folder they find it by themselves.
     """
-    new = Signer.of_file(_idempotency_key(folder / NEXT_PRIVATE_KEY, new_private_key))
+    new = Signer.of_file(_once(folder / NEXT_PRIVATE_KEY, new_private_key))
     _write_jwks(folder, [each for each in _published(folder) if each["kid"] != new.kid] + [new.jwk])
     return new.kid
 
@@ -80,7 +80,7 @@ def _write_jwks(folder: Path, keys: list[dict[str, Any]]) -> None:
     _replace(folder / JWKS, encode({"keys": keys}))
 
 
-def _idempotency_key(path: Path, make: Callable[[], bytes]) -> Path:
+def _once(path: Path, make: Callable[[], bytes]) -> Path:
     if not path.exists():
         _replace(path, make())
     return path
