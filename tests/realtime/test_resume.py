@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.eventually import eventually
 from support.sockets import until
 
 from realtime import resume
@@ -189,11 +190,21 @@ async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
     assert again.sid != wire.sid
 
 
+async def remembered(world, sid):
+    """Wait until Redis has the rooms of a socket: they are kept beside the answer."""
+
+    async def kept():
+        assert await world.plaza.redis.scard(f"watched:{sid}")
+
+    await eventually(kept)
+
+
 async def test_a_watched_post_is_watched_again_after_the_return(world, gateway, ada):
     other = await world.gateway()
     post = await ada.publish()
     wire = await ada.connect(gateway)
     await wire.ask("post.watch", {"post_id": post})
+    await remembered(world, wire.sid)
     await wire.close()
     again = await ada.back(wire, other)
     assert (await again.event("post.stats"))["version"] == 0
