@@ -35,18 +35,18 @@ from social.contracts.problems import Unavailable
 from social.infra.files.blobs import blobs, check_store
 from social.infra.files.pictures.decoding import Decoders
 from social.infra.observe import logs, tracing
-from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.admission import Admission, Insistent
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
-from social.infra.process.proxies import Proxies
-from social.infra.process.settings import StartError, load
 from social.infra.process.starting import wait_on_port
+from social.infra.process.watching import watch_servers
 from social.infra.security.allowed_origins import AllowedOrigins
 from social.infra.security.keyfiles import JWKS
 from social.infra.security.passwords import Passwords
+from social.infra.security.proxies import Proxies
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.settings import StartError, load
 from social.posts.media import PictureStore
 
 log = logs.get("api")

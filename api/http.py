@@ -20,7 +20,7 @@ from social.infra import clock
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process import even_times
 from social.infra.process.admission import Overloaded
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 log = logs.get("http")
 

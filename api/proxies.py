@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from social.infra.process.proxies import Proxies
+from social.infra.security.proxies import Proxies
 
 PROXIES = web.AppKey("proxies", Proxies)
 

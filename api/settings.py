@@ -8,8 +8,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from social.infra.files.blobs import MediaSettings
-from social.infra.process.settings import Connections, Networks, Origins, listed
 from social.infra.redis.limits import PER_PERSON, Limit, Rate
+from social.infra.security.origins import Origins
+from social.infra.settings import Connections, Networks, listed
 
 SERVICES = (
     *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),

@@ -24,16 +24,16 @@ from social.infra.broker.rabbit import RabbitBroker
 from social.infra.files.blobs import MediaSettings, blobs
 from social.infra.files.mailer import MailSettings
 from social.infra.observe import logs, tracing
-from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
-from social.infra.process.settings import StartError, load
 from social.infra.process.starting import migrated
+from social.infra.process.watching import watch_servers
 from social.infra.redis import redis
 from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.settings import StartError, load
 from social.infra.store.mongo import Mongo
 from social.ops.refolding import refold
 from workers.mail import MailConsumer

@@ -4,7 +4,7 @@ import fcntl
 from pathlib import Path
 from typing import IO, Any
 
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 
 class claim:

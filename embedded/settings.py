@@ -8,7 +8,8 @@ from pydantic import Field
 from api.settings import RestSettings
 from embedded.store_programs import EmbeddedStore
 from social.feeds import FANOUT_LIMIT
-from social.infra.process.settings import (
+from social.infra.redis.limits import Limit, Rate
+from social.infra.settings import (
     PARTITIONS,
     AmqpUrl,
     LogSettings,
@@ -17,7 +18,6 @@ from social.infra.process.settings import (
     RedisUrl,
     TraceSettings,
 )
-from social.infra.redis.limits import Limit, Rate
 
 # Pages of this machine, on any port: those of the system, and of development servers (Vite, Next, …).
 LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]

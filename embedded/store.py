@@ -17,7 +17,7 @@ from embedded.store_check import answers_errors, frees_unique_values
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
 from social.infra.observe import logs
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
 
 log = logs.get("store")

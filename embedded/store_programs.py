@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 RUST = "secantusd-rs"
 

@@ -14,7 +14,7 @@ import pymongo
 
 from devtools.cluster.settings import DocumentSettings
 from embedded.store import Store
-from social.infra.process.settings import StartError, load
+from social.infra.settings import StartError, load
 
 
 class Documents(NamedTuple):

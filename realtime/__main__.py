@@ -5,12 +5,12 @@ from pydantic import SecretStr
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
 from social.infra.observe import logs, tracing
-from social.infra.observe.watching import watch_servers
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks, run
-from social.infra.process.settings import StartError, load
 from social.infra.process.starting import wait_on_port
+from social.infra.process.watching import watch_servers
 from social.infra.security.tokens import Verifier
+from social.infra.settings import StartError, load
 
 
 def _verifier(settings: Settings) -> Verifier:

@@ -28,8 +28,8 @@ from social.infra import clock
 from social.infra.observe import logs, metrics
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
-from social.infra.process.settings import StartError
 from social.infra.security.tokens import Access, Verifier, mistake, refusal
+from social.infra.settings import StartError
 from social.notifications import replay, streams
 
 log = logs.get("connect")

@@ -27,9 +27,9 @@ from social.infra.observe import logs, metrics, tracing
 from social.infra.process import even_times
 from social.infra.process.admission import Admission, Priority
 from social.infra.process.plaza import IdempotencyKey, Plaza
-from social.infra.process.settings import StartError
 from social.infra.redis.limits import Limiter
 from social.infra.security.tokens import Verifier
+from social.infra.settings import StartError
 
 log = logs.get("events")
 

@@ -7,8 +7,9 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from social.infra.process.settings import Connections, Networks, Origins
 from social.infra.redis.limits import PER_PERSON, Limit
+from social.infra.security.origins import Origins
+from social.infra.settings import Connections, Networks
 
 PID_KEY_CHARACTERS = 32
 

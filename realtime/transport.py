@@ -9,10 +9,10 @@ from realtime.socketio.admission import Authorize, Departure
 from realtime.socketio.server import Server
 from social.infra.observe import metrics
 from social.infra.process.health import Health
-from social.infra.process.proxies import Proxies
-from social.infra.process.settings import StartError
 from social.infra.redis.limits import origin
 from social.infra.security.allowed_origins import AllowedOrigins, Asked
+from social.infra.security.proxies import Proxies
+from social.infra.settings import StartError
 
 Departed = Callable[[Departure], None]
 

@@ -17,8 +17,8 @@ from social.contracts.codec import encode
 from social.contracts.problems import Problem, Unavailable
 from social.infra import clock
 from social.infra.process import starting
-from social.infra.process.settings import StartError, StoreSettings, load
 from social.infra.security import keyfiles
+from social.infra.settings import StartError, StoreSettings, load
 from social.infra.store.mongo import Mongo
 from social.ops import backlog, doctor, parked, recount, reports, restoring
 from social.ops.refolding import refold

@@ -9,13 +9,13 @@ from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
 from social.infra.files.blobs import Blobs, blobs, check_store
 from social.infra.observe import logs, tracing
-from social.infra.observe.watching import watch_servers
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
-from social.infra.process.settings import check_folder, load
 from social.infra.process.starting import wait_for_schema
+from social.infra.process.watching import watch_servers
+from social.infra.settings import check_folder, load
 from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import MailConsumer
 from workers.runner import Consumer

@@ -16,7 +16,7 @@ from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 from social.ops import parked
 
 log = logs.get("runner")

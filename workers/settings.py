@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 from social.feeds import FANOUT_LIMIT
 from social.infra.files.blobs import MediaSettings
 from social.infra.files.mailer import MailSettings
-from social.infra.process.settings import Connections
+from social.infra.settings import Connections
 
 ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "activity", "relay", "sweeper")
 

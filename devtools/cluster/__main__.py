@@ -7,7 +7,7 @@ from devtools.cluster import control
 from devtools.cluster.settings import ClusterSettings
 from social.contracts.codec import encode
 from social.infra.process.process import run
-from social.infra.process.settings import load
+from social.infra.settings import load
 
 
 async def main() -> bool:

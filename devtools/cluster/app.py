@@ -24,8 +24,8 @@ from embedded.folder import claim
 from social.contracts.problems import Unavailable
 from social.infra.observe import logs
 from social.infra.process import process
-from social.infra.process.settings import LogSettings, StartError, load
 from social.infra.security.keyfiles import make_keys
+from social.infra.settings import LogSettings, StartError, load
 from social.infra.store.mongo import Mongo
 from social.infra.store.schema import migrate
 from social.ops.refolding import refold

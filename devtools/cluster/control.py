@@ -9,7 +9,7 @@ from typing import Any
 from devtools.cluster.server import StartFailed
 from devtools.cluster.supervisor import Supervisor, last_line
 from social.contracts.codec import decode, encode
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 NAME = "control"
 LONGEST_PATH = 100  # sun_path is 108 bytes on Linux, 104 on macOS

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from embedded.store_programs import PROGRAMS, StoreChoice
-from social.infra.process.settings import AmqpUrl, MongoUrl, RedisUrl
+from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
 
 
 class DocumentSettings(BaseSettings):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from devtools.cluster.program import Program, Say
 from devtools.cluster.server import StartFailed
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 CHECK_EVERY_S = 0.1
 FIRST_PAUSE_S = 0.5

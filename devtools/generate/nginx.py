@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.settings import SERVICES
 from devtools.generate.locations import DOCS, WRITTEN
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 HERE = Path(__file__).parents[2]
 SOURCE = HERE / "nginx"

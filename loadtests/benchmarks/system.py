@@ -31,8 +31,8 @@ from social.infra.files.blobs import blobs
 from social.infra.files.mailer import FileMailer
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
-from social.infra.process.settings import load
 from social.infra.redis.redis import connect
+from social.infra.settings import load
 from social.infra.store.mongo import Mongo
 from social.infra.store.schema import migrate
 from social.notifications import streams

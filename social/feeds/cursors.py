@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from social.infra import clock
-from social.infra.security.sealing import refusal
+from social.infra.store.sealing import refusal
 
 SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
 MOST_SEEN = 104  # fingerprints: sealed 492 characters, less than `paging.LONGEST`; the longest page has 100 lines

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from social.contracts.codec import decode, encode
 from social.infra import clock
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 FOLLOWS_EACH = 3
 SETTLE_S = 10.0  # after the last act, at most this long for everything to arrive

@@ -8,6 +8,7 @@ from social.infra import clock
 from social.infra.broker import inbox
 from social.infra.broker.broker import Delivery
 from social.infra.observe import metrics
+from social.infra.store import schema
 from social.infra.store.mongo import Document, Mongo, Transaction
 from social.infra.store.rows import INBOX, OUTBOX, PARKED, InboxRow, OutboxRow, ParkedRow
 
@@ -86,7 +87,7 @@ async def _put_back(tx: Transaction, envelope: Envelope, *, remembered: bool) ->
         "retries": {},  # as retried: its age is no reason to refuse writes
     }
     tx.insert(OUTBOX, row)
-    if not remembered or envelope.at > clock.now() - inbox.REMEMBERS:
+    if not remembered or envelope.at > clock.now() - schema.INBOX_REMEMBERS:
         return
     parked = await tx.many(PARKED, {"_id": {"$in": [f"{group}:{envelope.id}" for group in envelope.groups()]}})
     owing = {each["group"] for each in parked if not each.get("effect")}

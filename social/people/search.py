@@ -7,10 +7,10 @@ from typing import NamedTuple
 from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
 from social.infra.process.even_times import evened
-from social.infra.security.sealing import Bound, refusal
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Listing, Walk
 from social.infra.store.rows import NAMES, USERS, NameRow, UserRow
+from social.infra.store.sealing import Bound, refusal
 from social.people import terms, users, visibility
 
 FOUND = (*users.CARD, "words")

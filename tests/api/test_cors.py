@@ -11,7 +11,7 @@ from support.site import Site, serving
 from api import decoding
 from api.app import ALL
 from api.settings import ApiSettings, RestSettings
-from social.infra.process.settings import StartError, load
+from social.infra.settings import StartError, load
 
 OURS = "http://localhost:8080"
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}

@@ -19,7 +19,7 @@ from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
 from social.infra.broker.topology import Topology
 from social.infra.files.mailer import FileMailer
-from social.infra.process.settings import PARTITIONS
+from social.infra.settings import PARTITIONS
 from workers.app import consumers
 from workers.mail import MailConsumer
 from workers.settings import ROLES, WorkerSettings

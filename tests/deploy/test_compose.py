@@ -41,8 +41,8 @@ from api.settings import SERVICES as API_SERVICES
 from api.settings import ApiSettings
 from devtools.generate.nginx import COMPOSE, MICROSERVICES, MICROSERVICES_CONF, Topology
 from realtime.settings import Settings as RealtimeSettings
-from social.infra.process.settings import Connections, StoreSettings, load
 from social.infra.redis.limits import Rate
+from social.infra.settings import Connections, StoreSettings, load
 from workers.settings import WorkerSettings
 
 SETTINGS: dict[str, type[BaseSettings]] = {

@@ -23,7 +23,7 @@ from embedded.store import Store, noted_url
 from embedded.store_check import frees_unique_values
 from embedded.store_programs import RUST
 from social.contracts.problems import Unavailable
-from social.infra.process.settings import StartError, load
+from social.infra.settings import StartError, load
 from social.infra.store.mongo import Mongo, Transaction
 
 BOTH = ["py", pytest.param("rs", marks=needs_rust)]

@@ -27,10 +27,10 @@ from social.infra.files.mailer import FileMailer, Mailer
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
-from social.infra.process.settings import PARTITIONS
 from social.infra.redis.redis import Redis, connect
 from social.infra.security.passwords import Passwords
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.settings import PARTITIONS
 from social.infra.store.mongo import Mongo
 from support.databases import prepare
 from support.mailbox import LINKS, Mailbox

@@ -8,7 +8,7 @@ import pytest
 
 from devtools.cluster.settings import DocumentSettings
 from embedded.store_programs import RUST
-from social.infra.process.settings import StartError, load
+from social.infra.settings import StartError, load
 
 needs_rust = pytest.mark.skipif(
     shutil.which(RUST) is None, reason=f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it"

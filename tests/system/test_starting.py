@@ -19,8 +19,8 @@ from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from social.contracts.problems import ProblemBody
 from social.infra.process.plaza import Plaza
-from social.infra.process.settings import StartError
 from social.infra.security.keyfiles import make_keys
+from social.infra.settings import StartError
 from workers.settings import WorkerSettings
 
 PROCESSES = ("api", "realtime", "workers")

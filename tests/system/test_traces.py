@@ -19,7 +19,7 @@ from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social.infra.observe import logs, tracing
 from social.infra.observe.spans import Spans
-from social.infra.process.settings import StartError, TraceSettings
+from social.infra.settings import StartError, TraceSettings
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_who_does_not_ask_for_traces_does_not_import_them() -> None:
     program = (
         "import sys, api.app, realtime.app, workers.app, embedded.app\n"
         "from social.infra.observe import tracing\n"
-        "from social.infra.process.settings import TraceSettings\n"
+        "from social.infra.settings import TraceSettings\n"
         "tracing.configure('api', TraceSettings())\n"
         "ours = ('social.infra.observe.spans', 'opentelemetry.sdk.trace',"
         " 'opentelemetry.exporter', 'google.protobuf')\n"

@@ -3,13 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
-
-if TYPE_CHECKING:
-    from social.infra.store.members import Members
+from social.infra.store.members import Members
 
 RETRY_DELAYS_S = (5, 30, 120, 600)  # after the last one a message is parked
 
@@ -68,7 +66,7 @@ class Broker(Protocol):
         """Take responsibility for events and, once they are safe, forget their outbox rows; raises BrokerAway."""
         ...
 
-    def consume(self, group: Group, ahead: int, members: "Members") -> AbstractAsyncContextManager[Deliveries]:
+    def consume(self, group: Group, ahead: int, members: Members) -> AbstractAsyncContextManager[Deliveries]:
         """Be a consumer of a group, whose partitions are shared among all there are; each has one that is active.
 
         Holds about so many messages that are not acked.

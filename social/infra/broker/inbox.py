@@ -1,14 +1,24 @@
 """The inbox: a consumer group's memory of the events it has taken effect of, kept in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeVar
 
 from social.contracts.events import Event, Group
 from social.infra import clock
-from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Transaction
+from social.infra.broker.publisher import Publisher
+from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.rows import INBOX, InboxRow
+
+
+class Writer(Protocol):
+    """The store that a group writes to, and the publisher of the events it records: those of a `Plaza`."""
+
+    @property
+    def mongo(self) -> Mongo: ...
+
+    @property
+    def publisher(self) -> Publisher: ...
 
 
 class ReceivedEvent(NamedTuple):
@@ -22,7 +32,6 @@ class ReceivedEvent(NamedTuple):
 
 
 TIMEOUT_S = 30.0
-REMEMBERS = timedelta(days=7)
 
 T = TypeVar("T")
 Record = Callable[[Transaction, Sequence[ReceivedEvent]], Awaitable[T]]
@@ -34,7 +43,7 @@ def row_id(group: Group, event_id: str) -> str:
 
 
 async def once(
-    plaza: Plaza, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, company_s: float = 0.0
+    plaza: Writer, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, company_s: float = 0.0
 ) -> T | None:
     """Record the effect of the events this group has not seen, in one transaction; of the others nothing.
 

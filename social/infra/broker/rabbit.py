@@ -25,7 +25,7 @@ from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit_deliveries import AWAY, RabbitDeliveries, RabbitDelivery
 from social.infra.broker.topology import Topology
 from social.infra.observe import logs
-from social.infra.process.settings import PARTITIONS, StartError
+from social.infra.settings import PARTITIONS, StartError
 from social.infra.store.members import Members
 
 __all__ = ["AWAY", "RabbitBroker"]
@@ -119,7 +119,7 @@ class RabbitBroker:
     @asynccontextmanager
     async def consume(self, group: Group, ahead: int, members: Members) -> AsyncIterator[Deliveries]:
         """Consume a group's queues; of each a second consumer waits until this one is gone, or gives it to another."""
-        deliveries = RabbitDeliveries(self, group, ahead)
+        deliveries = RabbitDeliveries(self._publish_retry, group, ahead)
         try:
             await deliveries.open(await self._open_consuming(), self._topology)
         except AWAY as error:
@@ -147,7 +147,7 @@ class RabbitBroker:
                 self._consuming = opened
             return self._consuming
 
-    async def publish_retry(self, delivery: RabbitDelivery, queue: str) -> None:
+    async def _publish_retry(self, delivery: RabbitDelivery, queue: str) -> None:
         """Put a copy into the queue of this attempt's delay, from where it comes back to `queue`; raises BrokerAway."""
         name, _ = self._topology.delay(delivery.attempt)
         message = aio_pika.Message(

@@ -9,8 +9,8 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
@@ -23,9 +23,6 @@ from social.infra.broker.broker import BrokerAway, Delivery
 from social.infra.broker.topology import Topology
 from social.infra.observe import logs, metrics
 from social.infra.store.members import Owners
-
-if TYPE_CHECKING:
-    from social.infra.broker.rabbit import RabbitBroker
 
 log = logs.get("broker")
 
@@ -77,11 +74,15 @@ class _Subscription(NamedTuple):
     tag: str
 
 
+# Puts a copy of a message into a delay queue, from where it comes back to this queue; raises BrokerAway.
+PublishRetry = Callable[[RabbitDelivery, str], Awaitable[None]]
+
+
 class RabbitDeliveries:
     """What RabbitMQ has pushed and nobody has taken yet: of each partition at most the prefetch."""
 
-    def __init__(self, broker: "RabbitBroker", group: Group, ahead: int) -> None:
-        self._broker = broker
+    def __init__(self, publish_retry: PublishRetry, group: Group, ahead: int) -> None:
+        self._publish_retry = publish_retry
         self._group = group
         self._ahead = ahead
         self._connection: AbstractConnection | None = None
@@ -209,7 +210,7 @@ class RabbitDeliveries:
         queues = {each.underlay: each.queue for each in self._subscribed.values()}
         if (queue := queues.get(delivery.channel)) is None:
             return  # it comes again anyway
-        await self._broker.publish_retry(delivery, queue)
+        await self._publish_retry(delivery, queue)
         await self.done([delivery])
 
     async def done(self, deliveries: Sequence[Delivery]) -> None:

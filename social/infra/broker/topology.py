@@ -13,7 +13,7 @@ import aio_pika
 from social.contracts.envelope import Envelope
 from social.contracts.events import EVENTS, Group
 from social.infra.broker.broker import RETRY_DELAYS_S
-from social.infra.process.settings import PARTITIONS
+from social.infra.settings import PARTITIONS
 
 NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
 

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
-from social.infra.process.settings import StartError, check_folder
+from social.infra.settings import StartError, check_folder
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import structlog
 
 from social.infra.observe import metrics
-from social.infra.process.settings import LogSettings, StartError
+from social.infra.settings import LogSettings, StartError
 
 # A request id, and where the request is traced, `/` and the rest of its W3C traceparent.
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)

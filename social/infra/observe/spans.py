@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -21,9 +22,9 @@ from opentelemetry.trace import (
 
 from social.infra import clock
 from social.infra.observe import logs
-from social.infra.observe.tracing import Kind
 
-KINDS = {
+Kind = Literal["server", "internal", "producer", "consumer"]
+KINDS: Mapping[Kind, SpanKind] = {
     "server": SpanKind.SERVER,
     "internal": SpanKind.INTERNAL,
     "producer": SpanKind.PRODUCER,

@@ -6,15 +6,13 @@ RabbitMQ and Redis, so processes that trace nothing pass it on too.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from social.infra.observe import logs
-from social.infra.process.settings import StartError, TraceSettings
+from social.infra.settings import StartError, TraceSettings
 
 if TYPE_CHECKING:
-    from social.infra.observe.spans import Spans
-
-Kind = Literal["server", "internal", "producer", "consumer"]
+    from social.infra.observe.spans import Kind, Spans
 
 
 class Span(Protocol):
@@ -60,14 +58,14 @@ def request(name: str, **attributes: str | int) -> AbstractContextManager[Span]:
     return UNWATCHED if _spans is None else _spans.request(name, attributes)
 
 
-def part(name: str, kind: Kind = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
+def part(name: str, kind: "Kind" = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
     """A part of the request that this task works for."""
     trace = logs.current_trace()
     return UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
 
 
 @contextmanager
-def parts(kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
+def parts(kind: "Kind", of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
     """The same of several requests at once, each by name and trace; and what their own parts belong to, in order."""
     if _spans is None or not any(trace and "/" in trace for _, trace in of):
         yield [trace for _, trace in of]

@@ -17,16 +17,17 @@ from social.infra.broker.broker import Broker
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.publisher import Publisher
 from social.infra.broker.rabbit import RabbitBroker
-from social.infra.observe import logs, metrics, tracing, watching
+from social.infra.observe import logs, metrics, tracing
+from social.infra.process import watching
 from social.infra.process.background import Beside
 from social.infra.process.process import Tasks
-from social.infra.process.settings import Connections
 from social.infra.redis.cards import watch_cards
 from social.infra.redis.delays import Delays
 from social.infra.redis.pushing import Pushes
 from social.infra.redis.redis import AWAY as REDIS_AWAY
 from social.infra.redis.redis import BestEffortRedis, Redis, connect
 from social.infra.security.revocations import Revocations
+from social.infra.settings import Connections
 from social.infra.store.members import Members
 from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.rows import IDEMPOTENCY, IdempotencyRow

@@ -16,7 +16,7 @@ import uvloop
 from aiohttp import web
 
 from social.infra.observe import logs, metrics
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 log = logs.get("process")
 

@@ -9,11 +9,11 @@ from aiohttp import web
 from social.contracts.codec import encode
 from social.contracts.problems import Unavailable
 from social.infra.observe import logs
-from social.infra.observe.watching import EVERY_S, why_away
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.process import Tasks
-from social.infra.process.settings import StartError
+from social.infra.process.watching import EVERY_S, why_away
+from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
 from social.infra.store.schema import migrate, missing
 

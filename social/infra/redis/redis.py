@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from social.infra.observe import logs
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 
 __all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening"]
 

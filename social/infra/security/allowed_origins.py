@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from social.infra.observe import logs
-from social.infra.process.proxies import Proxies
 from social.infra.security.origins import ANY, LONGEST, OPAQUE, Origin, canonical
+from social.infra.security.proxies import Proxies
 
 log = logs.get("origins")
 

@@ -2,8 +2,13 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from social.infra.settings import listed
 
 ANY, OPAQUE = "*", "null"  # every page; pages without an origin: sandboxed frames, local files, `data:` URLs
 _ANY_PORT = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\]):\*", re.IGNORECASE)
@@ -74,3 +79,8 @@ def canonical(text: str) -> str:
     if origin is None:
         raise ValueError(f"{text!r} is no origin, which is scheme://host[:port] without a path, nor null, nor *")
     return str(origin)
+
+
+Origins = Annotated[  # a setting
+    list[Annotated[str, AfterValidator(canonical)]], NoDecode, BeforeValidator(listed), Field(min_length=1)
+]

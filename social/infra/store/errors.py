@@ -14,7 +14,7 @@ from pymongo.errors import (
 )
 
 from social.contracts.problems import Unavailable
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 from social.infra.store.transaction import AlreadyExists
 
 DUPLICATE_KEY = 11000

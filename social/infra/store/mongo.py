@@ -18,14 +18,14 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from social.contracts.problems import Unavailable
-from social.infra.process.settings import StartError
-from social.infra.security.sealing import Seals
+from social.infra.settings import StartError
 from social.infra.store import store_metrics
 from social.infra.store.errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
 from social.infra.store.group_commit import Conflict, GroupCommit
 from social.infra.store.loaders import MOST_IDS, Loaders
 from social.infra.store.newest import Newest
 from social.infra.store.rows import LEASES, Collection, Document, Row
+from social.infra.store.sealing import Seals
 from social.infra.store.store_transaction import DURABLE
 from social.infra.store.strides import Strides
 from social.infra.store.transaction import AlreadyExists, Fields, Reader, Sort, Transaction, Where

@@ -17,9 +17,9 @@ from pydantic import Field, TypeAdapter
 from social.contracts.base import Id
 from social.contracts.codec import decode, encode
 from social.infra import clock
-from social.infra.security.sealing import Bound, refusal
 from social.infra.store.mongo import Document, Mongo, Where
 from social.infra.store.rows import Collection, Row
+from social.infra.store.sealing import Bound, refusal
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from social.infra import clock
-from social.infra.broker.inbox import REMEMBERS
 from social.infra.store import migrations
 from social.infra.store.mongo import Mongo, reachable
 from social.infra.store.rows import (
@@ -46,6 +45,7 @@ from social.infra.store.rows import (
 )
 
 UP, DOWN = ASCENDING, DESCENDING
+INBOX_REMEMBERS = timedelta(days=7)  # which events a group has taken effect of
 
 
 def _after(**duration: float) -> int:
@@ -156,7 +156,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     NOTIFICATION_PREFERENCES: [],
     STREAMS: [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
     OUTBOX: [IndexModel([("at", UP)], name="at")],
-    INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(REMEMBERS.total_seconds()))],
+    INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(INBOX_REMEMBERS.total_seconds()))],
     IDEMPOTENCY: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
     PARKED: [IndexModel([("at", UP)], name="at")],
     REPORTS: [

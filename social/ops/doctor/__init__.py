@@ -8,7 +8,7 @@ from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
 from social.infra.broker.topology import Topology
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
 from social.ops.doctor import backlog, keys, mongodb, rabbitmq, redis, start, stores
 from social.ops.doctor.findings import Finding, Level, passwords, problem, why, without

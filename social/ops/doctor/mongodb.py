@@ -8,7 +8,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from social.contracts.problems import Unavailable
 from social.infra import clock
-from social.infra.process.settings import StartError
+from social.infra.settings import StartError
 from social.infra.store import schema
 from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.rows import LEASES, LeaseRow

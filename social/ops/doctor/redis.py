@@ -8,8 +8,8 @@ from typing import Any
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from social.infra import clock
-from social.infra.process.settings import StartError
 from social.infra.redis.redis import AWAY, Redis, connect, listening
+from social.infra.settings import StartError
 from social.ops.doctor import clocks
 from social.ops.doctor.findings import Finding, ok, problem, warning, where, why
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from social.infra.process.settings import PARTITIONS, AmqpUrl, Connections, MongoUrl, Partitions, RedisUrl
+from social.infra.settings import PARTITIONS, AmqpUrl, Connections, MongoUrl, Partitions, RedisUrl
 from social.ops.doctor.findings import Finding, problem
 
 OWN = "amqp_management_url"  # no process reads it

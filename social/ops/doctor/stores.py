@@ -11,7 +11,7 @@ from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
 from social.infra.files.blobs import MediaSettings, blobs
 from social.infra.files.mailer import MailSettings, SmtpMailer
-from social.infra.process.settings import StartError, check_folder, listed
+from social.infra.settings import StartError, check_folder, listed
 from social.ops.doctor.findings import Finding, ok, passwords, problem, warning, where, why, without
 from social.ops.doctor.settings import Examined
 

@@ -11,7 +11,7 @@ from support.moto import Moto
 from support.ports import free_ports
 from support.smtp import smtp
 
-from social.infra.process.settings import StartError, StoreSettings, load
+from social.infra.settings import StartError, StoreSettings, load
 from social.ops.doctor import mongodb, start, stores
 from social.ops.doctor.findings import Finding, Level
 from social.ops.doctor.settings import Examined, read

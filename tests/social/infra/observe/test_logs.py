@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from social.infra.observe import logs, metrics
-from social.infra.process.settings import LogSettings, StartError
+from social.infra.settings import LogSettings, StartError
 
 HOSTILE = [
     'x\n{"level": "info", "event": "admin logged in"}',

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from social.infra.process.proxies import Proxies
 from social.infra.security.allowed_origins import AllowedOrigins, Asked
 from social.infra.security.origins import Origin, canonical
+from social.infra.security.proxies import Proxies
 
 FRONT = Proxies([ip_network("10.0.0.0/8")])
 PEER, PROXY = "203.0.113.7", "10.0.0.1"

@@ -10,8 +10,8 @@ from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.broker.broker import Broker, BrokerAway, BrokerRefuses
 from social.infra.observe import logs, metrics
-from social.infra.process.settings import StartError
 from social.infra.redis.redis import AWAY, REFUSES, Redis
+from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
 
 log = logs.get("watching")

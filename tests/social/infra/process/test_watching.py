@@ -9,7 +9,7 @@ from support.eventually import eventually
 from support.skew import clock_ahead, skew
 
 from social.infra import clock
-from social.infra.observe import watching
+from social.infra.process import watching
 from social.infra.process.process import Tasks
 from social.infra.redis.redis import connect
 from social.infra.store.mongo import Mongo

@@ -3,7 +3,7 @@
 import pytest
 
 from embedded.settings import EmbeddedSettings
-from social.infra.process.settings import Connections, StartError, load
+from social.infra.settings import Connections, StartError, load
 
 URLS = {
     "MONGO_URL": "mongodb+srv://u:p@cluster.example.org/?tls=true",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from social.infra.process.proxies import Proxies
+from social.infra.security.proxies import Proxies
 
 FRONT = Proxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
 

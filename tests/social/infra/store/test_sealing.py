@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from social.contracts.problems import ValidationFailed
 from social.infra import clock
-from social.infra.security import sealing
-from social.infra.security.sealing import Seals
+from social.infra.store import sealing
 from social.infra.store.mongo import Mongo
 from social.infra.store.rows import CURSOR_KEYS
+from social.infra.store.sealing import Seals
 
 LIST = ("posts", "of ada", "read by bob")
 

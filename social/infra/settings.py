@@ -4,10 +4,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
-from social.infra.security.origins import canonical
 
 MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
 RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
@@ -23,9 +21,6 @@ def listed(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
-Origins = Annotated[
-    list[Annotated[str, AfterValidator(canonical)]], NoDecode, BeforeValidator(listed), Field(min_length=1)
-]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)]
 
 
