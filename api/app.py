@@ -1,7 +1,7 @@
 """The composition root of the API process: settings, keys, connections and the application."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -34,19 +34,19 @@ from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Unavailable
 from social.infra.files.blobs import blobs, check_store
 from social.infra.files.pictures.decoding import Decoders
-from social.infra.observe import logs, tracing
+from social.infra.observe import logs
 from social.infra.process import process
 from social.infra.process.admission import Admission, Insistent
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
+from social.infra.process.running import configured, connected, running
 from social.infra.process.starting import wait_on_port
-from social.infra.process.watching import watch_servers
 from social.infra.security.allowed_origins import AllowedOrigins
 from social.infra.security.keyfiles import JWKS
 from social.infra.security.passwords import Passwords
 from social.infra.security.proxies import Proxies
 from social.infra.security.tokens import RefreshTokens, Signer, Verifier
-from social.infra.settings import StartError, load
+from social.infra.settings import StartError
 from social.posts.media import PictureStore
 
 log = logs.get("api")
@@ -132,9 +132,7 @@ def _verifier(jwks: Path) -> Verifier:
 
 def prepare() -> tuple[ApiSettings, Authenticator]:
     """Load what a start needs before it connects to any server; raises StartError."""
-    settings = load(ApiSettings, "api")
-    logs.configure("api", settings)
-    tracing.configure("api", settings)
+    settings = configured(ApiSettings, "api")
     if media.service.name in settings.api_services:
         check_store(settings.media_url)
     return settings, load_authenticator(settings)
@@ -143,26 +141,23 @@ def prepare() -> tuple[ApiSettings, Authenticator]:
 async def main() -> bool:
     """Serve until a signal stops the process; return whether it ended well."""
     settings, authenticator = prepare()
-    plaza = Plaza.connect(settings)
-    health = Health({"mongo": plaza.mongo.ping})
     tasks = process.Tasks()
-    tasks.obey_signals()
-    try:
-        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
-        if not await wait_on_port(health, settings.api_host, settings.api_port, plaza.mongo, tasks):
-            await tasks.until_stopped()
-            return not tasks.failed
-        plaza.start(tasks)
-        app = create(plaza, authenticator, health, settings)
-        runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
-        log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
-        await tasks.until_stopped()
-        health.stopping = True
-        await runner.cleanup()
-    finally:
-        await plaza.publisher.flush(1.0)  # while its task still runs
-        await tasks.cancel()
-        await plaza.close()
-        authenticator.passwords.close()
-        tracing.close()
+    with closing(authenticator.passwords):
+        async with connected(settings) as plaza, running(plaza, tasks):
+            await run(plaza, authenticator, settings, tasks)
     return not tasks.failed
+
+
+async def run(plaza: Plaza, authenticator: Authenticator, settings: ApiSettings, tasks: process.Tasks) -> None:
+    """Answer requests from when the store is migrated until the process is stopped."""
+    health = Health({"mongo": plaza.mongo.ping})
+    if not await wait_on_port(health, settings.api_host, settings.api_port, plaza.mongo, tasks):
+        await tasks.until_stopped()
+        return
+    plaza.start(tasks)
+    app = create(plaza, authenticator, health, settings)
+    runner = await process.listen(app, settings.api_host, settings.api_port, shutdown_timeout=settings.drain_s)
+    log.info("api listening", port=settings.api_port, services=",".join(settings.api_services))
+    await tasks.until_stopped()
+    health.stopping = True
+    await runner.cleanup()

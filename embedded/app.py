@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -27,8 +27,8 @@ from social.infra.observe import logs, tracing
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
+from social.infra.process.running import configured, running
 from social.infra.process.starting import migrated
-from social.infra.process.watching import watch_servers
 from social.infra.redis import redis
 from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.security.passwords import Passwords
@@ -43,28 +43,20 @@ log = logs.get("embedded")
 
 async def main() -> bool:
     """Run the whole system until a signal stops it; return whether it ended well."""
-    settings = load(EmbeddedSettings, "embedded")
-    logs.configure("embedded", settings)
-    tracing.configure("embedded", settings)
+    settings = configured(EmbeddedSettings, "embedded")
     with claim(settings.plaza_var):
         issuer = load_keys(settings.plaza_var)
         tasks = process.Tasks()
-        async with connect(settings, tasks) as plaza:
-            await plaza.revocations.poll()
-            tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
-            health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
-            gateway = Gateway(gateway_settings(settings), plaza, issuer.verifier, tasks)
-            try:
+        with closing(issuer.passwords), closing(tracing):
+            async with connect(settings, tasks) as plaza, running(plaza, tasks):
+                await plaza.revocations.poll()
+                health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
+                gateway = Gateway(gateway_settings(settings), plaza, issuer.verifier, tasks)
                 async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks):
                     print_addresses(settings, gateway.port)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
-            finally:
-                await plaza.publisher.flush(1.0)
-                await tasks.cancel()
-                issuer.passwords.close()
-                tracing.close()
     return not tasks.failed
 
 

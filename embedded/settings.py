@@ -12,18 +12,17 @@ from social.infra.redis.limits import Limit, Rate
 from social.infra.settings import (
     PARTITIONS,
     AmqpUrl,
-    LogSettings,
     MongoUrl,
+    ObserveSettings,
     Partitions,
     RedisUrl,
-    TraceSettings,
 )
 
 # Pages of this machine, on any port: those of the system, and of development servers (Vite, Next, …).
 LOCAL_ORIGINS = ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*"]
 
 
-class EmbeddedSettings(LogSettings, TraceSettings):
+class EmbeddedSettings(ObserveSettings):
     """Settings of `python -m embedded`."""
 
     plaza_var: Path = Field(default=Path("var"), description="folder of all data")

@@ -4,13 +4,12 @@ from pydantic import SecretStr
 
 from realtime.app import Gateway
 from realtime.settings import PID_KEY_CHARACTERS, Settings
-from social.infra.observe import logs, tracing
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks, run
+from social.infra.process.running import configured, connected, running
 from social.infra.process.starting import wait_on_port
-from social.infra.process.watching import watch_servers
 from social.infra.security.tokens import Verifier
-from social.infra.settings import StartError, load
+from social.infra.settings import StartError
 
 
 def _verifier(settings: Settings) -> Verifier:
@@ -35,9 +34,7 @@ def with_pid_key(settings: Settings) -> Settings:
 
 def prepare() -> tuple[Settings, Verifier]:
     """Load settings and keys, and configure logs and traces, before any server is contacted; raises StartError."""
-    settings = with_pid_key(load(Settings, "realtime"))
-    logs.configure("realtime", settings)
-    tracing.configure("realtime", settings)
+    settings = with_pid_key(configured(Settings, "realtime"))
     return settings, _verifier(settings)
 
 
@@ -45,26 +42,24 @@ async def main() -> bool:
     """Serve, drain, stop; return False when background work failed."""
     settings, verifier = prepare()
     tasks = Tasks()
-    plaza = Plaza.connect(settings)
-    gateway = Gateway(settings, plaza, verifier, tasks)
-    tasks.obey_signals()
-    try:
-        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
-        host, port = settings.realtime_host, settings.realtime_port
-        if not await wait_on_port(gateway.health, host, port, plaza.mongo, tasks):
-            await tasks.until_stopped()
-            return not tasks.failed
-        plaza.start(tasks)
-        await gateway.start()
-        await tasks.until_stopped()
-        await gateway.drain()
-    finally:
-        await gateway.stop()
-        await plaza.publisher.flush(1.0)  # while its task still runs
-        await tasks.cancel()
-        await plaza.close()
-        tracing.close()
+    async with connected(settings) as plaza, running(plaza, tasks):
+        gateway = Gateway(settings, plaza, verifier, tasks)
+        try:
+            await serve(gateway, plaza, settings, tasks)
+        finally:
+            await gateway.stop()
     return not tasks.failed
+
+
+async def serve(gateway: Gateway, plaza: Plaza, settings: Settings, tasks: Tasks) -> None:
+    """Hold sockets from when the store is migrated until the process is stopped, then drain them."""
+    if not await wait_on_port(gateway.health, settings.realtime_host, settings.realtime_port, plaza.mongo, tasks):
+        await tasks.until_stopped()
+        return
+    plaza.start(tasks)
+    await gateway.start()
+    await tasks.until_stopped()
+    await gateway.drain()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from social.contracts.problems import Unavailable
 from social.infra.observe import logs
 from social.infra.store import cached
 from social.infra.store.mongo import OVERLAP, Mongo
+from social.infra.store.read_mark import ReadMark
 from social.infra.store.rows import USERS
 from social.people import edges, visibility_log
 
@@ -42,7 +43,7 @@ class HiddenAuthors:
         self._room_access = room_access
         self._background = background
         self._abort = abort
-        self._read_until: datetime | None = None  # by the store's clock
+        self._read = ReadMark()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of reads, by person
         self._known: dict[str, datetime] = {}  # changes that were applied, as long as the overlap repeats them
 
@@ -71,18 +72,17 @@ class HiddenAuthors:
 
     async def _poll(self) -> None:
         now = await self._mongo.now()
-        read_until = self._read_until or now - OVERLAP
-        # Where the store's clock was set back, or another member with another clock took over, from there on.
-        changes = await visibility_log.since(self._mongo, min(read_until, now - OVERLAP))
-        if now - read_until > visibility_log.REMEMBERED / 2:  # some are forgotten: have all clients reconnect
+        since = self._read.since(now)
+        changes = await visibility_log.since(self._mongo, since)
+        if now - since > visibility_log.REMEMBERED / 2:  # some are forgotten: have all clients reconnect
             for socket in self._sockets:
                 self._abort(socket)
         for row in changes:
             if row["_id"] not in self._known:
                 self._known[row["_id"]] = row["at"]
                 self._changed(row["who"], row["whom"])
-        self._read_until = now - OVERLAP
-        for row_id in [row_id for row_id, at in self._known.items() if at < self._read_until - OVERLAP]:
+        read = self._read.advance(now)
+        for row_id in [row_id for row_id, at in self._known.items() if at < read - OVERLAP]:
             del self._known[row_id]
 
     def _changed(self, a: str, b: str | None) -> None:

@@ -224,9 +224,9 @@ async def _recount(mongo: Mongo, arguments: argparse.Namespace) -> None:
         show(f"{collection}: up to {ids[-1]}, {compared} compared in all, {len(found)} in doubt", soft_wrap=True)
     mended, busy = 0, 0
     if found:
-        show(f"waiting {recount.SETTLES.total_seconds():g} s: most of these are counts on their way")
+        show(f"waiting {recount.COUNTS_SETTLE.total_seconds():g} s: most of these are counts on their way")
     for doubt in found:
-        await asyncio.sleep((doubt.since + recount.SETTLES - clock.now()).total_seconds())
+        await asyncio.sleep((doubt.since + recount.COUNTS_SETTLE - clock.now()).total_seconds())
         drift = await recount.repair(mongo, doubt)
         mended, busy = mended + bool(drift), busy + (drift is None)
         for name in drift or ():

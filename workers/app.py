@@ -8,14 +8,14 @@ from aiohttp import web
 from social.contracts.events import Group
 from social.feeds import FANOUT_LIMIT
 from social.infra.files.blobs import Blobs, blobs, check_store
-from social.infra.observe import logs, tracing
+from social.infra.observe import logs
 from social.infra.process import process
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
+from social.infra.process.running import configured, connected, running
 from social.infra.process.starting import wait_for_schema
-from social.infra.process.watching import watch_servers
-from social.infra.settings import check_folder, load
+from social.infra.settings import check_folder
 from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
 from workers.mail import MailConsumer
 from workers.runner import Consumer
@@ -65,9 +65,7 @@ def start(
 
 def prepare() -> WorkerSettings:
     """Load what a start needs before it connects to any server; raises StartError."""
-    settings = load(WorkerSettings, "workers")
-    logs.configure("workers", settings)
-    tracing.configure("workers", settings)
+    settings = configured(WorkerSettings, "workers")
     if "sweeper" in settings.worker_roles:
         check_store(settings.media_url)
     if "mail" in settings.worker_roles:
@@ -78,28 +76,22 @@ def prepare() -> WorkerSettings:
 async def main() -> bool:
     """Work until a signal stops the process; return whether it ended well."""
     settings = prepare()
-    plaza, kept = Plaza.connect(settings), blobs(settings.media_url)
-    health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
     tasks = process.Tasks()
-    tasks.obey_signals()
-    app = web.Application()
-    app.add_routes(health.routes())
-    runner_ = await process.listen(app, settings.workers_host, settings.workers_port)
-    try:
-        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
-        if not await wait_for_schema(health, plaza.mongo, tasks):
-            await tasks.until_stopped()
-            return not tasks.failed
-        plaza.start(tasks)
-        start(plaza, tasks, MailConsumer.of(settings), kept, settings.worker_roles, fanout_limit=settings.fanout_limit)
-        log.info("workers working", roles=",".join(settings.worker_roles))
-        await tasks.until_stopped()
-        health.stopping = True
-    finally:
-        await plaza.publisher.flush(1.0)  # while its task still runs
-        await tasks.cancel()
-        await runner_.cleanup()
-        await kept.close()
-        await plaza.close()
-        tracing.close()
+    async with connected(settings) as plaza:
+        kept, health = blobs(settings.media_url), Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
+        app = web.Application()
+        app.add_routes(health.routes())
+        port = await process.listen(app, settings.workers_host, settings.workers_port)
+        try:
+            async with running(plaza, tasks):
+                if await wait_for_schema(health, plaza.mongo, tasks):
+                    plaza.start(tasks)
+                    roles, mail = settings.worker_roles, MailConsumer.of(settings)
+                    start(plaza, tasks, mail, kept, roles, fanout_limit=settings.fanout_limit)
+                    log.info("workers working", roles=",".join(roles))
+                await tasks.until_stopped()
+                health.stopping = True
+        finally:
+            await port.cleanup()
+            await kept.close()
     return not tasks.failed

@@ -87,7 +87,7 @@ async def record(tx: Transaction, happened: Sequence[ReceivedEvent]) -> None:
 
 async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[tuple[Collection[Any], str], datetime]:
     """Return the times up to which counts are complete; events too young for any recount are not looked up."""
-    young = clock.now() - recount.SETTLES / 4
+    young = clock.now() - recount.COUNTS_SETTLE / 4
     late = [
         (collection, id_, each.at) for each in happened if each.at < young for collection, id_, *_ in deltas(each.event)
     ]

@@ -1,6 +1,5 @@
 """The relay publishes outbox rows that the fast path left behind, in shards by the key of the event."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -9,7 +8,7 @@ from social.infra.broker.broker import BrokerAway
 from social.infra.broker.topology import partition
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
-from social.infra.store.leases import Lease, shared
+from social.infra.store.leases import Lease, work_in_parts
 from social.ops import parked
 
 log = logs.get("relay")
@@ -24,14 +23,14 @@ BATCH = 500
 async def run(plaza: Plaza) -> None:
     """Sweep the shards whose leases this process holds, each second, as long as it lives."""
     leases = [Lease(plaza.mongo, f"relay {shard}" if shard else "relay", LEASE) for shard in range(SHARDS)]
-    async with shared(plaza.members, "relay", leases) as parts:
-        while True:
-            try:
-                if held := await parts.take():
-                    await sweep(plaza, held)
-            except (Unavailable, BrokerAway) as error:
-                log.warning("waiting", error=repr(error))
-            await asyncio.sleep(SWEEP_EVERY_S)
+    await work_in_parts(
+        plaza.members,
+        "relay",
+        leases,
+        lambda held: sweep(plaza, held),
+        every_s=SWEEP_EVERY_S,
+        away=(Unavailable, BrokerAway),
+    )
 
 
 async def sweep(plaza: Plaza, held: Mapping[int, Lease]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from social.feeds import timelines
 from social.infra.files.blobs import Blobs
 from social.infra.observe import logs, metrics
 from social.infra.process.plaza import Plaza
-from social.infra.store.leases import Lease, shared
+from social.infra.store.leases import Lease, work_in_parts
 from social.ops import recount
 from social.posts import media, orphans
 
@@ -52,14 +52,12 @@ async def run(plaza: Plaza, blobs: Blobs) -> None:
     """Run the due jobs whose leases this process holds, each second, as long as it lives."""
     todo = jobs(blobs)
     leases = [Lease(plaza.mongo, f"sweeper {job.name}" if part else "sweeper", LEASE) for part, job in enumerate(todo)]
-    async with shared(plaza.members, "sweeper", leases) as parts:
-        while True:
-            try:
-                for part, lease in (await parts.take()).items():
-                    await sweep(plaza, lease, [todo[part]])
-            except Unavailable as error:
-                log.warning("waiting", error=repr(error))
-            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def sweep_held(held: Mapping[int, Lease]) -> None:
+        for part, lease in held.items():
+            await sweep(plaza, lease, [todo[part]])
+
+    await work_in_parts(plaza.members, "sweeper", leases, sweep_held, every_s=LOOK_EVERY_S)
 
 
 async def sweep(plaza: Plaza, lease: Lease, todo: Sequence[Job]) -> None:

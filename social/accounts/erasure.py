@@ -1,7 +1,7 @@
 """Erasure of deleted accounts: taken out of the store piece by piece, until nothing names them."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from social.contracts.auth import SessionEnd
@@ -40,7 +40,7 @@ from social.people import activity, users
 from social.posts import comments, deletions, interactions, likes, media, publishing
 
 CHUNK = 200  # of anything in one transaction
-SETTLES = timedelta(seconds=15)  # after it was deleted: by then no request, socket or event of it is under way
+SETTLES = clock.SETTLES  # after it was deleted: by then no request, socket or event of it is under way
 
 
 async def deleted_at(mongo: Mongo, user_id: str) -> datetime | None:

@@ -151,9 +151,6 @@ class Register(Ask):
     device: Device | None = None
 
 
-GivenName = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254), NoNul]
-
-
 class Login(Ask):
     """Credentials; `username` takes the e-mail address too."""
 

@@ -8,13 +8,12 @@ than `MOST_SEEN` it says so of the newest, and what is below them counts as seen
 
 import struct
 import zlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from social.infra import clock
 from social.infra.store.sealing import refusal
 
-SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
 MOST_SEEN = 104  # fingerprints: sealed 492 characters, less than `paging.LONGEST`; the longest page has 100 lines
 
 _OLDER, _NEWER = 1, 3

@@ -8,7 +8,7 @@ from social.contracts.people import UserRef
 from social.contracts.posts import Feed, FeedPost
 from social.contracts.problems import Unavailable
 from social.feeds import cursors, scroll_cache, sources, timelines
-from social.feeds.cursors import SETTLES, Newer, Older
+from social.feeds.cursors import Newer, Older
 from social.feeds.sources import TOP, Found, Line, Span, together
 from social.feeds.timelines import Timeline
 from social.infra import clock
@@ -87,7 +87,7 @@ class _Walk:
 
     async def newer(self, at: Newer, after: str, most: int) -> Found:
         """Return lines above a place, and those below it that came in late: the oldest first, from above `after`."""
-        since = at.since - SETTLES
+        since = at.since - clock.SETTLES
         late = {"arrived": {"$gte": since}, "place": {"$gt": after}}
         made = Span(max(after, min(at.place, clock.first_id(since))), older=False, most=most)
         entries, merged = await self._look(Span(max(after, at.place), older=False, most=most), made, late)
@@ -193,7 +193,7 @@ async def _newer(walk: _Walk, at: Newer, limit: int) -> Feed:
 
 
 def _is_late(line: Line, at: Newer) -> bool:
-    late = line.place > at.bottom and line.arrived >= at.since - SETTLES
+    late = line.place > at.bottom and line.arrived >= at.since - clock.SETTLES
     return late and cursors.fingerprint(line.place) not in at.seen
 
 
@@ -214,7 +214,7 @@ def _last_arrived(lines: Iterable[Line]) -> datetime:
 
 def _recent(lines: Iterable[Line], since: datetime, bottom: str, top: str) -> tuple[str, frozenset[int]]:
     """Return which of these lines had just come in, so that they count as seen, and up to which place all does."""
-    just = {line.place for line in lines if bottom < line.place <= top and line.arrived >= since - SETTLES}
+    just = {line.place for line in lines if bottom < line.place <= top and line.arrived >= since - clock.SETTLES}
     newest = sorted(just, reverse=True)
     seen = frozenset(cursors.fingerprint(each) for each in newest[: cursors.MOST_SEEN])
     return newest[cursors.MOST_SEEN] if len(newest) > cursors.MOST_SEEN else bottom, seen

@@ -7,6 +7,7 @@ from functools import lru_cache
 from bson import ObjectId
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SETTLES = timedelta(seconds=15)  # no write is under way for longer, and no two clocks are further apart
 
 
 def now() -> datetime:

@@ -53,6 +53,10 @@ class TraceSettings(BaseSettings):
     )
 
 
+class ObserveSettings(LogSettings, TraceSettings):
+    """How a process is observed: its log and its traces."""
+
+
 class StoreSettings(BaseSettings):
     """What a command that only needs the documents is told."""
 
@@ -62,7 +66,7 @@ class StoreSettings(BaseSettings):
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
 
 
-class Connections(StoreSettings, LogSettings, TraceSettings):
+class Connections(StoreSettings, ObserveSettings):
     """What every process needs: the three servers, and how to log."""
 
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")

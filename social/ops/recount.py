@@ -20,7 +20,7 @@ from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, INTERACTIONS
 from social.people import edges
 from social.posts import interactions
 
-SETTLES = timedelta(seconds=30)
+COUNTS_SETTLE = timedelta(seconds=30)  # by then the events of a write have been counted, unless a queue is behind
 BATCH = 200  # documents whose counts are compared at once
 TIMEOUT_S = 60.0  # for a comparison by hand: as long as a transaction may take
 
@@ -116,7 +116,7 @@ async def _repair(tx: Transaction, doubt: Doubt) -> dict[str, int] | None:
 def settled(found: Sequence[Doubt]) -> list[Doubt]:
     """Return the doubts that are old enough to be rechecked."""
     now = clock.now()
-    return [each for each in found if each.since <= now - SETTLES]
+    return [each for each in found if each.since <= now - COUNTS_SETTLE]
 
 
 async def recounted_at(

@@ -1,7 +1,6 @@
 """Orphans, under deleted posts and comments: deleted piece by piece once nothing that adds to them is under way."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from social.infra import clock
@@ -12,7 +11,7 @@ from social.posts.deletions import Kind
 
 AT_ONCE = 100  # deletions looked at
 CHUNK = 200  # documents of a collection taken out
-SETTLES = timedelta(seconds=15)  # a write that met a deletion has committed by then, or been given up
+SETTLES = clock.SETTLES  # a write that met a deletion has committed by then, or been given up
 
 UNDER: dict[
     Kind, tuple[tuple[Collection[Any], str], ...]

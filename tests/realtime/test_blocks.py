@@ -207,7 +207,7 @@ async def test_who_cannot_be_looked_at_again_while_entering_is_kept_out(world, g
 
 async def test_a_store_that_was_away_for_long_costs_no_socket_before_it_is_back(world, gateway, ada, monkeypatch):
     wire = await ada.connect(gateway)
-    monkeypatch.setattr(gateway.hidden_authors, "_read_until", clock.now() - visibility_log.REMEMBERED)
+    monkeypatch.setattr(gateway.hidden_authors._read, "_until", clock.now() - visibility_log.REMEMBERED)
     since = visibility_log.since
 
     async def away(*_):

@@ -104,7 +104,7 @@ def test_every_event_that_notifies_is_listed_as_notified_again_or_not() -> None:
 async def test_events_that_a_broker_had_taken_over_are_notified_by_the_next_one(
     machines: Machines, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recount, "SETTLES", timedelta(seconds=0.2))
+    monkeypatch.setattr(recount, "COUNTS_SETTLE", timedelta(seconds=0.2))
     began = clock.now()
     async with machines.running(mongo_database, roles=()) as site:
         ada, bob, eve, leaver = [await site.door.register(name) for name in ("ada", "bob", "eve", "leaver")]

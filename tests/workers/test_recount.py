@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("broker", ["local"])
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recount, "SETTLES", timedelta(seconds=0.4))
+    monkeypatch.setattr(recount, "COUNTS_SETTLE", timedelta(seconds=0.4))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def look(site: Site, post: Post) -> list[recount.Doubt]:
 
 
 async def settle() -> None:
-    await asyncio.sleep(recount.SETTLES.total_seconds())
+    await asyncio.sleep(recount.COUNTS_SETTLE.total_seconds())
 
 
 def drift(collection: str, counter: str) -> float:
@@ -122,7 +122,7 @@ async def test_an_event_that_comes_after_the_recount_is_not_counted_twice(held: 
     assert await recount.repair(held.plaza.mongo, doubt) == {"likes": -1}
     assert (await bob.see(post)).likes == 1
     await eve.like(post)
-    await asyncio.sleep(recount.SETTLES.total_seconds())  # old enough to be looked up by the fold
+    await asyncio.sleep(recount.COUNTS_SETTLE.total_seconds())  # old enough to be looked up by the fold
     await fold(held)
     assert (await bob.see(post)).likes == 2
     await bob.unlike(post)

@@ -1,17 +1,17 @@
 """The fast path from a commit to the broker: in the background, bounded, behind a breaker. The relay does the rest."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from social.contracts.envelope import Envelope
+from social.infra.breaker import Breaker
 from social.infra.broker.broker import Broker, BrokerAway
 from social.infra.broker.outbox import IN_FLIGHT
 from social.infra.observe import logs, metrics, tracing
 
 log = logs.get("publisher")
 
-BREAKER_S = 2.0
+REST_S = 2.0
 BATCH = 200
 AT_ONCE = 4  # batches that wait for their confirms
 
@@ -24,11 +24,11 @@ class Publisher:
         self._waiting: list[Envelope] = []
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._closed_until = 0.0
+        self._breaker = Breaker(REST_S)
 
     def offer(self, envelopes: Sequence[Envelope]) -> None:
         """Take committed events along, unless too many wait or the breaker is open."""
-        if not envelopes or time.monotonic() < self._closed_until:
+        if not envelopes or self._breaker.is_open:
             return
         room = IN_FLIGHT - len(self._waiting)
         self._waiting += envelopes[:room]
@@ -70,7 +70,7 @@ class Publisher:
             metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
             log.debug("events published", events=len(batch), **logs.about(each.trace for each in batch))
         except BrokerAway as error:
-            self._closed_until = time.monotonic() + BREAKER_S
+            self._breaker.trip()
             log.warning("broker away; the relay will tell", events=len(batch), error=str(error))
         except Exception:
             log.exception("publishing failed; the relay will tell", events=len(batch))

@@ -12,14 +12,14 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
+from social.infra.breaker import Breaker
 from social.infra.observe import logs
-from social.infra.redis.redis import AWAY, Redis
+from social.infra.redis.redis import AWAY, REST_S, Redis
 
 log = logs.get("limits")
 
 TELL_EVERY_S = 0.05  # processes learn of each other's requests this late
 ASK_S = 0.25  # what a request that must be counted exactly waits for Redis
-REST_S = 1.0  # without Redis, before it is asked again
 MOST_KEYS = 50_000  # remembered here, about 10 MB; Redis remembers all
 MOST_TOLD = 500  # keys in one call: others wait while Redis runs it
 
@@ -116,7 +116,7 @@ class Limiter:
         self._untold: dict[str, int] = {}
         self._largest: dict[str, int] = {}  # of what is untold
         self._telling: asyncio.Task[None] | None = None
-        self._rests_until = 0.0
+        self._breaker = Breaker(REST_S)
 
     def take(self, policy: str, who: str, rate: Rate) -> Decision:
         """One request, by what is known here; Redis hears of it soon."""
@@ -133,7 +133,7 @@ class Limiter:
         """One request, by what all processes granted; by what is known here while Redis is away."""
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
-        if not verdict.allowed or time.monotonic() < self._rests_until:
+        if not verdict.allowed or self._breaker.is_open:
             return verdict
         try:
             async with asyncio.timeout(ASK_S):
@@ -171,7 +171,7 @@ class Limiter:
     async def _keep_telling(self) -> None:
         """As long as there is something to tell."""
         while self._untold:
-            await asyncio.sleep(max(TELL_EVERY_S, self._rests_until - time.monotonic()))
+            await asyncio.sleep(max(TELL_EVERY_S, self._breaker.left_s))
             await self._tell()
 
     async def _tell(self) -> None:
@@ -194,7 +194,7 @@ class Limiter:
         return [int(each) for each in debts]
 
     def _rest(self, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST_S
+        self._breaker.trip()
         log.warning("redis away; each process limits by itself", error=str(error) or type(error).__name__)
 
 

@@ -1,7 +1,6 @@
 """Redis: pushes between processes, and small shared state that may be forgotten."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from social.infra.breaker import Breaker
 from social.infra.observe import logs
 from social.infra.settings import StartError
 
@@ -32,17 +32,17 @@ class BestEffortRedis:
         """`without` is how that goes on, for the log."""
         self._redis = redis
         self._without = without
-        self._rests_until = 0.0
+        self._breaker = Breaker(REST_S)
 
     async def ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
         """Its answer; None while it is away."""
-        if time.monotonic() < self._rests_until:
+        if self._breaker.is_open:
             return None
         try:
             async with asyncio.timeout(ASK_S):
                 return await command(self._redis)
         except AWAY as error:
-            self._rests_until = time.monotonic() + REST_S
+            self._breaker.trip()
             log.warning("redis away", goes_on=self._without, error=str(error) or type(error).__name__)
             return None
 

@@ -7,7 +7,6 @@ looked for by the store's clock, so that no other clock has to be right.
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from social.contracts.auth import SessionEnd
@@ -15,6 +14,7 @@ from social.contracts.problems import SessionRevoked, Unavailable
 from social.infra.observe import logs, metrics
 from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 from social.infra.store.mongo import OVERLAP, Mongo
+from social.infra.store.read_mark import ReadMark
 from social.infra.store.rows import SESSIONS, USERS
 
 log = logs.get("revocations")
@@ -67,7 +67,7 @@ class Revocations:
         self._mongo = mongo
         self._revoked: dict[str, Revoked] = {}
         self._all: dict[str, RevokedAll] = {}  # by account
-        self._read_until: datetime | None = None  # by the store's clock
+        self._read = ReadMark()
         self._fresh_at = float("-inf")
         self._listeners: list[Listener] = []
 
@@ -110,8 +110,7 @@ class Revocations:
     async def poll(self) -> None:
         """Read what is new; raises Unavailable."""
         started, now = time.monotonic(), await self._mongo.now()
-        # Where the store's clock was set back, or another member with another clock took over, from there on.
-        since = min(self._read_until, now - OVERLAP) if self._read_until else now - REMEMBER
+        since = self._read.since(now, first=REMEMBER)
         ended, marks = await asyncio.gather(
             self._mongo.many(SESSIONS, {"revoked_at": {"$gte": since}}, fields={"reason": 1}),
             self._mongo.many(USERS, {"sessions_ended.at": {"$gte": since}}, fields={"sessions_ended": 1}),
@@ -122,7 +121,7 @@ class Revocations:
             mark = user["sessions_ended"]
             reason = mark.get("reason") or SessionEnd.UNKNOWN
             self.add_all(user["_id"], mark["generation"], reason, keep=mark.get("keep"))
-        self._read_until = now - OVERLAP
+        self._read.advance(now)
         self._fresh_at = started
         self._forget(started - REMEMBER.total_seconds())
 

@@ -196,11 +196,6 @@ class Verifier:
         self._use(jwks)
 
     @classmethod
-    def of_json(cls, text: str | bytes) -> "Verifier":
-        """From a JWKS document; raises ValueError, whatever is wrong with it."""
-        return cls(_document(text))
-
-    @classmethod
     def of_file(cls, path: Path) -> "Verifier":
         """From a JWKS file, and each that replaces it; raises OSError or ValueError."""
         file = Watched(path)

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from social.contracts.problems import Unavailable
 from social.infra import clock
-from social.infra.observe import metrics
+from social.infra.observe import logs, metrics
 from social.infra.store.members import Members, Owners
 from social.infra.store.mongo import AlreadyExists, Mongo
 from social.infra.store.rows import LEASES
@@ -101,12 +100,28 @@ class Parts:
                         await lease.give_up()
 
 
-@asynccontextmanager
-async def shared(members: Members, work: str, leases: Sequence[Lease]) -> AsyncIterator[Parts]:
-    """Do a share of a work in parts, which is given up at the end."""
+async def work_in_parts(
+    members: Members,
+    work: str,
+    leases: Sequence[Lease],
+    do: Callable[[Mapping[int, Lease]], Awaitable[None]],
+    *,
+    every_s: float,
+    away: tuple[type[Exception], ...] = (Unavailable,),
+) -> None:
+    """Do a share of a work every `every_s` seconds, as long as the process lives: `do` gets the leases it holds.
+
+    Where the store or another server is `away`, the next attempt is made as usual. At the end all parts are given up.
+    """
     parts = Parts(leases)
     try:
         with members.join(work, len(leases), parts.share):
-            yield parts
+            while True:
+                try:
+                    if held := await parts.take():
+                        await do(held)
+                except away as error:
+                    logs.get(work).warning("waiting", error=repr(error))
+                await asyncio.sleep(every_s)
     finally:
         await parts.give_up()

@@ -1,0 +1,44 @@
+"""What the `main` of every process shares: its settings and logs, its servers, and the order in which it stops."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from social.infra.observe import logs, tracing
+from social.infra.process.plaza import Plaza
+from social.infra.process.process import Tasks
+from social.infra.process.watching import watch_servers
+from social.infra.settings import Connections, ObserveSettings, load
+
+S = TypeVar("S", bound=ObserveSettings)
+
+
+def configured(kind: type[S], process: str) -> S:
+    """Load the settings of a process and set up its logs and traces by them; raises StartError."""
+    settings = load(kind, process)
+    logs.configure(process, settings)
+    tracing.configure(process, settings)
+    return settings
+
+
+@asynccontextmanager
+async def connected(settings: Connections) -> AsyncIterator[Plaza]:
+    """Hold the system over real servers; at the end close their connections and send the last spans."""
+    plaza = Plaza.connect(settings)
+    try:
+        yield plaza
+    finally:
+        await plaza.close()
+        tracing.close()
+
+
+@asynccontextmanager
+async def running(plaza: Plaza, tasks: Tasks) -> AsyncIterator[None]:
+    """Obey signals and watch Redis and the broker; at the end publish what waits, then cancel the background work."""
+    tasks.obey_signals()
+    try:
+        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
+        yield
+    finally:
+        await plaza.publisher.flush(1.0)  # while its task still runs
+        await tasks.cancel()
