@@ -80,12 +80,12 @@ class Intake:
         if self._of[user_id] >= MOST_PER_PERSON:
             raise RateLimited(f"You can have at most {MOST_PER_PERSON} uploads at once")
         self._of[user_id] += 1
-        metrics.UPLOADS.inc()
+        metrics.UPLOADS_IN_FLIGHT.inc()
         share = Share(self)
         try:
             yield share
         finally:
-            metrics.UPLOADS.dec()
+            metrics.UPLOADS_IN_FLIGHT.dec()
             self.hold(-share.size)
             self._of[user_id] -= 1
             if not self._of[user_id]:
@@ -96,7 +96,7 @@ class Intake:
         if self._held + size > MOST_HELD:
             raise RateLimited("There are too many uploads at this moment", retry_after_s=2)
         self._held += size
-        metrics.UPLOADS_BYTES.inc(size)
+        metrics.UPLOADS_IN_FLIGHT_BYTES.inc(size)
 
 
 class Share:

@@ -48,7 +48,7 @@ async def admit(raw: web.Request, route: Route, user_id: str | None) -> None:
     if route.limit and decisions[0].allowed:
         decisions.append(await limiter.take_exactly(route.limit, who, allowed[route.limit]))
     if not decisions[-1].allowed:
-        metrics.RATE_LIMITED.labels(policy=decisions[-1].policy).inc()
+        metrics.HTTP_RATE_LIMITED.labels(policy=decisions[-1].policy).inc()
         raise RateLimited(retry_after_s=decisions[-1].retry_after_s)
 
 

@@ -37,7 +37,7 @@ class Claims:
             earlier.ended = True
         self._connecting[sid] = socket
         if (holder := self._sockets.get(sid)) is not None:
-            metrics.EVICTED.inc()
+            metrics.SOCKETS_EVICTED.inc()
             self._abort(holder)
 
     async def claim(self, socket: Socket, pid: Pid) -> tuple[str, ...] | None:
@@ -98,7 +98,7 @@ class Claims:
             socket.newest_claim_gen = max(socket.newest_claim_gen, gen)
             if socket.claim_gen is not None and socket.claim_gen < gen:
                 if socket.connected:
-                    metrics.EVICTED.inc()
+                    metrics.SOCKETS_EVICTED.inc()
                     self._abort(socket)
                 else:
                     socket.ended = True

@@ -102,14 +102,14 @@ class Connecting:
             raise self._retry_later(eio_sid, Unavailable()) from None
         except Exception:
             log.exception("connect failed")
-            metrics.HANDSHAKES.labels(result="internal").inc()
+            metrics.SOCKET_HANDSHAKES.labels(result="internal").inc()
             raise self._retry_later(eio_sid, unexpected()) from None
-        metrics.HANDSHAKES.labels(result="ok").inc()
+        metrics.SOCKET_HANDSHAKES.labels(result="ok").inc()
         return admission
 
     @staticmethod
     def _count_refusal(problem: Problem) -> None:
-        metrics.HANDSHAKES.labels(result=problem.code).inc()
+        metrics.SOCKET_HANDSHAKES.labels(result=problem.code).inc()
         log.info("connect refused", code=problem.code)
 
     def _retry_later(self, eio_sid: str, problem: Problem) -> ConnectionRefused:
@@ -170,10 +170,10 @@ class Connecting:
         room, confirm_s = user_room(socket.user_id), self._settings.confirm_s
         if pid is None:
             await self._redis_channels.confirmed(room, confirm_s)
-            metrics.RESUMES.labels(outcome="fresh" if request.pid is None else "foreign").inc()
+            metrics.SOCKET_RESUMES.labels(outcome="fresh" if request.pid is None else "foreign").inc()
             return await self._fresh(socket)
         if pid.sid in self._left:
-            metrics.RESUMES.labels(outcome="left").inc()
+            metrics.SOCKET_RESUMES.labels(outcome="left").inc()
             return await self._fresh(socket)
         self._claims.take(socket, pid.sid)
         rooms, _ = await asyncio.gather(
@@ -184,12 +184,12 @@ class Connecting:
         missed = await replay.since(self._plaza.mongo, socket.user_id, resume.position(pid, request.offset))
         if not missed.recovered:
             return await self._unrecovered(socket, "outside_window")
-        metrics.RESUMES.labels(outcome="recovered").inc()
+        metrics.SOCKET_RESUMES.labels(outcome="recovered").inc()
         return Start(pid, str(request.pid), missed.position, missed, rooms)
 
     async def _unrecovered(self, socket: Socket, outcome: str) -> Start:
         """Give up the claim of the sid here, and start as a new socket."""
-        metrics.RESUMES.labels(outcome=outcome).inc()
+        metrics.SOCKET_RESUMES.labels(outcome=outcome).inc()
         self._claims.release(socket)
         return await self._fresh(socket)
 

@@ -22,7 +22,7 @@ RETRY_S = 0.5
 POLL_S = 0.02  # between two checks whether a slow client took some of what it missed
 
 # Looked up by their label once: it takes longer than to count.
-_STREAM_EVENTS, _HINTS = (metrics.SOCKET_EVENTS_OUT.labels(kind=kind) for kind in ("stream", "hint"))
+_STREAM_EVENTS, _HINTS = (metrics.SOCKET_FRAMES_SENT.labels(kind=kind) for kind in ("stream", "hint"))
 _STREAM_SECONDS, _HINT_SECONDS = (metrics.PUSH_SECONDS.labels(kind=kind) for kind in ("stream", "hint"))
 
 
@@ -156,7 +156,7 @@ class Delivery:
         if socket.reading:
             socket.rerun = True  # what is being read may be older than what was missed
         elif socket.connected:
-            metrics.POSITIONS_AHEAD.labels(by=by).inc()
+            metrics.STALE_POSITIONS.labels(found_by=by).inc()
             socket.reading = True
             self._background.spawn("catch up", self._catch_up(socket))
 

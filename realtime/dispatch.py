@@ -134,7 +134,7 @@ class Dispatcher:
             if verdict.allowed:
                 socket.refused = max(0, socket.refused - FORGIVEN)
                 return
-            metrics.RATE_LIMITED.labels(policy="user").inc()
+            metrics.HTTP_RATE_LIMITED.labels(policy="user").inc()
             wait_s = verdict.retry_after_s
         socket.refused += 1
         if socket.refused > MOST_REFUSED:

@@ -56,7 +56,7 @@ class Lifecycle:
 
     def departed(self, departure: Departure) -> None:
         """Remove the socket of a connection that has ended, if no other connection has its sid by now."""
-        metrics.DISCONNECTS.labels(reason=departure.reason).inc()
+        metrics.SOCKET_DISCONNECTS.labels(reason=departure.reason).inc()
         socket = self._sockets.get(departure.sid)
         log.info("socket left", reason=departure.reason, user_id=socket.user_id if socket else None)
         if socket is not None and socket.eio_sid == departure.eio_sid:

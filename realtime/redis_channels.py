@@ -138,7 +138,7 @@ class RedisChannels:
 
     def _reset(self) -> None:
         self.up = False
-        metrics.LISTENER_UP.set(0)
+        metrics.REDIS_LISTENER_UP.set(0)
         for name in [each for each, waiting in self._waiting.items() if all(future.done() for future in waiting)]:
             del self._waiting[name]
         self._sent.clear()
@@ -181,7 +181,7 @@ class RedisChannels:
                 if name in self._wanted and name not in self._confirmed:
                     await self._future(name)
         self.up = True
-        metrics.LISTENER_UP.set(1)
+        metrics.REDIS_LISTENER_UP.set(1)
         log.info("redis listener confirmed", channels=len(channels))
         await self._regained()
 

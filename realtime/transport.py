@@ -116,6 +116,6 @@ class Transport:
     async def _page(self, path: str) -> Page:
         if path == "/metrics":
             metrics.BACKPRESSURE_BYTES.set(self._engine.backpressure_bytes())
-            metrics.SLOW_READERS.inc(self._engine.slow_closed - self._slow_counted)
+            metrics.SOCKETS_CLOSED_SLOW.inc(self._engine.slow_closed - self._slow_counted)
             self._slow_counted = self._engine.slow_closed
         return await self._health.answer(path)

@@ -209,7 +209,7 @@ async def _batch(plaza: Plaza, consumer: Consumer, batch: Sequence[Delivery], *,
     if not readable:
         return math.inf
     started, now, all_happened = time.perf_counter(), clock.now(), [happened for _, happened in readable]
-    late = metrics.CONSUME_SECONDS.labels(group=consumer.group)
+    late = metrics.CONSUMER_LATENCY.labels(group=consumer.group)
     for happened in all_happened:
         late.observe(max(0.0, (now - happened.at).total_seconds()))
     names = [(f"{consumer.group} {type(each.event).__name__}", each.trace) for each in all_happened]

@@ -86,6 +86,6 @@ async def _do(plaza: Plaza, job: Job) -> None:
         outcome = "failed"
         log.exception("job failed", job=job.name)
     job.due = time.monotonic() + (0 if repaired else job.every_s)
-    metrics.SWEEPS.labels(sweep=job.name, outcome=outcome).inc()
-    metrics.SWEPT.labels(sweep=job.name).inc(repaired)
+    metrics.SWEEP_RUNS.labels(sweep=job.name, outcome=outcome).inc()
+    metrics.SWEEP_ITEMS.labels(sweep=job.name).inc(repaired)
     metrics.SWEEP_SECONDS.labels(sweep=job.name).observe(time.monotonic() - started)

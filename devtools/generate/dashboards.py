@@ -1,4 +1,4 @@
-"""Grafana's dashboards, declared: deploy/observability/dashboards is made of this by `make docs`."""
+"""Declarations of Grafana's dashboards; `make docs` writes deploy/observability/dashboards."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -17,27 +17,27 @@ class Panel(NamedTuple):
     unit: str = "short"
     kind: Literal["timeseries", "stat"] = "timeseries"
     says: str = ""
-    quiet: bool = False  # nothing is to be seen while all is well
+    quiet: bool = False  # empty while all is well
 
 
 def rate(metric: str, by: str = "", where: str = "") -> str:
-    """Events a second, of all processes together."""
+    """Return the query for events a second, summed over all processes."""
     return f"sum{f' by ({by})' if by else ''} (rate({metric}{{{where}}}{OVER}))"
 
 
 def quantile(q: float, histogram: str, by: str = "", where: str = "") -> str:
-    """Below which so many of a hundred stay, by what the buckets tell."""
+    """Return the query for a quantile of a histogram."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket{{{where}}}{OVER})))"
 
 
 def quantiles(histogram: str, where: str = "") -> dict[str, str]:
-    """The middle one, and the slow ones."""
+    """Return the queries for the median and the slow tail of a histogram."""
     return {f"p{round(q * 100)}": quantile(q, histogram, where=where) for q in (0.5, 0.95, 0.99)}
 
 
 def slowest(histogram: str, by: str) -> dict[str, str]:
-    """The slow ones of each of the ten that are slowest."""
+    """Return the query for the 99th percentile of the ten slowest label values."""
     names = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
     return {names: f"topk(10, {quantile(0.99, histogram, by)})"}
 
@@ -59,20 +59,20 @@ OVERVIEW = (
     Panel("Write → socket, p99", {"": quantile(0.99, "plaza_push_latency_seconds")}, "s", "stat"),
     Panel("Oldest event in the outbox", {"": "max(plaza_outbox_oldest_seconds)"}, "s", "stat"),
     Panel("Parked messages", {"": "max(plaza_parked_messages)"}, kind="stat", says="python -m social parked list"),
-    Panel("Processes that answer", {"{{job}}": f"sum by (job) (up{{{OURS}}})"}),
-    Panel("Servers that answer every process", {"{{server}}": "min by (server) (plaza_server_up)"}),
+    Panel("Processes up", {"{{job}}": f"sum by (job) (up{{{OURS}}})"}),
+    Panel("Servers that every process reaches", {"{{server}}": "min by (server) (plaza_server_up)"}),
     Panel("REST duration", quantiles("plaza_http_request_duration_seconds", REST), "s"),
     Panel("Write → socket", quantiles("plaza_push_latency_seconds"), "s"),
     Panel("CPU", {"{{job}} {{instance}}": f"rate(process_cpu_seconds_total{{{OURS}}}{OVER})"}, "percentunit"),
     Panel("Memory", {"{{job}} {{instance}}": f"process_resident_memory_bytes{{{OURS}}}"}, "bytes"),
-    Panel("Event loops late by, p99", {"{{job}}": quantile(0.99, "plaza_loop_lag_seconds", "job")}, "s"),
+    Panel("Event loop lag, p99", {"{{job}}": quantile(0.99, "plaza_event_loop_lag_seconds", "job")}, "s"),
     Panel("Open files", {"{{job}} {{instance}}": f"process_open_fds{{{OURS}}}"}),
 )
 
 API = (
     Panel("Requests by route", {"{{method}} {{route}}": f"topk(10, {rate(REQUESTS, 'method, route', REST)})"}, "reqps"),
     Panel(
-        "Requests by class of answer",
+        "Requests by class of status",
         {
             "{{class}}": f'sum by (class) (label_replace(rate({REQUESTS}{{{REST}}}{OVER}), "class", "${{1}}xx", '
             '"status", "(.).."))'
@@ -83,7 +83,7 @@ API = (
     Panel("Slowest routes, p99", slowest("plaza_http_request_duration_seconds", "method, route"), "s"),
     Panel("In flight", {"{{instance}}": "plaza_http_requests_in_flight"}),
     Panel("Failures", {"{{status}} {{route}}": rate(REQUESTS, "status, route", FAILED)}, "reqps", quiet=True),
-    Panel("Over a limit", {"{{policy}}": rate("plaza_rate_limited_total", "policy")}, "reqps", quiet=True),
+    Panel("Rate limited", {"{{policy}}": rate("plaza_http_rate_limited_total", "policy")}, "reqps", quiet=True),
     Panel("Transactions", {"{{verb}}": f"topk(10, {rate('plaza_transaction_duration_seconds_count', 'verb')})"}, "ops"),
     Panel("Slowest transactions, p99", slowest("plaza_transaction_duration_seconds", "verb"), "s"),
     Panel("MongoDB commands", {"{{command}}": rate("plaza_store_command_duration_seconds_count", "command")}, "ops"),
@@ -92,7 +92,7 @@ API = (
         "MongoDB commands that failed",
         {"{{command}}": rate("plaza_store_command_failures_total", "command")},
         "ops",
-        says="A few of a transaction's are its conflicts, and run again",
+        says="A few are conflicts of transactions, which are tried again",
         quiet=True,
     ),
     Panel(
@@ -102,18 +102,18 @@ API = (
             "{{job}} in use": "sum by (job) (plaza_store_connections_in_use)",
         },
     ),
-    Panel("Pictures in memory", {"{{instance}}": "plaza_uploads_bytes"}, "bytes"),
-    Panel("Revoked sessions were read before", {"{{job}}": "max by (job) (plaza_revocations_lag_seconds)"}, "s"),
+    Panel("Uploads in memory", {"{{instance}}": "plaza_uploads_in_flight_bytes"}, "bytes"),
+    Panel("Age of the list of revoked sessions", {"{{job}}": "max by (job) (plaza_revocations_lag_seconds)"}, "s"),
 )
 
 REALTIME = (
     Panel("Sockets", {"{{instance}}": 'plaza_sockets{job="realtime"}'}),
-    Panel("Connects", {"{{result}}": rate("plaza_handshakes_total", "result")}, "ops"),
-    Panel("Ends", {"{{reason}}": rate("plaza_socket_disconnects_total", "reason")}, "ops"),
-    Panel("Resumes", {"{{outcome}}": rate("plaza_resumes_total", "outcome")}, "ops"),
-    Panel("Pushes written to sockets", {"{{kind}}": rate("plaza_socket_pushes_total", "kind")}, "ops"),
-    Panel("Write → socket, of streams", quantiles("plaza_push_latency_seconds", 'kind="stream"'), "s"),
-    Panel("Write → socket, of hints", quantiles("plaza_push_latency_seconds", 'kind="hint"'), "s"),
+    Panel("Handshakes", {"{{result}}": rate("plaza_socket_handshakes_total", "result")}, "ops"),
+    Panel("Disconnects", {"{{reason}}": rate("plaza_socket_disconnects_total", "reason")}, "ops"),
+    Panel("Resumes", {"{{outcome}}": rate("plaza_socket_resumes_total", "outcome")}, "ops"),
+    Panel("Frames written to sockets", {"{{kind}}": rate("plaza_socket_frames_sent_total", "kind")}, "ops"),
+    Panel("Write → socket, streams", quantiles("plaza_push_latency_seconds", 'kind="stream"'), "s"),
+    Panel("Write → socket, hints", quantiles("plaza_push_latency_seconds", 'kind="hint"'), "s"),
     Panel("Messages from clients", {"{{event}}": rate("plaza_socket_events_received_total", "event")}, "ops"),
     Panel("Slowest messages, p99", slowest("plaza_socket_event_duration_seconds", "event"), "s"),
     Panel(
@@ -123,13 +123,15 @@ REALTIME = (
         quiet=True,
     ),
     Panel(
-        "Slow readers closed, old connections cut",
-        {"slow": rate("plaza_slow_readers_closed_total"), "evicted": rate("plaza_sockets_evicted_total")},
+        "Sockets closed by the gateway",
+        {"slow reader": rate("plaza_sockets_closed_slow_total"), "replaced": rate("plaza_sockets_evicted_total")},
         "ops",
     ),
-    Panel("Bytes that wait for slow readers", {"{{instance}}": 'plaza_backpressure_bytes{job="realtime"}'}, "bytes"),
-    Panel("Sockets found behind their stream", {"{{by}}": rate("plaza_positions_ahead_total", "by")}, quiet=True),
-    Panel("Ear on Redis", {"{{instance}}": 'plaza_listener_up{job="realtime"}'}),
+    Panel("Bytes buffered for slow readers", {"{{instance}}": 'plaza_backpressure_bytes{job="realtime"}'}, "bytes"),
+    Panel(
+        "Stale stream positions", {"{{found_by}}": rate("plaza_stale_stream_positions_total", "found_by")}, quiet=True
+    ),
+    Panel("Redis listener up", {"{{instance}}": 'plaza_redis_listener_up{job="realtime"}'}),
 )
 
 PIPELINE = (
@@ -146,7 +148,7 @@ PIPELINE = (
     Panel(
         "Deliveries handled", {"{{group}} {{outcome}}": rate("plaza_events_consumed_total", "group, outcome")}, "ops"
     ),
-    Panel("Write → consumer, p99", {"{{group}}": quantile(0.99, "plaza_consume_latency_seconds", "group")}, "s"),
+    Panel("Write → consumer, p99", {"{{group}}": quantile(0.99, "plaza_consumer_latency_seconds", "group")}, "s"),
     Panel(
         "Deliveries in a batch",
         {
@@ -156,22 +158,22 @@ PIPELINE = (
     ),
     Panel("Batches, p99", {"{{group}}": quantile(0.99, "plaza_consumer_batch_duration_seconds", "group")}, "s"),
     Panel("Parked messages", {"": "max(plaza_parked_messages)"}, says="python -m social parked list"),
-    Panel("Pushes handed to Redis", {"{{event}}": rate("plaza_pushes_total", "event")}, "ops"),
-    Panel("Pushes that Redis did not take", {"": rate("plaza_pushes_unsent_total")}, "ops"),
-    Panel("Partitions of each worker", {"{{group}} {{instance}}": 'plaza_partitions{job="workers"}'}),
-    Panel("Who has a lease", {"{{lease}} {{instance}}": 'plaza_lease_held{job="workers"}'}),
-    Panel("Sweeps", {"{{sweep}} {{outcome}}": rate("plaza_sweeps_total", "sweep, outcome")}, "ops"),
+    Panel("Pushes published to Redis", {"{{event}}": rate("plaza_pushes_total", "event")}, "ops"),
+    Panel("Pushes that Redis did not accept", {"": rate("plaza_push_failures_total")}, "ops"),
+    Panel("Partitions of each worker", {"{{group}} {{instance}}": 'plaza_consumer_partitions{job="workers"}'}),
+    Panel("Leases held", {"{{lease}} {{instance}}": 'plaza_lease_held{job="workers"}'}),
+    Panel("Sweeper jobs", {"{{sweep}} {{outcome}}": rate("plaza_sweep_runs_total", "sweep, outcome")}, "ops"),
     Panel(
-        "Counts set right, by",
+        "Count drift corrected",
         {"{{collection}} {{counter}}": rate("plaza_counts_drift_total", "collection, counter")},
         quiet=True,
     ),
 )
 
-# What is not ours tells of itself by its exporter: by RabbitMQ's own plugin, percona/mongodb_exporter,
+# Exporters of the servers: RabbitMQ's own plugin, percona/mongodb_exporter,
 # oliver006/redis_exporter and nginx-prometheus-exporter, in the versions of compose.yml.
 SERVERS = (
-    Panel("Who tells of them", {"{{job}}": 'min by (job) (up{job=~"mongo|nginx|rabbitmq|redis"})'}),
+    Panel("Exporters up", {"{{job}}": 'min by (job) (up{job=~"mongo|nginx|rabbitmq|redis"})'}),
     Panel(
         "RabbitMQ: messages in queues",
         {"ready": "sum(rabbitmq_queue_messages_ready)", "being handled": "sum(rabbitmq_queue_messages_unacked)"},
@@ -194,16 +196,16 @@ SERVERS = (
     ),
     Panel("RabbitMQ: connections", {"": "sum(rabbitmq_connections)"}),
     Panel("RabbitMQ: free disk", {"{{instance}}": "rabbitmq_disk_space_available_bytes"}, "bytes"),
-    Panel("Redis: memory", {"used": "redis_memory_used_bytes", "most": "redis_memory_max_bytes"}, "bytes"),
+    Panel("Redis: memory", {"used": "redis_memory_used_bytes", "maximum": "redis_memory_max_bytes"}, "bytes"),
     Panel("Redis: clients", {"": "redis_connected_clients"}),
-    Panel("Redis: keys put out before their time", {"": rate("redis_evicted_keys_total")}, "ops"),
+    Panel("Redis: keys evicted", {"": rate("redis_evicted_keys_total")}, "ops"),
     Panel("MongoDB: connections", {"{{conn_type}}": 'mongodb_ss_connections{conn_type=~"current|active"}'}),
     Panel(
-        "MongoDB: members that are there",
+        "MongoDB: healthy members",
         {"{{member_idx}} {{member_state}}": "mongodb_members_health"},
     ),
     Panel(
-        "MongoDB: how far back the oplog goes",
+        "MongoDB: oplog window",
         {"": "mongodb_mongod_replset_oplog_head_timestamp - mongodb_mongod_replset_oplog_tail_timestamp"},
         "s",
         says="A member that was away for longer has to copy everything",
@@ -235,7 +237,7 @@ DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
-    """Each file of deploy/observability/dashboards, its name and content."""
+    """Return the files of deploy/observability/dashboards, by name."""
     return {f"{name}.json": _dashboard(name, panels) for name, panels in DASHBOARDS.items()}
 
 

@@ -11,16 +11,17 @@ from social.infra.observe import metrics
 HEAD = """# Metrics
 
 Every process answers `GET /metrics` at the port it serves (API 8080, realtime 8081, workers 8082) in Prometheus' text
-format; nginx passes that path on to nobody. Beside these it tells of itself what every Python process does: `process_*`
-(CPU, memory, files) and `python_*`. A process tells of all of them: what it does not do stays at zero. This page is
-made of `social/infra/observe/metrics.py` by `make docs`.
+format; nginx does not forward that path. Each process also exports the metrics of every Python process: `process_*`
+(CPU, memory, files) and `python_*`. All processes export all metrics; those of work that a process does not do stay at
+zero.
+`make docs` writes this page from `social/infra/observe/metrics.py`.
 
-| metric | kind | labels | what |
+| metric | type | labels | description |
 |---|---|---|---|
 """
 
 LABELS = """
-A label takes one of few values, whatever clients send:
+Each label has few values, which clients cannot add to:
 
 | label | values |
 |---|---|
@@ -28,20 +29,20 @@ A label takes one of few values, whatever clients send:
 
 
 def all_metrics() -> Iterator[tuple[str, MetricWrapperBase]]:
-    """Every metric, by the name that queries use."""
+    """Yield every metric with the name that queries use."""
     for each in vars(metrics).values():
         if isinstance(each, MetricWrapperBase):
             yield each._name + ("_total" if isinstance(each, Counter) else ""), each
 
 
 def labels_of(metric: MetricWrapperBase) -> tuple[str, ...]:
-    """The labels it has."""
+    """Return the names of a metric's labels."""
     found: tuple[str, ...] = tuple(metric._labelnames)
     return found
 
 
 def metrics_page() -> str:
-    """docs/metrics.md."""
+    """Return the content of docs/metrics.md."""
     rows = [
         f"| `{name}` | {metric._type} | {_listed(labels_of(metric))} | {metric._documentation} |\n"
         for name, metric in sorted(all_metrics(), key=_name)

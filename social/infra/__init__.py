@@ -1,1 +1,1 @@
-"""What the domain stands on: documents, broker, Redis, clocks, keys, processes."""
+"""Technical foundations of the domain: document store, broker, Redis, clock, keys, files and processes."""

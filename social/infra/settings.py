@@ -1,4 +1,4 @@
-"""Settings from the environment and a process's own `.env`; a wrong value stops the start with its name."""
+"""Settings from the environment and from the `.env` of each process; a wrong value stops the start and is named."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ Partitions = Annotated[int, Field(ge=1, le=MOST_PARTITIONS)]
 
 
 def listed(value: object) -> object:
-    """A comma-separated setting as a list."""
+    """Split a comma-separated setting into a list."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
@@ -25,21 +25,22 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed
 
 
 class LogSettings(BaseSettings):
-    """How a process says what it does."""
+    """Settings of the log."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    log_style: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON")
+    log_style: Literal["console", "json"] = Field(default="console", description="readable lines, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_file: Path | None = Field(
-        default=None, description="a file for the same as JSON, beside standard output; no two processes may share one"
+        default=None,
+        description="log file (JSON), beside standard output; each process needs its own",
     )
-    log_file_bytes: int = Field(default=20_000_000, ge=10_000, description="size at which the file is put aside")
-    log_files: int = Field(default=5, ge=2, le=100, description="how many files are kept, with the one being written")
+    log_file_bytes: int = Field(default=20_000_000, ge=10_000, description="size at which the file is rotated")
+    log_files: int = Field(default=5, ge=2, le=100, description="log files to keep, including the current one")
 
 
 class TraceSettings(BaseSettings):
-    """Whether requests are traced, and who is told."""
+    """Settings of request traces."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -54,11 +55,11 @@ class TraceSettings(BaseSettings):
 
 
 class ObserveSettings(LogSettings, TraceSettings):
-    """How a process is observed: its log and its traces."""
+    """Settings of the log and the traces of a process."""
 
 
 class StoreSettings(BaseSettings):
-    """What a command that only needs the documents is told."""
+    """Settings of a command that needs only the document store."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -67,13 +68,14 @@ class StoreSettings(BaseSettings):
 
 
 class Connections(StoreSettings, ObserveSettings):
-    """What every process needs: the three servers, and how to log."""
+    """Settings that every process needs: the three servers, and how to log."""
 
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")
     amqp_url: AmqpUrl = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     worker_partitions: Partitions = Field(
-        default=PARTITIONS, description="queues of each consumer group, so many workers can share it; one everywhere"
+        default=PARTITIONS,
+        description="queues of each consumer group, so many workers can share it; equal everywhere",
     )
 
 
@@ -81,11 +83,11 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class StartError(Exception):
-    """Why this process cannot start: one line for a person; the exit code is 1."""
+    """The reason why this process cannot start, in a line for the operator; the exit code is 1."""
 
 
 def load(kind: type[S], process: str, **given: Any) -> S:
-    """The settings of one process, `given` first; raises StartError naming every one that is missing or wrong."""
+    """Return the settings of a process; `given` ones win. Raises StartError naming all that are missing or wrong."""
     try:
         return kind(_env_file=f"{process}/.env", **given)
     except ValidationError as error:
@@ -102,7 +104,7 @@ def load(kind: type[S], process: str, **given: Any) -> S:
 
 
 def check_folder(name: str, url: str) -> None:
-    """Raises StartError where this setting names a folder, `file:…`, that cannot be written to."""
+    """Raise StartError where this setting names a folder, `file:…`, that cannot be written to."""
     if not url.startswith("file:"):
         return
     folder = Path(url.removeprefix("file:"))

@@ -282,7 +282,7 @@ async def test_one_person_has_so_many_uploads_at_once_and_no_more(ada: Person, b
         for _ in range(forms.MOST_PER_PERSON)
     ]
 
-    await arrived("plaza_uploads", forms.MOST_PER_PERSON)
+    await arrived("plaza_uploads_in_flight", forms.MOST_PER_PERSON)
     answer = await upload(ada, picture())
     answer.refused(429, "rate_limited")
     assert int(answer.headers["Retry-After"]) >= 1
@@ -369,7 +369,7 @@ async def test_files_in_hand_are_bounded_all_together(
 
     held = asyncio.create_task(ada.ask("POST", "/v1/media", data=waiting(), headers=MULTIPART))
 
-    await arrived("plaza_uploads_bytes", len(file) * 3 // 4)
+    await arrived("plaza_uploads_in_flight_bytes", len(file) * 3 // 4)
     (await upload(bob, file)).refused(429, "rate_limited")
     hold.set()
     assert (await held).status == 201

@@ -27,7 +27,7 @@ class Sweeper:
 
     async def swept(self) -> set[str]:
         """Return the jobs that it did."""
-        return set(re.findall(r'^plaza_sweeps_total{outcome="done",sweep="([^"]+)"} ', await self._metrics(), re.M))
+        return set(re.findall(r'^plaza_sweep_runs_total{outcome="done",sweep="([^"]+)"} ', await self._metrics(), re.M))
 
     async def _metrics(self) -> str:
         async with door_to(self.url) as door:

@@ -39,15 +39,15 @@ async def test_a_job_that_fails_or_hangs_does_not_stop_the_others(site: Site, mo
         ran.append("works")
         return 3
 
-    before = counted("plaza_swept_total", sweep="works")
+    before = counted("plaza_sweep_items_total", sweep="works")
     todo = [Job("fails", fails, 60), Job("hangs", hangs, 60), Job("works", works, 60)]
     lease = sweeper.Lease(site.plaza.mongo, "sweeper of this test", sweeper.LEASE)
     for _ in range(2):
         await sweeper.sweep(site.plaza, lease, todo)
     assert ran == ["fails", "hangs", "works", "works"], "what found something looks again, the others wait"
-    assert counted("plaza_swept_total", sweep="works") - before == 6
-    assert counted("plaza_sweeps_total", sweep="fails", outcome="failed") == 1
-    assert counted("plaza_sweeps_total", sweep="hangs", outcome="failed") == 1
+    assert counted("plaza_sweep_items_total", sweep="works") - before == 6
+    assert counted("plaza_sweep_runs_total", sweep="fails", outcome="failed") == 1
+    assert counted("plaza_sweep_runs_total", sweep="hangs", outcome="failed") == 1
 
 
 async def test_a_process_without_the_lease_does_nothing(site: Site) -> None:

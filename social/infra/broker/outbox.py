@@ -148,7 +148,7 @@ class Outbox:
                 self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
                 metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
-                metrics.PARKED.set(await self._mongo.database[PARKED].estimated_document_count())
+                metrics.PARKED_MESSAGES.set(await self._mongo.database[PARKED].estimated_document_count())
             except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

@@ -118,14 +118,14 @@ class RabbitDeliveries:
 
     async def close(self) -> None:
         """Consume nothing any more; what was not acked is delivered again."""
-        metrics.PARTITIONS.labels(group=self._group).set(0)
+        metrics.CONSUMER_PARTITIONS.labels(group=self._group).set(0)
         await asyncio.gather(*map(self._unsubscribe, self._subscribed.values()))
         self._subscribed.clear()
 
     def share(self, owners: Owners) -> None:
         """Whose the partitions are by now: those of others are given up before the next batch, each once."""
         self._wanted = max(self._wanted, len(owners))
-        metrics.PARTITIONS.labels(group=self._group).set(sum(owner is None for owner in owners.values()))
+        metrics.CONSUMER_PARTITIONS.labels(group=self._group).set(sum(owner is None for owner in owners.values()))
         others = {partition: owner for partition, owner in owners.items() if owner is not None}
         self._leaving |= {each for each, owner in others.items() if self._behind.get(each) != owner}
         self._behind = others

@@ -1,1 +1,1 @@
-"""Logs, metrics, traces and the checks that report whether a process is healthy."""
+"""Logs, metrics and traces."""

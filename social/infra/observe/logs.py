@@ -1,4 +1,4 @@
-"""Structured logs: one event per outcome, on one line, carrying the request id it belongs to."""
+"""Structured logs: an event per outcome, on one line, with the id of its request."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ import structlog
 from social.infra.observe import metrics
 from social.infra.settings import LogSettings, StartError
 
-# A request id, and where the request is traced, `/` and the rest of its W3C traceparent.
+# A request id; where the request is traced, also `/` and the rest of its W3C traceparent.
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
 
-KIND_EVERY_S = 1.0  # a traceback has 2 KB, and whoever finds out how to cause one can cause thousands a second
+KIND_EVERY_S = 1.0  # a traceback has 2 KB, and a client that finds out how to cause it can cause thousands a second
 MOST_KINDS = 1_000
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def configure(process: str, settings: LogSettings) -> None:
-    """Send this process's logs to standard output, and to its file if it has one; raises StartError."""
+    """Send the log of this process to standard output, and to its file if it has one; raises StartError."""
     console = settings.log_style == "console"
     outputs = _Outputs(process, _Lines(settings) if settings.log_file else None, console=console)
     structlog.configure(
@@ -45,7 +45,7 @@ def configure(process: str, settings: LogSettings) -> None:
 
 
 class _Outputs:
-    """What becomes of an event: a line for people or for machines, and one in the file."""
+    """The outputs of an event: a readable or JSON line on standard output, and a JSON line in the file."""
 
     def __init__(self, process: str, lines: "_Lines | None", *, console: bool) -> None:
         self._process, self._lines = process, lines
@@ -80,14 +80,14 @@ class _Outputs:
 
 
 class _Kinds:
-    """What fails with a traceback is logged once a second for each kind: where it was raised, and what it is."""
+    """Limits tracebacks to one a second for each kind, which is the exception and where it was raised."""
 
     def __init__(self) -> None:
         self._next_at: dict[tuple[Any, ...], float] = {}
         self._left_out: dict[tuple[Any, ...], int] = {}
 
     def pass_on(self, event: structlog.typing.EventDict) -> None:
-        """Adds how many of its kind were left out before it; raises structlog.DropEvent for one that is left out."""
+        """Add how many events of its kind were skipped before it; raises structlog.DropEvent for a skipped event."""
         error, at = _raised(event["exc_info"])
         if error is None:
             return
@@ -104,7 +104,7 @@ class _Kinds:
 
 
 def _raised(exc_info: Any) -> tuple[type[BaseException] | None, tuple[str, int] | None]:
-    """The kind of an exception and the line that raised it."""
+    """Return the kind of an exception and the line that raised it."""
     error = exc_info if isinstance(exc_info, BaseException) else (sys.exc_info() if exc_info is True else exc_info)[1]
     if not isinstance(error, BaseException):
         return None, None
@@ -115,27 +115,27 @@ def _raised(exc_info: Any) -> tuple[type[BaseException] | None, tuple[str, int] 
 
 
 def _json(event: structlog.typing.EventDict) -> str:
-    """One line, whatever is in it: the standard encoder escapes all that is not ASCII, lone surrogates too."""
+    """Return an event as a line of JSON: the standard encoder escapes all that is not ASCII, lone surrogates too."""
     if exc_info := event.get("exc_info"):
         event = structlog.processors.format_exc_info(None, "", {**event, "exc_info": exc_info})
     return json.dumps(event, default=repr)
 
 
 def _visible(text: str) -> str:
-    """What could end a line, or move a terminal's cursor, as it is written in Python."""
+    """Escape characters that could end a line or move a terminal's cursor, as Python writes them."""
     return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), text)
 
 
 def _write_traceback(out: TextIO, exc_info: Any) -> None:
-    """Where it failed, every line marked as part of that; never the locals, which hold passwords and tokens."""
+    """Write a traceback with every line marked; never the locals, which hold passwords and tokens."""
     for line in "".join(traceback.format_exception(*exc_info)).splitlines():
         out.write(f"\n  | {_visible(line)}")
 
 
 class _Lines:
-    """The file for machines: a bounded number of files of bounded size. A full disk costs lines, never a request.
+    """The log file: a bounded number of files of bounded size. A full disk costs lines, never a request.
 
-    The standard library's handler asks the file system three questions a line; that alone takes longer than writing it.
+    The standard library's handler makes three file system calls a line; they alone take longer than writing it.
     """
 
     def __init__(self, settings: LogSettings) -> None:
@@ -148,20 +148,20 @@ class _Lines:
             raise StartError(f"LOG_FILE: cannot write to {settings.log_file}: {error.strerror}") from None
 
     def write(self, line: str) -> None:
-        """One event."""
+        """Write the line of an event."""
         data = f"{line}\n".encode()
         with self._turn:
             try:
-                if self._file.closed:  # the next one could not be opened
+                if self._file.closed:  # the next file could not be opened
                     self._open()
                 if self._size + len(data) > self._most:
                     self._put_aside()
                 self._size += self._file.write(data)
             except OSError:
-                metrics.LOG_LINES_LOST.inc()
+                metrics.LOG_LINES_DROPPED.inc()
 
     def close(self) -> None:
-        """No event comes any more."""
+        """Close the file."""
         self._file.close()
 
     def _open(self) -> None:
@@ -180,7 +180,7 @@ class _Lines:
 
 
 class _Others(logging.Handler):
-    """What libraries say, as events of ours: their words may come from strangers too."""
+    """Turns log records of libraries into events of ours: their text may come from clients too."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = max(logging.DEBUG, min(logging.CRITICAL, record.levelno // 10 * 10))
@@ -189,24 +189,24 @@ class _Others(logging.Handler):
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger that names its part of the system."""
+    """Return a logger that names its part of the system."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=name)
     return logger
 
 
 def bind_trace(trace: str | None) -> None:
-    """From here on in this task, logs, recorded events and pushes belong to this request."""
+    """Make logs, recorded events and pushes of this task belong to this request from here on."""
     _trace.set(trace)
 
 
 def current_trace() -> str | None:
-    """The request this task works for: its id, and where it is traced `<id>/<trace id>-<span id>-<flags>`."""
+    """Return the request this task works for: its id, and where it is traced `<id>/<trace id>-<span id>-<flags>`."""
     return _trace.get()
 
 
 @contextmanager
 def working_for(trace: str | None) -> Iterator[None]:
-    """In here, what happens belongs to this request."""
+    """Make logs, events and pushes in this block belong to this request."""
     token = _trace.set(trace)
     try:
         yield
@@ -215,14 +215,14 @@ def working_for(trace: str | None) -> Iterator[None]:
 
 
 def request_id() -> str | None:
-    """The id of the request this task works for."""
+    """Return the id of the request this task works for."""
     return (_trace.get() or "").partition("/")[0] or None
 
 
 def about(traces: Iterable[str | None]) -> dict[str, list[str]]:
-    """What an event about several requests says of them: `requests`, their ids, and where some are traced `traces`.
+    """Return the log fields of an event about several requests: `requests`, their ids, and `traces` of the traced ones.
 
-    Each once, at most 100 of either.
+    Each value once, and at most 100 of either.
     """
     parts = [each.partition("/") for each in traces if each]
     said = {"requests": list(dict.fromkeys(request for request, _, _ in parts))[:100]}

@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry; only `tracing` imports this, and only when somebody wants them."""
+"""Spans by OpenTelemetry; only `tracing` imports this module, and only when traces are configured."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,23 +36,23 @@ Attributes = Mapping[str, str | int]
 
 
 def exported(url: str) -> SpanProcessor:
-    """Sent to a collector, many at once, by a thread; when it is away they are dropped."""
+    """Return a processor whose thread sends spans to a collector in batches; while it is away they are dropped."""
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=2))
 
 
 class Watched:
-    """A span, by the names that OpenTelemetry's conventions give what it says: dots where ours have `__`."""
+    """A span whose attributes have the names of OpenTelemetry's conventions: dots where ours have `__`."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
 
     def say(self, **attributes: str | int) -> None:
-        """Add to what it says of itself."""
+        """Set attributes of the span."""
         self._span.set_attributes(_named(attributes))
 
 
 class Spans:
-    """Where spans of this process come from, and go to."""
+    """The tracer of this process and its exporter."""
 
     def __init__(self, process: str, sampled: float, processor: SpanProcessor) -> None:
         self._provider = TracerProvider(
@@ -64,20 +64,20 @@ class Spans:
         self._tracer = self._provider.get_tracer("plaza")
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the spans that are left."""
         self._provider.force_flush(CLOSE_MS)
         self._provider.shutdown()
 
     @contextmanager
     def request(self, name: str, attributes: Attributes) -> Iterator[Watched]:
-        """The first span of a request. A client's own `traceparent` is not believed: they could have all traced."""
+        """Start the first span of a request; a `traceparent` of the client is ignored: it could force tracing."""
         span = self._tracer.start_span(name, kind=SpanKind.SERVER, attributes=_named(attributes))
         with self._in(span, logs.current_trace() or clock.new_id()):
             yield Watched(span)
 
     @contextmanager
     def part(self, name: str, kind: Kind, attributes: Attributes) -> Iterator[Watched]:
-        """A span under the one that the running task works for."""
+        """Start a span under the span that the running task works for."""
         trace = logs.current_trace() or ""
         span = self._tracer.start_span(name, _context(trace), KINDS[kind], _named(attributes))
         with self._in(span, trace):
@@ -85,7 +85,7 @@ class Spans:
 
     @contextmanager
     def parts(self, kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
-        """One span under each of these traces that is traced."""
+        """Start a span under each of these traces that is traced."""
         spans = [
             self._tracer.start_span(name, _context(trace), KINDS[kind]) if trace and "/" in trace else None
             for name, trace in of
@@ -118,7 +118,7 @@ class Spans:
 
 
 def _fail(span: Span, error: BaseException) -> None:
-    """It failed, by the kind of its error: the words of one may hold what nobody is to read elsewhere."""
+    """Mark a span as failed with the kind of its error: the message may hold secrets."""
     span.set_status(StatusCode.ERROR, type(error).__name__)
 
 
@@ -132,7 +132,7 @@ def _trace(trace: str, span: Span) -> str:
 
 
 def _context(trace: str) -> Context | None:
-    """The span behind a trace, as a parent; of none, where somebody made it up."""
+    """Return the span behind a trace as a parent, or None for an invalid trace."""
     try:
         trace_id, span_id, _ = trace.partition("/")[2].split("-")
         parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(1))

@@ -1,6 +1,6 @@
 """Spans of requests, where TRACES_SAMPLED is above 0 and the extra `traces` is installed; otherwise nothing at all.
 
-A traced request is one whose `logs.current_trace` has a span behind its id. That goes with it through the outbox,
+A traced request is one whose `logs.current_trace` has a span behind its id. The trace goes with it through the outbox,
 RabbitMQ and Redis, so processes that trace nothing pass it on too.
 """
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Span(Protocol):
-    """What is being done, as far as anybody watches."""
+    """A running span, or a stand-in where nothing is traced."""
 
     def say(self, **attributes: str | int) -> None:
-        """Add to what it says of itself."""
+        """Set attributes of the span."""
 
 
 class _Unwatched:
@@ -31,7 +31,7 @@ _spans: "Spans | None" = None
 
 
 def configure(process: str, settings: TraceSettings) -> None:
-    """Trace this process's part of requests, if it is told to; raises StartError."""
+    """Set up the traces of this process, if its settings ask for them; raises StartError."""
     if not settings.traces_sampled:
         return
     try:
@@ -42,31 +42,31 @@ def configure(process: str, settings: TraceSettings) -> None:
 
 
 def use(spans: "Spans | None") -> None:
-    """From here on these are made."""
+    """Make spans with this tracer from here on."""
     global _spans  # noqa: PLW0603 - as logs are: what is done anywhere belongs to the one trace of its request
     _spans = spans
 
 
 def close() -> None:
-    """Send what is left, within 2 s."""
+    """Send the spans that are left, within 2 s."""
     if _spans is not None:
         _spans.close()
 
 
 def request(name: str, **attributes: str | int) -> AbstractContextManager[Span]:
-    """A request of a client begins, which is or is not traced from here to its last push."""
+    """Start the span of a client's request, which decides whether the request is traced to its last push."""
     return UNWATCHED if _spans is None else _spans.request(name, attributes)
 
 
 def part(name: str, kind: "Kind" = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
-    """A part of the request that this task works for."""
+    """Start a span of the request that this task works for."""
     trace = logs.current_trace()
     return UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
 
 
 @contextmanager
 def parts(kind: "Kind", of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:
-    """The same of several requests at once, each by name and trace; and what their own parts belong to, in order."""
+    """Start a span for each of several requests, given by name and trace; yield the traces of their parts, in order."""
     if _spans is None or not any(trace and "/" in trace for _, trace in of):
         yield [trace for _, trace in of]
     else:

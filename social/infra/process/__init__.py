@@ -1,1 +1,1 @@
-"""How a process starts, reads its settings, admits work, reports its health and stops."""
+"""The start, admission control, health and stop of a process, and the `Plaza` object that each process has."""

@@ -1,8 +1,8 @@
-"""Admission: a process works on so many requests at once and refuses more at the door, before any work is done.
+"""Admission control: a process works on a limited number of requests at once and refuses more before any work.
 
-How many, it finds by how long they take (additive increase, multiplicative decrease): above that number a request only
-waits longer, and when everybody waits longer than their deadline, nothing is done at all. By Little's law the limit
-settles at what is answered a second times the time aimed at.
+The limit follows how long requests take (additive increase, multiplicative decrease). Above it a request would only
+wait longer, and once all wait longer than their deadlines, nothing is done at all. By Little's law the limit settles
+at the requests answered a second times the time aimed at.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ from social.infra.observe import logs, metrics
 
 log = logs.get("admission")
 
-AIM_S = 0.4  # mean time of a request, above which fewer are let in
+AIM_S = 0.4  # mean time of a request, above which fewer are admitted
 LEAST, MOST, START = 32, 1_024, 96  # requests at once
 LOOK_EVERY_S = 0.1
-ENOUGH = 8  # requests of a window, to judge it by
-LESS = 0.8  # of the limit, after a window that was too slow
+ENOUGH = 8  # requests that a window needs to be judged
+LESS = 0.8  # factor on the limit after a window that was too slow
 SAY_EVERY_S = 5.0
-MOST_OF_ONE = 0.25  # of the limit, or 16: whoever opens connections without end leaves room for others
+MOST_OF_ONE = 0.25  # share of the limit, but at least 16: a person who opens endless connections leaves room for others
 
 
 class Priority(IntEnum):
-    """What is refused first: `BULK` (timelines, lists, searches), then `USUAL`, and last `ESSENTIAL`.
+    """The order in which requests are refused: `BULK` (timelines, lists, searches), then `USUAL`, and last `ESSENTIAL`.
 
-    Essential is what repairs and relieves: reading a stream, marking as read, renewing and ending a session.
+    Essential requests repair and relieve: reading a stream, marking as read, renewing and ending a session.
     """
 
     ESSENTIAL = 0
@@ -38,8 +38,8 @@ class Priority(IntEnum):
     BULK = 2
 
 
-MOST_AT_ONCE = 8  # refusals of a connection in a row that are told at once,
-HELD_BACK_S = 0.25  # and how long each further one is held back
+MOST_AT_ONCE = 8  # refusals of a connection in a row that are sent at once
+HELD_BACK_S = 0.25  # delay of each further refusal
 
 SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
 
@@ -48,21 +48,21 @@ class Overloaded(Unavailable):
     """A request that was refused before any work was done for it."""
 
     def __init__(self) -> None:
-        super().__init__("There is as much to do as can be done; try again in a moment")
+        super().__init__("The server is overloaded; try again in a moment")
 
 
 class Insistent:
-    """The connections that ask again and again while they are refused, without the pause that each refusal names.
+    """Delays refusals to connections that keep sending requests without the pause that each refusal names.
 
-    To refuse costs as much processor time as an answer does in small: those who do nothing else would leave too little
-    of it for what was let in.
+    A refusal costs nearly as much processor time as a small answer: clients that do nothing but retry would leave too
+    little of it for admitted requests.
     """
 
     def __init__(self) -> None:
         self._refused: WeakKeyDictionary[object, int] = WeakKeyDictionary()  # how often in a row, by connection
 
     async def refused(self, connection: object | None) -> None:
-        """Hold the refusal back, where this connection was told several times; what waits here costs nothing."""
+        """Count a refusal; wait before it is sent where this connection was refused several times in a row."""
         if connection is None:
             return
         count = self._refused[connection] = self._refused.get(connection, 0) + 1
@@ -70,16 +70,16 @@ class Insistent:
             await asyncio.sleep(HELD_BACK_S)
 
     def let_in(self, connection: object | None) -> None:
-        """It begins anew."""
+        """Reset the count of a connection whose request was admitted."""
         if self._refused and connection is not None:
             self._refused.pop(connection, None)
 
 
-_door: ContextVar["Admission | None"] = ContextVar("door", default=None)  # that the present request went through
+_door: ContextVar["Admission | None"] = ContextVar("door", default=None)  # that admitted the current request
 
 
 class Admission:
-    """The door of one process."""
+    """The admission control of a process."""
 
     def __init__(self) -> None:
         self._limit = float(START)
@@ -93,25 +93,25 @@ class Admission:
 
     @property
     def limit(self) -> int:
-        """How many are let in at once."""
+        """Return how many requests are admitted at once."""
         return int(self._limit)
 
     def check(self, priority: Priority) -> None:
-        """Raises Overloaded where a request of this priority would be refused now."""
+        """Raise Overloaded where a request of this priority would be refused now."""
         if self._here >= self._limit * SHARES[priority]:
             self._refuse()
 
     @contextmanager
     def work(self, priority: Priority, who: str = "") -> Iterator[None]:
-        """Work on a request of this person; raises Overloaded where too many are worked on for one of this priority.
+        """Count a request of person `who` while it runs; raises Overloaded where too many of that priority do.
 
         Raises RateLimited for a person who has more than their share.
-        What waits for something else than this process and its servers (a body that arrives slowly, the hash of a
-        password) stays outside: it would make slow clients look like overload.
+        Waiting for anything but this process and its servers (a body that arrives slowly, the hash of a password) is
+        not counted: slow clients would look like overload.
         """
         self.check(priority)
         if who and self._of[who] >= max(LEAST / 2, self._limit * MOST_OF_ONE):
-            raise RateLimited("So many requests of one person are under way that others would wait")
+            raise RateLimited("Too many of your requests are running at once")
         self._here += 1
         self._of[who] += 1
         token = _door.set(self)
@@ -135,7 +135,7 @@ class Admission:
     @staticmethod
     @contextmanager
     def aside() -> Iterator[None]:
-        """The present request only waits in here, and keeps nobody out meanwhile."""
+        """Do not count the current request meanwhile: it only waits."""
         door = _door.get()
         if door is not None:
             door._here -= 1
@@ -154,7 +154,7 @@ class Admission:
         self._took_s, self._count, self._most_here, self._looked_at = 0.0, 0, self._here, now
 
     def _refuse(self) -> None:
-        metrics.REFUSED_AT_THE_DOOR.inc()
+        metrics.ADMISSION_REFUSED.inc()
         self._refused += 1
         now = asyncio.get_running_loop().time()
         if now - self._said_at >= SAY_EVERY_S:

@@ -1,23 +1,23 @@
-"""Short work that an answer does not wait for, and that may be left out: bounded, and finished at the stop."""
+"""Short tasks that an answer does not wait for and that may be skipped: bounded, and finished at the stop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from social.infra.observe import logs
 
-log = logs.get("beside")
+log = logs.get("background")
 
 MOST_AT_ONCE = 100
 
 
 class Beside:
-    """Pieces of work that run beside the answers of one process; above a hundred the next ones are left out."""
+    """Short tasks of a process; while 100 of them run, further ones are skipped."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Begin a piece of work; return False where it is left out."""
+        """Start a task; return False where it is skipped."""
         if len(self._tasks) >= MOST_AT_ONCE:
             return False
         task = asyncio.create_task(self._run(name, work), name=name)
@@ -29,9 +29,9 @@ class Beside:
         try:
             await work()
         except Exception as error:
-            log.warning("work beside an answer failed", work=name, error=repr(error))
+            log.warning("background task failed", work=name, error=repr(error))
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait for what is under way."""
+        """Wait for the tasks that run."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)

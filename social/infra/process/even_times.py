@@ -1,4 +1,4 @@
-"""Answers to guesses take a whole number of grains of time: what was looked at and not shown is in none of them."""
+"""Response times in whole steps, so that they do not reveal what was found and hidden from a client that guesses."""
 
 import asyncio
 import time
@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 from social.infra.process.admission import Admission
 
-GRAIN_S = 0.05  # longer than it takes to look at a page of rows that are then not shown
-FINE_S = 0.02  # longer than it takes to look for one thing that is then not shown
+GRAIN_S = 0.05  # longer than reading a page of rows that are then hidden
+FINE_S = 0.02  # longer than reading a document that is then hidden
 
 
 @asynccontextmanager
 async def evened() -> AsyncIterator[None]:
-    """Wait at the end until the whole took a multiple of the grain; a refusal waits as well."""
+    """Wait at the end until the block took a multiple of `GRAIN_S`, also when it raises."""
     began = time.perf_counter()
     try:
         yield
@@ -29,5 +29,5 @@ async def _wait(began: float) -> None:
 
 
 async def up_to(grain_s: float, began: float) -> None:
-    """Wait until a multiple of the grain has passed since `began`, by `time.perf_counter`."""
+    """Wait until a multiple of `grain_s` has passed since `began`, by `time.perf_counter`."""
     await asyncio.sleep(grain_s - (time.perf_counter() - began) % grain_s)

@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics, the same on every process."""
+"""Liveness, readiness and metrics, at the same paths in every process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ Check = Callable[[], Awaitable[None]]
 
 
 class Health:
-    """Alive while the loop turns; ready while every check passes and nobody asked it to stop."""
+    """Health of a process: alive while the loop turns, ready while every check passes and it is not stopping."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
@@ -25,7 +25,7 @@ class Health:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Not ready meanwhile, whatever the checks say."""
+        """Report "not ready" meanwhile, whatever the checks say."""
         self._starting = True
         try:
             yield
@@ -33,7 +33,7 @@ class Health:
             self._starting = False
 
     async def answer(self, path: str) -> tuple[int, str, bytes]:
-        """Status, content type and body of one of the three paths."""
+        """Return status, content type and body for `/livez`, `/readyz` or `/metrics`."""
         if path == "/metrics":
             return 200, metrics.CONTENT_TYPE, metrics.exposition()
         if path == "/livez":
@@ -57,7 +57,7 @@ class Health:
         return "ok"
 
     def routes(self) -> list[web.RouteDef]:
-        """The same for an aiohttp application."""
+        """Return the routes of these paths for an aiohttp application."""
 
         async def handler(request: web.Request) -> web.Response:
             status, content_type, body = await self.answer(request.path)

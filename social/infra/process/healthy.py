@@ -3,11 +3,11 @@
 import http.client
 import sys
 
-TIMEOUT_S = 4.0  # less than a health check gives it
+TIMEOUT_S = 4.0  # less than the timeout of a container's health check
 
 
 def why_not(port: int) -> str | None:
-    """What keeps it from being ready, in one line."""
+    """Return why the process is not ready, in one line, or None when it is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")

@@ -1,4 +1,4 @@
-"""What every process is given: the store, the broker, the pushes, and the one way to write."""
+"""The object that every process is given: store, broker, Redis and the one way to write."""
 
 import asyncio
 import hashlib
@@ -40,14 +40,14 @@ Verb = Callable[Concatenate[Transaction, P], Awaitable[T]]
 
 
 class IdempotencyKey(NamedTuple):
-    """A client's idempotency key: this write happens once, and a retry gets the first answer."""
+    """A client's idempotency key: the write under it happens once, and a retry gets the first answer."""
 
     user_id: str
     key: str
 
 
 class _Answered(Exception):
-    """The same request was answered before: by this row."""
+    """The request was answered before, by this row."""
 
     def __init__(self, row: IdempotencyRow) -> None:
         self.row = row
@@ -55,7 +55,7 @@ class _Answered(Exception):
 
 @dataclass(frozen=True)
 class Plaza:
-    """The system as the domain's verbs and readers see it."""
+    """The system as the domain's functions see it."""
 
     mongo: Mongo
     redis: Redis
@@ -65,36 +65,37 @@ class Plaza:
     pushes: Pushes
     revocations: Revocations
     delays: Delays
-    cache: BestEffortRedis  # for what can be made again
+    cache: BestEffortRedis  # for values that can be computed again
     members: Members
     beside: Beside = field(default_factory=Beside)
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Plaza":
-        """The system over these servers."""
+        """Return the system over these clients."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
-        cache = BestEffortRedis(redis_client, "what it keeps is made again")
+        cache = BestEffortRedis(redis_client, "cached values are computed again")
         delays, members = Delays(redis_client), Members(mongo)
         return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, members)
 
     @classmethod
     def connect(cls, settings: Connections) -> "Plaza":
-        """The system over real servers; nothing is contacted before it is used."""
+        """Return the system over real servers; nothing is contacted before it is used."""
         mongo = Mongo(settings.mongo_url, settings.mongo_database)
         outbox = Outbox(mongo)
         broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
         return cls.over(mongo, connect(settings.redis_url), broker, outbox)
 
     async def commit(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a verb in a transaction; when this returns, its write and its events are durable."""
+        """Run a verb in a transaction; when this returns, its writes and events are durable."""
         return await self._commit(verb, lambda tx: verb(tx, *args, **kwargs))
 
     async def commit_idempotent(
         self, idempotency_key: IdempotencyKey | None, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """The same under an idempotency key, whose row commits with the write; a twin gets the stored answer.
+        """Run a verb as `commit` does, under an idempotency key whose row commits with the write.
 
-        Raises IdempotencyMismatch when the key was used for another verb or other arguments.
+        A repeated request gets the stored answer. Raises IdempotencyMismatch when the key was used for another verb or
+        other arguments.
         """
         if idempotency_key is None:
             return await self.commit(verb, *args, **kwargs)
@@ -127,7 +128,7 @@ class Plaza:
         return answer
 
     async def commit_always(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like `commit`, also while so many events wait that other writes are refused: for logins and their ends."""
+        """Run a verb as `commit` does, even while a full outbox refuses other writes: for logins and their ends."""
         return await self._committed(verb, lambda tx: verb(tx, *args, **kwargs))
 
     async def _commit(self, verb: Callable[..., Any], work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -144,13 +145,13 @@ class Plaza:
         return result
 
     async def forget_cards(self, keys: Sequence[str]) -> None:
-        """Have all processes read anew what they remember under these keys: now, without Redis within 2 s."""
+        """Make all processes drop what they cache under these keys: at once, or without Redis within 2 s."""
         if keys:
             self.mongo.memory.forget(keys)
             await self.pushes.control({"cards": list(keys)})
 
     def start(self, tasks: Tasks) -> None:
-        """The background work that every process does."""
+        """Start the background work that every process does."""
         tasks.keep("publisher", self.publisher.run)
         tasks.keep("outbox", self.outbox.watch)
         tasks.keep("store watch", lambda: watching.watch_store(self.mongo))
@@ -161,7 +162,7 @@ class Plaza:
         tasks.keep("cards", lambda: watch_cards(self.redis, self.mongo.memory))
 
     async def close(self) -> None:
-        """Let go of all servers; what the publisher still holds is told by a relay."""
+        """Close all connections; a relay publishes the events that the publisher still holds."""
         await self.beside.finish(1.0)
         await self.broker.close()
         try:

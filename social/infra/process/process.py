@@ -1,4 +1,4 @@
-"""How every process starts, runs its background work, and stops."""
+"""The start, background work and stop of every process."""
 
 import argparse
 import asyncio
@@ -20,17 +20,17 @@ from social.infra.settings import StartError
 
 log = logs.get("process")
 
-PATIENCE_S = 15.0  # for a request to begin and its head to be complete; nginx keeps idle connections for less
-LINGER_S = 1.0  # that a refused body is still read and dropped, or its sender would see a reset instead of the answer
+PATIENCE_S = 15.0  # until a request must begin and its head be complete; nginx keeps idle connections for less
+LINGER_S = 1.0  # a refused body is read and dropped for so long: its sender would see a reset instead of the answer
 
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-STEADY_S = 60.0  # work that went on for so long did not fail for what made it fail before
+STEADY_S = 60.0  # work that ran for so long did not fail for the earlier reason
 
 
 class Tasks:
-    """Background work of a process: what is kept begins anew where it fails; what else ends stops the process."""
+    """Background work of a process: kept work is restarted when it fails; other work that ends stops the process."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -40,13 +40,13 @@ class Tasks:
         self._refused: StartError | None = None
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run it until the process stops."""
+        """Run work until the process stops."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run endless work until the process stops; where it fails it begins anew, after a pause that grows."""
+        """Run endless work until the process stops; when it fails it is restarted after a pause that grows."""
         self.start(name, self._kept(name, work))
 
     async def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -55,9 +55,9 @@ class Tasks:
             began = time.monotonic()
             try:
                 await work()
-                log.error("background work ended; it begins anew", task=name, in_s=pause_s)
+                log.error("background work ended; it is restarted", task=name, in_s=pause_s)
             except Exception as error:
-                log.error("background work failed; it begins anew", task=name, in_s=pause_s, exc_info=error)
+                log.error("background work failed; it is restarted", task=name, in_s=pause_s, exc_info=error)
             self.restarts[name] += 1
             metrics.BACKGROUND_FAILURES.labels(task=name).inc()
             if time.monotonic() - began > STEADY_S:
@@ -78,20 +78,20 @@ class Tasks:
         self.stop.set()
 
     async def cancel(self) -> None:
-        """End all of it."""
+        """Cancel all background work and wait for its end."""
         while tasks := list(self._tasks):
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=0.5)  # then again: Redis clients swallow a cancellation now and then
 
     def obey_signals(self) -> None:
-        """From here on SIGTERM and SIGINT set `stop`: also while the process waits for a server it needs."""
+        """Make SIGTERM and SIGINT set `stop`, also while the process waits for a server it needs."""
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self.stop.set)
 
     async def until_stopped(self) -> None:
-        """Wait for SIGTERM, SIGINT, or work that failed; raises StartError when a server refuses us from the start."""
+        """Wait for SIGTERM, SIGINT or failed work; raises StartError when a server refused the first connection."""
         self.obey_signals()
         await self.stop.wait()
         log.info("stopping")
@@ -103,7 +103,7 @@ async def listen(app: web.Application, host: str, port: int, **runner_options: A
     """Serve an application; raises StartError when the port is taken.
 
     A connection that stays silent or stops within the head of a request is closed after `PATIENCE_S`. Bodies are never
-    unpacked: what is small on the wire can be of any size, and would be unpacked after it was refused too.
+    decompressed: a small body could become arbitrarily large, even after it was refused.
     """
     bounds: dict[str, Any] = {"keepalive_timeout": PATIENCE_S, "lingering_time": LINGER_S, "auto_decompress": False}
     runner = web.AppRunner(app, access_log=None, **bounds, **runner_options)
@@ -118,12 +118,12 @@ async def listen(app: web.Application, host: str, port: int, **runner_options: A
 
 
 def run(main: Callable[[], Awaitable[bool]], prepare: Callable[[], object] | None = None) -> None:
-    """Run a process's main on uvloop; one line and exit code 1 when it cannot start or its work failed.
+    """Run the main function of a process on uvloop; exit with 1 and a line when it cannot start or its work failed.
 
-    With what its main prepares before it contacts anybody, `--check` does only that.
+    The option `--check` only runs `prepare`, which contacts no server.
     """
     only_prepare = prepare if prepare is not None and _arguments(main).check else None
-    gc.freeze()  # what was imported is not looked through again and again, nor at the end
+    gc.freeze()  # the collector need not scan the imported modules again and again, nor at the end
     try:
         ok = uvloop.run(_call(main, only_prepare))
     except StartError as error:
@@ -145,7 +145,7 @@ def _arguments(main: Callable[[], Awaitable[bool]]) -> argparse.Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="only read the settings and open the keys, folders and files that they name; contact nobody, and end with"
-        " exit code 0, or with 1 and the line that a start would end with",
+        help="only read the settings and open the keys, folders and files that they name; contact no server, and exit"
+        " with 0, or with 1 and the error of a start",
     )
     return parser.parse_args()

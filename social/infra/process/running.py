@@ -1,4 +1,4 @@
-"""What the `main` of every process shares: its settings and logs, its servers, and the order in which it stops."""
+"""The parts that all processes' `main` functions share: settings and logs, servers, and the order of the stop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ def configured(kind: type[S], process: str) -> S:
 
 @asynccontextmanager
 async def connected(settings: Connections) -> AsyncIterator[Plaza]:
-    """Hold the system over real servers; at the end close their connections and send the last spans."""
+    """Provide the system over real servers; at the end close their connections and send the last spans."""
     plaza = Plaza.connect(settings)
     try:
         yield plaza
@@ -34,11 +34,11 @@ async def connected(settings: Connections) -> AsyncIterator[Plaza]:
 
 @asynccontextmanager
 async def running(plaza: Plaza, tasks: Tasks) -> AsyncIterator[None]:
-    """Obey signals and watch Redis and the broker; at the end publish what waits, then cancel the background work."""
+    """Obey signals and watch Redis and the broker; at the end publish waiting events and cancel background work."""
     tasks.obey_signals()
     try:
         tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
         yield
     finally:
-        await plaza.publisher.flush(1.0)  # while its task still runs
+        await plaza.publisher.flush(1.0)  # while the publisher's task still runs
         await tasks.cancel()

@@ -1,4 +1,4 @@
-"""A start before the servers it needs: it answers that it is not ready, and says every 5 s what it waits for."""
+"""The start before its servers are there: the process is not ready, and logs every 5 s what it waits for."""
 
 import asyncio
 import contextlib
@@ -19,27 +19,27 @@ from social.infra.store.schema import migrate, missing
 
 log = logs.get("starting")
 
-PING_S = 1.0  # a process that is told to stop waits for it: the driver does not let go earlier
+PING_S = 1.0  # a process that is stopped waits for it: the driver cannot be interrupted earlier
 
 
 async def wait_for_schema(health: Health, mongo: Mongo, tasks: Tasks) -> bool:
-    """Wait until `migrate` has run: unique indexes exist before the first write. False when told to stop meanwhile.
+    """Wait until `migrate` has run, so that unique indexes exist before the first write; False when stopped meanwhile.
 
-    Raises StartError when the store refuses us.
+    Raises StartError when the store refuses the credentials.
     """
     with health.starting():
         return await _until_migrated(mongo, tasks)
 
 
 async def wait_on_port(health: Health, host: str, port: int, mongo: Mongo, tasks: Tasks) -> bool:
-    """The same for a process that listens later; meanwhile its port answers its health, and 503 to all else."""
+    """Wait as `wait_for_schema` does, with the port open: it answers health checks, and 503 to all else."""
     if await _waits_for(mongo) is None:
         return True
     app = web.Application()
     app.add_routes(health.routes())
     app.router.add_route("*", "/{path:.*}", _later)
     runner = await process.listen(app, host, port, shutdown_timeout=1)
-    with health.starting():  # to the end: nobody is to hear that it is ready from what closes now
+    with health.starting():  # to the end: the port that closes now must not report that the process is ready
         try:
             return await _until_migrated(mongo, tasks)
         finally:
@@ -75,7 +75,7 @@ async def _waits_for(mongo: Mongo) -> str | None:
 
 
 async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> None:
-    """Migrate, once the store is there, and `say` every 5 s what is waited for; raises StartError after `wait_s`."""
+    """Migrate once the store is there, and `say` every 5 s what is awaited; raises StartError after `wait_s`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
     while True:
@@ -92,5 +92,5 @@ async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> N
 
 
 def store(error: Unavailable) -> str:
-    """MongoDB, and why it is away."""
+    """Return "MongoDB" with the reason why it is away."""
     return f"MongoDB ({why_away(error)})"

@@ -1,4 +1,4 @@
-"""What a process looks at while it runs, for its log and metrics: the servers it needs, and its own loop."""
+"""Observations of a running process for its log and metrics: the servers it needs, the clocks, and its event loop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ log = logs.get("watching")
 EVERY_S = 5.0
 CLOCKS_EVERY_S = 30.0
 CLOCKS_ASK_S = 2.0
-CLOCKS_APART = timedelta(seconds=15)  # that clocks may be: beyond it tokens are refused, and what is due comes late
+CLOCKS_APART = timedelta(seconds=15)  # most: beyond it tokens are refused and scheduled work comes late
 CLOCKS_NOTICED = timedelta(seconds=2)
 STORE_S = 2.0
 LAG_EVERY_S = 1.0
@@ -30,9 +30,9 @@ class Away(Exception):
 
 
 async def watch_servers(redis: Redis, broker: Broker) -> None:
-    """Say every 5 s that one of these two is away, as long as the process lives; without them it can begin.
+    """Log every 5 s while Redis or the broker is away, as long as the process lives; it can start without them.
 
-    Raises StartError when one that has not answered yet refuses us: the setting that names it is wrong.
+    Raises StartError when a server that has not answered yet refuses the credentials: its setting is wrong.
     """
 
     async def redis_answers() -> None:
@@ -55,12 +55,12 @@ async def watch_servers(redis: Redis, broker: Broker) -> None:
 
 
 async def watch_store(mongo: Mongo) -> None:
-    """The same for the document store, which was there when the process began."""
+    """Log every 5 s while the document store is away; it was there when the process started."""
 
     async def store_answers() -> None:
         try:
             await mongo.ping(STORE_S)
-        except (Unavailable, StartError, PyMongoError) as error:  # this only looks: no process ends for it
+        except (Unavailable, StartError, PyMongoError) as error:  # an observation stops no process
             raise Away(why_away(error)) from error
 
     await _watch("MongoDB", "store", store_answers)
@@ -81,21 +81,21 @@ async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]])
             log.warning("waiting", waits_for=f"{name} ({error})")
         else:
             if away:
-                log.info("here", server=name)
+                log.info("server is back", server=name)
             known, away = True, False
             up.set(1)
         await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
 
 
 def why_away(error: Exception) -> str:
-    """Why MongoDB is away, without the driver's view of the topology."""
+    """Return why MongoDB is away, without the driver's view of the topology."""
     return str(error.__cause__ or error).partition(", Timeout:")[0].partition(" (configured")[0]
 
 
 async def watch_clocks(mongo: Mongo, redis: Redis) -> None:
-    """Measure at the start and then every 30 s how far our clock is from those of the servers, and say so beyond 2 s.
+    """Measure every 30 s how far this clock is from those of the servers, and log it beyond 2 s.
 
-    What must not be missed goes by the servers' clocks; tokens, and what is due, go by ours.
+    Work that must not be missed goes by the servers' clocks; tokens and due times go by this machine's clock.
     """
 
     async def of_redis() -> datetime:
@@ -113,7 +113,7 @@ async def watch_clocks(mongo: Mongo, redis: Redis) -> None:
 
 
 async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
-    """By how much our clock is ahead of another, at least: the question took some of the difference."""
+    """Return by how much this clock is at least ahead of another; the request itself takes part of the difference."""
     asked_at = clock.now()
     its = await asks()
     answered_at = clock.now()
@@ -123,19 +123,19 @@ async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
 
 
 def say_apart(server: str, ahead: timedelta) -> None:
-    """Set the metric, and log it where it is more than a moment."""
-    metrics.CLOCK_AHEAD_S.labels(server=server).set(ahead.total_seconds())
+    """Set the metric, and log an offset of 2 s or more."""
+    metrics.CLOCK_OFFSET_S.labels(server=server).set(ahead.total_seconds())
     if abs(ahead) < CLOCKS_NOTICED:
         return
     say = log.error if abs(ahead) > CLOCKS_APART else log.warning
-    mend = "have every machine keep time by NTP (chrony, systemd-timesyncd)"
-    say("clocks are apart", server=server, ahead_s=round(ahead.total_seconds(), 1), most_s=15, mend=mend)
+    advice = "have every machine keep time by NTP (chrony, systemd-timesyncd)"
+    say("clocks are apart", server=server, ahead_s=round(ahead.total_seconds(), 1), most_s=15, advice=advice)
 
 
 async def watch_loop() -> None:
-    """Measure each second by how much the loop is late."""
+    """Measure every second by how much the event loop is late."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LAG_EVERY_S
         await asyncio.sleep(LAG_EVERY_S)
-        metrics.LOOP_LAG_S.observe(max(0.0, loop.time() - due))
+        metrics.EVENT_LOOP_LAG_S.observe(max(0.0, loop.time() - due))

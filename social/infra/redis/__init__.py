@@ -1,1 +1,1 @@
-"""Redis: pushes to the gateways, rate limits, delayed work and the invalidation of cached people."""
+"""Redis: pushes to the gateways, rate limits, delays after failures and the invalidation of cached people."""

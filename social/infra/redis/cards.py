@@ -1,4 +1,4 @@
-"""Cards of people that other processes changed: what this process remembers of them is forgotten at once."""
+"""Cards of people (name, picture) that other processes changed: this process drops its copies at once."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ RETRY_S = 1.0
 
 
 async def watch_cards(redis: Redis, memory: TtlCache) -> None:
-    """Forget what Redis says has changed, as long as the process lives; without Redis nothing is kept for over 2 s."""
+    """Drop cached cards that Redis reports as changed, as long as the process lives; without it they live 2 s."""
     while True:
         pubsub = listening(redis)
         try:
@@ -34,7 +34,7 @@ async def watch_cards(redis: Redis, memory: TtlCache) -> None:
 
 
 def heard(said: bytes, memory: TtlCache) -> None:
-    """Forget the cards that a word on the control channel is about."""
+    """Drop the cards that a message on the control channel names."""
     try:
         match decode(said):
             case {"cards": list(keys)}:

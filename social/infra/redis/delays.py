@@ -1,4 +1,4 @@
-"""Delays after failed attempts: a few are free, then each makes the next one wait twice as long, never for ever."""
+"""Delays after failed attempts: a few are free, then each doubles the wait before the next one, up to a bound."""
 
 import hashlib
 import math
@@ -11,11 +11,11 @@ from social.infra.redis.redis import BestEffortRedis, Redis
 
 FREE = 9
 FIRST_S = 1
-LONGEST_S = 300  # whoever guesses gets 288 tries a day; whose account it is waits five minutes, or resets the password
+LONGEST_S = 300  # a guesser gets 288 tries a day; the owner of the account waits five minutes, or resets the password
 FORGET_S = 3_600
-MOST_NAMES = 50_000  # remembered here; Redis remembers all
+MOST_NAMES = 50_000  # kept in this process; Redis keeps all
 
-# An attempt counts as failed until it succeeds, so that many at once are not all free. Answered, in milliseconds: how
+# An attempt counts as failed until it succeeds, so that many at once are not all free. Returned, in milliseconds: how
 # long it has to wait (0: it may be made), and how long the next one will; between them, how many failed.
 SCRIPT = """
 local clock = redis.call('TIME')
@@ -52,20 +52,20 @@ class _Failed(NamedTuple):
 
 
 class Delays:
-    """Counts by name, whether or not anybody has it, for all processes in Redis; each by itself while that is away."""
+    """Failed attempts by name, whether or not it exists; shared through Redis, per process while Redis is away."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = BestEffortRedis(redis, "each process delays by itself")
-        self._failed: OrderedDict[str, _Failed] = OrderedDict()  # what was tried here; the longest untouched first
+        self._failed: OrderedDict[str, _Failed] = OrderedDict()  # attempts made here; the longest unused first
 
     async def attempt(self, name: str) -> None:
-        """One attempt, which counts as failed until `succeeded`; raises RateLimited before its time has come."""
+        """Count an attempt, which is failed until `succeeded`; raises RateLimited before its time has come."""
         key = _key(name)
         times = (FREE, FIRST_S * 1000, LONGEST_S * 1000, FORGET_S * 1000)
         answer = await self._redis.ask(lambda redis: redis.eval(SCRIPT, 1, key, *map(str, times)))
         if answer is None:
             wait_s = self._attempt_here(key)
-        else:  # remembered, for when Redis goes away
+        else:  # kept here too, for when Redis goes away
             wait_ms, times, next_ms = answer
             self._remember(key, times, next_ms / 1000)
             wait_s = wait_ms / 1000
@@ -73,12 +73,12 @@ class Delays:
             raise RateLimited("Too many failed attempts", retry_after_s=math.ceil(wait_s))
 
     async def succeeded(self, name: str) -> None:
-        """What failed before is forgotten."""
+        """Forget the failed attempts of a name."""
         self._failed.pop(_key(name), None)
         await self._redis.ask(lambda redis: redis.delete(_key(name)))
 
     async def undo(self, name: str) -> None:
-        """The attempt was not made after all."""
+        """Take back an attempt that was not made after all."""
         key = _key(name)
         if failed := self._failed.get(key):
             self._failed[key] = failed._replace(times=failed.times - 1, until=0.0)

@@ -1,4 +1,4 @@
-"""Rate limits (GCRA): decided here at once, shared by all processes through Redis, in force without it too."""
+"""Rate limits (GCRA): each process decides at once, shares its counts through Redis, and works without Redis too."""
 
 import asyncio
 import math
@@ -18,14 +18,14 @@ from social.infra.redis.redis import AWAY, REST_S, Redis
 
 log = logs.get("limits")
 
-TELL_EVERY_S = 0.05  # processes learn of each other's requests this late
-ASK_S = 0.25  # what a request that must be counted exactly waits for Redis
-MOST_KEYS = 50_000  # remembered here, about 10 MB; Redis remembers all
+TELL_EVERY_S = 0.05  # delay until processes know of each other's requests
+ASK_S = 0.25  # longest wait for Redis of a request that must be counted exactly
+MOST_KEYS = 50_000  # kept in this process, about 10 MB; Redis keeps all
 MOST_TOLD = 500  # keys in one call: others wait while Redis runs it
 
-# A key holds the moment, in microseconds of Redis' clock, at which everything taken is paid off. For each key: the
-# cost of what is taken, the debt that may be reached, and the largest that can be owed: what is beyond that was written
-# before the clock was set back. Answered is the debt after it, negative when it was refused.
+# A key holds the time, in microseconds of Redis' clock, at which everything taken is paid off. Arguments of each key:
+# the cost of this request, the debt that may be reached, and the largest possible debt: a larger one was written
+# before the clock was set back. Returned is the debt after the request, negative when it was refused.
 SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -44,23 +44,23 @@ for place, key in ipairs(KEYS) do
 end
 return debts
 """
-UNBOUNDED = 2**50  # the debt of what was granted here already: it is added, whatever it comes to
+UNBOUNDED = 2**50  # limit for requests that were granted here already: their cost is always added
 
 
 class Rate(NamedTuple):
-    """So many requests in so many seconds: all at once if need be, then as they come back one by one."""
+    """A quota of requests in a window of seconds: all at once if need be, then as they come back one by one."""
 
     quota: int
     window_s: int
 
     @property
     def cost_us(self) -> int:
-        """What one request owes."""
+        """Return the debt of a request in microseconds."""
         return max(1, self.window_s * 1_000_000 // self.quota)
 
     @property
     def most_us(self) -> int:
-        """What may be owed."""
+        """Return the largest debt that a client may have."""
         return self.cost_us * self.quota
 
 
@@ -74,12 +74,12 @@ def _rate(value: object) -> object:
 
 
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]  # a setting
-PER_PERSON = Rate(1_200, 60)  # requests and messages, over REST and all sockets together, unless a setting says else
+PER_PERSON = Rate(1_200, 60)  # requests and messages, over REST and all sockets together, unless a setting changes it
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request is within a limit, and what is left of that."""
+    """A rate limit's decision on a request, with the quota that is left."""
 
     policy: str
     rate: Rate
@@ -88,38 +88,38 @@ class Decision:
 
     @property
     def remaining(self) -> int:
-        """Requests that may be made now."""
+        """Return how many requests may be made now."""
         return max(0, (self.rate.most_us - self.debt_us) // self.rate.cost_us)
 
     @property
     def reset_s(self) -> int:
-        """Seconds until the whole quota is back."""
+        """Return the seconds until the whole quota is back."""
         return math.ceil(self.debt_us / 1_000_000)
 
     @property
     def retry_after_s(self) -> int:
-        """Seconds until one more request is allowed."""
+        """Return the seconds until another request is allowed."""
         return max(1, math.ceil((self.debt_us + self.rate.cost_us - self.rate.most_us) / 1_000_000))
 
 
 class Limiter:
-    """Counts requests by policy and by who makes them.
+    """Counts requests by policy and by client.
 
-    Each process decides by what it knows, adds up what it granted, and tells Redis every 50 ms in one call, whose
-    answer is what all processes granted together: no request waits, and several processes let through too much for
-    50 ms at most. What must be exact (logins) asks first. Without Redis each process holds the limit by itself.
+    Each process decides by what it knows and reports what it granted to Redis every 50 ms in one call, whose answer is
+    what all processes granted together: no request waits, and several processes exceed a limit for 50 ms at most.
+    Requests that must be counted exactly (logins) ask Redis first. Without Redis each process limits by itself.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._paid_off: OrderedDict[str, int] = OrderedDict()  # by our own clock; the longest untouched first
+        self._paid_off: OrderedDict[str, int] = OrderedDict()  # by this process's clock; the longest unused first
         self._untold: dict[str, int] = {}
-        self._largest: dict[str, int] = {}  # of what is untold
+        self._largest: dict[str, int] = {}  # the largest debt of each unreported key
         self._telling: asyncio.Task[None] | None = None
         self._breaker = Breaker(REST_S)
 
     def take(self, policy: str, who: str, rate: Rate) -> Decision:
-        """One request, by what is known here; Redis hears of it soon."""
+        """Decide on a request by what this process knows; Redis gets to know it soon."""
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
         if verdict.allowed:
@@ -130,7 +130,7 @@ class Limiter:
         return verdict
 
     async def take_exactly(self, policy: str, who: str, rate: Rate) -> Decision:
-        """One request, by what all processes granted; by what is known here while Redis is away."""
+        """Decide on a request by what all processes granted, or by what this one knows while Redis is away."""
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
         if not verdict.allowed or self._breaker.is_open:
@@ -145,7 +145,7 @@ class Limiter:
         return Decision(policy, rate, debt > 0, abs(debt))
 
     async def close(self) -> None:
-        """Tell Redis the rest, if it listens."""
+        """Report the rest to Redis, if it answers."""
         if self._telling is not None:
             self._telling.cancel()
             await asyncio.wait([self._telling])
@@ -160,16 +160,16 @@ class Limiter:
             self._paid_off[key] = now + debt
             if len(self._paid_off) > MOST_KEYS:
                 self._paid_off.popitem(last=False)
-        self._paid_off.move_to_end(key)  # who is refused and goes on asking is not forgotten
+        self._paid_off.move_to_end(key)  # clients that are refused and keep trying are not forgotten
         return Decision(policy, rate, allowed, debt)
 
     def _learn(self, key: str, debt_us: int) -> None:
-        """What all processes granted is at least what we did."""
+        """Raise the debt of a key to what all processes granted, which is at least what this one did."""
         if key in self._paid_off:
             self._paid_off[key] = max(self._paid_off[key], _now_us() + debt_us)
 
     async def _keep_telling(self) -> None:
-        """As long as there is something to tell."""
+        """Report as long as there is something to report."""
         while self._untold:
             await asyncio.sleep(max(TELL_EVERY_S, self._breaker.left_s))
             await self._tell()
@@ -200,7 +200,7 @@ class Limiter:
 
 @lru_cache(4_096)
 def origin(ip: str) -> str:
-    """Whom an address stands for: an IPv6 network of 64 bits is one customer's."""
+    """Return the client that an address stands for: an IPv6 network of 64 bits is a single customer's."""
     try:
         address = ip_address(ip)
     except ValueError:
@@ -209,7 +209,7 @@ def origin(ip: str) -> str:
 
 
 def _largest(rate: Rate) -> int:
-    """The largest debt: each of several processes may grant a quota in the moment before they hear of each other."""
+    """Return the largest debt: each of several processes may grant a quota before they know of each other."""
     return 4 * rate.most_us
 
 

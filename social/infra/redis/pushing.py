@@ -1,4 +1,4 @@
-"""Sending pushes to the gateways that hold a room, by Redis; a push that fails is repaired, never waited for."""
+"""Pushes to the gateways that hold a room, through Redis; a failed push is repaired later, never waited for."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,28 +12,28 @@ log = logs.get("pushes")
 
 
 class Hint(NamedTuple):
-    """State of one thing, for whoever looks at these rooms; the wire time of its cause, who caused it, by what."""
+    """The state of a thing for these rooms; `at_ms` is the time of its cause, `author` the person who caused it."""
 
     rooms: Sequence[str]
     data: Any
     at_ms: int
     author: str = ""
-    trace: str | None = None  # the request; that of the running task where none is named
-    answers: str = ""  # who wrote what it answers
+    trace: str | None = None  # the request; by default that of the running task
+    answers: str = ""  # the author of the comment or post it replies to
 
 
 class Pushes:
-    """Encodes a push once and hands it to Redis, many in one round trip."""
+    """Encodes each push once and publishes many to Redis in a round trip."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def hint(self, rooms: Sequence[str], event: str, data: Any, *, at_ms: int, author: str = "") -> None:
-        """State for whoever looks at these rooms now (G4)."""
+        """Publish the state of a thing to these rooms (G4)."""
         await self.hints(event, [Hint(rooms, data, at_ms, author)])
 
     async def hints(self, event: str, hints: Sequence["Hint"]) -> None:
-        """The same of many things, in one round trip."""
+        """Publish the states of several things in one round trip."""
         assert SERVER_EVENTS[event].kind == "hint"
         pushes = []
         for rooms, data, at_ms, author, trace, answers in hints:
@@ -44,11 +44,11 @@ class Pushes:
         metrics.PUSHES.labels(event=event).inc(len(pushes))
 
     async def control(self, *messages: dict[str, Any]) -> None:
-        """Words to every gateway."""
+        """Publish messages to every gateway."""
         await self._publish([(CONTROL_CHANNEL, encode(message)) for message in messages])
 
     async def send(self, pushes: Sequence[tuple[str, bytes]]) -> None:
-        """Hand over encoded pushes, each to its room; never raises for a Redis that is away."""
+        """Publish encoded pushes, each to its room; never raises for a Redis that is away."""
         await self._publish([(channel(room), encoded) for room, encoded in pushes])
 
     async def _publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -60,5 +60,5 @@ class Pushes:
                     pipeline.publish(name, body)
                 await pipeline.execute()
         except AWAY as error:
-            metrics.PUSHES_LOST.inc(len(messages))
+            metrics.PUSH_FAILURES.inc(len(messages))
             log.warning("redis away; streams repair themselves", pushes=len(messages), error=str(error))

@@ -1,4 +1,4 @@
-"""Redis: pushes between processes, and small shared state that may be forgotten."""
+"""Redis: pushes between processes, and small shared state that may be lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ __all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening"
 log = logs.get("redis")
 
 AWAY = (RedisError, OSError, TimeoutError)
-REFUSES = (AuthenticationError, ResponseError)  # of AWAY: it is there and does not take us
+REFUSES = (AuthenticationError, ResponseError)  # those of AWAY with which a server rejects the connection
 
 
 ASK_S = 0.25
@@ -26,16 +26,16 @@ REST_S = 1.0
 
 
 class BestEffortRedis:
-    """Redis for what goes on without it: it has 250 ms for an answer, and after none came it is not asked for 1 s."""
+    """Redis for callers that go on without it: 250 ms for an answer, and after a failure no request for 1 s."""
 
     def __init__(self, redis: Redis, without: str) -> None:
-        """`without` is how that goes on, for the log."""
+        """Use this client; `without` says in the log how callers go on without it."""
         self._redis = redis
         self._without = without
         self._breaker = Breaker(REST_S)
 
     async def ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
-        """Its answer; None while it is away."""
+        """Run a command; return its answer, or None while Redis is away."""
         if self._breaker.is_open:
             return None
         try:
@@ -48,21 +48,21 @@ class BestEffortRedis:
 
 
 def connect(url: str) -> Redis:
-    """A client whose every command has a deadline of 2 s and no hidden retries."""
+    """Return a client whose every command has a deadline of 2 s and no hidden retries."""
     try:
         client: Redis = Redis.from_url(
             url,
-            protocol=2,  # with RESP3 redis-py writes each push it receives into a log line that nobody reads: 3 µs
+            protocol=2,  # with RESP3 redis-py formats a log line for each push it receives: 3 µs
             socket_timeout=2,
             socket_connect_timeout=2,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=15,
         )
-    except ValueError:  # whose words may hold the password
+    except ValueError:  # whose message may hold the password
         raise StartError("REDIS_URL is wrong: it is no URL; are user and password percent-encoded?") from None
     return client
 
 
 def listening(redis: Redis) -> Any:
-    """A pub/sub connection of its own; who reads it guards against silence (the beat), not a socket timeout."""
+    """Return a pub/sub connection of its own; its reader detects silence by heartbeats, not by a socket timeout."""
     return redis.pubsub(ignore_subscribe_messages=False)

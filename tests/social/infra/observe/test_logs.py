@@ -161,24 +161,24 @@ def test_the_file_is_put_aside_and_old_ones_go(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_full_disk_costs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     configure(log_file=Path("/dev/full"))
-    before = metrics.LOG_LINES_LOST._value.get()
+    before = metrics.LOG_LINES_DROPPED._value.get()
     logs.get("test").info("hello")
     said = capsys.readouterr()
     assert json.loads(said.out)["event"] == "hello"
     assert said.err == ""
-    assert metrics.LOG_LINES_LOST._value.get() == before + 1
+    assert metrics.LOG_LINES_DROPPED._value.get() == before + 1
 
 
 def test_a_folder_that_went_away_and_came_back_is_written_to_again(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     configure(log_file=folder / "log", log_file_bytes=10_000)
-    before = metrics.LOG_LINES_LOST._value.get()
+    before = metrics.LOG_LINES_DROPPED._value.get()
     log = logs.get("test")
     folder.rename(tmp_path / "away")
     for _ in range(4):
         log.info("x" * 6_000)
-    assert metrics.LOG_LINES_LOST._value.get() > before
+    assert metrics.LOG_LINES_DROPPED._value.get() > before
     folder.mkdir()
     log.info("hello")
     assert json.loads((folder / "log").read_text())["event"] == "hello"

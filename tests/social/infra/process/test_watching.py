@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("skew")
 
 
 def ahead(server: str) -> float:
-    return REGISTRY.get_sample_value("plaza_clock_ahead_seconds", {"server": server}) or 0.0
+    return REGISTRY.get_sample_value("plaza_clock_offset_seconds", {"server": server}) or 0.0
 
 
 @pytest.mark.parametrize(("ahead_s", "level"), [(0, None), (5, "warning"), (-12, "warning"), (60, "error")])
