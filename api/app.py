@@ -26,7 +26,7 @@ from api import (
 from api.decoding import MAX_BODY
 from api.docs.pages import add_docs
 from api.proxies import PROXIES
-from api.request import ADMISSION, AUTHENTICATOR, INSISTENT, ISSUER, PICTURE_STORE, PLAZA
+from api.request import ADMISSION, AUTHENTICATOR, ISSUER, PICTURE_STORE, PLAZA, REFUSAL_THROTTLE
 from api.routing import Service
 from api.serving import serve
 from api.settings import SERVICES, ApiSettings, RestSettings
@@ -36,7 +36,7 @@ from social.infra.files.blobs import blobs, check_store
 from social.infra.files.pictures.decoding import Decoders
 from social.infra.observe import logs
 from social.infra.process import process
-from social.infra.process.admission import Admission, Insistent
+from social.infra.process.admission import Admission, RefusalThrottle
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
 from social.infra.process.running import configured, connected, running
@@ -45,7 +45,8 @@ from social.infra.security.allowed_origins import AllowedOrigins
 from social.infra.security.keyfiles import JWKS
 from social.infra.security.passwords import Passwords
 from social.infra.security.proxies import Proxies
-from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import Signer, Verifier
 from social.infra.settings import StartError
 from social.posts.media import PictureStore
 
@@ -72,7 +73,7 @@ def create(
     """
     app = web.Application(middlewares=[http.problems], client_max_size=MAX_BODY)
     app[ADMISSION] = Admission()
-    app[INSISTENT] = Insistent()
+    app[REFUSAL_THROTTLE] = RefusalThrottle()
     app[PLAZA] = plaza
     app[AUTHENTICATOR] = authenticator
     if isinstance(authenticator, TokenIssuer):

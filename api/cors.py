@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from api.compression import vary
-from social.infra.security.allowed_origins import AllowedOrigins, Asked
+from social.infra.security.allowed_origins import AllowedOrigins, RequestOrigin
 
 ORIGINS = web.AppKey("origins", AllowedOrigins)
 # Beside the headers that every page may send and read anyway.
@@ -30,9 +30,9 @@ def add_headers(raw: web.Request, response: web.StreamResponse) -> None:
     response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
 
-def _asked(raw: web.Request, origin: str) -> Asked:
+def _asked(raw: web.Request, origin: str) -> RequestOrigin:
     headers = raw.headers
-    return Asked(
+    return RequestOrigin(
         origin=origin,
         peer=raw.remote or "",
         host=headers.get("Host"),

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Histogram
 
 from api import compression, cors, limits
 from api.decoding import MAX_BODY
-from api.request import DEADLINE, INSISTENT, PROBLEM, REQUEST_ID, ROUTE, USER_ID
+from api.request import DEADLINE, PROBLEM, REFUSAL_THROTTLE, REQUEST_ID, ROUTE, USER_ID
 from social.contracts.codec import encode
 from social.contracts.problems import BodyTimeout, MethodNotAllowed, NotFound, Problem, TooLarge, Unavailable
 from social.infra import clock
@@ -49,7 +49,7 @@ async def problems(
         limits.add_headers(request, response)
         cors.add_headers(request, response)
         await compression.compress(request, response)
-        span.say(http__response__status_code=response.status)
+        span.annotate(http__response__status_code=response.status)
         _report(request, response.status, time.perf_counter() - started)
     return response
 
@@ -57,7 +57,7 @@ async def problems(
 def _traced(request: web.Request) -> AbstractContextManager[tracing.Span]:
     method, route = _method(request), request[ROUTE]
     if route in PROBES:
-        return tracing.UNWATCHED
+        return tracing.NO_SPAN
     return tracing.request(f"{method} {route}", http__request__method=method, http__route=route)
 
 
@@ -80,7 +80,7 @@ async def _answer(
         if isinstance(error, ConnectionResetError) and request.transport is None:
             error = BodyTimeout()  # the client left in the middle of its body
         if isinstance(error, Overloaded):
-            await request.app[INSISTENT].refused(request.transport)
+            await request.app[REFUSAL_THROTTLE].delay(request.transport)
         if isinstance(error, NotFound) and USER_ID in request:  # hidden and missing things take equally long
             await even_times.up_to(even_times.FINE_S, began)
         return _problem(request, _refusal(request, error))

@@ -10,7 +10,7 @@ from api import conditional
 from api.proxies import client_ip
 from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Problem
-from social.infra.process.admission import Admission, Insistent
+from social.infra.process.admission import Admission, RefusalThrottle
 from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.security.tokens import Access
 from social.infra.store import paging
@@ -23,7 +23,7 @@ Cursor = Annotated[
 Limit = Annotated[int, Field(ge=1, le=100, description="items on the page")]
 
 ADMISSION = web.AppKey("admission", Admission)
-INSISTENT = web.AppKey("insistent", Insistent)
+REFUSAL_THROTTLE = web.AppKey("refusal_throttle", RefusalThrottle)
 PLAZA = web.AppKey("plaza", Plaza)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 ISSUER = web.AppKey("issuer", TokenIssuer)

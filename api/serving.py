@@ -10,13 +10,14 @@ from aiohttp import web
 from api import conditional, limits
 from api.decoding import arguments
 from api.proxies import prefix
-from api.request import ADMISSION, AUTHENTICATOR, INSISTENT, PLAZA, ROUTE, USER_ID, Request
+from api.request import ADMISSION, AUTHENTICATOR, PLAZA, REFUSAL_THROTTLE, ROUTE, USER_ID, Request
 from api.routing import OUTSIDE, Route
 from social.contracts.base import Page
 from social.contracts.codec import encode
 from social.contracts.problems import NotAuthenticated, Problem
 from social.infra.observe import logs
-from social.infra.security.tokens import Access, mistake
+from social.infra.security.token_problems import find_problem
+from social.infra.security.tokens import Access
 
 log = logs.get("http")
 
@@ -29,7 +30,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(raw: web.Request) -> web.Response:
         admission = raw.app[ADMISSION]
         admission.check(priority)
-        raw.app[INSISTENT].let_in(raw.transport)
+        raw.app[REFUSAL_THROTTLE].reset(raw.transport)
         access = await _admit(route, raw)
         if access:
             raw[USER_ID] = access.user_id
@@ -61,7 +62,7 @@ def authenticate(raw: web.Request) -> Access:
     scheme, _, token = raw.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("Send a token as `Authorization: Bearer <access token>`")
-    if (wrong := mistake(token.strip())) is not None:
+    if (wrong := find_problem(token.strip())) is not None:
         raise NotAuthenticated(wrong.detail)
     access = raw.app[AUTHENTICATOR].verifier.verify(token.strip())
     raw.app[PLAZA].revocations.check(access)

@@ -32,7 +32,8 @@ from social.infra.process.starting import migrated
 from social.infra.redis import redis
 from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY, make_keys
 from social.infra.security.passwords import Passwords
-from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import Signer, Verifier
 from social.infra.settings import StartError, load
 from social.infra.store.mongo import Mongo
 from social.ops.refolding import refold

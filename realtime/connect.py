@@ -28,7 +28,8 @@ from social.infra import clock
 from social.infra.observe import logs, metrics
 from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
-from social.infra.security.tokens import Access, Verifier, mistake, refusal
+from social.infra.security.token_problems import find_problem, refusal
+from social.infra.security.tokens import Access, Verifier
 from social.infra.settings import StartError
 from social.notifications import replay, streams
 
@@ -158,7 +159,7 @@ class Connecting:
         if auth is UNREADABLE:
             raise MalformedJson("auth is nested too deeply")
         fields = auth if isinstance(auth, dict) else {}
-        if (wrong := mistake(fields.get("token"))) is not None:
+        if (wrong := find_problem(fields.get("token"))) is not None:
             raise refusal(wrong._replace(detail=f"{wrong.detail}; connect with auth: {{token}}"))
         try:
             request = ConnectAuth.model_validate(fields, strict=True)

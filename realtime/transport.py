@@ -10,7 +10,7 @@ from realtime.socketio.server import Server
 from social.infra.observe import metrics
 from social.infra.process.health import Health
 from social.infra.redis.limits import origin
-from social.infra.security.allowed_origins import AllowedOrigins, Asked
+from social.infra.security.allowed_origins import AllowedOrigins, RequestOrigin
 from social.infra.security.proxies import Proxies
 from social.infra.settings import StartError
 
@@ -54,7 +54,7 @@ def _origin(proxies: Proxies) -> Callable[[str, str | None], str]:
 def _allow(origins: AllowedOrigins) -> Callable[[Request], bool]:
     def may(request: Request) -> bool:
         return origins.allow(
-            Asked(
+            RequestOrigin(
                 origin=request.origin,
                 peer=request.remote,
                 host=request.host,

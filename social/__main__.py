@@ -166,7 +166,7 @@ async def _keys(arguments: argparse.Namespace) -> int:
             for line in step(arguments.folder):
                 show(str(line), soft_wrap=True)
             if arguments.copy:  # after each step: who verifies must have a key before anybody signs with it
-                keyfiles.copy_checks(arguments.folder, arguments.copy)
+                keyfiles.copy_verifying_keys(arguments.folder, arguments.copy)
     except OSError as error:
         raise StartError(f"cannot use the keys in {arguments.folder}: {error.strerror}") from None
     except ValueError as error:

@@ -23,7 +23,7 @@ from workers.settings import ROLES, WorkerSettings
 
 log = logs.get("workers")
 
-COMPANY_S = 0.015  # about as long as the consumer of notifications reads before it commits
+LINGER_S = 0.015  # about as long as the consumer of notifications reads before it commits
 
 
 def consumers(
@@ -31,8 +31,8 @@ def consumers(
 ) -> dict[str, Consumer]:
     """Return the consumers by role; `roles` are all roles of this process."""
     # A count may wait a moment for the notifications of its events, and commit with them.
-    company_s = COMPANY_S if "notifications" in roles else 0.0
-    counting = partial(counters.handle, company_s=company_s)
+    linger_s = LINGER_S if "notifications" in roles else 0.0
+    counting = partial(counters.handle, linger_s=linger_s)
     return {
         "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
         "feeds": Consumer(Group.FEEDS, partial(feeds.handle, fanout_limit=fanout_limit)),

@@ -23,7 +23,8 @@ from social.feeds import timelines
 from social.infra import clock
 from social.infra.process.plaza import Plaza
 from social.infra.security.passwords import Passwords
-from social.infra.security.tokens import ACCESS_LIVES, RefreshTokens, Signer, Verifier
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import ACCESS_LIVES, Signer, Verifier
 from social.infra.store.mongo import Transaction, Where
 from social.infra.store.rows import SESSIONS, STREAMS, TIMELINES, USERS, SessionRow, UserRow
 from social.notifications import streams

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
-from social.infra.store.mongo import Mongo, Reader, Transaction, reachable
+from social.infra.store.mongo import Mongo, Reader, Transaction, translate_errors
 from social.infra.store.rows import STREAMS, StreamItem, StreamRow
 
 WINDOW = 256  # items kept; a client that missed more fetches again
@@ -136,20 +136,20 @@ async def append(mongo: Mongo, user_id: str, entries: Sequence[Entry]) -> tuple[
 
 async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
     """Begin another epoch: no offset of before is a position any more. Raises Unavailable."""
-    async with reachable():
+    async with translate_errors():
         await mongo.database[STREAMS].update_many({"_id": {"$in": list(user_ids)}}, {"$set": {"epoch": epoch}})
 
 
 async def position(mongo: Mongo, user_id: str) -> Position:
     """Return the position of a stream, as a majority of the store has it."""
-    async with reachable():
+    async with translate_errors():
         row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
     return Position(row["epoch"], row["seq"]) if row else Position("00000000", 0)
 
 
 async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position]:
     """Return the positions of many streams."""
-    async with reachable():
+    async with translate_errors():
         cursor = mongo.majority(STREAMS).find({"_id": {"$in": list(user_ids)}}, {"epoch": 1, "seq": 1})
         rows: list[StreamRow] = await cursor.to_list(None)
     return {row["_id"]: Position(row["epoch"], row["seq"]) for row in rows}
@@ -157,7 +157,7 @@ async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position
 
 async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
     """Return the items after an offset; not recovered where it is malformed, of another epoch or outside the window."""
-    async with reachable():
+    async with translate_errors():
         row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id})
     if row is None:
         return Missed(False, [], Position("00000000", 0))

@@ -62,7 +62,7 @@ def note_failed_login(plaza: Plaza, user_id: str | None, client: Client) -> None
     if not plaza.outbox.has_room:
         return
     noted = ActivityNoted(user_id=user_id, what=ActivityKind.LOGIN_FAILED, ip=client.ip, device=client.device)
-    plaza.beside.start("failed login", lambda: plaza.commit_always(_record, noted))
+    plaza.best_effort.start("failed login", lambda: plaza.commit_always(_record, noted))
 
 
 async def _record(tx: Transaction, noted: ActivityNoted) -> None:

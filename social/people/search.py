@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from social.contracts.codec import decode, encode
 from social.contracts.people import People, UserRef
-from social.infra.process.even_times import evened
+from social.infra.process.even_times import even_time
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Listing, Walk
 from social.infra.store.rows import NAMES, USERS, NameRow, UserRow
@@ -49,7 +49,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
 
     Raises ValidationFailed for a cursor that is not of this search.
     """
-    async with evened():
+    async with even_time():
         return await found(mongo, text, viewer=viewer, cursor=cursor, limit=limit)
 
 

@@ -8,7 +8,7 @@ from social.contracts.people import UserRef
 from social.contracts.posts import Post, PostPublic, Posts, PostStats, Visibility
 from social.contracts.problems import Forbidden, NotFound
 from social.infra import clock
-from social.infra.process.even_times import evened
+from social.infra.process.even_times import even_time
 from social.infra.store import cached
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
@@ -116,7 +116,7 @@ async def by_tag(mongo: Mongo, tag: str, *, viewer: str, cursor: str | None, lim
     key = entity_syntax.tag(tag)
     if key is None:
         raise NotFound
-    async with evened():
+    async with even_time():
         return await page(mongo, BY_TAG, {"tags": key}, Asked(viewer, cursor, limit, key), muted=False)
 
 

@@ -5,7 +5,7 @@ import hashlib
 
 from social.contracts.people import People
 from social.contracts.posts import Found
-from social.infra.process.even_times import evened
+from social.infra.process.even_times import even_time
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.rows import POSTS
@@ -31,7 +31,7 @@ async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limi
     if not where:
         await FOUND.place(mongo, asked)  # there is nothing, but a cursor of another search is still refused
         return Found(items=[], people=[])
-    async with evened():
+    async with even_time():
         found, people = await asyncio.gather(
             publishing.page(mongo, FOUND, where, asked, muted=False),
             _people(mongo, rest, viewer) if cursor is None else _nobody(),

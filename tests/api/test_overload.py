@@ -25,10 +25,10 @@ from social.infra.process.admission import (
     MOST_AT_ONCE,
     START,
     Admission,
-    Insistent,
     Priority,
+    RefusalThrottle,
 )
-from social.infra.process.even_times import evened
+from social.infra.process.even_times import even_time
 
 SOAK = bool(os.environ.get("PLAZA_SOAK"))
 LASTS_S = 20.0 if SOAK else 3.0
@@ -161,18 +161,18 @@ async def test_who_asks_again_without_a_pause_keeps_nobody_from_working(people: 
 
 
 async def test_a_refusal_is_held_back_only_from_a_connection_that_had_several_in_a_row() -> None:
-    insistent, connection, other = Insistent(), Anything(), Anything()
+    throttle, connection, other = RefusalThrottle(), Anything(), Anything()
 
     async def took_s(who: object) -> float:
         began = time.monotonic()
-        await insistent.refused(who)
+        await throttle.delay(who)
         return time.monotonic() - began
 
     for _ in range(MOST_AT_ONCE):
         assert await took_s(connection) < HELD_BACK_S / 2
     assert await took_s(connection) >= HELD_BACK_S - 0.01
     assert await took_s(other) < HELD_BACK_S / 2
-    insistent.let_in(connection)
+    throttle.reset(connection)
     assert await took_s(connection) < HELD_BACK_S / 2
 
 
@@ -185,7 +185,7 @@ async def test_who_only_waits_until_an_answer_may_be_given_takes_nobodys_place()
 
     async def search(who: int) -> None:
         with admission.work(Priority.BULK, f"{who}"):
-            async with evened():
+            async with even_time():
                 pass
 
     searching = []

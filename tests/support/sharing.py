@@ -85,7 +85,7 @@ class Worker:
 
     def kill(self) -> None:
         """End without a word to the others."""
-        self.plaza.members._told = False
+        self.plaza.members._announced = False
         for task in self.tasks:
             task.cancel()
         self.tasks = []
@@ -138,7 +138,7 @@ class Company:
         for _ in range(2):
             for each in self.workers:
                 if each.tasks:
-                    await each.plaza.members.look()
+                    await each.plaza.members.refresh()
             await asyncio.sleep(0.3)
 
 

@@ -29,7 +29,8 @@ from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
 from social.infra.redis.redis import Redis, connect
 from social.infra.security.passwords import Passwords
-from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import Signer, Verifier, new_private_key
 from social.infra.settings import PARTITIONS
 from social.infra.store.mongo import Mongo
 from support.databases import prepare

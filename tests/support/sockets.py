@@ -23,7 +23,8 @@ from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.redis.redis import connect
 from social.infra.security.passwords import Passwords
-from social.infra.security.tokens import RefreshTokens, Signer, Verifier, new_private_key
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import Signer, Verifier, new_private_key
 from social.infra.store.mongo import Mongo
 from social.notifications import group_state, replay, streams
 from social.notifications import groups as grouping

@@ -166,7 +166,7 @@ async def test_what_is_traced_is_passed_on_by_who_traces_nothing(every: InMemory
     for made_up in (f"{trace}x", "r1/", "r1/1-2", "r1/x-y-01", f"r1/{'f' * 40}-{'f' * 16}-01"):
         tracing.use(Spans("test", 1.0, SimpleSpanProcessor(every)))
         with logs.working_for(made_up), tracing.part("look") as span:
-            span.say(fine=1)
+            span.annotate(fine=1)
         tracing.close()
 
 

@@ -37,7 +37,7 @@ async def settled(site: Site) -> None:
     """Wait until no event waits."""
 
     async def look() -> None:
-        await site.plaza.beside.finish(5)
+        await site.plaza.best_effort.finish(5)
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(look)

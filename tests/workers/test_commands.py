@@ -52,7 +52,7 @@ async def site(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
     """The API and the two consumers of a like, in a single process here."""
-    monkeypatch.setattr(workers.app, "COMPANY_S", 5.0)  # also where reading takes long
+    monkeypatch.setattr(workers.app, "LINGER_S", 5.0)  # also where reading takes long
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
     with recording(commands):
         roles = ("notifications", "counters")

@@ -69,7 +69,7 @@ async def test_a_clock_that_was_ahead_holds_no_notification_back(site: Site, ada
     await site.plaza.mongo.update("streams", {"_id": ada.id}, {"$set": {"paced_until": clock.now() + FAR}})
     began = time.monotonic()
     await bob.like(post)
-    await eventually(lambda: _told(ada, 1), timeout_s=8)
+    await eventually(lambda: _announced(ada, 1), timeout_s=8)
     assert time.monotonic() - began < 5
     (stream,) = await site.plaza.mongo.many("streams", {"_id": ada.id})
     assert stream["paced_until"] < clock.now() + timedelta(seconds=5), "and it is right again"
@@ -81,7 +81,7 @@ async def test_a_group_due_in_ten_minutes_by_a_wrong_clock_notifies_now(
     monkeypatch.setattr(notifications, "CHECK_EVERY_S", 0.2)
     post = await ada.publish("hello")
     await bob.like(post)
-    await eventually(lambda: _told(ada, 1))
+    await eventually(lambda: _announced(ada, 1))
     mongo = site.plaza.mongo
     hers = {"recipient": ada.id}
 
@@ -93,7 +93,7 @@ async def test_a_group_due_in_ten_minutes_by_a_wrong_clock_notifies_now(
         await eventually(notified, timeout_s=8)
 
 
-async def _told(person: Person, count: int) -> None:
+async def _announced(person: Person, count: int) -> None:
     assert len(await person.notifications()) == count
 
 
@@ -116,7 +116,7 @@ async def test_a_redis_that_was_set_back_refuses_nobody(site: Site, redis: Redis
         await redis.set(f"limit:{policy}:ada", (now + 600) * 1_000_000)
     assert [(await limiter.take_exactly("exact", "ada", rate)).allowed for _ in range(11)] == [True] * 10 + [False]
     assert limiter.take("shared", "ada", rate).allowed
-    await asyncio.sleep(limits.TELL_EVERY_S * 4)
+    await asyncio.sleep(limits.REPORT_EVERY_S * 4)
     assert limiter.take("shared", "ada", rate).allowed
     await limiter.close()
 

@@ -1,1 +1,1 @@
-"""The message broker: what every broker offers, RabbitMQ, and the outbox and inbox around it."""
+"""The message broker: its interface, RabbitMQ behind it, and the outbox and inbox around it."""

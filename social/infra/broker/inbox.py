@@ -1,4 +1,4 @@
-"""The inbox: a consumer group's memory of the events it has taken effect of, kept in the same transaction."""
+"""The inbox: the events that a consumer group has taken effect of, recorded in the transaction of the effect."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ class ReceivedEvent(NamedTuple):
     at: datetime
     event: Event
     trace: str | None = None  # the request it comes from, see `logs.current_trace`
-    again: bool = False  # it may have taken effect already, and what follows from that not have been said
+    again: bool = False  # a redelivery: it may have taken effect without the pushes that follow
 
 
 TIMEOUT_S = 30.0
@@ -38,21 +38,21 @@ Record = Callable[[Transaction, Sequence[ReceivedEvent]], Awaitable[T]]
 
 
 def row_id(group: Group, event_id: str) -> str:
-    """The row that says a group has taken effect of an event."""
+    """Return the id of the row that says that a group has taken effect of an event."""
     return f"{group}:{event_id}"
 
 
 async def once(
-    plaza: Writer, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, company_s: float = 0.0
+    plaza: Writer, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, linger_s: float = 0.0
 ) -> T | None:
-    """Record the effect of the events this group has not seen, in one transaction; of the others nothing.
+    """Record the effect of the events that this group has not seen, in one transaction.
 
-    What `record` came to, or None where all of them were seen. `company_s` as `Mongo.transact` has it.
+    Returns what `record` returned, or None where all events were seen before. `linger_s` as for `Mongo.transact`.
     """
     ids = {row_id(group, each.id): each for each in happened}
 
     async def take(tx: Transaction) -> T | None:
-        # Nearly always all of them are new, and asking first would cost a round trip.
+        # Nearly always all events are new, and reading first would cost a round trip.
         seen = await tx.get_many(INBOX, ids, ("_id",)) if tx.attempt else {}
         new = {row_id: each for row_id, each in ids.items() if row_id not in seen}
         if not new:
@@ -61,6 +61,6 @@ async def once(
         tx.insert(INBOX, *(InboxRow(_id=row_id, at=now) for row_id in new))
         return await record(tx, list(new.values()))
 
-    done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S, company_s=company_s)
+    done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S, linger_s=linger_s)
     plaza.publisher.offer(tx.recorded)
     return done

@@ -1,4 +1,4 @@
-"""The outbox: events that committed with their write and wait for the broker to take them over."""
+"""The outbox: events that committed with their write and wait for the broker to accept them."""
 
 import asyncio
 import contextvars
@@ -10,18 +10,18 @@ from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.observe import logs, metrics
 from social.infra.store import members
-from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.mongo import Mongo, translate_errors
 from social.infra.store.rows import OUTBOX, PARKED, OutboxRow
 
 log = logs.get("outbox")
 
-MOST_ROWS = 100_000  # above either of these, writes are refused: what is acknowledged must be told in bounded time
+MOST_ROWS = 100_000  # above either of these, writes are refused: acknowledged events must be delivered in bounded time
 MOST_AGE = timedelta(minutes=15)
-SPARE_ROWS = 10_000  # above it nothing is recorded that may be left out, such as what strangers did
-AHEAD = timedelta(seconds=20)  # beyond what clocks may be apart: such a row waits for no time that may come much later
+SPARE_ROWS = 10_000  # above it optional events are not recorded, such as acts of unauthenticated clients
+AHEAD = timedelta(seconds=20)  # more than clocks differ: a row further ahead is due now, not at its time
 IN_FLIGHT = 1_000
 TOGETHER_S = 0.05  # between two deletions of rows
-SOON_S = 0.5  # to a deletion that nobody waits for: a quarter of the age at which a relay takes a row for left behind
+SOON_S = 0.5  # until a deletion that nothing awaits: a quarter of the age at which the relay takes a row
 WATCH_EVERY_S = 5.0
 
 
@@ -39,50 +39,50 @@ def envelope_of(row: OutboxRow) -> Envelope:
 
 
 class Outbox:
-    """The rows and how many of them wait."""
+    """The outbox rows, and how many of them wait."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._overloaded = False
         self._rows = 0
-        self._confirmed: list[str] = []  # rows that are about to be deleted
-        self._gone: asyncio.Future[None] | None = None  # done when they are
+        self._confirmed: list[str] = []  # ids of rows to be deleted
+        self._gone: asyncio.Future[None] | None = None  # done when these are deleted
         self._timer: asyncio.TimerHandle | None = None
-        self._at = 0.0  # when they are, by the loop's clock
-        self._next_at = 0.0  # not before, by the same
+        self._at = 0.0  # when they will be deleted, by the loop's clock
+        self._next_at = 0.0  # the earliest time of the next deletion, by the loop's clock
         self._deleting: set[asyncio.Task[None]] = set()
 
     async def due(self, older_than: timedelta, most: int, after: str = "") -> list[Envelope]:
-        """The next rows that the fast path left behind, by id.
+        """Return the next rows that the fast path left behind, by id.
 
         Each sweep begins at the first row again, never at a high-water mark: a late commit has an early id.
         """
         now = clock.now()
         left = [{"at": {"$lt": now - older_than}}, {"at": {"$gt": now + AHEAD}}]
         where = {"_id": {"$gt": after}, "$or": left}
-        async with reachable():  # of a majority: what a failover takes back must not be told
+        async with translate_errors():  # of a majority: an event that a failover rolls back must not be published
             found = self._mongo.majority(OUTBOX).find(where, sort=[("_id", 1)], limit=most, batch_size=most)
             rows: list[OutboxRow] = await found.to_list(None)
         return [envelope_of(row) for row in rows]
 
     async def forget(self, ids: Sequence[str]) -> None:
-        """Delete the rows of events that the broker has; a failure only means that they are sent twice.
+        """Delete the rows of events that the broker has; after a failure they are published twice.
 
-        The first of them at once, the next after a moment, with all that were confirmed meanwhile.
+        The first call deletes at once, later ones after a moment, with all that were confirmed meanwhile.
         """
         if ids:
             await asyncio.shield(self._delete_at(self._next_at, ids))
 
     def forget_soon(self, ids: Sequence[str]) -> None:
-        """Delete these rows within half a second, with all others: nobody waits for it, and the store has quiet now."""
+        """Delete these rows within half a second, with all others; nothing waits for it, which spares the store."""
         if ids:
             self._delete_at(asyncio.get_running_loop().time() + SOON_S, ids)
 
     async def finish(self, timeout_s: float) -> None:
-        """Delete now what was to be deleted soon; what is left is sent twice."""
+        """Delete now the rows that were to be deleted soon; rows that are left are published twice."""
         if self._gone is not None:
             self._delete_at(0.0, ())
-            await asyncio.sleep(0)  # until that has begun
+            await asyncio.sleep(0)  # until the deletion has begun
         waiting = [*self._deleting, *([self._gone] if self._gone else [])]
         if waiting:
             await asyncio.wait(waiting, timeout=timeout_s)
@@ -114,23 +114,23 @@ class Outbox:
         except Unavailable:
             log.warning("outbox rows stay until the store is back", rows=len(ids))
         except Exception as error:
-            log.error("outbox rows stay until they are brought again", rows=len(ids), exc_info=error)
+            log.error("outbox rows stay until they are published again", rows=len(ids), exc_info=error)
         finally:
             if not gone.done():
                 gone.set_result(None)
 
-    async def publishes_to(self, partitions: int) -> None:
-        """Let all workers know up to which partition this process publishes; raises Unavailable."""
-        await members.publishes_to(self._mongo, partitions)
+    async def announce_partitions(self, partitions: int) -> None:
+        """Announce to all workers up to which partition this process publishes; raises Unavailable."""
+        await members.announce_partitions(self._mongo, partitions)
 
     def admit(self) -> None:
-        """Raises Unavailable while too much waits to be told."""
+        """Raise Unavailable while too many events wait to be published."""
         if self._overloaded:
             raise Unavailable("Too many events wait to be delivered; try again later")
 
     @property
     def has_room(self) -> bool:
-        """Whether so little waits that an event which may be left out can be recorded too."""
+        """Return whether so few events wait that an optional event can be recorded too."""
         return not self._overloaded and self._rows < SPARE_ROWS
 
     async def _oldest_s(self) -> float:
@@ -139,16 +139,16 @@ class Outbox:
         return (now - found[0]["at"]).total_seconds() if found else 0.0
 
     async def watch(self) -> None:
-        """Look how much waits, which is what `admit` goes by; runs as long as the process."""
+        """Measure every 5 s how many events wait, for `admit` and the metrics, as long as the process lives."""
         while True:
             try:
                 rows = int(await self._mongo.database[OUTBOX].estimated_document_count())
-                too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # what is retried ends by itself
+                too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # retries end by themselves
                 stuck = rows and await self._mongo.one(OUTBOX, too_old, {"_id": 1})
                 self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
                 metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
                 metrics.PARKED_MESSAGES.set(await self._mongo.database[PARKED].estimated_document_count())
-            except Exception as error:  # it keeps its last value; writes fail by themselves when the store is away
+            except Exception as error:  # keep the last values; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

@@ -1,4 +1,4 @@
-"""The fast path from a commit to the broker: in the background, bounded, behind a breaker. The relay does the rest."""
+"""The fast path from a commit to the broker: in the background, bounded, with a breaker. The relay does the rest."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ log = logs.get("publisher")
 
 REST_S = 2.0
 BATCH = 200
-AT_ONCE = 4  # batches that wait for their confirms
+AT_ONCE = 4  # batches that wait for their confirmation
 
 
 class Publisher:
-    """Publishes what just committed; whatever it drops is still in the outbox."""
+    """Publishes events that just committed; events that it drops are still in the outbox."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -27,7 +27,7 @@ class Publisher:
         self._breaker = Breaker(REST_S)
 
     def offer(self, envelopes: Sequence[Envelope]) -> None:
-        """Take committed events along, unless too many wait or the breaker is open."""
+        """Queue committed events, unless too many wait or the breaker is open."""
         if not envelopes or self._breaker.is_open:
             return
         room = IN_FLIGHT - len(self._waiting)
@@ -37,7 +37,7 @@ class Publisher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish what is there, without waiting for what is being confirmed, as long as the process lives."""
+        """Publish queued events without waiting for confirmations under way, as long as the process lives."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -49,7 +49,7 @@ class Publisher:
                 task.add_done_callback(self._under_way.discard)
 
     async def flush(self, timeout_s: float) -> None:
-        """On the way out: publish what is queued, within reason, and await what is being confirmed."""
+        """Publish what is queued, within `timeout_s`, and await the confirmations: for the stop."""
         try:
             async with asyncio.timeout(timeout_s):
                 while batch := self._next():
@@ -71,6 +71,6 @@ class Publisher:
             log.debug("events published", events=len(batch), **logs.about(each.trace for each in batch))
         except BrokerAway as error:
             self._breaker.trip()
-            log.warning("broker away; the relay will tell", events=len(batch), error=str(error))
+            log.warning("broker away; the relay publishes later", events=len(batch), error=str(error))
         except Exception:
-            log.exception("publishing failed; the relay will tell", events=len(batch))
+            log.exception("publishing failed; the relay publishes later", events=len(batch))

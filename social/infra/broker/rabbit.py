@@ -1,4 +1,4 @@
-"""RabbitMQ behind the Broker interface: quorum queues, publisher confirms, retry by delay queues."""
+"""RabbitMQ behind the Broker interface: quorum queues, publisher confirms, retries by delay queues."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -38,12 +38,12 @@ REFUSES = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefuse
 
 
 class RabbitBroker:
-    """A connection that reconnects by itself, and one to consume; every publish is confirmed or fails in time."""
+    """A connection that reconnects by itself, and another to consume; each publish is confirmed or fails in time."""
 
     def __init__(self, url: str, prefix: str, outbox: Outbox, partitions: int = PARTITIONS) -> None:
         try:
             self._url = make_url(url)
-        except ValueError:  # whose words may hold the password
+        except ValueError:  # whose message may hold the password
             raise StartError("AMQP_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self._outbox = outbox
         self._topology = Topology(prefix, partitions)
@@ -56,10 +56,10 @@ class RabbitBroker:
         self._announced = False
 
     async def _open(self) -> AbstractRobustConnection:
-        """The one connection. Its opening is never cancelled: aio_pika would go on connecting for ever."""
+        """Return the connection. Its opening is never cancelled: aio_pika would go on connecting for ever."""
         if self._opening is None or (self._opening.done() and self._connection is None):
             self._opening = asyncio.create_task(self._connect())
-            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())  # perhaps nobody asks
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())  # nothing may await it
         return await asyncio.shield(self._opening)
 
     async def _connect(self) -> AbstractRobustConnection:
@@ -73,23 +73,23 @@ class RabbitBroker:
         except REFUSES as error:
             await connection.close()
             raise BrokerRefuses(str(error) or type(error).__name__) from error
-        except InvalidFrameError as error:  # a word that the protocol does not expect there, and aiormq does not read
+        except InvalidFrameError as error:  # a frame that the protocol does not allow there and aiormq does not read
             await connection.close()
             raise BrokerRefuses("its virtual host is not there, or not for this user") from error
         except AWAY:
-            await connection.close()  # else it would reconnect for ever, beside the next one
+            await connection.close()  # otherwise it would reconnect for ever, beside the next connection
             raise
         self._channel, self._connection = channel, connection
         log.info("broker connected")
         return connection
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
-        """Confirmed by a majority of the queue's replicas, then forgotten by the outbox; raises BrokerAway."""
+        """Publish events, confirmed by a majority of replicas, and delete their outbox rows; raises BrokerAway."""
         try:
             async with asyncio.timeout(CONFIRM_DEADLINE_S):
                 await self._open()
-                if not self._announced:  # before the first message there may be where no worker looks yet
-                    await self._outbox.publishes_to(self._topology.partitions)
+                if not self._announced:  # before the first message may be in a partition that no worker consumes yet
+                    await self._outbox.announce_partitions(self._topology.partitions)
                     self._announced = True
         except (*AWAY, Unavailable) as error:
             raise BrokerAway(str(error) or type(error).__name__) from error
@@ -113,12 +113,12 @@ class RabbitBroker:
         routing_key = self._topology.routing_key(envelope)
         if routing_key is None:
             raise BrokerAway(f"this release does not know {envelope.type}")
-        async with asyncio.timeout(CONFIRM_DEADLINE_S):  # each its own: what was confirmed is not sent again
+        async with asyncio.timeout(CONFIRM_DEADLINE_S):  # a deadline each: confirmed events are not sent again
             await self._events.publish(message, routing_key, mandatory=True)
 
     @asynccontextmanager
     async def consume(self, group: Group, ahead: int, members: Members) -> AsyncIterator[Deliveries]:
-        """Consume a group's queues; of each a second consumer waits until this one is gone, or gives it to another."""
+        """Consume a group's queues; a second consumer of a queue waits until the first ends or gives it up."""
         deliveries = RabbitDeliveries(self._publish_retry, group, ahead)
         try:
             await deliveries.open(await self._open_consuming(), self._topology)
@@ -132,9 +132,10 @@ class RabbitBroker:
             await deliveries.close()
 
     async def _open_consuming(self) -> AbstractConnection:
-        """The connection of all consumers, which is another one: RabbitMQ blocks those that publish when it is full.
+        """Return the consumers' connection: RabbitMQ blocks connections that publish when it is full.
 
-        It does not reconnect by itself. Who consumes notices, and begins anew: what was delivered before is not ours.
+        It does not reconnect by itself. Consumers notice and start again: messages delivered before are no longer
+        theirs.
         """
         await self._open()
         async with self._consuming_opens:
@@ -148,7 +149,7 @@ class RabbitBroker:
             return self._consuming
 
     async def _publish_retry(self, delivery: RabbitDelivery, queue: str) -> None:
-        """Put a copy into the queue of this attempt's delay, from where it comes back to `queue`; raises BrokerAway."""
+        """Put a copy into the queue of this attempt's delay, from where it returns to `queue`; raises BrokerAway."""
         name, _ = self._topology.delay(delivery.attempt)
         message = aio_pika.Message(
             delivery.raw(),
@@ -166,7 +167,7 @@ class RabbitBroker:
             raise BrokerAway(str(error) or type(error).__name__) from error
 
     async def ping(self) -> None:
-        """Raises BrokerAway when the connection is down."""
+        """Raise BrokerAway when the connection is down."""
         try:
             async with asyncio.timeout(2):
                 connection = await self._open()
@@ -176,13 +177,13 @@ class RabbitBroker:
             raise BrokerAway("reconnecting")
 
     async def close(self) -> None:
-        """Close the connection; what was not acked is delivered again."""
+        """Close the connections; messages that were not acked are delivered again."""
         if self._opening is not None:
             try:
                 async with asyncio.timeout(2 * OPEN_DEADLINE_S):
                     await asyncio.shield(self._opening)
             except (*AWAY, BrokerRefuses):
-                return  # it never came
+                return  # it never opened
         for connection in (self._consuming, self._connection):
             try:
                 async with asyncio.timeout(2):

@@ -1,8 +1,8 @@
-"""What RabbitMQ pushes to a consumer of a group: from the queues of all partitions, taken as one.
+"""The messages that RabbitMQ delivers to a consumer of a group, from the queues of all its partitions.
 
-Each queue has a channel of its own, and one active consumer in the whole cluster. A partition that is another worker's
-is given up between two batches, by closing its channel: RabbitMQ then puts what was not acked back in its place, before
-the next consumer gets anything, so the order within the partition is kept.
+Each queue has its own channel, and one active consumer in the whole cluster. A partition that belongs to another worker
+is given up between two batches, by closing its channel: RabbitMQ then puts unacked messages back in their place before
+the next consumer gets any, so the order within the partition is kept.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ from social.infra.store.members import Owners
 log = logs.get("broker")
 
 CONSUMER_CHECK_S = 5.0
-OPEN_S = 20.0  # hundreds of declarations, of a RabbitMQ that has just started
+OPEN_S = 20.0  # for hundreds of declarations at a RabbitMQ that has just started
 CHANGE_S = 5.0
 CLOSE_S = 2.0
-LEAST_AHEAD = 256  # messages of a partition
+LEAST_AHEAD = 256  # unacked messages of a partition
 AWAY = (AMQPError, ConnectionError, TimeoutError, asyncio.TimeoutError, RuntimeError, aio_pika.exceptions.AMQPException)
 
 
 class RabbitDelivery(Delivery):
-    """One AMQP message."""
+    """An AMQP message."""
 
     def __init__(self, deliveries: "RabbitDeliveries", message: AbstractIncomingMessage, channel: Any) -> None:
         self._deliveries = deliveries
         self.message = message
-        self.channel = channel  # once that is closed the message itself does not say it any more
+        self.channel = channel  # a message does not name a closed channel any more
         attempt = message.headers.get("x-attempt", 0)
         self.attempt = attempt if isinstance(attempt, int) else 0
         self.redelivered = bool(message.redelivered)
@@ -66,7 +66,7 @@ class RabbitDelivery(Delivery):
 
 
 class _Subscription(NamedTuple):
-    """A partition's queue, and the channel that consumes it; `underlay` is what its messages name as theirs."""
+    """A partition's queue and the channel that consumes it; messages name its `underlay` as their channel."""
 
     queue: str
     channel: Any
@@ -79,7 +79,7 @@ PublishRetry = Callable[[RabbitDelivery, str], Awaitable[None]]
 
 
 class RabbitDeliveries:
-    """What RabbitMQ has pushed and nobody has taken yet: of each partition at most the prefetch."""
+    """The messages that RabbitMQ has delivered and `take` has not returned, per partition at most the prefetch."""
 
     def __init__(self, publish_retry: PublishRetry, group: Group, ahead: int) -> None:
         self._publish_retry = publish_retry
@@ -88,16 +88,14 @@ class RabbitDeliveries:
         self._connection: AbstractConnection | None = None
         self._topology = Topology("")
         self._subscribed: dict[int, _Subscription] = {}
-        self._wanted = 0  # partitions
-        self.places: Counter[int] = Counter()  # how often each was subscribed to
+        self._wanted = 0  # partitions to consume to consume
+        self.places: Counter[int] = Counter()  # how often each partition was subscribed to
         self._leaving: set[int] = set()
-        self._behind: dict[int, str] = {}  # of partitions that are another's: whom we stand behind already
+        self._behind: dict[int, str] = {}  # partitions of other workers: the worker that this one queues behind
         self._arrived: deque[RabbitDelivery] = deque()
-        self._owed: dict[Any, dict[int, None]] = {}  # of each channel, tags of what is not acked, oldest first
+        self._owed: dict[Any, dict[int, None]] = {}  # by channel, the tags of unacked messages, oldest first
         self._awake = asyncio.Event()
         self._check_at = 0.0
-
-    # ---- the partitions
 
     async def open(self, connection: AbstractConnection, topology: Topology) -> None:
         """Declare the group's queues and consume all of them."""
@@ -117,13 +115,13 @@ class RabbitDeliveries:
         self._topology = topology
 
     async def close(self) -> None:
-        """Consume nothing any more; what was not acked is delivered again."""
+        """Stop consuming; unacked messages are delivered again."""
         metrics.CONSUMER_PARTITIONS.labels(group=self._group).set(0)
         await asyncio.gather(*map(self._unsubscribe, self._subscribed.values()))
         self._subscribed.clear()
 
     def share(self, owners: Owners) -> None:
-        """Whose the partitions are by now: those of others are given up before the next batch, each once."""
+        """Learn who owns which partition: partitions of others are given up before the next batch, each once."""
         self._wanted = max(self._wanted, len(owners))
         metrics.CONSUMER_PARTITIONS.labels(group=self._group).set(sum(owner is None for owner in owners.values()))
         others = {partition: owner for partition, owner in owners.items() if owner is not None}
@@ -145,16 +143,16 @@ class RabbitDeliveries:
         self._subscribed[partition] = _Subscription(name, channel, underlay, tag)
 
     async def _unsubscribe(self, subscription: _Subscription) -> None:
-        """Close a channel at once, without a word to its consumer: a cancelled one would still own what it has."""
+        """Close a channel without cancelling its consumer, which would keep the messages that it has."""
         self.lost(subscription.underlay)
         try:
             async with asyncio.timeout(CLOSE_S):
                 await subscription.channel.close()
         except AWAY:
-            pass  # the connection is gone and the deliveries with it
+            pass  # the connection is gone, and the deliveries with it
 
     async def _adjust(self) -> None:
-        """Consume what was added, and stand behind the others for what is theirs; raises BrokerAway."""
+        """Consume new partitions, and queue behind the owners of partitions given up; raises BrokerAway."""
         if time.monotonic() >= self._check_at or any(each.channel.is_closed for each in self._subscribed.values()):
             self._check()
         try:
@@ -172,32 +170,30 @@ class RabbitDeliveries:
             raise BrokerAway(str(error) or type(error).__name__) from error
 
     def _check(self) -> None:
-        """A queue that was deleted cancels its consumer, which then would wait for ever; raises BrokerAway."""
+        """Raise BrokerAway where a consumer was cancelled with its queue: it would wait for ever."""
         self._check_at = time.monotonic() + CONSUMER_CHECK_S
         for each in self._subscribed.values():
             if each.channel.is_closed or each.tag not in each.underlay.consumers:
                 raise BrokerAway(f"the consumer of {each.queue} was cancelled")
 
-    # ---- the messages
-
     def opened(self, channel: Any) -> None:
-        """Messages of this channel are ours from now on."""
+        """Accept messages of this channel from now on."""
         self._owed[channel] = {}
 
     def lost(self, channel: Any) -> None:
-        """They are no longer: RabbitMQ delivers them again, to whoever is next."""
+        """Drop the messages of this channel: RabbitMQ delivers them again, to its next consumer."""
         self._owed.pop(channel, None)
 
     def holds(self, delivery: RabbitDelivery) -> bool:
-        """Whether nobody else can have a message by now, as far as is known here."""
+        """Return whether no other consumer can have the message by now, as far as this process knows."""
         return delivery.channel in self._owed
 
     async def arrived(self, message: AbstractIncomingMessage) -> None:
-        """RabbitMQ's callback."""
+        """Queue a message that RabbitMQ delivered."""
         try:
             channel = message.channel
         except AWAY:
-            return  # it was closed meanwhile
+            return  # the channel was closed meanwhile
         if (owed := self._owed.get(channel)) is None:
             return
         assert message.delivery_tag is not None
@@ -206,15 +202,15 @@ class RabbitDeliveries:
         self._awake.set()
 
     async def retry(self, delivery: RabbitDelivery) -> None:
-        """Have a message come back to the queue it is from after its delay; raises BrokerAway."""
+        """Have a message return to its queue after its delay; raises BrokerAway."""
         queues = {each.underlay: each.queue for each in self._subscribed.values()}
         if (queue := queues.get(delivery.channel)) is None:
-            return  # it comes again anyway
+            return  # it is delivered again anyway
         await self._publish_retry(delivery, queue)
         await self.done([delivery])
 
     async def done(self, deliveries: Sequence[Delivery]) -> None:
-        """Ack these; of each channel one word is enough for all that nothing older waits behind."""
+        """Ack these, with a single ack of each channel for messages behind which nothing older is unacked."""
         here: dict[Any, dict[int, Any]] = {}
         for each in deliveries:
             assert isinstance(each, RabbitDelivery)
@@ -224,7 +220,7 @@ class RabbitDeliveries:
                 await _ack(owed, messages)
 
     async def take(self, most: int, within_s: float | None = None) -> list[Delivery]:
-        """Wait for a message, then take what is there; here, between two batches, partitions change hands."""
+        """Wait for a message, then return all that are there; partitions change hands here, between batches."""
         end = math.inf if within_s is None else time.monotonic() + within_s
         while True:
             self._awake.clear()

@@ -1,7 +1,7 @@
-"""What RabbitMQ is told to keep: exchanges, quorum queues and their bindings, all from one prefix.
+"""The exchanges, quorum queues and bindings in RabbitMQ, all named by one prefix.
 
 Every event goes to one exchange, with a routing key that ends in the number of its partition, `post.liked.3`. Each
-consumer group has an exchange of its own, which takes the events that name the group, and of it one queue a partition.
+consumer group has its own exchange, which takes the events that name the group, with a queue for each partition.
 """
 
 import zlib
@@ -15,11 +15,11 @@ from social.contracts.events import EVENTS, Group
 from social.infra.broker.broker import RETRY_DELAYS_S
 from social.infra.settings import PARTITIONS
 
-NO_LIMIT = 2**31 - 1  # -1 says so too, but not to RabbitMQ 3
+NO_LIMIT = 2**31 - 1  # RabbitMQ 3 does not know -1
 
 
 class Binding(NamedTuple):
-    """What a queue, or another exchange, takes of an exchange."""
+    """A binding of a queue, or of another exchange, to an exchange."""
 
     exchange: str
     taker: str
@@ -27,12 +27,12 @@ class Binding(NamedTuple):
 
 
 def partition(key: str, partitions: int) -> int:
-    """The partition of the events with this key, in every process and release: their order is kept within it."""
+    """Return the partition of events with this key, equal in every process and release: it keeps their order."""
     return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions
 
 
 class Topology:
-    """Names of the exchanges and queues, all from one prefix, for so many partitions a group."""
+    """Names of the exchanges and queues for a prefix and a number of partitions."""
 
     def __init__(self, prefix: str, partitions: int = PARTITIONS) -> None:
         self.events = f"{prefix}.events"
@@ -40,24 +40,24 @@ class Topology:
         self._prefix = prefix
 
     def of(self, partitions: int) -> "Topology":
-        """The same with another number of partitions."""
+        """Return the topology with another number of partitions."""
         return Topology(self._prefix, partitions)
 
     def exchange(self, group: Group) -> str:
-        """A group's exchange: it takes what names the group, and hands it to the queue of the partition."""
+        """Return the name of a group's exchange, which hands events to the queue of their partition."""
         return f"{self._prefix}.{group}"
 
     def queue(self, group: Group, partition: int) -> str:
-        """The queue of one of a group's partitions. The first has the name that the only queue of a group once had."""
+        """Return the queue of a partition of a group; the first has the name that a group's only queue once had."""
         return f"{self._prefix}.{group}.{partition}" if partition else f"{self._prefix}.{group}"
 
     def routing_key(self, envelope: Envelope) -> str | None:
-        """What an event is published with; None where this release does not know its type."""
+        """Return the routing key of an event, or None where this release does not know its type."""
         kind = EVENTS.get(envelope.type)
         return f"{kind.routing_key}.{partition(envelope.key, self.partitions)}" if kind else None
 
     def delay(self, attempt: int) -> tuple[str, int]:
-        """The retry exchange (and queue) after this many failed attempts, and its delay in seconds."""
+        """Return the retry exchange (and queue) after this many failed attempts, and its delay in seconds."""
         seconds = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
         return (
             f"{self._prefix}.retry.{seconds // 60}m" if seconds >= 60 else f"{self._prefix}.retry.{seconds}s",
@@ -65,15 +65,15 @@ class Topology:
         )
 
     def queues_of(self, group: Group) -> list[str]:
-        """A group's queues, by partition."""
+        """Return a group's queues, by partition."""
         return [self.queue(group, each) for each in range(self.partitions)]
 
     def group_of(self, queue: str) -> Group | None:
-        """Whose queue this is; None of a delay's."""
+        """Return the group of a queue, or None for a delay queue."""
         return next((group for group in Group if queue in self.queues_of(group)), None)
 
     def queues(self, groups: Collection[Group] = tuple(Group)) -> dict[str, dict[str, Any]]:
-        """The queues of these groups and of the delays, with the arguments they are declared with."""
+        """Return the queues of these groups and of the delays, with the arguments of their declaration."""
         of_group: dict[str, Any] = {
             "x-queue-type": "quorum",
             "x-single-active-consumer": True,
@@ -83,7 +83,7 @@ class Topology:
             "x-queue-type": "quorum",
             "x-dead-letter-exchange": "",  # back to the queue named by the routing key
             "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",  # which at-least-once dead-lettering asks for
+            "x-overflow": "reject-publish",  # required by at-least-once dead-lettering
         }
         delays = dict(map(self.delay, range(len(RETRY_DELAYS_S))))
         return {name: of_group for group in groups for name in self.queues_of(group)} | {
@@ -91,13 +91,13 @@ class Topology:
         }
 
     def exchanges(self, groups: Collection[Group] = tuple(Group)) -> dict[str, aio_pika.ExchangeType]:
-        """Every exchange and its kind, those first that others take from."""
+        """Return every exchange and its kind; those that others are bound to come first."""
         topic, fanout = aio_pika.ExchangeType.TOPIC, aio_pika.ExchangeType.FANOUT
         delays = {self.delay(attempt)[0]: fanout for attempt in range(len(RETRY_DELAYS_S))}
         return {self.events: topic} | {self.exchange(group): topic for group in groups} | delays
 
     def bindings(self, groups: Collection[Group] = tuple(Group)) -> set[Binding]:
-        """Every binding: each event to the groups it names, each partition to its queue, each delay to its own."""
+        """Return every binding: an event to the groups it names, a partition to its queue, a delay to its own."""
         named = {
             Binding(self.events, self.exchange(group), f"{event.routing_key}.*")
             for event in EVENTS.values()
@@ -113,9 +113,9 @@ class Topology:
         return named | parts | {Binding(name, name, name) for name in names}
 
     async def declare(self, channel: Any, groups: Collection[Group] = tuple(Group)) -> None:
-        """Declare all of it, idempotently: every process does, so nobody publishes into the void.
+        """Declare all of it, idempotently: every process does, so no event is published to a missing exchange.
 
-        What a channel declared, and only that, it declares again after a reconnect.
+        After a reconnect a channel declares again what it declared before, and nothing else.
         """
         exchanges = {
             name: await channel.declare_exchange(name, kind, durable=True)

@@ -1,1 +1,1 @@
-"""Files outside of the store: pictures and mail."""
+"""Files outside of the store: pictures, and outgoing mail."""

@@ -1,4 +1,4 @@
-"""Where bytes are kept under a name: a folder, or anything that speaks S3, behind one interface."""
+"""Blobs by name: in a folder, or in anything that speaks S3, behind one interface."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from social.infra.settings import StartError, check_folder
 T = TypeVar("T")
 
 PIECE = 256 * 1024
-MOST_NAMES = 1_000  # in one list
+MOST_NAMES = 1_000  # in a list
 TEMPORARY = ".part"
-ABANDONED = timedelta(hours=1)  # after which nobody is writing any more
+ABANDONED = timedelta(hours=1)  # after which a write is not under way any more
 
 MediaUrl = Annotated[
     str, StringConstraints(pattern=r"^(file:.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\?[A-Za-z0-9=&:/._%-]*)?)$")
@@ -31,7 +31,7 @@ MediaUrl = Annotated[
 
 
 class MediaSettings(BaseSettings):
-    """Where pictures are kept."""
+    """Settings of where pictures are stored."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -45,32 +45,32 @@ class Blobs(Protocol):
     """A store of bytes by name; names are `a/b`, of small letters, digits and dots."""
 
     async def put(self, name: str, content: bytes, mime: str) -> None:
-        """Keep these bytes whole, or raise Unavailable; the same again changes nothing."""
+        """Store these bytes whole, or raise Unavailable; repeating it changes nothing."""
 
     def read(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to `end`, piece by piece; raises NotFound, Unavailable."""
+        """Yield the bytes from `start` up to `end`, piece by piece; raises NotFound, Unavailable."""
 
     async def delete(self, *names: str) -> None:
-        """Forget these; those that are not there are gone already. Raises Unavailable."""
+        """Delete these blobs; a missing one counts as deleted. Raises Unavailable."""
 
     async def names(self, prefix: str, after: str = "") -> list[str]:
-        """Those that begin so, in order: the next 1,000. Raises Unavailable."""
+        """Return the next 1,000 names with this prefix, in order. Raises Unavailable."""
 
     async def tidy(self) -> int:
-        """Remove what an interrupted write left behind; how much that was."""
+        """Delete what interrupted writes left behind; return how many files that were."""
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connections."""
 
 
 class Folder:
-    """Files: written beside their place, synced and moved there, so that a crash leaves only what `tidy` finds."""
+    """Blobs as files: written beside their place, synced and moved, so a crash leaves only what `tidy` deletes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def put(self, name: str, content: bytes, mime: str) -> None:
-        """Keep these bytes; of their kind the name says nothing."""
+        """Store these bytes; a file does not keep their MIME type."""
         await _disk(lambda: self._put(self._folder / name, content))
 
     def _put(self, path: Path, content: bytes) -> None:
@@ -93,7 +93,7 @@ class Folder:
             os.close(directory)
 
     async def read(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes of a file."""
+        """Yield the bytes of a file."""
         try:
             file = await _disk(lambda: (self._folder / name).open("rb"))
         except FileNotFoundError:
@@ -110,7 +110,7 @@ class Folder:
             file.close()
 
     async def delete(self, *names: str) -> None:
-        """Remove files."""
+        """Delete files."""
 
         def remove() -> None:
             for name in names:
@@ -119,7 +119,7 @@ class Folder:
         await _disk(remove)
 
     async def names(self, prefix: str, after: str = "") -> list[str]:
-        """The files of one folder that begin so."""
+        """Return the names of files with this prefix in a folder."""
         folder = self._folder / prefix.rpartition("/")[0]
 
         def look() -> list[str]:
@@ -130,7 +130,7 @@ class Folder:
         return await _disk(look)
 
     async def tidy(self) -> int:
-        """Remove half-written files that nobody is writing any more."""
+        """Delete half-written files that nothing is writing any more."""
         oldest = (clock.now() - ABANDONED).timestamp()
 
         def remove() -> int:
@@ -142,11 +142,11 @@ class Folder:
         return await _disk(remove)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: a folder holds no connection."""
 
 
 async def _disk(work: Callable[[], T]) -> T:
-    """Off the loop; a disk that is full or gone is a 503."""
+    """Run file work in a thread; a full or missing disk becomes a 503."""
     try:
         return await asyncio.to_thread(work)
     except FileNotFoundError:
@@ -156,7 +156,7 @@ async def _disk(work: Callable[[], T]) -> T:
 
 
 class S3:
-    """A bucket. Credentials come from where the AWS tools find them: environment, profile, instance role."""
+    """Blobs in a bucket. Credentials come from where the AWS tools find them: environment, profile, instance role."""
 
     def __init__(self, bucket: str, endpoint: str | None, region: str | None) -> None:
         self._bucket = bucket
@@ -166,11 +166,11 @@ class S3:
         self._connecting = asyncio.Lock()
 
     async def put(self, name: str, content: bytes, mime: str) -> None:
-        """Keep these bytes; S3 shows an object whole or not at all."""
+        """Store these bytes; S3 shows an object whole or not at all."""
         await self._ask("put_object", Key=name, Body=content, ContentType=mime)
 
     async def read(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes of an object."""
+        """Yield the bytes of an object."""
         found = await self._ask("get_object", Key=name, Range=f"bytes={start}-{end - 1}")
         async with found["Body"] as body:
             while True:
@@ -181,21 +181,21 @@ class S3:
                 yield piece
 
     async def delete(self, *names: str) -> None:
-        """Remove objects."""
+        """Delete objects."""
         for name in names:
             await self._ask("delete_object", Key=name)
 
     async def names(self, prefix: str, after: str = "") -> list[str]:
-        """The objects that begin so."""
+        """Return the names of objects with this prefix."""
         found = await self._ask("list_objects_v2", Prefix=prefix, StartAfter=after, MaxKeys=MOST_NAMES)
         return [each["Key"] for each in found.get("Contents", [])]
 
     async def tidy(self) -> int:
-        """Nothing is half there."""
+        """Do nothing: S3 keeps no half-written object."""
         return 0
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         await self._held.aclose()
 
     async def _ask(self, what: str, **how: Any) -> Any:
@@ -214,7 +214,7 @@ class S3:
                     read_timeout=8,
                     retries={"total_max_attempts": 2},
                     s3={"addressing_style": "path"} if self._place["endpoint_url"] else None,
-                    request_checksum_calculation="when_required",  # stores that are not Amazon's know no other
+                    request_checksum_calculation="when_required",  # other stores than Amazon's support nothing else
                     response_checksum_validation="when_required",
                 )
                 client = get_session().create_client("s3", config=config, **self._place)
@@ -224,7 +224,7 @@ class S3:
 
 @contextlib.asynccontextmanager
 async def _s3() -> AsyncIterator[None]:
-    """A missing object is NotFound, everything else that goes wrong a 503."""
+    """Turn a missing object into NotFound, and every other failure into a 503."""
     from aiohttp import ClientError as HttpError
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -239,13 +239,13 @@ async def _s3() -> AsyncIterator[None]:
 
 
 def check_store(url: str) -> None:
-    """Raises StartError where MEDIA_URL names a folder that cannot be written to, or needs what is not installed."""
+    """Raise StartError where MEDIA_URL names a folder that cannot be written to, or a package is missing."""
     check_folder("MEDIA_URL", url)
     blobs(url)
 
 
 def blobs(url: str) -> Blobs:
-    """The store that a setting names; raises StartError where what it takes is not installed."""
+    """Return the store that a setting names; raises StartError where a package that it needs is missing."""
     if url.startswith("file:"):
         return Folder(Path(url.removeprefix("file:")))
     if find_spec("aiobotocore") is None:

@@ -1,4 +1,4 @@
-"""Mail on its way out: to a file or the terminal while developing, to an SMTP server by its URL."""
+"""Outgoing mail: to a file or the terminal in development, to an SMTP server by its URL in production."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ MailerUrl = Annotated[str, StringConstraints(pattern=r"^(console:|file:.+|smtps?
 
 
 class Mail(NamedTuple):
-    """One mail to one person, plain text."""
+    """A mail to one person, in plain text."""
 
     to: str
     subject: str
@@ -40,11 +40,11 @@ class Mail(NamedTuple):
 
 
 class MailRefused(Exception):
-    """Nobody can ever be reached there: sending it again would not help."""
+    """The address can never be reached: a retry would not help."""
 
 
 class MailSettings(BaseSettings):
-    """How mail leaves."""
+    """Settings of outgoing mail."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -62,15 +62,15 @@ class MailSettings(BaseSettings):
 
 
 class Mailer(Protocol):
-    """Hands a mail over; when it returns, another is responsible for it."""
+    """Hands over a mail; when `send` returns, another system is responsible for it."""
 
     async def send(self, mail: Mail) -> None:
-        """Raises MailRefused for an address that is none, anything else when it may work later."""
+        """Send a mail; raises MailRefused for an impossible address, anything else where a retry may work."""
         ...
 
 
 def mailer(url: str, sender: str) -> Mailer:
-    """The mailer that a `MAILER_URL` names."""
+    """Return the mailer that a `MAILER_URL` names."""
     scheme, _, rest = url.partition(":")
     match scheme:
         case "console":
@@ -81,25 +81,25 @@ def mailer(url: str, sender: str) -> Mailer:
 
 
 class ConsoleMailer:
-    """Prints mails, tokens and all: for a terminal that nobody keeps."""
+    """Prints mails with their tokens: for a terminal that is not recorded."""
 
     def __init__(self, sender: str) -> None:
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
-        """Print it."""
+        """Print the mail."""
         print(message(mail, self._sender).as_string(), flush=True)
 
 
 class FileMailer:
-    """Keeps each mail as a file that only its owner can read."""
+    """Stores each mail as a file that only its owner can read."""
 
     def __init__(self, folder: Path, sender: str) -> None:
         self._folder = folder
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
-        """Write it, whole or not at all; the newest is the last by name."""
+        """Write the mail whole or not at all; the newest is the last by name."""
         await asyncio.to_thread(self._write, message(mail, self._sender).as_bytes())
 
     def _write(self, content: bytes) -> None:
@@ -114,7 +114,7 @@ class FileMailer:
 
 
 class SmtpMailer:
-    """One connection a mail. Encrypted where the server can; a password is sent to another machine no other way."""
+    """Opens a connection for each mail, encrypted where the server can; a remote server gets no password otherwise."""
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
@@ -126,7 +126,7 @@ class SmtpMailer:
         self._password = unquote(parts.password or "") if parts.username is not None else None
 
     async def send(self, mail: Mail) -> None:
-        """Hand it to the server, which answers for it from then on."""
+        """Hand the mail to the server, which is responsible for it from then on."""
         made = message(mail, self._sender)
         try:
             async with asyncio.timeout(TIMEOUT_S), self._server() as server:
@@ -137,7 +137,7 @@ class SmtpMailer:
             raise
 
     async def greet(self) -> None:
-        """Reach the server and log in, without a mail; raises what a mail would meet there."""
+        """Connect and log in without a mail; raises what sending would raise."""
         async with asyncio.timeout(TIMEOUT_S), self._server():
             pass
 
@@ -155,7 +155,7 @@ class SmtpMailer:
 
 
 def _recipient(mail: Mail) -> str:
-    """Where a mail goes, the domain as every server understands it; raises MailRefused where that is not ASCII."""
+    """Return the address of a mail with its domain in ASCII; raises MailRefused for other non-ASCII addresses."""
     address = normal(mail.to)
     if not address.isascii():
         raise MailRefused("few servers take an address that is not ASCII")
@@ -163,16 +163,16 @@ def _recipient(mail: Mail) -> str:
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:
-    """The mail as it travels; raises MailRefused for an address that cannot be written in a header."""
+    """Return the mail as a message; raises MailRefused for an address that cannot be written in a header."""
     made = EmailMessage()
     try:
         made["To"] = Address(addr_spec=_recipient(mail))
-    except (ValueError, IndexError, AttributeError, MessageError):  # its parser raises all of these
+    except (ValueError, IndexError, AttributeError, MessageError):  # the parser raises all of these
         raise MailRefused("not an address") from None
     made["From"] = Address("Plaza", addr_spec=sender)
     made["Subject"] = mail.subject
     made["Date"] = localtime(clock.now())
     made["Message-ID"] = f"<{clock.new_id()}@{sender.rpartition('@')[2]}>"
-    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices in answer
+    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     made.set_content(mail.text)
     return made

@@ -35,18 +35,18 @@ CLOSE_MS = 2_000
 Attributes = Mapping[str, str | int]
 
 
-def exported(url: str) -> SpanProcessor:
+def exporter(url: str) -> SpanProcessor:
     """Return a processor whose thread sends spans to a collector in batches; while it is away they are dropped."""
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=2))
 
 
-class Watched:
+class RecordedSpan:
     """A span whose attributes have the names of OpenTelemetry's conventions: dots where ours have `__`."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def say(self, **attributes: str | int) -> None:
+    def annotate(self, **attributes: str | int) -> None:
         """Set attributes of the span."""
         self._span.set_attributes(_named(attributes))
 
@@ -69,19 +69,19 @@ class Spans:
         self._provider.shutdown()
 
     @contextmanager
-    def request(self, name: str, attributes: Attributes) -> Iterator[Watched]:
+    def request(self, name: str, attributes: Attributes) -> Iterator[RecordedSpan]:
         """Start the first span of a request; a `traceparent` of the client is ignored: it could force tracing."""
         span = self._tracer.start_span(name, kind=SpanKind.SERVER, attributes=_named(attributes))
         with self._in(span, logs.current_trace() or clock.new_id()):
-            yield Watched(span)
+            yield RecordedSpan(span)
 
     @contextmanager
-    def part(self, name: str, kind: Kind, attributes: Attributes) -> Iterator[Watched]:
+    def part(self, name: str, kind: Kind, attributes: Attributes) -> Iterator[RecordedSpan]:
         """Start a span under the span that the running task works for."""
         trace = logs.current_trace() or ""
         span = self._tracer.start_span(name, _context(trace), KINDS[kind], _named(attributes))
         with self._in(span, trace):
-            yield Watched(span)
+            yield RecordedSpan(span)
 
     @contextmanager
     def parts(self, kind: Kind, of: Sequence[tuple[str, str | None]]) -> Iterator[list[str | None]]:

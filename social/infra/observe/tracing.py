@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Span(Protocol):
     """A running span, or a stand-in where nothing is traced."""
 
-    def say(self, **attributes: str | int) -> None:
+    def annotate(self, **attributes: str | int) -> None:
         """Set attributes of the span."""
 
 
-class _Unwatched:
-    def say(self, **attributes: str | int) -> None: ...
+class _NoSpan:
+    def annotate(self, **attributes: str | int) -> None: ...
 
 
-UNWATCHED: AbstractContextManager[Span] = nullcontext(_Unwatched())
+NO_SPAN: AbstractContextManager[Span] = nullcontext(_NoSpan())
 _spans: "Spans | None" = None
 
 
@@ -35,10 +35,10 @@ def configure(process: str, settings: TraceSettings) -> None:
     if not settings.traces_sampled:
         return
     try:
-        from social.infra.observe.spans import Spans, exported
+        from social.infra.observe.spans import Spans, exporter
     except ImportError as error:
         raise StartError(f"TRACES_SAMPLED: the extra `traces` is not installed ({error})") from None
-    use(Spans(process, settings.traces_sampled, exported(settings.traces_url)))
+    use(Spans(process, settings.traces_sampled, exporter(settings.traces_url)))
 
 
 def use(spans: "Spans | None") -> None:
@@ -55,13 +55,13 @@ def close() -> None:
 
 def request(name: str, **attributes: str | int) -> AbstractContextManager[Span]:
     """Start the span of a client's request, which decides whether the request is traced to its last push."""
-    return UNWATCHED if _spans is None else _spans.request(name, attributes)
+    return NO_SPAN if _spans is None else _spans.request(name, attributes)
 
 
 def part(name: str, kind: "Kind" = "internal", **attributes: str | int) -> AbstractContextManager[Span]:
     """Start a span of the request that this task works for."""
     trace = logs.current_trace()
-    return UNWATCHED if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
+    return NO_SPAN if _spans is None or trace is None or "/" not in trace else _spans.part(name, kind, attributes)
 
 
 @contextmanager

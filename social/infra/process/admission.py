@@ -51,7 +51,7 @@ class Overloaded(Unavailable):
         super().__init__("The server is overloaded; try again in a moment")
 
 
-class Insistent:
+class RefusalThrottle:
     """Delays refusals to connections that keep sending requests without the pause that each refusal names.
 
     A refusal costs nearly as much processor time as a small answer: clients that do nothing but retry would leave too
@@ -61,7 +61,7 @@ class Insistent:
     def __init__(self) -> None:
         self._refused: WeakKeyDictionary[object, int] = WeakKeyDictionary()  # how often in a row, by connection
 
-    async def refused(self, connection: object | None) -> None:
+    async def delay(self, connection: object | None) -> None:
         """Count a refusal; wait before it is sent where this connection was refused several times in a row."""
         if connection is None:
             return
@@ -69,7 +69,7 @@ class Insistent:
         if count > MOST_AT_ONCE:
             await asyncio.sleep(HELD_BACK_S)
 
-    def let_in(self, connection: object | None) -> None:
+    def reset(self, connection: object | None) -> None:
         """Reset the count of a connection whose request was admitted."""
         if self._refused and connection is not None:
             self._refused.pop(connection, None)
@@ -134,7 +134,7 @@ class Admission:
 
     @staticmethod
     @contextmanager
-    def aside() -> Iterator[None]:
+    def uncounted() -> Iterator[None]:
         """Do not count the current request meanwhile: it only waits."""
         door = _door.get()
         if door is not None:

@@ -10,7 +10,7 @@ log = logs.get("background")
 MOST_AT_ONCE = 100
 
 
-class Beside:
+class BestEffortTasks:
     """Short tasks of a process; while 100 of them run, further ones are skipped."""
 
     def __init__(self) -> None:

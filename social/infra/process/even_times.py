@@ -12,7 +12,7 @@ FINE_S = 0.02  # longer than reading a document that is then hidden
 
 
 @asynccontextmanager
-async def evened() -> AsyncIterator[None]:
+async def even_time() -> AsyncIterator[None]:
     """Wait at the end until the block took a multiple of `GRAIN_S`, also when it raises."""
     began = time.perf_counter()
     try:
@@ -24,7 +24,7 @@ async def evened() -> AsyncIterator[None]:
 
 
 async def _wait(began: float) -> None:
-    with Admission.aside():
+    with Admission.uncounted():
         await up_to(GRAIN_S, began)
 
 

@@ -19,7 +19,7 @@ from social.infra.broker.publisher import Publisher
 from social.infra.broker.rabbit import RabbitBroker
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process import watching
-from social.infra.process.background import Beside
+from social.infra.process.background import BestEffortTasks
 from social.infra.process.process import Tasks
 from social.infra.redis.cards import watch_cards
 from social.infra.redis.delays import Delays
@@ -67,7 +67,7 @@ class Plaza:
     delays: Delays
     cache: BestEffortRedis  # for values that can be computed again
     members: Members
-    beside: Beside = field(default_factory=Beside)
+    best_effort: BestEffortTasks = field(default_factory=BestEffortTasks)
 
     @classmethod
     def over(cls, mongo: Mongo, redis_client: Redis, broker: Broker, outbox: Outbox) -> "Plaza":
@@ -163,7 +163,7 @@ class Plaza:
 
     async def close(self) -> None:
         """Close all connections; a relay publishes the events that the publisher still holds."""
-        await self.beside.finish(1.0)
+        await self.best_effort.finish(1.0)
         await self.broker.close()
         try:
             async with asyncio.timeout(1):

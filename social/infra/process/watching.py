@@ -106,13 +106,13 @@ async def watch_clocks(mongo: Mongo, redis: Redis) -> None:
         for server, asks in (("store", mongo.now), ("redis", of_redis)):
             try:
                 async with asyncio.timeout(CLOCKS_ASK_S):
-                    say_apart(server, await ahead_of(asks))
+                    report_offset(server, await clock_offset(asks))
             except (Unavailable, StartError, PyMongoError, *AWAY) as error:
                 log.debug("clock not readable", server=server, error=str(error))
         await asyncio.sleep(CLOCKS_EVERY_S)
 
 
-async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
+async def clock_offset(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
     """Return by how much this clock is at least ahead of another; the request itself takes part of the difference."""
     asked_at = clock.now()
     its = await asks()
@@ -122,7 +122,7 @@ async def ahead_of(asks: Callable[[], Awaitable[datetime]]) -> timedelta:
     return min(answered_at - its, timedelta(0))
 
 
-def say_apart(server: str, ahead: timedelta) -> None:
+def report_offset(server: str, ahead: timedelta) -> None:
     """Set the metric, and log an offset of 2 s or more."""
     metrics.CLOCK_OFFSET_S.labels(server=server).set(ahead.total_seconds())
     if abs(ahead) < CLOCKS_NOTICED:

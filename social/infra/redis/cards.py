@@ -23,7 +23,7 @@ async def watch_cards(redis: Redis, memory: TtlCache) -> None:
             while True:
                 message = await pubsub.get_message(timeout=None)
                 if message is not None and message["type"] == "message":
-                    heard(message["data"], memory)
+                    forget_named(message["data"], memory)
         except AWAY as error:
             log.debug("changes of cards are not heard", error=str(error) or type(error).__name__)
         finally:
@@ -33,7 +33,7 @@ async def watch_cards(redis: Redis, memory: TtlCache) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-def heard(said: bytes, memory: TtlCache) -> None:
+def forget_named(said: bytes, memory: TtlCache) -> None:
     """Drop the cards that a message on the control channel names."""
     try:
         match decode(said):

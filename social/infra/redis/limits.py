@@ -18,10 +18,10 @@ from social.infra.redis.redis import AWAY, REST_S, Redis
 
 log = logs.get("limits")
 
-TELL_EVERY_S = 0.05  # delay until processes know of each other's requests
+REPORT_EVERY_S = 0.05  # delay until processes know of each other's requests
 ASK_S = 0.25  # longest wait for Redis of a request that must be counted exactly
 MOST_KEYS = 50_000  # kept in this process, about 10 MB; Redis keeps all
-MOST_TOLD = 500  # keys in one call: others wait while Redis runs it
+MOST_REPORTED = 500  # keys in one call: others wait while Redis runs it
 
 # A key holds the time, in microseconds of Redis' clock, at which everything taken is paid off. Arguments of each key:
 # the cost of this request, the debt that may be reached, and the largest possible debt: a larger one was written
@@ -113,9 +113,9 @@ class Limiter:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._paid_off: OrderedDict[str, int] = OrderedDict()  # by this process's clock; the longest unused first
-        self._untold: dict[str, int] = {}
+        self._unreported: dict[str, int] = {}
         self._largest: dict[str, int] = {}  # the largest debt of each unreported key
-        self._telling: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._breaker = Breaker(REST_S)
 
     def take(self, policy: str, who: str, rate: Rate) -> Decision:
@@ -123,10 +123,10 @@ class Limiter:
         key = f"limit:{policy}:{who}"
         verdict = self._decide(policy, key, rate)
         if verdict.allowed:
-            self._untold[key] = self._untold.get(key, 0) + rate.cost_us
+            self._unreported[key] = self._unreported.get(key, 0) + rate.cost_us
             self._largest[key] = _largest(rate)
-            if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._keep_telling(), name="limits")
+            if self._reporting is None or self._reporting.done():
+                self._reporting = asyncio.create_task(self._keep_reporting(), name="limits")
         return verdict
 
     async def take_exactly(self, policy: str, who: str, rate: Rate) -> Decision:
@@ -146,10 +146,10 @@ class Limiter:
 
     async def close(self) -> None:
         """Report the rest to Redis, if it answers."""
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.wait([self._telling])
-        await self._tell()
+        if self._reporting is not None:
+            self._reporting.cancel()
+            await asyncio.wait([self._reporting])
+        await self._report()
 
     def _decide(self, policy: str, key: str, rate: Rate) -> Decision:
         now = _now_us()
@@ -168,24 +168,24 @@ class Limiter:
         if key in self._paid_off:
             self._paid_off[key] = max(self._paid_off[key], _now_us() + debt_us)
 
-    async def _keep_telling(self) -> None:
+    async def _keep_reporting(self) -> None:
         """Report as long as there is something to report."""
-        while self._untold:
-            await asyncio.sleep(max(TELL_EVERY_S, self._breaker.left_s))
-            await self._tell()
+        while self._unreported:
+            await asyncio.sleep(max(REPORT_EVERY_S, self._breaker.left_s))
+            await self._report()
 
-    async def _tell(self) -> None:
-        told, self._untold = list(self._untold.items()), {}
+    async def _report(self) -> None:
+        reported, self._unreported = list(self._unreported.items()), {}
         largest, self._largest = self._largest, {}
         try:
-            for at in range(0, len(told), MOST_TOLD):
-                part = told[at : at + MOST_TOLD]
+            for at in range(0, len(reported), MOST_REPORTED):
+                part = reported[at : at + MOST_REPORTED]
                 keys = [key for key, _ in part]
                 async with asyncio.timeout(REST_S):
                     asked = [each for key, cost in part for each in (cost, UNBOUNDED, largest[key])]
                     debts = await self._run(keys, asked)
                 for key, debt in zip(keys, debts, strict=True):
-                    self._learn(key, abs(debt) + self._untold.get(key, 0))
+                    self._learn(key, abs(debt) + self._unreported.get(key, 0))
         except AWAY as error:
             self._rest(error)
 

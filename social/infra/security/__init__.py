@@ -1,1 +1,1 @@
-"""Tokens, keys, passwords, revoked sessions, allowed origins and sealed cursors."""
+"""Tokens, keys, passwords, revoked sessions, allowed origins and trusted proxies."""

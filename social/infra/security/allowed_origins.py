@@ -1,4 +1,4 @@
-"""Which pages may use this system, over REST and over sockets alike."""
+"""The web pages that may use this system, over REST and over sockets alike."""
 
 import time
 from collections import OrderedDict
@@ -11,13 +11,13 @@ from social.infra.security.proxies import Proxies
 
 log = logs.get("origins")
 
-LOGGED_AGAIN_S = 600.0  # before an origin is named in the log again
-LOGGED_EVERY_S = 1.0  # at most one line, whatever strangers send
-REMEMBERED = 100  # origins that were logged
+LOGGED_AGAIN_S = 600.0  # before an origin is logged again
+LOGGED_EVERY_S = 1.0  # for a log line, whatever clients send
+REMEMBERED = 100  # logged origins that are remembered
 
 
-class Asked(NamedTuple):
-    """What a request says of where it comes from and where it was sent to."""
+class RequestOrigin(NamedTuple):
+    """The headers that say where a request comes from and where it was sent."""
 
     origin: str | None  # its Origin header
     peer: str  # the address of the connection
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
 
 
 class AllowedOrigins:
-    """The origins whose pages may use this system: those that are listed, and the one the request was sent to."""
+    """The origins whose pages may use this system: those in the list, and the origin the request was sent to."""
 
     def __init__(self, listed: Iterable[str] = (ANY,), proxies: Proxies | None = None) -> None:
         self._listed = frozenset(map(canonical, listed))
@@ -37,11 +37,11 @@ class AllowedOrigins:
 
     @property
     def any(self) -> bool:
-        """Whether every page may."""
+        """Return whether every page may."""
         return ANY in self._listed
 
-    def allow(self, asked: Asked) -> bool:
-        """Whether a request may come from this page. Clients that are no page send no Origin, and always may."""
+    def allow(self, asked: RequestOrigin) -> bool:
+        """Return whether a request may come from its page. Clients that are no page send no Origin and always may."""
         if not asked.origin or self.any:
             return True
         if asked.origin == OPAQUE and OPAQUE in self._listed:
@@ -55,19 +55,19 @@ class AllowedOrigins:
     def _lists(self, origin: Origin) -> bool:
         return str(origin) in self._listed or origin.on_any_port in self._listed
 
-    def _is_own(self, origin: Origin, asked: Asked) -> bool:
-        """Whether the page is of the server that was asked, by its name in front of trusted proxies too."""
+    def _is_own(self, origin: Origin, asked: RequestOrigin) -> bool:
+        """Return whether the page is of the server the request was sent to, also behind trusted proxies."""
         hosts, schemes = [asked.host or ""], list[str]()
         if (asked.forwarded_host or asked.forwarded_proto) and self._proxies.trusts(asked.peer):
             if asked.forwarded_host:  # the Host that a proxy passes on may lack the port, or be its own
                 hosts = asked.forwarded_host.split(",")
             schemes = [each.strip().lower() for each in (asked.forwarded_proto or "").split(",")]
         if "https" in schemes and origin.scheme == "http":
-            return False  # a page that came without TLS is not the same as the site with it
+            return False  # a page without TLS is another site than the page with it
         return any(origin.is_at(host.strip()) for host in hosts if host.strip())
 
     def _log(self, said: str, origin: Origin | None) -> None:
-        """Say at times which origin was refused, and what lets it in."""
+        """Log at times which origin was refused, and the setting that allows it."""
         now = time.monotonic()
         if now < self._log_at or now < self._logged.get(said, now):
             return
@@ -78,7 +78,7 @@ class AllowedOrigins:
             self._logged.popitem(last=False)
         word = said if said == OPAQUE else origin and str(origin)
         if word is None:
-            log.warning("origin refused: it is no scheme://host[:port]", origin=said[:LONGEST])
+            log.warning("origin refused: it is not scheme://host[:port]", origin=said[:LONGEST])
         else:
             let_in = f"ORIGINS={','.join([*sorted(self._listed), word])}"
-            log.warning("origin refused: where its pages are yours, let them in", origin=said, set=let_in)
+            log.warning("origin refused: if its pages are yours, allow it", origin=said, set=let_in)

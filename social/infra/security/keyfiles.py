@@ -1,4 +1,4 @@
-"""The secrets of an installation as files, each written whole or not at all; the signing key can be changed."""
+"""The secrets of an installation as files, each written whole or not at all, and the rotation of the signing key."""
 
 import os
 import secrets
@@ -17,35 +17,35 @@ JWKS = "jwks.json"  # JWT_JWKS of the gateways and the API; public
 REFRESH_KEY = "refresh.key"  # REFRESH_KEY_FILE of the API
 PID_KEY = "pid.key"  # PID_KEY_FILE of the gateways
 
-SEEN_WITHIN = timedelta(minutes=5)  # where secrets are copied to their processes, the old key signs a while longer
+SEEN_WITHIN = timedelta(minutes=5)  # until a copied key has reached all processes: the old key signs a while longer
 RETIRE = ACCESS_LIVES + LEEWAY * 2 + SEEN_WITHIN
 
 
 def make_keys(folder: Path) -> list[Path]:
-    """Make those that are missing; the paths of all. Raises OSError."""
+    """Make the missing key files; return the paths of all. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        _once(folder / JWT_PRIVATE_KEY, new_private_key),
-        _once(folder / JWKS, lambda: encode(Signer.of_file(folder / JWT_PRIVATE_KEY).jwks)),
-        _once(folder / REFRESH_KEY, lambda: os.urandom(32)),
-        _once(folder / PID_KEY, lambda: secrets.token_urlsafe(32).encode()),
+        _make_missing(folder / JWT_PRIVATE_KEY, new_private_key),
+        _make_missing(folder / JWKS, lambda: encode(Signer.of_file(folder / JWT_PRIVATE_KEY).jwks)),
+        _make_missing(folder / REFRESH_KEY, lambda: os.urandom(32)),
+        _make_missing(folder / PID_KEY, lambda: secrets.token_urlsafe(32).encode()),
     ]
 
 
 def publish(folder: Path) -> str:
-    """Make the next signing key and add its public half to the JWKS: step one of two. Raises OSError, ValueError.
+    """Make the next signing key and add its public half to the JWKS: step 1 of 2. Raises OSError, ValueError.
 
-    Whoever verifies must have the JWKS before anybody signs with the key; in one folder they find it by themselves.
+    Verifying processes must have the JWKS before the key signs; where they read the folder itself they notice it.
     """
-    new = Signer.of_file(_once(folder / NEXT_PRIVATE_KEY, new_private_key))
+    new = Signer.of_file(_make_missing(folder / NEXT_PRIVATE_KEY, new_private_key))
     _write_jwks(folder, [each for each in _published(folder) if each["kid"] != new.kid] + [new.jwk])
     return new.kid
 
 
 def sign(folder: Path) -> str:
-    """Sign with the published key from here on: step two; its id. Raises OSError, ValueError.
+    """Sign with the published key from here on and return its id: step 2 of 2. Raises OSError, ValueError.
 
-    The public half of any other stays for as long as its tokens live.
+    The public halves of other keys stay for as long as their tokens live.
     """
     new, current = folder / NEXT_PRIVATE_KEY, folder / JWT_PRIVATE_KEY
     published = {each["kid"] for each in _published(folder)}
@@ -54,14 +54,14 @@ def sign(folder: Path) -> str:
             raise ValueError("the next key is not published yet")
         new.rename(current)
     kid = Signer.of_file(current).kid
-    until = int((clock.now() + RETIRE).timestamp())  # written after the rename: a key that signs must never be over
+    until = int((clock.now() + RETIRE).timestamp())  # after the rename: a key that signs must never expire
     keys = [each if each["kid"] == kid else {"exp": until, **each} for each in _published(folder)]
     _write_jwks(folder, keys)
     return kid
 
 
-def copy_checks(folder: Path, to: Path) -> list[Path]:
-    """Keep what gateways and services without logins need in a folder of its own, and no secret that signs tokens.
+def copy_verifying_keys(folder: Path, to: Path) -> list[Path]:
+    """Copy the keys of gateways and services without logins to a folder, without secrets that sign tokens.
 
     Raises OSError.
     """
@@ -72,7 +72,7 @@ def copy_checks(folder: Path, to: Path) -> list[Path]:
 
 
 def _published(folder: Path) -> list[dict[str, Any]]:
-    """The keys of the JWKS, but those that are over."""
+    """Return the keys of the JWKS that have not expired."""
     return list(Verifier.of_file(folder / JWKS).jwks["keys"])
 
 
@@ -80,7 +80,7 @@ def _write_jwks(folder: Path, keys: list[dict[str, Any]]) -> None:
     _replace(folder / JWKS, encode({"keys": keys}))
 
 
-def _once(path: Path, make: Callable[[], bytes]) -> Path:
+def _make_missing(path: Path, make: Callable[[], bytes]) -> Path:
     if not path.exists():
         _replace(path, make())
     return path

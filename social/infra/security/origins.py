@@ -1,4 +1,4 @@
-"""Origins of web pages and apps in one form: scheme, host and port, in lower case."""
+"""Origins of web pages and apps in a canonical form: scheme, host and port, in lower case."""
 
 import re
 from functools import lru_cache
@@ -10,18 +10,18 @@ from pydantic_settings import NoDecode
 
 from social.infra.settings import listed
 
-ANY, OPAQUE = "*", "null"  # every page; pages without an origin: sandboxed frames, local files, `data:` URLs
+ANY, OPAQUE = "*", "null"  # any page; pages without an origin: sandboxed frames, local files, `data:` URLs
 _ANY_PORT = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\]):\*", re.IGNORECASE)
 LONGEST = 300  # a host name has at most 253 characters
-_AS_WEB = {"ws": "http", "wss": "https"}  # what some clients of websockets write, Swift's for one
+_AS_WEB = {"ws": "http", "wss": "https"}  # some WebSocket clients write these, for instance Swift's
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@*\\\s,]+", re.IGNORECASE)
 
 
 class Origin(NamedTuple):
-    """Where a page comes from (RFC 6454), in lower case and without the scheme's default port.
+    """The origin of a page (RFC 6454), in lower case and without the scheme's default port.
 
-    `ws` and `wss` are `http` and `https`. Schemes of apps (`capacitor`, `tauri`, `chrome-extension`) stay.
+    `ws` and `wss` become `http` and `https`. Schemes of apps (`capacitor`, `tauri`, `chrome-extension`) stay.
     """
 
     scheme: str
@@ -30,18 +30,18 @@ class Origin(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Origin | None":
-        """Read an `Origin` header or a setting; None for anything else, a URL with a path too."""
+        """Parse an `Origin` header or a setting; return None for anything else, also for a URL with a path."""
         return _parse(text) if len(text) <= LONGEST else None
 
     def is_at(self, host: str) -> bool:
-        """Whether this is the page of a server whose `Host` header says `host`, with or without TLS in front of it."""
+        """Return whether a page of this origin is on the server with this `Host`, with or without TLS before it."""
         if self.scheme not in _DEFAULT_PORTS:
             return False
         return Origin.parse(f"{self.scheme}://{host}") == self
 
     @property
     def on_any_port(self) -> str:
-        """How a list names this host with any port, which only the machine's own names may have."""
+        """Return this host with any port, as a list names it: only allowed for names of the local machine."""
         return f"{self._replace(port=None)}:*"
 
     def __str__(self) -> str:
@@ -57,8 +57,8 @@ def _parse(text: str) -> Origin | None:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
         if not host.isascii():
-            host = host.encode("idna").decode()  # as browsers write it
-    except ValueError:  # a port or an address that is none
+            host = host.encode("idna").decode()  # as browsers do
+    except ValueError:  # an invalid port or address
         return None
     scheme = _AS_WEB.get(url.scheme, url.scheme)
     if not host or scheme == "ftp":
@@ -67,9 +67,9 @@ def _parse(text: str) -> Origin | None:
 
 
 def canonical(text: str) -> str:
-    """One origin of a list in its one form, or a word (`*`, `null`); raises ValueError for anything else.
+    """Return an origin of a list in canonical form, or `*` or `null`; raises ValueError for anything else.
 
-    Development servers take whichever port is free, so `http://localhost:*` is any of this machine's.
+    Development servers take any free port, so `http://localhost:*` allows all ports of this machine.
     """
     if text in (ANY, OPAQUE):
         return text

@@ -21,22 +21,22 @@ _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBF
 
 
 class _Rest(threading.local):
-    until = 0.0  # monotonic, of each thread
+    until = 0.0  # by the monotonic clock, per thread
 
 
 _rest = _Rest()
 
 
 def _give_way() -> None:
-    """Hashing takes what all else leaves of the processor: on Linux each thread has a priority of its own."""
+    """Lower the priority of this thread, so that hashing takes only spare processor time (Linux)."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _in_turn(work: Callable[..., object], *args: str) -> object:
-    """Hash, after a rest for as much time as the last hash of this thread had of the processor.
+    """Hash, after a rest as long as the processor time of this thread's last hash.
 
-    A login is work for all else too: without rests a crowd of them would fill what hashing leaves.
+    A login is work for the rest of the system too: without rests many of them would fill what hashing leaves.
     """
     time.sleep(max(0.0, _rest.until - time.monotonic()))
     started = time.thread_time()
@@ -47,22 +47,22 @@ def _in_turn(work: Callable[..., object], *args: str) -> object:
 
 
 class Passwords:
-    """Hashing in threads of its own; a flood of logins is refused before it queues without end."""
+    """Password hashing in its own threads; a flood of logins is refused before it queues without end."""
 
     def __init__(self) -> None:
-        _hasher.get_backend()  # which passlib loads at first use, and not safely from two threads at once
+        _hasher.get_backend()  # passlib loads it at first use, which is not thread-safe
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2", initializer=_give_way)
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        """A salted hash to store, of the password in NFC; raises RateLimited when too many wait."""
+        """Return a salted hash of the password in NFC; raises RateLimited when too many wait."""
         return str(await self._run(_hasher.hash, unicodedata.normalize("NFC", password)))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Whether it is the one; the same work for nobody's password. Raises RateLimited.
+        """Return whether the password is right; takes equally long for an unknown account. Raises RateLimited.
 
-        Keyboards differ in how they compose an é: it is compared in NFC, and as it was typed for hashes that an older
-        release made of that.
+        Keyboards differ in how they compose an é, so it is compared in NFC, and as it was typed for hashes that an
+        older release made of that.
         """
         for spelling in dict.fromkeys((unicodedata.normalize("NFC", password), password)):
             if await self._run(_hasher.verify, spelling, stored or _nobody):
@@ -71,7 +71,7 @@ class Passwords:
 
     async def _run(self, work: Callable[..., object], *args: str) -> object:
         if self._waiting >= MOST_WAITING:
-            raise RateLimited("Too many sign-ins at this moment")
+            raise RateLimited("Too many sign-ins at the moment")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, _in_turn, work, *args)
@@ -79,5 +79,5 @@ class Passwords:
             self._waiting -= 1
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,10 +1,10 @@
-"""Who really asks: the word of a proxy about its client is taken only when that proxy is listed."""
+"""The address of the client behind proxies: a proxy's headers count only when it is a trusted proxy."""
 
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-MOST_PROXIES = 16  # in a row: the header may have 8 KB, and who is on a trusted network could fill it
+MOST_PROXIES = 16  # in a row: the header may have 8 KB, and a client on a trusted network could fill it
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -12,16 +12,16 @@ Network = IPv4Network | IPv6Network
 
 
 class Proxies:
-    """The proxies in front of us, as networks; with none listed, nobody's word is taken."""
+    """The trusted proxies, as networks; with none listed, no header is believed."""
 
     def __init__(self, trusted: Iterable[Network] = ()) -> None:
         self._trusted = tuple(trusted)
 
     def client_ip(self, peer: str, forwarded_for: Sequence[str] = ()) -> str:
-        """The address nearest to us that is no trusted proxy's; `forwarded_for`: each X-Forwarded-For header, in order.
+        """Return the nearest address that is no trusted proxy's; `forwarded_for`: all X-Forwarded-For headers.
 
-        Each proxy appends whom it heard from, so the list is read from its right end: everything left of the first
-        address that is not trusted may have been written by the client itself, and is ignored with any garbage in it.
+        Each proxy appends the address that it heard from, so the list is read from its end: everything left of the
+        first address that is not trusted may have been written by the client, and is ignored with any garbage in it.
         """
         client = _address(peer)
         if client is None:
@@ -35,11 +35,11 @@ class Proxies:
         return client
 
     def prefix(self, peer: str, said: str) -> str:
-        """The path under which a trusted proxy shows us, by its X-Forwarded-Prefix: links begin with it."""
+        """Return the path prefix under which a trusted proxy publishes this server (X-Forwarded-Prefix), for links."""
         return said if self.trusts(peer) and _PREFIX.fullmatch(said) else ""
 
     def trusts(self, peer: str) -> bool:
-        """Whether the address of a connection is a trusted proxy's."""
+        """Return whether the address of a connection is a trusted proxy's."""
         address = _address(peer)
         return address is not None and self._trusts(address)
 
@@ -49,7 +49,7 @@ class Proxies:
 
 
 def _address(text: str) -> str | None:
-    """The address in one form, without the port some proxies add; an IPv4 address that travels as IPv6 is IPv4."""
+    """Return an address without the port that some proxies add; an IPv4 address mapped to IPv6 becomes IPv4."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

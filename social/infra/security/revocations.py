@@ -1,7 +1,7 @@
-"""The sessions that ended in the last minutes, known in every process: polled from the store, so Redis is not needed.
+"""The sessions that ended in the last minutes, in every process: polled from the store, so Redis is not needed.
 
-A session ends by itself, or with all others of its account by a mark on that. Both are stamped by the store's clock and
-looked for by the store's clock, so that no other clock has to be right.
+A session ends by itself, or with all others of its account by a mark on the account. Both are stamped and queried by
+the store's clock, so that no other clock has to be right.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from social.infra.store.rows import SESSIONS, USERS
 
 log = logs.get("revocations")
 
-REMEMBER = ACCESS_LIVES + LEEWAY * 2 + OVERLAP  # no access token signed before a revocation outlives this
+REMEMBER = ACCESS_LIVES + LEEWAY * 2 + OVERLAP  # no access token that was signed before a revocation lives longer
 POLL_S = 1.0
 FAIL_CLOSED_S = 30.0
 
 
 class Login(Protocol):
-    """What an access token or a socket speaks for."""
+    """The session that an access token or a socket speaks for."""
 
     @property
     def user_id(self) -> str: ...
@@ -38,14 +38,14 @@ class Login(Protocol):
 
 
 class Revoked(NamedTuple):
-    """When this process learned that a session ended, by its monotonic clock, and why it ended."""
+    """The time by this process's monotonic clock at which it learned that a session ended, and why it ended."""
 
     learned_at: float
     reason: str
 
 
 class RevokedAll(NamedTuple):
-    """When and why all sessions of an account ended that are of an earlier generation, but `keep`."""
+    """The end of all sessions of an account that are of an earlier generation, except `keep`."""
 
     learned_at: float
     reason: str
@@ -54,14 +54,14 @@ class RevokedAll(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """Who hears of each session that ends, and of each account of which all do."""
+    """The functions to call for each session that ends, and for each account whose sessions all end."""
 
     one: Callable[[str, str], None]
     all: Callable[[str], None]
 
 
 class Revocations:
-    """Consulted on every call and connect; listeners hear of each end once."""
+    """The revoked sessions; checked on every request and connect. Listeners are called once for each end."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -76,14 +76,14 @@ class Revocations:
         self._listeners.append(Listener(one, all_))
 
     def check(self, login: Login) -> None:
-        """Raises SessionRevoked; Unavailable when the list is too old to be trusted."""
+        """Raise SessionRevoked, or Unavailable when the list is too old to be trusted."""
         if self._found(login):
             raise SessionRevoked
         if time.monotonic() - self._fresh_at > FAIL_CLOSED_S:
             raise Unavailable("Revoked sessions cannot be looked up")
 
     def reason(self, login: Login) -> str | None:
-        """Why a login has ended; None for one that has not, as far as is known here."""
+        """Return why a login has ended, or None where this process knows of no end."""
         return found.reason if (found := self._found(login)) else None
 
     def _found(self, login: Login) -> Revoked | RevokedAll | None:
@@ -93,14 +93,14 @@ class Revocations:
         return mark if mark and login.generation < mark.generation and login.session_id != mark.keep else None
 
     def add(self, session_id: str, reason: str = SessionEnd.UNKNOWN) -> None:
-        """Learn of a revocation early, from Redis or from our own commit."""
+        """Record a revocation early, from Redis or from this process's own commit."""
         if session_id not in self._revoked:
             self._revoked[session_id] = Revoked(time.monotonic(), reason)
             for listener in self._listeners:
                 listener.one(session_id, reason)
 
     def add_all(self, user_id: str, generation: int, reason: str, *, keep: str | None) -> None:
-        """Learn that all sessions of an account ended that are of an earlier generation, but `keep`."""
+        """Record that all sessions of an account of an earlier generation ended, except `keep`."""
         known = self._all.get(user_id)
         if known is None or known.generation < generation:
             self._all[user_id] = RevokedAll(time.monotonic(), reason, generation, keep)
@@ -108,7 +108,7 @@ class Revocations:
                 listener.all(user_id)
 
     async def poll(self) -> None:
-        """Read what is new; raises Unavailable."""
+        """Read new revocations; raises Unavailable."""
         started, now = time.monotonic(), await self._mongo.now()
         since = self._read.since(now, first=REMEMBER)
         ended, marks = await asyncio.gather(
@@ -132,7 +132,7 @@ class Revocations:
             del self._all[user_id]
 
     async def run(self) -> None:
-        """Poll each second as long as the process lives."""
+        """Poll every second, as long as the process lives."""
         while True:
             try:
                 await self.poll()

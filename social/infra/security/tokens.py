@@ -1,16 +1,13 @@
-"""Access tokens (JWT, EdDSA) and refresh tokens (opaque, one use each)."""
+"""Access tokens: JWTs that are signed with EdDSA and verified offline."""
 
 import base64
 import hashlib
-import hmac
 import json
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,9 +15,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from social.contracts.codec import decode
-from social.contracts.problems import FieldProblem, NotAuthenticated, TokenExpired
+from social.contracts.problems import NotAuthenticated, TokenExpired
 from social.infra import clock
 from social.infra.observe import logs
+from social.infra.security.token_problems import find_problem, refusal
+from social.infra.security.watched_file import WatchedFile
 
 log = logs.get("tokens")
 
@@ -29,23 +28,21 @@ LEEWAY = timedelta(seconds=30)
 ISSUER = "plaza"
 AUDIENCE = "plaza"
 ALGORITHM = "EdDSA"
-LONGEST_TOKEN = 4_096
 REMEMBERED = 10_000
-LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who an access token speaks for, and until when."""
+    """The user and session that an access token speaks for, and when it expires."""
 
     user_id: str
     session_id: str
     expires_at: float
-    generation: int = 0  # how often all sessions of the account had been ended when this one was opened
+    generation: int = 0  # how often all sessions of the account had been ended when this session was opened
 
 
 def new_private_key() -> bytes:
-    """A fresh Ed25519 key, PEM."""
+    """Return a new Ed25519 key in PEM form."""
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -55,80 +52,25 @@ def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Mistake(NamedTuple):
-    """What a developer got wrong about a token, before anybody looks at what is signed in it."""
-
-    code: str
-    detail: str
-
-
-def mistake(token: object) -> Mistake | None:
-    """Why this cannot be an access token; None for one that is worth a look."""
-    if token is None or token == "":
-        return Mistake("missing", "No access token was sent")
-    if not isinstance(token, str):
-        return Mistake("string_type", "An access token is a string")
-    if token[:7].lower() == "bearer ":
-        return Mistake("bearer_prefix", "`Bearer ` is no part of an access token: send what stands behind it")
-    if len(token) > LONGEST_TOKEN:
-        return Mistake("string_too_long", f"An access token has at most {LONGEST_TOKEN} characters")
-    return None
-
-
-def refusal(wrong: Mistake) -> NotAuthenticated:
-    """The refusal of a message whose `token` is no access token."""
-    return NotAuthenticated(wrong.detail, errors=[FieldProblem(pointer="/token", code=wrong.code, detail=wrong.detail)])
-
-
-class Watched:
-    """A file that is read again when it was replaced: looked at when asked for, at most each second unless told to."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = _stamp(path)
-        self._look_at = time.monotonic() + LOOK_EVERY_S
-
-    def changed(self, *, now: bool = False) -> bytes | None:
-        """Its new content, once; None while it is the same or cannot be read."""
-        if not now and time.monotonic() < self._look_at:
-            return None
-        self._look_at = time.monotonic() + LOOK_EVERY_S
-        try:
-            stamp = _stamp(self._path)
-            if stamp == self._seen:
-                return None
-            content = self._path.read_bytes()
-        except OSError as error:
-            log.error("a key file cannot be read; the keys stay as they were", path=str(self._path), error=str(error))
-            return None
-        self._seen = stamp
-        return content
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    is_ = path.stat()
-    return is_.st_mtime_ns, is_.st_size, is_.st_ino
-
-
 class Signer:
-    """Signs access tokens with one private key, which may be replaced in its file."""
+    """Signs access tokens with a private key, which may be replaced in its file."""
 
     def __init__(self, pem: bytes) -> None:
         self._use(pem)
-        self._file: Watched | None = None
+        self._file: WatchedFile | None = None
         self._unpublished: bytes | None = None
         self._published: Callable[[str], bool] = lambda _kid: False
 
     @classmethod
     def of_file(cls, path: Path) -> "Signer":
-        """The key in a file; raises OSError or ValueError."""
-        file = Watched(path)
+        """Return a signer with the key in a file; raises OSError or ValueError."""
+        file = WatchedFile(path)
         signer = cls(path.read_bytes())
         signer._file = file
         return signer
 
     def follow(self, published: Callable[[str], bool]) -> None:
-        """Sign with each key that replaces this one in its file, once it is published: else its tokens were refused."""
+        """Sign with each key that replaces this one in its file as soon as it is published, so that it is accepted."""
         self._published = published
 
     def _use(self, pem: bytes) -> None:
@@ -151,11 +93,11 @@ class Signer:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The public half of this key alone."""
+        """Return the public half of this key as a JWKS document."""
         return {"keys": [self.jwk]}
 
     def sign(self, user_id: str, session_id: str, now: datetime | None = None, *, generation: int = 0) -> str:
-        """An access token for one person's session; `generation` as `Access` has it."""
+        """Return an access token for a session; `generation` as in `Access`."""
         self._look()
         issued = now or clock.now()
         claims = {
@@ -174,7 +116,7 @@ class Signer:
 def _private(pem: bytes) -> tuple[Ed25519PrivateKey, dict[str, str]]:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
-    except (TypeError, UnsupportedAlgorithm) as error:  # it has a password; it is of a kind nobody knows
+    except (TypeError, UnsupportedAlgorithm) as error:  # a password, or an unknown kind of key
         raise ValueError(str(error)) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the JWT key must be an Ed25519 private key in PEM form")
@@ -185,38 +127,38 @@ def _private(pem: bytes) -> tuple[Ed25519PrivateKey, dict[str, str]]:
 
 
 class Verifier:
-    """Verifies access tokens offline, by the public keys alone; remembers the ones it has seen.
+    """Verifies access tokens offline, by public keys alone; caches the tokens it has verified.
 
-    A key that nobody signs with any more says until when its tokens live (`exp`); after that it is as good as gone.
+    A key that no longer signs says until when its tokens live (`exp`); after that it is ignored.
     """
 
-    def __init__(self, jwks: dict[str, Any], file: Watched | None = None) -> None:
+    def __init__(self, jwks: dict[str, Any], file: WatchedFile | None = None) -> None:
         self._file = file
         self._seen: dict[str, Access] = {}
         self._use(jwks)
 
     @classmethod
     def of_file(cls, path: Path) -> "Verifier":
-        """From a JWKS file, and each that replaces it; raises OSError or ValueError."""
-        file = Watched(path)
+        """Return a verifier of a JWKS file and of each that replaces it; raises OSError or ValueError."""
+        file = WatchedFile(path)
         return cls(_document(path.read_bytes()), file)
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The keys whose tokens are accepted now, as a JWKS document."""
+        """Return the keys whose tokens are accepted now, as a JWKS document."""
         self._look()
         now = clock.now().timestamp()
         return {"keys": [jwk for jwk in self._jwks if jwk.get("exp", now + 1) > now]}
 
     def accepts(self, kid: str) -> bool:
-        """Whether tokens of this key are accepted now."""
+        """Return whether tokens of this key are accepted now."""
         try:
             return self._key(kid) is not None
         except KeyError:
             return False
 
     def verify(self, token: str) -> Access:
-        """Who it speaks for; raises TokenExpired or NotAuthenticated."""
+        """Return whom the token speaks for; raises TokenExpired or NotAuthenticated."""
         self._look()
         access = self._seen.get(token) or self._verify(token)
         if access.expires_at + LEEWAY.total_seconds() <= clock.now().timestamp():
@@ -243,16 +185,16 @@ class Verifier:
                 log.error("the new JWKS cannot be used; the old keys stay", error=str(error))
 
     def _key(self, kid: str) -> Any:
-        """Raises KeyError for a key nobody published, or one that is over."""
+        """Return a published key; raises KeyError for an unknown or an expired one."""
         if kid not in self._keys:
-            self._look(now=True)  # a new key is published before it signs: whoever is quick may be ahead of our look
+            self._look(now=True)  # a new key is published before it signs; this process may not have read it yet
         key, until = self._keys[kid]
         if until <= clock.now().timestamp():
             raise KeyError(kid)
         return key
 
     def _verify(self, token: str) -> Access:
-        if (wrong := mistake(token)) is not None:
+        if (wrong := find_problem(token)) is not None:
             raise refusal(wrong)
         try:
             header = jwt.get_unverified_header(token)
@@ -270,7 +212,7 @@ class Verifier:
             access = Access(str(claims["sub"]), str(claims["sid"]), float(claims["exp"]), _generation(claims))
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
-        except Exception:  # RecursionError, OverflowError and what else a payload may be made to raise
+        except Exception:  # RecursionError, OverflowError and whatever else a payload can cause
             raise NotAuthenticated from None
         if len(self._seen) >= REMEMBERED:
             del self._seen[next(iter(self._seen))]
@@ -293,7 +235,7 @@ def _document(text: str | bytes) -> dict[str, Any]:
 
 
 def _is_unambiguous(token: str) -> bool:
-    """Whether each name is said once in header and claims: of two, readers take different ones."""
+    """Return whether each name occurs once in header and claims: readers differ in which duplicate they take."""
     for part in token.split(".")[:2]:
         said: list[str] = []
         json.loads(
@@ -303,43 +245,3 @@ def _is_unambiguous(token: str) -> bool:
         if len(said) != len(set(said)):
             return False
     return True
-
-
-class RefreshTokens:
-    """Refresh tokens `<session>.<secret>.<mac>`: only hashes are stored, and a successor can be made again.
-
-    The mac proves that we made a token, so a stranger who knows a session id cannot end that session by
-    pretending to reuse its tokens.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) < 32:
-            raise ValueError("the refresh key needs at least 32 bytes")
-        self._key = key
-
-    def first(self, session_id: str) -> str:
-        """The first token of a session: 256 random bits."""
-        return self._token(session_id, _b64(secrets.token_bytes(32)))
-
-    def successor(self, token: str) -> str:
-        """The token after this one: always the same, so a client that lost the answer can ask again."""
-        session_id, _, _ = token.split(".")
-        return self._token(session_id, _b64(self._mac(b"next", token)))
-
-    def session(self, token: str) -> str | None:
-        """The session an authentic token belongs to, or None."""
-        parts = token.split(".")
-        if len(parts) != 3 or not token.isascii():  # compare_digest takes no other text
-            return None
-        return parts[0] if hmac.compare_digest(token, self._token(parts[0], parts[1])) else None
-
-    @staticmethod
-    def digest(token: str) -> str:
-        """What is stored of a token."""
-        return hashlib.sha256(token.encode()).hexdigest()
-
-    def _token(self, session_id: str, secret: str) -> str:
-        return f"{session_id}.{secret}.{_b64(self._mac(b'made', f'{session_id}.{secret}')[:16])}"
-
-    def _mac(self, purpose: bytes, text: str) -> bytes:
-        return hmac.digest(self._key, purpose + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256")

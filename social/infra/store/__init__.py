@@ -1,1 +1,1 @@
-"""The document store: reads that share round trips, writes that share commits, and what keeps them correct."""
+"""The document store: reads that share round trips, writes that share commits, and the safeguards around them."""

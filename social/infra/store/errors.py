@@ -1,4 +1,4 @@
-"""What the document store's failures mean: it cannot now, it refuses what it was asked, or a conflict."""
+"""Failures of the document store by their meaning: it cannot now, it refuses the command, or a conflict."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,11 +18,11 @@ from social.infra.settings import StartError
 from social.infra.store.transaction import AlreadyExists
 
 DUPLICATE_KEY = 11000
-CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: tried again whether or not the server labels them
-REFUSES = (13, 18, 8000)  # Unauthorized, AuthenticationFailed, and what Atlas calls both
+CONFLICTS = (112, 251)  # WriteConflict, NoSuchTransaction: retried whether or not the server labels them
+REFUSES = (13, 18, 8000)  # Unauthorized, AuthenticationFailed, and Atlas' code for both
 FULL = (14031,)  # OutOfDiskSpace
-NO_ROOM = ("no space left", "not enough disk space", "out of disk", "disk full")  # in the words of other errors
-# What a store answers to a command that it would refuse another time too, since the command or a document is at fault:
+NO_ROOM = ("no space left", "not enough disk space", "out of disk", "disk full")  # in the messages of other errors
+# Codes of commands that the store would refuse again, since the command or a document is at fault:
 # BadValue, FailedToParse, TypeMismatch, InvalidBSON, NamespaceNotFound, IndexNotFound, PathNotViable, a conflict of
 # operators, NamespaceExists, names of fields, CommandNotFound, ImmutableField, InvalidOptions, InvalidNamespace,
 # indexes that differ, DocumentValidationFailure, parallel arrays, documents and keys that are too large, duplicates.
@@ -32,10 +32,11 @@ AWAY = (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutErro
 
 
 @asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
-    """Turn what is not the command's fault into a 503 that the caller may retry: a store that is away, full or unwell.
+async def translate_errors() -> AsyncIterator[None]:
+    """Turn an absent, full or failing store into Unavailable, a 503 that the caller may retry.
 
-    Raises StartError when the store refuses who we are.
+    Errors that are the command's fault are raised as they are. Raises StartError when the store rejects the
+    credentials.
     """
     try:
         yield
@@ -44,53 +45,53 @@ async def reachable() -> AsyncIterator[None]:
     except OperationFailure as error:
         if error.code in REFUSES:
             raise StartError(f"MONGO_URL is wrong: the server says {(error.details or {}).get('errmsg')}") from None
-        if unwell(error):
+        if may_succeed_later(error):
             raise Unavailable from error
         raise
 
 
-def unwell(error: OperationFailure) -> bool:
-    """Whether the same command may well succeed another time; also of an error that nobody foresaw."""
+def may_succeed_later(error: OperationFailure) -> bool:
+    """Return whether the command may succeed when it is retried; also true of an unknown error."""
     codes = {each["code"] for each in write_errors(error)} or {error.code}
     return not codes <= OUR_FAULT
 
 
 def full(error: BaseException | None) -> bool:
-    """Whether the store has no room left, for anybody."""
+    """Return whether the store has no room left."""
     says = str(error).lower()
     return getattr(error, "code", None) in FULL or any(words in says for words in NO_ROOM)
 
 
-def blamable(error: BaseException | None) -> bool:
-    """Whether a store transaction of many may have failed for one of them: by an error that nobody foresaw."""
+def may_succeed_apart(error: BaseException | None) -> bool:
+    """Return whether a group of transactions may have failed for the fault of one, by an unknown error."""
     return isinstance(error, OperationFailure) and not (error.timeout or transient(error) or full(error))
 
 
 def write_errors(error: BaseException) -> Sequence[Mapping[str, Any]]:
-    """The errors of single writes that a failed bulk lists."""
+    """Return the errors of single writes that a failed bulk lists."""
     found: Sequence[Mapping[str, Any]] = (getattr(error, "details", None) or {}).get("writeErrors", ())
     return found
 
 
 def conflicts(error: BaseException | None) -> bool:
-    """Whether somebody else wrote one of the documents at the same time."""
+    """Return whether another client wrote one of the documents at the same time."""
     if not isinstance(error, PyMongoError):
         return False
     return getattr(error, "code", None) in CONFLICTS or any(each["code"] in CONFLICTS for each in write_errors(error))
 
 
 def transient(error: BaseException | None) -> bool:
-    """Whether a store transaction that failed so may simply be tried again."""
+    """Return whether the failed store transaction may simply be retried."""
     return conflicts(error) or (isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError"))
 
 
 def index_of(details: Mapping[str, Any]) -> str:
-    """The keys of the unique index that refused an insert, as an error tells."""
+    """Return the keys of the unique index that refused an insert, from an error's details."""
     return ",".join(details.get("keyPattern") or ()) or str(details.get("errmsg", ""))
 
 
 def already(error: PyMongoError) -> AlreadyExists:
-    """The refusal of a unique index; raises the error itself where it is another one."""
+    """Return the refusal of a unique index as AlreadyExists; raises any other error as it is."""
     details: Mapping[str, Any] = getattr(error, "details", None) or {}
     for each in write_errors(error):
         if each["code"] != DUPLICATE_KEY:

@@ -1,7 +1,7 @@
 """Group commit: the transactions of many verbs are written in one store transaction.
 
-What gathers while commits are in flight goes into the next one together, so a commit costs each the less the more
-there are. Alone, a transaction waits for nobody. Where one is refused (a unique index, a condition that does not hold),
+Transactions that arrive while commits are in flight are committed together next, so the more there are the less each
+costs. A single transaction waits for nothing. Where one is refused (a unique index, a condition that does not hold),
 only its verb runs anew; the others of its group are committed again at once.
 """
 
@@ -19,22 +19,22 @@ from pymongo.errors import PyMongoError
 from social.contracts.problems import Unavailable
 from social.infra.observe import metrics
 from social.infra.store import store_transaction
-from social.infra.store.errors import blamable, conflicts, reachable, transient
+from social.infra.store.errors import conflicts, may_succeed_apart, transient, translate_errors
 from social.infra.store.store_transaction import Command, Rejected
 from social.infra.store.transaction import Kind, Transaction, Write
 
-# Store transactions of a process at once. With two the groups are half as large: a like at 4 at once cost half as much
-# processor time again, here and in the store, on either embedded store, and none was answered sooner.
+# Store transactions of a process at once. With two the groups are half as large: a like at 4 at once cost 50 % more
+# processor time, here and in the store, on either embedded store, and none was answered sooner.
 IN_FLIGHT = 1
 MOST_TOGETHER = 64  # transactions of a group
-MOST_WRITES = 600  # of a group; a worker's batch may have more, and goes alone then
+MOST_WRITES = 600  # of a group; a worker's batch may have more, and is committed alone then
 MOST_BYTES = 4 << 20
-MOST_WAITING = 2_000  # transactions: what comes beyond them is refused at once
-TRIES = 4  # of a group while the store fails it
+MOST_WAITING = 2_000  # transactions: more are refused at once
+TRIES = 4  # attempts of a group while the store fails
 
 
 class Conflict(Exception):
-    """What a transaction relied on is not so: its verb runs anew. `on` as `Transaction.conflict` has it."""
+    """A refused transaction: its verb runs anew. `on` as in `Transaction.conflict`."""
 
     def __init__(self, on: str) -> None:
         super().__init__(on)
@@ -43,18 +43,18 @@ class Conflict(Exception):
 
 @dataclass(eq=False, slots=True)
 class Unit:
-    """A transaction on its way, and who waits for it."""
+    """A transaction in the queue, and the future of its caller."""
 
     writes: list[Write]
     done: "asyncio.Future[None]"
-    alone: bool  # with nobody else, after it was refused again and again
-    until: float  # by the loop's clock, its caller waits
-    starts_at: float  # before that it only joins others
+    alone: bool  # committed alone, after it was refused repeatedly
+    until: float  # the deadline of its caller, by the loop's clock
+    starts_at: float  # before that it is only committed together with others
     sent: bool = False
     keys: list[tuple[str, str]] = field(init=False)
     size: int = field(init=False)
-    guarded: bool = field(init=False)  # by a condition
-    behind: list["asyncio.Future[None]"] = field(default_factory=list)  # who wants to write the same documents
+    guarded: bool = field(init=False)  # by a condition or a unique index or a unique index
+    behind: list["asyncio.Future[None]"] = field(default_factory=list)  # transactions that write the same documents
 
     def __post_init__(self) -> None:
         self.keys = [(each.collection, each.key) for each in self.writes if each.key is not None]
@@ -62,7 +62,7 @@ class Unit:
         self.guarded = any(each.kind in ("update", "delete") for each in self.writes)
 
     def settle(self, error: Exception | None = None) -> None:
-        """Answer whoever waits, if anybody still does."""
+        """Complete the caller's future, unless the caller has gone."""
         if self.done.done():
             return
         if error is None:
@@ -72,7 +72,7 @@ class Unit:
 
 
 class _Refused(Exception):
-    """These transactions of a group are the ones at fault."""
+    """The refused transactions of a group."""
 
     def __init__(self, units: Sequence[Unit], on: str) -> None:
         super().__init__(on)
@@ -80,29 +80,29 @@ class _Refused(Exception):
 
 
 class GroupCommit:
-    """The commits of one process."""
+    """The group commits of a process."""
 
     def __init__(self, client: Any, database: Any) -> None:
         self._client, self._database = client, database
         self._waiting: list[Unit] = []
-        self._held: dict[tuple[str, str], Unit] = {}  # by whom a document is about to be written
+        self._held: dict[tuple[str, str], Unit] = {}  # the unit that is about to write a document
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="commit")
         self._later: asyncio.TimerHandle | None = None
 
     async def commit(
-        self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0, company_s: float = 0.0
+        self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0, linger_s: float = 0.0
     ) -> None:
-        """Write a transaction, with what others want to write at the moment; returns when it is durable.
+        """Write a transaction, together with those that arrive now; returns when it is durable.
 
-        With `company_s` it waits so long for others, whose commit it then shares.
-        Raises Conflict where it was refused, Unavailable where the store is away or too much waits already.
+        It waits up to `linger_s` for others to share a commit with.
+        Raises Conflict where it was refused, Unavailable where the store is away or too many transactions wait.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        unit = Unit(tx.all_writes(), loop.create_future(), alone, now + timeout_s, now + company_s)
+        unit = Unit(tx.all_writes(), loop.create_future(), alone, now + timeout_s, now + linger_s)
         blocker = next((held for key in unit.keys if (held := self._held.get(key))), None)
-        if blocker is not None:  # it writes what this one has read: wait for it, and look again
+        if blocker is not None:  # it writes what this one has read: wait for it, then check again
             ended = loop.create_future()
             blocker.behind.append(ended)
             await ended
@@ -115,12 +115,12 @@ class GroupCommit:
         try:
             await unit.done
         finally:
-            if not unit.sent:  # given up before it was
+            if not unit.sent:  # given up before it was sent sent
                 self._waiting.remove(unit)
                 self._release(unit)
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait for what is on its way: a transaction left open is held by the store until its own deadline."""
+        """Wait for commits under way: the store would hold an open transaction until its own deadline."""
         until = asyncio.get_running_loop().time() + timeout_s
         while self._tasks and (rest_s := until - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=rest_s)
@@ -128,14 +128,14 @@ class GroupCommit:
     def _start(self) -> None:
         while self._waiting and len(self._tasks) < IN_FLIGHT and self._ripe():
             group = self._next()
-            # In a context of its own: the deadline and the trace of one are not the others'.
+            # In its own context: the deadline and the trace of one transaction are not those of the others.
             run = self._run(group)
             task = asyncio.get_running_loop().create_task(run, name="group commit", context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
     def _ripe(self) -> bool:
-        """Whether anybody waits for no more company; else it is looked again when the first of them does."""
+        """Return whether a transaction need not wait for others; else check again when the first need not."""
         loop = asyncio.get_running_loop()
         first = min(unit.starts_at for unit in self._waiting)
         if first <= loop.time():
@@ -146,7 +146,7 @@ class GroupCommit:
         return False
 
     def _next(self) -> list[Unit]:
-        """The next transactions to be written together, in the order they came."""
+        """Return the next transactions to be written together, in the order of their arrival."""
         group: list[Unit] = []
         writes = size = 0
         for unit in self._waiting:
@@ -185,7 +185,7 @@ class GroupCommit:
                 unit.done.cancel()
 
     async def _settle(self, group: list[Unit]) -> None:
-        """Commit a group, less those of it that are at fault."""
+        """Commit a group without its transactions that are refused."""
         tries, committed = 0, False
         while group and not committed:
             group = self._wanted(group)
@@ -198,7 +198,9 @@ class GroupCommit:
                 group = await self._without(group, refused)
             except Exception as error:
                 cause = error.__cause__ if isinstance(error, Unavailable) else error
-                if len(group) > 1 and (conflicts(cause) or blamable(cause) or not isinstance(error, Unavailable)):
+                if len(group) > 1 and (
+                    conflicts(cause) or may_succeed_apart(cause) or not isinstance(error, Unavailable)
+                ):
                     return await self._apart(group)
                 tries += 1
                 if tries == TRIES or not transient(cause):
@@ -207,22 +209,22 @@ class GroupCommit:
         return self._answer(group)
 
     def _wanted(self, group: list[Unit]) -> list[Unit]:
-        """Those of a group whose callers still wait: what was given up is not begun again."""
+        """Return the transactions whose callers still wait: abandoned ones are not started again."""
         for unit in group:
             if unit.done.done():
                 self._release(unit)
         return [unit for unit in group if not unit.done.done()]
 
     async def _apart(self, group: list[Unit]) -> None:
-        """Commit the halves of a group by themselves: one of them holds what is at fault."""
+        """Commit the halves of a group separately: one of them has the transaction at fault."""
         half = len(group) // 2
         await self._settle(group[:half])
         await self._settle(group[half:])
 
     async def _without(self, group: list[Unit], refused: "_Refused") -> list[Unit]:
-        """Have the verbs at fault run anew; the rest of the group.
+        """Refuse these transactions, whose verbs run anew; return the rest of the group.
 
-        Verbs of the group that would be refused next are found now: nobody waits for more than one commit of others.
+        Transactions that would be refused next are found now, so that none waits for more than one commit of others.
         """
         at_fault = set(refused.units)
         if len(group) > 2:
@@ -232,14 +234,14 @@ class GroupCommit:
         return [unit for unit in group if unit not in at_fault]
 
     async def _taken(self, group: Sequence[Unit]) -> set[Unit]:
-        """Those who would insert what is there."""
+        """Return the transactions that would insert a document that exists."""
         inserts: dict[str, dict[str, Unit]] = {}
         for unit in group:
             for write in unit.writes:
                 if write.kind == "insert" and write.key is not None:
                     inserts.setdefault(write.collection, {})[write.key] = unit
         found: set[Unit] = set()
-        with contextlib.suppress(PyMongoError):  # then each is refused when its turn comes
+        with contextlib.suppress(PyMongoError):  # then each is refused at its own commit
             for collection, by_id in inserts.items():
                 cursor = self._database[collection].find({"_id": {"$in": list(by_id)}}, {"_id": 1})
                 found |= {by_id[row["_id"]] for row in await cursor.to_list(None)}
@@ -251,7 +253,7 @@ class GroupCommit:
             unit.settle(error)
 
     async def _attempt(self, group: Sequence[Unit]) -> None:
-        """Write a group in one store transaction; raises _Refused, Unavailable, and what the driver says."""
+        """Write a group in one store transaction; raises _Refused, Unavailable, and errors of the driver."""
         loop, steps = asyncio.get_running_loop(), _steps(group)
         within_s = max(unit.until for unit in group) - loop.time()
         if within_s <= 0:
@@ -260,7 +262,7 @@ class GroupCommit:
             Command(each.kind, each.collection, [write.statement for _, write in each.writes]) for each in steps
         ]
         try:
-            async with reachable():
+            async with translate_errors():
                 await loop.run_in_executor(self._thread, self._run_in_store, commands, within_s)
         except Rejected as rejected:
             writes = steps[rejected.command].writes
@@ -273,7 +275,7 @@ class GroupCommit:
 
 @dataclass(slots=True)
 class _Step:
-    """Writes of one kind to one collection, which go in one command."""
+    """Writes of a kind to a collection, which are sent in one command."""
 
     kind: Kind
     collection: str
@@ -281,7 +283,7 @@ class _Step:
 
 
 def _steps(group: Sequence[Unit]) -> list[_Step]:
-    """The commands of a group: within each transaction, writes to one collection stay in their order."""
+    """Return the commands of a group; within each transaction, writes to a collection stay in their order."""
     steps: dict[tuple[str, int, str], _Step] = {}
     order: dict[str, int] = {}
     for unit in group:

@@ -1,4 +1,4 @@
-"""Leases: at most one holder at a time, given up by time alone, which is the store's; work in parts has one each."""
+"""Leases: at most one holder at a time, which end by the store's clock; divided work has a lease for each part."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ from social.infra.store.rows import LEASES
 class Lease:
     """A named lease in the document store; take it again well before `lasts` is over.
 
-    When it is over is for the store's clock to say. An end that is further ahead than a lease lasts was written by
-    another release, or before that clock was set back, and counts for nothing.
+    The store's clock decides when it is over. An end that is further ahead than a lease lasts was written by another
+    release, or before that clock was set back, and is ignored.
     """
 
     def __init__(self, mongo: Mongo, name: str, lasts: timedelta) -> None:
@@ -31,58 +31,58 @@ class Lease:
         self._renew_at = 0.0
 
     async def take(self) -> bool:
-        """Take it, or renew it where a third of its time is over; False while another holder has it."""
+        """Take the lease, or renew it where a third of its time is over; False while another process holds it."""
         began = time.monotonic()
         if self.held and began < self._renew_at:
             return True
         self.held = False
         try:
             self.held = await self._take()
-        finally:  # without the store it is over soon, and nobody works on it meanwhile
+        finally:  # without the store it is over soon, and this process does not work under it meanwhile
             metrics.LEASE_HELD.labels(lease=self._name).set(self.held)
         self._renew_at = began + self._lasts_ms / 3000
         return self.held
 
     async def _take(self) -> bool:
-        # Compared as milliseconds: an embedded store does not compare `$$NOW` with a date that is stored.
+        # Compared as milliseconds: an embedded store does not compare `$$NOW` with a stored date.
         now, until = {"$toLong": "$$NOW"}, {"$ifNull": [{"$toLong": "$until"}, 0]}
         longest = {"$add": [now, self._lasts_ms]}
         free = {"$or": [{"$lt": [until, now]}, {"$gt": [until, longest]}, {"$eq": ["$holder", self._holder]}]}
         ends = {"$add": ["$$NOW", self._lasts_ms]}
         claim = {"holder": self._holder, "until": ends, "turns": {"$add": [{"$ifNull": ["$turns", 0]}, 1]}}
-        # Whoever may not have it writes what is there, which is no change.
+        # A process that may not have it writes the values that are there, which changes nothing.
         change: list[Any] = [
             {"$set": {"free": free}},
             {"$set": {name: {"$cond": ["$free", value, f"${name}"]} for name, value in claim.items()}},
             {"$unset": "free"},
         ]
         row = await self._mongo.one(LEASES, {"_id": self._name}, {"turns": 1})
-        unchanged = {"_id": self._name, "turns": row.get("turns") if row else None}  # of two at once, one is refused
+        unchanged = {"_id": self._name, "turns": row.get("turns") if row else None}  # of two at once, one fails
         try:
             return await self._mongo.update(LEASES, unchanged, change, upsert=True) == 1
         except AlreadyExists:
             return False
 
     async def give_up(self) -> None:
-        """Let the next one have it at once."""
+        """Release the lease, so that another process can take it at once."""
         self.held = False
         metrics.LEASE_HELD.labels(lease=self._name).set(0)
         await self._mongo.delete(LEASES, {"_id": self._name, "holder": self._holder})
 
 
 class Parts:
-    """The leases of the parts of one work, of which this process takes those that are its own by now."""
+    """The leases of a work's parts, of which this process takes its share."""
 
     def __init__(self, leases: Sequence[Lease]) -> None:
         self._leases = leases
-        self._mine = set(range(len(leases)))  # until others are known of
+        self._mine = set(range(len(leases)))  # all, until other processes are known
 
     def share(self, owners: Owners) -> None:
-        """Whose the parts are by now."""
+        """Learn which parts are this process's."""
         self._mine = {part for part, owner in owners.items() if owner is None}
 
     async def take(self) -> dict[int, Lease]:
-        """Take or renew the leases of this process's parts, and give up the others; returns those it has.
+        """Take or renew the leases of this process's parts, and release the others; return those it holds.
 
         Raises Unavailable.
         """
@@ -92,7 +92,7 @@ class Parts:
         return {part: lease for part, lease in enumerate(self._leases) if part in self._mine and await lease.take()}
 
     async def give_up(self) -> None:
-        """Let the others have all of it at once, if the store answers; else by and by."""
+        """Release all leases at once, if the store answers; otherwise they expire."""
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(1):
                 for lease in self._leases:
@@ -111,7 +111,7 @@ async def work_in_parts(
 ) -> None:
     """Do a share of a work every `every_s` seconds, as long as the process lives: `do` gets the leases it holds.
 
-    Where the store or another server is `away`, the next attempt is made as usual. At the end all parts are given up.
+    While the store or another server is `away` it keeps trying. At the end all leases are released.
     """
     parts = Parts(leases)
     try:

@@ -1,8 +1,8 @@
-"""Which workers live, and which part of shared work is whose: a hint that spreads it, never what makes it correct.
+"""The live workers, and which part of a shared work each does: a hint that spreads the work, not a guarantee.
 
-Each process says every few seconds that it lives, by a number that grows; whoever sees it grow believes it for a while,
-by its own clock. All compute from that who does which part. They may disagree for a moment, or nobody may know while
-the store is away: then all goes on as it is, since queues and leases see to it that each part is done by one.
+Each process increments a number in its row every few seconds; the others consider it alive for a while after each
+change, by their own clocks. All compute from that which process does which part. They may disagree for a moment, and
+while the store is away the shares stay as they are: queues and leases ensure that each part is done by one process.
 """
 
 import asyncio
@@ -23,38 +23,38 @@ from social.infra.store.rows import WORKERS, Work, WorkerRow
 log = logs.get("members")
 
 EVERY_S = 2.0
-LIVES_S = 10.0  # since it was last seen to grow
-PARTITIONS = "partitions"  # the row that says up to which partition anybody has published
+LIVES_S = 10.0  # since its number last grew
+PARTITIONS = "partitions"  # the row of the highest number of partitions that a process publishes to
 
-Owners = Mapping[int, str | None]  # by part: None is this process, everything else a name for another one
+Owners = Mapping[int, str | None]  # by part: None is this process, anything else a name for another
 
 
 @dataclass(eq=False)
 class _Joined:
-    """A kind of work that this process does a share of."""
+    """A work that this process does a share of."""
 
     parts: int
     changed: Callable[[Owners], None]
-    places: Mapping[int, int]  # of each part, how often this process has gone to the end of its line
-    grows: bool  # with the partitions that are published to
-    name: str = field(default_factory=clock.new_id)  # a new one each time it is taken up
+    places: Mapping[int, int]  # by part, how often this process has gone to the end of its queue
+    grows: bool  # with the number of partitions that are published to
+    name: str = field(default_factory=clock.new_id)  # a new name each time it is joined
 
 
 class _Seen(NamedTuple):
-    """Another process as it was seen to live: when, and what it does."""
+    """Another process as last seen: when, and which work it does."""
 
     beat: int
     at: float
     works: Mapping[str, Work]
 
     def name(self, work: str, part: int) -> str:
-        """Who it is in the line for a part: another name for each time that it goes to the end."""
+        """Return its name in the queue for a part, which changes each time that it goes to the end."""
         does = self.works[work]
         return f"{does['name']} {does['places'].get(str(part), 0)}"
 
 
 class Members:
-    """The workers that live, as this process knows them."""
+    """The live workers, as this process knows them."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -62,9 +62,9 @@ class Members:
         self._beat = 0
         self._joined: dict[str, _Joined] = {}
         self._seen: dict[str, _Seen] = {}
-        self._published = 0  # up to so many partitions, whoever did
+        self._published = 0  # highest number of partitions that any process publishes to
         self._sooner = asyncio.Event()
-        self._told = False
+        self._announced = False
 
     @contextlib.contextmanager
     def join(
@@ -76,10 +76,10 @@ class Members:
         places: Mapping[int, int] | None = None,
         grows: bool = False,
     ) -> Iterator[None]:
-        """Do a share of this work, of so many parts; `changed` is called with whose they are.
+        """Do a share of a work of so many parts, meanwhile; `changed` is called with the owners of the parts.
 
-        `places`: where those who do a part stand in line, how often this process has gone to the end of each line.
-        `grows`: the parts are partitions, of which there may be more, since others publish to more.
+        `places`: by part, how often this process has gone to the end of the queue of its consumers.
+        `grows`: the parts are partitions, which become more when other processes publish to more.
         """
         joined = self._joined[work] = _Joined(parts, changed, {} if places is None else places, grows)
         self._sooner.set()
@@ -91,27 +91,27 @@ class Members:
             self._sooner.set()
 
     def alone(self, work: str) -> bool:
-        """Whether no other process is known to do any of this work."""
+        """Return whether no other process is known to do any of this work."""
         return not any(work in seen.works for seen in self._seen.values())
 
     async def run(self) -> None:
-        """Say that this process lives, and look who else does, as long as it takes part in anything."""
+        """Announce this process and read the others every 2 s, while it takes part in any work."""
         try:
             while True:
                 self._sooner.clear()
-                if self._joined or self._told:
+                if self._joined or self._announced:
                     try:
-                        await self.look()
+                        await self.refresh()
                     except Unavailable as error:
-                        log.debug("parts stay whose they are", error=repr(error))
+                        log.debug("shares of work stay as they are", error=repr(error))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(EVERY_S if self._joined else None):
                         await self._sooner.wait()
         finally:
             await self._leave()
 
-    async def look(self) -> None:
-        """Say that it lives, look who else does, and pass on what changed; raises Unavailable."""
+    async def refresh(self) -> None:
+        """Announce this process, read the others, and call those whose shares changed; raises Unavailable."""
         self._beat += 1
         works = {
             work: {"name": joined.name, "places": {str(part): times for part, times in joined.places.items()}}
@@ -119,7 +119,7 @@ class Members:
         }
         row = {"beat": self._beat, "works": works, "at": clock.now()}
         await self._mongo.update(WORKERS, {"_id": self._id}, {"$set": row}, upsert=True)
-        self._told = bool(works)
+        self._announced = bool(works)
         rows = {row["_id"]: row for row in await self._mongo.many(WORKERS, {"_id": {"$gt": ""}})}
         published = rows.pop(PARTITIONS, None)
         self._published = published.get("most", 0) if published else 0
@@ -141,21 +141,21 @@ class Members:
         return {part: others[id_].name(work, part) if id_ in others else None for part, id_ in owners.items()}
 
     async def _leave(self) -> None:
-        if self._told:
+        if self._announced:
             with contextlib.suppress(Unavailable, TimeoutError):  # then it is over by itself
                 async with asyncio.timeout(1):
                     await self._mongo.delete(WORKERS, {"_id": self._id})
 
 
-async def publishes_to(mongo: Mongo, partitions: int) -> None:
-    """Have all workers consume so many partitions, also those that were told of fewer; raises Unavailable."""
+async def announce_partitions(mongo: Mongo, partitions: int) -> None:
+    """Make all workers consume at least so many partitions; raises Unavailable."""
     await mongo.update(WORKERS, {"_id": PARTITIONS}, {"$max": {"most": partitions}}, upsert=True)
 
 
 def assigned(work: str, parts: int, members: Collection[str]) -> dict[int, str]:
-    """Whose each part is: as even as it can be, and by rendezvous hashing among those who have least.
+    """Return the owner of each part: as evenly as possible, by rendezvous hashing among those who have the fewest.
 
-    The same for all who know the same members.
+    Processes that know the same members compute the same owners.
     """
     has: Counter[str] = Counter()
     owners: dict[int, str] = {}

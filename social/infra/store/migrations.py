@@ -1,4 +1,4 @@
-"""Documents that an older release kept elsewhere: `migrate` moves them, and what is moved already stays as it is."""
+"""Documents that an older release kept elsewhere: `migrate` moves them; moved documents stay as they are."""
 
 from collections.abc import Set
 from datetime import datetime
@@ -9,15 +9,15 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from social.contracts.addresses import normal
 from social.infra import clock
 from social.infra.observe import logs
-from social.infra.store.errors import DUPLICATE_KEY, reachable, write_errors
+from social.infra.store.errors import DUPLICATE_KEY, translate_errors, write_errors
 from social.infra.store.mongo import Document, Mongo
 from social.infra.store.rows import INTERACTIONS, ONE_TIME_TOKENS, USERS, Collection, UserRow
 
 log = logs.get("moves")
 
 BATCH = 500
-EMAILS = 5_000  # of one read
-# A collection each, of a post's and a person's id. Nobody drops them: an older process may write there meanwhile.
+EMAILS = 5_000  # addresses of a read
+# Collections of a post's and a person's id. They are not dropped: an older process may write there meanwhile.
 FORMERLY = tuple(Collection[Document](each) for each in ("likes", "reposts", "bookmarks"))
 
 
@@ -32,9 +32,9 @@ async def interactions(mongo: Mongo, there: Set[str]) -> None:
 
 
 async def email_domains(mongo: Mongo, there: Set[str]) -> None:
-    """Spell the domain of every stored address as DNS does; an address that another account has so stays as it is.
+    """Spell the domain of every stored address as DNS does, unless another account has that spelling.
 
-    Nobody's is lost: a login takes both spellings, and mail goes to one mailbox either way.
+    No account is lost: a login accepts both spellings, and mail goes to one mailbox either way.
     """
     last = ""
     while "users" in there and (rows := await _emails(mongo, after=last)):
@@ -45,7 +45,7 @@ async def email_domains(mongo: Mongo, there: Set[str]) -> None:
 
 
 async def _emails(mongo: Mongo, after: str) -> list[UserRow]:
-    """The next addresses, read from their index alone."""
+    """Return the next addresses, read from their index alone."""
     return await mongo.many(
         USERS, {"email": {"$gt": after}}, fields={"_id": 0, "email": 1}, sort=[("email", 1)], limit=EMAILS
     )
@@ -53,7 +53,7 @@ async def _emails(mongo: Mongo, after: str) -> list[UserRow]:
 
 async def _respell(mongo: Mongo, old: str, new: str) -> None:
     try:
-        async with reachable():
+        async with translate_errors():
             await mongo.database[USERS].update_one({"email": old}, {"$set": {"email": new}})
             await mongo.database[ONE_TIME_TOKENS].update_many({"email": old}, {"$set": {"email": new}})
     except DuplicateKeyError:
@@ -63,9 +63,9 @@ async def _respell(mongo: Mongo, old: str, new: str) -> None:
 
 async def _add(mongo: Mongo, writes: list[UpdateOne]) -> None:
     try:
-        async with reachable():
+        async with translate_errors():
             await mongo.database[INTERACTIONS].bulk_write(writes, ordered=False)
-    except BulkWriteError as error:  # a duplicate is an act that stands already
+    except BulkWriteError as error:  # a duplicate is an act that was moved already
         if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
             raise
 
@@ -84,6 +84,6 @@ def _moved(name: str, row: Document) -> UpdateOne:
 
 
 def _id_of(at: datetime, unique: str) -> str:
-    """An id that sorts by the millisecond of an act, the same each time it is made."""
+    """Return an id that sorts by the millisecond of an act and is always equal for it."""
     seconds, millis = divmod(clock.millis(at), 1000)
     return f"{seconds:08x}{millis:04x}{unique[-12:]}"

@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 from social.contracts.problems import Unavailable
 from social.infra.settings import StartError
 from social.infra.store import store_metrics
-from social.infra.store.errors import AWAY, DUPLICATE_KEY, already, reachable, write_errors
+from social.infra.store.errors import AWAY, DUPLICATE_KEY, already, translate_errors, write_errors
 from social.infra.store.group_commit import Conflict, GroupCommit
 from social.infra.store.loaders import MOST_IDS, Loaders
 from social.infra.store.newest import Newest
@@ -32,7 +32,7 @@ from social.infra.store.transaction import AlreadyExists, Fields, Reader, Sort, 
 from social.infra.store.ttl_cache import TtlCache
 
 __all__ = ["AWAY", "AlreadyExists", "Document", "Fields", "InvalidDocument", "Mongo", "Reader", "Sort"]
-__all__ += ["Transaction", "Where", "reachable"]
+__all__ += ["Transaction", "Where", "translate_errors"]
 
 T = TypeVar("T")
 
@@ -71,13 +71,13 @@ class Mongo:
 
     async def ping(self, timeout_s: float | None = None) -> None:
         """Raises Unavailable when the store does not answer, or not in so many seconds instead of the usual ones."""
-        async with reachable():
+        async with translate_errors():
             with pymongo.timeout(timeout_s) if timeout_s else contextlib.nullcontext():
                 await self.database.command("ping")
 
     async def now(self) -> datetime:
         """Return this moment by the store's own clock."""
-        async with reachable():
+        async with translate_errors():
             at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
             return at
 
@@ -91,7 +91,7 @@ class Mongo:
 
     async def one(self, collection: Collection[Row], where: Where, fields: Where | None = None) -> Row | None:
         """Return the document that matches, or None."""
-        async with reachable():
+        async with translate_errors():
             found: Row | None = await self.database[collection].find_one(where, fields)
             return found
 
@@ -110,7 +110,7 @@ class Mongo:
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
-        async with reachable():
+        async with translate_errors():
             try:
                 cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
             except NetworkTimeout:
@@ -134,26 +134,26 @@ class Mongo:
         limit: int = 0,
     ) -> list[Row]:
         """Return all documents that match, in one cursor."""
-        async with reachable():
+        async with translate_errors():
             cursor = self.database[collection].find(where, fields, sort=sort, limit=limit, batch_size=limit or 1_000)
             found: list[Row] = await cursor.to_list(None)
             return found
 
     async def aggregate(self, collection: Collection[Any], pipeline: Sequence[Where]) -> list[Any]:
         """Run a pipeline over a collection, in one round trip; the caller annotates the type of the results."""
-        async with reachable():
+        async with translate_errors():
             found: list[Any] = await self.database[collection].aggregate(pipeline).to_list(None)
             return found
 
     async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
         """Return how many match, counted no further than `limit`."""
-        async with reachable():
+        async with translate_errors():
             return int(await self.database[collection].count_documents(where, limit=limit))
 
     async def insert(self, collection: Collection[Row], document: Row) -> None:
         """Insert one document on its own; raises AlreadyExists."""
         try:
-            async with reachable():
+            async with translate_errors():
                 await self.database[collection].insert_one(document)
         except DuplicateKeyError as error:
             raise already(error) from None
@@ -163,7 +163,7 @@ class Mongo:
         if not documents:
             return
         try:
-            async with reachable():
+            async with translate_errors():
                 await self.database[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
             details = error.details or {}
@@ -175,7 +175,7 @@ class Mongo:
     async def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> int:
         """Change at most one document; return how many were changed (or inserted)."""
         try:
-            async with reachable():
+            async with translate_errors():
                 result = await self.database[collection].update_one(where, change, upsert=upsert)
         except DuplicateKeyError as error:
             raise already(error) from None
@@ -183,13 +183,13 @@ class Mongo:
 
     async def update_all(self, collection: Collection[Any], where: Where, change: Any) -> int:
         """Change all documents that match, each by itself; return how many were changed."""
-        async with reachable():
+        async with translate_errors():
             return int((await self.database[collection].update_many(where, change)).modified_count)
 
     async def delete(self, collection: Collection[Any], where: Where, *, durable: bool = True) -> int:
         """Delete all that match; return how many. What may come back after a failover need not be `durable`."""
         concern = DURABLE if durable else WriteConcern(w=1)
-        async with reachable():
+        async with translate_errors():
             documents = self.database[collection].with_options(write_concern=concern)
             return int((await documents.delete_many(where)).deleted_count)
 
@@ -199,7 +199,7 @@ class Mongo:
             return
         concern = DURABLE if durable else WriteConcern(w=1)
         some = [DeleteMany({"_id": {"$in": list(ids[at : at + MOST_IDS])}}) for at in range(0, len(ids), MOST_IDS)]
-        async with reachable():
+        async with translate_errors():
             await self.database[collection].with_options(write_concern=concern).bulk_write(some, ordered=False)
 
     def majority(self, collection: Collection[Any]) -> Any:
@@ -207,12 +207,12 @@ class Mongo:
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
-        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, company_s: float = 0.0
+        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, linger_s: float = 0.0
     ) -> tuple[T, "Transaction"]:
         """Run a verb and commit its writes with those of others at the moment; return its result and transaction.
 
         `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
-        over. With `company_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
+        over. With `linger_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
         away or the deadline passes.
         """
         conflict: str | None = None
@@ -224,8 +224,8 @@ class Mongo:
                     if not tx.writes and not tx.recorded:
                         break
                     try:
-                        alone, patience_s = attempt >= ALONE_AFTER, 0.0 if attempt else company_s
-                        await self.commits.commit(tx, alone=alone, timeout_s=timeout_s, company_s=patience_s)
+                        alone, wait_s = attempt >= ALONE_AFTER, 0.0 if attempt else linger_s
+                        await self.commits.commit(tx, alone=alone, timeout_s=timeout_s, linger_s=wait_s)
                         break
                     except Conflict as refused:
                         conflict = refused.on

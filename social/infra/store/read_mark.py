@@ -1,4 +1,4 @@
-"""How far a poller has read what other processes write, by times that the store's clock stamps."""
+"""How far a poller has read the writes of other processes, by times that the store's clock stamps."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from social.infra.store.mongo import OVERLAP
 class ReadMark:
     """The time up to which a poller has read everything; it reads the last `OVERLAP` again each time.
 
-    Rows become visible up to `OVERLAP` after their stamp, so a poller that went on from the newest row would miss some.
+    Rows become visible up to `OVERLAP` after their stamp: a poller that went on from the newest row would miss some.
     """
 
     def __init__(self) -> None:

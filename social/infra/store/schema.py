@@ -10,7 +10,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from social.infra import clock
 from social.infra.store import migrations
-from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.mongo import Mongo, translate_errors
 from social.infra.store.rows import (
     ACTIVITY,
     COMMENT_LIKES,
@@ -178,7 +178,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
 
 async def migrate(mongo: Mongo) -> None:
     """Create what is missing and move what an older release kept elsewhere; safe to repeat and to run twice at once."""
-    async with reachable():
+    async with translate_errors():
         there = set(await mongo.database.list_collection_names())
         await migrations.interactions(mongo, there)  # first: nobody begins before the indexes are there
         for name, indexes in INDEXES.items():
@@ -191,7 +191,7 @@ async def migrate(mongo: Mongo) -> None:
 
 async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
     """Drop these collections, whatever they hold, and create them again."""
-    async with reachable():
+    async with translate_errors():
         for name in names:
             await mongo.database.drop_collection(name)
     await migrate(mongo)
@@ -200,7 +200,7 @@ async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
 async def missing(mongo: Mongo) -> list[str]:
     """Return indexes that `migrate` has yet to create, as `collection.index`."""
     absent = []
-    async with reachable():
+    async with translate_errors():
         for name, indexes in INDEXES.items():
             there: dict[str, Any] = await mongo.database[name].index_information()
             absent += [f"{name}.{index.document['name']}" for index in indexes if index.document["name"] not in there]
@@ -210,7 +210,7 @@ async def missing(mongo: Mongo) -> list[str]:
 async def wrong(mongo: Mongo) -> list[str]:
     """Return indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
     found = []
-    async with reachable():
+    async with translate_errors():
         for name, indexes in INDEXES.items():
             there: dict[str, Any] = await mongo.database[name].index_information()
             for index in indexes:

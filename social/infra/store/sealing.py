@@ -1,7 +1,7 @@
-"""Cursors that nobody outside can read, change, or take to another list: sealed by keys that all processes share.
+"""Sealed cursors: clients cannot read or change them, or use them for another list; all processes share the keys.
 
-A cursor is encrypted and authenticated (AES-SIV, RFC 5297) together with what it belongs to: its list, and who asked.
-The same place gives the same cursor, so that a page that did not change keeps its entity tag.
+A cursor is encrypted and authenticated (AES-SIV, RFC 5297) together with its list and its viewer. The same place gives
+the same cursor, so that a page that did not change keeps its entity tag.
 """
 
 import base64
@@ -20,18 +20,18 @@ from social.infra import clock
 from social.infra.store.rows import CURSOR_KEYS, Collection, CursorKeyRow, Row
 from social.infra.store.transaction import AlreadyExists
 
-BITS = 512  # AES-256, and as much again for the tag
-CHANGES = timedelta(days=30)  # the age at which a key is followed by another
-KEPT = 2  # keys: a cursor is taken for as long again as its key was in use
-LOOK_S = 600.0  # between looks at whether others have another key
-LOOK_AGAIN_S = 1.0  # the same where a cursor names a key that is not known here
-BLOCK = 16  # bytes: a cursor's length tells no more of what is in it
+BITS = 512  # AES-256, and 256 bits for the tag
+CHANGES = timedelta(days=30)  # the age at which a new key follows
+KEPT = 2  # keys: a cursor is accepted for as long again as its key was in use
+LOOK_S = 600.0  # between checks for new keys
+LOOK_AGAIN_S = 1.0  # between checks where a cursor names an unknown key
+BLOCK = 16  # bytes: a cursor's length reveals no more of its content
 
 Bound = tuple[str, ...]
 
 
 class Store(Protocol):
-    """Where the keys are kept."""
+    """The collection that holds the keys."""
 
     def many(
         self, collection: Collection[Row], where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], limit: int
@@ -43,7 +43,7 @@ class Store(Protocol):
 
 
 class Seals:
-    """Seals and opens cursors with the keys in the store, the first of which is made by whoever needs it first."""
+    """Seals and opens cursors with the keys in the store; the first process that needs a key makes it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -52,18 +52,18 @@ class Seals:
         self._looked_at = float("-inf")
 
     async def ready(self) -> None:
-        """Have the keys at hand: a look at the store now and then. Raises Unavailable."""
+        """Load the keys where they are old or missing. Raises Unavailable."""
         if not self._keys or time.monotonic() >= self._looked_at + LOOK_S:
             await self._look()
 
     def seal(self, packed: bytes, bound: Bound) -> str:
-        """A cursor of what is `bound` alone; `ready` comes before it."""
+        """Return a cursor that can be opened only with the same `bound`; call `ready` before."""
         padded = packed + b"\x80" + bytes(-(len(packed) + 1) % BLOCK)
         sealed = self._keys[self._newest].encrypt(padded, _associated(self._newest, bound))
         return base64.urlsafe_b64encode(bytes([self._newest % 256]) + sealed).rstrip(b"=").decode()
 
     async def open(self, cursor: str, bound: Bound) -> bytes:
-        """What was sealed; raises ValidationFailed for a cursor of anything else, and of a key that is gone."""
+        """Return the sealed content; raises ValidationFailed for a cursor of anything else, or whose key is gone."""
         await self.ready()
         try:
             sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -74,7 +74,7 @@ class Seals:
         return padded.rstrip(b"\0")[:-1]
 
     async def _number(self, last_byte: int) -> int:
-        """The key whose number ends in this byte; raises LookupError."""
+        """Return the number of the key that ends in this byte; raises LookupError."""
         for look in (False, True):
             if look and time.monotonic() >= self._looked_at + LOOK_AGAIN_S:
                 await self._look()
@@ -84,11 +84,11 @@ class Seals:
         raise LookupError(last_byte)
 
     async def _look(self) -> None:
-        self._looked_at = time.monotonic()  # others go on with the keys there are
+        self._looked_at = time.monotonic()  # concurrent calls go on with the present keys
         rows = await self._rows()
         if not rows or rows[0]["at"] < clock.now() - CHANGES:
             number = rows[0]["_id"] + 1 if rows else 1
-            with contextlib.suppress(AlreadyExists):  # another process was first
+            with contextlib.suppress(AlreadyExists):  # another process made it first
                 row: CursorKeyRow = {"_id": number, "key": AESSIV.generate_key(BITS), "at": clock.now()}
                 await self._store.insert(CURSOR_KEYS, row)
                 await self._store.delete(CURSOR_KEYS, {"_id": {"$lte": number - KEPT}})
@@ -101,7 +101,7 @@ class Seals:
 
 
 def refusal() -> ValidationFailed:
-    """What a client is told that sends a cursor of another list, of another person or release, or none at all."""
+    """Return the error for a cursor of another list, person or release, or for an invalid one."""
     problem = FieldProblem(pointer="?cursor", code="cursor", detail="not a cursor of this list, or no longer")
     return ValidationFailed(errors=[problem])
 

@@ -1,4 +1,4 @@
-"""How long MongoDB takes, and how many connections it is asked over. The driver calls these from its threads."""
+"""Metrics of MongoDB's commands and connections. The driver calls these from its threads."""
 
 from functools import cache
 
@@ -10,28 +10,28 @@ from social.infra.observe import metrics
 
 @cache
 def _seconds(command: str) -> Histogram:
-    """Its series, looked up once: there are few, and a command is asked for thousands of times a second."""
+    """Return the series of a command, cached: there are few, used thousands of times a second."""
     return metrics.STORE_SECONDS.labels(command)
 
 
 class Commands(monitoring.CommandListener):
-    """Every command's time by its name, which the code chooses and no client."""
+    """Measures every command by its name, which the code chooses and no client."""
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        """Told of when it has ended."""
+        """Do nothing: the end of a command reports its duration."""
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Its time, with the way there and back."""
+        """Observe the duration of a command, including the network."""
         _seconds(event.command_name).observe(event.duration_micros / 1e6)
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """The same of one that was refused or lost."""
+        """Observe the duration of a command that was refused or lost, and count it."""
         _seconds(event.command_name).observe(event.duration_micros / 1e6)
         metrics.STORE_FAILURES.labels(event.command_name).inc()
 
 
 class Pool(monitoring.ConnectionPoolListener):
-    """How many connections there are, and how many of them are in use."""
+    """Counts connections, and how many of them are in use."""
 
     def connection_created(self, event: monitoring.ConnectionCreatedEvent) -> None:
         metrics.STORE_CONNECTIONS.inc()

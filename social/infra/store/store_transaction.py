@@ -1,8 +1,8 @@
-"""One store transaction, from its start to its commit, as one job of a thread.
+"""A store transaction, from its start to its commit, as a single job of a thread.
 
-Each command that the event loop awaits costs this process two changes of threads and the driver's bookkeeping around
-them; a transaction as one job costs that once. The commands are bare
-ones, since the driver's bulk API builds the same at a higher price.
+Each command that the event loop awaits costs this process two thread switches and the driver's bookkeeping around
+them; a transaction as one job costs that once. The commands are bare ones, since the driver's bulk API builds the same
+at a higher price.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from social.infra.store.errors import DUPLICATE_KEY, index_of
 from social.infra.store.transaction import Kind
 
 DURABLE = WriteConcern(w="majority", j=True)
-ASK_AGAIN_S = 0.05  # between two questions whether a commit whose answer was lost took effect
-ABORT_S = 0.5  # others wait for the thread, and the store ends what is left open by its own deadline
+ASK_AGAIN_S = 0.05  # between two attempts to learn whether a commit took effect whose answer was lost
+ABORT_S = 0.5  # others wait for the thread, and the store aborts an open transaction by its own deadline
 
 VERBS = {
     "insert": ("insert", "documents"),
@@ -34,7 +34,7 @@ VERBS = {
 
 @dataclass(slots=True)
 class Command:
-    """Writes of one kind to one collection; `statements` are documents, or what the commands of the wire take."""
+    """Writes of a kind to a collection; `statements` are documents, or statements of the wire's commands."""
 
     kind: Kind
     collection: str
@@ -42,7 +42,7 @@ class Command:
 
 
 class Rejected(Exception):
-    """The store refused a command: the statement at `at` by the unique index `on`, or some that found no document."""
+    """A refused command: the statement at `at` by the unique index `on`, or statements that found no document."""
 
     def __init__(self, command: int, at: int | None = None, on: str = "") -> None:
         super().__init__(on)
@@ -50,10 +50,10 @@ class Rejected(Exception):
 
 
 def run(client: Any, database: Any, commands: Sequence[Command], within_s: float) -> None:
-    """Write all commands in one transaction, which is durable when this returns; blocks, and is run by a thread.
+    """Write all commands in one transaction, which is durable when this returns; blocks, so a thread runs it.
 
-    Raises Rejected, and what the driver says; after any of them nothing is written, unless a commit was asked for and
-    nobody answered within the time.
+    Raises Rejected, and errors of the driver; after any of them nothing is written, unless a commit was sent and not
+    answered in time.
     """
     until = time.monotonic() + within_s
     session = client.start_session()
@@ -65,11 +65,11 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
             commit(session, until)
     finally:
         with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_S):
-            session.end_session()  # which aborts what is under way
+            session.end_session()  # which aborts an open transaction
 
 
 def write(database: Any, session: Any, command: Command, at: int) -> None:
-    """Send one command, the one at this place of its transaction; raises Rejected."""
+    """Send the command at this place of its transaction; raises Rejected."""
     verb, field = VERBS[command.kind]
     statements = _merged(command)
     message = {verb: command.collection, field: statements, "ordered": True}
@@ -84,7 +84,7 @@ def write(database: Any, session: Any, command: Command, at: int) -> None:
 
 
 def commit(session: Any, until: float) -> None:
-    """Commit; where the answer is lost, ask again: committing twice is harmless and the only way to know."""
+    """Commit; where the answer is lost, commit again: that is harmless and the only way to know."""
     while True:
         try:
             session.commit_transaction()
@@ -96,12 +96,12 @@ def commit(session: Any, until: float) -> None:
 
 
 def _merged(command: Command) -> list[Any]:
-    """The statements as they are sent: deletes that ask for the same of documents with different ids are one."""
+    """Return the statements as they are sent: deletes with one condition and different ids become one."""
     if command.kind != "delete":
         return command.statements
     asked = [dict(each["q"]) for each in command.statements]
     ids = [each.pop("_id") for each in asked]
     if any(each != asked[0] for each in asked):
         return command.statements
-    # The ids come first: behind an equality the embedded store finds nothing by them.
+    # The ids come first: after an equality the embedded store does not use them.
     return [{"q": {"_id": {"$in": ids}, **asked[0]}, "limit": 0}]

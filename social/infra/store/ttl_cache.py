@@ -1,4 +1,4 @@
-"""What a process read a moment ago and need not ask for again: bounded, never older than two seconds."""
+"""A cache of documents that were read a moment ago: bounded, never older than two seconds."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,10 @@ FRESH_S = 2.0
 
 
 class TtlCache:
-    """Documents by key, for two seconds from the moment they were asked for; the oldest makes room.
+    """Documents by key, for two seconds from when their read began; the oldest makes room.
 
-    Whoever changes a document forgets it here once that is committed. What was asked for before, and is answered
-    after, is not kept: nobody finds the old state here once the change is known to this process.
+    A writer forgets the changed keys after its commit. A read that began before and ends after is not kept: no caller
+    finds the old state here once the change is known to this process.
     """
 
     def __init__(self) -> None:
@@ -24,18 +24,18 @@ class TtlCache:
         self._reading: set[Reading] = set()
 
     def get(self, key: str, since: datetime | None = None) -> Any:
-        """The document under this key, if it is fresh, and where `since` is given was asked for after that."""
+        """Return the document under this key if it is fresh and, with `since`, was read after that."""
         kept = self._kept.get(key)
         if kept is None or kept[0] <= time.monotonic() or (since is not None and kept[1] <= since):
             return None
         return kept[2]
 
     def reading(self, *keys: str) -> "Reading":
-        """Begin to read what belongs under these keys: what is read inside the `with` may be kept."""
+        """Begin to read these keys: documents that are read inside the `with` may be kept."""
         return Reading(self, keys)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """What is under these keys is different now."""
+        """Drop the documents under these keys, because they changed."""
         for key in keys:
             self._kept.pop(key, None)
             for reading in self._reading:
@@ -43,7 +43,7 @@ class TtlCache:
 
 
 class Reading:
-    """Reads under way, whose answers are kept unless they were changed meanwhile."""
+    """Reads under way, whose documents are kept unless they changed meanwhile."""
 
     def __init__(self, cache: TtlCache, keys: Iterable[str]) -> None:
         self.keys = set(keys)
@@ -58,12 +58,12 @@ class Reading:
         self._cache._reading.discard(self)
 
     def keep(self, key: str, document: Mapping[str, Any]) -> None:
-        """Keep what was read; nobody changes it from here on."""
+        """Keep a document; callers must not change it from here on."""
         if key in self.keys:
             kept = self._cache._kept
             kept.pop(key, None)
             kept[key] = self._until, self._asked_at, document
-            for _ in range(2):  # oldest first: what nobody can find any more goes, so this holds two seconds' worth
+            for _ in range(2):  # oldest first: expired entries go, so this holds two seconds' worth
                 oldest = next(iter(kept))
                 if len(kept) > MOST or kept[oldest][0] <= time.monotonic():
                     del kept[oldest]

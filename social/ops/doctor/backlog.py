@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from social.infra import clock
 from social.infra.broker.outbox import MOST_AGE, MOST_ROWS
-from social.infra.store.mongo import Mongo, reachable
+from social.infra.store.mongo import Mongo, translate_errors
 from social.infra.store.rows import LEASES, OUTBOX, PARKED
 from social.ops.doctor.findings import Finding, ok, problem, warning
 
@@ -15,7 +15,7 @@ ROLES = ("relay", "sweeper")
 
 async def examine(mongo: Mongo) -> AsyncIterator[Finding]:
     """Yield the outbox, the parked messages and the leases of those who work alone."""
-    async with reachable():
+    async with translate_errors():
         rows = int(await mongo.database[OUTBOX].estimated_document_count())
     first = await mongo.many(OUTBOX, {"retries": None}, fields={"at": 1}, sort=[("at", 1)], limit=1)
     waits = clock.now() - first[0]["at"] if first else timedelta()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from social.infra.security.keyfiles import JWKS, NEXT_PRIVATE_KEY
-from social.infra.security.tokens import RefreshTokens, Signer, Verifier
+from social.infra.security.refresh_tokens import RefreshTokens
+from social.infra.security.tokens import Signer, Verifier
 from social.ops.doctor.findings import Finding, ok, problem, warning
 from social.ops.doctor.settings import Examined
 

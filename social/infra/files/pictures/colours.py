@@ -1,4 +1,4 @@
-"""The right way up, in sRGB: what a file says of all its frames, done to each of them."""
+"""Orientation and colours: every frame of a file is turned upright and converted to sRGB."""
 
 import re
 from io import BytesIO
@@ -7,7 +7,7 @@ from typing import Literal
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-ORIENTATION = 0x0112  # of TIFF 6.0, which EXIF is made of
+ORIENTATION = 0x0112  # tag of TIFF 6.0, the base of EXIF
 IN_XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])")
 ORDERS: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
 TURNS = {
@@ -22,7 +22,7 @@ TURNS = {
 
 
 class Finish:
-    """Makes frames of a file what every screen shows: upright, sRGB, with nothing else said of them."""
+    """Makes frames of a file upright and sRGB, without any other metadata."""
 
     def __init__(self, profile: bytes = b"", exif: bytes = b"", xmp: bytes = b"") -> None:
         self._turn = TURNS.get(orientation(exif, xmp))
@@ -30,13 +30,13 @@ class Finish:
         self._transforms: dict[str, ImageCms.ImageCmsTransform | None] = {}
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """A frame of these colours, turned, as RGB or, where something of it may be clear, RGBA."""
+        """Return a frame of these colours turned upright, as RGB, or as RGBA where part of it may be transparent."""
         clear = "A" in image.getbands()
         if self._turn is not None:
             image = image.transpose(self._turn)
         image = self._in_srgb(image)
         mode = "RGBA" if clear else "RGB"
-        if image.mode != mode:  # else Pillow would make a copy
+        if image.mode != mode:  # otherwise Pillow would make a copy
             image = image.convert(mode)
         image.info.clear()
         return image
@@ -55,7 +55,7 @@ class Finish:
         return transform.apply(image) if transform else image
 
     def _transform(self, mode: str) -> ImageCms.ImageCmsTransform | None:
-        """From the colours of the file, where its profile is one, and one of such colours."""
+        """Return the transformation from the file's colour profile, where it is valid and for such colours."""
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(self._profile))
             return ImageCms.ImageCmsTransform(source, SRGB, mode, "RGBA" if mode == "RGBA" else "RGB")
@@ -64,7 +64,7 @@ class Finish:
 
 
 def orientation(exif: bytes, xmp: bytes) -> int:
-    """Which way up a picture was taken, from 1 to 8, by its EXIF or else its XMP; 1 where neither can be read."""
+    """Return the orientation of a picture, 1 to 8, by its EXIF or else its XMP; 1 where neither can be read."""
     exif = exif.removeprefix(b"Exif\0").removeprefix(b"\0")
     order = ORDERS.get(exif[:2])
     if order is not None:

@@ -1,9 +1,9 @@
-"""One picture from stdin to stdout, as a program of its own: of ours it imports its own folder, and it has no secrets.
+"""A program that decodes a picture from stdin to stdout; it imports only its own folder and has no secrets.
 
-In: the bytes of a file. Out: the length of a JSON object in four bytes, the object, then the picture and its thumbnail,
-`sizes` long. `{"refused": code}` instead names what is wrong: not_a_picture, more_than_a_picture, too_many_pixels,
-too_many_frames, too_much_work, broken.
-What is written is made of pixels alone: no EXIF, no place, no comments, no profile, no bytes before or after.
+Input: the bytes of a file. Output: the length of a JSON object in four bytes, the object, then the picture and its
+thumbnail, `sizes` long. `{"refused": code}` instead names the error: not_a_picture, more_than_a_picture,
+too_many_pixels, too_many_frames, too_much_work, broken.
+The output is made of pixels alone: no EXIF, no place, no comments, no profile, no bytes before or after.
 """
 
 import copy
@@ -36,14 +36,14 @@ KINDS: dict[bytes, Callable[[bytes], Source]] = {
     b"GIF8": gif.read,
     b"RIFF": webp.read,
 }
-# Long enough that pixels do not look like it: less than one in 100,000 pictures of 10 MiB by chance.
+# Long enough that pixels rarely match by chance: less than one in 100,000 pictures of 10 MiB.
 PAGE = re.compile(rb"<(?:script|!doctype\s+html|(?:html|\?php)[\s>]|svg\s[^<>]{0,200}xmlns)", re.IGNORECASE)
 ARCHIVE_END, ARCHIVE_ENTRY = b"PK\5\6", b"PK\1\2"  # PKWARE APPNOTE 4.3.12, 4.3.16
 LONGEST_ARCHIVE_END = 22 + 65_535
 
 
 def main() -> None:
-    """Take everything away from this process, then look at the file."""
+    """Give up all privileges of this process, then decode the file."""
     _confine()
     data = sys.stdin.buffer.read()
     try:
@@ -54,7 +54,7 @@ def main() -> None:
         told, parts = {"refused": "too_many_pixels"}, []
     except UnidentifiedImageError:
         told, parts = {"refused": "not_a_picture"}, []
-    except Exception:  # whatever a codec stumbles over
+    except Exception:  # any failure of a codec
         told, parts = {"refused": "broken"}, []
     header = json.dumps({**told, "sizes": [len(part) for part in parts]}).encode()
     for part in (len(header).to_bytes(4, "big"), header, *parts):
@@ -63,11 +63,11 @@ def main() -> None:
 
 
 def _confine() -> None:
-    """No more memory, time, files, sockets or processes than a picture needs; and everybody else goes first."""
+    """Limit memory, time, files, sockets and processes to what a picture needs, and lower the priority."""
     Image.preinit()
     os.nice(10)
     limits = {"AS": MEMORY, "CPU": CPU_S, "FSIZE": 0, "NOFILE": 0, "NPROC": 0, "CORE": 0}
-    if sys.platform == "darwin":  # which has no such limit
+    if sys.platform == "darwin":  # macOS has no such limit
         del limits["AS"]
     for name, most in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
@@ -77,7 +77,7 @@ def _confine() -> None:
 
 
 def look_ahead(data: bytes) -> Source:
-    """What a file is made of, before a pixel of it is decoded; raises Refused for work without an end."""
+    """Return the parts of a file before a pixel of it is decoded; raises Refused for endless work."""
     for mark, read in KINDS.items():
         if data.startswith(mark):
             return read(data)
@@ -85,7 +85,7 @@ def look_ahead(data: bytes) -> Source:
 
 
 def _more_than_a_picture(behind: bytes) -> bool:
-    """Whether a page, a document or an archive follows a picture; what cameras leave there is none of these."""
+    """Return whether a page, a document or an archive follows a picture; data of cameras is none of these."""
     if b"%PDF-" in behind[:1_024] or PAGE.search(behind):
         return True
     at = behind.rfind(ARCHIVE_END, -LONGEST_ARCHIVE_END)
@@ -115,7 +115,7 @@ def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def _frames(source: Source) -> list[moving.Frame]:
-    """What a file shows, one or several; raises Refused, or whatever Pillow does for a broken one."""
+    """Return the frames of a file; raises Refused, or the error of Pillow for a broken file."""
     if source.layers:
         bound(*source.size, len(source.layers))
         if sum(layer.size[0] * layer.size[1] for layer in source.layers) > MOST_PIXELS:  # beyond the canvas too
@@ -139,7 +139,7 @@ def _jpeg(source: Source) -> tuple[Image.Image, bool]:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """A frame without its alpha, where nothing of it is clear."""
+    """Return a frame without its alpha channel where all of it is opaque."""
     return image.convert("RGB") if image.getchannel("A").getextrema() == (255, 255) else image
 
 

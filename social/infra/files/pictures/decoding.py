@@ -1,4 +1,4 @@
-"""Runs the decoder: one process a picture, so that no file can hurt the next one's; few at once, few waiting."""
+"""Runs the decoder: a process for each picture, so that no file can harm the next; few at once, few waiting."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ from social.infra.observe import logs
 log = logs.get("decoding")
 
 CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
-AT_ONCE = max(2, min(4, CORES - 1))  # a container may see more cores than it may use, and memory for fewer
-SHARE = max(1, AT_ONCE // 2)  # of one person: others always find a decoder that ends within a picture of theirs
+AT_ONCE = max(2, min(4, CORES - 1))  # a container may see more cores than it may use, and have memory for fewer
+SHARE = max(1, AT_ONCE // 2)  # decoders of a person: others wait for the end of a picture at most
 MOST_WAITING = 16
-WAITS_S = 20.0  # for a place
-WITHIN_S = 30.0  # for one picture, by the clock on the wall
-MOST_OUT = 32 * 1024 * 1024  # bytes a decoder may say
+WAITS_S = 20.0  # for a free decoder
+WITHIN_S = 30.0  # for a picture, wall-clock time
+MOST_OUT = 32 * 1024 * 1024  # bytes of a decoder's output
 PIECE = 65_536
 
 PROGRAM = Path(__file__).with_name("decoder.py")
@@ -38,7 +38,7 @@ SAYS = {
 
 
 class Picture(NamedTuple):
-    """What was made of a file."""
+    """A decoded picture."""
 
     mime: Mime
     width: int
@@ -50,7 +50,7 @@ class Picture(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A picture that waits for a place, and whose it is."""
+    """A picture that waits for a decoder, and its owner."""
 
     by: str | None
     size: int
@@ -58,23 +58,23 @@ class _Waiting(NamedTuple):
 
 
 class Decoders:
-    """The processes that pictures are decoded in; nobody has more than a share of them while others wait."""
+    """The processes that decode pictures; a person has no more than a share of them while others wait."""
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
-        self._at_work: Counter[str | None] = Counter()  # places taken, by whom
+        self._at_work: Counter[str | None] = Counter()  # running decoders by person
         self._running: set[asyncio.subprocess.Process] = set()
 
     @property
     def pids(self) -> list[int]:
-        """Those at work."""
+        """Return the process ids of the running decoders."""
         return [each.pid for each in self._running]
 
     async def decode(self, data: bytes | bytearray, by: str | None = None) -> Picture:
-        """The picture in a file, written anew; `by` is whose share of the decoders it takes, None: nobody's.
+        """Return the picture in a file, encoded anew; it counts as a decoder of `by`, or of nobody where that is None.
 
-        Raises ValidationFailed for what is none, RateLimited when too many wait, Unavailable when the decoder was
-        killed or the machine is too busy for it.
+        Raises ValidationFailed for a file that is no picture, RateLimited when too many wait, Unavailable when the
+        decoder was killed or the machine is too busy for it.
         """
         await self._place(by, len(data))
         try:
@@ -98,14 +98,14 @@ class Decoders:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
             elif waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
-                self._at_work[by] -= 1  # the place came at the same moment
+                self._at_work[by] -= 1  # a decoder became free at the same time
                 self._next()
             if isinstance(error, TimeoutError):
                 raise RateLimited("Too many pictures at this moment", retry_after_s=5) from None
             raise
 
     def _next(self) -> None:
-        """Give each free place to who has the fewest, and of theirs to the smallest."""
+        """Give free decoders to the people with the fewest, and to the smallest of their pictures."""
         while self._waiting and self._at_work.total() < AT_ONCE:
             may = [each for each in self._waiting if each.by is None or self._at_work[each.by] < SHARE]
             if not may:
@@ -117,7 +117,7 @@ class Decoders:
                 first.turn.set_result(None)
 
     def _turn_away(self) -> None:
-        """Refuse the last picture of who has the most waiting."""
+        """Refuse the last picture of the person with the most waiting."""
         of = Counter(each.by for each in self._waiting)
         most = max(of.values())
         last = [each for each in self._waiting if of[each.by] == most][-1]
@@ -128,10 +128,10 @@ class Decoders:
     async def _decode(self, data: bytes | bytearray) -> Picture:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-I",  # nothing of the folder it starts in, or of the environment
+            "-I",  # ignore the working directory and the environment
             *_compiled(),
             PROGRAM,
-            env={},  # our secrets are none of its business
+            env={},  # no secrets
             cwd="/",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -149,7 +149,7 @@ class Decoders:
             await asyncio.shield(self._end(process))
         if code == -signal.SIGXCPU:
             raise refused("too_much_work")
-        if code == -signal.SIGKILL:  # by the machine or an operator: nothing was wrong with the file
+        if code == -signal.SIGKILL:  # by the machine or an operator, not because of the file
             raise Unavailable("Reading the picture was cut short")
         if code != 0:
             log.warning("decoder ended", code=code)
@@ -166,20 +166,20 @@ class Decoders:
 
 
 def _compiled() -> list[str]:
-    """Where the decoder keeps its compiled modules: where this process was told to keep them, or nowhere."""
+    """Return the folder of the decoder's compiled modules, if this process was told one."""
     if sys.dont_write_bytecode:
         return ["-B"]
     return ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
 
 
 async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray) -> bytearray:
-    """Hand the file over and read what is said; at most so much of it."""
+    """Write the file to the decoder and read its output, up to a limit."""
     assert process.stdin is not None
     assert process.stdout is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its exit code says how
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: its exit code says why
         with memoryview(data) as view:
             for at in range(0, len(view), PIECE):
-                if process.stdin.is_closing():  # uvloop raises RuntimeError for what a lost pipe is given
+                if process.stdin.is_closing():  # uvloop raises RuntimeError for writes to a lost pipe
                     break
                 process.stdin.write(bytes(view[at : at + PIECE]))
                 await process.stdin.drain()
@@ -194,7 +194,7 @@ async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray
 
 
 def _read(said: bytearray) -> Picture:
-    """What the decoder said, believed no more than need be: a file may have taken it over."""
+    """Parse the output of the decoder, without trust: a file may have taken it over."""
     start = 4 + int.from_bytes(said[:4], "big")
     try:
         header = decode(bytes(said[4:start]))
@@ -217,12 +217,12 @@ def _read(said: bytearray) -> Picture:
 
 
 def refused(code: str) -> ValidationFailed:
-    """Why a file is no picture for us."""
+    """Return the error that a refusal of the decoder means for the client."""
     return ValidationFailed(errors=[FieldProblem(pointer="/file", code=code, detail=SAYS[code])])
 
 
 def is_picture(data: bytes | bytearray) -> bool:
-    """Whether a file begins like one of the four kinds: what does not is not even handed to a decoder."""
+    """Return whether a file begins like one of the four formats; others are not even decoded."""
     if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
         return True
     return data.startswith(b"RIFF") and data[8:12] == b"WEBP"

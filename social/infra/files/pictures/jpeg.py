@@ -1,20 +1,20 @@
-"""What of a JPEG its pixels need (ITU-T T.81, Annex B), and what it says of their colours and direction."""
+"""The parts of a JPEG that its pixels need (ITU-T T.81, Annex B), and its colours and orientation."""
 
 import re
 
 from social.infra.files.pictures.limits import MOST_PARTS, MOST_SCANS, Refused, Source
 
-MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others are part of the pixels
+MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # other bytes after FF are part of the pixels
 ALONE = (0x01, 0xD8)  # markers without a segment
 SCAN, END = 0xDA, 0xD9
-BETWEEN = {0x01, 0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE}  # what there may be between two scans
-FRAMES = (0xC0, 0xC1, 0xC2)  # segments that say how fine each channel is
+BETWEEN = {0x01, 0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE}  # markers allowed between two scans
+FRAMES = (0xC0, 0xC1, 0xC2)  # segments with the resolution of each channel
 EXIF, XMP, ICC = b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
-COLOURS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}  # segments that say what the channels are, and their least size
+COLOURS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}  # segments that name the colour channels, and their least size
 
 
 def read(data: bytes) -> Source:
-    """A JPEG without thumbnails, comments and second pictures; what is between segments is skipped, as libjpeg does.
+    """Return a JPEG without thumbnails, comments and second pictures; skips bytes between segments, as libjpeg does.
 
     Raises Refused for more segments or scans than any camera or program writes.
     """
@@ -27,7 +27,7 @@ def read(data: bytes) -> Source:
             break
         if not pixels and marker.start() - at > MOST_PARTS:
             raise Refused("too_much_work")
-        if scans and marker[0][1] not in BETWEEN:  # damaged pixels: libjpeg would give up all of them
+        if scans and marker[0][1] not in BETWEEN:  # damaged pixels: libjpeg would discard all of them
             damaged = marker.start()
             break
         at, kind = marker.end(), marker[0][1]
@@ -41,14 +41,14 @@ def read(data: bytes) -> Source:
             continue
         segment = data[at : at + max(2, int.from_bytes(data[at : at + 2], "big"))]
         at += max(2, len(segment))
-        if kind in FRAMES and len(segment) == 17:  # three channels, each with a number, how fine it is and a table
+        if kind in FRAMES and len(segment) == 17:  # three channels, each with a number, a resolution and a table
             fine = len(set(segment[9::3])) == 1
         if not scans and _needed(kind, segment[2:], said):
             head.append(marker[0] + segment)
     else:
         raise Refused("too_much_work")
     if marker is None and pixels and scans == 1 and at >= len(data):
-        raise Refused("broken")  # it ends before its first pixel
+        raise Refused("broken")  # the file ends before its first pixel
     end = marker.end() if marker and not damaged else len(data)
     return Source(
         kind="JPEG",
@@ -63,7 +63,7 @@ def read(data: bytes) -> Source:
 
 
 def _needed(kind: int, content: bytes, said: dict[str, list[bytes]]) -> bool:
-    """Whether the decoder needs a segment; what it says of colours and direction is put into `said`."""
+    """Return whether the decoder needs a segment; put its colours and orientation into `said`."""
     if kind in COLOURS:
         begins, least = COLOURS[kind]
         return content.startswith(begins) and len(content) >= least
@@ -76,7 +76,7 @@ def _needed(kind: int, content: bytes, said: dict[str, list[bytes]]) -> bool:
 
 
 def _profile(parts: list[bytes]) -> bytes:
-    """A colour profile of its numbered parts (ICC.1, B.4); nothing where one is missing."""
+    """Return the colour profile of its numbered parts (ICC.1, B.4), or nothing where one is missing."""
     parts = sorted(part for part in parts if len(part) > 2)
     if [part[0] for part in parts] != list(range(1, len(parts) + 1)) or any(part[1] != len(parts) for part in parts):
         return b""

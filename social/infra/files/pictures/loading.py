@@ -1,4 +1,4 @@
-"""Files to pixels, by Pillow; and of a file that was cut off or damaged, the pixels that can be read."""
+"""Decoding of files by Pillow; of a file that is cut off or damaged, the pixels that can be read."""
 
 from io import BytesIO
 
@@ -6,15 +6,16 @@ from PIL import Image, ImageFile
 
 from social.infra.files.pictures.limits import bound
 
-LOOKED_AT_AHEAD = bytes(8)  # libjpeg decodes nothing unless so much follows: of a JPEG whose end alone is missing, too
-# What Pillow says of a file that ended, or that its codec gave up on, while pixels were missing.
+LOOKED_AT_AHEAD = bytes(8)  # libjpeg needs so many bytes after the pixels, also where only its end is missing
+# Pillow's errors for a file that ended, or that its codec gave up on, while pixels were missing.
 UNFINISHED = ("image file is truncated", "broken data stream", "unrecognized data stream")
 
 
 def load(file: bytes, kind: str, raw: str = "") -> tuple[Image.Image, bool]:
-    """The picture in a file, and whether some of its pixels are missing; `raw` is how Pillow is to read its samples.
+    """Return the picture in a file, and whether pixels are missing; `raw` is the format of its samples for Pillow.
 
-    Raises whatever Pillow does for a file that is no picture or of which no pixel can be read; Refused for too many.
+    Raises the errors of Pillow for a file that is no picture or of which no pixel can be read; Refused for too many
+    pixels.
     """
     for content in (file, file + LOOKED_AT_AHEAD) if kind == "JPEG" else (file,):
         try:
@@ -23,12 +24,12 @@ def load(file: bytes, kind: str, raw: str = "") -> tuple[Image.Image, bool]:
             fault = error
             if not str(error).startswith(UNFINISHED):
                 raise
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # which makes it blind for other faults as well: only where this is the one
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # this hides other faults as well: only after this one was found
     try:
         image = _load(file, kind, raw)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-    if image.getbbox() is None:  # it is as it was before anything was read
+    if image.getbbox() is None:  # no pixel was read
         raise fault
     return image, True
 

@@ -1,4 +1,4 @@
-"""Frames that are shown one after the other: how each looks, and for how long."""
+"""Frames of animations: what each shows, and for how long."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -10,25 +10,25 @@ from social.infra.files.pictures import png
 from social.infra.files.pictures.limits import Layer, Refused, Source, bound
 from social.infra.files.pictures.loading import load
 
-TOO_SHORT_MS, INSTEAD_MS = 10, 100  # browsers show for the second what says it is shown for the first or less
-LONGEST_MS = 655_350  # what a GIF can say
+TOO_SHORT_MS, INSTEAD_MS = 10, 100  # browsers show a frame of the first duration or less for the second
+LONGEST_MS = 655_350  # the most that a GIF can hold
 
 
 class Frame(NamedTuple):
-    """The whole canvas at one time."""
+    """The whole canvas at a time."""
 
     image: Image.Image
     duration_ms: float
-    cut_off: bool = False  # the file ended in it or after it, or was damaged there
+    cut_off: bool = False  # the file ends in this frame or after it, or is damaged there
 
 
 def normal(duration_ms: float) -> float:
-    """How long a frame is shown."""
+    """Return how long a frame is shown, as browsers do."""
     return INSTEAD_MS if duration_ms <= TOO_SHORT_MS else min(duration_ms, LONGEST_MS)
 
 
 def rounded(durations_ms: list[float]) -> list[int]:
-    """Whole milliseconds for each frame, so that all of them together are as long as they were."""
+    """Return whole milliseconds for each frame whose sum is that of the durations."""
     whole, passed, said = [], 0.0, 0
     for each in durations_ms:
         passed += each
@@ -38,9 +38,9 @@ def rounded(durations_ms: list[float]) -> list[int]:
 
 
 def of_layers(source: Source) -> Iterator[Frame]:
-    """The frames of a GIF or an animated PNG, on a canvas that is clear at first.
+    """Return the frames of a GIF or an animated PNG, on a canvas that is transparent at first.
 
-    What cannot be decoded ends the animation, unless it is its first frame.
+    A frame that cannot be decoded ends the animation, unless it is the first.
     """
     canvas = Image.new("RGBA", source.size)
     for number, layer in enumerate(source.layers):
@@ -53,7 +53,7 @@ def of_layers(source: Source) -> Iterator[Frame]:
         if missing and number:
             return
         if missing and layer.interlaced:
-            raise Refused("broken")  # what came is scattered over the picture
+            raise Refused("broken")  # its pixels are scattered over the picture
         before = canvas.copy() if layer.then == "restore" else None
         _lay(canvas, image.convert("RGBA"), layer)
         yield Frame(canvas.copy(), normal(layer.duration_ms), missing)
@@ -63,7 +63,7 @@ def of_layers(source: Source) -> Iterator[Frame]:
 
 
 def of_webp(file: bytes) -> Iterator[Frame]:
-    """The frames of a WebP; its decoder lays them over each other, and knows how long one is shown once it is read."""
+    """Return the frames of a WebP; its decoder draws them over each other, and knows a frame's duration after it."""
     with Image.open(BytesIO(file), formats=("WEBP",)) as image:
         frames = int(getattr(image, "n_frames", 1))
         bound(*image.size, frames)
@@ -91,7 +91,7 @@ def _pixels(layer: Layer, source: Source) -> tuple[Image.Image, bool]:
 
 
 def _lay(canvas: Image.Image, image: Image.Image, layer: Layer) -> None:
-    """Lay a frame over what is there; what is outside the canvas is not seen."""
+    """Draw a frame over the canvas; parts outside of it are not shown."""
     if layer.replaces:
         canvas.paste(image, layer.at)
         return

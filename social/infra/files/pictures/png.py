@@ -1,4 +1,4 @@
-"""What of a PNG its pixels need, and the frames of one that moves (PNG, third edition; APNG is part of it)."""
+"""The parts of a PNG that its pixels need, and the frames of an animated one (PNG, third edition, with APNG)."""
 
 import struct
 import zlib
@@ -12,14 +12,14 @@ from social.infra.files.pictures.limits import MOST_PARTS, MOST_PROFILE, Layer, 
 from social.infra.files.pictures.loading import load
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4  # types of colour
-CLEAR = {GREY: 2, RGB: 6}  # bytes of the one colour that is transparent
+GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4  # colour types
+CLEAR = {GREY: 2, RGB: 6}  # bytes of the transparent colour
 XMP = b"XML:com.adobe.xmp"
 THEN = ("keep", "clear", "restore")
 
 
 class Chunk(NamedTuple):
-    """A part of a PNG."""
+    """A chunk of a PNG."""
 
     name: bytes
     content: bytes
@@ -28,7 +28,7 @@ class Chunk(NamedTuple):
 
 
 class Control(NamedTuple):
-    """What is said of a frame (fcTL)."""
+    """The frame control chunk (fcTL)."""
 
     number: int
     width: int
@@ -42,16 +42,16 @@ class Control(NamedTuple):
 
 
 class BadAnimation(Exception):
-    """The frames of a PNG contradict themselves: its still picture is shown."""
+    """The frames of a PNG contradict each other: its still picture is used."""
 
 
 class _Reading:
-    """What was found so far, chunk by chunk."""
+    """The chunks read so far."""
 
     def __init__(self) -> None:
         self.header, self.palette, self.pixels = b"", b"", list[bytes]()
         self.transparency = self.exif = self.xmp = b""
-        self.profile: bytes | None = None  # of several the first: each may be much to unpack
+        self.profile: bytes | None = None  # the first of several: each may be large when decompressed
         self.plays: int | None = None
         self.count = self.number = 0
         self.frames: list[tuple[Control, list[bytes]]] = []
@@ -62,7 +62,7 @@ class _Reading:
         return self.header[17] if len(self.header) > 17 else -1
 
     def take(self, chunk: Chunk) -> None:
-        """Keep a chunk that is needed; one that is not, and is broken, is as if it were not there."""
+        """Keep a chunk that is needed; a broken chunk that is not needed is ignored."""
         name, content = chunk.name, chunk.content
         if name == b"IHDR" and not self.header:
             self.header = chunk.whole
@@ -85,7 +85,7 @@ class _Reading:
             self.profile = _profile(content) if self.profile is None else self.profile
         elif name == b"eXIf":
             self.exif = content
-        elif name == b"iTXt" and content.startswith(XMP + b"\0\0"):  # what is packed, programs do not write
+        elif name == b"iTXt" and content.startswith(XMP + b"\0\0"):  # programs do not write it compressed
             self.xmp = content
 
     def _animate(self, name: bytes, content: bytes) -> None:
@@ -96,7 +96,7 @@ class _Reading:
             control = Control(*struct.unpack(">IIIIIHHBB", content[:26]))
             width, height = struct.unpack(">II", self.header[8:16])
             fits = control.x + control.width <= width and control.y + control.height <= height
-            second = self.frames and not self.pixels  # before there was anything to show of the first
+            second = self.frames and not self.pixels  # before the first has any pixel
             if second or not (control.width and control.height and fits and control.then < 3 and control.over < 2):
                 raise BadAnimation
             self.frames.append((control, [] if self.pixels else self.pixels))
@@ -107,7 +107,7 @@ class _Reading:
 
 
 def read(data: bytes) -> Source:
-    """A PNG of the chunks that make its pixels; raises Refused for more chunks than any program writes."""
+    """Return a PNG of the chunks that its pixels need; raises Refused for more chunks than any program writes."""
     found, end, ended = _Reading(), len(SIGNATURE), False
     for chunk in _chunks(data):
         end = min(len(data), end + len(chunk.whole))
@@ -139,14 +139,14 @@ def read(data: bytes) -> Source:
 
 
 def pixels(file: bytes, clear: tuple[int, ...] = ()) -> tuple[Image.Image, bool]:
-    """The pixels of a PNG, of 8 bits a channel, and whether some are missing.
+    """Return the pixels of a PNG, of 8 bits a channel, and whether some are missing.
 
-    The transparent colour is looked for among the samples as they are stored, before 16 bits become 8, or 2 become 8.
+    The transparent colour is compared with the stored samples, before 16 bits become 8, or 2 become 8.
     """
     depth, colour = file[24], file[25]
     image, missing = load(file, "PNG")
     if missing and file[28]:
-        raise Refused("broken")  # interlaced: what came is scattered over the picture
+        raise Refused("broken")  # interlaced: its pixels are scattered over the picture
     if image.mode == "P":
         return image.convert("RGBA" if "transparency" in image.info else "RGB"), missing
     if colour == GREY_ALPHA:
@@ -159,7 +159,7 @@ def pixels(file: bytes, clear: tuple[int, ...] = ()) -> tuple[Image.Image, bool]
     elif clear and depth == 8:
         masks = [_equal(*each) for each in zip(image.split(), clear, strict=True)]
     elif clear:
-        low, _ = load(file, "PNG", raw="RGB;16L")  # the second byte of each sample, where the first is what is shown
+        low, _ = load(file, "PNG", raw="RGB;16L")  # the second byte of each sample; the first is shown
         masks = [_equal(each, value >> 8) for each, value in zip(image.split(), clear, strict=True)]
         masks += [_equal(each, value & 255) for each, value in zip(low.split(), clear, strict=True)]
     if image.mode == "I;16":
@@ -176,7 +176,7 @@ def _equal(channel: Image.Image, wanted: int) -> Image.Image:
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
-    """The chunks of a PNG, to its end or to where it can no longer be read."""
+    """Yield the chunks of a PNG, to its end or to where it cannot be read further."""
     at = len(SIGNATURE)
     for _ in range(MOST_PARTS):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -197,7 +197,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _file(header: bytes, shared: bytes, parts: list[bytes]) -> bytes:
-    """A PNG of one picture."""
+    """Return a PNG file of a picture."""
     return b"".join((SIGNATURE, header, shared, _chunk(b"IDAT", b"".join(parts)), _chunk(b"IEND", b"")))
 
 
@@ -214,7 +214,7 @@ def _layer(control: Control, parts: list[bytes], header: bytes, shared: bytes) -
 
 
 def _transparency(found: _Reading) -> tuple[tuple[int, ...], bytes]:
-    """The one colour that is transparent, or the chunk of a palette's; neither where it makes no sense."""
+    """Return the transparent colour, or the chunk for a palette; neither where it is invalid."""
     content = found.transparency
     if found.colour == PALETTE and 0 < len(content) <= (len(found.palette) - 12) // 3:
         return (), _chunk(b"tRNS", content)
@@ -225,7 +225,7 @@ def _transparency(found: _Reading) -> tuple[tuple[int, ...], bytes]:
 
 
 def _profile(content: bytes) -> bytes:
-    """A colour profile as PNG packs it; nothing where it cannot be unpacked."""
+    """Return the colour profile of a PNG decompressed, or nothing where it is damaged."""
     _, _, packed = content.partition(b"\0")
     if packed[:1] != b"\0":
         return b""
@@ -238,7 +238,7 @@ def _profile(content: bytes) -> bytes:
 
 
 def _begun(parts: list[bytes]) -> bool:
-    """Whether a picture that was cut off shows any pixel."""
+    """Return whether a picture that was cut off shows any pixel."""
     try:
         return len(zlib.decompressobj().decompress(b"".join(parts), 2)) == 2
     except zlib.error:

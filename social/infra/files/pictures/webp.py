@@ -1,4 +1,4 @@
-"""What of a WebP its pixels need (RFC 9649)."""
+"""The parts of a WebP that its pixels need (RFC 9649)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,7 +11,7 @@ FLAGS_OF_SAID = 0x20 | 0x08 | 0x04
 
 
 class Chunk(NamedTuple):
-    """A part of a WebP."""
+    """A chunk of a WebP."""
 
     name: bytes
     content: bytes
@@ -20,7 +20,7 @@ class Chunk(NamedTuple):
 
 
 def read(data: bytes) -> Source:
-    """A WebP of the chunks that make its pixels; of an animation that is cut off, the frames that are whole.
+    """Return a WebP of the chunks that its pixels need; of an animation that is cut off, the frames that are whole.
 
     Raises Refused for more chunks than any program writes.
     """
@@ -35,14 +35,14 @@ def read(data: bytes) -> Source:
             said.setdefault(SAID[chunk.name], chunk.content)
     end = min(max([limit, *(each.end for each in chunks)]), len(data))
     moves = any(each.name == b"ANMF" for each in kept)
-    unfinished = limit > len(data) and (chunks[-1].whole or chunks[-1].name in PIXELS)  # else it is of no matter
+    unfinished = limit > len(data) and (chunks[-1].whole or chunks[-1].name in PIXELS)  # else all needed is there
     loops = next((int.from_bytes(each.content[4:6], "little") for each in kept if each.name == b"ANIM"), 1)
     return Source(
         kind="WEBP",
         end=end,
         file=_file(kept),
         loops=loops,
-        truncated=moves and unfinished,  # one that does not move is decoded as a whole or not at all
+        truncated=moves and unfinished,  # a still picture is decoded as a whole or not at all
         lossless=not any(_lossy(each) for each in kept),
         profile=said.get("profile", b""),
         exif=said.get("exif", b""),
@@ -51,7 +51,7 @@ def read(data: bytes) -> Source:
 
 
 def _chunks(data: bytes, limit: int) -> Iterator[Chunk]:
-    """The chunks that begin before the limit: programs count it wrong by a byte or two."""
+    """Yield the chunks that begin before the limit: programs write a limit that is off by a byte or two."""
     at = 12
     for _ in range(MOST_PARTS):
         if at + 8 > limit:
@@ -64,11 +64,11 @@ def _chunks(data: bytes, limit: int) -> Iterator[Chunk]:
 
 
 def _file(chunks: list[Chunk]) -> bytes:
-    """A WebP of these chunks."""
+    """Return a WebP file of these chunks."""
     parts = []
     for chunk in chunks:
         content = chunk.content
-        if chunk.name == b"VP8X":  # it no longer has what was said beside the pixels
+        if chunk.name == b"VP8X":  # its metadata is gone
             content = bytes((content[0] & ~FLAGS_OF_SAID,)) + content[1:] if content else content
         parts.append(chunk.name + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2))
     size = 4 + sum(len(part) for part in parts)
@@ -76,5 +76,5 @@ def _file(chunks: list[Chunk]) -> bytes:
 
 
 def _lossy(chunk: Chunk) -> bool:
-    """Whether these pixels were made smaller at the price of being others; of a frame, after its header of 16 bytes."""
+    """Return whether the pixels are compressed with loss; a frame's follow its header of 16 bytes."""
     return chunk.name == b"VP8 " or (chunk.name == b"ANMF" and chunk.content[16:20] != b"VP8L")

@@ -1,4 +1,4 @@
-"""Pixels to files: what is kept of a picture, its thumbnail, and what is shown until it has come."""
+"""Encoding of pixels: the stored picture, its thumbnail, and the placeholder that is shown until it has loaded."""
 
 from io import BytesIO
 from typing import Any
@@ -8,27 +8,27 @@ from PIL import Image
 
 from social.infra.files.pictures.moving import Frame, rounded
 
-MOST_BYTES = 12 * 1024 * 1024  # of a picture without loss, or with little
-MOST_COLOURS = 256  # of what was drawn and not photographed
+MOST_BYTES = 12 * 1024 * 1024  # of a picture that is encoded without loss, or with little
+MOST_COLOURS = 256  # of a drawing; photographs have more
 MOST_LOOPS = 65_535
 NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY
-WEBP_ALPHA = 0x10  # of the flags in VP8X: something of the picture is clear
+WEBP_ALPHA = 0x10  # flag in VP8X: part of the picture is transparent
 THUMBNAIL = (400, 400)
-TINY = (32, 32)  # what a blurhash is made of: it shows no more
+TINY = (32, 32)  # the size that a blurhash is computed from: it shows no more detail
 
 SAVED: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 85, "progressive": True},
     "PNG": {"compress_level": 4},
     "WEBP": {"quality": 82, "method": 2},
 }
-LOSSLESS: dict[str, Any] = {"lossless": True, "quality": 20, "method": 0}  # here quality is effort
+LOSSLESS: dict[str, Any] = {"lossless": True, "quality": 20, "method": 0}  # quality means effort here
 LOSSY_ANIMATION: dict[str, Any] = {"quality": 75, "method": 0}
 
 
 def still(image: Image.Image, kind: str, *, lossless: bool, fine: bool) -> tuple[str, bytes]:
-    """A file of a picture, of its own kind; what is too large without loss becomes a WebP with some.
+    """Return a file of a picture in its own format; a lossless one that is too large becomes a lossy WebP.
 
-    `fine` is a JPEG whose colours are as fine as its brightness: they stay so, because it may be drawn or written.
+    `fine` is a JPEG with colours at full resolution: they stay so, because it may be drawn or written.
     """
     tries = []
     if lossless and kind == "PNG":
@@ -40,7 +40,7 @@ def still(image: Image.Image, kind: str, *, lossless: bool, fine: bool) -> tuple
     for each, options in tries:
         try:
             saved = _saved(image, each, options)
-        except MemoryError:  # which what has loss takes less of
+        except MemoryError:  # lossy encoding needs less
             continue
         if len(saved) <= MOST_BYTES:
             return each, saved
@@ -49,7 +49,7 @@ def still(image: Image.Image, kind: str, *, lossless: bool, fine: bool) -> tuple
 
 
 def animation(frames: list[Frame], loops: int, *, lossless: bool) -> bytes:
-    """A WebP of these frames; what was drawn in few colours keeps each of them, because JPEG's ways blur its edges."""
+    """Return a WebP of these frames; drawings in few colours stay lossless, because lossy encoding blurs edges."""
     first, *others = (frame.image for frame in frames)
     lossless = lossless and all(_flat(frame.image) for frame in frames)
     saved = _saved(
@@ -64,13 +64,13 @@ def animation(frames: list[Frame], loops: int, *, lossless: bool) -> bytes:
         },
     )
     if saved[12:16] == b"VP8X" and any(frame.image.mode == "RGBA" for frame in frames):
-        # The encoder looks for alpha in the rectangle of each frame alone, and takes what is clear around it for black.
+        # The encoder looks for alpha in the rectangle of each frame alone, and makes clear pixels around it black.
         saved = saved[:20] + bytes((saved[20] | WEBP_ALPHA,)) + saved[21:]
     return saved
 
 
 def thumbnail(image: Image.Image) -> tuple[bytes, str]:
-    """A small WebP, without loss where that is no larger, and the blurhash."""
+    """Return a small WebP, lossless where that is no larger, and the blurhash."""
     small = image.copy()
     small.thumbnail(THUMBNAIL, reducing_gap=2.0)
     return min(_saved(small, "WEBP", LOSSLESS), _saved(small, "WEBP", SAVED["WEBP"]), key=len), _blurhash(small)

@@ -28,8 +28,8 @@ async def test_how_far_clocks_are_apart_is_a_metric_and_a_line_in_the_log(
     mongo_url: str, mongo_database: str, redis_url: str, ahead_s: float, level: str | None
 ) -> None:
     mongo, redis, tasks = Mongo(mongo_url, mongo_database), connect(redis_url), Tasks()
-    watching.say_apart("store", timedelta(seconds=99))
-    watching.say_apart("redis", timedelta(seconds=99))
+    watching.report_offset("store", timedelta(seconds=99))
+    watching.report_offset("redis", timedelta(seconds=99))
 
     async def measured() -> None:
         assert [ahead(server) for server in ("store", "redis")] == pytest.approx([ahead_s] * 2, abs=1)
@@ -53,4 +53,4 @@ async def test_a_slow_answer_is_no_difference_of_clocks() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: next(times))
-        assert await watching.ahead_of(asks) == timedelta(0)
+        assert await watching.clock_offset(asks) == timedelta(0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from social.infra.security.allowed_origins import AllowedOrigins, Asked
+from social.infra.security.allowed_origins import AllowedOrigins, RequestOrigin
 from social.infra.security.origins import Origin, canonical
 from social.infra.security.proxies import Proxies
 
@@ -55,15 +55,15 @@ def test_an_origin_has_one_form(text: str, one_form: str) -> None:
 def test_what_is_no_origin_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no origin"):
         canonical(text)
-    assert not AllowedOrigins(["http://localhost:8080"]).allow(Asked(text or "x", PEER, "localhost:8080"))
+    assert not AllowedOrigins(["http://localhost:8080"]).allow(RequestOrigin(text or "x", PEER, "localhost:8080"))
 
 
 @given(st.text())
 def test_any_text_is_an_origin_or_none(text: str) -> None:
     origin = Origin.parse(text)
     assert origin is None or Origin.parse(str(origin)) == origin
-    AllowedOrigins(["http://x"]).allow(Asked(text, PEER, text, text, text))
-    AllowedOrigins(["http://x"], FRONT).allow(Asked("http://y", PROXY, text, text, text))
+    AllowedOrigins(["http://x"]).allow(RequestOrigin(text, PEER, text, text, text))
+    AllowedOrigins(["http://x"], FRONT).allow(RequestOrigin("http://y", PROXY, text, text, text))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_any_text_is_an_origin_or_none(text: str) -> None:
     ],
 )
 def test_the_server_that_was_asked_is_the_own_origin(origin: str, host: str) -> None:
-    assert AllowedOrigins(["http://x"]).allow(Asked(origin, PEER, host))
+    assert AllowedOrigins(["http://x"]).allow(RequestOrigin(origin, PEER, host))
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_the_server_that_was_asked_is_the_own_origin(origin: str, host: str) -> 
     ],
 )
 def test_another_server_is_another_origin(origin: str, host: str) -> None:
-    assert not AllowedOrigins(["http://x"]).allow(Asked(origin, PEER, host))
-    assert not AllowedOrigins(["http://x"], FRONT).allow(Asked(origin, PROXY, host, "", ""))
+    assert not AllowedOrigins(["http://x"]).allow(RequestOrigin(origin, PEER, host))
+    assert not AllowedOrigins(["http://x"], FRONT).allow(RequestOrigin(origin, PROXY, host, "", ""))
 
 
 def test_the_name_in_front_of_a_proxy_counts_when_that_proxy_is_trusted() -> None:
-    asked = Asked("https://plaza.example:8443", PROXY, "inner:8081", "plaza.example:8443", "https")
+    asked = RequestOrigin("https://plaza.example:8443", PROXY, "inner:8081", "plaza.example:8443", "https")
     assert AllowedOrigins(["http://x"], FRONT).allow(asked)
     assert AllowedOrigins(["http://x"], FRONT).allow(asked._replace(forwarded_host="cdn.example, plaza.example:8443"))
     assert not AllowedOrigins(["http://x"], FRONT).allow(asked._replace(peer=PEER)), "the header of an unknown client"
@@ -109,26 +109,26 @@ def test_the_name_in_front_of_a_proxy_counts_when_that_proxy_is_trusted() -> Non
     assert not AllowedOrigins(["http://x"], FRONT).allow(portless), "another port"
     assert AllowedOrigins(["http://x"], FRONT).allow(portless._replace(forwarded_host=None))
     assert not AllowedOrigins(["http://x"]).allow(asked), "no proxy is trusted"
-    insecure = Asked("http://plaza.example", PROXY, "plaza.example", "plaza.example", "https")
+    insecure = RequestOrigin("http://plaza.example", PROXY, "plaza.example", "plaza.example", "https")
     assert not AllowedOrigins(["http://x"], FRONT).allow(insecure), "a page without TLS is not the site with it"
 
 
 def test_apps_and_pages_without_an_origin_are_let_in_by_name_only() -> None:
     apps = ["capacitor://localhost", "tauri://localhost", "chrome-extension://abc", "null"]
     for app in apps:
-        assert not AllowedOrigins(["http://localhost"]).allow(Asked(app, PEER, "localhost"))
-        assert AllowedOrigins(["http://x", app]).allow(Asked(app, PEER, "localhost"))
-    assert AllowedOrigins(["*"]).allow(Asked("null", PEER))
-    assert AllowedOrigins(["http://x"]).allow(Asked(None, PEER))
+        assert not AllowedOrigins(["http://localhost"]).allow(RequestOrigin(app, PEER, "localhost"))
+        assert AllowedOrigins(["http://x", app]).allow(RequestOrigin(app, PEER, "localhost"))
+    assert AllowedOrigins(["*"]).allow(RequestOrigin("null", PEER))
+    assert AllowedOrigins(["http://x"]).allow(RequestOrigin(None, PEER))
 
 
 def test_any_port_of_this_machine_is_no_port_of_another() -> None:
     origins = AllowedOrigins(["http://localhost:*", "http://[::1]:*"])
     for said in ("http://localhost", "http://localhost:5173", "HTTP://LocalHost:1", "http://[::1]:3000"):
-        assert origins.allow(Asked(said, PEER, "x")), said
+        assert origins.allow(RequestOrigin(said, PEER, "x")), said
     others = ("https://localhost:5173", "http://127.0.0.1:5173", "http://localhost.evil.example:5173")
     for said in (*others, "http://evil.localhost:5173", "http://localhost:*", "null"):
-        assert not origins.allow(Asked(said, PEER, "x")), said
+        assert not origins.allow(RequestOrigin(said, PEER, "x")), said
 
 
 def test_a_refused_origin_is_one_line_that_says_what_lets_it_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_refused_origin_is_one_line_that_says_what_lets_it_in(monkeypatch: pyt
     origins = AllowedOrigins(["http://b", "http://a"])
     with capture_logs() as logged:
         for said in ["http://New:80", "http://New:80", "null", "nonsense", "http://New:80"]:
-            assert not origins.allow(Asked(said, PEER, "x"))
+            assert not origins.allow(RequestOrigin(said, PEER, "x"))
     assert [each.get("set") for each in logged] == [
         "ORIGINS=http://a,http://b,http://new",
         "ORIGINS=http://a,http://b,null",
@@ -148,5 +148,5 @@ def test_unknown_clients_cannot_fill_the_log() -> None:
     origins = AllowedOrigins(["http://x"])
     with capture_logs() as logged:
         for number in range(1_000):
-            origins.allow(Asked(f"http://x{number}", PEER, "x"))
+            origins.allow(RequestOrigin(f"http://x{number}", PEER, "x"))
     assert 1 <= len(logged) <= 2

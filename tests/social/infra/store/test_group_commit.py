@@ -96,7 +96,7 @@ async def test_alone_it_is_one_commit_at_once(mongo: Mongo, commands: Commands) 
 
 
 async def test_who_waits_for_company_commits_with_the_next_one(mongo: Mongo, commands: Commands) -> None:
-    waiting = asyncio.create_task(mongo.transact(lambda tx: blindly(tx, "a"), company_s=30))
+    waiting = asyncio.create_task(mongo.transact(lambda tx: blindly(tx, "a"), linger_s=30))
     await asyncio.sleep(0.05)
     assert commands.sent["insert"] == 0
     await mongo.transact(lambda tx: blindly(tx, "b"))
@@ -106,13 +106,13 @@ async def test_who_waits_for_company_commits_with_the_next_one(mongo: Mongo, com
 
 async def test_without_company_it_commits_when_its_time_is_over(mongo: Mongo, commands: Commands) -> None:
     for row in ("a", "b"):  # a second time too
-        await asyncio.wait_for(mongo.transact(lambda tx, row=row: blindly(tx, row), company_s=0.05), 10)
+        await asyncio.wait_for(mongo.transact(lambda tx, row=row: blindly(tx, row), linger_s=0.05), 10)
     assert commands.sent["commitTransaction"] == 2
 
 
 async def test_what_was_refused_beside_company_waits_no_more(mongo: Mongo) -> None:
     await mongo.insert("inbox", {"_id": "a"})
-    waiting = mongo.transact(lambda tx: insert_anyhow(tx, "a"), company_s=0.05)
+    waiting = mongo.transact(lambda tx: insert_anyhow(tx, "a"), linger_s=0.05)
     assert (await asyncio.wait_for(waiting, 10))[0] == "there"
 
 
