@@ -36,11 +36,11 @@ def document() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for event in SERVER_EVENTS.values():
         messages[_name(event.name)] = _pushed(event)
-        operations[f"push.{event.name}"] = _operation("send", event.name, event.says)
+        operations[f"push.{event.name}"] = _operation("send", event.name, event.summary)
     for name, message in CLIENT_MESSAGES.items():
         messages[_name(name, "ask")] = _asked(message)
         messages[_name(name, "ack")] = _acked(message)
-        operations[f"ask.{name}"] = _operation("receive", name, message.says, "ask") | {
+        operations[f"ask.{name}"] = _operation("receive", name, message.summary, "ask") | {
             "reply": {
                 "channel": {"$ref": "#/channels/socket"},
                 "messages": [{"$ref": f"#/channels/socket/messages/{_name(name, 'ack')}"}],
@@ -90,7 +90,7 @@ def _pushed(event: ServerEvent) -> dict[str, Any]:
     body = {"$ref": REFERENCE.format(model=event.body.__name__)}
     return {
         "name": event.name,
-        "summary": event.says,
+        "summary": event.summary,
         "description": GUARANTEES[event.kind],
         "payload": body,
         "examples": _examples("pushed", event.name, "body"),
@@ -102,7 +102,7 @@ def _pushed(event: ServerEvent) -> dict[str, Any]:
 def _asked(message: type[Message]) -> dict[str, Any]:
     body = {"$ref": REFERENCE.format(model=message.__name__)}
     examples = _examples("asked", message.event, "ask")
-    return {"name": message.event, "summary": message.says, "payload": body, "examples": examples}
+    return {"name": message.event, "summary": message.summary, "payload": body, "examples": examples}
 
 
 def _acked(message: type[Message]) -> dict[str, Any]:

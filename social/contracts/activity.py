@@ -1,4 +1,4 @@
-"""What the log of an account says."""
+"""Entries of the log of an account."""
 
 from enum import StrEnum
 
@@ -29,17 +29,17 @@ class ActivityKind(StrEnum):
 
 
 class Activity(Contract):
-    """Something that happened to an account, and where the request came from that did it."""
+    """An event in the log of your account, and where the request that caused it came from."""
 
     id: Id
     what: ActivityKind
     at: Time
-    ip: str | None = Field(examples=["203.0.113.7"], description="null where the operator or the system did it")
+    ip: str | None = Field(examples=["203.0.113.7"], description="null if the operator or the system caused it")
     device: str | None = Field(examples=["Ada's phone"], description="as the client named it, or its User-Agent")
     session_id: Id | None = Field(description="the session that was opened or ended")
     reason: SessionEnd | None = Field(description="why a session ended")
-    user: UserRef | None = Field(description="who was blocked or unblocked, while others find them")
+    user: UserRef | None = Field(description="the person who was blocked or unblocked; null if the account is gone")
 
 
 class Activities(Page[Activity]):
-    """A page of what happened to an account, the newest first."""
+    """A page of the log of your account, newest first."""

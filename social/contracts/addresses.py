@@ -1,4 +1,4 @@
-"""E-mail addresses: one spelling for each, with the domain as DNS and mail servers write it (A-labels, RFC 5890)."""
+"""E-mail addresses in a normal form, with the domain as DNS and mail servers write it (A-labels, RFC 5890)."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ LONGEST = 254  # RFC 5321, with its domain in A-labels
 
 
 def normal(address: str) -> str:
-    """The spelling under which an address is stored and looked up: lower case, its domain in A-labels.
+    """Return the form under which an address is stored and looked up: lower case, its domain in A-labels.
 
-    Two addresses with one mailbox have one; what is no address stays what it is, in lower case.
+    Two addresses of one mailbox have the same form; text that is no address stays as it is, in lower case.
     """
     local, at, domain = address.strip().lower().rpartition("@")
     if not at or domain.isascii():
@@ -25,7 +25,7 @@ def normal(address: str) -> str:
 
 
 def _mailable(address: str) -> str:
-    """The spelling of an address to which mail can be sent."""
+    """Return the form of an address to which mail can be sent."""
     try:
         checked = validate_email(address, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
@@ -33,7 +33,7 @@ def _mailable(address: str) -> str:
     return f"{checked.ascii_local_part}@{checked.ascii_domain}".lower()
 
 
-KEPT = "spaces around it are taken off, and it is kept in lower case, its domain in A-labels"
+KEPT = "surrounding spaces are removed; stored in lower case, its domain in A-labels"
 _Spelled = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=LONGEST, pattern=r"^[^@\x00]+@[^@\x00]+$")
 ]
@@ -41,12 +41,12 @@ Email = Annotated[
     _Spelled,
     AfterValidator(_mailable),
     Field(
-        description="an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since"
+        description="an address as in RFC 5321, without quotes and without an IP address: ASCII before the @, since"
         f" few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); {KEPT}",
         examples=["ada@example.org"],
         json_schema_extra={"format": "idn-email"},
     ),
 ]
-GivenEmail = Annotated[  # of an account that may be older than the rules for new ones
+GivenEmail = Annotated[  # of an account that may be older than the rules for new addresses
     _Spelled, AfterValidator(normal), Field(description=f"an address; {KEPT}", examples=["ada@example.org"])
 ]

@@ -1,4 +1,4 @@
-"""Sessions, and the ways to change, prove and recover what one logs in with; tokens themselves are in `people`."""
+"""Sessions, and requests that change, verify and recover credentials; tokens are in `people`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,18 +6,18 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from social.contracts.addresses import Email, GivenEmail
-from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.base import ClientInput, Contract, Id, Page, Time
 from social.contracts.people import GivenPassword, Password
 
 OneTimeToken = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
-    Field(description="of the mail; it works once, and not for long"),
+    Field(description="the token in the mail; it works once and expires soon"),
 ]
 
 
 class SessionEnd(StrEnum):
-    """Why a session ended: stored with it, and told to its sockets."""
+    """Why a session ended: stored with it, and sent to its sockets."""
 
     LOGOUT = "logout"
     LOGOUT_ALL = "logout_all"
@@ -28,52 +28,52 @@ class SessionEnd(StrEnum):
     SUSPENDED = "account_suspended"
     DELETED = "account_deleted"
     TOO_MANY = "too_many_sessions"
-    UNKNOWN = "session_revoked"  # told by a release that says no reason
+    UNKNOWN = "session_revoked"  # of a release that stores no reason
 
 
 class Session(Contract):
-    """One login on one device."""
+    """A login on a device."""
 
     id: Id
     device: str | None = Field(examples=["Ada's phone"], description="as the client named it, or its User-Agent")
-    ip: str | None = Field(examples=["203.0.113.7"], description="where it logged in from")
+    ip: str | None = Field(examples=["203.0.113.7"], description="the address of the login")
     created_at: Time
-    last_used_at: Time = Field(description="its login or its last refresh")
-    current: bool = Field(description="the one that asks")
+    last_used_at: Time = Field(description="time of the login or the last refresh")
+    current: bool = Field(description="whether this is the session of this request")
 
 
 class Sessions(Page[Session]):
-    """A page of open sessions, the newest first."""
+    """A page of open sessions, newest first."""
 
 
-class ChangePassword(Ask):
-    """A new password, by who knows the old one."""
+class ChangePassword(ClientInput):
+    """A new password, with the current one."""
 
     current_password: GivenPassword
     new_password: Password
 
 
-class ChangeEmail(Ask):
-    """A new address; it counts once a mail to it was answered."""
+class ChangeEmail(ClientInput):
+    """A new address, which takes effect once it was verified by mail."""
 
     password: GivenPassword
     email: Email
 
 
-class VerifyEmail(Ask):
-    """The token of a mail, from who could read it."""
+class VerifyEmail(ClientInput):
+    """The token from a verification mail."""
 
     token: OneTimeToken
 
 
-class RequestPasswordReset(Ask):
-    """Whose password is forgotten."""
+class RequestPasswordReset(ClientInput):
+    """The address of the account whose password is forgotten."""
 
     email: GivenEmail
 
 
-class ResetPassword(Ask):
-    """A new password, by who could read the mail."""
+class ResetPassword(ClientInput):
+    """A new password, with the token from the mail."""
 
     token: OneTimeToken
     password: Password

@@ -1,4 +1,4 @@
-"""What all wire shapes share: strict requests, tolerant answers, ids, times, text, pages."""
+"""Building blocks of all wire shapes: strict requests, tolerant answers, ids, times, text and pages."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 T = TypeVar("T")
 
-MOST_FIELDS = 100  # each unknown one is named in the refusal: 100,000 of them would be a second of work and 9 MiB
+MOST_FIELDS = 100  # each unknown field is named in the error: 100,000 of them would be a second of work and 9 MiB
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$"), Field(examples=["66f2a1c4e3b0a1d2c3f4a5b6"])]
 Time = Annotated[datetime, Field(description="RFC 3339, UTC, milliseconds")]
@@ -19,15 +19,15 @@ IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
 class Contract(BaseModel):
-    """A shape this system writes; readers ignore fields they do not know."""
+    """A shape that this system writes; readers ignore fields they do not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @classmethod
-    def model_construct(  # type: ignore[override]  # as pydantic says it; its plugin reads a class method otherwise
+    def model_construct(  # type: ignore[override]  # typed as in pydantic, whose mypy plugin would misread it otherwise
         cls, _fields_set: set[str] | None = None, **values: Any
     ) -> Self:
-        """Make one of what is known to be good, as pydantic does, in a fifth of its time where nothing is missing."""
+        """Make an instance of valid values without validation, five times as fast as pydantic where none is missing."""
         known = _shape(cls)
         if known is None or not known.needed <= values.keys() or not values.keys() <= known.fields.keys():
             return super().model_construct(_fields_set, **values)
@@ -40,19 +40,19 @@ class Contract(BaseModel):
 
 
 class _Shape(NamedTuple):
-    """The fields of a model in their order, each with its default, and those that must be given."""
+    """The fields of a model in order, each with its default, and the required ones."""
 
     fields: Mapping[str, Any]
     needed: frozenset[str]
 
 
 _set = object.__setattr__  # models are frozen
-_CONSTANT = (type(None), bool, int, float, str)  # defaults that all may share
+_CONSTANT = (type(None), bool, int, float, str)  # types of defaults that instances may share
 
 
 @cache
 def _shape(model: type[BaseModel]) -> _Shape | None:
-    """How a model is made without looking at each field; None for one that pydantic must make."""
+    """Return how to make a model without looking at each field, or None where pydantic must make it."""
     fields = model.__pydantic_fields__
     if model.__pydantic_post_init__ or any(each.alias or each.validation_alias for each in fields.values()):
         return None
@@ -64,8 +64,8 @@ def _shape(model: type[BaseModel]) -> _Shape | None:
     return _Shape({name: shared.get(name) for name in fields}, frozenset(fields.keys() - shared.keys()))
 
 
-class Ask(BaseModel):
-    """A shape a client writes: exact types, and no field that has no meaning."""
+class ClientInput(BaseModel):
+    """A shape that a client writes: exact types, and no unknown field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -78,8 +78,8 @@ class Ask(BaseModel):
 
 
 class Page(Contract, Generic[T]):
-    """One page of a list, newest first; `next` continues to older items, `prev` to newer ones."""
+    """A page of a list, newest first; `next` continues to older items, `prev` to newer ones."""
 
     items: list[T]
     next: str | None = Field(default=None, description="cursor of the older page; null at the end")
-    prev: str | None = Field(default=None, description="cursor of what is newer than this page")
+    prev: str | None = Field(default=None, description="cursor of the items newer than this page")

@@ -1,4 +1,4 @@
-"""The one JSON codec: orjson, straight from models."""
+"""The JSON codec: orjson, straight from models."""
 
 import json
 from typing import Any, NoReturn
@@ -6,14 +6,14 @@ from typing import Any, NoReturn
 import orjson
 from pydantic import BaseModel
 
-MOST_NESTED = 500  # lists and objects of a text that orjson refuses: the standard library reads them by recursion
+MOST_NESTED = 500  # levels of a text that orjson refuses: the standard library reads nested values by recursion
 
 
 _LONG = 20  # digits: a number beyond 64 bits is a double, as orjson reads it
 
 
 class Unreadable(ValueError):
-    """JSON of a shape that is read elsewhere but not here: nested more deeply than any question is."""
+    """JSON that is nested too deeply to be read here."""
 
 
 def _plain(value: Any) -> Any:
@@ -25,25 +25,25 @@ def _plain(value: Any) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """JSON bytes of models and plain values; times as RFC 3339 with `Z`."""
+    """Return models and plain values as JSON; times as RFC 3339 with `Z`."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
 def encode_sorted(value: Any) -> bytes:
-    """The same with sorted keys: for fingerprints and for files under version control."""
+    """Return JSON with sorted keys: for fingerprints and for files under version control."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SORT_KEYS)
 
 
 def decode(data: bytes | str) -> Any:
-    """Plain values of JSON text; raises ValueError for anything that is not JSON (NaN and lone surrogates too)."""
+    """Return the plain values of JSON; raises ValueError for anything else (NaN and lone surrogates too)."""
     return orjson.loads(data)
 
 
 def decode_foreign(text: str) -> Any:
-    """Plain values of JSON text as JavaScript reads it: lone surrogates stay as they are in strings.
+    """Return the plain values of JSON as JavaScript reads it: lone surrogates stay as they are in strings.
 
     Strings with such halves of characters are no text: pydantic refuses them wherever it checks a string, and `encode`
-    raises TypeError. Raises Unreadable, and ValueError for what JavaScript does not read either.
+    raises TypeError. Raises Unreadable, and ValueError for anything that JavaScript does not read either.
     """
     try:
         return orjson.loads(text)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.base import ClientInput, Contract, Id, Page, Time
 from social.contracts.entities import Entity
 from social.contracts.people import UserRef
 from social.contracts.text import PostText
@@ -13,14 +13,16 @@ Sort = Literal["oldest", "newest", "top"]
 
 
 class CommentPublic(Contract):
-    """A comment as everybody sees it: what a push can carry.
+    """A comment without anything that depends on its viewer, as pushes carry it.
 
     `version` orders it against `comment.stats`, and `rev`, which grows with each edit, against `comment.updated`.
     """
 
     id: Id
     post_id: Id
-    parent_id: Id | None = Field(default=None, description="the comment it answers; replies have none of their own")
+    parent_id: Id | None = Field(
+        default=None, description="the comment that it replies to; replies have no replies of their own"
+    )
     author: UserRef
     text: str
     entities: list[Entity] = Field(default=[], description="the mentions and hashtags in the text, in order")
@@ -33,12 +35,12 @@ class CommentPublic(Contract):
 
 
 class Comment(CommentPublic):
-    """A comment as one viewer sees it."""
+    """A comment as you see it."""
 
     liked: bool = False
 
     def public(self) -> CommentPublic:
-        """The same without its viewer."""
+        """Return the comment without anything that depends on its viewer."""
         return CommentPublic.model_construct(**{name: self.__dict__[name] for name in CommentPublic.model_fields})
 
 
@@ -53,7 +55,7 @@ class CommentStats(Contract):
 
 
 class CommentLikeState(Contract):
-    """Whether I like a comment, and its likes as counted so far (may lag a moment)."""
+    """Whether you like a comment, and its likes as counted so far (may lag a moment)."""
 
     comment_id: Id
     liked: bool
@@ -62,17 +64,17 @@ class CommentLikeState(Contract):
 
 
 class Comments(Page[Comment]):
-    """A page of comments, in the order that was asked for."""
+    """A page of comments, in the requested order."""
 
 
-class NewComment(Ask):
+class NewComment(ClientInput):
     """A comment to add, or a reply to one."""
 
     text: PostText
-    parent_id: Id | None = Field(default=None, description="the comment under the same post that this answers")
+    parent_id: Id | None = Field(default=None, description="the comment under the same post that this replies to")
 
 
-class EditComment(Ask):
-    """What a comment says from now on."""
+class EditComment(ClientInput):
+    """The new text of a comment."""
 
     text: PostText

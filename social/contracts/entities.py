@@ -1,4 +1,4 @@
-"""What a text leads to: the people it names, and its hashtags."""
+"""The mentions and hashtags in a text."""
 
 from typing import Literal
 
@@ -6,24 +6,25 @@ from pydantic import Field
 
 from social.contracts.base import Contract, Id
 
-MOST_PEOPLE = 50  # whom one text can name
+MOST_PEOPLE = 50  # mentions in a text
 MOST_TAGS = 30
 LONGEST_TAG = 50
 
 
 class Entity(Contract):
-    """A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
+    """A mention or hashtag in a text: characters `start` to `end`, counted in Unicode code points.
 
-    A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
-    who is not there for its writer or, by a block, for its reader, is text.
+    A text has at most 50 mentions and 30 hashtags, the first ones; the rest is plain text. So are mentions of people
+    who do not exist for the author or, because of a block, for the reader.
     """
 
     kind: Literal["mention", "hashtag"]
-    start: int = Field(description="where its @ or # is")
-    end: int = Field(description="the first character after it")
+    start: int = Field(description="index of the @ or #")
+    end: int = Field(description="index of the first character after it")
     key: str = Field(
-        description="the username, or the hashtag as it is looked for: without sign, case, width and joiners"
+        description="the username, or the hashtag in the form used for search: without #, case, width and joiners"
     )
     user_id: Id | None = Field(
-        default=None, description="who is mentioned; null in events that many people hear: there the username says it"
+        default=None,
+        description="id of the mentioned person; null in events to many people, which have only the username",
     )

@@ -1,4 +1,4 @@
-"""The envelope an event travels in, from the outbox to its consumers."""
+"""The envelope of an event on its way from the outbox to its consumers."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from social.contracts.events import EVENTS, Event, Group
 
 
 class UnknownEvent(ValueError):
-    """An event type, or a version of one, that this release cannot read: parked, never crashed on."""
+    """An event type, or a version of it, that this release cannot read: it is parked (a dead letter)."""
 
 
 class Envelope(Contract):
@@ -23,13 +23,13 @@ class Envelope(Contract):
     data: dict[str, Any]
 
     def event(self) -> Event:
-        """The event inside; raises UnknownEvent, or pydantic's ValidationError for a malformed one."""
+        """Return the event inside; raises UnknownEvent, or pydantic's ValidationError for a malformed one."""
         kind = EVENTS.get(self.type)
         if kind is None or self.v > kind.v:
             raise UnknownEvent(f"{self.type} v{self.v}")
         return kind.model_validate(self.data)
 
     def groups(self) -> tuple[Group, ...]:
-        """Who consumes it; nobody, when this release does not know the type."""
+        """Return the groups that consume it; none when this release does not know the type."""
         kind = EVENTS.get(self.type)
         return kind.groups if kind else ()

@@ -1,11 +1,11 @@
-"""What a person is told about, grouped while unread."""
+"""Notifications, grouped while unread, and the preferences for them."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.base import ClientInput, Contract, Id, Page, Time
 from social.contracts.people import UserRef
 
 NotificationType = Literal[
@@ -14,14 +14,14 @@ NotificationType = Literal[
 
 
 class Target(Contract):
-    """What a notification is about: of a reply the comment it answers, of a mention the post or comment it is in."""
+    """The subject of a notification: the comment that was replied to, or the post or comment of a mention."""
 
     kind: Literal["post", "comment", "user"]
     id: Id
 
 
 class Notification(Contract):
-    """One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change."""
+    """A group of notifications: the newest actors (at most 8), and their count; `rev` grows with each change."""
 
     id: Id
     type: NotificationType
@@ -36,14 +36,14 @@ class Notification(Contract):
 
 
 class Notifications(Page[Notification]):
-    """A page, with the stream position it corresponds to: connect, then refetch, joins without a hole."""
+    """A page, with its stream position: connect first, then fetch, and no notification is missed."""
 
     offset: str
     unread: int
 
 
 class Preferences(Contract):
-    """Which types of notifications one is told of; all of them, until one says otherwise."""
+    """The types of notifications that you get; all of them by default."""
 
     like: bool
     comment: bool
@@ -55,8 +55,8 @@ class Preferences(Contract):
     repost: bool
 
 
-class EditPreferences(Ask):
-    """Which types to be told of from now on (RFC 7396): absent is unchanged, null is as when the account was new."""
+class EditPreferences(ClientInput):
+    """Changes to these types (RFC 7396): absent is unchanged, null resets a type."""
 
     like: bool | None = None
     comment: bool | None = None
@@ -69,7 +69,7 @@ class EditPreferences(Ask):
 
 
 class Unread(Contract):
-    """How many notification groups are unread."""
+    """The number of unread notification groups."""
 
     unread: int
 
@@ -83,7 +83,7 @@ def _instant(at: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999, UTC") from None
 
 
-class Read(Ask):
+class Read(ClientInput):
     """Mark as read: these ids, or everything updated up to a time."""
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=50)] | None = None

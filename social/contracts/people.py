@@ -1,4 +1,4 @@
-"""People: accounts, profiles, tokens and the graph of who follows whom."""
+"""People: accounts, profiles, tokens and relationships."""
 
 from typing import Annotated, Literal
 
@@ -6,10 +6,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from social.contracts.addresses import Email
-from social.contracts.base import Ask, Contract, Id, NoNul, Page, Time
+from social.contracts.base import ClientInput, Contract, Id, NoNul, Page, Time
 from social.contracts.text import HttpsUrl, Line, Prose, can_be_seen, without_direction_marks
 
-# Of pages and routes, and of those whom people would take for the operator; compared without underscores.
+# Names of pages and routes, and names that people would take for the operator; compared without underscores.
 _RESERVED = """
     me docs search api www web app static assets media login logout register signup signin settings account accounts
     admin admins administrator administrators moderator moderators mod mods owner operator operators staff team official
@@ -31,7 +31,7 @@ Username = Annotated[
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9_]{3,30}$"),
     Field(
         examples=["ada"],
-        description="3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes",
+        description="3 to 30 of a-z, 0-9 and _; converted to lower case, without surrounding spaces; never changes",
     ),
 ]
 NewUsername = Annotated[Username, AfterValidator(_free)]
@@ -41,11 +41,11 @@ Password = Annotated[
 GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=128), NoNul]
 
 
-JOINERS = "\u200c\u200d"  # of scripts and of emoji
+JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner, for scripts and emoji
 
 
 def clean_device(device: str) -> str:
-    """Printable text and joiners: what a client calls itself is shown to its owner, and may disguise nothing there."""
+    """Return printable text and joiners: the account's owner sees a device's name, which must not disguise anything."""
     shown = (each if each.isprintable() or each in JOINERS else " " for each in without_direction_marks(device))
     name = " ".join("".join(shown).split())
     return name if can_be_seen(name) else ""
@@ -55,7 +55,7 @@ Device = Annotated[
     str,
     StringConstraints(max_length=200),
     AfterValidator(clean_device),
-    Field(examples=["Ada's phone"], description="how this device is named in the list of sessions"),
+    Field(examples=["Ada's phone"], description="the name of this device in the list of sessions"),
 ]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -69,31 +69,31 @@ class UserRef(Contract):
     avatar_url: str | None = None
 
 
-class Link(Ask):
-    """A page of somebody's elsewhere."""
+class Link(ClientInput):
+    """A link on a person's profile."""
 
     title: Line
     url: HttpsUrl
 
 
 class Relationship(Contract):
-    """How somebody and I stand to each other. Nobody is told that they are blocked: then there is no such person."""
+    """The relationship between you and a person. Who blocks you is not shown: that person does not exist for you."""
 
-    following: bool = Field(description="I follow them")
-    followed_by: bool = Field(description="they follow me")
-    requested: bool = Field(description="I asked to follow them and they have yet to answer")
-    blocking: bool = Field(description="I block them")
-    muting: bool = Field(description="I mute them")
+    following: bool = Field(description="you follow them")
+    followed_by: bool = Field(description="they follow you")
+    requested: bool = Field(description="you asked to follow them, and they have not answered yet")
+    blocking: bool = Field(description="you block them")
+    muting: bool = Field(description="you mute them")
 
 
 class ProfilePublic(UserRef):
-    """A person's page as all see it. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
+    """A profile without the viewer. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
 
     bio: str | None
     links: list[Link]
     rev: int
     created_at: Time
-    private: bool = Field(description="only accepted followers see their posts, and who follows whom")
+    private: bool = Field(description="only accepted followers see their posts, followers and whom they follow")
     followers: int
     following: int
     posts: int
@@ -101,20 +101,22 @@ class ProfilePublic(UserRef):
 
 
 class Profile(ProfilePublic):
-    """A person's page as one viewer sees it."""
+    """A person's profile as you see it."""
 
     relationship: Relationship
 
 
 class Me(ProfilePublic):
-    """One's own profile, with what only oneself may see."""
+    """Your own profile, with fields that only you see."""
 
-    email: str | None = Field(description="null: it was not proven within a week, and somebody else registered with it")
-    email_verified: bool = Field(description="a mail to it was answered")
+    email: str | None = Field(
+        description="null: it was not verified within a week, and another person registered with it"
+    )
+    email_verified: bool = Field(description="the link in a mail to it was opened")
 
 
-class EditProfile(Ask):
-    """What to change of one's profile (RFC 7396): absent is unchanged, null is as it was when the account was new."""
+class EditProfile(ClientInput):
+    """Changes to your profile (RFC 7396): absent is unchanged, null resets a field."""
 
     display_name: Line | None = None
     bio: Prose | None = None
@@ -123,18 +125,18 @@ class EditProfile(Ask):
     private: bool | None = None
 
 
-class DeleteAccount(Ask):
-    """Delete one's account, for good."""
+class DeleteAccount(ClientInput):
+    """Delete your account, for good."""
 
     password: GivenPassword
 
 
 class FollowState(Contract):
-    """Whether I follow them or asked to, and their followers as counted so far (may lag a moment)."""
+    """Whether you follow the person or asked to, and their followers as counted so far (may lag a moment)."""
 
     username: str
     following: bool
-    requested: bool = Field(default=False, description="their account is private, and they have yet to answer")
+    requested: bool = Field(default=False, description="their account is private, and they have not answered yet")
     followers: int
 
 
@@ -142,7 +144,7 @@ class People(Page[UserRef]):
     """A page of people."""
 
 
-class Register(Ask):
+class Register(ClientInput):
     """A new account."""
 
     username: NewUsername
@@ -151,8 +153,8 @@ class Register(Ask):
     device: Device | None = None
 
 
-class Login(Ask):
-    """Credentials; `username` takes the e-mail address too."""
+class Login(ClientInput):
+    """Credentials; `username` may be the e-mail address."""
 
     username: Annotated[
         str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254), NoNul
@@ -161,8 +163,8 @@ class Login(Ask):
     device: Device | None = None
 
 
-class Refresh(Ask):
-    """The refresh token of the last answer; each is good for one use."""
+class Refresh(ClientInput):
+    """The refresh token of the last answer; each can be used once."""
 
     refresh_token: RefreshToken
 
@@ -174,4 +176,4 @@ class Tokens(Contract):
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
-    expires_in: int = Field(description="seconds the access token lives")
+    expires_in: int = Field(description="seconds until the access token expires")

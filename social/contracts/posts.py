@@ -1,10 +1,10 @@
-"""Posts, and likes of them."""
+"""Posts, likes, reposts and bookmarks."""
 
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from social.contracts.base import Ask, Contract, Id, Page, Time
+from social.contracts.base import ClientInput, Contract, Id, Page, Time
 from social.contracts.entities import Entity
 from social.contracts.media import MediaRef
 from social.contracts.people import UserRef
@@ -14,7 +14,7 @@ Visibility = Literal["public", "followers"]
 
 
 class PostPublic(Contract):
-    """A post as everybody sees it: what a push can carry.
+    """A post without anything that depends on its viewer, as pushes carry it.
 
     `version` orders it against `post.stats`, and `rev`, which grows with each edit, against `post.updated`.
     """
@@ -35,19 +35,19 @@ class PostPublic(Contract):
 
 
 class Post(PostPublic):
-    """A post as one viewer sees it."""
+    """A post as you see it."""
 
     liked: bool
-    reposted: bool = Field(default=False, description="by me")
+    reposted: bool = Field(default=False, description="by you")
     bookmarked: bool = False
 
     def public(self) -> PostPublic:
-        """The same without its viewer."""
+        """Return the post without anything that depends on its viewer."""
         return PostPublic.model_construct(**{name: self.__dict__[name] for name in PostPublic.model_fields})
 
 
 class PostStats(Contract):
-    """A post's counts: the snapshot `post.watch` answers and the `post.stats` push."""
+    """A post's counts: the answer of `post.watch` and the `post.stats` push."""
 
     post_id: Id
     likes: int
@@ -57,7 +57,7 @@ class PostStats(Contract):
 
 
 class LikeState(Contract):
-    """Whether I like it, and the likes as counted so far (may lag a moment)."""
+    """Whether you like the post, and its likes as counted so far (may lag a moment)."""
 
     post_id: Id
     liked: bool
@@ -66,7 +66,7 @@ class LikeState(Contract):
 
 
 class RepostState(Contract):
-    """Whether I repost it, and the reposts as counted so far (may lag a moment)."""
+    """Whether you repost the post, and its reposts as counted so far (may lag a moment)."""
 
     post_id: Id
     reposted: bool
@@ -75,21 +75,21 @@ class RepostState(Contract):
 
 
 class BookmarkState(Contract):
-    """Whether I keep it."""
+    """Whether the post is among your bookmarks."""
 
     post_id: Id
     bookmarked: bool
 
 
 class FeedPost(Post):
-    """A post in a home timeline; `reposted_by` is why it is there where I do not follow its author."""
+    """A post in your home timeline; `reposted_by` is why it is there where you do not follow its author."""
 
-    place: Id = Field(description="where it stands, greater is newer: its own id, or that of the repost")
+    place: Id = Field(description="its place in the timeline, greater is newer: its own id, or that of the repost")
     reposted_by: UserRef | None = None
 
 
 class Feed(Page[FeedPost]):
-    """A page of a home timeline."""
+    """A page of your home timeline."""
 
 
 class Posts(Page[Post]):
@@ -97,13 +97,15 @@ class Posts(Page[Post]):
 
 
 class Found(Page[Post]):
-    """A page of the posts that were found."""
+    """A page of the posts that match a search."""
 
-    people: list[UserRef] = Field(description="the first people found, beside the first page; all: GET /v1/users?q=")
+    people: list[UserRef] = Field(
+        description="the first matching people, only with the first page; all of them: GET /v1/users?q="
+    )
 
 
 class Revision(Contract):
-    """What a post said once: from its writing or its edit number `rev` on, until the next edit."""
+    """An earlier text of a post: from its publication or edit number `rev` to the next edit."""
 
     rev: int
     text: str
@@ -111,15 +113,17 @@ class Revision(Contract):
 
 
 class Revisions(Page[Revision]):
-    """A page of what a post said before, newest first."""
+    """A page of the earlier texts of a post, newest first."""
 
 
-class NewPost(Ask):
+class NewPost(ClientInput):
     """A post to publish."""
 
-    media: list[Id] = Field(default=[], max_length=4, description="pictures of mine that no post shows yet, in order")
+    media: list[Id] = Field(
+        default=[], max_length=4, description="ids of your pictures that are in no post yet, in order"
+    )
     text: PostText = Field(description=f"{POST.described}; with pictures it may be empty")
-    visibility: Visibility = Field(default="public", description="for everybody, or for those who follow me")
+    visibility: Visibility = Field(default="public", description="for everybody, or for your followers")
 
     @field_validator("text", mode="wrap")
     @classmethod
@@ -129,7 +133,7 @@ class NewPost(Ask):
         return str(check(value))
 
 
-class EditPost(Ask):
-    """What a post says from now on; its pictures, and for whom it is, stay as they are."""
+class EditPost(ClientInput):
+    """The new text of a post; its pictures and visibility stay as they are."""
 
     text: Caption = Field(description=f"{CAPTION.described}; with pictures it may be empty")

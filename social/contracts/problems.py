@@ -1,4 +1,4 @@
-"""Refusals: one problem object (RFC 9457) over REST and over the socket, with a stable code."""
+"""Errors for clients: a problem object (RFC 9457) over REST and over the socket, with a stable code."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -7,11 +7,11 @@ from pydantic import Field, ValidationError
 
 from social.contracts.base import Contract
 
-MOST_ERRORS = 100  # told of one request: the answer must not outgrow the question
+MOST_ERRORS = 100  # errors of a request that are listed: the answer must not outgrow the request
 
 
 class FieldProblem(Contract):
-    """One field that is wrong: a JSON pointer into the body, or the name of a parameter."""
+    """A wrong field: a JSON pointer into the body, or the name of a parameter."""
 
     pointer: str = Field(examples=["/text"])
     code: str = Field(examples=["string_too_long"])
@@ -19,7 +19,7 @@ class FieldProblem(Contract):
 
 
 class ProblemBody(Contract):
-    """application/problem+json."""
+    """The body of an error (application/problem+json)."""
 
     type: str = "about:blank"
     title: str
@@ -31,11 +31,11 @@ class ProblemBody(Contract):
 
 
 class Problem(Exception):
-    """A refusal with a status and a stable code; raised where the knowledge is, mapped once per transport."""
+    """An error with a status and a stable code; raised where the cause is known, mapped once for each transport."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
-    title: ClassVar[str] = "Something went wrong here"
+    title: ClassVar[str] = "Internal error"
 
     def __init__(self, detail: str | None = None, *, errors: list[FieldProblem] | None = None) -> None:
         super().__init__(detail or self.title)
@@ -43,11 +43,11 @@ class Problem(Exception):
         self.errors = errors
 
     def headers(self) -> Mapping[str, str]:
-        """What REST says beside the body."""
+        """Return the headers of the REST answer."""
         return {}
 
     def body(self, request_id: str | None = None) -> dict[str, Any]:
-        """The problem object, without what it does not say."""
+        """Return the problem object without empty fields."""
         body = ProblemBody(
             title=self.title,
             status=self.status,
@@ -60,7 +60,7 @@ class Problem(Exception):
 
 
 class MalformedRequest(Problem):
-    status, code, title = 400, "malformed_request", "This is no HTTP that can be answered"
+    status, code, title = 400, "malformed_request", "The request is not valid HTTP"
 
 
 class MalformedJson(Problem):
@@ -68,17 +68,17 @@ class MalformedJson(Problem):
 
 
 class MalformedForm(Problem):
-    status, code, title = 400, "malformed_form", "The body is not a form of the kind it says"
+    status, code, title = 400, "malformed_form", "The body is not a form of the declared type"
 
 
 class InvalidOneTimeToken(Problem):
-    status, code, title = 400, "invalid_one_time_token", "This link was used, is over, or never was"
+    status, code, title = 400, "invalid_one_time_token", "This token is invalid, expired or already used"
 
 
 class NotAuthenticated(Problem):
     """No usable access token; `WWW-Authenticate` says why (RFC 6750)."""
 
-    status, code, title = 401, "invalid_token", "An access token is needed"
+    status, code, title = 401, "invalid_token", "An access token is required"
 
     def headers(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": f'Bearer realm="plaza", error="invalid_token", error_description="{self.title}"'}
@@ -89,7 +89,7 @@ class TokenExpired(NotAuthenticated):
 
 
 class SessionRevoked(NotAuthenticated):
-    code, title = "session_revoked", "This session was ended"
+    code, title = "session_revoked", "This session has ended"
 
 
 class InvalidCredentials(NotAuthenticated):
@@ -101,7 +101,7 @@ class InvalidRefreshToken(NotAuthenticated):
 
 
 class RefreshTokenReused(NotAuthenticated):
-    code, title = "refresh_token_reused", "This refresh token was used before; its session is ended"
+    code, title = "refresh_token_reused", "This refresh token was used before; its session has been ended"
 
 
 class Forbidden(Problem):
@@ -113,17 +113,17 @@ class AccountSuspended(Forbidden):
 
 
 class WrongPassword(Forbidden):
-    """The access token is good, so it is no 401: clients would refresh and ask again."""
+    """A wrong password with a valid access token: not a 401, or clients would refresh the token and repeat it."""
 
     code, title = "wrong_password", "The password is wrong"
 
 
 class NotFound(Problem):
-    status, code, title = 404, "not_found", "There is no such thing here"
+    status, code, title = 404, "not_found", "Not found"
 
 
 class MethodNotAllowed(Problem):
-    status, code, title = 405, "method_not_allowed", "This path does not take this method"
+    status, code, title = 405, "method_not_allowed", "This path does not support this method"
 
     def __init__(self, allowed: list[str]) -> None:
         super().__init__()
@@ -153,15 +153,15 @@ class AlreadyReported(Problem):
 
 
 class MediaInUse(Problem):
-    status, code, title = 409, "media_in_use", "This picture belongs to a post: delete that instead"
+    status, code, title = 409, "media_in_use", "This picture is part of a post: delete the post instead"
 
 
 class TooManyUnused(Problem):
-    status, code, title = 409, "too_many_unused", "So many of your pictures are in no post: use some, or delete them"
+    status, code, title = 409, "too_many_unused", "Too many of your pictures are in no post: use or delete some"
 
 
 class PreconditionFailed(Problem):
-    status, code, title = 412, "precondition_failed", "This was edited meanwhile: read it again"
+    status, code, title = 412, "precondition_failed", "This was edited in the meantime: read it again"
 
 
 class TooLarge(Problem):
@@ -169,22 +169,22 @@ class TooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    status, code, title = 415, "unsupported_media_type", "This takes multipart/form-data"
+    status, code, title = 415, "unsupported_media_type", "The body must be multipart/form-data"
 
 
 class UnsupportedContentEncoding(Problem):
-    """Names what would do, as RFC 9110 wants it."""
+    """A compressed body; `Accept-Encoding` names the alternative (RFC 9110)."""
 
-    status, code, title = 415, "unsupported_content_encoding", "Bodies are taken as they are, without Content-Encoding"
+    status, code, title = 415, "unsupported_content_encoding", "The body must not be compressed (Content-Encoding)"
 
     def headers(self) -> Mapping[str, str]:
         return {"Accept-Encoding": "identity"}
 
 
 class RangeNotSatisfiable(Problem):
-    """Nothing is at these bytes; carries how many there are."""
+    """The file has no such bytes; `size` is how many it has."""
 
-    status, code, title = 416, "range_not_satisfiable", "There is nothing in this range"
+    status, code, title = 416, "range_not_satisfiable", "The file has no bytes in this range"
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ class RangeNotSatisfiable(Problem):
 
 
 class ValidationFailed(Problem):
-    """Carries every field that is wrong, not just the first."""
+    """The wrong fields of a request: all of them, not just the first."""
 
     status, code, title = 422, "validation_failed", "Some fields are wrong"
 
@@ -205,7 +205,7 @@ class IdempotencyMismatch(Problem):
 
 
 class HeadersTooLarge(Problem):
-    status, code, title = 431, "headers_too_large", "The address or the headers are too large"
+    status, code, title = 431, "headers_too_large", "The URL or the headers are too large"
 
 
 class RateLimited(Problem):
@@ -220,7 +220,7 @@ class RateLimited(Problem):
 
 
 class Unavailable(Problem):
-    """Something this needs is away; nothing was acknowledged and a retry is safe."""
+    """A server that this needs is away; nothing was acknowledged, and a retry is safe."""
 
     status, code, title = 503, "unavailable", "Temporarily unavailable, try again"
     retry_after_s: ClassVar[int] = 2
@@ -230,7 +230,7 @@ class Unavailable(Problem):
 
 
 def wrong_fields(error: ValidationError, where: str = "") -> ValidationFailed:
-    """Every field pydantic found wrong, up to 100; `where` prefixes the pointers (`?` for query parameters)."""
+    """Return the error of the fields that pydantic refused, up to 100; `where` prefixes pointers (`?` for queries)."""
     problems = []
     for each in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_ERRORS]:
         path = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
@@ -240,5 +240,5 @@ def wrong_fields(error: ValidationError, where: str = "") -> ValidationFailed:
 
 
 def unexpected() -> Problem:
-    """What a client hears of a bug of ours: nothing of its inside."""
+    """Return the error for a bug: it reveals nothing of its cause."""
     return Problem()

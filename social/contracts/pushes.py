@@ -1,4 +1,4 @@
-"""What travels over the socket to clients: events, and the Redis frame that carries them."""
+"""Server events over the socket: their catalogue, the rooms they go to, and the Redis message that carries them."""
 
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -18,22 +18,22 @@ from social.contracts.posts import (
 
 
 def user_room(user_id: str) -> str:
-    """Everything one person is told; joined by the server only."""
+    """Return the room of everything that a person is sent; only the server joins it."""
     return f"user:{user_id}"
 
 
 def post_room(post_id: str) -> str:
-    """Live counts and comments of one post."""
+    """Return the room of the live counts and comments of a post."""
     return f"post:{post_id}"
 
 
 def channel(room: str) -> str:
-    """The Redis channel of a room."""
+    """Return the Redis channel of a room."""
     return f"room:{room}"
 
 
 def presence_room(user_id: str) -> str:
-    """Whether one person is online, for those who look."""
+    """Return the room of a person's presence, for those who watch it."""
     return f"presence:{user_id}"
 
 
@@ -41,7 +41,7 @@ CONTROL_CHANNEL = "ctl"
 
 
 def node_channel(node: str) -> str:
-    """The Redis channel of one gateway: its own beat, and words for it alone."""
+    """Return the Redis channel of a gateway: its own heartbeat, and messages to it alone."""
     return f"node:{node}"
 
 
@@ -49,14 +49,14 @@ def node_channel(node: str) -> str:
 
 
 class NotificationRemoved(Contract):
-    """The cause is gone."""
+    """A notification was removed: its cause is gone."""
 
     id: Id
     rev: int
 
 
 class NotificationsReadPush(Unread):
-    """Read on another device: these ids, or everything up to a time."""
+    """Notifications were read on another device: these ids, or everything up to a time."""
 
     ids: list[Id] | None = None
     all_until: Time | None = None
@@ -66,7 +66,7 @@ Reason = Literal["followed", "unfollowed", "muted", "unmuted", "blocked", "unblo
 
 
 class FeedChanged(Contract):
-    """The home timeline changed by more than one new post: fetch it again."""
+    """Your home timeline changed by more than a new post: fetch it again."""
 
     reason: Reason
 
@@ -82,11 +82,11 @@ class CommentGone(Contract):
 
     comment_id: Id
     post_id: Id
-    parent_id: Id | None = Field(default=None, description="of what it was a reply to")
+    parent_id: Id | None = Field(default=None, description="the comment that it was a reply to")
 
 
 class UserStats(Contract):
-    """One's own counters."""
+    """Your own counters."""
 
     user_id: Id
     followers: int
@@ -98,17 +98,17 @@ class UserStats(Contract):
 class SessionEnded(Contract):
     """This session was revoked; the socket closes."""
 
-    reason: str = Field(examples=list(SessionEnd), description="why; more may come")
+    reason: str = Field(examples=list(SessionEnd), description="why it ended; more values may be added")
 
 
 class Drain(Contract):
-    """This gateway stops: connect again after so long, or be disconnected then and come back by yourself."""
+    """This gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself."""
 
     after_ms: int
 
 
 class Presence(Contract):
-    """Whether somebody is online; the greater version is the newer."""
+    """Whether a person is online; the greater version is the newer state."""
 
     user_id: Id
     online: bool
@@ -117,54 +117,58 @@ class Presence(Contract):
 
 
 class Typing(Contract):
-    """Somebody writes a comment on a watched post; forget it after a few seconds."""
+    """A person is writing a comment on a watched post; forget it after a few seconds."""
 
     post_id: Id
     user_id: Id
 
 
 class ServerEvent(NamedTuple):
-    """One event of the catalogue: stream events (G3) carry an offset, hints (G4) are state with a version."""
+    """An event of the catalogue: stream events (G3) carry an offset, hints (G4) are state with a version."""
 
     name: str
     kind: Literal["stream", "hint"]
     body: type[Contract]
-    says: str
+    summary: str
 
 
 SERVER_EVENTS: dict[str, ServerEvent] = {
     event.name: event
     for event in (
         ServerEvent("notification", "stream", Notification, "Something happened that concerns you."),
-        ServerEvent("notification.updated", "stream", Notification, "A group of yours changed."),
-        ServerEvent("notification.removed", "stream", NotificationRemoved, "Its cause is gone."),
-        ServerEvent("notifications.read", "stream", NotificationsReadPush, "Read on another device of yours."),
-        ServerEvent("feed.post", "hint", PostPublic, "Somebody you follow posted."),
-        ServerEvent("feed.changed", "hint", FeedChanged, "Fetch your home timeline again."),
+        ServerEvent("notification.updated", "stream", Notification, "A notification group of yours changed."),
+        ServerEvent(
+            "notification.removed", "stream", NotificationRemoved, "A notification was removed: its cause is gone."
+        ),
+        ServerEvent(
+            "notifications.read", "stream", NotificationsReadPush, "Notifications were read on another device of yours."
+        ),
+        ServerEvent("feed.post", "hint", PostPublic, "A person you follow posted."),
+        ServerEvent("feed.changed", "hint", FeedChanged, "Your home timeline changed: fetch it again."),
         ServerEvent("post.updated", "hint", PostPublic, "A post you watch, or have in your timeline, was edited."),
-        ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, is gone."),
-        ServerEvent("post.stats", "hint", PostStats, "A watched post's counts, newest by version."),
-        ServerEvent("comment.created", "hint", CommentPublic, "A new comment, or reply, on a watched post."),
-        ServerEvent("comment.updated", "hint", CommentPublic, "A comment there was edited, newest by rev."),
-        ServerEvent("comment.stats", "hint", CommentStats, "Counts of a comment there, newest by version."),
-        ServerEvent("comment.deleted", "hint", CommentGone, "A comment there is gone, with its replies."),
-        ServerEvent("user.stats", "hint", UserStats, "Your own counters, newest by version."),
-        ServerEvent("presence", "hint", Presence, "A watched person came or went."),
-        ServerEvent("typing", "hint", Typing, "Somebody writes a comment on a watched post."),
-        ServerEvent("drain", "hint", Drain, "This gateway stops; come back after that many milliseconds."),
-        ServerEvent("session.revoked", "hint", SessionEnded, "This session was ended; log in again."),
+        ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, was deleted."),
+        ServerEvent("post.stats", "hint", PostStats, "The counts of a watched post; newest by version."),
+        ServerEvent("comment.created", "hint", CommentPublic, "A new comment or reply on a watched post."),
+        ServerEvent("comment.updated", "hint", CommentPublic, "A watched post's comment was edited; newest by rev."),
+        ServerEvent("comment.stats", "hint", CommentStats, "The counts of such a comment; newest by version."),
+        ServerEvent("comment.deleted", "hint", CommentGone, "A watched post's comment was deleted, with its replies."),
+        ServerEvent("user.stats", "hint", UserStats, "Your own counters; newest by version."),
+        ServerEvent("presence", "hint", Presence, "A watched person came online or went offline."),
+        ServerEvent("typing", "hint", Typing, "A person is writing a comment on a watched post."),
+        ServerEvent("drain", "hint", Drain, "This gateway stops: connect again after that many milliseconds."),
+        ServerEvent("session.revoked", "hint", SessionEnded, "This session has ended: log in again."),
     )
 }
 
 
 def frame(event: str, data: Any, offset: str | None = None) -> bytes:
-    """The Engine.IO text frame of a Socket.IO event: encoded once, never decoded on the way."""
+    """Return the Engine.IO text frame of a Socket.IO event: encoded once, never decoded on the way."""
     args = [event, data] if offset is None else [event, data, offset]
     return b"42" + encode(args)
 
 
 class ConnectAuth(Contract):
-    """What a client sends when it connects; `pid` and `offset` are how official clients recover a connection."""
+    """The `auth` payload of a connect; official clients recover a connection by `pid` and `offset`."""
 
     token: Annotated[str, Field(min_length=1, max_length=4_096)]
     pid: Any = None
@@ -172,7 +176,7 @@ class ConnectAuth(Contract):
 
 
 class Push(NamedTuple):
-    """One push on Redis: a header a gateway parses, and a frame it only carries."""
+    """A push on Redis: a header that gateways parse, and a frame that they only pass on."""
 
     kind: Literal["S", "H"]
     at_ms: int
@@ -181,7 +185,7 @@ class Push(NamedTuple):
     author: str
     frame: bytes
     trace: str | None = None  # the request it comes from
-    answers: str = ""  # who wrote what it answers: it is kept from those as well to whom they are hidden
+    answers: str = ""  # the author it replies to: people to whom that author is hidden do not get it either
 
     def encode(self) -> bytes:
         """`S|H <ts_ms> <epoch> <seq> <author>[ <trace>[ <answers>]]\\n` + frame, `-` for what does not apply."""
@@ -192,7 +196,7 @@ class Push(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> "Push":
-        """Raises ValueError for anything that is not a push."""
+        """Return the push in a Redis message; raises ValueError for anything else."""
         head, separator, body = data.partition(b"\n")
         kind, at_ms, epoch, seq, author, *more = head.decode("ascii").split(" ")
         if kind not in ("S", "H") or not separator or len(more) > 2:
@@ -210,12 +214,12 @@ class Push(NamedTuple):
 
 
 def offset(epoch: str, seq: int) -> str:
-    """A position in a person's stream, as clients carry it."""
+    """Return a position in a person's stream, as clients carry it."""
     return f"{epoch}.{seq}"
 
 
 def parse_offset(text: object) -> tuple[str, int] | None:
-    """Epoch and seq, or None for anything malformed: never an error, the answer is *not recovered*."""
+    """Return epoch and seq of an offset, or None for a malformed one: then the answer is *not recovered*."""
     if not isinstance(text, str) or len(text) > 40:
         return None
     epoch, _, seq = text.partition(".")

@@ -1,4 +1,4 @@
-"""Text that people show to others: how long it may be as people count, and what of it can be seen."""
+"""Text that people show to others: its length as people count, and its visible characters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 
 from social.contracts.base import NoNul
 
-MOST_MARKS = 4  # in a row, of a name: Vietnamese and Hebrew need fewer, and a tower of them hides the lines around it
-STREAM_SAFE = 30  # in a row, of any text (UAX 15): normalising a longer run takes the square of its length
+MOST_MARKS = 4  # marks in a row in a name: Vietnamese and Hebrew need fewer, and a tower of them hides nearby lines
+STREAM_SAFE = 30  # marks in a row in any text (UAX 15): normalising a longer run takes quadratic time
 
 # Pairs of regional indicators first: `\X` looks back over the whole run for each of them.
 _CHARACTER = regex.compile(r"\p{RI}{2}[\p{GCB=Extend}\p{GCB=ZWJ}]*+|\X")
@@ -26,8 +26,8 @@ _SEEN = regex.compile(rf"[\p{{L}}\p{{N}}\p{{P}}\p{{S}}\p{{Co}}\p{{Cn}}--[\p{{DI}
 _TOO_MANY_MARKS = regex.compile(rf"\p{{M}}{{{MOST_MARKS + 1}}}")
 _UNSAFE_STREAM = regex.compile(rf"\p{{M}}{{{STREAM_SAFE + 1}}}")
 
-# What PRECIS refuses letter by letter and Unicode defines as a whole (UTS 51, UTS 37, chapter 13.5), and the letters
-# that identifiers take only beside certain others (RFC 5892, A.3 to A.9), which names take anywhere.
+# Sequences that PRECIS refuses by character and Unicode defines (UTS 51, UTS 37, chapter 13.5), and the letters
+# that identifiers allow only beside certain others (RFC 5892, A.3 to A.9), which names allow anywhere.
 _EMOJI = r"\p{ExtPict}(?:\ufe0e|\ufe0f|\p{EMod})?"
 _WHOLE = regex.compile(
     r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # flags of regions
@@ -37,26 +37,26 @@ _WHOLE = regex.compile(
     r"|[\u1820-\u18aa][\u180b-\u180d\u180f]"  # Mongolian letters
     r"|[\u00b7\u0375\u05f3\u05f4\u30fb\u0660-\u0669\u06f0-\u06f9]"
 )
-_freeform = get_profile("FreeFormClass", unicodedata=unicodedata2)  # each Python has tables of another year
+_freeform = get_profile("FreeFormClass", unicodedata=unicodedata2)  # Python versions differ in their tables
 
 
 def characters(text: str) -> int:
-    """How many characters people count: grapheme clusters of UAX 29."""
+    """Return how many characters people count: grapheme clusters of UAX 29."""
     return len(_CHARACTER.findall(text))
 
 
 def without_direction_marks(text: str) -> str:
-    """A text without the marks that turn what follows them; phones put them around names that are copied."""
+    """Return a text without marks that change its direction; phones put them around copied names."""
     return str(_DIRECTION_MARKS.sub("", text))
 
 
 def can_be_seen(text: str) -> bool:
-    """Whether anything of a text leaves a trace on a screen."""
+    """Return whether any character of a text is visible."""
     return _SEEN.search(text) is not None
 
 
 def _line(text: str) -> str:
-    """A name as people read it: NFC, with single plain spaces (RFC 8266, 2.1), and nothing that is invisible."""
+    """Return a name as people read it: NFC, with single plain spaces (RFC 8266, 2.1), and nothing invisible."""
     if _TOO_MANY_MARKS.search(text):
         raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": MOST_MARKS})
     name = str(_SPACES.sub(" ", unicodedata2.normalize("NFC", text)))
@@ -71,21 +71,21 @@ def _line(text: str) -> str:
 
 
 def _not_allowed(letter: str) -> PydanticCustomError:
-    return PydanticCustomError("text_not_allowed", "Must not have {code} there", {"code": f"U+{ord(letter):04X}"})
+    return PydanticCustomError("text_not_allowed", "Must not contain {code}", {"code": f"U+{ord(letter):04X}"})
 
 
 @dataclass(frozen=True)
 class Words:
-    """A text of at most `most` characters as people count them, and `most_bytes` of UTF-8, of which some are seen.
+    """A text of at most `most` characters as people count them, and `most_bytes` of UTF-8, with visible characters.
 
-    The document's `maxLength` is the number of bytes: no text that is allowed has more code points.
+    The document's `maxLength` is the number of bytes: no allowed text has more code points.
     """
 
     most: int
     most_bytes: int
-    says: str
+    summary: str
     may_be_empty: bool = False
-    keeps_marks: bool = False  # of direction
+    keeps_marks: bool = False  # direction marks
     clean: Callable[[str], str] = str.strip
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -98,26 +98,26 @@ class Words:
 
     @property
     def described(self) -> str:
-        """The rules, in words."""
+        """Return the rules in words."""
         return (
-            f"{self.says}; at most {self.most:,} characters as people count them (UAX 29), {self.most_bytes:,} bytes;"
-            f" spaces around it{'' if self.keeps_marks else ' and direction marks'} are taken off;"
-            " refused where nothing of it can be seen"
+            f"{self.summary}; at most {self.most:,} characters as people count them (UAX 29),"
+            f" {self.most_bytes:,} bytes; surrounding spaces{'' if self.keeps_marks else ' and direction marks'}"
+            " are removed; refused without a visible character"
         )
 
     def check(self, text: str) -> str:
-        """The text as it is kept; raises what pydantic tells the client. Takes time in proportion to the bytes."""
+        """Return the text as it is stored; raises the error that the client gets. Takes linear time."""
         text = (text if self.keeps_marks else without_direction_marks(text)).strip()
         self._fits(text)
         if not text.isascii() and _UNSAFE_STREAM.search(text):
             raise PydanticCustomError("text_marks", "Must not stack more than {most} marks", {"most": STREAM_SAFE})
         given, text = text, self.clean(text)
         if text is not given:
-            self._fits(text)  # normalised, it may have become longer
+            self._fits(text)  # normalising may have made it longer
         if not text and not self.may_be_empty:
             raise PydanticKnownError("string_too_short", {"min_length": 1})
         if text and not can_be_seen(text):
-            raise PydanticCustomError("text_invisible", "Must have something that can be seen")
+            raise PydanticCustomError("text_invisible", "Must have visible characters")
         return text
 
     def _fits(self, text: str) -> None:
@@ -131,8 +131,8 @@ class Words:
 NAME = Words(
     50,
     500,
-    "one line that names something: what PRECIS takes in a nickname (RFC 8264, FreeformClass), emoji, flags and"
-    f" variants of ideographs; kept in NFC with single spaces, no more than {MOST_MARKS} marks on a letter",
+    "a name on one line: characters of a PRECIS nickname (RFC 8264, FreeformClass), emoji, flags and"
+    f" variants of ideographs; kept in NFC with single spaces, at most {MOST_MARKS} marks on a letter",
     clean=_line,
 )
 PROSE = Words(500, 4_000, "lines of text")
@@ -142,7 +142,7 @@ CAPTION = Words(2_000, 16_000, "lines of text", may_be_empty=True, keeps_marks=T
 Line = Annotated[str, NAME]
 Prose = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"), PROSE]
 PostText = Annotated[str, NoNul, POST]
-Caption = Annotated[str, NoNul, CAPTION]  # of a post with pictures
+Caption = Annotated[str, NoNul, CAPTION]  # the text of a post with pictures
 HttpsUrl = Annotated[
     str,
     StringConstraints(

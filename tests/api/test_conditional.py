@@ -11,7 +11,7 @@ from api import users
 from api.conditional import Tag, entity_tag, tags
 from api.request import Request
 from api.routing import Service
-from social.contracts.base import Ask, Contract
+from social.contracts.base import ClientInput, Contract
 from social.contracts.codec import encode
 from social.infra.store.mongo import Transaction
 from social.infra.store.revisions import WHATEVER, Expected
@@ -28,8 +28,8 @@ class Motto(Contract):
     likes: int
 
 
-class NewMotto(Ask):
-    """An edit of a motto."""
+class NewMotto(ClientInput):
+    """An edit."""
 
     motto: str
 

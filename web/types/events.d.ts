@@ -10,20 +10,20 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description Whether I keep it. */
+        /** @description Whether the post is among your bookmarks. */
         BookmarkState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             bookmarked: boolean;
         };
-        /** @description A comment as one viewer sees it. */
+        /** @description A comment as you see it. */
         Comment: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             /**
-             * @description the comment it answers; replies have none of their own
+             * @description the comment that it replies to; replies have no replies of their own
              * @default null
              */
             parent_id: string | null;
@@ -59,12 +59,12 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             /**
-             * @description of what it was a reply to
+             * @description the comment that it was a reply to
              * @default null
              */
             parent_id: string | null;
         };
-        /** @description Whether I like a comment, and its likes as counted so far (may lag a moment). */
+        /** @description Whether you like a comment, and its likes as counted so far (may lag a moment). */
         CommentLikeState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             comment_id: string;
@@ -73,7 +73,7 @@ export interface components {
             version: number;
         };
         /**
-         * @description A comment as everybody sees it: what a push can carry.
+         * @description A comment without anything that depends on its viewer, as pushes carry it.
          *
          *     `version` orders it against `comment.stats`, and `rev`, which grows with each edit, against `comment.updated`.
          */
@@ -83,7 +83,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             /**
-             * @description the comment it answers; replies have none of their own
+             * @description the comment that it replies to; replies have no replies of their own
              * @default null
              */
             parent_id: string | null;
@@ -125,7 +125,7 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character */
             text: string;
             /** @default null */
             parent_id?: string | null;
@@ -134,14 +134,14 @@ export interface components {
             /** @default null */
             idempotency_key?: string | null;
             /**
-             * @description pictures of mine that no post shows yet, in order
+             * @description ids of your pictures that are in no post yet, in order
              * @default []
              */
             media?: string[];
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character; with pictures it may be empty */
             text: string;
             /**
-             * @description for everybody, or for those who follow me
+             * @description for everybody, or for your followers
              * @default public
              * @enum {string}
              */
@@ -159,7 +159,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description This gateway stops: connect again after so long, or be disconnected then and come back by yourself. */
+        /** @description This gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself. */
         Drain: {
             after_ms: number;
         };
@@ -168,7 +168,7 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             comment_id: string;
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character */
             text: string;
             /** @default null */
             rev?: number | null;
@@ -178,38 +178,38 @@ export interface components {
             idempotency_key?: string | null;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character; with pictures it may be empty */
             text: string;
             /** @default null */
             rev?: number | null;
         };
         /**
-         * @description A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
+         * @description A mention or hashtag in a text: characters `start` to `end`, counted in Unicode code points.
          *
-         *     A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
-         *     who is not there for its writer or, by a block, for its reader, is text.
+         *     A text has at most 50 mentions and 30 hashtags, the first ones; the rest is plain text. So are mentions of people
+         *     who do not exist for the author or, because of a block, for the reader.
          */
         Entity: {
             /** @enum {string} */
             kind: "mention" | "hashtag";
-            /** @description where its @ or # is */
+            /** @description index of the @ or # */
             start: number;
-            /** @description the first character after it */
+            /** @description index of the first character after it */
             end: number;
-            /** @description the username, or the hashtag as it is looked for: without sign, case, width and joiners */
+            /** @description the username, or the hashtag in the form used for search: without #, case, width and joiners */
             key: string;
             /**
-             * @description who is mentioned; null in events that many people hear: there the username says it
+             * @description id of the mentioned person; null in events to many people, which have only the username
              * @default null
              */
             user_id: string | null;
         };
-        /** @description The home timeline changed by more than one new post: fetch it again. */
+        /** @description Your home timeline changed by more than a new post: fetch it again. */
         FeedChanged: {
             /** @enum {string} */
             reason: "followed" | "unfollowed" | "muted" | "unmuted" | "blocked" | "unblocked";
         };
-        /** @description One field that is wrong: a JSON pointer into the body, or the name of a parameter. */
+        /** @description A wrong field: a JSON pointer into the body, or the name of a parameter. */
         FieldProblem: {
             /** @example /text */
             pointer: string;
@@ -217,12 +217,12 @@ export interface components {
             code: string;
             detail: string;
         };
-        /** @description Whether I follow them or asked to, and their followers as counted so far (may lag a moment). */
+        /** @description Whether you follow the person or asked to, and their followers as counted so far (may lag a moment). */
         FollowState: {
             username: string;
             following: boolean;
             /**
-             * @description their account is private, and they have yet to answer
+             * @description their account is private, and they have not answered yet
              * @default false
              */
             requested: boolean;
@@ -232,7 +232,7 @@ export interface components {
             /** @default null */
             idempotency_key?: string | null;
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; converted to lower case, without surrounding spaces; never changes
              * @example ada
              */
             username: string;
@@ -249,7 +249,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description Whether I like it, and the likes as counted so far (may lag a moment). */
+        /** @description Whether you like the post, and its likes as counted so far (may lag a moment). */
         LikeState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -257,13 +257,13 @@ export interface components {
             likes: number;
             version: number;
         };
-        /** @description A picture as a post shows it. The URLs hold a signature and an end; ask for the post again for fresh ones. */
+        /** @description A picture as a post shows it. The URLs are signed and expire; request the post again for fresh ones. */
         MediaRef: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
-            /** @description where the picture is, relative to this API; for `<img>`, without a token */
+            /** @description URL of the picture, relative to this API; usable in `<img>`, without a token */
             url: string;
-            /** @description the same at most 400 pixels wide and high */
+            /** @description URL of the picture at most 400 pixels wide and high */
             thumbnail_url: string;
             /** @description pixels */
             width: number;
@@ -271,17 +271,17 @@ export interface components {
             height: number;
             /** @enum {string} */
             mime: "image/jpeg" | "image/png" | "image/webp";
-            /** @description what to show until it is there (blurha.sh) */
+            /** @description placeholder to show while it loads (blurha.sh) */
             blurhash: string;
             /** @default  */
             alt: string;
             /**
-             * @description the file was cut off or damaged: what could not be read is grey, black or clear
+             * @description the file was cut off or damaged: unreadable parts are grey, black or transparent
              * @default false
              */
             truncated: boolean;
         };
-        /** @description One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change. */
+        /** @description A group of notifications: the newest actors (at most 8), and their count; `rev` grows with each change. */
         Notification: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -306,13 +306,13 @@ export interface components {
             /** @default null */
             read_at: string | null;
         };
-        /** @description The cause is gone. */
+        /** @description A notification was removed: its cause is gone. */
         NotificationRemoved: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
             rev: number;
         };
-        /** @description Read on another device: these ids, or everything up to a time. */
+        /** @description Notifications were read on another device: these ids, or everything up to a time. */
         NotificationsReadPush: {
             unread: number;
             /** @default null */
@@ -320,7 +320,7 @@ export interface components {
             /** @default null */
             all_until: string | null;
         };
-        /** @description A post as one viewer sees it. */
+        /** @description A post as you see it. */
         Post: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -354,7 +354,7 @@ export interface components {
             version: number;
             liked: boolean;
             /**
-             * @description by me
+             * @description by you
              * @default false
              */
             reposted: boolean;
@@ -367,7 +367,7 @@ export interface components {
             post_id: string;
         };
         /**
-         * @description A post as everybody sees it: what a push can carry.
+         * @description A post without anything that depends on its viewer, as pushes carry it.
          *
          *     `version` orders it against `post.stats`, and `rev`, which grows with each edit, against `post.updated`.
          */
@@ -403,7 +403,7 @@ export interface components {
             reposts: number;
             version: number;
         };
-        /** @description A post's counts: the snapshot `post.watch` answers and the `post.stats` push. */
+        /** @description A post's counts: the answer of `post.watch` and the `post.stats` push. */
         PostStats: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -413,7 +413,7 @@ export interface components {
             reposts: number;
             version: number;
         };
-        /** @description Whether somebody is online; the greater version is the newer. */
+        /** @description Whether a person is online; the greater version is the newer state. */
         Presence: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             user_id: string;
@@ -422,11 +422,11 @@ export interface components {
             last_seen_at: string | null;
             version: number;
         };
-        /** @description Each person asked for, as known now. */
+        /** @description The presence of each requested person, as known now. */
         PresenceSnapshot: {
             people: components["schemas"]["Presence"][];
         };
-        /** @description application/problem+json. */
+        /** @description The body of an error (application/problem+json). */
         ProblemBody: {
             /** @default about:blank */
             type?: string;
@@ -455,7 +455,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description Whether I repost it, and the reposts as counted so far (may lag a moment). */
+        /** @description Whether you repost the post, and its reposts as counted so far (may lag a moment). */
         RepostState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -470,7 +470,7 @@ export interface components {
         /** @description This session was revoked; the socket closes. */
         SessionEnded: {
             /**
-             * @description why; more may come
+             * @description why it ended; more values may be added
              * @example logout
              * @example logout_all
              * @example session_removed
@@ -495,26 +495,26 @@ export interface components {
         Sync: {
             after: string;
         };
-        /** @description Everything missed, in order; when not recovered, `events` is empty and state must be fetched again. */
+        /** @description All missed events in order; when not recovered, `events` is empty and the state must be fetched again. */
         SyncAnswer: {
             recovered: boolean;
             events: components["schemas"]["SyncEvent"][];
             offset: string;
         };
-        /** @description One missed stream event. */
+        /** @description A missed stream event. */
         SyncEvent: {
             event: string;
             data: unknown;
             offset: string;
         };
-        /** @description What a notification is about: of a reply the comment it answers, of a mention the post or comment it is in. */
+        /** @description The subject of a notification: the comment that was replied to, or the post or comment of a mention. */
         Target: {
             /** @enum {string} */
             kind: "post" | "comment" | "user";
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
         };
-        /** @description Somebody writes a comment on a watched post; forget it after a few seconds. */
+        /** @description A person is writing a comment on a watched post; forget it after a few seconds. */
         Typing: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -531,7 +531,7 @@ export interface components {
             /** @default null */
             idempotency_key?: string | null;
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; converted to lower case, without surrounding spaces; never changes
              * @example ada
              */
             username: string;
@@ -548,7 +548,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description How many notification groups are unread. */
+        /** @description The number of unread notification groups. */
         Unread: {
             unread: number;
         };
@@ -574,7 +574,7 @@ export interface components {
             /** @default null */
             avatar_url: string | null;
         };
-        /** @description One's own counters. */
+        /** @description Your own counters. */
         UserStats: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             user_id: string;
@@ -612,69 +612,69 @@ export type Ack<Data> = { ok: true; data: Data } | { ok: false; problem: Problem
 export interface ServerToClientEvents {
   /** Something happened that concerns you. */
   "notification": (body: Schemas["Notification"], offset: string) => void;
-  /** A group of yours changed. */
+  /** A notification group of yours changed. */
   "notification.updated": (body: Schemas["Notification"], offset: string) => void;
-  /** Its cause is gone. */
+  /** A notification was removed: its cause is gone. */
   "notification.removed": (body: Schemas["NotificationRemoved"], offset: string) => void;
-  /** Read on another device of yours. */
+  /** Notifications were read on another device of yours. */
   "notifications.read": (body: Schemas["NotificationsReadPush"], offset: string) => void;
-  /** Somebody you follow posted. */
+  /** A person you follow posted. */
   "feed.post": (body: Schemas["PostPublic"]) => void;
-  /** Fetch your home timeline again. */
+  /** Your home timeline changed: fetch it again. */
   "feed.changed": (body: Schemas["FeedChanged"]) => void;
   /** A post you watch, or have in your timeline, was edited. */
   "post.updated": (body: Schemas["PostPublic"]) => void;
-  /** A post you watch, or had in your timeline, is gone. */
+  /** A post you watch, or had in your timeline, was deleted. */
   "post.deleted": (body: Schemas["PostGone"]) => void;
-  /** A watched post's counts, newest by version. */
+  /** The counts of a watched post; newest by version. */
   "post.stats": (body: Schemas["PostStats"]) => void;
-  /** A new comment, or reply, on a watched post. */
+  /** A new comment or reply on a watched post. */
   "comment.created": (body: Schemas["CommentPublic"]) => void;
-  /** A comment there was edited, newest by rev. */
+  /** A watched post's comment was edited; newest by rev. */
   "comment.updated": (body: Schemas["CommentPublic"]) => void;
-  /** Counts of a comment there, newest by version. */
+  /** The counts of such a comment; newest by version. */
   "comment.stats": (body: Schemas["CommentStats"]) => void;
-  /** A comment there is gone, with its replies. */
+  /** A watched post's comment was deleted, with its replies. */
   "comment.deleted": (body: Schemas["CommentGone"]) => void;
-  /** Your own counters, newest by version. */
+  /** Your own counters; newest by version. */
   "user.stats": (body: Schemas["UserStats"]) => void;
-  /** A watched person came or went. */
+  /** A watched person came online or went offline. */
   "presence": (body: Schemas["Presence"]) => void;
-  /** Somebody writes a comment on a watched post. */
+  /** A person is writing a comment on a watched post. */
   "typing": (body: Schemas["Typing"]) => void;
-  /** This gateway stops; come back after that many milliseconds. */
+  /** This gateway stops: connect again after that many milliseconds. */
   "drain": (body: Schemas["Drain"]) => void;
-  /** This session was ended; log in again. */
+  /** This session has ended: log in again. */
   "session.revoked": (body: Schemas["SessionEnded"]) => void;
 }
 
 /** Messages from a client; each is acked. */
 export interface ClientToServerEvents {
-  /** Follow one post's counts and comments live; answers the snapshot. */
+  /** Watch a post's counts and comments live; the answer is a snapshot. */
   "post.watch": (message: Schemas["WatchPost"], ack: (answer: Ack<Schemas["PostStats"]>) => void) => void;
-  /** Stop following a post. */
+  /** Stop watching a post. */
   "post.unwatch": (message: Schemas["UnwatchPost"], ack: (answer: Ack<null>) => void) => void;
   /** Publish a post. */
   "post.create": (message: Schemas["CreatePost"], ack: (answer: Ack<Schemas["Post"]>) => void) => void;
-  /** Have your post say something else; with `rev`, only if that is still its revision. */
+  /** Edit the text of your post; with `rev`, only if that is still its revision. */
   "post.edit": (message: Schemas["EditOnePost"], ack: (answer: Ack<Schemas["Post"]>) => void) => void;
   /** Delete your post, with its comments and likes. */
   "post.delete": (message: Schemas["DeletePost"], ack: (answer: Ack<null>) => void) => void;
-  /** Show a post to your followers; a second time changes nothing. */
+  /** Repost a post to your followers; a second repost changes nothing. */
   "post.repost": (message: Schemas["RepostPost"], ack: (answer: Ack<Schemas["RepostState"]>) => void) => void;
   /** Take a repost back. */
   "post.unrepost": (message: Schemas["UnrepostPost"], ack: (answer: Ack<Schemas["RepostState"]>) => void) => void;
-  /** Keep a post among your bookmarks; a second time changes nothing. */
+  /** Bookmark a post; a second bookmark changes nothing. */
   "post.bookmark": (message: Schemas["BookmarkPost"], ack: (answer: Ack<Schemas["BookmarkState"]>) => void) => void;
-  /** Take a post out of your bookmarks. */
+  /** Remove a post from your bookmarks. */
   "post.unbookmark": (message: Schemas["UnbookmarkPost"], ack: (answer: Ack<Schemas["BookmarkState"]>) => void) => void;
   /** Like a post; a second like changes nothing. */
   "post.like": (message: Schemas["LikePost"], ack: (answer: Ack<Schemas["LikeState"]>) => void) => void;
   /** Take a like back. */
   "post.unlike": (message: Schemas["UnlikePost"], ack: (answer: Ack<Schemas["LikeState"]>) => void) => void;
-  /** Comment on a post, or answer a comment under it. */
+  /** Comment on a post, or reply to a comment under it. */
   "comment.create": (message: Schemas["CreateComment"], ack: (answer: Ack<Schemas["Comment"]>) => void) => void;
-  /** Change what your comment says; with `rev`, only if nobody edited it since. */
+  /** Edit the text of your comment; with `rev`, only if that is still its revision. */
   "comment.edit": (message: Schemas["EditComment"], ack: (answer: Ack<Schemas["Comment"]>) => void) => void;
   /** Delete your comment, or one under your post, with its replies. */
   "comment.delete": (message: Schemas["DeleteComment"], ack: (answer: Ack<null>) => void) => void;
@@ -688,14 +688,14 @@ export interface ClientToServerEvents {
   "user.unfollow": (message: Schemas["UnfollowUser"], ack: (answer: Ack<Schemas["FollowState"]>) => void) => void;
   /** Mark notifications as read, here and on your other devices. */
   "notifications.read": (message: Schemas["ReadNotifications"], ack: (answer: Ack<Schemas["Unread"]>) => void) => void;
-  /** What the stream holds after an offset; `recovered: false` means refetch. */
+  /** Get the stream's events after an offset; after `recovered: false` fetch the state again. */
   "sync": (message: Schemas["Sync"], ack: (answer: Ack<Schemas["SyncAnswer"]>) => void) => void;
-  /** Present the next access token of this session before the old one expires. */
+  /** Send a new access token of this session before the old one expires. */
   "session.renew": (message: Schemas["RenewSession"], ack: (answer: Ack<Schemas["SessionRenewed"]>) => void) => void;
-  /** Follow whether people are online; answers the snapshot. */
+  /** Watch whether people are online; the answer is a snapshot. */
   "presence.watch": (message: Schemas["WatchPresence"], ack: (answer: Ack<Schemas["PresenceSnapshot"]>) => void) => void;
-  /** Stop following these people. */
+  /** Stop watching these people. */
   "presence.unwatch": (message: Schemas["UnwatchPresence"], ack: (answer: Ack<null>) => void) => void;
-  /** Tell those who watch a post that you write a comment. */
+  /** Show those who watch a post that you are writing a comment. */
   "typing": (message: Schemas["SayTyping"], ack: (answer: Ack<null>) => void) => void;
 }

@@ -1184,7 +1184,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A page of what happened to an account, the newest first. */
+        /** @description A page of the log of your account, newest first. */
         Activities: {
             items: components["schemas"]["Activity"][];
             /**
@@ -1193,12 +1193,12 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description Something that happened to an account, and where the request came from that did it. */
+        /** @description An event in the log of your account, and where the request that caused it came from. */
         Activity: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1209,7 +1209,7 @@ export interface components {
              */
             at: string;
             /**
-             * @description null where the operator or the system did it
+             * @description null if the operator or the system caused it
              * @example 203.0.113.7
              */
             ip: string | null;
@@ -1222,7 +1222,7 @@ export interface components {
             session_id: string | null;
             /** @description why a session ended */
             reason: components["schemas"]["SessionEnd"] | null;
-            /** @description who was blocked or unblocked, while others find them */
+            /** @description the person who was blocked or unblocked; null if the account is gone */
             user: components["schemas"]["UserRef"] | null;
         };
         /**
@@ -1230,36 +1230,36 @@ export interface components {
          * @enum {string}
          */
         ActivityKind: "registered" | "logged_in" | "login_failed" | "session_ended" | "all_sessions_ended" | "password_changed" | "password_reset" | "email_change_requested" | "email_changed" | "blocked" | "unblocked" | "suspended" | "suspension_lifted" | "account_deleted";
-        /** @description Whether I keep it. */
+        /** @description Whether the post is among your bookmarks. */
         BookmarkState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             bookmarked: boolean;
         };
-        /** @description A new address; it counts once a mail to it was answered. */
+        /** @description A new address, which takes effect once it was verified by mail. */
         ChangeEmail: {
             password: string;
             /**
              * Format: idn-email
-             * @description an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @description an address as in RFC 5321, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); surrounding spaces are removed; stored in lower case, its domain in A-labels
              * @example ada@example.org
              */
             email: string;
         };
-        /** @description A new password, by who knows the old one. */
+        /** @description A new password, with the current one. */
         ChangePassword: {
             current_password: string;
             /** @example correct horse battery */
             new_password: string;
         };
-        /** @description A comment as one viewer sees it. */
+        /** @description A comment as you see it. */
         Comment: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
             /**
-             * @description the comment it answers; replies have none of their own
+             * @description the comment that it replies to; replies have no replies of their own
              * @default null
              */
             parent_id: string | null;
@@ -1288,7 +1288,7 @@ export interface components {
             /** @default false */
             liked: boolean;
         };
-        /** @description Whether I like a comment, and its likes as counted so far (may lag a moment). */
+        /** @description Whether you like a comment, and its likes as counted so far (may lag a moment). */
         CommentLikeState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             comment_id: string;
@@ -1296,7 +1296,7 @@ export interface components {
             likes: number;
             version: number;
         };
-        /** @description A page of comments, in the order that was asked for. */
+        /** @description A page of comments, in the requested order. */
         Comments: {
             items: components["schemas"]["Comment"][];
             /**
@@ -1305,31 +1305,31 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description Delete one's account, for good. */
+        /** @description Delete your account, for good. */
         DeleteAccount: {
             password: string;
         };
-        /** @description What a comment says from now on. */
+        /** @description The new text of a comment. */
         EditComment: {
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character */
             text: string;
         };
-        /** @description What to change of a picture. */
+        /** @description The changes to a picture. */
         EditMedia: {
-            /** @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen */
+            /** @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; surrounding spaces and direction marks are removed; refused without a visible character */
             alt: string;
         };
-        /** @description What a post says from now on; its pictures, and for whom it is, stay as they are. */
+        /** @description The new text of a post; its pictures and visibility stay as they are. */
         EditPost: {
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character; with pictures it may be empty */
             text: string;
         };
-        /** @description Which types to be told of from now on (RFC 7396): absent is unchanged, null is as when the account was new. */
+        /** @description Changes to these types (RFC 7396): absent is unchanged, null resets a type. */
         EditPreferences: {
             /** @default null */
             like?: boolean | null;
@@ -1348,7 +1348,7 @@ export interface components {
             /** @default null */
             repost?: boolean | null;
         };
-        /** @description What to change of one's profile (RFC 7396): absent is unchanged, null is as it was when the account was new. */
+        /** @description Changes to your profile (RFC 7396): absent is unchanged, null resets a field. */
         EditProfile: {
             /** @default null */
             display_name?: string | null;
@@ -1362,27 +1362,27 @@ export interface components {
             private?: boolean | null;
         };
         /**
-         * @description A part of a text that leads somewhere: characters `start` to `end` of it, counted in Unicode code points.
+         * @description A mention or hashtag in a text: characters `start` to `end`, counted in Unicode code points.
          *
-         *     A text names at most 50 people and has at most 30 hashtags, the first ones; what is beyond them, or names somebody
-         *     who is not there for its writer or, by a block, for its reader, is text.
+         *     A text has at most 50 mentions and 30 hashtags, the first ones; the rest is plain text. So are mentions of people
+         *     who do not exist for the author or, because of a block, for the reader.
          */
         Entity: {
             /** @enum {string} */
             kind: "mention" | "hashtag";
-            /** @description where its @ or # is */
+            /** @description index of the @ or # */
             start: number;
-            /** @description the first character after it */
+            /** @description index of the first character after it */
             end: number;
-            /** @description the username, or the hashtag as it is looked for: without sign, case, width and joiners */
+            /** @description the username, or the hashtag in the form used for search: without #, case, width and joiners */
             key: string;
             /**
-             * @description who is mentioned; null in events that many people hear: there the username says it
+             * @description id of the mentioned person; null in events to many people, which have only the username
              * @default null
              */
             user_id: string | null;
         };
-        /** @description A page of a home timeline. */
+        /** @description A page of your home timeline. */
         Feed: {
             items: components["schemas"]["FeedPost"][];
             /**
@@ -1391,12 +1391,12 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description A post in a home timeline; `reposted_by` is why it is there where I do not follow its author. */
+        /** @description A post in your home timeline; `reposted_by` is why it is there where you do not follow its author. */
         FeedPost: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1430,21 +1430,21 @@ export interface components {
             version: number;
             liked: boolean;
             /**
-             * @description by me
+             * @description by you
              * @default false
              */
             reposted: boolean;
             /** @default false */
             bookmarked: boolean;
             /**
-             * @description where it stands, greater is newer: its own id, or that of the repost
+             * @description its place in the timeline, greater is newer: its own id, or that of the repost
              * @example 66f2a1c4e3b0a1d2c3f4a5b6
              */
             place: string;
             /** @default null */
             reposted_by: components["schemas"]["UserRef"] | null;
         };
-        /** @description One field that is wrong: a JSON pointer into the body, or the name of a parameter. */
+        /** @description A wrong field: a JSON pointer into the body, or the name of a parameter. */
         FieldProblem: {
             /** @example /text */
             pointer: string;
@@ -1452,18 +1452,18 @@ export interface components {
             code: string;
             detail: string;
         };
-        /** @description Whether I follow them or asked to, and their followers as counted so far (may lag a moment). */
+        /** @description Whether you follow the person or asked to, and their followers as counted so far (may lag a moment). */
         FollowState: {
             username: string;
             following: boolean;
             /**
-             * @description their account is private, and they have yet to answer
+             * @description their account is private, and they have not answered yet
              * @default false
              */
             requested: boolean;
             followers: number;
         };
-        /** @description A page of the posts that were found. */
+        /** @description A page of the posts that match a search. */
         Found: {
             items: components["schemas"]["Post"][];
             /**
@@ -1472,14 +1472,14 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
-            /** @description the first people found, beside the first page; all: GET /v1/users?q= */
+            /** @description the first matching people, only with the first page; all of them: GET /v1/users?q= */
             people: components["schemas"]["UserRef"][];
         };
-        /** @description Whether I like it, and the likes as counted so far (may lag a moment). */
+        /** @description Whether you like the post, and its likes as counted so far (may lag a moment). */
         LikeState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -1487,21 +1487,21 @@ export interface components {
             likes: number;
             version: number;
         };
-        /** @description A page of somebody's elsewhere. */
+        /** @description A link on a person's profile. */
         Link: {
-            /** @description one line that names something: what PRECIS takes in a nickname (RFC 8264, FreeformClass), emoji, flags and variants of ideographs; kept in NFC with single spaces, no more than 4 marks on a letter; at most 50 characters as people count them (UAX 29), 500 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen */
+            /** @description a name on one line: characters of a PRECIS nickname (RFC 8264, FreeformClass), emoji, flags and variants of ideographs; kept in NFC with single spaces, at most 4 marks on a letter; at most 50 characters as people count them (UAX 29), 500 bytes; surrounding spaces and direction marks are removed; refused without a visible character */
             title: string;
             /** @example https://example.org/ada */
             url: string;
         };
-        /** @description Credentials; `username` takes the e-mail address too. */
+        /** @description Credentials; `username` may be the e-mail address. */
         Login: {
             username: string;
             password: string;
             /** @default null */
             device?: string | null;
         };
-        /** @description One's own profile, with what only oneself may see. */
+        /** @description Your own profile, with fields that only you see. */
         Me: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1517,24 +1517,24 @@ export interface components {
              * @description RFC 3339, UTC, milliseconds
              */
             created_at: string;
-            /** @description only accepted followers see their posts, and who follows whom */
+            /** @description only accepted followers see their posts, followers and whom they follow */
             private: boolean;
             followers: number;
             following: number;
             posts: number;
             version: number;
-            /** @description null: it was not proven within a week, and somebody else registered with it */
+            /** @description null: it was not verified within a week, and another person registered with it */
             email: string | null;
-            /** @description a mail to it was answered */
+            /** @description the link in a mail to it was opened */
             email_verified: boolean;
         };
-        /** @description A picture as a post shows it. The URLs hold a signature and an end; ask for the post again for fresh ones. */
+        /** @description A picture as a post shows it. The URLs are signed and expire; request the post again for fresh ones. */
         MediaRef: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
-            /** @description where the picture is, relative to this API; for `<img>`, without a token */
+            /** @description URL of the picture, relative to this API; usable in `<img>`, without a token */
             url: string;
-            /** @description the same at most 400 pixels wide and high */
+            /** @description URL of the picture at most 400 pixels wide and high */
             thumbnail_url: string;
             /** @description pixels */
             width: number;
@@ -1542,22 +1542,22 @@ export interface components {
             height: number;
             /** @enum {string} */
             mime: "image/jpeg" | "image/png" | "image/webp";
-            /** @description what to show until it is there (blurha.sh) */
+            /** @description placeholder to show while it loads (blurha.sh) */
             blurhash: string;
             /** @default  */
             alt: string;
             /**
-             * @description the file was cut off or damaged: what could not be read is grey, black or clear
+             * @description the file was cut off or damaged: unreadable parts are grey, black or transparent
              * @default false
              */
             truncated: boolean;
         };
         /** @description A comment to add, or a reply to one. */
         NewComment: {
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character */
             text: string;
             /**
-             * @description the comment under the same post that this answers
+             * @description the comment under the same post that this replies to
              * @default null
              */
             parent_id?: string | null;
@@ -1570,7 +1570,7 @@ export interface components {
              */
             file: string;
             /**
-             * @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; spaces around it and direction marks are taken off; refused where nothing of it can be seen
+             * @description what the picture shows, for who does not see it; empty: it says nothing; at most 1,000 characters as people count them (UAX 29), 8,000 bytes; surrounding spaces and direction marks are removed; refused without a visible character
              * @default
              */
             alt?: string;
@@ -1578,31 +1578,31 @@ export interface components {
         /** @description A post to publish. */
         NewPost: {
             /**
-             * @description pictures of mine that no post shows yet, in order
+             * @description ids of your pictures that are in no post yet, in order
              * @default []
              */
             media?: string[];
-            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; spaces around it are taken off; refused where nothing of it can be seen; with pictures it may be empty */
+            /** @description lines of text; at most 2,000 characters as people count them (UAX 29), 16,000 bytes; surrounding spaces are removed; refused without a visible character; with pictures it may be empty */
             text: string;
             /**
-             * @description for everybody, or for those who follow me
+             * @description for everybody, or for your followers
              * @default public
              * @enum {string}
              */
             visibility?: "public" | "followers";
         };
-        /** @description Something the operator should look at. */
+        /** @description A report to the operator. */
         NewReport: {
             target: components["schemas"]["Reported"];
             /** @enum {string} */
             reason: "spam" | "abuse" | "violence" | "nudity" | "impersonation" | "other";
             /**
-             * @description what else the operator should know
+             * @description further information for the operator
              * @default null
              */
             text?: string | null;
         };
-        /** @description One group: the newest actors (≤ 8) and how many in all; `rev` grows with each change. */
+        /** @description A group of notifications: the newest actors (at most 8), and their count; `rev` grows with each change. */
         Notification: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1627,7 +1627,7 @@ export interface components {
             /** @default null */
             read_at: string | null;
         };
-        /** @description A page, with the stream position it corresponds to: connect, then refetch, joins without a hole. */
+        /** @description A page, with its stream position: connect first, then fetch, and no notification is missed. */
         Notifications: {
             items: components["schemas"]["Notification"][];
             /**
@@ -1636,7 +1636,7 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
@@ -1652,12 +1652,12 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description A post as one viewer sees it. */
+        /** @description A post as you see it. */
         Post: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1691,7 +1691,7 @@ export interface components {
             version: number;
             liked: boolean;
             /**
-             * @description by me
+             * @description by you
              * @default false
              */
             reposted: boolean;
@@ -1707,12 +1707,12 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description Which types of notifications one is told of; all of them, until one says otherwise. */
+        /** @description The types of notifications that you get; all of them by default. */
         Preferences: {
             like: boolean;
             comment: boolean;
@@ -1723,7 +1723,7 @@ export interface components {
             follow_accepted: boolean;
             repost: boolean;
         };
-        /** @description application/problem+json. */
+        /** @description The body of an error (application/problem+json). */
         ProblemBody: {
             /** @default about:blank */
             type?: string;
@@ -1737,7 +1737,7 @@ export interface components {
             /** @default null */
             errors?: components["schemas"]["FieldProblem"][] | null;
         };
-        /** @description A person's page as one viewer sees it. */
+        /** @description A person's profile as you see it. */
         Profile: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1753,7 +1753,7 @@ export interface components {
              * @description RFC 3339, UTC, milliseconds
              */
             created_at: string;
-            /** @description only accepted followers see their posts, and who follows whom */
+            /** @description only accepted followers see their posts, followers and whom they follow */
             private: boolean;
             followers: number;
             following: number;
@@ -1768,20 +1768,20 @@ export interface components {
             /** @default null */
             all_until?: string | null;
         };
-        /** @description The refresh token of the last answer; each is good for one use. */
+        /** @description The refresh token of the last answer; each can be used once. */
         Refresh: {
             refresh_token: string;
         };
         /** @description A new account. */
         Register: {
             /**
-             * @description 3 to 30 of a-z, 0-9 and _; lower-cased, spaces around it are taken off; never changes
+             * @description 3 to 30 of a-z, 0-9 and _; converted to lower case, without surrounding spaces; never changes
              * @example ada
              */
             username: string;
             /**
              * Format: idn-email
-             * @description an address as RFC 5321 has it, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @description an address as in RFC 5321, without quotes and without an IP address: ASCII before the @, since few mail servers take more (SMTPUTF8), and behind it a public domain in any spelling (IDNA); surrounding spaces are removed; stored in lower case, its domain in A-labels
              * @example ada@example.org
              */
             email: string;
@@ -1790,20 +1790,20 @@ export interface components {
             /** @default null */
             device?: string | null;
         };
-        /** @description How somebody and I stand to each other. Nobody is told that they are blocked: then there is no such person. */
+        /** @description The relationship between you and a person. Who blocks you is not shown: that person does not exist for you. */
         Relationship: {
-            /** @description I follow them */
+            /** @description you follow them */
             following: boolean;
-            /** @description they follow me */
+            /** @description they follow you */
             followed_by: boolean;
-            /** @description I asked to follow them and they have yet to answer */
+            /** @description you asked to follow them, and they have not answered yet */
             requested: boolean;
-            /** @description I block them */
+            /** @description you block them */
             blocking: boolean;
-            /** @description I mute them */
+            /** @description you mute them */
             muting: boolean;
         };
-        /** @description A report as its reporter gets it back. */
+        /** @description A report as its reporter sees it. */
         Report: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1817,14 +1817,14 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description What a report is about. */
+        /** @description The kind of thing that a report is about. */
         Reported: {
             /** @enum {string} */
             kind: "user" | "post" | "comment";
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
         };
-        /** @description Whether I repost it, and the reposts as counted so far (may lag a moment). */
+        /** @description Whether you repost the post, and its reposts as counted so far (may lag a moment). */
         RepostState: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
@@ -1832,22 +1832,22 @@ export interface components {
             reposts: number;
             version: number;
         };
-        /** @description Whose password is forgotten. */
+        /** @description The address of the account whose password is forgotten. */
         RequestPasswordReset: {
             /**
-             * @description an address; spaces around it are taken off, and it is kept in lower case, its domain in A-labels
+             * @description an address; surrounding spaces are removed; stored in lower case, its domain in A-labels
              * @example ada@example.org
              */
             email: string;
         };
-        /** @description A new password, by who could read the mail. */
+        /** @description A new password, with the token from the mail. */
         ResetPassword: {
-            /** @description of the mail; it works once, and not for long */
+            /** @description the token in the mail; it works once and expires soon */
             token: string;
             /** @example correct horse battery */
             password: string;
         };
-        /** @description What a post said once: from its writing or its edit number `rev` on, until the next edit. */
+        /** @description An earlier text of a post: from its publication or edit number `rev` to the next edit. */
         Revision: {
             rev: number;
             text: string;
@@ -1857,7 +1857,7 @@ export interface components {
              */
             written_at: string;
         };
-        /** @description A page of what a post said before, newest first. */
+        /** @description A page of the earlier texts of a post, newest first. */
         Revisions: {
             items: components["schemas"]["Revision"][];
             /**
@@ -1866,12 +1866,12 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description One login on one device. */
+        /** @description A login on a device. */
         Session: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
@@ -1881,7 +1881,7 @@ export interface components {
              */
             device: string | null;
             /**
-             * @description where it logged in from
+             * @description the address of the login
              * @example 203.0.113.7
              */
             ip: string | null;
@@ -1892,18 +1892,18 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description its login or its last refresh
+             * @description time of the login or the last refresh
              */
             last_used_at: string;
-            /** @description the one that asks */
+            /** @description whether this is the session of this request */
             current: boolean;
         };
         /**
-         * @description Why a session ended: stored with it, and told to its sockets.
+         * @description Why a session ended: stored with it, and sent to its sockets.
          * @enum {string}
          */
         SessionEnd: "logout" | "logout_all" | "session_removed" | "refresh_token_reused" | "password_changed" | "password_reset" | "account_suspended" | "account_deleted" | "too_many_sessions" | "session_revoked";
-        /** @description A page of open sessions, the newest first. */
+        /** @description A page of open sessions, newest first. */
         Sessions: {
             items: components["schemas"]["Session"][];
             /**
@@ -1912,24 +1912,24 @@ export interface components {
              */
             next: string | null;
             /**
-             * @description cursor of what is newer than this page
+             * @description cursor of the items newer than this page
              * @default null
              */
             prev: string | null;
         };
-        /** @description Everything missed, in order; when not recovered, `events` is empty and state must be fetched again. */
+        /** @description All missed events in order; when not recovered, `events` is empty and the state must be fetched again. */
         SyncAnswer: {
             recovered: boolean;
             events: components["schemas"]["SyncEvent"][];
             offset: string;
         };
-        /** @description One missed stream event. */
+        /** @description A missed stream event. */
         SyncEvent: {
             event: string;
             data: unknown;
             offset: string;
         };
-        /** @description What a notification is about: of a reply the comment it answers, of a mention the post or comment it is in. */
+        /** @description The subject of a notification: the comment that was replied to, or the post or comment of a mention. */
         Target: {
             /** @enum {string} */
             kind: "post" | "comment" | "user";
@@ -1946,10 +1946,10 @@ export interface components {
              * @constant
              */
             token_type: "Bearer";
-            /** @description seconds the access token lives */
+            /** @description seconds until the access token expires */
             expires_in: number;
         };
-        /** @description How many notification groups are unread. */
+        /** @description The number of unread notification groups. */
         Unread: {
             unread: number;
         };
@@ -1962,9 +1962,9 @@ export interface components {
             /** @default null */
             avatar_url: string | null;
         };
-        /** @description The token of a mail, from who could read it. */
+        /** @description The token from a verification mail. */
         VerifyEmail: {
-            /** @description of the mail; it works once, and not for long */
+            /** @description the token in the mail; it works once and expires soon */
             token: string;
         };
     };
@@ -2081,7 +2081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2219,7 +2219,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2308,7 +2308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_refresh_token`: This refresh token is not valid; `refresh_token_reused`: This refresh token was used before; its session is ended; `session_revoked`: This session was ended */
+            /** @description `invalid_refresh_token`: This refresh token is not valid; `refresh_token_reused`: This refresh token was used before; its session has been ended; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2357,7 +2357,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2468,7 +2468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2539,7 +2539,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2632,7 +2632,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2706,7 +2706,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2719,7 +2719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2806,7 +2806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2855,7 +2855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2966,7 +2966,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3041,7 +3041,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_one_time_token`: This link was used, is over, or never was; `malformed_json`: The body is not JSON */
+            /** @description `invalid_one_time_token`: This token is invalid, expired or already used; `malformed_json`: The body is not JSON */
             400: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3077,7 +3077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3164,7 +3164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3213,7 +3213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3284,7 +3284,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3297,7 +3297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3372,7 +3372,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_one_time_token`: This link was used, is over, or never was; `malformed_json`: The body is not JSON */
+            /** @description `invalid_one_time_token`: This token is invalid, expired or already used; `malformed_json`: The body is not JSON */
             400: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3420,7 +3420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3508,7 +3508,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3596,7 +3596,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3645,7 +3645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3739,7 +3739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3764,7 +3764,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `precondition_failed`: This was edited meanwhile: read it again */
+            /** @description `precondition_failed`: This was edited in the meantime: read it again */
             412: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3788,7 +3788,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3956,7 +3956,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4047,7 +4047,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4060,7 +4060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4153,7 +4153,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4247,7 +4247,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4323,7 +4323,7 @@ export interface operations {
                     "application/json": components["schemas"]["FollowState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4336,7 +4336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4411,7 +4411,7 @@ export interface operations {
                     "application/json": components["schemas"]["FollowState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4424,7 +4424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4518,7 +4518,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4531,7 +4531,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4625,7 +4625,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4638,7 +4638,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4713,7 +4713,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4726,7 +4726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4818,7 +4818,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4911,7 +4911,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4987,7 +4987,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5000,7 +5000,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5075,7 +5075,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5088,7 +5088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5163,7 +5163,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5176,7 +5176,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5251,7 +5251,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5264,7 +5264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5356,7 +5356,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5432,7 +5432,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5445,7 +5445,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5520,7 +5520,7 @@ export interface operations {
                     "application/json": components["schemas"]["Relationship"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5533,7 +5533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5625,7 +5625,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5719,7 +5719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5756,7 +5756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5846,7 +5846,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5859,7 +5859,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5932,7 +5932,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5957,7 +5957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6053,7 +6053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6078,7 +6078,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6102,7 +6102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `precondition_failed`: This was edited meanwhile: read it again */
+            /** @description `precondition_failed`: This was edited in the meantime: read it again */
             412: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6126,7 +6126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6220,7 +6220,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6233,7 +6233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6308,7 +6308,7 @@ export interface operations {
                     "application/json": components["schemas"]["RepostState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6333,7 +6333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6408,7 +6408,7 @@ export interface operations {
                     "application/json": components["schemas"]["RepostState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6421,7 +6421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6496,7 +6496,7 @@ export interface operations {
                     "application/json": components["schemas"]["BookmarkState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6509,7 +6509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6584,7 +6584,7 @@ export interface operations {
                     "application/json": components["schemas"]["BookmarkState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6597,7 +6597,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6689,7 +6689,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6784,7 +6784,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6797,7 +6797,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6891,7 +6891,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6904,7 +6904,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -6999,7 +6999,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7012,7 +7012,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7107,7 +7107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7120,7 +7120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7156,7 +7156,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7246,7 +7246,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7259,7 +7259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7332,7 +7332,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7357,7 +7357,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7453,7 +7453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7478,7 +7478,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7502,7 +7502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `precondition_failed`: This was edited meanwhile: read it again */
+            /** @description `precondition_failed`: This was edited in the meantime: read it again */
             412: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7526,7 +7526,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7621,7 +7621,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7634,7 +7634,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7709,7 +7709,7 @@ export interface operations {
                     "application/json": components["schemas"]["LikeState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7722,7 +7722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7797,7 +7797,7 @@ export interface operations {
                     "application/json": components["schemas"]["LikeState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7810,7 +7810,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7904,7 +7904,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7917,7 +7917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -7992,7 +7992,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommentLikeState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8005,7 +8005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8080,7 +8080,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommentLikeState"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8093,7 +8093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8187,7 +8187,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8200,7 +8200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8292,7 +8292,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8385,7 +8385,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8474,7 +8474,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8564,7 +8564,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8601,7 +8601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8689,7 +8689,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8780,7 +8780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8817,7 +8817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8907,7 +8907,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -8989,7 +8989,7 @@ export interface operations {
                     "application/json": components["schemas"]["MediaRef"];
                 };
             };
-            /** @description `malformed_form`: The body is not a form of the kind it says */
+            /** @description `malformed_form`: The body is not a form of the declared type */
             400: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9001,7 +9001,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9026,7 +9026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `too_many_unused`: So many of your pictures are in no post: use some, or delete them */
+            /** @description `too_many_unused`: Too many of your pictures are in no post: use or delete some */
             409: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9050,7 +9050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_media_type`: This takes multipart/form-data; `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_media_type`: The body must be multipart/form-data; `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9166,7 +9166,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9179,7 +9179,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9191,7 +9191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `range_not_satisfiable`: There is nothing in this range */
+            /** @description `range_not_satisfiable`: The file has no bytes in this range */
             416: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9265,7 +9265,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9290,7 +9290,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9302,7 +9302,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `media_in_use`: This picture belongs to a post: delete that instead */
+            /** @description `media_in_use`: This picture is part of a post: delete the post instead */
             409: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9394,7 +9394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9419,7 +9419,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9455,7 +9455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9571,7 +9571,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9584,7 +9584,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9596,7 +9596,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `range_not_satisfiable`: There is nothing in this range */
+            /** @description `range_not_satisfiable`: The file has no bytes in this range */
             416: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9689,7 +9689,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_token`: An access token is needed; `token_expired`: The access token has expired; `session_revoked`: This session was ended */
+            /** @description `invalid_token`: An access token is required; `token_expired`: The access token has expired; `session_revoked`: This session has ended */
             401: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9702,7 +9702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_found`: There is no such thing here */
+            /** @description `not_found`: Not found */
             404: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9750,7 +9750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `unsupported_content_encoding`: Bodies are taken as they are, without Content-Encoding */
+            /** @description `unsupported_content_encoding`: The body must not be compressed (Content-Encoding) */
             415: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];

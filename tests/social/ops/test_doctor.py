@@ -101,7 +101,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None
 
 def member(number: int, state: str, *, behind_s: int = 0) -> dict[str, Any]:
     """Return a member of replSetGetStatus; a member that is away is reported with an optime of the year 1970."""
-    away = state == "(not translate_errors/healthy)"
+    away = state == "(not reachable/healthy)"
     return {
         "_id": number,
         "name": f"mongo-{number}:27017",
@@ -124,7 +124,7 @@ def test_a_replica_set_that_is_well_is() -> None:
     assert arbited.level == Level.OK
 
 
-@pytest.mark.parametrize("state", ["(not translate_errors/healthy)", "RECOVERING"])
+@pytest.mark.parametrize("state", ["(not reachable/healthy)", "RECOVERING"])
 def test_a_member_that_is_out_of_service_is_named_and_what_is_left(state: str) -> None:
     (one,) = of_set(member(0, "PRIMARY"), member(1, "SECONDARY"), member(2, state))
     assert one.level == Level.WARNING
