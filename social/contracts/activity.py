@@ -10,7 +10,7 @@ from social.contracts.people import UserRef
 
 
 class ActivityKind(StrEnum):
-    """What happened to an account."""
+    """Kinds of entries in the log of an account."""
 
     REGISTERED = "registered"
     LOGGED_IN = "logged_in"

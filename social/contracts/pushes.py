@@ -14,8 +14,6 @@ from social.contracts.posts import (
     PostStats,
 )
 
-# ---- rooms and channels
-
 
 def user_room(user_id: str) -> str:
     """Return the room of everything that a person is sent; only the server joins it."""
@@ -27,14 +25,14 @@ def post_room(post_id: str) -> str:
     return f"post:{post_id}"
 
 
-def channel(room: str) -> str:
-    """Return the Redis channel of a room."""
-    return f"room:{room}"
-
-
 def presence_room(user_id: str) -> str:
     """Return the room of a person's presence, for those who watch it."""
     return f"presence:{user_id}"
+
+
+def channel(room: str) -> str:
+    """Return the Redis channel of a room."""
+    return f"room:{room}"
 
 
 CONTROL_CHANNEL = "ctl"
@@ -43,9 +41,6 @@ CONTROL_CHANNEL = "ctl"
 def node_channel(node: str) -> str:
     """Return the Redis channel of a gateway: its own heartbeat, and messages to it alone."""
     return f"node:{node}"
-
-
-# ---- server → client
 
 
 class NotificationRemoved(Contract):
@@ -96,13 +91,13 @@ class UserStats(Contract):
 
 
 class SessionEnded(Contract):
-    """This session was revoked; the socket closes."""
+    """The session of the socket was revoked; the socket closes."""
 
     reason: str = Field(examples=list(SessionEnd), description="why it ended; more values may be added")
 
 
 class Drain(Contract):
-    """This gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself."""
+    """The gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself."""
 
     after_ms: int
 
@@ -155,8 +150,8 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent("user.stats", "hint", UserStats, "Your own counters; newest by version."),
         ServerEvent("presence", "hint", Presence, "A watched person came online or went offline."),
         ServerEvent("typing", "hint", Typing, "A person is writing a comment on a watched post."),
-        ServerEvent("drain", "hint", Drain, "This gateway stops: connect again after that many milliseconds."),
-        ServerEvent("session.revoked", "hint", SessionEnded, "This session has ended: log in again."),
+        ServerEvent("drain", "hint", Drain, "The gateway stops: connect again after that many milliseconds."),
+        ServerEvent("session.revoked", "hint", SessionEnded, "Your session has ended: log in again."),
     )
 }
 

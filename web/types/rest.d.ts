@@ -1226,7 +1226,7 @@ export interface components {
             user: components["schemas"]["UserRef"] | null;
         };
         /**
-         * @description What happened to an account.
+         * @description Kinds of entries in the log of an account.
          * @enum {string}
          */
         ActivityKind: "registered" | "logged_in" | "login_failed" | "session_ended" | "all_sessions_ended" | "password_changed" | "password_reset" | "email_change_requested" | "email_changed" | "blocked" | "unblocked" | "suspended" | "suspension_lifted" | "account_deleted";

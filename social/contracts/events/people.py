@@ -82,7 +82,7 @@ class PrivacyChanged(AboutUser):
 
 
 class SuspensionChanged(AboutUser):
-    """A person was suspended or restored: updates the notification groups that name nobody else, after `after`."""
+    """A person was suspended or restored: updates notification groups with no other actor, those after `after`."""
 
     routing_key = "user.suspension_changed"
     groups = (Group.NOTIFICATIONS,)

@@ -1,4 +1,4 @@
-"""Mistakes of developers that can be told from the form of an access token, before its signature is verified."""
+"""Mistakes of developers that the form of an access token shows, before its signature is verified."""
 
 from typing import NamedTuple
 

@@ -1,1 +1,1 @@
-"""Pictures from strangers: decoded and written anew by processes that can do nothing else."""
+"""Pictures of clients, decoded and encoded anew by processes that can do nothing else."""

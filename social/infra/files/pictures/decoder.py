@@ -47,17 +47,17 @@ def main() -> None:
     _confine()
     data = sys.stdin.buffer.read()
     try:
-        told, parts = _picture(data)
+        header, parts = _picture(data)
     except Refused as refusal:
-        told, parts = {"refused": str(refusal)}, []
+        header, parts = {"refused": str(refusal)}, []
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        told, parts = {"refused": "too_many_pixels"}, []
+        header, parts = {"refused": "too_many_pixels"}, []
     except UnidentifiedImageError:
-        told, parts = {"refused": "not_a_picture"}, []
+        header, parts = {"refused": "not_a_picture"}, []
     except Exception:  # any failure of a codec
-        told, parts = {"refused": "broken"}, []
-    header = json.dumps({**told, "sizes": [len(part) for part in parts]}).encode()
-    for part in (len(header).to_bytes(4, "big"), header, *parts):
+        header, parts = {"refused": "broken"}, []
+    encoded = json.dumps({**header, "sizes": [len(part) for part in parts]}).encode()
+    for part in (len(encoded).to_bytes(4, "big"), encoded, *parts):
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
 
@@ -110,8 +110,8 @@ def _picture(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
         kind = "PNG" if source.kind == "GIF" else source.kind
         kind, saved = written.still(first, kind, lossless=source.lossless, fine=source.fine)
     small, blurhash = written.thumbnail(first)
-    told = {"mime": Image.MIME[kind], "width": first.width, "height": first.height, "blurhash": blurhash}
-    return {**told, "truncated": truncated}, [saved, small]
+    header = {"mime": Image.MIME[kind], "width": first.width, "height": first.height, "blurhash": blurhash}
+    return {**header, "truncated": truncated}, [saved, small]
 
 
 def _frames(source: Source) -> list[moving.Frame]:

@@ -71,7 +71,7 @@ class Decoders:
         return [each.pid for each in self._running]
 
     async def decode(self, data: bytes | bytearray, by: str | None = None) -> Picture:
-        """Return the picture in a file, encoded anew; it counts as a decoder of `by`, or of nobody where that is None.
+        """Return the picture in a file, encoded anew; it counts towards the share of `by`, or of no person for None.
 
         Raises ValidationFailed for a file that is no picture, RateLimited when too many wait, Unavailable when the
         decoder was killed or the machine is too busy for it.
@@ -160,13 +160,13 @@ class Decoders:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-        process._transport.close()  # type: ignore[attr-defined]  # or a pipe that nobody read to its end is waited for
+        process._transport.close()  # type: ignore[attr-defined]  # otherwise it waits for a pipe that was not read to its end
         await process.wait()
         self._running.discard(process)
 
 
 def _compiled() -> list[str]:
-    """Return the folder of the decoder's compiled modules, if this process was told one."""
+    """Return the folder of the decoder's compiled modules, if this process has one set."""
     if sys.dont_write_bytecode:
         return ["-B"]
     return ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
