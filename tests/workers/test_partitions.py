@@ -134,7 +134,7 @@ async def test_without_heartbeats_everything_goes_on(office: Company, monkeypatc
     async def unavailable(self: members.Members) -> None:
         raise members.Unavailable
 
-    monkeypatch.setattr(members.Members, "look", unavailable)
+    monkeypatch.setattr(members.Members, "refresh", unavailable)
     one, two = office.worker("one"), office.worker("two")
     await traffic(office, one, 10)
     await all_handled(office)
