@@ -84,7 +84,7 @@ async def test_a_refusal_reaches_the_js_client_as_a_problem(world, gateway):
     async with page() as hers:
         await hers.do(connect={"url": f"http://127.0.0.1:{gateway.port}", "auth": {"token": "nonsense"}})
         refused = await hers.next("connect_error")
-        assert refused["message"] == "An access token is needed"
+        assert refused["message"] == "An access token is required"
         assert refused["data"]["code"] == "invalid_token"
 
 

@@ -134,7 +134,7 @@ async def test_what_was_parked_can_be_looked_at_and_sent_again(
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
     await eventually(counted)
-    await operate(capsys, "parked", "show", row["_id"], code="plaza: There is no such thing here")
+    await operate(capsys, "parked", "show", row["_id"], code="plaza: Not found")
     await operate(capsys, "parked", "show", code="plaza: `parked show` needs the id")
 
 

@@ -159,7 +159,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description This gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself. */
+        /** @description The gateway stops: connect again after `after_ms`, or be disconnected then and reconnect by yourself. */
         Drain: {
             after_ms: number;
         };
@@ -467,7 +467,7 @@ export interface components {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             post_id: string;
         };
-        /** @description This session was revoked; the socket closes. */
+        /** @description The session of the socket was revoked; the socket closes. */
         SessionEnded: {
             /**
              * @description why it ended; more values may be added
@@ -642,9 +642,9 @@ export interface ServerToClientEvents {
   "presence": (body: Schemas["Presence"]) => void;
   /** A person is writing a comment on a watched post. */
   "typing": (body: Schemas["Typing"]) => void;
-  /** This gateway stops: connect again after that many milliseconds. */
+  /** The gateway stops: connect again after that many milliseconds. */
   "drain": (body: Schemas["Drain"]) => void;
-  /** This session has ended: log in again. */
+  /** Your session has ended: log in again. */
   "session.revoked": (body: Schemas["SessionEnded"]) => void;
 }
 
