@@ -1,7 +1,7 @@
-"""Documents that a process may show as it read them up to two seconds ago.
+"""Cached documents: a process may show them as it read them up to two seconds ago.
 
-Whoever changes one adds its key to the transaction's `stale`: every process then reads it anew, at once while Redis is
-there. What decides who may see what (edges, and a post that is acted on) is never read this way.
+A writer adds a changed document's key to the transaction's `stale`: every process then reads it anew, at once while
+Redis is there. Documents that decide who may see what (edges, and a post that is acted on) are never read this way.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from social.infra.store.transaction import Fields, Reader
 
 
 def key(collection: Collection[Any], document_id: str) -> str:
-    """Return the key under which a document of this collection is remembered."""
+    """Return the key under which a document of this collection is cached."""
     return collection + " " + document_id
 
 
@@ -26,9 +26,9 @@ async def get_many(
     since: datetime | None = None,
     absent: Row | None = None,
 ) -> dict[str, Row]:
-    """Return documents by id, at most two seconds old and, with `since`, read after that; nobody changes them.
+    """Return documents by id, at most two seconds old and, with `since`, read after that; do not change them.
 
-    Where most are missing, `absent` stands for them and is remembered too; else a missing document is asked for again.
+    Where most are missing, `absent` stands for them and is cached too; otherwise a missing document is read again.
     """
     found: dict[str, Row] = {}
     wanted: dict[str, str] = {}

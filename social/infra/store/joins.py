@@ -1,4 +1,4 @@
-"""Documents read together with others that belong to them, in one round trip."""
+"""Joins: documents read together with others that belong to them, in one round trip."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from social.infra.store.rows import Collection, Document
 def join(
     collection: Collection[Any], field: str, *stages: Document, key: str = "_id", into: str | None = None
 ) -> Document:
-    """Return a stage that puts a list of the documents whose `key` is in a field, or among its values, into a field.
+    """Return a stage that puts the documents whose `key` is in a field, or among its values, into a field as a list.
 
-    That is the same field, where no other is named; `stages` say more of these documents.
+    The target is `field` itself, unless `into` names another one; `stages` process these documents further.
     """
     found: dict[str, Any] = {"from": collection, "localField": field, "foreignField": key, "as": into or field}
     return {"$lookup": {**found, "pipeline": list(stages)} if stages else found}

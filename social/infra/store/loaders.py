@@ -1,8 +1,8 @@
-"""Loaders: point reads by id that are asked for at the same time share one command.
+"""Loaders: concurrent point reads by id share one command.
 
-All reads of one turn of the event loop become one `$in` per collection and projection; what is asked for while that is
-in flight gathers for the next command. A read that begins after a commit returned is therefore sent after it and sees
-the write. `aiodataloader` has this shape, but no bound on what waits, and its batch fails or succeeds as a whole.
+All reads of one turn of the event loop become one `$in` per collection and projection; reads that come while it is in
+flight gather for the next command. A read that begins after a commit returned is therefore sent after it and sees the
+write. `aiodataloader` has this shape, but does not bound the waiting reads, and its batch fails or succeeds as a whole.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ B = TypeVar("B")
 C = TypeVar("C")
 
 MOST_IDS = 32  # in one command: a Python store compares each id with each document, 16 take 1.3 ms and 64 take 6.7 ms
-MOST_RARE = 64  # in one command where few of the ids are there, as likes are: what is missing is compared with nothing
-RARE = 0.25  # of the ids
-MOST_WAITING = 4_096  # ids of one collection: what is asked for beyond them is refused at once
-IN_FLIGHT = 2  # commands of one collection: while one is answered the next is on its way
+MOST_RARE = 64  # in one command where few of the ids exist, as of likes: missing ids are compared with nothing
+RARE = 0.25  # share of the ids that exist
+MOST_WAITING = 4_096  # ids of a collection: more are refused at once
+IN_FLIGHT = 2  # commands of a collection: while one is answered the next is on its way
 
 
 class _Ask:
-    """A request of a caller: its future is done when the last of the ids was answered for."""
+    """A request of a caller; its future is done when the last of its ids has been read."""
 
     __slots__ = ("found", "future", "ids", "left", "trace")
 
@@ -38,14 +38,14 @@ class _Ask:
         self.found: dict[str, Any] = {}
 
     def finish(self) -> None:
-        """Hand over what was found, in the order of the ids: all of them were answered for."""
+        """Return the documents to the caller, in the order of the ids."""
         if not self.future.done():
             found = self.found
             ordered = len(found) < 2
             self.future.set_result(found if ordered else {each: found[each] for each in self.ids if each in found})
 
     def fail(self, error: BaseException) -> None:
-        """Fail all that was asked, because one of the ids did."""
+        """Fail the request, because the read of an id failed."""
         if not self.future.done():
             self.future.set_exception(error)
 
@@ -54,7 +54,7 @@ Batch = dict[str, list[_Ask]]
 
 
 class Loader(Generic[Row]):
-    """The point reads of one collection and projection."""
+    """The point reads of a collection and projection."""
 
     def __init__(self, name: str, fields: Sequence[str] | None, fetch: Fetch) -> None:
         self._name, self._fields, self._fetch = name, fields, fetch
@@ -62,7 +62,7 @@ class Loader(Generic[Row]):
         self._wanted: Batch = {}
         self._running = 0
         self._scheduled = False
-        self._share = 1.0  # of the ids of late that were there
+        self._share = 1.0  # share of the recent ids that existed
 
     async def get(self, id_: str) -> Row | None:
         """Return the document with this id, or None; raises Unavailable."""
@@ -71,8 +71,8 @@ class Loader(Generic[Row]):
     def get_many(self, ids: Iterable[str]) -> "asyncio.Future[dict[str, Row]]":
         """Begin to read the documents with these ids; return those that exist, by id, in the order of the ids.
 
-        The caller that gives up cancels the future: ids that nobody waits for any more are not sent. The future fails
-        with Unavailable where the store is away, or too many ids wait already.
+        A caller that gives up cancels the future: ids that no caller waits for are not sent. The future fails with
+        Unavailable where the store is away, or too many ids wait already.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[dict[str, Row]] = loop.create_future()
@@ -91,7 +91,7 @@ class Loader(Generic[Row]):
                     wanted[id_] = [ask]
             if not self._scheduled and self._running < IN_FLIGHT:
                 self._scheduled = True
-                # In a context of its own: the deadline and the trace of whoever asks first are not the others'.
+                # In its own context: the deadline and the trace of the first caller are not those of the others.
                 loop.call_soon(self._start, context=contextvars.Context())
         return future
 
@@ -111,7 +111,7 @@ class Loader(Generic[Row]):
                 task.add_done_callback(self._ended)
 
     def _next(self) -> Batch:
-        """Return the next ids that somebody still waits for: a request that ended meanwhile costs the store nothing."""
+        """Return the next ids that a caller still waits for: a cancelled request costs the store nothing."""
         batch: Batch = {}
         most = MOST_RARE if self._share < RARE else MOST_IDS
         while self._wanted and len(batch) < most:
@@ -124,7 +124,7 @@ class Loader(Generic[Row]):
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running -= 1
         if not task.cancelled():
-            task.result()  # it fails only by a mistake in this file, which the loop then reports
+            task.result()  # it fails only by a bug in this file, which the loop then reports
             self._start()
 
     async def _run(self, batch: Batch) -> None:
@@ -132,7 +132,7 @@ class Loader(Generic[Row]):
         try:
             with logs.working_for(traces.pop() if len(traces) == 1 else None):
                 await self._load(batch)
-        except BaseException:  # the process stops: whoever waits is told, instead of waiting for ever
+        except BaseException:  # the process stops: callers get an error instead of waiting for ever
             for asks in batch.values():
                 for ask in asks:
                     ask.fail(Unavailable())
@@ -158,28 +158,28 @@ class Loader(Generic[Row]):
             document = found.get(id_)
             for ask in asks:
                 if document is not None:
-                    ask.found[id_] = document.copy()  # each caller's own
+                    ask.found[id_] = document.copy()  # a copy for each caller
                 ask.left -= 1
                 if not ask.left:
                     ask.finish()
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Return both halves of a batch, without requests that were given up or failed meanwhile."""
+    """Return both halves of a batch, without requests that were cancelled or failed meanwhile."""
     waiting = [(id_, left) for id_, asks in batch.items() if (left := [ask for ask in asks if not ask.future.done()])]
     middle = len(waiting) // 2
     return dict(waiting[:middle]), dict(waiting[middle:])
 
 
 class Loaders:
-    """A loader for each collection and projection that is read by id."""
+    """The loaders, one for each collection and projection that is read by id."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._loaders: dict[tuple[str, Sequence[str] | None], Loader[Any]] = {}
 
     def of(self, collection: Collection[Row], fields: tuple[str, ...] | None = None) -> Loader[Row]:
-        """Return the loader of a collection; `fields` names what is read of its documents, `_id` always with it."""
+        """Return the loader of a collection; `fields` names the fields that are read, besides `_id`."""
         loader = self._loaders.get((collection, fields))
         if loader is None:
             loader = self._loaders[collection, fields] = Loader(collection, fields, self._fetch)
@@ -195,9 +195,9 @@ async def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tupl
 
 
 async def together(*reads: Awaitable[Any]) -> tuple[Any, ...]:
-    """Return the results of reads that were begun at once, in order; after a failure nobody waits for the others.
+    """Return the results of concurrent reads, in order; after a failure it does not wait for the others.
 
-    `get_many` begins when it is called, a coroutine only when it is awaited: where one is among them, it comes first.
+    `get_many` begins when it is called, a coroutine only when it is awaited: put a coroutine first.
     """
     try:
         return tuple([await each for each in reads])
@@ -205,6 +205,6 @@ async def together(*reads: Awaitable[Any]) -> tuple[Any, ...]:
         for each in reads:
             if isinstance(each, asyncio.Future):
                 if not each.cancel() and not each.cancelled():
-                    each.exception()  # it is known: whoever awaits fails by the first one
+                    each.exception()  # retrieved: the caller fails by the first error
             elif isinstance(each, Coroutine):
                 each.close()

@@ -1,4 +1,4 @@
-"""The document store: the only module that knows motor, its transactions and its failures."""
+"""The document store: the only module that imports motor, with its transactions and failures."""
 
 import asyncio
 import contextlib
@@ -38,10 +38,10 @@ T = TypeVar("T")
 
 CODECS: CodecOptions[Document] = CodecOptions(tz_aware=True)
 CLOSE_S = 0.5
-# What is stamped by the store's clock may become visible so much later: a transaction ends within 30 s, and where
+# A write may become visible so long after its stamp by the store's clock: a transaction ends within 30 s, and where
 # another member of the replica set took over, its clock may be 15 s behind.
 OVERLAP = timedelta(seconds=60)
-ALONE_AFTER = 2  # refusals, a transaction is no longer written together with others
+ALONE_AFTER = 2  # refusals a transaction is committed alone
 
 
 class Mongo:
@@ -52,7 +52,7 @@ class Mongo:
         self.newest = Newest(self)
         self.strides = Strides(self)
         self.seals = Seals(self)
-        self.long_walks = asyncio.Semaphore(1)  # along lists of which much is hidden
+        self.long_walks = asyncio.Semaphore(1)  # along lists with many hidden rows
         self.loaders = Loaders(self._by_id)
         try:
             self._client: Any = AsyncIOMotorClient(
@@ -64,25 +64,25 @@ class Mongo:
                 serverSelectionTimeoutMS=round(timeout_s * 400),
                 connectTimeoutMS=2_000,
             )
-        except (PyMongoError, ValueError):  # whose words may hold the password
+        except (PyMongoError, ValueError):  # whose message may hold the password
             raise StartError("MONGO_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self.database: Any = self._client.get_database(database, codec_options=CODECS, write_concern=DURABLE)
         self.commits = GroupCommit(self._client, self.database)
 
     async def ping(self, timeout_s: float | None = None) -> None:
-        """Raises Unavailable when the store does not answer, or not in so many seconds instead of the usual ones."""
+        """Raise Unavailable when the store does not answer within `timeout_s`, by default the usual timeout."""
         async with translate_errors():
             with pymongo.timeout(timeout_s) if timeout_s else contextlib.nullcontext():
                 await self.database.command("ping")
 
     async def now(self) -> datetime:
-        """Return this moment by the store's own clock."""
+        """Return the current time by the store's own clock."""
         async with translate_errors():
             at: datetime = (await self.database.command("hello", codec_options=CODECS))["localTime"]
             return at
 
     async def takes_writes(self) -> bool:
-        """Return whether it answers, and takes a write."""
+        """Return whether the store answers and accepts a write."""
         try:
             await self.update(LEASES, {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True)
         except (Unavailable, StartError, PyMongoError):
@@ -115,10 +115,10 @@ class Mongo:
                 cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
             except NetworkTimeout:
                 raise
-            except AutoReconnect:  # a connection that had gone: the driver itself tries only its own reads again
+            except AutoReconnect:  # a connection was closed: the driver retries only its own reads
                 cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
             found: list[Document] = cursor["firstBatch"]
-            while cursor["id"]:  # large documents: an answer has 16 MB
+            while cursor["id"]:  # large documents: an answer has at most 16 MB
                 more = {"getMore": cursor["id"], "collection": collection}
                 cursor = (await self.database.command(more, codec_options=CODECS))["cursor"]
                 found += cursor["nextBatch"]
@@ -146,12 +146,12 @@ class Mongo:
             return found
 
     async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
-        """Return how many match, counted no further than `limit`."""
+        """Return how many documents match, counted up to `limit`."""
         async with translate_errors():
             return int(await self.database[collection].count_documents(where, limit=limit))
 
     async def insert(self, collection: Collection[Row], document: Row) -> None:
-        """Insert one document on its own; raises AlreadyExists."""
+        """Insert a document outside of a transaction; raises AlreadyExists."""
         try:
             async with translate_errors():
                 await self.database[collection].insert_one(document)
@@ -159,7 +159,7 @@ class Mongo:
             raise already(error) from None
 
     async def insert_missing(self, collection: Collection[Row], documents: Sequence[Row]) -> None:
-        """Insert those whose id is not taken: for writes that are the same when repeated."""
+        """Insert the documents whose id is not taken: for writes that may be repeated."""
         if not documents:
             return
         try:
@@ -167,13 +167,13 @@ class Mongo:
                 await self.database[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
             details = error.details or {}
-            if details.get("writeConcernErrors"):  # written, but a new primary may not have it: not done yet
+            if details.get("writeConcernErrors"):  # written, but a new primary may not have it: not durable yet
                 raise Unavailable from error
             if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
                 raise
 
     async def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> int:
-        """Change at most one document; return how many were changed (or inserted)."""
+        """Change at most one document; return how many were changed or inserted."""
         try:
             async with translate_errors():
                 result = await self.database[collection].update_one(where, change, upsert=upsert)
@@ -182,19 +182,19 @@ class Mongo:
         return int(result.modified_count) + (result.upserted_id is not None)
 
     async def update_all(self, collection: Collection[Any], where: Where, change: Any) -> int:
-        """Change all documents that match, each by itself; return how many were changed."""
+        """Change all documents that match, each atomically; return how many were changed."""
         async with translate_errors():
             return int((await self.database[collection].update_many(where, change)).modified_count)
 
     async def delete(self, collection: Collection[Any], where: Where, *, durable: bool = True) -> int:
-        """Delete all that match; return how many. What may come back after a failover need not be `durable`."""
+        """Delete all documents that match; return how many. `durable=False` where a failover may bring them back."""
         concern = DURABLE if durable else WriteConcern(w=1)
         async with translate_errors():
             documents = self.database[collection].with_options(write_concern=concern)
             return int((await documents.delete_many(where)).deleted_count)
 
     async def delete_by_ids(self, collection: Collection[Any], ids: Sequence[str], *, durable: bool = True) -> None:
-        """Delete these in one command. What may come back after a failover need not be `durable`."""
+        """Delete these documents in one command; `durable=False` where a failover may bring them back."""
         if not ids:
             return
         concern = DURABLE if durable else WriteConcern(w=1)
@@ -211,8 +211,8 @@ class Mongo:
     ) -> tuple[T, "Transaction"]:
         """Run a verb and commit its writes with those of others at the moment; return its result and transaction.
 
-        `verb` runs anew where a unique index or a condition refused its writes, and must do nothing but read and hand
-        over. With `linger_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
+        `verb` runs anew where a unique index or a condition refused its writes, so it may only read and hand over
+        writes. With `linger_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
         away or the deadline passes.
         """
         conflict: str | None = None
@@ -229,15 +229,15 @@ class Mongo:
                         break
                     except Conflict as refused:
                         conflict = refused.on
-                    finally:  # a commit that nobody answered for may have been one
+                    finally:  # a commit without an answer may have taken effect
                         self.memory.forget(tx.stale)
-                    if attempt:  # it is much wanted
+                    if attempt:  # the documents are contended
                         await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**attempt)))  # noqa: S311 - jitter
         except TimeoutError as error:
             raise Unavailable from error
         return result, tx
 
     def close(self) -> None:
-        """Drop the connections; a store that is gone already is not looked for, only to end sessions there."""
+        """Close the connections; does not look for a store that is away, only to end sessions there."""
         with pymongo.timeout(CLOSE_S):
             self._client.close()

@@ -1,7 +1,7 @@
-"""The newest of a list, without what a store that sorts all of it would throw away.
+"""The newest page of a list, without sorting the whole list.
 
 An embedded store fetches and sorts all that matches before it takes the first few: 19 ms of its CPU for a page of 800
-entries, 0.9 ms from where the page before ended. On a server that walks its index backwards both cost the same.
+entries, 0.9 ms from where the last newest page ended. On a server that walks its index backwards both cost as much.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from social.infra.store.rows import Collection, Row
 
-MOST = 10_000  # lists remembered, about 4 MB
+MOST = 10_000  # lists that are remembered, about 4 MB
 
 
 class Reader(Protocol):
@@ -23,8 +23,8 @@ class Reader(Protocol):
 class Newest:
     """Remembers where the newest page of each list ended.
 
-    That is only a guess at where the next one ends. A full page from there upwards is just what the whole list would
-    give; one that is not full, because much was deleted, is read again from the whole list.
+    The next one is guessed to end there. A full page from there upwards is just what the whole list would give; a page
+    that is not full, because much was deleted, is read again from the whole list.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -32,7 +32,7 @@ class Newest:
         self._ends: dict[tuple[Any, ...], Any] = {}
 
     async def page(self, collection: Collection[Row], where: Mapping[str, str], field: str, most: int) -> list[Row]:
-        """Return the documents that match with the greatest `field`, the greatest first, at most so many of them."""
+        """Return up to `most` documents that match, those with the greatest `field` first."""
         key = (collection, *where.items(), most)
         end = self._ends.pop(key, None)
         sort = [(field, -1)]

@@ -1,7 +1,7 @@
-"""Keyset pagination in both directions, over what the viewer may see and as if there were nothing else.
+"""Keyset pagination in both directions, over the rows that the viewer may see.
 
-A list is walked until a page is full or the list ends, however much on the way is hidden, and cursors are made of what
-is shown: an answer is byte for byte the one that would be given if the hidden rows did not exist.
+A list is walked until a page is full or the list ends, however many rows on the way are hidden, and cursors are made of
+shown rows only: an answer is byte for byte what it would be if the hidden rows did not exist.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ LONGEST = 512  # characters of any list's cursor
 
 COUNTS = ("likes",)  # fields that lists are ordered by
 
-GROWS = 4  # times as many rows as were hidden so far are looked at next
-MOST_AT_ONCE = 500  # rows of one look, where much is hidden
-SHORT_WALK = 4  # looks, after which a walk is a long one
+GROWS = 4  # times the rows hidden so far are read next
+MOST_AT_ONCE = 500  # rows of a read, where many are hidden
+SHORT_WALK = 4  # reads, after which a walk counts as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class _Cursor:
 
 
 class Listing(Generic[Row]):
-    """A list in one collection, by `key`, the greatest first unless it is ascending; its last field is unique.
+    """A list in a collection, ordered by `key`, greatest first unless it is ascending; the last field is unique.
 
-    A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is what comes further down the list.
+    A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is further down the list.
     """
 
     def __init__(self, name: str, collection: Collection[Row], *key: str, ascending: bool = False) -> None:
@@ -78,7 +78,7 @@ class Listing(Generic[Row]):
         self._ascending = ascending
 
     async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Row]:
-        """Return a page of a list that hides nothing; raises ValidationFailed for a cursor that is not of this list."""
+        """Return a page of a list without hidden rows; raises ValidationFailed for a cursor of another list."""
 
         async def show(rows: list[Row]) -> list[Row | None]:
             return [*rows]
@@ -95,15 +95,15 @@ class Listing(Generic[Row]):
         fields: Where | None = None,
         narrow: Narrow[Row] | None = None,
     ) -> Filled[T]:
-        """Return a page of what `show` makes of the rows, each in its place; None for rows the viewer may not see.
+        """Return a page of what `show` makes of the rows, each in its place; it returns None for hidden rows.
 
-        `narrow` makes a condition of hidden rows that others like them do not meet, so that a long run of them is
-        skipped in the store. Raises ValidationFailed for a cursor that is not of this list.
+        `narrow` returns a condition that excludes rows like the hidden ones, so that the store skips a long run of
+        them. Raises ValidationFailed for a cursor of another list.
         """
         at = await self.place(mongo, asked)
         back = at is not None and not at.older
         walk = Walk(self, mongo, where, at.key if at else None, older=not back, fields=fields, narrow=narrow)
-        found = await walk.until(show, asked.limit if back else asked.limit + 1)  # one more says whether there is more
+        found = await walk.until(show, asked.limit if back else asked.limit + 1)  # one more: is there a next page?
         more, found = len(found) > asked.limit, found[: asked.limit]
         items = [item for _, item in found]
         await mongo.seals.ready()
@@ -120,7 +120,7 @@ class Listing(Generic[Row]):
         )
 
     async def place(self, mongo: Mongo, asked: Asked) -> _Cursor | None:
-        """Return where a page begins; raises ValidationFailed for a cursor that is not of this list."""
+        """Return where a page begins; raises ValidationFailed for a cursor of another list."""
         if asked.cursor is None:
             return None
         packed = await mongo.seals.open(asked.cursor, self._bound(asked))
@@ -134,7 +134,7 @@ class Listing(Generic[Row]):
         return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
 
     def key_of(self, item: Row) -> Key:
-        """Return where a row stands in the list."""
+        """Return the place of a row in the list."""
         return tuple(item[field] for field in self.key)
 
     def _bound(self, asked: Asked) -> Bound:
@@ -143,7 +143,7 @@ class Listing(Generic[Row]):
     async def look(
         self, mongo: Mongo, where: Where, at: Key | None, *, older: bool, most: int, fields: Where | None
     ) -> list[Row]:
-        """Return the rows beyond a place, the nearest first."""
+        """Return the rows beyond a place, nearest first."""
         sort = [(field, 1 if self._rises(older) else -1) for field in self.key]
         matching = _both(where, self._beyond(at, older)) if at else where
         return await mongo.many(self._collection, matching, fields=fields, sort=sort, limit=most)
@@ -162,7 +162,7 @@ class Listing(Generic[Row]):
 
 @dataclass(slots=True)
 class Walk(Generic[Row]):
-    """The way of one request through a list, from the beginning or from beyond a key."""
+    """The walk of a request through a list, from the beginning or from beyond a key."""
 
     listing: Listing[Row]
     mongo: Mongo
@@ -173,7 +173,7 @@ class Walk(Generic[Row]):
     narrow: Narrow[Row] | None = None
 
     async def until(self, show: Show[Row, T], wanted: int) -> list[tuple[Row, T]]:
-        """Return so many rows that are shown, or all there are: the nearest first."""
+        """Return `wanted` shown rows, or all there are: nearest first."""
         found: list[tuple[Row, T]] = []
         most, hidden = wanted, 0
         async with pacing(self.mongo) as pause:
@@ -197,9 +197,9 @@ class Walk(Generic[Row]):
 
 @asynccontextmanager
 async def pacing(mongo: Mongo) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Yield what a walk awaits between two reads, so that all long walks together take at most half of a process.
+    """Yield a function to await between two reads: all long walks together take at most half of a process.
 
-    A long walk waits for its turn, and rests after each look as long as it took.
+    A long walk waits for its turn, and rests after each read as long as it took.
     """
     looks, began = 0, time.perf_counter()
 

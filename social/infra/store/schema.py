@@ -1,4 +1,4 @@
-"""Collections and indexes: made by `migrate`, and only checked by everything else."""
+"""Collections and indexes: `migrate` creates them, and everything else only checks them."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -45,16 +45,16 @@ from social.infra.store.rows import (
 )
 
 UP, DOWN = ASCENDING, DESCENDING
-INBOX_REMEMBERS = timedelta(days=7)  # which events a group has taken effect of
+INBOX_REMEMBERS = timedelta(days=7)  # how long a group remembers the events it has taken effect of
 
 
 def _after(**duration: float) -> int:
-    """Return seconds, for an index that expires."""
+    """Return a duration in seconds, for an index that expires."""
     return round(timedelta(**duration).total_seconds())
 
 
 def _edges(name: str, end: str, since: str, other: str) -> IndexModel:
-    """Return the edges at one end that hold a time, newest first: no others are in the index."""
+    """Return an index of the edges at one end that hold a time, newest first, and of no others."""
     keys = [(end, UP), (since, DOWN), (other, DOWN)]
     return IndexModel(keys, name=name, partialFilterExpression={since: {"$gt": clock.EPOCH}})
 
@@ -108,7 +108,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     INTERACTIONS: [
         IndexModel([("post_id", UP), ("like_id", DOWN)], name="likes"),
         IndexModel([("user_id", UP), ("bookmark_id", DOWN)], name="bookmarks"),
-        # Every index costs every like: nothing but reposts is in this one, by a field that nothing else has.
+        # Every index slows down every like: only reposts are in this one, by a field that only they have.
         IndexModel([("reposted_by", UP), ("repost_id", DOWN)], name="reposts", sparse=True),
     ],
     COMMENTS: [
@@ -177,10 +177,10 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
 
 
 async def migrate(mongo: Mongo) -> None:
-    """Create what is missing and move what an older release kept elsewhere; safe to repeat and to run twice at once."""
+    """Create what is missing and move documents of older releases; safe to repeat and to run twice at once."""
     async with translate_errors():
         there = set(await mongo.database.list_collection_names())
-        await migrations.interactions(mongo, there)  # first: nobody begins before the indexes are there
+        await migrations.interactions(mongo, there)  # first: no process begins before the indexes are there
         for name, indexes in INDEXES.items():
             if name not in there:
                 await _create(mongo, name)
@@ -190,7 +190,7 @@ async def migrate(mongo: Mongo) -> None:
 
 
 async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
-    """Drop these collections, whatever they hold, and create them again."""
+    """Drop these collections with their documents, and create them again."""
     async with translate_errors():
         for name in names:
             await mongo.database.drop_collection(name)
@@ -198,7 +198,7 @@ async def empty(mongo: Mongo, *names: Collection[Any]) -> None:
 
 
 async def missing(mongo: Mongo) -> list[str]:
-    """Return indexes that `migrate` has yet to create, as `collection.index`."""
+    """Return the indexes that `migrate` has yet to create, as `collection.index`."""
     absent = []
     async with translate_errors():
         for name, indexes in INDEXES.items():
@@ -208,7 +208,7 @@ async def missing(mongo: Mongo) -> list[str]:
 
 
 async def wrong(mongo: Mongo) -> list[str]:
-    """Return indexes that are not there, or not as they are here, in words: no start waits for the second kind."""
+    """Return the indexes that are missing or differ, in words; a start waits only for the missing ones."""
     found = []
     async with translate_errors():
         for name, indexes in INDEXES.items():
@@ -226,7 +226,7 @@ async def wrong(mongo: Mongo) -> list[str]:
 def _kind(index: Mapping[str, Any]) -> tuple[Any, ...]:
     keys = index["key"]
     pairs = [(name, int(way)) for name, way in (keys.items() if isinstance(keys, Mapping) else keys)]
-    partial = bson.encode(index.get("partialFilterExpression") or {})  # a server says times without their zone
+    partial = bson.encode(index.get("partialFilterExpression") or {})  # a server returns times without their zone
     return pairs, bool(index.get("unique")), bool(index.get("sparse")), index.get("expireAfterSeconds"), partial
 
 

@@ -1,8 +1,8 @@
-"""A long list walked chunk by chunk, where a store would sort all the rest of it for each chunk.
+"""Walks through long lists in chunks, without sorting the rest of the list for each chunk.
 
 Of 10,000 followers an embedded store fetches and sorts all that come after a place before it takes the next 500: 190 to
-280 ms of its CPU a chunk, and 12 ms where the chunk's end is named too. On a server that walks its index both cost the
-same.
+280 ms of its CPU a chunk, and 12 ms where the chunk's end is given too. On a server that walks its index both cost as
+much.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from social.infra.store.rows import Collection, Row
 
 AHEAD = 20  # chunks whose ends are looked up at once
-MOST = 100  # lists remembered, about 200 kB
+MOST = 100  # lists that are remembered, about 200 kB
 
 
 class Reader(Protocol):
@@ -29,10 +29,10 @@ class Reader(Protocol):
 
 
 class Strides:
-    """Remembers of each list where chunks end.
+    """Remembers where the chunks of each list end.
 
-    That is only a guess. A chunk is read when it is asked for, as it is then: where the list grew or shrank meanwhile,
-    a chunk ends earlier or has fewer documents, and the walk still comes by all of them.
+    The ends are only a guess. A chunk is read as it is at that time: where the list grew or shrank meanwhile, a chunk
+    ends earlier or has fewer documents, and the walk still passes all of them.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -49,9 +49,10 @@ class Strides:
         *,
         fields: Mapping[str, int],
     ) -> tuple[list[Row], str | None]:
-        """Return the documents that match with a `field` beyond `after`, the smallest first, at most so many of them.
+        """Return up to `most` documents that match with a `field` beyond `after`, the smallest first.
 
-        Beside them from where to go on, where there may be more; then there may be fewer than `most`, or none.
+        The second value is where to go on, if there may be more; then there may be fewer than `most` documents, or
+        none.
         """
         key = (collection, *where.items(), field, most)
         end = next((each for each in self._ends.get(key, ()) if each > after), None)

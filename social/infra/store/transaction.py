@@ -1,8 +1,8 @@
-"""A transaction: what a verb hands over to be written together, with the events it records.
+"""A transaction: the writes that a verb hands over to be committed together, and the events it records.
 
 A verb reads first, outside of any store transaction, and hands over inserts, updates and deletes with the conditions
 they rely on. `group_commit.py` writes the transactions of many verbs in one store transaction; where a unique index or
-a condition refuses one of them, its verb runs anew on what is there then.
+a condition refuses one of them, its verb runs anew on the state that is there then.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ Fields = tuple[str, ...]
 
 
 class AlreadyExists(Exception):
-    """A unique index refused an insert; `index` names its keys, separated by commas."""
+    """The refusal of an insert by a unique index; `index` has its keys, separated by commas."""
 
     def __init__(self, index: str) -> None:
         super().__init__(index)
@@ -69,20 +69,20 @@ class Write:
     statement: Mapping[
         str, Any
     ]  # the document of an insert, else a statement of the wire's `update` or `delete` command
-    key: str | None  # the id that nobody else may write at this moment, where the write relies on what was read
+    key: str | None  # the id that no other transaction may write meanwhile, where the write relies on what was read
 
     @property
     def size(self) -> int:
-        """About how many bytes it has: exact enough to bound a group."""
+        """Return about how many bytes it has: exact enough to bound a group."""
         if self.kind != "insert":
             return 300
         return 100 + sum(len(each) if isinstance(each, str | list) else 16 for each in self.statement.values())
 
 
 class Transaction:
-    """The reads of a verb and the writes it hands over; nothing is written before the verb returned.
+    """The reads of a verb and the writes that it hands over; nothing is written before the verb returns.
 
-    `conflict` is None the first time a verb runs. Afterwards it names what refused the attempt before: the keys of a
+    `conflict` is None the first time a verb runs. Afterwards it names what refused the previous attempt: the keys of a
     unique index, or "" for a condition that did not hold.
     """
 
@@ -92,10 +92,10 @@ class Transaction:
         self.conflict = conflict
         self.writes: list[Write] = []
         self.recorded: list[Envelope] = []
-        self.stale: list[str] = []  # keys of what processes remember and have to read anew after the commit
+        self.stale: list[str] = []  # keys of cached documents that all processes read anew after the commit
         self._reader = reader
 
-    # Reads, as anybody would read now: `get` and `get_many` share commands with all who read at the same time.
+    # Reads outside of any store transaction: `get` and `get_many` share commands with concurrent reads.
 
     async def get(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
         """Return the document with this id, or None."""
@@ -128,17 +128,17 @@ class Transaction:
         return await self._reader.aggregate(collection, pipeline)
 
     async def count(self, collection: Collection[Any], where: Where, *, limit: int) -> int:
-        """Return how many documents match, counted no further than `limit`."""
+        """Return how many documents match, counted up to `limit`."""
         return await self._reader.count(collection, where, limit=limit)
 
     # Writes, which commit together or not at all.
 
     def insert(self, collection: Collection[Row], *documents: Row) -> None:
-        """Insert documents; where a unique index refuses one, the verb runs anew and finds its name in `conflict`."""
+        """Insert documents; where a unique index refuses one, the verb runs anew with its name in `conflict`."""
         self.writes += [Write("insert", collection, each, each["_id"]) for each in documents]
 
     def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> None:
-        """Change the one document that matches `where`, its `_id` among it; where none matches, the verb runs anew.
+        """Change the document that matches `where`, which has its `_id`; where none does, the verb runs anew.
 
         With `upsert` it is inserted where no document has the `_id`; one that has it must match.
         """
@@ -153,7 +153,7 @@ class Transaction:
         self.writes.append(Write("touch", collection, {"q": where, "u": change, "multi": True}, None))
 
     def delete(self, collection: Collection[Any], where: Where) -> None:
-        """Delete the one document that matches, its `_id` among it; where none matches, the verb runs anew."""
+        """Delete the document that matches `where`, which has its `_id`; where none does, the verb runs anew."""
         self.writes.append(Write("delete", collection, {"q": where, "limit": 1}, where["_id"]))
 
     def clear(self, collection: Collection[Any], where: Where) -> None:
@@ -161,7 +161,7 @@ class Transaction:
         self.writes.append(Write("clear", collection, {"q": where, "limit": 0}, None))
 
     def record(self, *events: Event) -> None:
-        """Record events of what this transaction makes true; nobody hears of them unless it commits."""
+        """Record events of what this transaction makes true; they are published only if it commits."""
         for event in events:
             if event.groups:
                 self.recorded.append(
@@ -177,6 +177,6 @@ class Transaction:
                 )
 
     def all_writes(self) -> list[Write]:
-        """Return the writes, and last an outbox row for each event."""
+        """Return the writes, followed by an outbox row for each event."""
         rows = ({"_id": each.id, **each.model_dump(exclude={"id"})} for each in self.recorded)
         return [*self.writes, *(Write("insert", OUTBOX, row, None) for row in rows)]
