@@ -22,18 +22,10 @@ BANNER = re.compile(r"\s*#\s*[-=#*─━═]{2,}")
 
 MOST_LINES = 300
 LONG = {  # and why the file is not split
-    "social/contracts/events.py": "the catalogue of all events, which is read as a list",
-    "social/infra/security/tokens.py": "to be split",
     "social/ops/demo.py": "to be split",
 }
 
-KNOWN_CIRCLES = [  # this list only gets shorter
-    frozenset(names.split())
-    for names in (
-        "social.infra.broker.rabbit social.infra.broker.rabbit_deliveries",
-        "social.infra.observe.spans social.infra.observe.tracing",
-    )
-]
+KNOWN_CIRCLES: list[frozenset[str]] = []
 
 
 @cache
