@@ -107,7 +107,7 @@ class Profile(ProfilePublic):
 
 
 class Me(ProfilePublic):
-    """Your own profile, with fields that only you see."""
+    """A person's own profile, with fields that only that person sees."""
 
     email: str | None = Field(
         description="null: it was not verified within a week, and another person registered with it"

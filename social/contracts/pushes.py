@@ -61,7 +61,7 @@ Reason = Literal["followed", "unfollowed", "muted", "unmuted", "blocked", "unblo
 
 
 class FeedChanged(Contract):
-    """Your home timeline changed by more than a new post: fetch it again."""
+    """The home timeline changed by more than a new post: fetch it again."""
 
     reason: Reason
 
@@ -81,7 +81,7 @@ class CommentGone(Contract):
 
 
 class UserStats(Contract):
-    """Your own counters."""
+    """The counters of the person the socket belongs to."""
 
     user_id: Id
     followers: int

@@ -204,7 +204,7 @@ export interface components {
              */
             user_id: string | null;
         };
-        /** @description Your home timeline changed by more than a new post: fetch it again. */
+        /** @description The home timeline changed by more than a new post: fetch it again. */
         FeedChanged: {
             /** @enum {string} */
             reason: "followed" | "unfollowed" | "muted" | "unmuted" | "blocked" | "unblocked";
@@ -574,7 +574,7 @@ export interface components {
             /** @default null */
             avatar_url: string | null;
         };
-        /** @description Your own counters. */
+        /** @description The counters of the person the socket belongs to. */
         UserStats: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             user_id: string;

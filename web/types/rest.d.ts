@@ -1501,7 +1501,7 @@ export interface components {
             /** @default null */
             device?: string | null;
         };
-        /** @description Your own profile, with fields that only you see. */
+        /** @description A person's own profile, with fields that only that person sees. */
         Me: {
             /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
             id: string;
