@@ -1,4 +1,4 @@
-"""Our engine in the shape of the Engine.IO server that python-socketio works with."""
+"""The engine in the shape of the Engine.IO server that python-socketio works with."""
 
 import logging
 from typing import Any

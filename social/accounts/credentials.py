@@ -22,8 +22,6 @@ from social.infra.store.rows import USERS, UserRow
 from social.people import activity, addresses
 from social.people.activity import UNKNOWN, Client
 
-# ---- passwords
-
 
 async def change_password(
     plaza: Plaza, keys: TokenIssuer, ask: ChangePassword, *, by: str, session_id: str, client: Client = UNKNOWN
@@ -82,9 +80,6 @@ def outdated(user: UserRow, asked_at: datetime) -> bool:
     """Return whether a request was made before the last change of the password."""
     changed_at = user.get("password_changed_at")
     return changed_at is not None and bool(asked_at <= changed_at)
-
-
-# ---- e-mail addresses
 
 
 async def request_verification(tx: Transaction, *, by: str) -> None:

@@ -45,8 +45,6 @@ class GroupChanges:
         self._changed: dict[str, NotificationRow] = {}
         self._looked: set[tuple[str, str, str]] = set()  # whose open group was asked for already
 
-    # ---- reading
-
     async def facts(self, causes: Collection[Trigger], *, new: Collection[str] = ()) -> Facts:
         """Return the facts of these causes, withdrawn ones too, by id; the groups open for them are read too.
 
@@ -80,8 +78,6 @@ class GroupChanges:
         if group.get("open"):
             self._open[group_state.key(group)] = group
         return group
-
-    # ---- changing
 
     async def withdraw(self, where: Where, *, most: int) -> int:
         """Take back up to `most` facts that match: they leave their groups, and an empty group is removed.
@@ -189,8 +185,6 @@ class GroupChanges:
                 self._tx.update(NOTIFICATIONS, unchanged, group_state.change(group))
             else:
                 self._tx.insert(NOTIFICATIONS, group)
-
-    # ---- the parts of it
 
     def _change_fact(self, known: Facts, fact: FactRow) -> None:
         if fact["_id"] not in self._facts and fact["_id"] in known:
