@@ -47,12 +47,13 @@ async def main() -> bool:
     settings = configured(EmbeddedSettings, "embedded")
     with claim(settings.plaza_var):
         issuer = load_keys(settings.plaza_var)
+        realtime = gateway_settings(settings)
         tasks = process.Tasks()
         with closing(issuer.passwords), closing(tracing):
             async with connect(settings, tasks) as plaza, running(plaza, tasks):
                 await plaza.revocations.poll()
                 health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
-                gateway = Gateway(gateway_settings(settings), plaza, issuer.verifier, tasks)
+                gateway = Gateway(realtime, plaza, issuer.verifier, tasks)
                 async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks):
                     print_addresses(settings, gateway.port)
                     await tasks.until_stopped()
