@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from social.contracts.auth import SessionEnd
-from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
+from social.contracts.events import NotificationsChanged, PostDeleted, UserUnfollowed
 from social.infra import clock
 from social.infra.security.revocations import REMEMBER
 from social.infra.store import cached
@@ -38,6 +38,7 @@ from social.infra.store.rows import (
 from social.notifications import groups as grouping
 from social.people import activity, users
 from social.posts import comments, deletions, interactions, likes, media, publishing
+from social.posts.counters import OF_ACTS, OF_POSTS
 
 CHUNK = 200  # of anything in one transaction
 SETTLES = clock.SETTLES  # after it was deleted: by then no request, socket or event of it is under way
@@ -121,10 +122,9 @@ async def _interactions(tx: Transaction, user_id: str) -> int:
         tx.delete(INTERACTIONS, {"_id": each["_id"], **acts})
         if author := authors.get(each["post_id"]):
             about = {"post_id": each["post_id"], "author_id": author, "by": user_id}
-            if acts["like_id"]:
-                tx.record(PostUnliked(**about))
-            if repost_id := acts["repost_id"]:
-                tx.record(PostUnreposted(**about, repost_id=repost_id))
+            for act, counter in OF_ACTS.items():
+                if acts[act]:  # an event takes of these fields those it has
+                    tx.record(*(undone(**about, **acts) for undone in OF_POSTS[counter].less))
     return len(found)
 
 

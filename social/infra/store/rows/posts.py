@@ -32,7 +32,15 @@ class WrittenFields(TypedDict):
     rules: NotRequired[int]  # by which hashtags and words were found
 
 
-class PostRow(WrittenFields):
+class PostCounts(TypedDict):
+    """The counters of a post: `social/posts/counters.py`."""
+
+    likes: int
+    comments: int
+    reposts: int
+
+
+class PostRow(WrittenFields, PostCounts):
     """A post with its folded counts. Older releases wrote no `media`, `visibility` and `rev`."""
 
     _id: str
@@ -42,9 +50,6 @@ class PostRow(WrittenFields):
     created_at: datetime
     edited_at: datetime | None
     rev: NotRequired[int]
-    likes: int
-    comments: int
-    reposts: int
     version: int  # changes of the counts
     hidden: NotRequired[Hidden]
     recounted_at: NotRequired[datetime]
@@ -72,7 +77,14 @@ class InteractionRow(TypedDict):
     reposted_by: NotRequired[str]  # the person again, for the index of reposts
 
 
-class CommentRow(TypedDict):
+class CommentCounts(TypedDict):
+    """The counters of a comment: `social/posts/counters.py`."""
+
+    likes: int
+    replies: int
+
+
+class CommentRow(CommentCounts):
     """A comment, or a reply to the comment `parent_id`, with its folded counts."""
 
     _id: str
@@ -85,8 +97,6 @@ class CommentRow(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     rev: NotRequired[int]
-    likes: int
-    replies: int
     version: NotRequired[int]  # changes of the counts
     hidden: NotRequired[Hidden]
     recounted_at: NotRequired[datetime]
