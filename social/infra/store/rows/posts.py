@@ -8,6 +8,7 @@ from social.contracts.posts import Visibility
 from social.infra.store.rows.collection import Collection
 from social.infra.store.rows.people import Hidden
 
+DeletedKind = Literal["post", "comment"]
 MediaState = Literal["pending", "ready", "attached", "gone"]
 
 
@@ -136,7 +137,7 @@ class DeletionRow(TypedDict):
     """A post or comment that was deleted, until nothing is left under it."""
 
     _id: str
-    kind: Literal["post", "comment"]
+    kind: DeletedKind
     at: datetime
 
 
