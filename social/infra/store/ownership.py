@@ -38,7 +38,7 @@ Owner = Literal["person"] | DeletedKind
 
 
 class Fate(Enum):
-    """What becomes of a document when its owner is deleted."""
+    """The fate of a document whose owner is deleted."""
 
     DELETED = auto()  # and nothing follows from that
     UNLINKED = auto()  # it stays without the field
