@@ -1,6 +1,5 @@
 """Conditional requests (RFC 9110): entity tags, unchanged answers (304), and edits of an older revision (412)."""
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from social.contracts.codec import base64url
 from social.infra.store.revisions import WHATEVER, Expected
 
 PACKED = "-gzip"  # ends the tag of a compressed body: its bytes differ, so by the RFC its strong tag must too
@@ -28,7 +28,7 @@ def entity_tag(body: bytes, answer: Any = None) -> str:
     An answer with an `id` and a `rev` can be edited, and its tag begins with both. If-Match compares only these two,
     so that a post can be edited while it is being liked.
     """
-    digest = base64.urlsafe_b64encode(hashlib.blake2b(body, digest_size=12).digest()).decode()
+    digest = base64url(hashlib.blake2b(body, digest_size=12).digest())
     rev = getattr(answer, "rev", None)
     return f'"{digest}"' if rev is None else f'"{answer.id}.{rev}.{digest}"'
 

@@ -1,13 +1,12 @@
 """Connection state recovery: the signed pid, claims of socket ids in Redis, and the rooms that a socket returns to."""
 
-import base64
 import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from social.contracts.codec import decode, encode
+from social.contracts.codec import base64url, decode, encode, from_base64url
 from social.contracts.pushes import parse_offset
 from social.infra import clock
 from social.infra.redis.redis import Redis
@@ -46,25 +45,25 @@ class Pids:
 
     def sign(self, pid: Pid) -> str:
         """Return the signed text of a pid, which the client keeps."""
-        body = base64.urlsafe_b64encode(encode(list(pid))).rstrip(b"=")
-        return (body + b"." + self._mac(body)).decode()
+        body = base64url(encode(list(pid)))
+        return f"{body}.{self._mac(body)}"
 
     def read(self, text: object, *, user_id: str, login_id: str) -> Pid | None:
         """Return the pid if it is of this login; None for everything else, which then gets a fresh one."""
         if not isinstance(text, str) or len(text) > LONGEST_PID or not text.isascii():
             return None
-        body, _, mac = text.encode().partition(b".")
+        body, _, mac = text.partition(".")
         if not hmac.compare_digest(mac, self._mac(body)):
             return None
         try:
-            pid = Pid(*decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))))
+            pid = Pid(*decode(from_base64url(body)))
         except (ValueError, TypeError):  # signed by another release
             return None
         ours = pid.user_id == user_id and pid.login_id == login_id
         return pid if ours and time.time() - pid.issued_at < PID_LIVES_S else None
 
-    def _mac(self, body: bytes) -> bytes:
-        return base64.urlsafe_b64encode(hmac.digest(self._key, body, "sha256")[:16]).rstrip(b"=")
+    def _mac(self, body: str) -> str:
+        return base64url(hmac.digest(self._key, body.encode(), "sha256")[:16])
 
 
 def position(pid: Pid, claimed: object) -> object:

@@ -1,30 +1,11 @@
 """The consumer of counts: an increment for each document and batch, then pushes of the counts to watchers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from social.contracts.events import (
-    CommentAdded,
-    CommentDeleted,
-    CommentEdited,
-    CommentLiked,
-    CommentUnliked,
-    Event,
-    FollowAccepted,
-    Group,
-    PostDeleted,
-    PostLiked,
-    PostPublished,
-    PostReposted,
-    PostUnliked,
-    PostUnreposted,
-    Recounted,
-    SuspensionCounted,
-    UserFollowed,
-    UserUnfollowed,
-)
+from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited, Group, Recounted, SuspensionCounted
 from social.contracts.pushes import CommentGone, post_room, user_room
 from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent, once
@@ -33,12 +14,9 @@ from social.infra.redis.pushing import Hint
 from social.infra.store.mongo import Transaction
 from social.infra.store.rows import COMMENTS, POSTS, USERS, Collection
 from social.ops import recount
-from social.people import hidden_counts, users
+from social.people import users
 from social.posts import comments, publishing, suspension
-
-Delta = hidden_counts.Delta
-
-COUNTED: tuple[Collection[Any], ...] = (POSTS, COMMENTS, USERS)
+from social.posts.counters import COUNTERS, deltas
 
 
 class _Since(NamedTuple):
@@ -99,47 +77,9 @@ async def _counted(tx: Transaction, happened: Sequence[ReceivedEvent]) -> dict[t
     return counted
 
 
-def deltas(event: Event) -> Iterator[Delta]:
-    """Yield the changes of counts that an event makes."""
-    match event:
-        case PostLiked():
-            yield POSTS, event.post_id, "likes", 1
-        case PostUnliked():
-            yield POSTS, event.post_id, "likes", -1
-        case CommentAdded():
-            yield from _commented(event, 1)
-        case CommentDeleted():
-            yield from _commented(event, -1)
-        case CommentLiked():
-            yield COMMENTS, event.comment_id, "likes", 1
-        case CommentUnliked():
-            yield COMMENTS, event.comment_id, "likes", -1
-        case PostReposted():
-            yield POSTS, event.post_id, "reposts", 1
-        case PostUnreposted():
-            yield POSTS, event.post_id, "reposts", -1
-        case PostPublished():
-            yield USERS, event.author_id, "posts", 1
-        case PostDeleted():
-            yield USERS, event.author_id, "posts", -1
-        case UserFollowed() | FollowAccepted():
-            yield USERS, event.followee_id, "followers", 1
-            yield USERS, event.follower_id, "following", 1
-        case UserUnfollowed():
-            yield USERS, event.followee_id, "followers", -1
-            yield USERS, event.follower_id, "following", -1
-
-
-def _commented(event: CommentAdded | CommentDeleted, by: int) -> Iterator[Delta]:
-    """Yield the changes of a comment; a reply counts for its comment and among the post's comments."""
-    yield POSTS, event.post_id, "comments", by
-    if event.parent_id:
-        yield COMMENTS, event.parent_id, "replies", by
-
-
 async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
     """Push the counts as they are now (clients keep the highest version), and the comments themselves."""
-    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
+    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTERS}
     for each in happened:
         since = _Since.of(each)
         if isinstance(each.event, Recounted):
@@ -152,7 +92,7 @@ async def announce(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
 
 async def announce_hidden(plaza: Plaza, happened: ReceivedEvent, event: SuspensionCounted) -> None:
     """Push the counts from which a suspension removes a person, or to which its end adds them again."""
-    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTED}
+    touched: dict[str, dict[str, _Since]] = {collection: {} for collection in COUNTERS}
     for collection, document_id, _, _ in (await suspension.some(plaza.mongo, event))[0]:
         touched[collection][document_id] = _Since.of(happened)
     await _push_counts(plaza, touched)

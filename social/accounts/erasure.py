@@ -1,45 +1,42 @@
 """Erasure of deleted accounts: taken out of the store piece by piece, until nothing names them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from social.contracts.auth import SessionEnd
-from social.contracts.events import NotificationsChanged, PostDeleted, PostUnliked, PostUnreposted, UserUnfollowed
+from social.contracts.events import NotificationsChanged, PostDeleted, UserUnfollowed
 from social.infra import clock
 from social.infra.security.revocations import REMEMBER
 from social.infra.store import cached
-from social.infra.store.mongo import Document, Mongo, Transaction, Where
+from social.infra.store.mongo import Document, Mongo, Transaction
+from social.infra.store.ownership import OWNED_BY, Fate, Owned
 from social.infra.store.rows import (
-    ACTIVITY,
     COMMENT_LIKES,
     COMMENTS,
     EDGES,
     FEED_ENTRIES,
-    IDEMPOTENCY,
     INTERACTIONS,
     MEDIA,
     NOTIFICATION_FACTS,
     NOTIFICATION_PREFERENCES,
     NOTIFICATIONS,
-    ONE_TIME_TOKENS,
     POSTS,
-    REPORTS,
     SESSIONS,
     STREAMS,
-    TIMELINES,
     TOMBSTONES,
     USERS,
     Collection,
-    EdgeRow,
     Row,
     TombstoneRow,
 )
 from social.notifications import groups as grouping
 from social.people import activity, users
 from social.posts import comments, deletions, interactions, likes, media, publishing
+from social.posts.counters import OF_ACTS, OF_POSTS
 
 CHUNK = 200  # of anything in one transaction
+ID = {"_id": 1}
 SETTLES = clock.SETTLES  # after it was deleted: by then no request, socket or event of it is under way
 
 
@@ -51,26 +48,23 @@ async def deleted_at(mongo: Mongo, user_id: str) -> datetime | None:
 
 async def some(tx: Transaction, user_id: str) -> bool:
     """Delete a piece of what a deleted account left; return False when nothing is left."""
-    for take_out in (
-        _posts,
-        _media,
-        _interactions,
-        _mentions,
-        _comments,
-        _comment_likes,
-        _edges,
-        _timeline,
-        _notifications,
-        _named,
-        _reports,
-        _answers,
-        _mailed,
-        _sessions,
-        _activity,
-    ):
-        if await take_out(tx, user_id):
+    for owned in OWNED_BY["person"]:
+        if await _piece(tx, owned, user_id):
             return True
     return False
+
+
+async def _piece(tx: Transaction, owned: Owned, user_id: str) -> int:
+    """Deal with a chunk of what a person owns in a collection; return of how many documents it was."""
+    match owned.fate:
+        case Fate.DELETED:
+            return len(await _take(tx, owned, user_id))
+        case Fate.UNLINKED:
+            return len(await _change(tx, owned, user_id, {"$unset": {owned.field: ""}}))
+        case Fate.HANDLED:
+            return await HANDLED[owned.collection, owned.field](tx, owned, user_id)
+        case Fate.ELSEWHERE:
+            return 0
 
 
 async def bury(tx: Transaction, user_id: str) -> None:
@@ -94,8 +88,8 @@ async def bury(tx: Transaction, user_id: str) -> None:
     users.changed(tx, user)
 
 
-async def _posts(tx: Transaction, user_id: str) -> int:
-    found = await _take(tx, POSTS, {"author_id": user_id})
+async def _posts(tx: Transaction, owned: Owned, user_id: str) -> int:
+    found = await _take(tx, owned, user_id)
     tx.clear(FEED_ENTRIES, {"_id": {"$in": [user_id + post_id for post_id in found]}})
     deletions.note(tx, "post", found)
     tx.stale += [cached.key(POSTS, post_id) for post_id in found]
@@ -103,62 +97,52 @@ async def _posts(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _media(tx: Transaction, user_id: str) -> int:
+async def _media(tx: Transaction, owned: Owned, user_id: str) -> int:
     """Make pictures nobody's; the sweeper deletes them from the blobs too."""
-    kept = {"owner": user_id, "state": {"$ne": "gone"}}
-    found = await tx.many(MEDIA, kept, fields={"_id": 1}, limit=CHUNK)
+    kept = {**owned.where(user_id), "state": {"$ne": "gone"}}
+    found = await tx.many(MEDIA, kept, fields=ID, limit=CHUNK)
     if found:
         media.release(tx, [each["_id"] for each in found])
     return len(found)
 
 
-async def _interactions(tx: Transaction, user_id: str) -> int:
+async def _interactions(tx: Transaction, owned: Owned, user_id: str) -> int:
     """Delete acts on posts, each as it was read: what was done or taken back meanwhile has an event of its own."""
-    found = await tx.many(INTERACTIONS, {"user_id": user_id}, limit=CHUNK)
+    found = await tx.many(INTERACTIONS, owned.where(user_id), limit=CHUNK)
     authors = await publishing.authors(tx, [each["post_id"] for each in found])
     for each in found:
         acts: Document = {act: each.get(act) for act in interactions.ACTS}
         tx.delete(INTERACTIONS, {"_id": each["_id"], **acts})
         if author := authors.get(each["post_id"]):
             about = {"post_id": each["post_id"], "author_id": author, "by": user_id}
-            if acts["like_id"]:
-                tx.record(PostUnliked(**about))
-            if repost_id := acts["repost_id"]:
-                tx.record(PostUnreposted(**about, repost_id=repost_id))
+            for act, counter in OF_ACTS.items():
+                if acts[act]:  # an event takes of these fields those it has
+                    tx.record(*(undone(**about, **acts) for undone in OF_POSTS[counter].less))
     return len(found)
 
 
-async def _mentions(tx: Transaction, user_id: str) -> int:
+async def _mentions(tx: Transaction, owned: Owned, user_id: str) -> int:
     """Unlink a person where others named them: the name stays in the text, and leads nowhere."""
     unlinked = {"mentions": user_id, "entities": {"user_id": user_id}}
-    written: tuple[Collection[Any], ...] = (POSTS, COMMENTS)
-    for collection in written:
-        found = await tx.many(collection, {"mentions": user_id}, fields={"_id": 1}, limit=CHUNK)
-        if found:
-            tx.touch_all(collection, {"_id": {"$in": [each["_id"] for each in found]}}, {"$pull": unlinked})
-            tx.stale += [cached.key(collection, each["_id"]) for each in found]
-            return len(found)
-    return 0
+    found = await _change(tx, owned, user_id, {"$pull": unlinked})
+    tx.stale += [cached.key(owned.collection, each) for each in found]
+    return len(found)
 
 
-async def _comments(tx: Transaction, user_id: str) -> int:
+async def _comments(tx: Transaction, owned: Owned, user_id: str) -> int:
     """Delete a person's comments with all replies to them."""
-    return await comments.take_out_some(tx, {"author_id": user_id}, CHUNK)
+    return await comments.take_out_some(tx, owned.where(user_id), CHUNK)
 
 
-async def _comment_likes(tx: Transaction, user_id: str) -> int:
-    found = await tx.many(COMMENT_LIKES, {"user_id": user_id}, limit=CHUNK)
+async def _comment_likes(tx: Transaction, owned: Owned, user_id: str) -> int:
+    found = await tx.many(COMMENT_LIKES, owned.where(user_id), limit=CHUNK)
     _each(tx, COMMENT_LIKES, found)
     await likes.taken_back(tx, found)
     return len(found)
 
 
-async def _edges(tx: Transaction, user_id: str) -> int:
-    fields = {"from": 1, "to": 1, "follows_at": 1}
-    found: list[EdgeRow] = []
-    for where in ({"_id": {"$gte": user_id, "$lt": user_id + "g"}}, {"to": user_id}):  # ids are hexadecimal
-        if not found:
-            found = await tx.many(EDGES, where, fields=fields, limit=CHUNK)
+async def _edges(tx: Transaction, owned: Owned, user_id: str) -> int:
+    found = await tx.many(EDGES, owned.where(user_id), fields={"from": 1, "to": 1, "follows_at": 1}, limit=CHUNK)
     for edge in found:
         tx.delete(EDGES, {"_id": edge["_id"], "follows_at": edge.get("follows_at")})
     followed = [edge for edge in found if edge.get("follows_at")]
@@ -166,22 +150,9 @@ async def _edges(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _timeline(tx: Transaction, user_id: str) -> int:
-    tx.clear(TIMELINES, {"_id": user_id})
-    return len(await _take(tx, FEED_ENTRIES, {"owner": user_id}))
-
-
-async def _notifications(tx: Transaction, user_id: str) -> int:
-    """Delete a person's notifications, the facts first, for these may be many: everybody who liked a post."""
-    for collection in (NOTIFICATION_FACTS, NOTIFICATIONS):
-        if found := await _take(tx, collection, {"recipient": user_id}):
-            return len(found)
-    return 0
-
-
-async def _named(tx: Transaction, user_id: str) -> int:
+async def _named(tx: Transaction, owned: Owned, user_id: str) -> int:
     """Take a person out of others' notifications: names and counts; a group without another person is withdrawn."""
-    found = await tx.many(NOTIFICATION_FACTS, {"actor": user_id}, fields={"group": 1}, limit=CHUNK)
+    found = await tx.many(NOTIFICATION_FACTS, owned.where(user_id), fields={"group": 1}, limit=CHUNK)
     facts, groups = [fact["_id"] for fact in found], sorted({fact["group"] for fact in found})
     if facts:
         changes = grouping.GroupChanges(tx)
@@ -193,25 +164,9 @@ async def _named(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _reports(tx: Transaction, user_id: str) -> int:
-    """Keep reports by a person for the operator, by nobody; delete reports about them."""
-    found = await tx.many(REPORTS, {"reporter": user_id}, fields={"_id": 1}, limit=CHUNK)
-    if found:
-        tx.touch_all(REPORTS, {"_id": {"$in": [each["_id"] for each in found]}}, {"$unset": {"reporter": ""}})
-    return len(found) + len(await _take(tx, REPORTS, {"about": user_id}))
-
-
-async def _answers(tx: Transaction, user_id: str) -> int:
-    return len(await _take(tx, IDEMPOTENCY, {"_id": {"$gt": f"{user_id}:", "$lt": f"{user_id};"}}))
-
-
-async def _mailed(tx: Transaction, user_id: str) -> int:
-    return len(await _take(tx, ONE_TIME_TOKENS, {"user_id": user_id}))
-
-
-async def _sessions(tx: Transaction, user_id: str) -> int:
+async def _sessions(tx: Transaction, owned: Owned, user_id: str) -> int:
     """End sessions and make them nobody's; kept for as long as a process that starts must know that they ended."""
-    found = await tx.many(SESSIONS, {"user_id": user_id}, fields={"_id": 1}, limit=CHUNK)
+    found = await tx.many(SESSIONS, owned.where(user_id), fields=ID, limit=CHUNK)
     rows = {"_id": {"$in": [each["_id"] for each in found]}}
     ended = {"$set": {"reason": SessionEnd.DELETED}, "$currentDate": {"revoked_at": True}}
     nobodys = {"user_id": None, "hash": None, "ip": None, "device": None, "expires_at": clock.now() + REMEMBER}
@@ -221,20 +176,34 @@ async def _sessions(tx: Transaction, user_id: str) -> int:
     return len(found)
 
 
-async def _activity(tx: Transaction, user_id: str) -> int:
-    """Delete the log of the account, and its person from the logs of others, who blocked them."""
-    found = await tx.many(ACTIVITY, {"about": user_id}, fields={"_id": 1}, limit=CHUNK)
-    if found:
-        rows = {"_id": {"$in": [each["_id"] for each in found]}}
-        tx.touch_all(ACTIVITY, rows, {"$unset": {"about": ""}})
-    return len(found) + len(await _take(tx, ACTIVITY, {"user_id": user_id}))
+HANDLED: dict[tuple[Collection[Any], str], Callable[[Transaction, Owned, str], Awaitable[int]]] = {
+    (POSTS, "author_id"): _posts,
+    (MEDIA, "owner"): _media,
+    (INTERACTIONS, "user_id"): _interactions,
+    (POSTS, "mentions"): _mentions,
+    (COMMENTS, "mentions"): _mentions,
+    (COMMENTS, "author_id"): _comments,
+    (COMMENT_LIKES, "user_id"): _comment_likes,
+    (EDGES, "_id"): _edges,
+    (EDGES, "to"): _edges,
+    (NOTIFICATION_FACTS, "actor"): _named,
+    (SESSIONS, "user_id"): _sessions,
+}
 
 
-async def _take(tx: Transaction, collection: Collection[Any], where: Where) -> list[str]:
-    """Delete a chunk of what matches; return its ids."""
-    found = await tx.many(collection, where, fields={"_id": 1}, limit=CHUNK)
-    _each(tx, collection, found)
+async def _take(tx: Transaction, owned: Owned, user_id: str) -> list[str]:
+    """Delete a chunk of what a person owns in a collection; return its ids."""
+    found = await tx.many(owned.collection, owned.where(user_id), fields=ID, limit=CHUNK)
+    _each(tx, owned.collection, found)
     return [each["_id"] for each in found]
+
+
+async def _change(tx: Transaction, owned: Owned, user_id: str, change: Document) -> list[str]:
+    """Change a chunk of what a person owns in a collection; return its ids."""
+    found = [each["_id"] for each in await tx.many(owned.collection, owned.where(user_id), fields=ID, limit=CHUNK)]
+    if found:
+        tx.touch_all(owned.collection, {"_id": {"$in": found}}, change)
+    return found
 
 
 def _each(tx: Transaction, collection: Collection[Row], found: Sequence[Row]) -> None:

@@ -1,5 +1,6 @@
-"""The JSON codec: orjson, straight from models."""
+"""The codecs: JSON, by orjson and straight from models, and base64url."""
 
+import base64
 import json
 from typing import Any, NoReturn
 
@@ -54,6 +55,16 @@ def decode_foreign(text: str) -> Any:
         return json.loads(text, parse_int=_integer, parse_constant=_refuse)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
+
+
+def base64url(data: bytes) -> str:
+    """Return bytes as text for URLs and tokens, without padding (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def from_base64url(text: str) -> bytes:
+    """Return the bytes of such a text; raises ValueError where a character is of no such text."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _integer(digits: str) -> int | float:

@@ -1,7 +1,7 @@
 """Reading home timelines: a walk over entries and the posts that are merged into them or lie below them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from social.contracts.people import UserRef
@@ -21,6 +21,9 @@ from social.posts.access import SeenPost
 GROWS = 4  # times as much is looked at where nearly all was hidden
 MOST_AT_ONCE = 500
 LIST = "feed"  # whose cursors these are
+
+Shown = tuple[Line, FeedPost]
+Look = Callable[[Sequence[Line], int], Awaitable[Found]]
 
 
 async def page(plaza: Plaza, *, owner: str, cursor: str | None, limit: int) -> Feed:
@@ -75,6 +78,25 @@ class _Walk:
             return together(True, entries, await sources.followed(self.mongo, self.owner, span)), True
         return together(True, entries, merged), False
 
+    async def until(
+        self, look: Look, limit: int, *, most: int, wants: Callable[[Line], bool] = lambda _: True
+    ) -> tuple[list[Line], list[Shown]]:
+        """Return the lines that were looked at, and which of them are shown: more than `limit`, or all there are.
+
+        `look` returns up to so many lines beyond those looked at before; `wants` says which of them may be shown.
+        """
+        looked: list[Line] = []
+        shown: list[Shown] = []
+        async with pacing(self.mongo) as pause:
+            while True:
+                found = await look(looked, most)
+                looked += found.lines
+                shown += await self.show([each for each in found.lines if wants(each)])
+                if len(shown) > limit or found.ended:
+                    return looked, shown
+                await pause()
+                most = min(most * GROWS, MOST_AT_ONCE)
+
     def on(self, last: str, beyond: bool, looked: Sequence[Line], most: int = 0) -> Older:
         """Return the cursor to go on with below a place, perhaps with more lines than a scroll finds at once."""
         if beyond and last <= self.floor:
@@ -95,7 +117,7 @@ class _Walk:
             merged = await sources.followed(self.mongo, self.owner, made)
         return together(False, entries, merged)
 
-    async def show(self, lines: Sequence[Line]) -> list[tuple[Line, FeedPost]]:
+    async def show(self, lines: Sequence[Line]) -> list[Shown]:
         """Return lines as their owner sees them, without posts that are deleted or not for them to see."""
         reading = access.posts(
             self.mongo, dict.fromkeys(line.post_id for line in lines), viewer=self.owner, muted=False, fresh=False
@@ -133,19 +155,15 @@ class _Walk:
 
 
 async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
-    at, most = at or Older(TOP), limit + 1
-    looked: list[Line] = []
-    shown: list[tuple[Line, FeedPost]] = []
-    async with pacing(walk.mongo) as pause:
-        while True:
-            found, beyond = await walk.older(at, most)
-            looked += found.lines
-            shown += await walk.show(found.lines)
-            if len(shown) > limit or found.ended:
-                break
-            await pause()
-            most = min(most * GROWS, MOST_AT_ONCE)
-            at = walk.on(looked[-1].place, beyond, looked, most)
+    beyond = False
+
+    async def look(looked: Sequence[Line], most: int) -> Found:
+        nonlocal beyond
+        below = walk.on(looked[-1].place, beyond, looked, most) if looked else at or Older(TOP)
+        found, beyond = await walk.older(below, most)
+        return found
+
+    _, shown = await walk.until(look, limit, most=limit + 1)
     more, shown = len(shown) > limit, shown[:limit]
     if not shown:
         return Feed(items=[])
@@ -160,18 +178,13 @@ async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:
 
 
 async def _newer(walk: _Walk, at: Newer, limit: int) -> Feed:
-    looked: list[Line] = []
-    shown: list[tuple[Line, FeedPost]] = []
-    after, most = at.bottom, limit + 1 + len(at.seen)
-    async with pacing(walk.mongo) as pause:
-        while True:
-            found = await walk.newer(at, after, most)
-            looked += found.lines
-            shown += await walk.show([each for each in found.lines if each.place > at.place or _is_late(each, at)])
-            if len(shown) > limit or found.ended:
-                break
-            await pause()
-            after, most = looked[-1].place, min(most * GROWS, MOST_AT_ONCE)
+    async def look(looked: Sequence[Line], most: int) -> Found:
+        return await walk.newer(at, looked[-1].place if looked else at.bottom, most)
+
+    def wants(line: Line) -> bool:
+        return line.place > at.place or _is_late(line, at)
+
+    looked, shown = await walk.until(look, limit, most=limit + 1 + len(at.seen), wants=wants)
     full, shown = len(shown) > limit, shown[:limit]
     if not shown:
         return Feed(items=[], prev=walk.sealed(at))

@@ -7,7 +7,7 @@ count stays right whether its events come late, are retried for a quarter of an 
 month. It takes for granted that clocks agree within 15 s and that no transaction commits 15 s after it recorded.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,37 +15,16 @@ from social.contracts.events import Recounted
 from social.infra import clock
 from social.infra.observe import metrics
 from social.infra.process.plaza import Plaza
-from social.infra.store.mongo import Document, Mongo, Reader, Transaction
-from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, INTERACTIONS, POSTS, USERS, Collection
-from social.people import edges
-from social.posts import interactions
+from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.infra.store.rows import Collection
+from social.people.counters import Counter
+from social.posts.counters import COUNTERS
 
 COUNTS_SETTLE = timedelta(seconds=30)  # by then the events of a write have been counted, unless a queue is behind
 BATCH = 200  # documents whose counts are compared at once
 TIMEOUT_S = 60.0  # for a comparison by hand: as long as a transaction may take
 
 
-class Counted(NamedTuple):
-    """The documents that a counter counts: those of a collection whose field names what has the counter."""
-
-    collection: Collection[Any]
-    field: str
-    where: Mapping[str, Document] = {}
-
-
-COUNTERS: dict[Collection[Any], dict[str, Counted]] = {
-    POSTS: {
-        "likes": Counted(INTERACTIONS, "post_id", {"like_id": interactions.DONE}),
-        "comments": Counted(COMMENTS, "post_id"),
-        "reposts": Counted(INTERACTIONS, "post_id", {"repost_id": interactions.DONE}),
-    },
-    COMMENTS: {"likes": Counted(COMMENT_LIKES, "comment_id"), "replies": Counted(COMMENTS, "parent_id")},
-    USERS: {
-        "followers": Counted(EDGES, "to", {"follows_at": edges.EVER}),
-        "following": Counted(EDGES, "from", {"follows_at": edges.EVER}),
-        "posts": Counted(POSTS, "author_id"),
-    },
-}
 for _collection, _counters in COUNTERS.items():
     for _counter in _counters:  # from the start at 0: Prometheus sees no increase in a number it had not seen before
         metrics.COUNTS_DRIFT.labels(collection=_collection, counter=_counter)
@@ -76,7 +55,7 @@ async def doubts(reader: Reader, collection: Collection[Any], ids: Iterable[str]
     since, counters, wanted = clock.now(), COUNTERS[collection], list(ids)
     fields = dict.fromkeys([*counters, "version"], 1)
     found = await reader.many(collection, {"_id": {"$in": wanted}}, fields=fields)
-    there = {name: await _tally(reader, counted, wanted) for name, counted in counters.items()}
+    there = {name: await _tally(reader, counter, wanted) for name, counter in counters.items()}
     compared = [
         Doubt(
             collection,
@@ -169,7 +148,7 @@ class Sampler:
         return sum(map(bool, repaired))
 
 
-async def _tally(reader: Reader, counted: Counted, ids: Sequence[str]) -> dict[str, int]:
-    match = {"$match": {counted.field: {"$in": ids}, **counted.where}}
-    group = {"$group": {"_id": f"${counted.field}", "n": {"$sum": 1}}}
-    return {each["_id"]: each["n"] for each in await reader.aggregate(counted.collection, [match, group])}
+async def _tally(reader: Reader, counter: Counter, ids: Sequence[str]) -> dict[str, int]:
+    match = {"$match": {counter.field: {"$in": ids}, **counter.where}}
+    group = {"$group": {"_id": f"${counter.field}", "n": {"$sum": 1}}}
+    return {each["_id"]: each["n"] for each in await reader.aggregate(counter.counted, [match, group])}

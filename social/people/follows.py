@@ -10,7 +10,7 @@ from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.rows import EDGES, UserRow
 from social.people import edges, pages, requests, users, visibility, visibility_log
-from social.people.counts import shown
+from social.people.counters import shown
 from social.people.edges import Edge
 
 FOLLOWERS = Listing("followers", EDGES, "follows_at", "from")

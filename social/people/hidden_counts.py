@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from social.infra.store.mongo import Reader, Transaction
 from social.infra.store.rows import USERS, Collection
-from social.people.counts import HIDDEN
+from social.people.counters import HIDDEN
 
 MARK: Final = "counted_out"  # of an account whose acts are in what is hidden
 

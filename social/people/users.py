@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypedDict
+from typing import cast
 
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
-from social.infra.store.rows import USERS, ProfileFields, UserRow
-from social.people import addresses
-from social.people.counts import shown
+from social.infra.store.rows import USERS, PersonCounts, ProfileFields, UserRow
+from social.people import addresses, counters
 
 # What is read of a person who is named inside other things, and kept for up to two seconds by every process.
 CARD = (
@@ -23,12 +22,9 @@ REF_FIELDS = {"username": 1, "display_name": 1, "avatar_url": 1}
 HERE = {"suspended_at": None, "deleted_at": None}  # who is found by others; the rest is as if it had never been
 
 
-class Counts(TypedDict):
+class Counts(PersonCounts):
     """The counts of a person as people see them, and their version."""
 
-    followers: int
-    following: int
-    posts: int
     version: int
 
 
@@ -115,17 +111,12 @@ async def known(reader: Reader, username: str) -> UserRow:
 
 async def stats(mongo: Mongo, ids: Iterable[str]) -> list[UserStats]:
     """Return the counts of people as folded so far."""
-    found = await mongo.get_many(USERS, ids, ("followers", "following", "posts", "hidden", "version"))
+    found = await mongo.get_many(USERS, ids, counters.read_fields(counters.OF_PEOPLE))
     return [UserStats.model_construct(user_id=each["_id"], **_counts(each)) for each in found.values()]
 
 
 def _counts(user: UserRow) -> Counts:
-    return {
-        "followers": shown(user, "followers"),
-        "following": shown(user, "following"),
-        "posts": shown(user, "posts"),
-        "version": user["version"],
-    }
+    return cast(Counts, counters.all_shown(user, counters.OF_PEOPLE))
 
 
 def public(user: UserRow) -> Document:

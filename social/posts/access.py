@@ -28,15 +28,16 @@ from social.infra.store.rows import (
     PostRow,
     UserRow,
 )
-from social.people import edges, users
+from social.people import counters, edges, users
 from social.people.edges import Edge
 from social.people.visibility import shows
 from social.posts import media_urls
+from social.posts.counters import OF_POSTS
 
 # What is read of a post that is shown; what it is found by is not.
 POST = (
     *("author_id", "text", "entities", "media", "visibility", "created_at", "edited_at", "rev"),
-    *("likes", "comments", "reposts", "hidden", "version"),
+    *counters.read_fields(OF_POSTS),
 )
 
 

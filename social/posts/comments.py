@@ -1,7 +1,7 @@
 """Comments under a post, and one level of replies to them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypedDict, get_args
+from typing import Literal, cast, get_args
 
 from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
 from social.contracts.events import CommentAdded, CommentDeleted, CommentEdited
@@ -12,21 +12,20 @@ from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.revisions import WHATEVER, Expected
-from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, POSTS, CommentRow
+from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, POSTS, CommentCounts, CommentRow
 from social.people import edges, users
-from social.people.counts import shown
+from social.people.counters import all_shown, read_fields
 from social.posts import access, deletions, entities, publishing, suspension
+from social.posts.counters import OF_COMMENTS
 
 Edited = Literal["text", "entities", "mentions", "edited_at", "rev"]
 EDITED: tuple[Edited, ...] = get_args(Edited)
 REPLIES_AT_ONCE = 200  # that go in the transaction of their comment; more follow by the sweeper
 
 
-class Counts(TypedDict):
+class Counts(CommentCounts):
     """The counts of a comment as people see them, and their version."""
 
-    likes: int
-    replies: int
     version: int
 
 
@@ -175,7 +174,7 @@ async def public(mongo: Mongo, ids: Iterable[str]) -> list[CommentPublic]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, CommentStats]]:
     """Return counts of many comments, each with its author; those that are gone are missing."""
-    found = await mongo.get_many(COMMENTS, ids, ("post_id", "author_id", "likes", "replies", "hidden", "version"))
+    found = await mongo.get_many(COMMENTS, ids, ("post_id", "author_id", *read_fields(OF_COMMENTS)))
     return [
         (
             each["author_id"],
@@ -187,11 +186,7 @@ async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[tuple[str, Commen
 
 def counts(comment: CommentRow) -> Counts:
     """Return counts and their version; never negative, whatever the deltas say meanwhile."""
-    return {
-        "likes": shown(comment, "likes"),
-        "replies": shown(comment, "replies"),
-        "version": comment.get("version", 0),
-    }
+    return cast(Counts, all_shown(comment, OF_COMMENTS))
 
 
 async def _page(mongo: Mongo, listing: Listing[CommentRow], where: Where, asked: Asked) -> Comments:

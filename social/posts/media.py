@@ -5,7 +5,6 @@ A row is `pending` before any byte of it is kept, `ready` after the last, `attac
 """
 
 import asyncio
-import base64
 import hashlib
 import re
 import time
@@ -15,6 +14,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from social.contracts.base import Contract
+from social.contracts.codec import base64url
 from social.contracts.media import MediaRef, Mime
 from social.contracts.problems import FieldProblem, Forbidden, MediaInUse, NotFound, TooManyUnused, ValidationFailed
 from social.infra import clock
@@ -293,4 +293,4 @@ async def _own(tx: Transaction, media_id: str, by: str) -> MediaRow:
 
 
 def _digest(content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=12).digest()).decode()
+    return base64url(hashlib.blake2b(content, digest_size=12).digest())

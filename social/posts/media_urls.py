@@ -1,10 +1,10 @@
 """Signed URLs of pictures: each opens a picture for a while without a token (docs/decisions/0014-pictures.md)."""
 
-import base64
 import hmac
 import time
 from collections.abc import Mapping
 
+from social.contracts.codec import base64url
 from social.contracts.media import MediaRef
 from social.infra.store.rows import MediaRow, PostRow
 
@@ -53,4 +53,4 @@ def verify_signature(row: MediaRow, until: int, signature: str) -> bool:
 def _signature(row: MediaRow, until: int) -> str:
     """Return the first 128 bits of an HMAC-SHA-256 (RFC 2104) under a key that is in the row and goes with it."""
     said = hmac.digest(row["secret"].encode(), f"{row['_id']}.{until}".encode(), "sha256")
-    return base64.urlsafe_b64encode(said[:16]).decode().rstrip("=")
+    return base64url(said[:16])

@@ -1,7 +1,7 @@
 """Posts: publish, read, delete."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, cast
 
 from social.contracts.events import PostDeleted, PostPublished
 from social.contracts.people import UserRef
@@ -13,24 +13,31 @@ from social.infra.store import cached
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.store.paging import Asked, Listing
-from social.infra.store.rows import FEED_ENTRIES, MEDIA, POSTS, FeedEntryRow, MediaRow, PostRow, Row, WrittenFields
+from social.infra.store.rows import (
+    FEED_ENTRIES,
+    MEDIA,
+    POSTS,
+    FeedEntryRow,
+    MediaRow,
+    PostCounts,
+    PostRow,
+    Row,
+    WrittenFields,
+)
 from social.people import folding, users, visibility
-from social.people.counts import shown
+from social.people.counters import all_shown, read_fields
 from social.posts import access, deletions, entities, entity_syntax, media, media_urls, terms
 from social.posts.access import SeenPost
+from social.posts.counters import OF_POSTS
 
 BY_AUTHOR = Listing("posts", POSTS, "_id")
 BY_TAG = Listing("hashtag", POSTS, "_id")
-COUNTS = ("likes", "comments", "reposts")
 AUTHOR = ("author_id",)
 
 
-class Counts(TypedDict):
+class Counts(PostCounts):
     """The counts of a post as people see them, and their version."""
 
-    likes: int
-    comments: int
-    reposts: int
     version: int
 
 
@@ -184,7 +191,7 @@ async def authors(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
 
 async def many_stats(mongo: Mongo, ids: Iterable[str]) -> list[PostStats]:
     """Return counts of many posts; those that are gone are missing."""
-    return [stats(each) for each in (await mongo.get_many(POSTS, ids, (*COUNTS, "hidden", "version"))).values()]
+    return [stats(each) for each in (await mongo.get_many(POSTS, ids, read_fields(OF_POSTS))).values()]
 
 
 def stats(post: PostRow) -> PostStats:
@@ -194,12 +201,7 @@ def stats(post: PostRow) -> PostStats:
 
 def counts(post: PostRow) -> Counts:
     """Return counts and their version; never negative, whatever the deltas say meanwhile."""
-    return {
-        "likes": shown(post, "likes"),
-        "comments": shown(post, "comments"),
-        "reposts": shown(post, "reposts"),
-        "version": post["version"],
-    }
+    return cast(Counts, all_shown(post, OF_POSTS))
 
 
 def rendered(seen: SeenPost) -> Post:

@@ -16,8 +16,9 @@ from social.contracts.events import SuspensionCounted
 from social.infra.store.mongo import Reader, Transaction
 from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, INTERACTIONS, POSTS, USERS, Collection, CommentRow
 from social.people import edges, users
-from social.people.counts import HIDDEN
+from social.people.counters import HIDDEN
 from social.people.hidden_counts import MARK, Delta, add, counted_out
+from social.posts.counters import OF_ACTS
 
 CHUNK = 200
 
@@ -42,8 +43,7 @@ async def _interactions(reader: Reader, event: SuspensionCounted) -> Found:
     user_id, after = event.user_id, event.after
     where = {"user_id": user_id, "_id": {"$gt": after}}
     rows = await reader.many(INTERACTIONS, where, sort=[("_id", 1)], limit=CHUNK)
-    names = {"like_id": "likes", "repost_id": "reposts"}
-    found = [(POSTS, row["post_id"], name, 1) for row in rows for act, name in names.items() if row.get(act)]
+    found = [(POSTS, row["post_id"], name, 1) for row in rows for act, name in OF_ACTS.items() if row.get(act)]
     return found, _last(rows, "_id")
 
 

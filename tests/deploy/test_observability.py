@@ -33,7 +33,7 @@ from devtools.generate.dashboards import DASHBOARDS
 from realtime.dispatch import HANDLERS
 from social.contracts.events import Group
 from social.infra.observe import metrics
-from social.ops.recount import COUNTERS
+from social.posts.counters import COUNTERS
 
 together = pytest.mark.asyncio(loop_scope="module")  # in the loop of the test
 

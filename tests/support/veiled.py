@@ -14,6 +14,7 @@ from social.infra.store.rows import INTERACTIONS
 from social.people import edges, terms
 from social.people.edges import Edge
 from social.posts import publishing
+from social.posts.counters import OF_POSTS
 from support.people import Person
 from support.site import Site
 
@@ -174,7 +175,7 @@ def _post(
         "author_id": author,
         **{"text": "quark #quark", "entities": [], "mentions": [], "tags": list(words), "words": list(words)},
         **{"media": [], "visibility": visibility, "created_at": _at(place), "edited_at": None, "rev": 0},
-        **dict.fromkeys((*publishing.COUNTS, "version"), 0),
+        **dict.fromkeys((*OF_POSTS, "version"), 0),
     }
     made.add("posts", row, hidden=hidden)
     return str(row["_id"])

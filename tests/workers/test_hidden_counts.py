@@ -10,6 +10,7 @@ from support.site import Site
 from social.accounts import lifecycle
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
+from social.posts.counters import COUNTERS
 
 # A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = [pytest.mark.parametrize("broker", ["local"]), pytest.mark.usefixtures("small_pieces")]
@@ -74,6 +75,7 @@ async def acted(ada: Person, bob: Person, eve: Person) -> tuple[Post, Comment, d
     await eve.reply(theirs[0], "well")
     await bob.reply(theirs[0], "indeed")
     before = {"likes": 2, "comments": 8, "reposts": 2, "comment likes": 2, "replies": 2, "followers": 2, "following": 2}
+    assert len(before) == sum(map(len, COUNTERS.values())) - 1, "all counters but that of a person's own posts"
     await agree(ada, post, comment, **before)
     return post, comment, before
 

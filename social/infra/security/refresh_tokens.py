@@ -1,13 +1,10 @@
 """Refresh tokens: opaque, and good for a single use each."""
 
-import base64
 import hashlib
 import hmac
 import secrets
 
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+from social.contracts.codec import base64url
 
 
 class RefreshTokens:
@@ -24,12 +21,12 @@ class RefreshTokens:
 
     def first(self, session_id: str) -> str:
         """Return the first token of a session: 256 random bits."""
-        return self._token(session_id, _b64(secrets.token_bytes(32)))
+        return self._token(session_id, base64url(secrets.token_bytes(32)))
 
     def successor(self, token: str) -> str:
         """Return the token after this one, always equal, so that a client that lost the answer can ask again."""
         session_id, _, _ = token.split(".")
-        return self._token(session_id, _b64(self._mac(b"next", token)))
+        return self._token(session_id, base64url(self._mac(b"next", token)))
 
     def session(self, token: str) -> str | None:
         """Return the session that an authentic token belongs to, or None."""
@@ -44,7 +41,7 @@ class RefreshTokens:
         return hashlib.sha256(token.encode()).hexdigest()
 
     def _token(self, session_id: str, secret: str) -> str:
-        return f"{session_id}.{secret}.{_b64(self._mac(b'made', f'{session_id}.{secret}')[:16])}"
+        return f"{session_id}.{secret}.{base64url(self._mac(b'made', f'{session_id}.{secret}')[:16])}"
 
     def _mac(self, purpose: bytes, text: str) -> bytes:
         return hmac.digest(self._key, purpose + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256")

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from social.contracts.codec import decode
+from social.contracts.codec import base64url, decode
 from social.contracts.problems import NotAuthenticated, TokenExpired
 from social.infra import clock
 from social.infra.observe import logs
@@ -46,10 +46,6 @@ def new_private_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class Signer:
@@ -120,9 +116,9 @@ def _private(pem: bytes) -> tuple[Ed25519PrivateKey, dict[str, str]]:
         raise ValueError(str(error)) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the JWT key must be an Ed25519 private key in PEM form")
-    public = _b64(key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
+    public = base64url(key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
     thumbprint = f'{{"crv":"Ed25519","kty":"OKP","x":"{public}"}}'  # RFC 7638
-    kid = _b64(hashlib.sha256(thumbprint.encode()).digest())
+    kid = base64url(hashlib.sha256(thumbprint.encode()).digest())
     return key, {"kty": "OKP", "crv": "Ed25519", "x": public, "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 

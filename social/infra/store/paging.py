@@ -60,7 +60,9 @@ Narrow = Callable[[list[Row]], Awaitable[Where]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Cursor:
+class Place:
+    """Where a page begins: beyond the row with this key, in one of the two directions."""
+
     older: bool
     key: Key
 
@@ -68,14 +70,23 @@ class _Cursor:
 class Listing(Generic[Row]):
     """A list in a collection, ordered by `key`, greatest first unless it is ascending; the last field is unique.
 
-    A key is made of times (`at`, `…_at`), counts (`likes`) and ids. `older` is further down the list.
+    A key is made of times (`at`, `…_at`), counts (`likes`) and ids, which `ids` validates where they are not the
+    store's own. `older` is further down the list.
     """
 
-    def __init__(self, name: str, collection: Collection[Row], *key: str, ascending: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        collection: Collection[Row],
+        *key: str,
+        ascending: bool = False,
+        ids: TypeAdapter[str] = _ID,
+    ) -> None:
         self._name = name
         self._collection = collection
         self.key = key
         self._ascending = ascending
+        self._ids = ids
 
     async def page(self, mongo: Mongo, where: Where, asked: Asked, *, fields: Where | None = None) -> Filled[Row]:
         """Return a page of a list without hidden rows; raises ValidationFailed for a cursor of another list."""
@@ -108,30 +119,36 @@ class Listing(Generic[Row]):
         items = [item for _, item in found]
         await mongo.seals.ready()
         if not found:
-            return Filled(items, next=None, prev=self._cursor(mongo, at, asked) if at and back else None)
+            return Filled(items, next=None, prev=self.cursor(mongo, at, asked) if at and back else None)
         first, last = self.key_of(found[0][0]), self.key_of(found[-1][0])
         if back:
             items.reverse()
             first, last = last, first
         return Filled(
             items,
-            next=self._cursor(mongo, _Cursor(True, last), asked) if more or back else None,
-            prev=self._cursor(mongo, _Cursor(False, first), asked),
+            next=self.cursor(mongo, Place(True, last), asked) if more or back else None,
+            prev=self.cursor(mongo, Place(False, first), asked),
         )
 
-    async def place(self, mongo: Mongo, asked: Asked) -> _Cursor | None:
+    async def place(self, mongo: Mongo, asked: Asked) -> Place | None:
         """Return where a page begins; raises ValidationFailed for a cursor of another list."""
         if asked.cursor is None:
             return None
         packed = await mongo.seals.open(asked.cursor, self._bound(asked))
         try:
             older, *key = decode(packed)
-            return _Cursor(bool(older), tuple(_unpack(field, each) for field, each in zip(self.key, key, strict=True)))
+            return Place(bool(older), tuple(self._unpack(*each) for each in zip(self.key, key, strict=True)))
         except (ValueError, TypeError, LookupError, OverflowError, OSError):
             raise refusal() from None
 
-    def _cursor(self, mongo: Mongo, at: _Cursor, asked: Asked) -> str:
+    def cursor(self, mongo: Mongo, at: Place, asked: Asked) -> str:
+        """Return the cursor of a page that begins beyond a place; await the readiness of the seals before."""
         return mongo.seals.seal(encode([int(at.older), *map(_pack, at.key)]), self._bound(asked))
+
+    def _unpack(self, field: str, value: Any) -> object:
+        if field == "at" or field.endswith("_at"):
+            return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
+        return (_COUNT if field in COUNTS else self._ids).validate_python(value)
 
     def key_of(self, item: Row) -> Key:
         """Return the place of a row in the list."""
@@ -232,11 +249,3 @@ def _both(one: Where, other: Where) -> Where:
 
 def _pack(value: object) -> object:
     return {"ms": clock.millis(value)} if isinstance(value, datetime) else value
-
-
-def _unpack(field: str, value: Any) -> object:
-    if field == "at" or field.endswith("_at"):
-        return datetime.fromtimestamp(int(value["ms"]) / 1000, UTC)
-    if field in COUNTS:
-        return _COUNT.validate_python(value)
-    return _ID.validate_python(value)

@@ -4,8 +4,6 @@ A cursor is encrypted and authenticated (AES-SIV, RFC 5297) together with its li
 the same cursor, so that a page that did not change keeps its entity tag.
 """
 
-import base64
-import binascii
 import contextlib
 import time
 from collections.abc import Awaitable, Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from social.contracts.codec import base64url, from_base64url
 from social.contracts.problems import FieldProblem, ValidationFailed
 from social.infra import clock
 from social.infra.store.rows import CURSOR_KEYS, Collection, CursorKeyRow, Row
@@ -60,16 +59,16 @@ class Seals:
         """Return a cursor that can be opened only with the same `bound`; call `ready` before."""
         padded = packed + b"\x80" + bytes(-(len(packed) + 1) % BLOCK)
         sealed = self._keys[self._newest].encrypt(padded, _associated(self._newest, bound))
-        return base64.urlsafe_b64encode(bytes([self._newest % 256]) + sealed).rstrip(b"=").decode()
+        return base64url(bytes([self._newest % 256]) + sealed)
 
     async def open(self, cursor: str, bound: Bound) -> bytes:
         """Return the sealed content; raises ValidationFailed for a cursor of anything else, or whose key is gone."""
         await self.ready()
         try:
-            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            sealed = from_base64url(cursor)
             number = await self._number(sealed[0])
             padded = self._keys[number].decrypt(sealed[1:], _associated(number, bound))
-        except (ValueError, LookupError, binascii.Error, InvalidTag):
+        except (ValueError, LookupError, InvalidTag):
             raise refusal() from None
         return padded.rstrip(b"\0")[:-1]
 

@@ -25,15 +25,15 @@ class SessionsEnded(TypedDict):
     rows: NotRequired[bool]  # while the sweeper has yet to bring the sessions' own documents in line
 
 
-class Hidden(TypedDict, total=False):
-    """How much of each count suspended people make up; see `social/people/hidden_counts.py`."""
+Hidden = dict[str, int]  # how much of each count suspended people make up: `social/people/hidden_counts.py`
 
-    likes: int
-    comments: int
-    replies: int
-    reposts: int
+
+class PersonCounts(TypedDict):
+    """The counters of a person: `social/people/counters.py`."""
+
     followers: int
     following: int
+    posts: int
 
 
 class ProfileFields(TypedDict):
@@ -53,7 +53,7 @@ class AuthorFields(TypedDict):
     private: bool
 
 
-class UserRow(ProfileFields):
+class UserRow(ProfileFields, PersonCounts):
     """An account. After its deletion `deleted_at` hides it until a tombstone takes its place."""
 
     _id: str
@@ -64,9 +64,6 @@ class UserRow(ProfileFields):
     words: list[str]  # the words it is found by; see `names`
     rev: NotRequired[int]  # edits of the profile
     created_at: datetime
-    followers: int
-    following: int
-    posts: int
     version: int  # changes of the counts
     hidden: NotRequired[Hidden]
     recounted_at: NotRequired[datetime]

@@ -8,6 +8,7 @@ from social.contracts.posts import Visibility
 from social.infra.store.rows.collection import Collection
 from social.infra.store.rows.people import Hidden
 
+DeletedKind = Literal["post", "comment"]
 MediaState = Literal["pending", "ready", "attached", "gone"]
 
 
@@ -32,7 +33,15 @@ class WrittenFields(TypedDict):
     rules: NotRequired[int]  # by which hashtags and words were found
 
 
-class PostRow(WrittenFields):
+class PostCounts(TypedDict):
+    """The counters of a post: `social/posts/counters.py`."""
+
+    likes: int
+    comments: int
+    reposts: int
+
+
+class PostRow(WrittenFields, PostCounts):
     """A post with its folded counts. Older releases wrote no `media`, `visibility` and `rev`."""
 
     _id: str
@@ -42,9 +51,6 @@ class PostRow(WrittenFields):
     created_at: datetime
     edited_at: datetime | None
     rev: NotRequired[int]
-    likes: int
-    comments: int
-    reposts: int
     version: int  # changes of the counts
     hidden: NotRequired[Hidden]
     recounted_at: NotRequired[datetime]
@@ -72,7 +78,14 @@ class InteractionRow(TypedDict):
     reposted_by: NotRequired[str]  # the person again, for the index of reposts
 
 
-class CommentRow(TypedDict):
+class CommentCounts(TypedDict):
+    """The counters of a comment: `social/posts/counters.py`."""
+
+    likes: int
+    replies: int
+
+
+class CommentRow(CommentCounts):
     """A comment, or a reply to the comment `parent_id`, with its folded counts."""
 
     _id: str
@@ -85,8 +98,6 @@ class CommentRow(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     rev: NotRequired[int]
-    likes: int
-    replies: int
     version: NotRequired[int]  # changes of the counts
     hidden: NotRequired[Hidden]
     recounted_at: NotRequired[datetime]
@@ -126,7 +137,7 @@ class DeletionRow(TypedDict):
     """A post or comment that was deleted, until nothing is left under it."""
 
     _id: str
-    kind: Literal["post", "comment"]
+    kind: DeletedKind
     at: datetime
 
 
