@@ -226,6 +226,7 @@ async def test_a_deleted_account_leaves_one_entry_without_an_address(
     await eventually(forgotten, timeout_s=40, every_s=0.2)
     late = Entry(clock.new_id(), clock.now(), ActivityNoted(user_id=ada.id, what="login_failed", ip="203.0.113.7"))
     await activity.keep(mongo, [late])
+    await settled(site)
     left = await traces(mongo, ada.id, ada.email, "203.0.113.7")
     assert [each for each in left if each.startswith(("activity", "outbox"))] == []
     assert [(each.what, each.user) for each in await says(site, bob)][1:] == [("blocked", None)]
