@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
 from social.infra import clock
-from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery
+from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery, raise_if_cancelled
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
@@ -146,6 +146,7 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                         with lanes.handling(len(batch)):
                             alarm.set(await handle(plaza, consumer, batch))
             except BrokerAway as error:
+                raise_if_cancelled()
                 if not warned:
                     log.warning("waiting for the broker", group=consumer.group, error=str(error))
                 warned = True

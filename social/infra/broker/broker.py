@@ -1,5 +1,6 @@
 """The interface of a message broker: RabbitMQ in production, the outbox itself when embedded."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -80,3 +81,13 @@ class Broker(Protocol):
     async def close(self) -> None:
         """Close the connections; messages that were not acked are delivered again."""
         ...
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if this task is to end: a driver may have turned its cancellation into another error.
+
+    aiormq does, when a cancellation meets a channel that closes. The task would go on, and its process never stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

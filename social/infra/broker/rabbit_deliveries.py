@@ -19,7 +19,7 @@ from aiormq.exceptions import AMQPError
 from social.contracts.codec import decode
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
-from social.infra.broker.broker import BrokerAway, Delivery
+from social.infra.broker.broker import BrokerAway, Delivery, raise_if_cancelled
 from social.infra.broker.topology import Topology
 from social.infra.observe import logs, metrics
 from social.infra.store.members import Owners
@@ -88,7 +88,7 @@ class RabbitDeliveries:
         self._connection: AbstractConnection | None = None
         self._topology = Topology("")
         self._subscribed: dict[int, _Subscription] = {}
-        self._wanted = 0  # partitions to consume to consume
+        self._wanted = 0  # partitions to consume
         self.places: Counter[int] = Counter()  # how often each partition was subscribed to
         self._leaving: set[int] = set()
         self._behind: dict[int, str] = {}  # partitions of other workers: the worker that this one queues behind
@@ -225,6 +225,7 @@ class RabbitDeliveries:
         while True:
             self._awake.clear()
             await self._adjust()
+            raise_if_cancelled()
             if taken := self._next(most):
                 return taken
             left_s = end - time.monotonic()

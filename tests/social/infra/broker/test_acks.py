@@ -1,8 +1,10 @@
 """Acks to RabbitMQ: one for many messages, and never one for a message that is still being handled."""
 
 import asyncio
+import contextlib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +94,21 @@ async def test_what_a_channel_had_that_is_lost_is_neither_taken_nor_acked() -> N
     assert [each.message.delivery_tag for each in again] == [1, 2, 3]  # type: ignore[attr-defined]
     await again[0].ack()
     assert after.acked == {1}
+
+
+async def test_a_cancellation_that_the_driver_swallows_ends_the_wait_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deliveries, begun = consuming(), asyncio.Event()
+
+    async def swallows() -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(deliveries, "_adjust", swallows)
+    task = asyncio.create_task(deliveries.take(1))
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
