@@ -1,4 +1,4 @@
-"""How one person stands to another: one document an ordered pair, so that one write decides and one read answers.
+"""Edges: how one person stands to another. An ordered pair has one document: one write decides, one read answers.
 
 A block is written on both: `blocks_at` on the blocker's edge, `blocked_at` on the other one.
 """

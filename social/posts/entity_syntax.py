@@ -1,4 +1,4 @@
-"""How URLs, mentions and hashtags are written: one pattern, which looks at each character a bounded number of times.
+"""The syntax of URLs, mentions and hashtags: one pattern, which looks at each character a bounded number of times.
 
 The rules are those of the open library twitter-text, as far as usernames here are like those there; where they differ
 is in docs/decisions/0034-words-and-signs.md.

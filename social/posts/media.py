@@ -43,7 +43,7 @@ GONE = {"$set": {"state": "gone", "owner": None, "post_id": None, "alt": "", "bl
 
 @dataclass(frozen=True)
 class PictureStore:
-    """Where pictures are made and kept."""
+    """The decoders that make pictures, and the store that keeps them."""
 
     decoders: Decoders
     blobs: Blobs

@@ -19,7 +19,7 @@ import socketio
 
 from social.contracts.codec import decode, encode
 from social.infra import clock
-from social.ops.demo import Ledger
+from social.ops.demo_ledger import Ledger
 from support.eventually import eventually
 
 GIVE_UP_S = 120.0  # a write that is not answered by then is a failure of the whole run

@@ -61,7 +61,7 @@ Narrow = Callable[[list[Row]], Awaitable[Where]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page begins: beyond the row with this key, in one of the two directions."""
+    """The start of a page: beyond the row with this key, in one of the two directions."""
 
     older: bool
     key: Key

@@ -1,4 +1,4 @@
-"""How far a poller has read the writes of other processes, by times that the store's clock stamps."""
+"""The mark up to which a poller has read the writes of other processes, by times that the store's clock stamps."""
 
 from datetime import datetime, timedelta
 

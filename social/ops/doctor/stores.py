@@ -1,4 +1,4 @@
-"""Where pictures are kept and where mail leaves, for the process that does it."""
+"""Checks of the place where pictures are kept and of the mail server, for the process that uses them."""
 
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Where mentions and hashtags begin and end, in scripts with and without spaces; a table of cases."""
+"""Mentions and hashtags begin and end where readers see it, in scripts with and without spaces; a table of cases."""
 
 import time
 

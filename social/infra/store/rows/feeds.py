@@ -26,7 +26,7 @@ class FeedEntryRow(TypedDict):
 
 
 class TimelineRow(TypedDict):
-    """How far down a home timeline is kept, and who is merged into it."""
+    """The state of a home timeline: how far down it is kept, and who is merged into it."""
 
     _id: str
     active_at: datetime

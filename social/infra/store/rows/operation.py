@@ -68,7 +68,7 @@ class CursorKeyRow(TypedDict):
 
 
 class MigrationRow(TypedDict):
-    """How far a change of stored documents has come."""
+    """The progress of a change of stored documents."""
 
     _id: str
     at: str  # the id of the last document
