@@ -180,7 +180,8 @@ async def _doctor(arguments: argparse.Namespace) -> int:
     findings = await doctor.examine(arguments.process)
     counts = {level.value: sum(each.level == level for each in findings) for level in doctor.Level}
     if arguments.json:
-        said = {"findings": [each._asdict() for each in findings], "counts": counts}
+        # `mend` is the former name of `remedy`, kept for a release (docs/compatibility.md).
+        said = {"findings": [each._asdict() | {"mend": each.remedy} for each in findings], "counts": counts}
         show(encode(said).decode(), soft_wrap=True)
     else:
         for each in findings:

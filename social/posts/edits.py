@@ -35,8 +35,9 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     if text == post["text"]:
         return publishing.rendered(seen)
     written, now = await entities.read(tx, text, by=by), clock.now()
-    changed: PostRow = {**post, **publishing.said(text, written), "edited_at": now, "rev": rev + 1}
-    change = {**publishing.said(text, written), "edited_at": now, "rev": rev + 1}
+    said = publishing.said(text, written)
+    changed: PostRow = {**post, **said, "edited_at": now, "rev": rev + 1}
+    change = {**said, "edited_at": now, "rev": rev + 1}
     tx.update(POSTS, {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
     tx.stale.append(cached.key(POSTS, post_id))
     if rev >= MOST_REVISIONS:
