@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).with_name("examples.json")  # frames recorded by tests
 
 GUARANTEES = {
     "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
-    "hint": "Live state with a version (G4); a missed push is not repeated: request the state instead.",
+    "hint": "Live state (G4), with a version where one can be compared. A missed push is not repeated.",
 }
 
 

@@ -119,7 +119,7 @@ class Typing(Contract):
 
 
 class ServerEvent(NamedTuple):
-    """An event of the catalogue: stream events (G3) carry an offset, hints (G4) are state with a version."""
+    """An event of the catalogue: stream events (G3) carry an offset, hints (G4) are live state, most with a version."""
 
     name: str
     kind: Literal["stream", "hint"]

@@ -18,6 +18,7 @@ from social.contracts.events import AccountDeleted, ForgettingContinued
 from social.contracts.people import Tokens
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.store.mongo import Mongo
+from social.ops import recount
 
 # A single broker: the promises of both brokers are in test_pipeline.py.
 pytestmark = pytest.mark.parametrize("broker", ["local"])
@@ -80,6 +81,12 @@ async def forgotten(mongo: Mongo, person: Person) -> None:
     await eventually(look, timeout_s=40, every_s=0.2)
 
 
+async def every_count_is_true(mongo: Mongo) -> None:
+    """Every counter equals the documents it counts: also one that nobody wrote a line for here."""
+    async for collection, ids in recount.everything(mongo):
+        assert await recount.doubts(mongo, collection, ids) == []
+
+
 async def test_a_deleted_account_leaves_nothing_but_its_username(
     ada: Person, bob: Person, door: Door, site: Site
 ) -> None:
@@ -96,6 +103,7 @@ async def test_a_deleted_account_leaves_nothing_but_its_username(
         assert texts(await bob.feed()) == ["bob's other", "bob's"]
         notified = [(each.type, each.actors[0].username) for each in await bob.notifications()]
         assert sorted(notified) == [("comment", "eve"), ("follow", "eve"), ("like", "eve")]
+        await every_count_is_true(site.plaza.mongo)
 
     await eventually(folded)
     notified = [each.event for each in (await bob.sync(f"{(await bob.inbox()).offset.partition('.')[0]}.0")).events]
@@ -126,6 +134,7 @@ async def test_replies_mentions_and_likes_of_comments_go_with_their_account(
         (left,) = (await bob.comments(post)).items
         assert ((await bob.see(post)).comments, left.id, left.replies, left.likes) == (1, his.id, 0, 0)
         assert not any(each.user_id for each in left.entities)
+        await every_count_is_true(site.plaza.mongo)
 
     await eventually(folded)
 
@@ -226,5 +235,6 @@ async def test_mentions_and_bookmarks_of_a_deleted_person_go_with_them(ada: Pers
         assert (seen.text, [each.key for each in seen.entities], seen.reposts) == (post.text, ["bob", "t"], 0)
         assert [each.entities for each in (await bob.comments(post)).items if each.id == comment.id] == [[]]
         assert (await bob.ask("GET", "/v1/bookmarks")).body["items"] == []
+        await every_count_is_true(site.plaza.mongo)
 
     await eventually(folded)
