@@ -31,6 +31,10 @@ def test_every_event_about_notifications_is_in_one_table() -> None:
     assert Counter(each.__name__ for table in TABLES for each in table) == dict.fromkeys(consumed, 1)
 
 
+def test_every_undoing_event_undoes_a_new_one() -> None:
+    assert set(BOTH_WAYS.values()) == {each.__name__ for each in triggers.UNDOING}
+
+
 @pytest.mark.parametrize(("new", "undoing"), BOTH_WAYS.items())
 def test_an_undoing_event_has_the_triggers_of_what_it_undoes(new: str, undoing: str) -> None:
     def facts(name: str) -> set[Any]:
