@@ -21,6 +21,9 @@ async def guess(door: Door, name: str, password: str = "not the password") -> An
 async def until_it_waits(door: Door, name: str) -> Answer:
     for _ in range(FREE + 1):
         (await guess(door, name)).refused(401, "invalid_credentials")
+    for _ in range(2):  # a machine may be so busy that the first wait, a second, passes between two guesses
+        if (answer := await guess(door, name)).status == 429:
+            return answer
     return await guess(door, name)
 
 
@@ -28,7 +31,7 @@ async def until_it_waits(door: Door, name: str) -> Answer:
 async def test_guessing_slows_down_whether_or_not_anybody_has_the_name(door: Door, ada: Person, name: str) -> None:
     waits = await until_it_waits(door, name)
     waits.refused(429, "rate_limited")
-    assert int(waits.headers["Retry-After"]) == 1
+    assert int(waits.headers["Retry-After"]) in (1, 2, 4)  # the first wait, or one that followed it
     (await guess(door, name.upper())).refused(429, "rate_limited")
     (await guess(door, name, PASSWORD)).refused(429, "rate_limited")
 

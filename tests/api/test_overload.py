@@ -107,7 +107,8 @@ async def test_at_four_times_what_can_be_done_goodput_stays(people: list[Person]
     assert sum(worked_s) >= GOODPUT * AT_ONCE * (done[-1][1] - done[0][0])
     slowdown = max(1.0, mean(worked_s) / WORK_S)
     assert sorted(crowd.took_s)[int(len(crowd.took_s) * 0.99)] <= LONGEST_S * slowdown
-    assert median(crowd.refused_s) <= median(crowd.answered_s) / 2  # at once, and not after its work was done
+    # At once, and not after its work was done. What a busy client adds to both is in neither side of this.
+    assert median(crowd.answered_s) - median(crowd.refused_s) >= median(crowd.took_s) / 2
     for answer in crowd.refusals:
         answer.refused(503, "unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
