@@ -46,6 +46,7 @@ class RestUser(FastHttpUser):
 
     def on_start(self) -> None:
         """Begin; count a person who cannot as stranded, and stop them."""
+        self.shared.acting += 1  # all of it is one action: a run does not settle between two of its writes
         try:
             self.begin()
         except StopTest:
@@ -53,6 +54,8 @@ class RestUser(FastHttpUser):
         except Exception as error:
             self.shared.stranded += 1
             raise StopUser(f"{self.username} could not begin: {error}") from error
+        finally:
+            self.shared.acting -= 1
         self.shared.began += 1
 
     def begin(self) -> None:

@@ -35,7 +35,7 @@ class Run:
         self.read: list[str] = []  # ids of their posts
         self.celebrity: Person | None = None
         self.quiet = False  # nobody begins anything new
-        self.acting = 0  # writes that are not answered yet
+        self.acting = 0  # writes that are not answered yet, and people who have not begun yet
         self.unanswered = 0  # writes that never were answered: their effect is unknown, and nothing is expected of them
         self.gave_up = ""  # why the scenario cannot be run
         self.began = 0  # people
