@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 
 from aiohttp import web
 
@@ -41,13 +40,10 @@ from social.infra.process.health import Health
 from social.infra.process.plaza import Plaza
 from social.infra.process.running import configured, connected, running
 from social.infra.process.starting import wait_on_port
+from social.infra.security import given_keys
 from social.infra.security.allowed_origins import AllowedOrigins
-from social.infra.security.keyfiles import JWKS
 from social.infra.security.passwords import Passwords
 from social.infra.security.proxies import Proxies
-from social.infra.security.refresh_tokens import RefreshTokens
-from social.infra.security.tokens import Signer, Verifier
-from social.infra.settings import StartError
 from social.posts.media import PictureStore
 
 log = logs.get("api")
@@ -105,30 +101,14 @@ async def _read_cursor_keys(app: web.Application) -> None:
 
 def load_authenticator(settings: ApiSettings) -> Authenticator:
     """Read the public keys, and the secret ones where this process signs; raises StartError naming the setting."""
-    if settings.jwt_private_key_file is None or settings.refresh_key_file is None:
-        assert settings.jwt_jwks is not None
-        return Authenticator(verifier=_verifier(settings.jwt_jwks), passwords=Passwords())
-    try:
-        signer = Signer.of_file(settings.jwt_private_key_file)
-    except (OSError, ValueError) as error:
-        raise StartError(f"JWT_PRIVATE_KEY_FILE: {error}") from None
-    try:
-        refresh = RefreshTokens(settings.refresh_key_file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StartError(f"REFRESH_KEY_FILE: {error}") from None
-    jwks = settings.jwt_jwks or settings.jwt_private_key_file.with_name(JWKS)
-    verifier = _verifier(jwks) if settings.jwt_jwks or jwks.exists() else Verifier(signer.jwks)
-    if not verifier.accepts(signer.kid):
-        raise StartError(f"JWT_JWKS: {jwks} does not hold the public half of {settings.jwt_private_key_file}")
+    jwks, jwks_file, key_file = settings.jwks, settings.jwt_jwks, settings.jwt_private_key_file
+    if not settings.signs:
+        return Authenticator(verifier=given_keys.verifier(jwks, jwks_file), passwords=Passwords())
+    signer = given_keys.signer(settings.jwt_private_key, key_file)
+    refresh = given_keys.refresh_tokens(settings.refresh_key, settings.refresh_key_file)
+    verifier = given_keys.verifier_beside(signer, key_file, jwks=jwks, jwks_file=jwks_file)
     signer.follow(verifier.accepts)
     return TokenIssuer(signer=signer, refresh=refresh, passwords=Passwords(), verifier=verifier)
-
-
-def _verifier(jwks: Path) -> Verifier:
-    try:
-        return Verifier.of_file(jwks)
-    except (OSError, ValueError) as error:
-        raise StartError(f"JWT_JWKS: cannot use {jwks}: {error}") from None
 
 
 def prepare() -> tuple[ApiSettings, Authenticator]:

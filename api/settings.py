@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from social.infra.files.blobs import MediaSettings
 from social.infra.redis.limits import PER_PERSON, Limit, Rate
 from social.infra.security.origins import Origins
-from social.infra.settings import Connections, Networks, listed
+from social.infra.settings import Connections, Networks, Port, listed
+from social.infra.spellings import OrFile
 
 SERVICES = (
     *("auth", "users", "search", "follows", "posts", "comments", "likes", "feeds", "notifications", "media"),
@@ -21,10 +22,8 @@ SERVICES = (
 class RestSettings(MediaSettings):
     """Settings of a process that serves REST."""
 
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-
     api_host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - behind nginx
-    api_port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    api_port: Port = Field(default=8080, description="port to listen on; PORT where it is not given")
     realtime_port: int = Field(
         default=8081,
         ge=0,
@@ -42,7 +41,9 @@ class RestSettings(MediaSettings):
     origins: Origins | None = Field(
         default=None,
         description="origins whose pages and apps may read answers, comma-separated, e.g. capacitor://localhost; if "
-        "not given, the pages of this port",
+        "not given, the pages of this port. `null` lets in pages without an origin (sandboxed frames, local files), "
+        "`*` every page",
+        examples=["http://localhost:8080,http://127.0.0.1:8080"],
     )
     rate_user: Limit = Field(
         default=PER_PERSON,
@@ -73,15 +74,30 @@ class RestSettings(MediaSettings):
 class ApiSettings(Connections, RestSettings):
     """Settings of `python -m api`; the secret keys are needed only where it serves auth."""
 
-    jwt_private_key_file: Path | None = Field(
+    jwt_private_key: Annotated[SecretStr, OrFile(example="jwt.pem")] | None = Field(
         default=None, description="Ed25519 private key, PEM, that signs access tokens; for auth"
     )
+    jwt_private_key_file: Path | None = Field(
+        default=None,
+        description="file with the private key that signs access tokens, followed when it is replaced; for auth",
+    )
+    refresh_key: Annotated[SecretStr, OrFile(example="refresh.key")] | None = Field(
+        default=None,
+        description="at least 32 random characters, or base64: and 32 random bytes, from which refresh tokens are "
+        "derived; for auth",
+    )
     refresh_key_file: Path | None = Field(
-        default=None, description="at least 32 random bytes, from which refresh tokens are derived; for auth"
+        default=None,
+        description="file with at least 32 random bytes, from which refresh tokens are derived; for auth",
+    )
+    jwks: Annotated[str, OrFile("jwt_jwks", secret=False, example="jwks.json")] | None = Field(
+        default=None,
+        description="JWKS document of the keys whose tokens are accepted; by default the jwks.json beside the private "
+        "key, or only that key",
     )
     jwt_jwks: Path | None = Field(
         default=None,
-        description="JWKS of the keys whose tokens are accepted; by default the jwks.json beside the private key",
+        description="file with the JWKS of the keys whose tokens are accepted, followed when it is replaced",
     )
 
     @field_validator("jwt_private_key_file", "refresh_key_file", "jwt_jwks")
@@ -91,10 +107,14 @@ class ApiSettings(Connections, RestSettings):
         if "api_services" not in info.data:  # that setting is wrong itself
             return value
         signs = "auth" in info.data["api_services"]
-        if signs and value is None and info.field_name != "jwt_jwks":
-            raise PydanticCustomError("missing", "is needed to serve auth")
-        if not signs and info.field_name != "jwt_jwks":
-            return None
-        if not signs and value is None:
-            raise PydanticCustomError("missing", "is needed to check tokens")
-        return value
+        public = info.field_name == "jwt_jwks"
+        other = info.data.get("jwks" if public else str(info.field_name).removesuffix("_file"))
+        if value is None and other is None and signs != public:
+            needed = "to serve auth" if signs else "to check tokens"
+            raise PydanticCustomError("missing", "is needed {to}", {"to": needed})
+        return value if signs or public else None
+
+    @property
+    def signs(self) -> bool:
+        """Whether this process serves logins, and holds the keys for it."""
+        return "auth" in self.api_services

@@ -19,8 +19,8 @@ from realtime.app import Gateway
 from realtime.settings import GatewaySettings
 from social.accounts.login import TokenIssuer
 from social.infra.broker.broker import Broker
+from social.infra.broker.opening import broker_of
 from social.infra.broker.outbox import Outbox
-from social.infra.broker.rabbit import RabbitBroker
 from social.infra.files.blobs import MediaSettings, blobs
 from social.infra.files.mailer import MailSettings
 from social.infra.observe import logs, tracing
@@ -73,8 +73,8 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
         await refold(mongo)
         outbox = Outbox(mongo)
         broker: Broker
-        if settings.amqp_url:
-            broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
+        if settings.broker_url:
+            broker = broker_of(settings.broker_url, settings.amqp_prefix, outbox, settings.worker_partitions)
         else:
             broker = local = LocalBroker(mongo, outbox)
             await local.recover()

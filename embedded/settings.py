@@ -11,7 +11,7 @@ from social.feeds import FANOUT_LIMIT
 from social.infra.redis.limits import Limit, Rate
 from social.infra.settings import (
     PARTITIONS,
-    AmqpUrl,
+    BrokerUrl,
     MongoUrl,
     ObserveSettings,
     Partitions,
@@ -35,7 +35,7 @@ class EmbeddedSettings(ObserveSettings):
     mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
-    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of the one in this process")
+    broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of the one in this process")
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     worker_partitions: Partitions = Field(default=PARTITIONS, description="queues of each consumer group there")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -1,26 +1,33 @@
 """Settings of a gateway and of the realtime process."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.infra.redis.limits import PER_PERSON, Limit
 from social.infra.security.origins import Origins
-from social.infra.settings import Connections, Networks
+from social.infra.settings import Connections, Networks, PlazaSettings, Port
+from social.infra.spellings import OrFile
 
 PID_KEY_CHARACTERS = 32
 
 
-class GatewaySettings(BaseSettings):
+def _strong(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < PID_KEY_CHARACTERS:
+        raise PydanticCustomError("weak", "it needs at least {least} characters", {"least": PID_KEY_CHARACTERS})
+    return key
+
+
+PidKey = Annotated[SecretStr, AfterValidator(_strong), OrFile(example="pid.key")]
+
+
+class GatewaySettings(PlazaSettings):
     """Settings of a gateway, in its own process or in another."""
 
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-
     realtime_host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - a container's default
-    realtime_port: int = Field(default=8081, ge=0, le=65_535, description="port to listen on")
+    realtime_port: Port = Field(default=8081, description="port to listen on; PORT where it is not given")
     realtime_engine: Literal["native", "portable"] = Field(
         default="native", description="native: uWebSockets where it loads; portable: aiohttp"
     )
@@ -28,16 +35,17 @@ class GatewaySettings(BaseSettings):
         default=None,
         pattern=r"^[a-z0-9-]{1,32}$",
         description="this gateway's name, which load balancers find in its clients' session ids; must be unique",
+        examples=["realtime-1"],
     )
     origins: Origins = Field(
         default=["http://localhost:8080", "http://127.0.0.1:8080"],
         description="origins whose pages and apps may connect, comma-separated, e.g. capacitor://localhost; the "
-        "gateway's own may, and clients that send no Origin",
+        "gateway's own may, and clients that send no Origin. `null` lets in pages without an origin (sandboxed frames, "
+        "local files), `*` every page",
     )
-    pid_key: SecretStr | None = Field(
+    pid_key: PidKey | None = Field(
         default=None,
-        min_length=PID_KEY_CHARACTERS,
-        description="signs what clients resume with; without it a restart forgets them",
+        description="signs what clients resume with, at least 32 random characters, the same on all gateways",
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
 
@@ -54,7 +62,7 @@ class GatewaySettings(BaseSettings):
         description="connections that may be open at once without a login; each has 10 s for it, and the oldest goes",
     )
     pending_per_address: int = Field(
-        default=1_000, ge=1, description="of these from one address, or one IPv6 network of 64 bits"
+        default=1_000, ge=1, description="connections without a login from one address, or one IPv6 network of 64 bits"
     )
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
@@ -88,14 +96,17 @@ class GatewaySettings(BaseSettings):
 class Settings(Connections, GatewaySettings):
     """Settings of the realtime process."""
 
-    pid_key_file: Path | None = Field(
-        default=None, description="file with what signs what clients resume with, the same on all gateways; or PID_KEY"
+    jwks: Annotated[str, OrFile("jwt_jwks", secret=False, example="jwks.json")] | None = Field(
+        default=None, description="JWKS document that access tokens are verified with"
     )
-    jwt_jwks: Path = Field(description="file with the JWKS document that access tokens are verified with")
+    jwt_jwks: Path | None = Field(
+        default=None,
+        description="file with the JWKS that access tokens are verified with, followed when it is replaced",
+    )
 
-    @field_validator("pid_key_file")
+    @field_validator("pid_key", "jwt_jwks")
     @classmethod
-    def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is None and "pid_key" in info.data and info.data["pid_key"] is None:
-            raise PydanticCustomError("missing", "is needed, or PID_KEY")
+    def _needed(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and (info.field_name == "pid_key" or info.data.get("jwks") is None):
+            raise PydanticCustomError("missing", "is needed")
         return value

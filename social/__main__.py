@@ -34,6 +34,7 @@ KEYS: dict[str, Sequence[Callable[[Path], Sequence[object]]]] = {
     "publish": [lambda folder: [f"published {keyfiles.publish(folder)}"]],
     "sign": [lambda folder: [f"signing with {keyfiles.sign(folder)}"]],
 }
+KEYS["values"] = [keyfiles.values]
 KEYS["rotate"] = [*KEYS["publish"], *KEYS["sign"]]
 
 
@@ -63,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         default="make",
         choices=list(KEYS),
         help="make: those that are missing (default); rotate: sign with a new JWT key, whose public half is added to"
-        " jwks.json; publish, sign: its two steps, where jwks.json has to be copied to the processes in between",
+        " jwks.json; publish, sign: its two steps, where jwks.json has to be copied to the processes in between;"
+        " values: print all as settings, for a platform that gives secrets as variables",
     )
     command.add_argument("folder", type=Path, help="where jwt.pem, jwks.json, refresh.key and pid.key are written")
     command.add_argument(

@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 from social.feeds import FANOUT_LIMIT
 from social.infra.files.blobs import MediaSettings
 from social.infra.files.mailer import MailSettings
-from social.infra.settings import Connections
+from social.infra.settings import Connections, Port
 
 ROLES = ("notifications", "feeds", "counters", "mail", "accounts", "activity", "relay", "sweeper")
 
@@ -17,7 +17,7 @@ class WorkerSettings(Connections, MailSettings, MediaSettings):
     """Settings of `python -m workers`."""
 
     workers_host: str = Field(default="0.0.0.0", description="address of health and metrics")  # noqa: S104 - a pod's own
-    workers_port: int = Field(default=8082, ge=0, le=65535, description="port of health and metrics")
+    workers_port: Port = Field(default=8082, description="port of health and metrics; PORT where it is not given")
     worker_roles: Annotated[tuple[str, ...], NoDecode] = Field(
         default=ROLES, description=f"roles of this process, of {','.join(ROLES)}"
     )

@@ -106,7 +106,7 @@ class Cluster:
     async def _start_servers(self) -> dict[str, str]:
         """Start the servers that no setting names; return the URLs of all three."""
         urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
-        urls["AMQP_URL"] = self._settings.amqp_url
+        urls["BROKER_URL"] = self._settings.broker_url
         started: dict[str, Server | Documents] = {}
         if not urls["MONGO_URL"]:
             started["MONGO_URL"] = documents = Documents(self._folder, self._settings.embedded_store)
@@ -115,8 +115,8 @@ class Cluster:
         if not urls["REDIS_URL"]:
             started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)
             self._servers.append(redis)
-        if not urls["AMQP_URL"]:
-            started["AMQP_URL"] = rabbit = RabbitServer(self._folder / "rabbitmq")
+        if not urls["BROKER_URL"]:
+            started["BROKER_URL"] = rabbit = RabbitServer(self._folder / "rabbitmq")
             self._servers.append(rabbit)
         await _together(each.start() for each in started.values())
         for each in started.values():
@@ -196,7 +196,7 @@ def _check_installed(settings: ClusterSettings) -> None:
     packages = {"nginx": None if nginx.program() else "nginx is not installed"}
     if not settings.redis_url:
         packages["redis-server"] = RedisServer.missing()
-    if not settings.amqp_url:
+    if not settings.broker_url:
         packages["rabbitmq-server"] = RabbitServer.missing()
     if absent := [name for name, missing in packages.items() if missing]:
         verb = "is" if len(absent) == 1 else "are"

@@ -4,16 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from embedded.store_programs import PROGRAMS, StoreChoice
-from social.infra.settings import AmqpUrl, MongoUrl, RedisUrl
+from social.infra.settings import BrokerUrl, MongoUrl, PlazaSettings, RedisUrl
 
 
-class DocumentSettings(BaseSettings):
+class DocumentSettings(PlazaSettings):
     """The document store that a cluster, a load, a benchmark or a test runs on."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     store: StoreChoice | None = Field(
         default=None, description="the document store: py or rs, which are embedded, or the URL of a MongoDB"
@@ -52,5 +49,5 @@ class ClusterSettings(DocumentSettings):
     realtime_processes: int = Field(default=3, ge=1, le=16, description="number of `python -m realtime`")
     workers_processes: int = Field(default=2, ge=1, le=16, description="number of `python -m workers`")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of a private one")
-    amqp_url: AmqpUrl | None = Field(default=None, description="a RabbitMQ to use instead of a private one")
+    broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of a private RabbitMQ")
     drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.settings import SERVICES
+from api.settings import SERVICES, ApiSettings
 from devtools.cluster.ports import free_ports
 from devtools.cluster.settings import ClusterSettings
 from embedded.settings import LOCAL_ORIGINS, EmbeddedRest
+from realtime.settings import Settings as RealtimeSettings
 from social.infra.security.keyfiles import JWKS, JWT_PRIVATE_KEY, PID_KEY, REFRESH_KEY
+from social.infra.settings import PlazaSettings
+from social.infra.spellings import spellings
+from workers.settings import WorkerSettings
 
 LOOPBACK = "127.0.0.1"
+KINDS: Mapping[str, type[PlazaSettings]] = {"api": ApiSettings, "realtime": RealtimeSettings, "workers": WorkerSettings}
 PATIENCE_S = 10.0  # that a process may take to stop after its drain
 
 
@@ -53,8 +58,16 @@ def processes(settings: ClusterSettings, folder: Path, servers: Mapping[str, str
             own |= {"NODE_NAME": name, "JWT_JWKS": str(folder / JWKS), "PID_KEY": (folder / PID_KEY).read_text()}
         elif module == "api":
             own |= {"API_SERVICES": ",".join(services), "REALTIME_PORT": str(settings.port), **_keys(services, folder)}
-        made.append(Process(name, module, port, {**shared, **own, **_log_file(name)}, services))
+        own |= {**shared, **_log_file(name)}
+        made.append(Process(name, module, port, {**_silenced(KINDS[module], own), **own}, services))
     return made
+
+
+def _silenced(kind: type[PlazaSettings], own: Mapping[str, str]) -> dict[str, str]:
+    """Return the other variables of settings that a process gets, as empty ones: it inherits this environment."""
+    given = [each for each in spellings(kind) if any(name.upper() in own for name in each.all)]
+    names = {name.upper() for each in given for name in (*each.all, each.platform) if name}
+    return dict.fromkeys(names - own.keys(), "")
 
 
 def _log_file(name: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""`python -m devtools.generate` writes the generated files of docs/, nginx/ and deploy/."""
+"""`python -m devtools.generate` writes the generated files of docs/, nginx/ and deploy/, and the .env.example files."""
 
-from devtools.generate import nginx
+from devtools.generate import nginx, settings
 from devtools.generate.dashboards import dashboards
-from devtools.generate.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
+from devtools.generate.documents import DASHBOARDS, DOCS, ROOT, configuration, documents, pages, text
 
 if __name__ == "__main__":
     for name, document in documents().items():
@@ -13,3 +13,5 @@ if __name__ == "__main__":
         (DOCS / name).write_text(page)
     for name, directives in configuration().items():
         (nginx.SOURCE / name).write_text(directives)
+    for path, lines in settings.examples().items():
+        (ROOT / path).write_text(lines)

@@ -11,7 +11,7 @@ from api.docs.asyncapi import document as asyncapi
 from api.docs.openapi import document as openapi
 from api.docs.postman import collection
 from api.settings import RestSettings
-from devtools.generate import locations, nginx, observability
+from devtools.generate import locations, nginx, observability, settings_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -31,7 +31,11 @@ def text(document: dict[str, Any]) -> bytes:
 def pages() -> dict[str, str]:
     """Return the generated pages of docs/, content by name."""
     port = RestSettings.model_fields["realtime_port"].default
-    return {"events.md": event_pages.markdown(asyncapi(), port), "metrics.md": observability.metrics_page()}
+    return {
+        "events.md": event_pages.markdown(asyncapi(), port),
+        "metrics.md": observability.metrics_page(),
+        "settings.md": settings_page.page(),
+    }
 
 
 def configuration() -> dict[str, str]:

@@ -62,7 +62,7 @@ class PlazaCluster:
         (port,) = free_ports(1)
         env = {
             **self._store.environment, "REDIS_URL": self._redis_url,
-            "AMQP_URL": "amqp://guest:guest@127.0.0.1:9/", "JWT_JWKS": str(self._folder / "jwks.json"),
+            "BROKER_URL": "amqp://guest:guest@127.0.0.1:9/", "JWT_JWKS": str(self._folder / "jwks.json"),
             "REALTIME_HOST": "127.0.0.1", "REALTIME_PORT": str(port), "PID_KEY": "k" * 32, "LOG_LEVEL": "error",
             "HANDSHAKES_PER_S": "100000", "SWEEP_S": "600", "PRESENCE_LEASE_S": "600",
         }  # fmt: skip

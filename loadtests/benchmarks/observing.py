@@ -247,7 +247,7 @@ async def main() -> None:
             stop.push_async_callback(server.stop)
             await server.start()
         store = await stop.enter_async_context(documents(folder))
-        servers = {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+        servers = {**store.environment, "REDIS_URL": redis.url, "BROKER_URL": rabbit.url}
         url, sizes = await stop.enter_async_context(collector())
         sockets = aiohttp.TCPConnector(limit=0)  # three times all people
         http = await stop.enter_async_context(aiohttp.ClientSession(connector=sockets))

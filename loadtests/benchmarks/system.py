@@ -97,7 +97,7 @@ async def working_in_process(fanout_limit: int) -> AsyncIterator[Plaza]:
 async def working_over_servers(roles: str) -> AsyncIterator[tuple[Plaza, str]]:
     """Run the servers of `over_servers` and `python -m workers` over them; yield the connection and RabbitMQ's URL."""
     async with over_servers() as (plaza, environment), worker(environment, roles):
-        yield plaza, environment["AMQP_URL"]
+        yield plaza, environment["BROKER_URL"]
 
 
 def worker(
@@ -129,7 +129,7 @@ async def over_servers() -> AsyncIterator[tuple[Plaza, Mapping[str, str]]]:
             plaza.start(tasks)
             stop.push_async_callback(plaza.close)
             stop.push_async_callback(tasks.cancel)
-            yield plaza, os.environ | {**store.environment, "REDIS_URL": redis.url, "AMQP_URL": rabbit.url}
+            yield plaza, os.environ | {**store.environment, "REDIS_URL": redis.url, "BROKER_URL": rabbit.url}
 
 
 @contextlib.asynccontextmanager

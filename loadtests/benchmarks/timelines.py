@@ -4,7 +4,7 @@
     python loadtests/benchmarks/timelines.py --quick    # to see that it runs
 
 Starts the document store that STORE names, and broker and workers of the embedded system in this process; REDIS_URL
-and AMQP_URL name others of those. First it measures how long a like takes to reach its author's sockets, alone and
+and BROKER_URL name others of those. First it measures how long a like takes to reach its author's sockets, alone and
 while the post is fanned out, and when the last timeline has the post. Then it pages down a timeline of 3,000 posts. A
 table, then one JSON line.
 """

@@ -94,7 +94,7 @@ async def measure(plaza: Plaza, environment: Mapping[str, str], count: int, each
         for fan in fans
         for post, author in zip(posts, authors, strict=True)
     ]
-    recorded, broker = Transaction(mongo), RabbitBroker(environment["AMQP_URL"], "plaza", RemoteOutbox(mongo))
+    recorded, broker = Transaction(mongo), RabbitBroker(environment["BROKER_URL"], "plaza", RemoteOutbox(mongo))
     recorded.record(*events)
     async with contextlib.AsyncExitStack() as stop:
         stop.push_async_callback(broker.close)

@@ -1,15 +1,34 @@
 """Settings from the environment and from the `.env` of each process; a wrong value stops the start and is named."""
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://.")]
-RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.")]
-AmqpUrl = Annotated[str, StringConstraints(pattern=r"^amqps?://.")]
+from social.infra import spellings
+from social.infra.spellings import Formerly, OrFile, OrPlatform
+
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+
+
+def _names_a_broker(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqs" and not REGION.fullmatch(rest.partition("?")[0]):
+        raise PydanticCustomError("broker", "it names no region, as sqs://eu-central-1 does")
+    if scheme not in ("amqp", "amqps", "sqs") or not rest:
+        raise PydanticCustomError("broker", "it must begin with amqp://, amqps:// or sqs:// and name a broker")
+    return url
+
+
+MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://."), OrFile()]
+RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://."), OrFile()]
+BrokerUrl = Annotated[str, AfterValidator(_names_a_broker), OrFile(), Formerly("amqp_url")]
+Port = Annotated[int, Field(ge=0, le=65_535), OrPlatform()]  # of the one port that a process serves
 
 PARTITIONS = 4  # of each consumer group
 MOST_PARTITIONS = 64
@@ -24,25 +43,34 @@ def listed(value: object) -> object:
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)]
 
 
-class LogSettings(BaseSettings):
-    """Settings of the log."""
+class PlazaSettings(BaseSettings):
+    """Settings from variables; an empty variable counts as not given, and the values of secrets are never shown."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what `repr` and `str` show."""
+        secret = {each.name for each in spellings.spellings(type(self)) if each.secret}
+        for name, value in super().__repr_args__():
+            yield name, "***" if name in secret and value is not None else value
+
+
+class LogSettings(PlazaSettings):
+    """Settings of the log."""
 
     log_style: Literal["console", "json"] = Field(default="console", description="readable lines, or JSON")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_file: Path | None = Field(
         default=None,
         description="log file (JSON), beside standard output; each process needs its own",
+        examples=["/var/log/plaza.log"],
     )
     log_file_bytes: int = Field(default=20_000_000, ge=10_000, description="size at which the file is rotated")
     log_files: int = Field(default=5, ge=2, le=100, description="log files to keep, including the current one")
 
 
-class TraceSettings(BaseSettings):
+class TraceSettings(PlazaSettings):
     """Settings of request traces."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     traces_sampled: float = Field(
         default=0, ge=0, le=1, description="share of requests to trace, e.g. 0.1; above 0 it needs the extra `traces`"
@@ -58,20 +86,24 @@ class ObserveSettings(LogSettings, TraceSettings):
     """Settings of the log and the traces of a process."""
 
 
-class StoreSettings(BaseSettings):
+class StoreSettings(PlazaSettings):
     """Settings of a command that needs only the document store."""
 
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-
-    mongo_url: MongoUrl = Field(description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0")
+    mongo_url: MongoUrl = Field(
+        description="MongoDB, a replica set, e.g. mongodb://mongo:27017/?replicaSet=rs0",
+        examples=["mongodb://localhost:27017/?replicaSet=rs0"],
+    )
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
 
 
 class Connections(StoreSettings, ObserveSettings):
     """Settings that every process needs: the three servers, and how to log."""
 
-    redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0")
-    amqp_url: AmqpUrl = Field(description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/")
+    redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0", examples=["redis://localhost:6379/0"])
+    broker_url: BrokerUrl = Field(
+        description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/, or SQS, e.g. sqs://eu-central-1",
+        examples=["amqp://guest:guest@localhost:5672/"],
+    )
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
     worker_partitions: Partitions = Field(
         default=PARTITIONS,
@@ -88,19 +120,39 @@ class StartError(Exception):
 
 def load(kind: type[S], process: str, **given: Any) -> S:
     """Return the settings of a process; `given` ones win. Raises StartError naming all that are missing or wrong."""
+    env_file = f"{process}/.env"
     try:
-        return kind(_env_file=f"{process}/.env", **given)
-    except ValidationError as error:
-        wrong = []
-        for each in error.errors(include_url=False, include_input=False):
-            name = str(each["loc"][0]).upper() if each["loc"] else "settings"
-            says = "is missing" if each["type"] == "missing" else f"is wrong: {each['msg']}"
-            field = kind.model_fields.get(name.lower())
-            hint = f" ({field.description})" if field and field.description else ""
-            wrong.append(f"{name} {says}{hint}")
-        raise StartError("; ".join(wrong)) from None
+        others = spellings.given(kind, env_file, without=given)
+        settings, wrong = _made(kind, env_file, others, given)
     except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"{process}/.env cannot be read: {error}") from None
+        raise StartError(f"{env_file} cannot be read: {error}") from None
+    if wrong or settings is None:
+        raise StartError("; ".join(wrong.values()))
+    return settings
+
+
+def _made(
+    kind: type[S], env_file: str, others: spellings.Given, given: dict[str, Any]
+) -> tuple[S | None, dict[str, str]]:
+    """Return the settings, or a line for each that is missing or wrong, by its name."""
+    try:
+        return kind(_env_file=env_file, **{**others.values, **given}), others.wrong
+    except ValidationError as error:
+        wrong = dict(others.wrong)
+        for each in error.errors(include_url=False, include_input=False):
+            name = str(each["loc"][0]) if each["loc"] else "settings"
+            wrong.setdefault(name, _line(kind, others.names.get(name, name), name, each))
+        return None, wrong
+
+
+def _line(kind: type[S], given_as: str, name: str, error: Any) -> str:
+    missing = error["type"] == "missing"
+    says = "is missing" if missing else f"is wrong: {error['msg']}"
+    field = kind.model_fields.get(name)
+    hints = [field.description] if field and field.description else []
+    if missing:
+        hints += [f"or {other.upper()}" for other in spellings.others(kind, name)]
+    return f"{given_as.upper()} {says}" + (f" ({'; '.join(hints)})" if hints else "")
 
 
 def check_folder(name: str, url: str) -> None:

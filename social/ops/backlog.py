@@ -28,7 +28,7 @@ QUEUES: tuple[tuple[str, Collection[Any], str, Where], ...] = (
 
 
 async def all_of_it(mongo: Mongo) -> AsyncIterator[Waiting]:
-    """Yield the backlog of each of the store's queues; RabbitMQ has its own."""
+    """Yield the backlog of each of the store's queues; a broker has its own."""
     now = clock.now()
     for what, collection, field, where in QUEUES:
         rows = await mongo.count(collection, where, limit=MOST)

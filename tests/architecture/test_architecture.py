@@ -1,7 +1,6 @@
 """The architecture: imports run one way, events have consumers, settings are written down."""
 
 import asyncio
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,19 +9,17 @@ from pathlib import Path
 
 import aio_pika
 import pytest
-from pydantic_settings import BaseSettings
 
 from api.app import ALL
-from api.settings import SERVICES, ApiSettings
+from api.settings import SERVICES
 from devtools.generate.documents import DOCS, documents, text
-from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import EVENTS, Group
 from social.infra.broker.topology import Topology
 from social.infra.files.mailer import FileMailer
 from social.infra.settings import PARTITIONS
 from workers.app import consumers
 from workers.mail import MailConsumer
-from workers.settings import ROLES, WorkerSettings
+from workers.settings import ROLES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "realtime", "workers", "social", "embedded")
@@ -104,18 +101,6 @@ def test_every_route_belongs_to_a_service_that_can_be_chosen() -> None:
     routes = [(route.method, route.path) for service in ALL for route in service.routes]
     assert len(routes) == len(set(routes))
     assert all(route.says for service in ALL for route in service.routes)
-
-
-def in_example(process: str) -> set[str]:
-    lines = (ROOT / process / ".env.example").read_text().splitlines()
-    return {found[1] for line in lines if (found := re.match(r"#?([A-Z][A-Z0-9_]+)=", line))}
-
-
-@pytest.mark.parametrize(
-    ("process", "settings"), [("api", ApiSettings), ("realtime", RealtimeSettings), ("workers", WorkerSettings)]
-)
-def test_every_setting_is_in_the_example_and_nothing_else(process: str, settings: type[BaseSettings]) -> None:
-    assert in_example(process) == {name.upper() for name in settings.model_fields}
 
 
 @pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])

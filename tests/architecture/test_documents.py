@@ -3,8 +3,9 @@
 import pytest
 
 from devtools.generate.dashboards import dashboards
-from devtools.generate.documents import DASHBOARDS, DOCS, configuration, documents, pages, text
+from devtools.generate.documents import DASHBOARDS, DOCS, ROOT, configuration, documents, pages, text
 from devtools.generate.nginx import SOURCE
+from devtools.generate.settings import examples
 
 
 @pytest.mark.parametrize("name", documents())
@@ -27,3 +28,8 @@ def test_a_page_under_docs_is_what_the_code_says(name):
 @pytest.mark.parametrize("name", configuration())
 def test_the_generated_part_of_nginx_is_what_the_code_says(name):
     assert (SOURCE / name).read_text() == configuration()[name], f"nginx/{name} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("path", examples(), ids=str)
+def test_an_example_of_settings_has_their_names_and_defaults(path):
+    assert (ROOT / path).read_text() == examples()[path], f"{path} has drifted: run `make docs`"

@@ -40,6 +40,7 @@ from support.ports import free_ports
 from api.settings import SERVICES as API_SERVICES
 from api.settings import ApiSettings
 from devtools.generate.nginx import COMPOSE, MICROSERVICES, MICROSERVICES_CONF, Topology
+from devtools.generate.settings import absent, names_of, settings_of
 from realtime.settings import Settings as RealtimeSettings
 from social.infra.redis.limits import Rate
 from social.infra.settings import Connections, StoreSettings, load
@@ -57,8 +58,9 @@ ONCE = {"keys", "migrate", "mongo-init"}
 PORTS = {"api": 8080, "realtime": 8081, "workers": 8082}
 
 
-def names(kind: type[BaseSettings]) -> set[str]:
-    return {name.upper() for name in kind.model_fields}
+def variables(target: str) -> set[str]:
+    """Return every variable that an image's process reads as a setting."""
+    return names_of("social" if target == "operator" else target)
 
 
 def target(service: Any) -> str:
@@ -214,17 +216,20 @@ def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
 ) -> None:
     service = SERVICES[name]
     environment, kind = service.get("environment", {}), SETTINGS[target(service)]
-    assert set(environment) <= names(kind)
-    for each in set().union(*(names(every) for every in SETTINGS.values())):
+    assert set(environment) <= variables(target(service))
+    for each in set().union(*(variables(every) for every in SETTINGS)):
         monkeypatch.delenv(each, raising=False)
     for each, value in (of_image(target(service)) | environment).items():
         monkeypatch.setenv(each, value)
     monkeypatch.chdir(tmp_path)
+    if "PID_KEY_FILE" in environment:  # it is read with the settings
+        (tmp_path / "pid.key").write_text("x" * 32)
+        monkeypatch.setenv("PID_KEY_FILE", "pid.key")
     if name == "keys":
         return
     settings = load(StoreSettings if name == "migrate" else kind, target(service))
-    for each in set(environment) & names(type(settings)):
-        assert getattr(settings, each.lower()) is not None
+    for each in {name.lower() for name in environment} & type(settings).model_fields.keys():
+        assert getattr(settings, each) is not None
     for each in ("api_port", "realtime_port", "workers_port"):
         if each in type(settings).model_fields and each.startswith(target(service)):
             assert service["healthcheck"]["test"][-1] == str(getattr(settings, each)) == str(PORTS[target(service)])
@@ -234,7 +239,9 @@ def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
 def test_every_server_is_in_a_network_of_each_service_that_needs_it(name: str) -> None:
     service = SERVICES[name]
     urls = [
-        value for key, value in service.get("environment", {}).items() if key in ("MONGO_URL", "REDIS_URL", "AMQP_URL")
+        value
+        for key, value in service.get("environment", {}).items()
+        if key in ("MONGO_URL", "REDIS_URL", "BROKER_URL")
     ]
     assert len(urls) == (0 if name == "keys" else 3)
     for url in urls:
@@ -327,7 +334,11 @@ def test_every_setting_of_a_service_is_in_its_own_example_or_in_compose(name: st
     given, environment = example(ROOT / f"deploy/env/{name}.env.example"), set(SERVICES[name]["environment"])
     assert not set(given) & environment, "the values of compose.yml win"
     others = set().union(*(each for whose, each in ONLY.items() if whose != name))
-    assert set(given) | environment == names(ApiSettings) - ELSEWHERE - others
+    wanted = [each for each in settings_of("api") if not each.names & (ELSEWHERE | others)]
+    ways = set().union(*(each.names for each in wanted))
+    assert set(given) | environment <= ways
+    assert all(each.names & (set(given) | environment) for each in wanted), "a setting is in neither"
+    assert not absent("api", environment, api_services=SERVICES[name]["environment"]["API_SERVICES"])
     for each, value in given.items():
         default = ApiSettings.model_fields[each.lower()].default
         assert value == (f"{default.quota}/{default.window_s}" if isinstance(default, Rate) else str(default))

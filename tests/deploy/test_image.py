@@ -122,7 +122,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": bare_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": keys / "jwt.pem",
         "REFRESH_KEY_FILE": keys / "refresh.key",
         "JWT_JWKS": checks / "jwks.json",

@@ -99,7 +99,7 @@ async def running(
             MONGO_URL=document_store.url,
             MONGO_DATABASE="observed",
             REDIS_URL=redis_server.url,
-            AMQP_URL=rabbit_server.url,
+            BROKER_URL=rabbit_server.url,
             AMQP_PREFIX="observed",
             DRAIN_S=0,
             LOG_STYLE="json",

@@ -72,7 +72,7 @@ def processes(
         "MONGO_URL": document_store.url,
         "MONGO_DATABASE": f"test_{uuid4().hex[:12]}",
         "REDIS_URL": redis_server.url,
-        "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/",
+        "BROKER_URL": "amqp://guest:guest@127.0.0.1:1/",
         "DRAIN_S": 1,
     }
     gateway = {

@@ -29,7 +29,7 @@ async def process(world: World, tmp_path, port: int, **environment: str) -> Asyn
             "MONGO_URL": world.mongo_url,
             "MONGO_DATABASE": world.database,
             "REDIS_URL": world.redis_url,
-            "AMQP_URL": "amqp://guest:guest@127.0.0.1:9/",
+            "BROKER_URL": "amqp://guest:guest@127.0.0.1:9/",
             "JWT_JWKS": str(jwks),
             "REALTIME_HOST": "127.0.0.1",
             "REALTIME_PORT": str(port),
@@ -103,5 +103,5 @@ async def test_a_missing_setting_is_named(tmp_path):
     )
     output, _ = await asyncio.wait_for(started.communicate(), 20)
     assert started.returncode == 1
-    for name in ("MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_JWKS", "REALTIME_PORT"):
+    for name in ("MONGO_URL", "REDIS_URL", "BROKER_URL", "JWT_JWKS", "REALTIME_PORT"):
         assert name in output.decode()

@@ -74,7 +74,7 @@ def given(
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": kept_redis.url,
-        "AMQP_URL": rabbit.url_of(vhost),
+        "BROKER_URL": rabbit.url_of(vhost),
         "AMQP_MANAGEMENT_URL": rabbit.management_url,
         "JWT_PRIVATE_KEY_FILE": str(folder / keyfiles.JWT_PRIVATE_KEY),
         "REFRESH_KEY_FILE": str(folder / keyfiles.REFRESH_KEY),
@@ -101,7 +101,7 @@ async def mongo(given: Given) -> AsyncIterator[Mongo]:
 @pytest.fixture
 async def channel(given: Given) -> AsyncIterator[Any]:
     """Yield a channel to a RabbitMQ with the whole topology."""
-    async with await aio_pika.connect(given["AMQP_URL"]) as connection, connection.channel() as opened:
+    async with await aio_pika.connect(given["BROKER_URL"]) as connection, connection.channel() as opened:
         await Topology("plaza").declare(opened)
         yield opened
 
@@ -138,7 +138,7 @@ def says(findings: list[Finding], level: Level, about: str, *words: str) -> None
 
 
 async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) -> None:
-    urls = {"amqp_url": given["AMQP_URL"], "redis_url": given["REDIS_URL"]}
+    urls = {"amqp_url": given["BROKER_URL"], "redis_url": given["REDIS_URL"]}
     async with system(given["MONGO_URL"], given["MONGO_DATABASE"], **urls) as site:
 
         async def at_work() -> None:
@@ -162,7 +162,7 @@ async def test_servers_that_are_away_are_named_and_no_password_is_shown(tmp_path
     given = {
         "MONGO_URL": f"mongodb://plaza:{SECRET}@127.0.0.1:{ports[0]}/",
         "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{ports[1]}/0",
-        "AMQP_URL": f"amqp://plaza:{SECRET}@127.0.0.1:{ports[2]}/",
+        "BROKER_URL": f"amqp://plaza:{SECRET}@127.0.0.1:{ports[2]}/",
         "JWT_PRIVATE_KEY_FILE": str(folder / keyfiles.JWT_PRIVATE_KEY),
         "REFRESH_KEY_FILE": str(folder / keyfiles.REFRESH_KEY),
         "MEDIA_URL": f"file:{tmp_path / 'media'}",
@@ -179,10 +179,10 @@ async def test_servers_that_are_away_are_named_and_no_password_is_shown(tmp_path
 
 
 async def test_missing_and_wrong_settings_are_named_and_the_others_looked_at(look: Look, mongo: Mongo) -> None:
-    wrong = {"REDIS_URL": "", "AMQP_URL": f"rabbit:{SECRET}@here", "AMQP_MANAGEMENT_URL": "here"}
+    wrong = {"REDIS_URL": "", "BROKER_URL": f"rabbit:{SECRET}@here", "AMQP_MANAGEMENT_URL": "here"}
     assert {each.about for each in await look(**wrong)} == {"settings", "workers"}
     findings = [each for each in await doctor.examine("api") if each.level != Level.OK]
-    refusal = "api would not start: ", "REDIS_URL is missing", "AMQP_URL is wrong", "correct it in", "api/.env"
+    refusal = "api would not start: ", "REDIS_URL is missing", "BROKER_URL is wrong", "correct it in", "api/.env"
     says(findings, Level.PROBLEM, "settings", *refusal)
     says(findings, Level.PROBLEM, "settings", "AMQP_MANAGEMENT_URL is wrong")
     assert {each.about for each in findings} == {"settings", "workers"}, findings
@@ -227,10 +227,10 @@ async def test_a_wrong_password_of_redis_is_named(look: Look, kept_redis: RedisS
 async def test_a_wrong_password_and_an_unknown_virtual_host_of_rabbitmq_are_named(
     look: Look, rabbit: ManagedRabbit, vhost: str
 ) -> None:
-    findings = await look(AMQP_URL=rabbit.url_of(vhost).replace("guest:guest", f"guest:{SECRET}"))
-    says(findings, Level.PROBLEM, "rabbitmq", "refuses the user or the password", "AMQP_URL")
+    findings = await look(BROKER_URL=rabbit.url_of(vhost).replace("guest:guest", f"guest:{SECRET}"))
+    says(findings, Level.PROBLEM, "rabbitmq", "refuses the user or the password", "BROKER_URL")
     assert SECRET not in str(findings)
-    says(await look(AMQP_URL=rabbit.url_of("elsewhere")), Level.PROBLEM, "rabbitmq", "no such virtual host")
+    says(await look(BROKER_URL=rabbit.url_of("elsewhere")), Level.PROBLEM, "rabbitmq", "no such virtual host")
 
 
 async def test_a_mongodb_that_is_no_replica_set_or_does_not_know_the_password_is_named(
@@ -296,7 +296,7 @@ async def test_what_is_no_management_plugin_does_not_end_the_rest(given: Given, 
     try:
         while answers:
             url = f"http://127.0.0.1:{port}"
-            findings = [each async for each in rabbitmq.examine(given["AMQP_URL"], Topology("plaza"), url)]
+            findings = [each async for each in rabbitmq.examine(given["BROKER_URL"], Topology("plaza"), url)]
             says(findings, Level.WARNING, "bindings", "is not RabbitMQ's management plugin", "AMQP_MANAGEMENT_URL")
             says(findings, Level.OK, "rabbitmq", "takes a message")
             answers.pop(0)
@@ -308,18 +308,18 @@ async def test_a_user_of_rabbitmq_without_the_rights_of_the_processes_gets_a_fin
     look: Look, channel: Any, rabbit: ManagedRabbit, vhost: str
 ) -> None:
     url = await rabbit.add_user(f"{vhost}-uses", vhost, configure="^$", write=".*", read=".*")
-    findings = await look(AMQP_URL=url)
+    findings = await look(BROKER_URL=url)
     says(findings, Level.PROBLEM, "rabbitmq", "its user may not declare plaza.events and ", "let its user configure")
     says(findings, Level.WARNING, "workers", "nobody consumes plaza.feeds")
     says(findings, Level.WARNING, "bindings", "cannot be seen", "status 401", "give the user the tag management")
     url = await rabbit.add_user(f"{vhost}-writes", vhost, configure=".*", write=".*", read="^$")
-    says(await look(AMQP_URL=url), Level.PROBLEM, "rabbitmq", "may not send and receive", "let its user configure")
+    says(await look(BROKER_URL=url), Level.PROBLEM, "rabbitmq", "may not send and receive", "let its user configure")
 
 
 async def test_a_rabbitmq_that_dies_meanwhile_is_said_to(given: Given, channel: Any, rabbit: ManagedRabbit) -> None:
     findings: list[Finding] = []
     async with tunnel([rabbit.port], random.Random(1)) as way:
-        url = given["AMQP_URL"].replace(f":{rabbit.port}/", f":{way.port}/")
+        url = given["BROKER_URL"].replace(f":{rabbit.port}/", f":{way.port}/")
         async for each in rabbitmq.examine(url, Topology("plaza"), given["AMQP_MANAGEMENT_URL"]):
             findings.append(each)
             way.close()

@@ -102,7 +102,7 @@ async def mongo(store: DocumentStore) -> AsyncIterator[Mongo]:
 @pytest.fixture
 def servers(store: DocumentStore, redis_url: str, amqp_url: str) -> dict[str, object]:
     """Return the URLs of the real servers."""
-    return {"MONGO_URL": store.url, "REDIS_URL": redis_url, "AMQP_URL": amqp_url}
+    return {"MONGO_URL": store.url, "REDIS_URL": redis_url, "BROKER_URL": amqp_url}
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from support.processes import Ended, Program
 from social.infra.security.keyfiles import make_keys
 
 NEEDED = {
-    "api": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE"},
-    "workers": {"MONGO_URL", "REDIS_URL", "AMQP_URL"},
-    "realtime": {"MONGO_URL", "REDIS_URL", "AMQP_URL", "JWT_JWKS", "PID_KEY_FILE"},
+    "api": {"MONGO_URL", "REDIS_URL", "BROKER_URL", "JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE"},
+    "workers": {"MONGO_URL", "REDIS_URL", "BROKER_URL"},
+    "realtime": {"MONGO_URL", "REDIS_URL", "BROKER_URL", "JWT_JWKS", "PID_KEY"},
 }
 
 
@@ -30,7 +30,7 @@ def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",
         "JWT_JWKS": tmp_path / "jwks.json",
@@ -106,7 +106,7 @@ WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
         ({"ORIGINS": ","}, "ORIGINS is wrong: "),
         ({"MEDIA_URL": "ftp://pictures"}, "MEDIA_URL is wrong: "),
         ({"LOG_FILE": "/dev/null/api.log"}, "LOG_FILE: cannot write to /dev/null/api.log"),
-        ({"AMQP_URL": "localhost:5672"}, "AMQP_URL is wrong: "),
+        ({"BROKER_URL": "localhost:5672"}, "BROKER_URL is wrong: "),
         ({"JWT_PRIVATE_KEY_FILE": "/nowhere/jwt.pem"}, "JWT_PRIVATE_KEY_FILE: "),
         ({"REFRESH_KEY_FILE": "/dev/null"}, "REFRESH_KEY_FILE: "),
         ({"MEDIA_URL": "file:/dev/null/media"}, "MEDIA_URL is wrong: cannot write to /dev/null/media"),
@@ -122,7 +122,7 @@ WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
     "realtime": [
         ({"JWT_JWKS": "/nowhere/jwks.json"}, "JWT_JWKS: cannot use /nowhere/jwks.json"),
         ({"PID_KEY_FILE": "/nowhere/pid.key"}, "PID_KEY_FILE: cannot use /nowhere/pid.key"),
-        ({"PID_KEY_FILE": "/dev/null"}, "PID_KEY_FILE: /dev/null holds less than 32 characters"),
+        ({"PID_KEY_FILE": "/dev/null"}, "PID_KEY_FILE: /dev/null is empty"),
         ({"NODE_NAME": "realtime.1"}, "NODE_NAME is wrong: "),
         ({"REALTIME_ENGINE": "steam"}, "REALTIME_ENGINE is wrong: "),
     ],
@@ -145,7 +145,7 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
     good = {
         "MONGO_URL": "mongodb://127.0.0.1:1",
         "REDIS_URL": "redis://127.0.0.1:1",
-        "AMQP_URL": "amqp://127.0.0.1:1/",
+        "BROKER_URL": "amqp://127.0.0.1:1/",
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",
         "JWT_JWKS": tmp_path / "jwks.json",

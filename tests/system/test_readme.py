@@ -87,7 +87,7 @@ async def test_the_three_processes_start_by_themselves_against_real_servers(
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "API_PORT": str(api_port),
         "REALTIME_PORT": str(realtime_port),
         "WORKERS_PORT": str(workers_port),

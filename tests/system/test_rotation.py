@@ -60,7 +60,7 @@ async def running(
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "JWT_JWKS": tmp_path / "jwks.json",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",

@@ -122,7 +122,11 @@ async def test_a_process_names_just_the_keys_that_its_services_need(
     tmp_path: Path, services: str, missing: set[str]
 ) -> None:
     nowhere = "127.0.0.1:1"
-    servers = {"MONGO_URL": f"mongodb://{nowhere}", "REDIS_URL": f"redis://{nowhere}", "AMQP_URL": f"amqp://{nowhere}"}
+    servers = {
+        "MONGO_URL": f"mongodb://{nowhere}",
+        "REDIS_URL": f"redis://{nowhere}",
+        "BROKER_URL": f"amqp://{nowhere}",
+    }
     done = await Program("api", folder=tmp_path, API_SERVICES=services, **servers).start().ended()
     assert done.code == 1
     assert set(re.findall(r"(\w+) is missing", done.err)) == missing

@@ -24,7 +24,7 @@ from social.infra.settings import StartError
 from workers.settings import WorkerSettings
 
 PROCESSES = ("api", "realtime", "workers")
-SERVERS = ("MongoDB", "Redis", "RabbitMQ")
+SERVERS = ("MongoDB", "Redis", "broker")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def settings(tmp_path: Path, mongo_url: str, mongo_database: str, redis_url: str
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "JWT_PRIVATE_KEY_FILE": tmp_path / "jwt.pem",
         "REFRESH_KEY_FILE": tmp_path / "refresh.key",
         "JWT_JWKS": tmp_path / "jwks.json",
@@ -97,7 +97,7 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
         assert (await migrate.ended()).code == 0
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/readyz")
-            await eventually(lambda program=program: says(program, "server=Redis", "server=RabbitMQ"))
+            await eventually(lambda program=program: says(program, "server=Redis", "server=broker"))
             assert (await program.signal(signal.SIGTERM))[::2] == (0, ""), name
     finally:
         for program in (*programs.values(), leaves, migrate):
@@ -125,8 +125,8 @@ async def test_a_server_that_refuses_a_process_stops_it_with_the_setting_that_is
             (mongo, "api"),
             (mongo, "social", "migrate"),
             ({"REDIS_URL": settings["REDIS_URL"].replace("://", "://plaza:sesame@")}, "realtime"),
-            ({"AMQP_URL": settings["AMQP_URL"].replace("guest:guest", "guest:sesame")}, "workers"),
-            ({"AMQP_URL": settings["AMQP_URL"].rpartition("/")[0] + "/nowhere"}, "workers"),
+            ({"BROKER_URL": settings["BROKER_URL"].replace("guest:guest", "guest:sesame")}, "workers"),
+            ({"BROKER_URL": settings["BROKER_URL"].rpartition("/")[0] + "/nowhere"}, "workers"),
         ]
 
         async def ended(at: int, given: dict[str, str], *command: str) -> None:
@@ -161,11 +161,11 @@ async def test_the_embedded_system_waits_for_a_store_that_its_settings_name(tmp_
     [
         ("MONGO_URL", "mongodb://plaza:open:sesame@localhost"),
         ("REDIS_URL", "redis://localhost:sesame"),
-        ("AMQP_URL", "amqp://localhost:sesame/"),
+        ("BROKER_URL", "amqp://localhost:sesame/"),
     ],
 )
 async def test_a_url_that_is_none_is_named_and_its_password_is_not(name: str, url: str) -> None:
-    good = {"mongo_url": "mongodb://localhost", "redis_url": "redis://localhost", "amqp_url": "amqp://localhost/"}
+    good = {"mongo_url": "mongodb://localhost", "redis_url": "redis://localhost", "broker_url": "amqp://localhost/"}
     settings = WorkerSettings(**good | {name.lower(): url})
     with pytest.raises(StartError, match=f"^{name} is wrong: it is no URL") as refused:
         Plaza.connect(settings)

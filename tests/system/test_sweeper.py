@@ -42,7 +42,7 @@ async def sweepers(
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": mongo_database,
         "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
+        "BROKER_URL": amqp_url,
         "WORKERS_HOST": "127.0.0.1",
         "WORKER_ROLES": "sweeper",
     }

@@ -44,7 +44,7 @@ class RabbitBroker:
         try:
             self._url = make_url(url)
         except ValueError:  # whose message may hold the password
-            raise StartError("AMQP_URL is wrong: it is no URL; are user and password percent-encoded?") from None
+            raise StartError("BROKER_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self._outbox = outbox
         self._topology = Topology(prefix, partitions)
         self._connection: AbstractRobustConnection | None = None

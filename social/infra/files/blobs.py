@@ -12,11 +12,10 @@ from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, StringConstraints
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
-from social.infra.settings import StartError, check_folder
+from social.infra.settings import PlazaSettings, StartError, check_folder
 
 T = TypeVar("T")
 
@@ -30,10 +29,8 @@ MediaUrl = Annotated[
 ]
 
 
-class MediaSettings(BaseSettings):
+class MediaSettings(PlazaSettings):
     """Settings of where pictures are stored."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     media_url: MediaUrl = Field(
         default="file:var/media",

@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from social.contracts.addresses import normal
 from social.infra import clock
+from social.infra.settings import PlazaSettings
+from social.infra.spellings import OrFile
 
 TIMEOUT_S = 15.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -28,7 +29,9 @@ def _reachable(url: str) -> str:
     return url
 
 
-MailerUrl = Annotated[str, StringConstraints(pattern=r"^(console:|file:.+|smtps?://.+)$"), AfterValidator(_reachable)]
+MailerUrl = Annotated[
+    str, StringConstraints(pattern=r"^(console:|file:.+|smtps?://.+)$"), AfterValidator(_reachable), OrFile()
+]
 
 
 class Mail(NamedTuple):
@@ -43,10 +46,8 @@ class MailRefused(Exception):
     """The address can never be reached: a retry would not help."""
 
 
-class MailSettings(BaseSettings):
+class MailSettings(PlazaSettings):
     """Settings of outgoing mail."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     mailer_url: MailerUrl = Field(
         default="file:var/mail",

@@ -14,9 +14,9 @@ from social.contracts.codec import decode, encode, encode_sorted
 from social.contracts.problems import IdempotencyMismatch, Problem, Unavailable
 from social.infra import clock
 from social.infra.broker.broker import Broker
+from social.infra.broker.opening import broker_of
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.publisher import Publisher
-from social.infra.broker.rabbit import RabbitBroker
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process import watching
 from social.infra.process.background import BestEffortTasks
@@ -102,7 +102,7 @@ class Plaza:
         """Return the system over real servers; nothing is contacted before it is used."""
         mongo = Mongo(settings.mongo_url, settings.mongo_database)
         outbox = Outbox(mongo)
-        broker = RabbitBroker(settings.amqp_url, settings.amqp_prefix, outbox, settings.worker_partitions)
+        broker = broker_of(settings.broker_url, settings.amqp_prefix, outbox, settings.worker_partitions)
         return cls.over(mongo, connect(settings.redis_url), broker, outbox)
 
     async def commit(self, verb: "Verb[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:

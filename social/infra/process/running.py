@@ -9,6 +9,9 @@ from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.process.watching import watch_servers
 from social.infra.settings import Connections, ObserveSettings, load
+from social.infra.spellings import former_names
+
+log = logs.get("settings")
 
 S = TypeVar("S", bound=ObserveSettings)
 
@@ -17,6 +20,8 @@ def configured(kind: type[S], process: str) -> S:
     """Load the settings of a process and set up its logs and traces by them; raises StartError."""
     settings = load(kind, process)
     logs.configure(process, settings)
+    for was, is_now in former_names(kind, f"{process}/.env").items():
+        log.warning("a setting has another name now; the former goes with the next minor release", was=was, now=is_now)
     tracing.configure(process, settings)
     return settings
 

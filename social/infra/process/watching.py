@@ -47,11 +47,11 @@ async def watch_servers(redis: Redis, broker: Broker) -> None:
         try:
             await broker.ping()
         except BrokerRefuses as error:
-            raise StartError(f"AMQP_URL is wrong: the server says {error}") from error
+            raise StartError(f"BROKER_URL is wrong: the server says {error}") from error
         except BrokerAway as error:
             raise Away(str(error)) from error
 
-    await asyncio.gather(_watch("Redis", "redis", redis_answers), _watch("RabbitMQ", "broker", broker_answers))
+    await asyncio.gather(_watch("Redis", "redis", redis_answers), _watch("broker", "broker", broker_answers))
 
 
 async def watch_store(mongo: Mongo) -> None:

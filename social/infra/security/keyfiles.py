@@ -1,5 +1,6 @@
 """The secrets of an installation as files, each written whole or not at all, and the rotation of the signing key."""
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 from social.contracts.codec import encode
 from social.infra import clock
+from social.infra.security.refresh_tokens import BASE64
 from social.infra.security.tokens import ACCESS_LIVES, LEEWAY, Signer, Verifier, new_private_key
 
 JWT_PRIVATE_KEY = "jwt.pem"  # JWT_PRIVATE_KEY_FILE of the API
@@ -69,6 +71,18 @@ def copy_verifying_keys(folder: Path, to: Path) -> list[Path]:
     for name in (JWKS, PID_KEY):
         _replace(to / name, (folder / name).read_bytes())
     return [to / JWKS, to / PID_KEY]
+
+
+def values(folder: Path) -> list[str]:
+    """Return the keys of a folder as settings, a line each, for who cannot have files. Raises OSError, ValueError."""
+    Signer.of_file(folder / JWT_PRIVATE_KEY)
+    pem = (folder / JWT_PRIVATE_KEY).read_text().strip().replace("\n", "\\n")
+    return [
+        f"JWT_PRIVATE_KEY={pem}",
+        f"JWKS={encode({'keys': _published(folder)}).decode()}",
+        f"REFRESH_KEY={BASE64}{base64.b64encode((folder / REFRESH_KEY).read_bytes()).decode()}",
+        f"PID_KEY={(folder / PID_KEY).read_text().strip()}",
+    ]
 
 
 def _published(folder: Path) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
 """Refresh tokens: opaque, and good for a single use each."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 
 from social.contracts.codec import base64url
+
+BASE64 = "base64:"
 
 
 class RefreshTokens:
@@ -18,6 +21,17 @@ class RefreshTokens:
         if len(key) < 32:
             raise ValueError("the refresh key needs at least 32 bytes")
         self._key = key
+
+    @classmethod
+    def of_text(cls, text: str) -> "RefreshTokens":
+        """Return the refresh tokens of a key as text, or as base64 after `base64:`; raises ValueError."""
+        if not text.startswith(BASE64):
+            return cls(text.encode())
+        try:
+            key = base64.b64decode(text.removeprefix(BASE64), validate=True)
+        except ValueError:
+            raise ValueError(f"what follows {BASE64} is not base64") from None
+        return cls(key)
 
     def first(self, session_id: str) -> str:
         """Return the first token of a session: 256 random bits."""

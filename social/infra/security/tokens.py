@@ -139,6 +139,11 @@ class Verifier:
         file = WatchedFile(path)
         return cls(_document(path.read_bytes()), file)
 
+    @classmethod
+    def of_text(cls, text: str) -> "Verifier":
+        """Return a verifier of a JWKS document, which stays; raises ValueError."""
+        return cls(_document(text))
+
     @property
     def jwks(self) -> dict[str, Any]:
         """Return the keys whose tokens are accepted now, as a JWKS document."""

@@ -7,6 +7,7 @@ from itertools import chain
 from pymongo.errors import PyMongoError
 
 from social.contracts.problems import Unavailable
+from social.infra.broker.opening import kind_of
 from social.infra.broker.topology import Topology
 from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
@@ -16,7 +17,7 @@ from social.ops.doctor.settings import Examined, read
 
 __all__ = ["Finding", "Level", "examine", "examine_named", "settled"]
 
-URLS = ("mongo_url", "redis_url", "amqp_url", "amqp_management_url")
+URLS = ("mongo_url", "redis_url", "broker_url", "amqp_management_url")
 
 ANSWER_S = 3.0  # of MongoDB, to one question
 PATIENCE_S = 30.0  # for one server, whatever it does
@@ -39,16 +40,22 @@ async def examine_named(process: str) -> list[Finding]:
     ]
     if redis_url := settings.redis_url:
         parts.append(settled("redis", lambda: redis.examine(redis_url)))
-    if amqp_url := settings.amqp_url:
-        topology, management_url = (
-            Topology(settings.amqp_prefix, settings.worker_partitions),
-            settings.amqp_management_url,
-        )
-        parts.append(settled("rabbitmq", lambda: rabbitmq.examine(amqp_url, topology, management_url)))
+    if broker_url := settings.broker_url:
+        parts.append(settled(kind_of(broker_url).lower(), lambda: _broker(broker_url, settings)))
     findings += chain(*await asyncio.gather(*parts))
     urls = [url for name in URLS if (url := getattr(settings, name))]
     secrets = set().union(*map(passwords, urls))
     return [without(secrets, each) for each in findings]
+
+
+async def _broker(url: str, settings: Examined) -> AsyncIterator[Finding]:
+    """Check the broker, in the way of its kind."""
+    if kind_of(url) != "RabbitMQ":
+        yield problem("broker", "this release cannot use SQS", "name a RabbitMQ in BROKER_URL")
+        return
+    topology = Topology(settings.amqp_prefix, settings.worker_partitions)
+    async for finding in rabbitmq.examine(url, topology, settings.amqp_management_url):
+        yield finding
 
 
 async def _documents(settings: Examined) -> AsyncIterator[Finding]:

@@ -21,10 +21,10 @@ async def examine(mongo: Mongo) -> AsyncIterator[Finding]:
     waits = clock.now() - first[0]["at"] if first else timedelta()
     says = f"{rows} events wait in the outbox, the oldest for {waits.total_seconds():.0f} s"
     if rows > MOST_ROWS or waits > MOST_AGE:
-        remedy = "start workers with the role relay, and see why RabbitMQ takes nothing"
+        remedy = "start workers with the role relay, and see why the broker takes nothing"
         yield problem("outbox", f"{says}: writes are refused", remedy)
     elif waits > SLOW:
-        yield warning("outbox", says, "start workers with the role relay, and see why RabbitMQ takes nothing")
+        yield warning("outbox", says, "start workers with the role relay, and see why the broker takes nothing")
     else:
         yield ok("outbox", f"{rows} events wait in the outbox")
     if parked := await mongo.count(PARKED, {}, limit=1_000):

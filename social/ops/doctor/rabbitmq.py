@@ -64,13 +64,13 @@ async def examine(url: str, topology: Topology, management_url: str | None) -> A
 def _away(error: BaseException, url: str) -> Finding:
     at = where(url)
     if isinstance(error, REFUSED):
-        return problem("rabbitmq", f"{at} refuses the user or the password", "correct them in AMQP_URL")
+        return problem("rabbitmq", f"{at} refuses the user or the password", "correct them in BROKER_URL")
     if isinstance(error, ValueError):  # whose words may hold a piece of the password
-        return problem("rabbitmq", "AMQP_URL is wrong: it is no URL", "write what is special in its password as %XX")
+        return problem("rabbitmq", "BROKER_URL is wrong: it is no URL", "write what is special in its password as %XX")
     if isinstance(error, NOT_LET_IN):
-        remedy = "make the virtual host at the end of AMQP_URL, and let its user in"
+        remedy = "make the virtual host at the end of BROKER_URL, and let its user in"
         return problem("rabbitmq", f"{at} has no such virtual host for this user", remedy)
-    return problem("rabbitmq", f"{at} cannot be reached: {why(error)}", "start it, or correct AMQP_URL")
+    return problem("rabbitmq", f"{at} cannot be reached: {why(error)}", "start it, or correct BROKER_URL")
 
 
 def _version(connection: Any, url: str) -> Finding:

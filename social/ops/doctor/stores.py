@@ -11,7 +11,7 @@ from social.contracts.problems import NotFound, Unavailable
 from social.infra import clock
 from social.infra.files.blobs import MediaSettings, blobs
 from social.infra.files.mailer import MailSettings, SmtpMailer
-from social.infra.settings import StartError, check_folder, listed
+from social.infra.settings import StartError, check_folder, listed, load
 from social.ops.doctor.findings import Finding, ok, passwords, problem, warning, where, why, without
 from social.ops.doctor.settings import Examined
 
@@ -45,8 +45,8 @@ def _does(work: str | None, chosen: str | None) -> bool:
 
 def _read(kind: type[S], process: str) -> S | None:
     try:
-        return kind(_env_file=f"{process}/.env")
-    except (ValueError, OSError):  # a setting is wrong, or the file cannot be read
+        return load(kind, process)
+    except StartError:  # a setting is wrong, or the file cannot be read
         return None
 
 
