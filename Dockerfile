@@ -57,17 +57,17 @@ CMD ["--help"]
 FROM plaza AS workers
 EXPOSE 8082
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "social.infra.process.healthy", "8082"]
+    CMD ["python", "-m", "social.infra.process.healthy", "8082", "WORKERS_PORT"]
 ENTRYPOINT ["python", "-m", "workers"]
 
 FROM plaza AS realtime
 EXPOSE 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "social.infra.process.healthy", "8081"]
+    CMD ["python", "-m", "social.infra.process.healthy", "8081", "REALTIME_PORT"]
 ENTRYPOINT ["python", "-m", "realtime"]
 
 FROM plaza AS api
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "social.infra.process.healthy", "8080"]
+    CMD ["python", "-m", "social.infra.process.healthy", "8080", "API_PORT"]
 ENTRYPOINT ["python", "-m", "api"]

@@ -60,7 +60,9 @@ def test_a_process_is_nobody_and_gets_its_signals_itself(name: str) -> None:
 def test_a_process_is_asked_for_its_health_where_it_listens(name: str) -> None:
     (stage, *_) = lineage(name)
     (health,) = stage.all("HEALTHCHECK")
-    assert health.endswith(f'CMD ["python", "-m", "social.infra.process.healthy", "{PROCESSES[name]}"]')
+    assert health.endswith(
+        f'CMD ["python", "-m", "social.infra.process.healthy", "{PROCESSES[name]}", "{name.upper()}_PORT"]'
+    )
     assert stage.all("EXPOSE") == [str(PROCESSES[name])]
     assert f"{name.upper()}_PORT=" + str(PROCESSES[name]) in (ROOT / name / ".env.example").read_text()
 
@@ -146,7 +148,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
     try:
         for name, program in programs.items():
             await program.answering(f"{urls[name]}/readyz")
-            healthy = await ended("social.infra.process.healthy", str(ports[name]))
+            healthy = await ended("social.infra.process.healthy", str(PROCESSES[name]), f"{name.upper()}_PORT")
             assert healthy == (0, "", "")
         async with door_to(urls["api"]) as door:
             ada = await door.register("ada")

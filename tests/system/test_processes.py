@@ -98,6 +98,7 @@ async def test_a_process_names_every_setting_it_misses(tmp_path: Path, name: str
         assert f"{setting} is missing" in done.err
 
 
+SECRET = "a weak Secret"
 WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
     "api": [
         ({"API_SERVICES": "auth,painting"}, "API_SERVICES is wrong: "),
@@ -107,6 +108,12 @@ WRONG: dict[str, list[tuple[dict[str, str], str]]] = {
         ({"MEDIA_URL": "ftp://pictures"}, "MEDIA_URL is wrong: "),
         ({"LOG_FILE": "/dev/null/api.log"}, "LOG_FILE: cannot write to /dev/null/api.log"),
         ({"BROKER_URL": "localhost:5672"}, "BROKER_URL is wrong: "),
+        ({"BROKER_URL": "sqs://"}, "BROKER_URL is wrong: it names no region"),
+        ({"AMQP_URL": f"amqp://u:{SECRET}@elsewhere/"}, "BROKER_URL and AMQP_URL are both given and differ"),
+        ({"REFRESH_KEY": SECRET}, "REFRESH_KEY and REFRESH_KEY_FILE are both given: leave one of them out"),
+        ({"JWT_PRIVATE_KEY_FILE": "", "JWT_PRIVATE_KEY": SECRET}, "JWT_PRIVATE_KEY: "),
+        ({"REFRESH_KEY_FILE": "", "REFRESH_KEY": SECRET}, "REFRESH_KEY: the refresh key needs at least 32 bytes"),
+        ({"API_PORT": "", "PORT": "x"}, "PORT is wrong: "),
         ({"JWT_PRIVATE_KEY_FILE": "/nowhere/jwt.pem"}, "JWT_PRIVATE_KEY_FILE: "),
         ({"REFRESH_KEY_FILE": "/dev/null"}, "REFRESH_KEY_FILE: "),
         ({"MEDIA_URL": "file:/dev/null/media"}, "MEDIA_URL is wrong: cannot write to /dev/null/media"),
@@ -163,6 +170,7 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
     said = await attempted(name, attempts, tmp_path, **good)
     for line, begins in zip(said, expected, strict=True):
         assert line.startswith(begins), said
+        assert SECRET not in line
 
 
 async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -1,6 +1,10 @@
-"""`python -m social.infra.process.healthy PORT` exits with 0 if the process on that port is ready: for containers."""
+"""`python -m social.infra.process.healthy PORT [NAME]` exits with 0 if the process on that port is ready.
+
+Where the variable NAME, or else PORT, names another port, the process is there.
+"""
 
 import http.client
+import os
 import sys
 
 TIMEOUT_S = 4.0  # less than the timeout of a container's health check
@@ -21,6 +25,8 @@ def why_not(port: int) -> str | None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
-        sys.exit("usage: python -m social.infra.process.healthy PORT")
-    sys.exit(why_not(int(sys.argv[1])))
+    if len(sys.argv) not in (2, 3) or not sys.argv[1].isdecimal():
+        sys.exit("usage: python -m social.infra.process.healthy PORT [NAME]")
+    port, *names = sys.argv[1:]
+    named = [os.environ[name] for name in (*names, *(["PORT"] if names else [])) if os.environ.get(name)]
+    sys.exit(why_not(int(next(iter(named), port))))
