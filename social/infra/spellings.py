@@ -132,8 +132,8 @@ def _resolve(each: Spelling, there: list[str], layer: Mapping[str, str], found: 
     if each.file in there and others:
         found.wrong[each.name] = f"{name.upper()} and {each.file.upper()} are both given: leave one of them out"
     elif others and layer[name] != layer[others[0]]:
-        says = "are both given and differ: leave the former name out"
-        found.wrong[each.name] = f"{name.upper()} and {others[0].upper()} {says}"
+        former = others[0].upper()
+        found.wrong[each.name] = f"{name.upper()} and {former} are both given and differ: leave {former} out"
     elif name == each.former:
         found.take(each.name, name, layer[name])
     elif name == each.file and watched:

@@ -77,7 +77,7 @@ def test_the_former_name_of_a_setting_means_the_same(give: Give) -> None:
     give(AMQP_URL=f"http://u:{SECRET}@localhost")
     assert refused(Connections).startswith("AMQP_URL is wrong: ")
     give(BROKER_URL=URLS["BROKER_URL"])
-    assert refused(Connections) == "BROKER_URL and AMQP_URL are both given and differ: leave the former name out"
+    assert refused(Connections) == "BROKER_URL and AMQP_URL are both given and differ: leave AMQP_URL out"
 
 
 def test_a_url_may_be_the_content_of_a_file(give: Give, tmp_path: Path) -> None:
