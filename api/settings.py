@@ -100,6 +100,12 @@ class ApiSettings(Connections, RestSettings):
         description="file with the JWKS of the keys whose tokens are accepted, followed when it is replaced",
     )
 
+    @field_validator("jwt_private_key", "refresh_key")
+    @classmethod
+    def _unneeded(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Drop the secrets of a process that does not serve auth."""
+        return value if "auth" in info.data.get("api_services", ()) else None
+
     @field_validator("jwt_private_key_file", "refresh_key_file", "jwt_jwks")
     @classmethod
     def _needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:

@@ -11,8 +11,9 @@ from support.moto import Moto
 from support.ports import free_ports
 from support.smtp import smtp
 
+from social.infra.security import keyfiles
 from social.infra.settings import StartError, StoreSettings, load
-from social.ops.doctor import mongodb, start, stores
+from social.ops.doctor import keys, mongodb, start, stores
 from social.ops.doctor.findings import Finding, Level
 from social.ops.doctor.settings import Examined, read
 
@@ -155,3 +156,36 @@ def test_what_would_not_outlive_a_crash_is_named() -> None:
     assert (finding.level, "is locked for 60 s" in finding.says) == (Level.WARNING, True)
     assert list(mongodb.durability(kept, {"transactionLifetimeLimitSeconds": 15, "ok": 1.0})) == []
     assert list(mongodb.durability({}, {})) == []
+
+
+async def about_keys(**given: Any) -> list[Finding]:
+    return [each async for each in keys.examine(Examined(**given))]
+
+
+async def test_keys_that_are_values_are_looked_at_like_files(tmp_path: Path) -> None:
+    keyfiles.make_keys(tmp_path / "keys")
+    keyfiles.make_keys(tmp_path / "others")
+    own, other = (dict(line.split("=", 1) for line in keyfiles.values(tmp_path / name)) for name in ("keys", "others"))
+    given = {name.lower(): value for name, value in own.items()}
+    (finding,) = await about_keys(**given)
+    assert (finding.level, finding.says) == (Level.OK, "JWT_PRIVATE_KEY, JWKS, REFRESH_KEY, PID_KEY can be used")
+    (finding,) = await about_keys(**given | {"jwks": other["JWKS"]})
+    assert finding.level == Level.PROBLEM
+    assert finding.says.startswith("JWKS does not hold the public half of JWT_PRIVATE_KEY: every token")
+    for name in given.keys() - {"jwks"}:
+        (finding,) = await about_keys(**given | {name: SECRET})
+        assert finding.level == Level.PROBLEM
+        assert finding.says.startswith(f"{name.upper()}: ")
+        assert SECRET not in str(finding)
+
+
+async def test_what_is_given_in_two_ways_is_left_to_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "broker").write_text("amqp://from-a-file/")
+    for name, value in {"MONGO_URL": "mongodb://here", "MONGO_URL_FILE": "x", "BROKER_URL_FILE": "broker"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("BROKER_URL", raising=False)
+    settings, findings = read("api")
+    assert (settings.mongo_url, settings.broker_url, findings) == (None, "amqp://from-a-file/", [])
+    monkeypatch.setenv("AMQP_MANAGEMENT_URL_FILE", "/nowhere/url")
+    _, (finding,) = read("api")
+    assert finding.says == "AMQP_MANAGEMENT_URL_FILE: cannot use /nowhere/url: No such file or directory"

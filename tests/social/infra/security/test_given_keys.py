@@ -75,7 +75,9 @@ def test_an_api_without_auth_keeps_no_secret_that_it_is_given(keys: Path, monkey
     made = load_authenticator(load(ApiSettings, "api"))
     made.passwords.close()
     assert not isinstance(made, TokenIssuer)
-    assert load(ApiSettings, "api").jwt_private_key_file is None
+    monkeypatch.setenv("REFRESH_KEY", "at least thirty-two characters of chance")
+    settings = load(ApiSettings, "api")
+    assert (settings.jwt_private_key_file, settings.refresh_key) == (None, None)
 
 
 WEAK = "a Secret that is weak"
