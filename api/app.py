@@ -61,11 +61,13 @@ def create(
     health: Health,
     settings: RestSettings,
     realtime_port: Callable[[], int] | None = None,
+    *,
+    one_port: bool = False,
 ) -> web.Application:
     """Build the application over a connected system.
 
     `realtime_port` returns the port of the gateway, where it runs in this process and may have chosen the port itself;
-    else the settings name it.
+    else the settings name it. On `one_port` everybody reaches Socket.IO at this port too, and nobody reads metrics.
     """
     app = web.Application(middlewares=[http.problems], client_max_size=MAX_BODY)
     app[ADMISSION] = Admission()
@@ -87,8 +89,9 @@ def create(
             app.router.add_route(route.method, route.path, serve(route))
             if route.method == "GET":
                 app.router.add_route("HEAD", route.path, serve(route))
-    app.add_routes(health.routes())
-    add_docs(app, chosen, every=ALL, realtime_port=realtime_port or (lambda: settings.realtime_port))
+    app.add_routes(health.routes(public=one_port))
+    shown = realtime_port or (lambda: settings.realtime_port)
+    add_docs(app, chosen, every=ALL, realtime_port=(lambda: None) if one_port else shown)
     app.on_startup.append(_read_cursor_keys)
     return app
 

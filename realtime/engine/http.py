@@ -33,7 +33,7 @@ class PortableExchange(Exchange):
 
 
 class PortableEngine(Engine):
-    """Engine.IO on aiohttp: `start` serves it on its own port, `handle` can be mounted on any route."""
+    """Engine.IO on aiohttp: `start` serves it on its own port, `mount` leaves the port to another application."""
 
     name = "portable"
 
@@ -45,6 +45,13 @@ class PortableEngine(Engine):
         self._rule = FlushRule()
         self._runner: web.AppRunner | None = None
         self._sites: list[web.BaseSite] = []
+
+    def mount(self) -> None:
+        """Begin without a port: an application passes the requests of the engine's path to `handle`.
+
+        The application must cancel a handler whose client has left, as `_listen` does.
+        """
+        self._start_clock()
 
     async def _listen(self, host: str, port: int) -> int:
         app = web.Application()
