@@ -81,7 +81,8 @@ def create(
     limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:
-        picture_store = app[PICTURE_STORE] = PictureStore(Decoders(), blobs(settings.media_url))
+        decoders = Decoders(settings.picture_decoders)
+        picture_store = app[PICTURE_STORE] = PictureStore(decoders, blobs(settings.media_url))
         app[forms.INTAKE] = forms.Intake()
         app.on_cleanup.append(lambda _: picture_store.blobs.close())
     for service in chosen:

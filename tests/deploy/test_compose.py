@@ -325,7 +325,7 @@ ELSEWHERE = {
 }  # the image and initiate.js set these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
-    "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE"},
+    "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE", "PICTURE_DECODERS"},
 }
 
 

@@ -1,10 +1,18 @@
 """The demo's image, and the files by which Render and Railway build and run it."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import yaml
+from support.disks import small_disk
 from support.image import ROOT, environment, lineage, stages
 
 from api.settings import RestSettings
@@ -120,3 +128,52 @@ def test_the_image_says_that_it_holds_a_program_under_the_gpl() -> None:
     assert "SecantusDB (GPL-2.0) as its own process" in labels
     assert stage.all("EXPOSE") == [environment("demo")["PORT"]]
     assert not stage.all("USER"), "deploy/demo.sh leaves root"
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder as platforms mount a disk: root's, at a path that everybody may enter."""
+    if os.geteuid() or not shutil.which("setpriv") or not shutil.which("mountpoint"):
+        pytest.skip("this takes root, setpriv and mountpoint, which the image has")
+    with TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def entered(disk: Path, script: str, *before: str) -> subprocess.CompletedProcess[str]:
+    """Run a script by the entry of the image, with this disk."""
+    environment = {"PATH": os.environ["PATH"], "PLAZA_VAR": str(disk)}
+    command = [*before, "sh", str(ROOT / "deploy/demo.sh"), "sh", "-c", script]
+    return subprocess.run(command, env=environment, cwd=disk, capture_output=True, text=True, check=False)
+
+
+def test_the_process_is_nobody_and_the_disk_is_its_own(disk: Path) -> None:
+    done = entered(
+        disk, 'id -u; id -g; grep -hE "^(NoNewPrivs|Cap(Inh|Prm|Eff))" /proc/self/status; touch "$PLAZA_VAR/x"'
+    )
+    user, group, *privileges = done.stdout.split("\n")[:-1]
+    assert (user, group) == ("10001", "10001")
+    assert {line.partition("\t")[::2] for line in privileges} == {
+        ("NoNewPrivs:", "1"),
+        *((f"Cap{kind}:", "0" * 16) for kind in ("Inh", "Prm", "Eff")),
+    }
+    assert ((disk / "x").stat().st_uid, done.returncode) == (10001, 0)
+    assert done.stderr == f"plaza: no disk is mounted at {disk}: what people write ends with this container\n"
+
+
+def test_a_mounted_disk_is_worth_no_line(disk: Path) -> None:
+    with small_disk(disk / "data", 1) as mounted:
+        assert entered(mounted, 'touch "$PLAZA_VAR/x"').stderr == ""
+
+
+def test_the_image_can_be_started_as_nobody_too(disk: Path) -> None:
+    os.chown(disk, 10001, 10001)
+    done = entered(disk, 'id -u; touch "$PLAZA_VAR/x"', "setpriv", "--reuid=10001", "--regid=10001", "--clear-groups")
+    assert (done.returncode, done.stdout) == (0, "10001\n")
+
+
+def test_the_command_gets_its_signals_itself() -> None:
+    script = (ROOT / "deploy/demo.sh").read_text()
+    assert [line for line in script.splitlines() if '"$@"' in line and not line.strip().startswith("exec ")] == []
+    (stage,) = lineage("demo")
+    assert stage.words("ENTRYPOINT") == ["sh", "deploy/demo.sh", "python", "-m", "embedded"]

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import socketio
-import yaml
 from aiohttp import web
 from support.browser import page
 from support.eventually import eventually
-from support.image import ROOT, environment
-from support.machine import Machine
+from support.machine import Machine, demo_settings
 from support.people import Answer, Door, Person, door_to
 
 from embedded.one_port import mount
@@ -26,21 +24,6 @@ HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 CLOUDFLARE, RENDERS = "172.64.1.1", "10.1.2.3"
 UNKNOWN = b'{"code":1,"message":"Session ID unknown"}'
 numbers = iter(range(1_000))
-
-
-def blueprint() -> dict[str, str]:
-    """Return the settings in render.yaml."""
-    (service,) = yaml.safe_load((ROOT / "render.yaml").read_text())["services"]
-    return {each["key"]: each["value"] for each in service["envVars"]}
-
-
-def demo_settings() -> dict[str, str]:
-    """Return the settings of the demo on Render, whose proxy is on this machine here."""
-    settings = {**environment("demo"), **blueprint()}
-    settings["TRUSTED_PROXIES"] += ",127.0.0.0/8"
-    return {name: value for name, value in settings.items() if name not in ("PORT", "PLAZA_VAR")} | {
-        "HOST": "127.0.0.1"
-    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

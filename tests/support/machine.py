@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import yaml
+
+from support.image import environment
 from support.ports import free_ports
-from support.processes import Program
+from support.processes import ROOT, Program
 
 
 class Machine:
-    """Starts embedded systems on a fixed folder and fixed ports."""
+    """Starts embedded systems on a fixed folder and fixed ports, with the code in `code`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, code: Path = ROOT) -> None:
         self.folder = folder
+        self._code = code
         self.var = folder / "var"
         self.api_port, self.realtime_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.api_port}"
@@ -22,7 +26,7 @@ class Machine:
         defaults = {"PLAZA_VAR": self.var, **ports}
         folder = self.folder / str(len(self._programs))
         folder.mkdir()
-        program = Program("embedded", folder=folder, **(defaults | settings)).start()
+        program = Program("embedded", folder=folder, cwd=self._code, **(defaults | settings)).start()
         self._programs.append(program)
         return program
 
@@ -38,3 +42,18 @@ class Machine:
         """Kill all systems that were started."""
         for program in self._programs:
             await program.kill()
+
+
+def blueprint() -> dict[str, str]:
+    """Return the settings in render.yaml."""
+    (service,) = yaml.safe_load((ROOT / "render.yaml").read_text())["services"]
+    return {each["key"]: each["value"] for each in service["envVars"]}
+
+
+def demo_settings() -> dict[str, str]:
+    """Return the settings of the demo on Render, whose proxy is on this machine here."""
+    settings = {**environment("demo"), **blueprint()}
+    settings["TRUSTED_PROXIES"] += ",127.0.0.0/8"
+    return {name: value for name, value in settings.items() if name not in ("PORT", "PLAZA_VAR")} | {
+        "HOST": "127.0.0.1"
+    }
