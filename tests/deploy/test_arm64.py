@@ -81,3 +81,34 @@ async def test_a_process_without_the_native_library_says_so_once_and_serves(tmp_
         assert "the native engine does not load here (No module named 'socketify'): using the portable one" in line
     finally:
         await machine.kill()
+
+
+MEASURED = {
+    "connects per s": "connects per s",
+    "bytes per session": "bytes per session",
+    "paced broadcast to 5,000, p50": "paced p50 ms",
+    "CPU per paced delivery": "cpu us per delivery",
+    "CPU per delivery in a burst": "burst cpu us per delivery",
+    "idle CPU, 10,000 sockets": "idle cpu percent",
+}
+
+
+def test_the_figures_of_the_portable_engine_are_those_of_the_benchmark() -> None:
+    section = (ROOT / "docs/deploying.md").read_text().split("\n## arm64\n", 1)[1]
+    shown = {label: figures for label, *figures in rows(section) if label in MEASURED}
+    measured = {
+        label.split(" (bare")[0]: figures[1:] for label, *figures in rows((ROOT / "loadtests/README.md").read_text())
+    }
+    assert shown.keys() == MEASURED.keys()
+    for label, figures in shown.items():
+        for said, found in zip(figures, measured[MEASURED[label]], strict=True):
+            number = said.split(" ")[0]
+            decimals = len(number.partition(".")[2])
+            assert number == f"{float(found.replace(',', '')):,.{decimals}f}", label
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of the rows of all tables in a text."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
