@@ -32,7 +32,7 @@ from api.settings import SERVICES, ApiSettings, RestSettings
 from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Unavailable
 from social.infra.files.blobs import blobs, check_store
-from social.infra.files.pictures.decoding import Decoders
+from social.infra.files.pictures.decoding import AT_ONCE, Decoders
 from social.infra.observe import logs
 from social.infra.process import process
 from social.infra.process.admission import Admission, RefusalThrottle
@@ -81,7 +81,7 @@ def create(
     limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:
-        decoders = Decoders(settings.picture_decoders)
+        decoders = Decoders(settings.picture_decoders or AT_ONCE)
         picture_store = app[PICTURE_STORE] = PictureStore(decoders, blobs(settings.media_url))
         app[forms.INTAKE] = forms.Intake()
         app.on_cleanup.append(lambda _: picture_store.blobs.close())

@@ -31,8 +31,8 @@ class EmbeddedSettings(ObserveSettings):
         default=None,
         ge=0,
         le=65535,
-        description="one port for the API, the docs and Socket.IO, which everybody may reach: limits and origins are "
-        "those of production, and nothing shows metrics",
+        description="one port for everything; `make run` then has the limits and origins of production and shows no "
+        "metrics, because everybody may reach it",
     )
     api_port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the docs")
     realtime_port: int = Field(default=8081, ge=0, le=65535, description="port of Socket.IO")
