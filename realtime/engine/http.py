@@ -236,7 +236,7 @@ def _read_request(request: web.Request) -> Request:
         forwarded_host=headers.get("X-Forwarded-Host"),
         forwarded_proto=headers.get("X-Forwarded-Proto"),
         user_agent=headers.get("User-Agent"),
-        forwarded_for=headers.get("X-Forwarded-For"),
+        forwarded_for=headers.get("X-Forwarded-For") or headers.get("X-Real-IP"),
         content_type=headers.get("Content-Type", ""),
         content_length=request.content_length or 0,
         content_encoding=",".join(headers.getall("Content-Encoding", ())),

@@ -1,6 +1,7 @@
 """The whole system on one port, with the settings of the demo's image, as Render and Railway run it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +11,11 @@ import socketio
 from aiohttp import web
 from support.browser import page
 from support.eventually import eventually
+from support.image import ROOT
 from support.machine import Machine, demo_settings
 from support.people import Answer, Door, Person, door_to
 
-from embedded.one_port import mount
+from embedded.one_port import ONLY_TLS, SECURITY, mount
 from realtime.engine.http import PortableEngine
 from social.infra.process.process import listen
 
@@ -103,18 +105,37 @@ async def test_a_stranger_reads_no_metrics_and_no_reasons(door: Door) -> None:
     assert (await door.ask("GET", "/docs")).status == 200
 
 
-async def test_logins_are_limited_as_in_production_and_by_the_address_that_the_platform_forwards(door: Door) -> None:
-    async def left(forwarded: str) -> tuple[str, str]:
-        wrong = {"username": "nobody", "password": "wrong password"}
-        answer = await door.ask("POST", "/v1/auth/login", wrong, headers={"X-Forwarded-For": forwarded})
-        assert answer.status == 401
-        return answer.headers["RateLimit-Policy"], answer.headers["RateLimit"]
+async def test_browsers_get_the_headers_that_nginx_adds_elsewhere(door: Door) -> None:
+    https = {"X-Forwarded-Proto": "https"}
+    for path in ("/livez", "/v1/feed", "/docs", HANDSHAKE):
+        plain, safe = [(await door.ask("GET", path, headers=each)).headers for each in ({}, https)]
+        for headers in (plain, safe):
+            assert headers["Server"] == "Plaza"
+            assert headers.getall("X-Content-Type-Options") == ["nosniff"]
+            assert headers["X-Frame-Options"] == "DENY"
+            assert "Referrer-Policy" in headers
+        assert "Strict-Transport-Security" not in plain
+        assert safe["Strict-Transport-Security"] == ONLY_TLS
+    said = (ROOT / "nginx/security.conf").read_text()
+    assert set(re.findall(r"add_header (\S+)", said)) == {*SECURITY, "Strict-Transport-Security"}
+    assert ONLY_TLS in (ROOT / "nginx/variables.conf").read_text()
 
-    (policy, first), (_, second) = [await left(f"192.0.2.1, {CLOUDFLARE}, {RENDERS}") for _ in range(2)]
-    assert "q=30;w=60" in policy
-    assert first != second
-    forged = f"192.0.2.1, 198.51.100.2, {CLOUDFLARE}, {RENDERS}"  # the client wrote the first
-    assert (await left(forged))[1] == first, "another client"
+
+async def test_logins_are_limited_as_in_production_and_by_the_address_that_the_platform_forwards(door: Door) -> None:
+    async def left(**headers: str) -> int:
+        """Log in with a wrong password, and return how many logins the address has left."""
+        wrong = {"username": f"nobody{next(numbers)}", "password": "wrong password"}
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = await door.ask("POST", "/v1/auth/login", wrong, headers=said)
+        assert (answer.status, '"login";q=30;w=60' in answer.headers["RateLimit-Policy"]) == (401, True)
+        return int(answer.headers["RateLimit"].partition('"login";r=')[2].partition(";")[0])
+
+    render, railway = {"X_Forwarded_For": f"192.0.2.1, {CLOUDFLARE}, {RENDERS}"}, {"X_Real_IP": "192.0.2.2"}
+    for platform in (render, railway):
+        assert min(await asyncio.gather(*(left(**platform) for _ in range(6)))) < 27, "they count together"
+    forged = {"X_Forwarded_For": f"192.0.2.1, 192.0.2.3, {CLOUDFLARE}, {RENDERS}"}  # its client wrote the first
+    assert await left(**forged) == 29
+    assert await left(X_Forwarded_For="192.0.2.4", X_Real_IP="192.0.2.2") == 29
 
 
 async def test_a_poll_whose_client_has_left_ends_its_session(demo: Any, door: Door) -> None:
