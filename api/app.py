@@ -32,7 +32,7 @@ from api.settings import SERVICES, ApiSettings, RestSettings
 from social.accounts.login import Authenticator, TokenIssuer
 from social.contracts.problems import Unavailable
 from social.infra.files.blobs import blobs, check_store
-from social.infra.files.pictures.decoding import Decoders
+from social.infra.files.pictures.decoding import AT_ONCE, Decoders
 from social.infra.observe import logs
 from social.infra.process import process
 from social.infra.process.admission import Admission, RefusalThrottle
@@ -61,11 +61,13 @@ def create(
     health: Health,
     settings: RestSettings,
     realtime_port: Callable[[], int] | None = None,
+    *,
+    one_port: bool = False,
 ) -> web.Application:
     """Build the application over a connected system.
 
     `realtime_port` returns the port of the gateway, where it runs in this process and may have chosen the port itself;
-    else the settings name it.
+    else the settings name it. On `one_port` everybody reaches Socket.IO at this port too, and nobody reads metrics.
     """
     app = web.Application(middlewares=[http.problems], client_max_size=MAX_BODY)
     app[ADMISSION] = Admission()
@@ -79,7 +81,8 @@ def create(
     limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]
     if media.service in chosen:
-        picture_store = app[PICTURE_STORE] = PictureStore(Decoders(), blobs(settings.media_url))
+        decoders = Decoders(settings.picture_decoders or AT_ONCE)
+        picture_store = app[PICTURE_STORE] = PictureStore(decoders, blobs(settings.media_url))
         app[forms.INTAKE] = forms.Intake()
         app.on_cleanup.append(lambda _: picture_store.blobs.close())
     for service in chosen:
@@ -87,8 +90,9 @@ def create(
             app.router.add_route(route.method, route.path, serve(route))
             if route.method == "GET":
                 app.router.add_route("HEAD", route.path, serve(route))
-    app.add_routes(health.routes())
-    add_docs(app, chosen, every=ALL, realtime_port=realtime_port or (lambda: settings.realtime_port))
+    app.add_routes(health.routes(public=one_port))
+    shown = realtime_port or (lambda: settings.realtime_port)
+    add_docs(app, chosen, every=ALL, realtime_port=(lambda: None) if one_port else shown)
     app.on_startup.append(_read_cursor_keys)
     return app
 

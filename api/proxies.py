@@ -8,8 +8,9 @@ PROXIES = web.AppKey("proxies", Proxies)
 
 
 def client_ip(raw: web.Request) -> str:
-    """Return the address of the client; X-Forwarded-For counts only from trusted proxies."""
-    return raw.app[PROXIES].client_ip(raw.remote or "", raw.headers.getall("X-Forwarded-For", ()))
+    """Return the address of the client; X-Forwarded-For, or else X-Real-IP, counts only from trusted proxies."""
+    forwarded = raw.headers.getall("X-Forwarded-For", ()) or raw.headers.getall("X-Real-IP", ())
+    return raw.app[PROXIES].client_ip(raw.remote or "", forwarded)
 
 
 def prefix(raw: web.Request) -> str:

@@ -54,6 +54,13 @@ class RestSettings(MediaSettings):
     rate_register: Limit = Field(default=Rate(60, 60), description="accounts opened from one address")
     rate_reset: Limit = Field(default=Rate(10, 600), description="e-mails requested from one address")
 
+    picture_decoders: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="pictures read at once, each in 200 MB at most; by default 2 to 4, by the cores",
+        examples=["2"],
+    )
     rate_upload: Limit = Field(default=Rate(240, 3_600), description="uploads of a person")
     rate_picture: Limit = Field(default=Rate(6_000, 60), description="pictures read by signed URLs, from one address")
 

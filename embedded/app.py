@@ -1,10 +1,11 @@
-"""The composition root of the embedded system: one process, one event loop, two ports, one child process."""
+"""The composition root of the embedded system: one process, one event loop, two ports or one, one child process."""
 
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+from aiohttp import web
 from pydantic import SecretStr
 from rich.console import Console
 
@@ -13,6 +14,7 @@ import workers.app
 from api.settings import SERVICES, RestSettings
 from embedded.folder import claim
 from embedded.local_broker import LocalBroker
+from embedded.one_port import mount
 from embedded.settings import EmbeddedRest, EmbeddedSettings
 from embedded.store import Store
 from realtime.app import Gateway
@@ -54,8 +56,8 @@ async def main() -> bool:
                 await plaza.revocations.poll()
                 health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
                 gateway = Gateway(realtime, plaza, issuer.verifier, tasks)
-                async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks):
-                    print_addresses(settings, gateway.port)
+                async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks) as api_port:
+                    print_addresses(settings, api_port, gateway.port)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
@@ -65,7 +67,7 @@ async def main() -> bool:
 @asynccontextmanager
 async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIterator[Plaza]:
     """Connect the system to its embedded store, Redis and broker, or to servers that the settings name."""
-    store = None if settings.mongo_url else Store(settings.plaza_var.resolve(), settings.embedded_store)
+    store = None if settings.mongo_url else embedded_store(settings)
     try:
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
@@ -103,23 +105,34 @@ async def serve(
     health: Health,
     gateway: Gateway,
     tasks: process.Tasks,
-) -> AsyncIterator[None]:
-    """Run API, gateway and workers on the running loop until the block ends."""
+) -> AsyncIterator[int]:
+    """Run API, gateway and workers on the running loop until the block ends; yield the port of the API."""
     rest = rest_settings(settings)
-    app = api.app.create(plaza, issuer, health, rest, lambda: gateway.port)
+    app = api.app.create(plaza, issuer, health, rest, lambda: gateway.port, one_port=settings.one_port)
+    if settings.one_port:
+        mount(gateway.transport.mount(), app)
     pictures = blobs(rest.media_url)
-    runner = await process.listen(app, settings.host, settings.api_port, shutdown_timeout=1)
+    runner: web.AppRunner | None = None
     try:
         plaza.start(tasks)
         await gateway.start()
         workers.app.start(
             plaza, tasks, MailConsumer.of(mail_settings(settings)), pictures, fanout_limit=settings.fanout_limit
         )
-        yield
+        # Handlers end with their clients on one port alone, where a held poll is one of them.
+        bounds = {"shutdown_timeout": 1, "handler_cancellation": settings.one_port}
+        runner = await process.listen(app, settings.host, rest.api_port, **bounds)
+        yield int(runner.addresses[0][1])
     finally:
         await gateway.stop()
-        await runner.cleanup()
+        if runner is not None:
+            await runner.cleanup()
         await pictures.close()
+
+
+def embedded_store(settings: EmbeddedSettings) -> Store:
+    """Return the embedded store of these settings, not started."""
+    return Store(settings.plaza_var.resolve(), settings.embedded_store, settings.embedded_cache_mb)
 
 
 def rest_settings(settings: EmbeddedSettings) -> RestSettings:
@@ -127,9 +140,9 @@ def rest_settings(settings: EmbeddedSettings) -> RestSettings:
     media = load(MediaSettings, "embedded")
     url = media.media_url if "media_url" in media.model_fields_set else f"file:{settings.plaza_var / 'media'}"
     return load(
-        EmbeddedRest,
+        RestSettings if settings.one_port else EmbeddedRest,
         "embedded",
-        api_port=settings.api_port,
+        api_port=settings.rest_port,
         api_services=SERVICES,
         media_url=url,
     )
@@ -141,9 +154,11 @@ def gateway_settings(settings: EmbeddedSettings) -> GatewaySettings:
         pid_key = (settings.plaza_var / PID_KEY).read_text()
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use the keys in {settings.plaza_var}: {error}") from None
+    engine = {"realtime_engine": "portable"} if settings.one_port else {}  # the native engine has its own port
     return load(
         GatewaySettings,
         "embedded",
+        **engine,
         realtime_host=settings.host,
         realtime_port=settings.realtime_port,
         drain_s=settings.drain_s,
@@ -157,7 +172,7 @@ def mail_settings(settings: EmbeddedSettings) -> MailSettings:
     given = load(MailSettings, "embedded")
     defaults = {
         "mailer_url": f"file:{settings.plaza_var / 'mail'}",
-        "mail_links": f"http://localhost:{settings.api_port}",
+        "mail_links": f"http://localhost:{settings.rest_port}",
     }
     return load(
         MailSettings,
@@ -189,10 +204,10 @@ def _redis(settings: EmbeddedSettings) -> redis.Redis:
     return client
 
 
-def print_addresses(settings: EmbeddedSettings, realtime_port: int) -> None:
+def print_addresses(settings: EmbeddedSettings, api_port: int, realtime_port: int) -> None:
     """Print the addresses of the system and the folder of its data."""
     show = Console(highlight=False).print
     show("[bold]Plaza is running.[/bold]  Ctrl-C stops it.")
-    show(f"  API and docs   http://localhost:{settings.api_port}/docs")
-    show(f"  Socket.IO      http://localhost:{realtime_port}")
+    show(f"  API and docs   http://localhost:{api_port}/docs")
+    show(f"  Socket.IO      http://localhost:{realtime_port or api_port}")
     show(f"  data           {settings.plaza_var}/")

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.settings import RestSettings
-from embedded.store_programs import EmbeddedStore
+from embedded.store_programs import CACHE_MB, EmbeddedStore
 from social.feeds import FANOUT_LIMIT
 from social.infra.redis.limits import Limit, Rate
 from social.infra.settings import (
@@ -27,11 +27,19 @@ class EmbeddedSettings(ObserveSettings):
 
     plaza_var: Path = Field(default=Path("var"), description="folder of all data")
     host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="one port for everything; `make run` then has the limits and origins of production and shows no "
+        "metrics, because everybody may reach it",
+    )
     api_port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the docs")
     realtime_port: int = Field(default=8081, ge=0, le=65535, description="port of Socket.IO")
     embedded_store: EmbeddedStore = Field(
         default="py", description="the embedded store: py, or the faster rs where secantusd-rs is on the PATH"
     )
+    embedded_cache_mb: int = Field(default=CACHE_MB, ge=16, description="megabytes of the embedded store's cache")
     mongo_url: MongoUrl | None = Field(default=None, description="a MongoDB to use instead of the embedded store")
     mongo_database: str = Field(default="plaza", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="database name")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of the one in this process")
@@ -45,6 +53,16 @@ class EmbeddedSettings(ObserveSettings):
         default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
     )
     drain_s: float = Field(default=1, ge=0, le=60, description="seconds a stopping process gives its clients")
+
+    @property
+    def one_port(self) -> bool:
+        """Return whether everything is on one port."""
+        return self.port is not None
+
+    @property
+    def rest_port(self) -> int:
+        """Return the port of the API."""
+        return self.api_port if self.port is None else self.port
 
 
 class EmbeddedRest(RestSettings):

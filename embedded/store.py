@@ -37,9 +37,10 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Store:
     """A store as a child process that dies with this process; else the next start ends it."""
 
-    def __init__(self, folder: Path, program: str = "py") -> None:
+    def __init__(self, folder: Path, program: str = "py", cache_mb: int = store_programs.CACHE_MB) -> None:
         self._folder = folder
         self._program = program  # of store_programs.PROGRAMS
+        self._cache_mb = cache_mb
         self._note = folder / NOTE
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -142,7 +143,7 @@ class Store:
     def _spawn(self) -> None:
         config = self._folder / "store.toml"  # empty, and named, else the program looks for a file elsewhere
         config.touch()
-        command = store_programs.command(self._program, self._data, config, self._port)
+        command = store_programs.command(self._program, self._data, config, self._port, self._cache_mb)
         with (self._folder / "store.log").open("ab") as output:
             self._child = subprocess.Popen(  # noqa: S603 - a known program and folder
                 command,

@@ -11,14 +11,14 @@ from pydantic import AfterValidator
 from social.infra.settings import StartError
 
 RUST = "secantusd-rs"
+CACHE_MB = 1024
 
 
 class StoreProgram(NamedTuple):
-    """A store program: its path, and the options it needs besides those that all programs take."""
+    """A store program: the function that finds it, and the error where it is missing."""
 
     find: Callable[[], str | None]
     missing: str
-    options: tuple[str, ...] = ()
 
 
 PROGRAMS = {
@@ -29,19 +29,18 @@ PROGRAMS = {
     "rs": StoreProgram(
         lambda: shutil.which(RUST),
         f"{RUST} is not on the PATH: docs/decisions/0026-stores.md says how to get it",
-        ("--cache-size", "1G"),  # as the Python program has; its default is 4G
     ),
 }
 
 
-def command(name: str, data: Path, config: Path, port: int) -> list[str]:
+def command(name: str, data: Path, config: Path, port: int, cache_mb: int = CACHE_MB) -> list[str]:
     """Return the command of a program with its documents in `data`; raises StartError when it is not installed."""
     program = PROGRAMS[name]
     if (found := program.find()) is None:
         raise StartError(program.missing)
     where = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", str(data), "--config", str(config)]
     # Without --sync-on-commit a kill -9 loses the last commits, whatever write concern a client asks for.
-    return [found, *where, "--log-level", "ERROR", "--sync-on-commit", *program.options]
+    return [found, *where, "--log-level", "ERROR", "--sync-on-commit", "--cache-size", f"{cache_mb}M"]
 
 
 def url(port: int) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from realtime.engine import Options, Page, Request, choose
+from realtime.engine.http import PortableEngine
 from realtime.settings import GatewaySettings
 from realtime.socketio.admission import Authorize, Departure
 from realtime.socketio.server import Server
@@ -77,6 +78,7 @@ class Transport:
         self.server: Server = self._server
         self._engine = self.server.engine
         self._engine.page = self._page
+        self._mounted: PortableEngine | None = None
 
     def handle(
         self, *, authorize: Authorize, departed: Departed, received: Callable[..., Awaitable[object]]
@@ -86,8 +88,17 @@ class Transport:
         self._server.departed_handler = departed
         self._server.on("*", received)
 
+    def mount(self) -> PortableEngine:
+        """Leave listening to the caller, who passes requests to the engine that is returned; before `start`."""
+        assert isinstance(self._engine, PortableEngine), "the native engine has its own port"
+        self._mounted = self._engine
+        return self._mounted
+
     async def start(self) -> int:
-        """Listen, and return the port; raises StartError when it is taken."""
+        """Listen, and return the port, which is 0 for a mounted engine; raises StartError when it is taken."""
+        if self._mounted is not None:
+            self._mounted.mount()
+            return 0
         host, port = self._settings.realtime_host, self._settings.realtime_port
         try:
             return await self._engine.start(host, port)

@@ -13,7 +13,7 @@ ID = "^[0-9a-f]{24}$"
 CONNECT = """\
 import { io } from "socket.io-client";
 
-const socket = io("http://localhost:{port}", { auth: { token } });
+const socket = io({address}{ auth: { token } });
 socket.on("notification", (notification, offset) => console.log(notification.type, offset));
 const ack = await socket.emitWithAck("post.like", { post_id });
 if (!ack.ok) console.log(ack.problem.code);"""
@@ -42,8 +42,11 @@ def markdown(document: Schema, port: int) -> str:
     return "\n\n".join(map(_as_markdown, _blocks(document, port))) + "\n"
 
 
-def page(document: Schema, port: int) -> str:
-    """Return one page of HTML that needs no other file; its example connects to `port` of this machine."""
+def page(document: Schema, port: int | None) -> str:
+    """Return one page of HTML that needs no other file.
+
+    Its example connects to `port` of this machine, or to the origin of the page where `port` is None.
+    """
     blocks = list(_blocks(document, port))
     first = next(at for at, block in enumerate(blocks) if block.kind == "heading" and block.detail == 2)
     headings = [block.body for block in blocks if block.kind == "heading" and block.detail == 3]
@@ -58,11 +61,12 @@ def page(document: Schema, port: int) -> str:
     )
 
 
-def _blocks(document: Schema, port: int) -> Iterator[Block]:
+def _blocks(document: Schema, port: int | None) -> Iterator[Block]:
     messages, schemas = document["components"]["messages"], document["components"]["schemas"]
     yield Block("heading", document["info"]["title"], 1)
     yield Block("text", document["info"]["description"])
-    yield Block("code", CONNECT.replace("{port}", str(port)), "js")
+    address = "" if port is None else f'"http://localhost:{port}", '
+    yield Block("code", CONNECT.replace("{address}", address), "js")
     yield Block("heading", "From the server", 2)
     for name in (each for each in messages if each.startswith("push.")):
         yield from _pushed(messages[name])

@@ -64,12 +64,17 @@ STATIC_POLICY = (
 
 
 def add_docs(
-    app: web.Application, services: Sequence[Service], *, every: Sequence[Service], realtime_port: Callable[[], int]
+    app: web.Application,
+    services: Sequence[Service],
+    *,
+    every: Sequence[Service],
+    realtime_port: Callable[[], int | None],
 ) -> None:
     """Serve the documents of `services` and the pages that show them; each is made at its first request.
 
-    The events page shows how to connect to `realtime_port`. The Postman collection walks through `every` service, also
-    those this process does not have, because each of its requests needs what earlier ones created.
+    The events page shows how to connect to `realtime_port`, or to the page's own origin where that is None. The Postman
+    collection walks through `every` service, also those this process does not have, because each of its requests needs
+    what earlier ones created.
     """
     static = files("swagger_ui") / "static"
     for name, content_type in ASSETS.items():

@@ -57,7 +57,7 @@ class System(NamedTuple):
 @contextlib.asynccontextmanager
 async def started() -> AsyncIterator[System]:
     """Run `python -m embedded`, without limits on requests, until the block ends."""
-    servers = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    servers = {name: value for name, value in os.environ.items() if name != "PORT" and not name.endswith("_URL")}
     with tempfile.TemporaryDirectory() as folder, environment_for(servers, "EMBEDDED_STORE") as environment:
         ports = [_free_port(), _free_port()]
         rates = {f"RATE_{policy}": "1000000/1" for policy in POLICIES}

@@ -33,7 +33,7 @@ class PortableExchange(Exchange):
 
 
 class PortableEngine(Engine):
-    """Engine.IO on aiohttp: `start` serves it on its own port, `handle` can be mounted on any route."""
+    """Engine.IO on aiohttp: `start` serves it on its own port, `mount` leaves the port to another application."""
 
     name = "portable"
 
@@ -45,6 +45,13 @@ class PortableEngine(Engine):
         self._rule = FlushRule()
         self._runner: web.AppRunner | None = None
         self._sites: list[web.BaseSite] = []
+
+    def mount(self) -> None:
+        """Begin without a port: an application passes the requests of the engine's path to `handle`.
+
+        The application must cancel a handler whose client has left, as `_listen` does.
+        """
+        self._start_clock()
 
     async def _listen(self, host: str, port: int) -> int:
         app = web.Application()
@@ -229,7 +236,7 @@ def _read_request(request: web.Request) -> Request:
         forwarded_host=headers.get("X-Forwarded-Host"),
         forwarded_proto=headers.get("X-Forwarded-Proto"),
         user_agent=headers.get("User-Agent"),
-        forwarded_for=headers.get("X-Forwarded-For"),
+        forwarded_for=headers.get("X-Forwarded-For") or headers.get("X-Real-IP"),
         content_type=headers.get("Content-Type", ""),
         content_length=request.content_length or 0,
         content_encoding=",".join(headers.getall("Content-Encoding", ())),

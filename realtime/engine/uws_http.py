@@ -102,7 +102,7 @@ def _read_request(res: Any, req: Any) -> Request:
         forwarded_host=_header(req, b"x-forwarded-host"),
         forwarded_proto=_header(req, b"x-forwarded-proto"),
         user_agent=_header(req, b"user-agent"),
-        forwarded_for=_header(req, b"x-forwarded-for"),
+        forwarded_for=_header(req, b"x-forwarded-for") or _header(req, b"x-real-ip"),
         content_type=_header(req, b"content-type") or "",
         content_encoding=_header(req, b"content-encoding") or "",
         content_length=int(length) if length.isdecimal() and len(length) < 16 else 0,

@@ -15,7 +15,7 @@ from support.pictures import chunk, gif, noise, picture, saved, segment, upload,
 
 from social.contracts.problems import RateLimited, ValidationFailed
 from social.infra.files.pictures import decoder, decoding, limits
-from social.infra.files.pictures.decoding import AT_ONCE, SHARE, Decoders
+from social.infra.files.pictures.decoding import AT_ONCE, Decoders
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,10 +136,10 @@ async def order(work: dict[str, asyncio.Future[object]]) -> list[str]:
 
 
 async def test_who_holds_all_they_may_waits_for_nobody_else_to_be_served(slow: Decoders) -> None:
-    assert SHARE < AT_ONCE
+    assert slow.share < AT_ONCE
     work = {f"eve {n}": asyncio.ensure_future(slow.decode(b"1.00", "eve")) for n in range(AT_ONCE + 2)}
     await asyncio.sleep(0.1)
-    assert len(slow.pids) == SHARE
+    assert len(slow.pids) == slow.share
     work["ada"] = asyncio.ensure_future(slow.decode(b"0.00", "ada"))
     assert (await order(work))[0] == "ada"  # type: ignore[arg-type]
 
@@ -163,8 +163,8 @@ async def test_who_waits_with_many_makes_room_for_who_waits_with_one(
     slow: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "MOST_WAITING", 4)
-    eves = [asyncio.ensure_future(slow.decode(b"0.20", "eve")) for _ in range(SHARE + 4)]
-    mals = [asyncio.ensure_future(slow.decode(b"0.20", "mal")) for _ in range(AT_ONCE - SHARE)]
+    eves = [asyncio.ensure_future(slow.decode(b"0.20", "eve")) for _ in range(slow.share + 4)]
+    mals = [asyncio.ensure_future(slow.decode(b"0.20", "mal")) for _ in range(AT_ONCE - slow.share)]
     await asyncio.sleep(0)
     assert (await slow.decode(b"0.00", "ada")).width == 1
     answers = await asyncio.gather(*eves, return_exceptions=True)

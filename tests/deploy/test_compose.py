@@ -325,7 +325,7 @@ ELSEWHERE = {
 }  # the image and initiate.js set these
 ONLY = {
     "auth": {"JWT_PRIVATE_KEY_FILE", "REFRESH_KEY_FILE", "RATE_LOGIN", "RATE_REGISTER", "RATE_RESET"},
-    "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE"},
+    "media": {"MEDIA_URL", "RATE_UPLOAD", "RATE_PICTURE", "PICTURE_DECODERS"},
 }
 
 
@@ -341,6 +341,7 @@ def test_every_setting_of_a_service_is_in_its_own_example_or_in_compose(name: st
     assert not absent("api", environment, api_services=SERVICES[name]["environment"]["API_SERVICES"])
     for each, value in given.items():
         default = ApiSettings.model_fields[each.lower()].default
+        default = "" if default is None else default
         assert value == (f"{default.quota}/{default.window_s}" if isinstance(default, Rate) else str(default))
     assert len(list((ROOT / "deploy/env").glob("*.env.example"))) == len(API_SERVICES)
 

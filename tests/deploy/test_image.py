@@ -76,15 +76,19 @@ def test_nothing_is_compiled_and_every_package_is_known_by_its_hash() -> None:
     assert not {"secantusdb", "fakeredis", "lupa", "pytest", "locust"} & set(locked("image"))
 
 
-def test_every_package_the_code_imports_is_in_the_image() -> None:
-    distributions, have = packages_distributions(), locked("image")
-    ours = {"api", "realtime", "social", "workers"}
+OPTIONAL = {"aiobotocore", "botocore", "opentelemetry"}  # of the extras s3 and traces
+
+
+@pytest.mark.parametrize(("lock", "more", "without"), [("image", set(), set()), ("run", {"embedded"}, OPTIONAL)])
+def test_every_package_the_code_imports_is_in_the_image(lock: str, more: set[str], without: set[str]) -> None:
+    distributions, have = packages_distributions(), locked(lock)
+    ours = {"api", "realtime", "social", "workers"} | more
     for process in ours:
         for file in (ROOT / process).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                for top in {name.partition(".")[0] for name in names} - ours - set(sys.stdlib_module_names):
+                for top in {name.partition(".")[0] for name in names} - ours - without - set(sys.stdlib_module_names):
                     known = {re.sub(r"[-_.]+", "-", each).lower() for each in distributions[top]}
                     assert known & set(have), f"{file.relative_to(ROOT)} imports {top}"
 
@@ -92,14 +96,9 @@ def test_every_package_the_code_imports_is_in_the_image() -> None:
 def test_no_secret_no_data_and_no_test_gets_to_the_builder() -> None:
     sent = {str(each) for each in context()}
     assert {"LICENSE", "requirements/image.txt", "social/__main__.py", "api/app.py"} <= sent
-    assert {each.partition("/")[0] for each in sent} == {
-        "LICENSE",
-        "requirements",
-        "api",
-        "realtime",
-        "social",
-        "workers",
-    }
+    assert {each for each in sent if each.startswith("deploy/")} == {"deploy/demo.sh"}
+    heads = {"LICENSE", "requirements", "api", "realtime", "social", "workers", "embedded", "deploy"}
+    assert {each.partition("/")[0] for each in sent} == heads
     assert not [each for each in sent if ".env" in each or "__pycache__" in each]
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from support.attempts import attempted
+from support.disks import small_disk
 from support.eventually import eventually
 from support.people import door_to, texts
 from support.processes import gone
@@ -124,6 +127,18 @@ async def test_a_taken_port_is_one_clear_line(machine: Any, which: str) -> None:
 async def test_a_folder_that_is_a_file_is_one_clear_line(machine: Any) -> None:
     machine.var.write_text("in the way")
     one_line(await machine.start().ended(), f"cannot write to {machine.var}: ")
+
+
+async def test_a_disk_that_is_full_or_read_only_is_one_clear_line(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "full", 1) as full, small_disk(tmp_path / "read", 1) as read:
+        (full / "filler").write_bytes(bytes(shutil.disk_usage(full).free))
+        subprocess.run(["mount", "-o", "remount,ro", str(read)], check=True)
+        said = await attempted("embedded", [([], {"PLAZA_VAR": str(each)}) for each in (full, read)], tmp_path)
+        assert [each.name for each in full.iterdir() if each.stat().st_size] == ["filler"]
+    assert said == [
+        f"plaza: cannot write to {full}: No space left on device",
+        f"plaza: cannot write to {read}: Read-only file system",
+    ]
 
 
 async def test_something_in_the_way_inside_the_folder_is_one_clear_line(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.disks import small_disk
 from support.eventually import eventually
 from support.people import door_to, texts
 from support.processes import Program
@@ -214,20 +213,6 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
     assert not keeping.done()
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A small disk that is soon full; skips the test where mounting is not allowed."""
-    folder.mkdir()
-    options = ["-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    done = subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(tmp_path: Path) -> None:

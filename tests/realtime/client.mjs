@@ -5,8 +5,10 @@ import { io } from "socket.io-client";
 const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 let socket;
 
-function connect({ url, auth, options }) {
-  socket = io(url, { auth, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
+function connect({ url, page, auth, options }) {
+  const all = { auth, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options };
+  if (page) globalThis.location = new URL(page); // as a browser has it
+  socket = page ? io(all) : io(url, all);
   socket.on("connect", () => say({ connect: { sid: socket.id, recovered: socket.recovered } }));
   socket.on("connect_error", (error) => say({ connect_error: { message: error.message, data: error.data } }));
   socket.on("disconnect", (reason) => say({ disconnect: reason }));

@@ -51,6 +51,11 @@ class Page:
         await self.do(connect={"url": f"http://127.0.0.1:{port}", "auth": {"token": token}, "options": options})
         return dict(await self.next("connect"))
 
+    async def connect_from(self, page: str, token: str, **options: Any) -> dict[str, Any]:
+        """Connect by `io()` without a URL, as a script of this page does."""
+        await self.do(connect={"page": page, "auth": {"token": token}, "options": options})
+        return dict(await self.next("connect"))
+
     async def ask(self, *args: Any) -> Any:
         count = len(self.all("ack"))
         await self.do(emit=args)

@@ -95,10 +95,10 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(said.get(part, re.escape(part)) for part in parts))
 
 
-def build(folder: Path) -> None:
-    """Copy the files that the COPYs of the stage `code` take from this folder to their places."""
+def build(folder: Path, name: str = "code") -> None:
+    """Copy the files that the COPYs of a stage and of those it is built on take from this folder to their places."""
     files = list(context())
-    for rest in stages()["code"].all("COPY"):
+    for rest in (rest for each in reversed(lineage(name)) for rest in each.all("COPY")):
         *sources, target = rest.split()
         for source in sources:
             inside = [file for file in files if file == PurePosixPath(source) or PurePosixPath(source) in file.parents]

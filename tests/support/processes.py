@@ -18,7 +18,7 @@ from support.stores import store_settings
 ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
 OURS = (
-    *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST"),
+    *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST", "PORT"),
     *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES", "STORE", "EMBEDDED"),
 )
 

@@ -39,7 +39,7 @@ class Embedded:
             "embedded",
             cwd=ROOT,
             env={
-                **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+                **{name: value for name, value in os.environ.items() if name != "PORT" and not name.endswith("_URL")},
                 "PLAZA_VAR": str(self.folder),
                 "API_PORT": str(self.api_port),
                 "REALTIME_PORT": str(self.realtime_port),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,7 @@ import pymongo
 import pytest
 import yaml
 from support.documents import ROOT, Terminal, blocks, checkout, excerpts, headings, links, names, shows, tools
+from support.image import stages
 from support.ports import free_ports
 
 from social.__main__ import parser
@@ -48,9 +50,10 @@ async def terminal() -> AsyncIterator[Terminal]:
     api_port, realtime_port = free_ports(2)
 
     def here(text: str) -> str:
+        text = re.sub(r"\bmake cluster\b", f"make cluster PORT={api_port}", text)
         return text.replace("8080", str(api_port)).replace("8081", str(realtime_port))
 
-    settings = {"API_PORT": api_port, "REALTIME_PORT": realtime_port, "PORT": api_port, **SMALL}
+    settings = {"API_PORT": api_port, "REALTIME_PORT": realtime_port, **SMALL}
     with TemporaryDirectory(prefix="plaza-") as name:
         folder = Path(name)
         terminal = Terminal(checkout(folder / "plaza"), tools(folder / "bin"), here, settings)
@@ -75,6 +78,10 @@ async def test_the_first_hour_goes_as_it_is_written(terminal: Terminal) -> None:
 
 async def test_the_commands_of_a_feature_go_as_they_are_written(terminal: Terminal) -> None:
     await terminal.follow("docs/adding-a-feature.md")
+
+
+async def test_the_demo_on_one_port_goes_as_it_is_written(terminal: Terminal) -> None:
+    await terminal.follow("docs/deploying.md", "Render, Railway: a demo on one port")
 
 
 async def test_the_runbook_goes_as_it_is_written(terminal: Terminal) -> None:
@@ -132,6 +139,9 @@ def test_what_is_not_run_could_be(page: str) -> None:
                 continue
             case ["newman", "run", path]:  # tests/api/test_postman.py
                 assert (program, (ROOT / path).exists()) == ("npx", True)
+                continue
+            case ["build" | "run" | "buildx", *_]:
+                assert (program, dict(pairwise(words)).get("--target", "demo") in stages()) == ("docker", True), line
                 continue
         verb, *rest = [word for word in words if not word.startswith("-")][1:]
         assert ([program, words[0]], verb in VERBS) == (["docker", "compose"], True), line

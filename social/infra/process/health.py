@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from social.contracts.codec import encode
+from social.contracts.codec import decode, encode
 from social.infra.observe import metrics
 
 CHECK_DEADLINE_S = 2.0
@@ -56,11 +56,13 @@ class Health:
             return str(error) or type(error).__name__
         return "ok"
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes of these paths for an aiohttp application."""
+    def routes(self, *, public: bool = False) -> list[web.RouteDef]:
+        """Return the routes of these paths for an aiohttp application; `public` ones say no metrics and no reasons."""
 
         async def handler(request: web.Request) -> web.Response:
             status, content_type, body = await self.answer(request.path)
+            if public:
+                body = encode({"status": decode(body)["status"]})
             return web.Response(status=status, body=body, headers={"Content-Type": content_type})
 
-        return [web.get(path, handler) for path in ("/livez", "/readyz", "/metrics")]
+        return [web.get(path, handler) for path in ("/livez", "/readyz", *(() if public else ("/metrics",)))]

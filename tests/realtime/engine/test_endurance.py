@@ -279,14 +279,15 @@ async def test_connections_nobody_stands_for_are_bounded(start, echo):
     await last.close()
 
 
-async def test_those_of_one_origin_make_room_for_each_other(start, echo):
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP"])
+async def test_those_of_one_origin_make_room_for_each_other(start, echo, header):
     def by_name(_remote, forwarded_for):
         return forwarded_for or ""
 
     client = await start(echo, max_unsettled=100, max_unsettled_of_one=2, origin=by_name)
 
     async def come(origin):
-        headers = {"X-Forwarded-For": origin}
+        headers = {header: origin}
         answer = await client.request("GET", EIO="4", transport="polling", headers=headers)
         assert answer.status == 200
         return answer.text.partition('"sid":"')[2].partition('"')[0]

@@ -18,7 +18,6 @@ log = logs.get("decoding")
 
 CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
 AT_ONCE = max(2, min(4, CORES - 1))  # a container may see more cores than it may use, and have memory for fewer
-SHARE = max(1, AT_ONCE // 2)  # decoders of a person: others wait for the end of a picture at most
 MOST_WAITING = 16
 WAITS_S = 20.0  # for a free decoder
 WITHIN_S = 30.0  # for a picture, wall-clock time
@@ -60,7 +59,9 @@ class _Waiting(NamedTuple):
 class Decoders:
     """The processes that decode pictures; a person has no more than a share of them while others wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
+        self.share = max(1, at_once // 2)  # decoders of a person: others wait for the end of a picture at most
         self._waiting: list[_Waiting] = []
         self._at_work: Counter[str | None] = Counter()  # running decoders by person
         self._running: set[asyncio.subprocess.Process] = set()
@@ -106,8 +107,8 @@ class Decoders:
 
     def _next(self) -> None:
         """Give free decoders to the people with the fewest, and to the smallest of their pictures."""
-        while self._waiting and self._at_work.total() < AT_ONCE:
-            may = [each for each in self._waiting if each.by is None or self._at_work[each.by] < SHARE]
+        while self._waiting and self._at_work.total() < self._at_once:
+            may = [each for each in self._waiting if each.by is None or self._at_work[each.by] < self.share]
             if not may:
                 return
             first = min(may, key=lambda each: (self._at_work[each.by], each.size))
