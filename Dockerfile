@@ -33,7 +33,7 @@ COPY workers workers
 RUN /opt/plaza/bin/python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM code AS demo-code
-COPY deploy/demo.sh deploy/
+COPY deploy/demo.sh deploy/demo.sh
 COPY embedded embedded
 RUN /opt/plaza/bin/python -m compileall -q --invalidation-mode unchecked-hash embedded
 

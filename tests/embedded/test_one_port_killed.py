@@ -58,6 +58,7 @@ def megabytes(program: Program) -> float:
 
 async def test_a_demo_in_512_mb_loses_nothing_when_it_is_killed(tmp_path: Path) -> None:
     build(tmp_path / "app", "demo-code")
+    assert (tmp_path / "app/deploy/demo.sh").is_file()
     before = set((tmp_path / "app").rglob("*"))
     machine = Machine(tmp_path, code=tmp_path / "app")
     settings = {**demo_settings(), "PYTHONDONTWRITEBYTECODE": "1"}
