@@ -32,7 +32,7 @@ def page() -> str:
     for process in KINDS:
         for each in settings_of(process):
             key = (each.name, _names(each), _means(each))
-            same = next((row for row in rows if row[0] == each.name and process not in PROCESSES), key)
+            same = next((row for row in rows if row[:2] == key[:2] and process not in PROCESSES), key)
             rows.setdefault(same, []).append((OWNERS[process], _default(each)))
     table = [f"| {names} | {_readers(read_by)} | {means} |" for (_, names, means), read_by in sorted(rows.items())]
     return "\n".join([ABOUT, "| setting | read by: default | meaning |", "|---|---|---|", *table]) + "\n"
