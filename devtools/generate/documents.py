@@ -11,7 +11,7 @@ from api.docs.asyncapi import document as asyncapi
 from api.docs.openapi import document as openapi
 from api.docs.postman import collection
 from api.settings import RestSettings
-from devtools.generate import locations, nginx, observability, settings_page
+from devtools.generate import aws, aws_costs, locations, nginx, observability, settings_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -53,4 +53,4 @@ def configuration() -> dict[str, str]:
 
 def deployment() -> dict[str, str]:
     """Return the generated files of deploy/aws/, content by name."""
-    return {"nginx/topology.conf": nginx.render(nginx.AWS)}
+    return {"nginx/topology.conf": nginx.render(nginx.AWS), **aws.templates(), "costs.md": aws_costs.page()}
