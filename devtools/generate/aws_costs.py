@@ -60,7 +60,7 @@ PRICES = {
 
 
 class Use(NamedTuple):
-    """What is assumed of a size: its servers, and its people in a month."""
+    """The assumptions about a size: its servers, and its people in a month."""
 
     sockets: int
     million_events: int

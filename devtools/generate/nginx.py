@@ -18,6 +18,8 @@ PROCESS_CONF, TOPOLOGY_CONF, MICROSERVICES_CONF = "process.conf", "topology.conf
 MOST_FILES = 32_768
 
 BYTE = "25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]"  # as an address is written, in a regular expression
+# A balancer must close an idle connection before nginx does, or the next request meets a closed one.
+BEHIND_A_BALANCER = "    keepalive_timeout 300s;\n    keepalive_requests 1000000;\n"
 ANY = "gateways"  # the upstream of sockets without a session yet
 
 
@@ -180,7 +182,8 @@ def _server(topology: Topology) -> str:
         )
     else:
         documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
-    served = f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
+    kept = BEHIND_A_BALANCER if topology.balancers else ""
+    served = f"server {{\n{listen}{kept}    include server.conf;\n{documents}}}\n"
     if topology.status is None:
         return served
     near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from devtools.generate.settings import absent, names_of
 from support.cloudformation import FOLDER, ROOT, STACKS, template
 
 from devtools.generate import aws
+from devtools.generate.nginx import AWS, render
+from devtools.generate.settings import absent, names_of
 from social.contracts.events import Group
 from social.infra.broker.sqs_client import ATTRIBUTES, SqsPlace
 from social.infra.settings import PARTITIONS
@@ -208,12 +209,18 @@ def called(pattern: str, folder: str) -> set[str]:
     return {"ListBucket" if each == "ListObjectsV2" else each for each in camel}
 
 
-def test_workers_may_call_what_the_code_of_the_broker_calls() -> None:
-    """A process creates queues only where BROKER_URL says create=yes, and here it does not."""
-    does = called(r'(?:\.ask|\._answer)\(\s*"(\w+)"', "broker") - {"CreateQueue"}
-    assert allowed("workers", "sqs") == does
-    for name in ("api", "realtime", "operator"):  # they publish, and consume nothing
-        assert allowed(name, "sqs") == {"GetQueueUrl", "SendMessage"} < does
+def policy(name: str) -> set[str]:
+    """Return the actions of a policy that tests/workers/test_sqs.py holds to what processes ask for."""
+    (statement,) = json.loads((FOLDER / f"sqs-{name}.json").read_text())["Statement"]
+    return {action.removeprefix("sqs:") for action in statement["Action"]}
+
+
+def test_processes_may_ask_sqs_what_they_ask() -> None:
+    """Publishers may also read the attributes of queues, for the doctor; no process may make a queue."""
+    assert allowed("workers", "sqs") == policy("worker")
+    for name in ("api", "realtime"):
+        assert allowed(name, "sqs") == policy("publisher") | {"GetQueueAttributes"}
+    assert allowed("operator", "sqs") == policy("publisher")
 
 
 def test_processes_that_keep_pictures_may_call_what_the_code_of_the_store_calls() -> None:
@@ -248,7 +255,11 @@ def test_sockets_outlive_a_heartbeat_and_the_replacement_of_nginx() -> None:
     attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
     (targets,) = resources("AWS::ElasticLoadBalancingV2::TargetGroup").values()
     delays = {each["Key"]: each["Value"] for each in targets["TargetGroupAttributes"]}
-    assert int(attributes["idle_timeout.timeout_seconds"]) > 60, "nginx gives a silent socket 60 s"
+    idle = int(attributes["idle_timeout.timeout_seconds"])
+    locations = (ROOT / "nginx/locations.conf").read_text() + (ROOT / "nginx/sockets.conf").read_text()
+    assert idle > max(map(int, re.findall(r"proxy_read_timeout (\d+)s;", locations))), "nginx gives up first"
+    (kept,) = re.findall(r"keepalive_timeout (\d+)s;\n    keepalive_requests", render(AWS))
+    assert int(kept) > idle, "nginx must not close a connection that the balancer is about to use"
     drain = int(variables("realtime")["DRAIN_S"])
     assert int(delays["deregistration_delay.timeout_seconds"]) >= drain
     assert "stickiness.enabled" not in delays, "session ids name their gateway"

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from support.cloudformation import STACKS, Account, created, template
+from support.cloudformation import STACKS, Account, Deploy, created, template
 
 from social.contracts.events import Group
 from social.infra.broker.sqs_client import SqsPlace
@@ -31,6 +31,15 @@ def test_every_resource_of_a_stack_is_created(account: Account, stack: str) -> N
     expected = set(template(stack)["Resources"]) - conditional
     assert set(made) - {""} == expected
     assert {made[name]["ResourceStatus"] for name in expected} == {"CREATE_COMPLETE"}
+
+
+def test_each_zone_may_have_a_nat_gateway_in_a_second_installation(account: Account) -> None:
+    parameters = {"Name": "other", "VpcNumber": "9", "NatGateways": "each"}
+    account.create(Deploy("network-of-other", "deploy/aws/network.yml", parameters, []))
+    gateways = boto3.client("ec2").describe_nat_gateways()["NatGateways"]
+    assert len({each["SubnetId"] for each in gateways}) == 3
+    first, second = account.outputs("network-of-other")["NatAddresses"].split(",")
+    assert first != second
 
 
 def test_the_queues_are_those_that_processes_look_for(account: Account) -> None:

@@ -1,7 +1,7 @@
 """`python -m social.infra.process.healthy PORT [NAME] [--alive]` exits with 0 if the process on that port is ready.
 
-Where the variable NAME, or else PORT, names another port, the process is there. With `--alive` it need not be ready: for
-engines that replace a container whose check fails, because a process that waits for a server must be left alone.
+Where the variable NAME, or else PORT, names another port, the process is there. With `--alive` it need not be ready:
+for engines that replace a container whose check fails, because a process that waits for a server must be left alone.
 """
 
 import http.client
