@@ -237,6 +237,7 @@ def test_a_task_may_do_little(name: str) -> None:
     assert not here["User"].startswith("0")
     assert here["ReadonlyRootFilesystem"] is True
     assert here["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    assert [each["ContainerPath"] for each in here["LinuxParameters"]["Tmpfs"]] == ["/tmp"]
     assert not here.get("Privileged")
     assert here["LogConfiguration"]["LogDriver"] == "awslogs"
     assert "${Version}" in here["Image"]["Fn::Sub"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs nginx in a task of ECS, whose root file system is read-only: the files are copied to memory, and there the
+# Runs nginx in a task of ECS, whose root file system is read-only: the files are copied to /tmp, and there the
 # topology learns the DNS server of the task and the N of its network, 10.N.0.0/16. SIGTERM lets open requests finish.
 set -eu
 : "${VPC_NUMBER:?is not set}"
@@ -7,7 +7,7 @@ case $VPC_NUMBER in
 *[!0-9]*) echo "VPC_NUMBER is wrong: it is the N of the network 10.N.0.0/16" >&2 && exit 1 ;;
 esac
 files=${FILES:-/etc/nginx/plaza}
-run=${RUN:-/dev/shm}
+run=${RUN:-/tmp}
 resolver=$(awk '$1 == "nameserver" { print $2; exit }' "${RESOLV_CONF:-/etc/resolv.conf}")
 [ -n "$resolver" ] || { echo "no nameserver in ${RESOLV_CONF:-/etc/resolv.conf}" >&2 && exit 1; }
 mkdir -p "$run/plaza"
