@@ -1,6 +1,7 @@
 """nginx where gateways are named by their address, and behind a load balancer, as in deploy/aws."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -17,8 +18,10 @@ from support.people import door_to
 from support.ports import free_ports
 
 from devtools.generate.nginx import AWS, SOURCE, ByAddress, render
+from realtime.engine import Options, choose
 
 FILES = Path(__file__).parents[2] / "deploy/aws/nginx"
+PLAIN = {"Content-Type": "text/plain;charset=UTF-8"}
 ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.9.0.2")  # the last is in another network
 
 
@@ -45,6 +48,31 @@ async def test_a_session_id_leads_to_the_address_in_it(nginx: tuple[Nginx, Liste
         for address in ADDRESSES[:2] * 2:
             sid = f"ip-{address.replace('.', '-')}.secret"
             assert (await door.ask("GET", f"/socket.io/?EIO=4&sid={sid}")).body == {"by": address}
+
+
+async def test_polls_find_the_gateway_that_made_their_session(tmp_path: Path) -> None:
+    require(Nginx)
+    (port,) = free_ports(1)
+    hosts = ADDRESSES[:2]
+    engines = [choose("portable")(Options(node=f"ip-{each.replace('.', '-')}")) for each in hosts]
+    named = ByAddress(newcomers=[f"{each}:{port}" for each in hosts], network="127.0", port=port)
+    async with AsyncExitStack() as stack:
+        for engine, host in zip(engines, hosts, strict=True):
+            await engine.start(host, port)
+            stack.push_async_callback(engine.stop)
+        server = Nginx(tmp_path, before(["127.0.0.1:1"], {}, by_address=named))
+        await server.start()
+        stack.push_async_callback(server.kill)
+        door = await stack.enter_async_context(door_to(server.url))
+        made = set()
+        for _ in range(8):
+            opened = (await door.ask("GET", "/socket.io/?EIO=4&transport=polling")).raw.decode()
+            sid = json.loads(opened.removeprefix("0"))["sid"]
+            made.add(sid.partition(".")[0])
+            path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+            for _ in range(3):
+                assert (await door.ask("POST", path, data=b"4hello", headers=PLAIN)).raw == b"ok"
+    assert made == {"ip-127-0-0-2", "ip-127-0-0-3"}
 
 
 async def test_a_session_id_leads_nowhere_else(nginx: tuple[Nginx, Listener]) -> None:
