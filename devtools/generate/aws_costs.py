@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from devtools.generate.aws import SIZES
 from social.contracts.events import Group
+from social.infra.broker.sqs_client import POLL_S
+from social.infra.broker.sqs_deliveries import MEASURE_EVERY_S
 from social.infra.settings import PARTITIONS
 
 HOURS = 730  # in a month
 QUEUES = len(Group) * PARTITIONS
-POLL_S = 20  # a receive of an empty queue
 FREE_SQS = 1.0  # million requests
 FREE_OUT_GB = 100
-REQUESTS_AN_EVENT = 0.6  # of SQS, where events come in batches
 SECRETS = 8
 IMAGES_GB = 5
 CONNECTIONS_AN_LCU = 3_000
@@ -64,6 +64,7 @@ class Use(NamedTuple):
 
     sockets: int
     million_events: int
+    requests: float  # to SQS, for each event
     out_gb: int
     nat_gb: int
     pictures_gb: int
@@ -75,9 +76,9 @@ class Use(NamedTuple):
 
 
 USES = {
-    "small": Use(1_000, 5, 50, 50, 20, 5, 1, "cache.t4g.small", 1, "Atlas M10"),
-    "medium": Use(10_000, 50, 500, 500, 200, 50, 2, "cache.t4g.small", 2, "Atlas M30"),
-    "large": Use(100_000, 500, 5_000, 5_000, 2_000, 500, 2, "cache.m7g.large", 2, "Atlas M50"),
+    "small": Use(1_000, 5, 10, 50, 50, 20, 5, 1, "cache.t4g.small", 1, "Atlas M10"),
+    "medium": Use(10_000, 50, 6, 500, 500, 200, 50, 2, "cache.t4g.small", 2, "Atlas M30"),
+    "large": Use(100_000, 500, 3, 5_000, 5_000, 2_000, 500, 2, "cache.m7g.large", 2, "Atlas M50"),
 }
 
 
@@ -98,7 +99,7 @@ def items(size: str) -> Iterator[tuple[str, str, float]]:
     nat = usd("NAT gateway", use.nats) + usd("through a NAT gateway", use.nat_gb)
     yield "NAT gateways", f"{use.nats} and {use.nat_gb:,} GB", nat
     yield "public addresses", f"{2 + use.nats}", usd("public IPv4 address", 2 + use.nats)
-    requests = use.million_events * REQUESTS_AN_EVENT + polls()
+    requests = use.million_events * use.requests + idle()
     yield "SQS", f"{requests:.1f} million requests", usd("SQS", max(0.0, requests - FREE_SQS))
     yield "Redis", f"{use.redis_nodes} × {use.redis}", usd(use.redis, use.redis_nodes)
     yield "pictures", f"{use.pictures_gb:,} GB", usd("S3", use.pictures_gb)
@@ -111,9 +112,9 @@ def items(size: str) -> Iterator[tuple[str, str, float]]:
     yield "MongoDB", use.atlas, usd(use.atlas)
 
 
-def polls() -> float:
-    """Return the million receives of empty queues in a month."""
-    return QUEUES * HOURS * 3600 / POLL_S / 1e6
+def idle() -> float:
+    """Return the million requests in a month about queues that nothing comes to."""
+    return QUEUES * HOURS * 3600 * (1 / POLL_S + 1 / MEASURE_EVERY_S) / 1e6
 
 
 def alarm_metrics() -> int:
@@ -141,8 +142,9 @@ measured. A size has as many tasks as it has at least; scaling adds to that. A m
 
 
 NOTES = f"""
-SQS: {REQUESTS_AN_EVENT:g} requests an event, as messages are sent, received and deleted in batches, and one receive
-of each of {QUEUES} queues every {POLL_S} s where nothing comes; the first million is free. Load balancer:
+SQS: the fewer events come, the fewer share a request. On a laptop `loadtests/benchmarks/sqs.py` counted 10 requests an
+event at 2 likes a second, 5 at 34, and 0.7 where batches are full; likes go to two groups. Each of {QUEUES} queues is asked
+every {POLL_S} s where nothing comes and measured every {MEASURE_EVERY_S:g} s, and the first million is free. Load balancer:
 {CONNECTIONS_AN_LCU:,} open connections are one LCU. To the internet: {FREE_OUT_GB} GB are free. Logs: 0.50 to write and
 0.03 to keep a GB. Not counted: traffic between zones (0.01 a GB each way), requests to S3, and backups of Atlas."""
 
@@ -157,6 +159,7 @@ def _assumed() -> Iterator[str]:
     rows = {
         "sockets at once": [f"{each.sockets:,}" for each in USES.values()],
         "million events (likes, comments, posts, follows)": [f"{each.million_events:,}" for each in USES.values()],
+        "requests to SQS for each": [f"{each.requests:g}" for each in USES.values()],
     }
     for service in SIZES["small"]:
         counts = [tasks[service] for tasks in SIZES.values()]
