@@ -1,9 +1,10 @@
 #!/bin/sh
-# Names each image of others in compose.yml and the Dockerfile by the digest that its tag has now, and those that
+# Names each image of others in compose.yml and the Dockerfiles by the digest that its tag has now, and those that
 # deploy/known-bad.json lists without one no longer there. Needs Docker and a way to the registry.
 set -eu
 cd "$(dirname "$0")/.."
-images=$(sed -nE 's/^ *image: ([a-z][a-z0-9._\/-]*:v?[0-9][^ @]*)(@.*)?$/\1/p; s/^ARG PYTHON=([^@ ]+)(@.*)?$/\1/p' compose.yml Dockerfile | sort -u)
+files="compose.yml Dockerfile deploy/aws/nginx/Dockerfile"
+images=$(sed -nE 's/^ *image: ([a-z][a-z0-9._\/-]*:v?[0-9][^ @]*)(@.*)?$/\1/p; s/^ARG (PYTHON|NGINX)=([^@ ]+)(@.*)?$/\2/p' $files | sort -u)
 for image in $images; do
 	digest=$(docker buildx imagetools inspect "$image" --format '{{.Manifest.Digest}}')
 	case $digest in
@@ -11,8 +12,8 @@ for image in $images; do
 	*) echo "no digest of $image: $digest" >&2 && exit 1 ;;
 	esac
 	name=$(printf %s "$image" | sed 's/[.]/\\./g')
-	for file in compose.yml Dockerfile; do
-		sed -E "s|(image: \|ARG PYTHON=)$name(@sha256:[0-9a-f]{64})?\$|\\1$image@$digest|" "$file" >"$file.new"
+	for file in $files; do
+		sed -E "s|(image: \|ARG PYTHON=\|ARG NGINX=)$name(@sha256:[0-9a-f]{64})?\$|\\1$image@$digest|" "$file" >"$file.new"
 		cat "$file.new" >"$file" && rm "$file.new"
 	done
 	sed "\\|\"$name\": |d" deploy/known-bad.json >deploy/known-bad.json.new

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from realtime.node_names import BY_ADDRESS, named_by_address
 from social.infra.redis.limits import PER_PERSON, Limit
 from social.infra.security.origins import Origins
 from social.infra.settings import Connections, Networks, PlazaSettings, Port
@@ -34,7 +35,8 @@ class GatewaySettings(PlazaSettings):
     node_name: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]{1,32}$",
-        description="this gateway's name, which load balancers find in its clients' session ids; must be unique",
+        description="this gateway's name, which load balancers find in its clients' session ids; must be unique. `ip` "
+        "names it by its own IPv4 address: ip-10-0-2-7",
         examples=["realtime-1"],
     )
     origins: Origins = Field(
@@ -91,6 +93,11 @@ class GatewaySettings(PlazaSettings):
     sweep_s: float = Field(
         default=30, gt=0, description="seconds between comparisons of all positions, give or take 20 %"
     )
+
+    @field_validator("node_name")
+    @classmethod
+    def _resolved(cls, value: str | None) -> str | None:
+        return named_by_address() if value == BY_ADDRESS else value
 
 
 class Settings(Connections, GatewaySettings):

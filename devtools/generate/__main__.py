@@ -2,7 +2,7 @@
 
 from devtools.generate import nginx, settings
 from devtools.generate.dashboards import dashboards
-from devtools.generate.documents import DASHBOARDS, DOCS, ROOT, configuration, documents, pages, text
+from devtools.generate.documents import AWS, DASHBOARDS, DOCS, ROOT, configuration, deployment, documents, pages, text
 
 if __name__ == "__main__":
     for name, document in documents().items():
@@ -15,3 +15,5 @@ if __name__ == "__main__":
         (nginx.SOURCE / name).write_text(directives)
     for path, lines in settings.examples().items():
         (ROOT / path).write_text(lines)
+    for name, written in deployment().items():
+        (AWS / name).write_text(written)

@@ -11,10 +11,11 @@ from api.docs.asyncapi import document as asyncapi
 from api.docs.openapi import document as openapi
 from api.docs.postman import collection
 from api.settings import RestSettings
-from devtools.generate import locations, nginx, observability, settings_page
+from devtools.generate import aws, aws_costs, locations, nginx, observability, settings_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+AWS = ROOT / "deploy" / "aws"
 DASHBOARDS = ROOT / "deploy" / "observability" / "dashboards"
 
 
@@ -48,3 +49,8 @@ def configuration() -> dict[str, str]:
         nginx.TOPOLOGY_CONF: nginx.render(nginx.COMPOSE),
         nginx.MICROSERVICES_CONF: nginx.render(nginx.MICROSERVICES),
     }
+
+
+def deployment() -> dict[str, str]:
+    """Return the generated files of deploy/aws/, content by name."""
+    return {"nginx/topology.conf": nginx.render(nginx.AWS), **aws.templates(), "costs.md": aws_costs.page()}

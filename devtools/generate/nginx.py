@@ -17,7 +17,23 @@ WHOLE_DOCUMENT = HERE / "docs" / "openapi.json"
 PROCESS_CONF, TOPOLOGY_CONF, MICROSERVICES_CONF = "process.conf", "topology.conf", "microservices.conf"
 MOST_FILES = 32_768
 
+BYTE = "25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]"  # as an address is written, in a regular expression
+# A balancer must close an idle connection before nginx does, or the next request meets a closed one.
+BEHIND_A_BALANCER = "    keepalive_timeout 300s;\n    keepalive_requests 1000000;\n"
 ANY = "gateways"  # the upstream of sockets without a session yet
+
+
+@dataclass(frozen=True)
+class ByAddress:
+    """Gateways whose NODE_NAME is `ip-` and their IPv4 address: a session id leads to it without a list of gateways.
+
+    `newcomers`: the servers of sockets without a session yet. `network`: the first two numbers of every address that a
+    session id may lead to, `10.0`; a firewall must let nginx reach nothing but gateways on that `port`.
+    """
+
+    newcomers: Sequence[str]
+    network: str
+    port: int = 8081
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,9 @@ class Topology:
     connections are not counted. `resolver`: a DNS server; hosts may then be names, which are resolved again and again
     and need not exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the folder nginx runs in.
     `documents`: a folder with the openapi.json of all services, needed where no process serves all of them. `status`:
-    an address where `/status` shows the number of connections to an exporter; clients must not reach it.
+    an address where `/status` shows the number of connections to an exporter; clients must not reach it. `by_address`:
+    gateways that are named by their address, beside `nodes`. `balancers`: networks of load balancers in front, whose
+    X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -40,6 +58,8 @@ class Topology:
     access_log: str = "access.log"
     documents: str = "."
     status: str | None = None
+    by_address: ByAddress | None = None
+    balancers: Sequence[str] = ()
 
     @property
     def split(self) -> bool:
@@ -81,13 +101,20 @@ def process(files: int) -> str:
 def render(topology: Topology) -> str:
     """Return `topology.conf`; raises ValueError where a service has no server, or nginx no address to listen on."""
     missing = [service for service in SERVICES if not topology.services.get(service)]
-    if missing or not topology.nodes or not topology.listen:
+    gateways = [*topology.nodes.values(), *(topology.by_address.newcomers if topology.by_address else ())]
+    if missing or not gateways or not topology.listen:
         raise ValueError(f"nowhere to listen, or no server for {', '.join(missing) or 'sockets'}")
     upstreams = {service: list(topology.services[service]) for service in SERVICES}
     upstreams[DOCS] = upstreams[SERVICES[0]]
-    parts = [WRITTEN, _resolver(topology), _exempt(topology), f"access_log {topology.access_log} access;\n"]
+    parts = [
+        WRITTEN,
+        _resolver(topology),
+        _exempt(topology),
+        _scheme(topology),
+        f"access_log {topology.access_log} access;\n",
+    ]
     parts += [_upstream(name, servers, topology, kept_s=10) for name, servers in upstreams.items()]
-    parts.append(_upstream(ANY, list(topology.nodes.values()), topology, kept_s=5))
+    parts.append(_upstream(ANY, gateways, topology, kept_s=5))
     parts += [_upstream(_node(name), [server], topology, kept_s=5) for name, server in topology.nodes.items()]
     return "".join([*parts, _sticky(topology), _server(topology)])
 
@@ -102,6 +129,19 @@ def _exempt(topology: Topology) -> str:
     exempt = "".join(f'    {network} "";\n' for network in topology.unlimited)
     counted = f"geo $counted {{\n    default yes;\n{exempt}}}\n"
     return counted + 'map $counted $address {\n    yes     $binary_remote_addr;\n    default "";\n}\n'
+
+
+def _scheme(topology: Topology) -> str:
+    """Return the scheme that a client used: its connection to nginx has it, or the balancer in front says so."""
+    if not topology.balancers:
+        return "map $scheme $client_scheme {\n    default $scheme;\n}\n"
+    networks = "".join(f"    {network} 1;\n" for network in topology.balancers)
+    believed = "".join(f"set_real_ip_from {network};\n" for network in topology.balancers)
+    return (
+        f"{believed}real_ip_header X-Forwarded-For;\n"
+        f"geo $realip_remote_addr $balanced {{\n    default 0;\n{networks}}}\n"
+        'map "$balanced $http_x_forwarded_proto" $client_scheme {\n    "1 https" https;\n    default   $scheme;\n}\n'
+    )
 
 
 def _upstream(name: str, servers: list[str], topology: Topology, *, kept_s: int) -> str:
@@ -126,6 +166,10 @@ def _node(name: str) -> str:
 def _sticky(topology: Topology) -> str:
     """Return the map from a session id, `<node>.<secret>` (realtime/engine/sessions.py), to the gateway of its node."""
     nodes = "".join(f'    "~^{name}\\." {_node(name)};\n' for name in topology.nodes)
+    if (named := topology.by_address) is not None:
+        first, second = named.network.split(".")
+        pattern = f"^ip-(?<n1>{first})-(?<n2>{second})-(?<n3>{BYTE})-(?<n4>{BYTE})\\."
+        nodes += f'    "~{pattern}" $n1.$n2.$n3.$n4:{named.port};\n'
     return f"map $arg_sid $gateway {{\n{nodes}    default {ANY};\n}}\n"
 
 
@@ -138,7 +182,8 @@ def _server(topology: Topology) -> str:
         )
     else:
         documents = f"    location = /openapi.json {{ proxy_pass http://{DOCS}; }}\n"
-    served = f"server {{\n{listen}    include server.conf;\n{documents}}}\n"
+    kept = BEHIND_A_BALANCER if topology.balancers else ""
+    served = f"server {{\n{listen}{kept}    include server.conf;\n{documents}}}\n"
     if topology.status is None:
         return served
     near = "".join(f"allow {network}; " for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -155,4 +200,13 @@ COMPOSE = Topology(
 )
 MICROSERVICES = replace(
     COMPOSE, services={service: [f"{service}:8080"] for service in SERVICES}, documents="/usr/share/plaza"
+)
+AWS = Topology(
+    services={service: ["api.plaza.internal:8080"] for service in SERVICES},
+    nodes={},
+    resolver="@RESOLVER@",  # deploy/aws/nginx/start.sh fills in what the network of the task says
+    access_log="/dev/stdout",
+    status="8079",
+    by_address=ByAddress(newcomers=["realtime.plaza.internal:8081"], network="10.@VPC_NUMBER@"),
+    balancers=["10.@VPC_NUMBER@.0.0/16"],
 )

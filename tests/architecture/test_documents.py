@@ -3,7 +3,7 @@
 import pytest
 
 from devtools.generate.dashboards import dashboards
-from devtools.generate.documents import DASHBOARDS, DOCS, ROOT, configuration, documents, pages, text
+from devtools.generate.documents import AWS, DASHBOARDS, DOCS, ROOT, configuration, deployment, documents, pages, text
 from devtools.generate.nginx import SOURCE
 from devtools.generate.settings import examples
 
@@ -33,3 +33,8 @@ def test_the_generated_part_of_nginx_is_what_the_code_says(name):
 @pytest.mark.parametrize("path", examples(), ids=str)
 def test_an_example_of_settings_has_their_names_and_defaults(path):
     assert (ROOT / path).read_text() == examples()[path], f"{path} has drifted: run `make docs`"
+
+
+@pytest.mark.parametrize("name", deployment())
+def test_the_generated_part_of_the_deployment_is_what_the_code_says(name):
+    assert (AWS / name).read_text() == deployment()[name], f"deploy/aws/{name} has drifted: run `make docs`"

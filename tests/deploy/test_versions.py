@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIST = json.loads((ROOT / "deploy/known-bad.json").read_text())
 BAD = {each["name"]: each for each in LIST["versions"]}
+FILES = ("compose.yml", "Dockerfile", "deploy/aws/nginx/Dockerfile", "deploy/known-bad.json", "deploy/digests.sh")
 DIGEST = "sha256:" + "5" * 64
 
 
@@ -95,8 +96,8 @@ def test_what_has_no_digest_is_listed_with_the_reason() -> None:
 
 def test_make_digests_pins_every_image_and_empties_the_list(tmp_path: Path) -> None:
     """A fake Docker stands in: no registry is contacted."""
-    for name in ("compose.yml", "Dockerfile", "deploy/known-bad.json", "deploy/digests.sh"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     docker = tmp_path / "bin/docker"
     docker.parent.mkdir()
@@ -113,13 +114,14 @@ def test_make_digests_pins_every_image_and_empties_the_list(tmp_path: Path) -> N
         expected = image if image.startswith("plaza-") else f"{image.partition('@')[0]}@{DIGEST}"
         assert service["image"] == expected
     assert f"-slim-bookworm@{DIGEST}\n" in (tmp_path / "Dockerfile").read_text()
+    assert f"-alpine@{DIGEST}\n" in (tmp_path / "deploy/aws/nginx/Dockerfile").read_text()
     assert json.loads((tmp_path / "deploy/known-bad.json").read_text())["without_digest"] == {}
 
 
 @pytest.mark.parametrize("said", ["", "sha256:short", "error: no such tag"])
 def test_what_is_no_digest_is_not_written(tmp_path: Path, said: str) -> None:
-    for name in ("compose.yml", "Dockerfile", "deploy/known-bad.json", "deploy/digests.sh"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     docker = tmp_path / "bin/docker"
     docker.parent.mkdir()

@@ -96,17 +96,18 @@ class Listener:
     hangs_up: bool = False
     answer: str | None = None
     port: int = 0
+    host: str = "127.0.0.1"
     heard: list[Received] = field(default_factory=list)
     got: bytearray = field(default_factory=bytearray)
     _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @property
     def server(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     async def listen(self, stack: contextlib.AsyncExitStack) -> None:
         """Take connections until the stack ends."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._accept, self.host, self.port)
         self.port = server.sockets[0].getsockname()[1]
         stack.push_async_callback(self._close, server)
 
