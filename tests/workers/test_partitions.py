@@ -95,7 +95,7 @@ async def test_the_partitions_of_a_killed_worker_go_on_at_once(office: Company, 
     one = office.worker("one")
     async with tunnel([urlsplit(amqp_url).port or 0], random.Random(1)) as way:
         url = amqp_url.replace(f":{urlsplit(amqp_url).port}/", f":{way.port}/")
-        dead = office.worker("dead", amqp_url=url)
+        dead = office.worker("dead", broker_url=url)
         await traffic(office, one, 3)
         await office.settled()
         await traffic(office, one, 3)
