@@ -107,6 +107,7 @@ class Company:
 
     def __init__(self, mongo_url: str, database: str, broker_url: str) -> None:
         self.places = (mongo_url, database, broker_url)
+        self.ordered = broker_url.startswith("amqp")  # SQS promises no order
         self.handled = Handled()
         self.workers: list[Worker] = []
         self.posts = [clock.new_id() for _ in range(16)]

@@ -22,6 +22,14 @@ def broker_url(request: pytest.FixtureRequest, broker: str) -> str | None:
 
 
 @pytest.fixture(autouse=True)
+def quick_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQS show messages again within seconds, where the request that got them was broken off."""
+    for name, seconds in {"VISIBLE_AGAIN_S": 6, "ON_ITS_WAY_S": 2, "EXTEND_EVERY_S": 1}.items():
+        monkeypatch.setattr(f"social.infra.broker.sqs_partition.{name}", seconds)
+    monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASES_EVERY_S", 0.1)
+
+
+@pytest.fixture(autouse=True)
 def quick_retries(broker: str, monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
     """Retries within seconds."""
     delays = QUICK[broker]

@@ -56,7 +56,9 @@ async def site(
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
     with recording(commands):
         roles = ("notifications", "counters")
-        async with system(mongo_url, mongo_database, broker_url=broker_url, redis_url=redis_url, roles=roles) as running:
+        async with system(
+            mongo_url, mongo_database, broker_url=broker_url, redis_url=redis_url, roles=roles
+        ) as running:
             yield running
 
 

@@ -11,7 +11,7 @@ from social.contracts.events import Group
 from social.contracts.problems import Unavailable
 from social.infra.broker.broker import BrokerAway, Deliveries
 from social.infra.broker.outbox import Outbox
-from social.infra.broker.sqs_client import SqsClient, SqsPlace
+from social.infra.broker.sqs_client import QueueMissing, SqsClient, SqsPlace
 from social.infra.broker.sqs_deliveries import SqsDeliveries
 from social.infra.broker.sqs_sender import Sender
 from social.infra.broker.topology import partition
@@ -61,6 +61,8 @@ class SqsBroker:
         done = [each.id for each, result in zip(envelopes, results, strict=True) if result is None]
         self._outbox.forget_soon(done)
         for result in results:
+            if isinstance(result, QueueMissing):
+                self._opened = False  # the queue was deleted meanwhile
             if isinstance(result, BaseException):
                 raise BrokerAway(str(result) or type(result).__name__) from result
 
@@ -83,7 +85,7 @@ class SqsBroker:
         await self._open()
         deliveries = SqsDeliveries(self.client, self._outbox.mongo, self.sender, group, ahead)
         try:
-            with members.join(group, self._partitions, deliveries.share, places=deliveries.places, grows=True):
+            with members.join(group, self._partitions, deliveries.share, grows=True):
                 deliveries.open(self._partitions)
                 yield deliveries
         finally:

@@ -19,7 +19,7 @@ SQS_URL = r"sqs://[a-z]{2,4}(-[a-z]+)+-\d{1,2}(\?[A-Za-z0-9=&:/._%-]*)?"
 SqsUrl = Annotated[str, StringConstraints(pattern=f"^{SQS_URL}$")]
 
 MOST_IN_BATCH = 10  # entries of a batch request
-VISIBLE_AGAIN_S = 30  # after a receive, unless it is extended
+VISIBLE_AGAIN_S = 20  # after a message was received or extended
 RETAINED_S = 14 * 24 * 3600  # the most that SQS offers; afterwards a message is lost without a word
 ATTRIBUTES = {"MessageRetentionPeriod": str(RETAINED_S), "VisibilityTimeout": str(VISIBLE_AGAIN_S)}
 POLL_S = 20  # the longest that SQS waits for a message before it answers a receive
@@ -75,6 +75,10 @@ class SqsPlace(NamedTuple):
         return self.endpoint or f"SQS in {self.region}"
 
 
+class QueueMissing(BrokerRefuses):
+    """There is no queue of that name in the region."""
+
+
 def check_installed() -> None:
     """Raise StartError where the client library is not installed."""
     if find_spec("aiobotocore") is None:
@@ -116,12 +120,15 @@ class SqsClient:
         """
 
         async def find(queue: str) -> None:
-            async with self._failures(queue), asyncio.timeout(ANSWER_S):
-                if create:
+            try:
+                async with self._failures(queue), asyncio.timeout(ANSWER_S):
+                    await self._url(queue)
+            except QueueMissing:
+                if not create:
+                    raise
+                async with self._failures(queue), asyncio.timeout(ANSWER_S):
                     made = await self._answer("create_queue", QueueName=queue, Attributes=ATTRIBUTES)
                     self._urls[queue] = made["QueueUrl"]
-                else:
-                    await self._url(queue)
 
         await asyncio.gather(*map(find, queues))
 
@@ -171,6 +178,8 @@ class SqsClient:
             yield
         except ClientError as error:
             code, says = error.response["Error"].get("Code", "?"), error.response["Error"].get("Message", "")
+            if code in _MISSING:
+                self._urls.pop(queue, None)
             if code in _EXPIRED and used is self._client:
                 await self.forget()
             raise _failure(self.place, queue, code, says) from error
@@ -185,7 +194,7 @@ class SqsClient:
 def _failure(place: SqsPlace, queue: str, code: str, says: str) -> BrokerAway:
     if code in _MISSING:
         remedy = "make it by `python -m social queues`, or let BROKER_URL say create=yes"
-        return BrokerRefuses(f"there is no queue {queue} in {place.region}: {remedy}")
+        return QueueMissing(f"there is no queue {queue} in {place.region}: {remedy}")
     if code in _REFUSED:
         return BrokerRefuses(f"{place.where} refuses its credentials for {queue} ({code})")
     if code in _EXPIRED:

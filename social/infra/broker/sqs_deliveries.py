@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ class SqsDeliveries:
         self._leases: dict[int, Lease] = {}
         self._partitions: dict[int, SqsPartition] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self.places: Counter[int] = Counter()  # as in RabbitMQ, for `Members`; nobody waits in a line here
+        self._closed: list[SqsPartition] = []  # whose last request may still be answered
         self._arrived: deque[SqsDelivery] = deque()
         self._awake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,7 +72,7 @@ class SqsDeliveries:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await asyncio.gather(*map(self._give_up, list(self._partitions)), *self._closing)
-        for partition in self._partitions.values():
+        for partition in (*self._partitions.values(), *self._closed):
             partition.end()
 
     def share(self, owners: Owners) -> None:
@@ -101,8 +101,7 @@ class SqsDeliveries:
         partition = self._partitions.get(number)
         if partition is not None and lease.is_over:
             log.warning("the lease of a partition is lost", group=self._group, partition=number)
-            self._partitions.pop(number)
-            self._end_soon(partition)
+            self._close_soon(self._partitions.pop(number))
         elif partition is None and lease.held:
             self._open(number, lease)
 
@@ -114,15 +113,18 @@ class SqsDeliveries:
         self._partitions[number] = partition
         partition.start()
 
-    def _end_soon(self, partition: SqsPartition) -> None:
-        task = asyncio.create_task(partition.close(), name=f"close {partition.queue}")
+    def _close_soon(self, partition: SqsPartition) -> None:
+        task = asyncio.create_task(self._close(partition), name=f"close {partition.queue}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
+    async def _close(self, partition: SqsPartition) -> None:
+        self._closed = [partition, *(each for each in self._closed if not each.has_ended)]
+        await partition.close()
+
     async def _give_up(self, number: int) -> None:
         """Let another process have a partition: its messages first, then the lease."""
-        self.places[number] += 1
-        await self._partitions.pop(number).close()
+        await self._close(self._partitions.pop(number))
         with contextlib.suppress(Unavailable):  # then the lease is over by itself
             await self._leases[number].give_up()
 

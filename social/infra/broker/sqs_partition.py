@@ -16,7 +16,7 @@ from social.infra.store.leases import Lease
 
 log = logs.get("broker")
 
-EXTEND_EVERY_S = 10.0
+EXTEND_EVERY_S = 5.0  # those that were neither received nor extended in this time, so each at least every 10 s
 ON_ITS_WAY_S = 5.0  # the longest that an answer with messages is believed to travel
 ACK_WITHIN_S = 0.2  # acks of several batches share requests
 PAUSE_S = 1.0  # while SQS is away
@@ -90,32 +90,46 @@ class SqsPartition:
         self._room = asyncio.Event()
         self._ten_acked = asyncio.Event()
         self._consuming = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._receiving: asyncio.Task[None] | None = None
+        self._extending: asyncio.Task[None] | None = None
         self._deleting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to receive messages."""
         self._consuming = True
-        self._tasks = [
-            asyncio.create_task(self._receive(), name=f"receive {self.queue}"),
-            asyncio.create_task(self._extend(), name=f"extend {self.queue}"),
-        ]
+        self._receiving = asyncio.create_task(self._receive(), name=f"receive {self.queue}")
+        self._extending = asyncio.create_task(self._extend(), name=f"extend {self.queue}")
 
     async def close(self) -> None:
-        """Stop receiving, delete what was acked, and show all other messages to the next consumer at once."""
+        """Stop receiving, delete what was acked, and show all other messages to the next consumer at once.
+
+        A request that waits for messages goes on, and what it gets is shown again: were it broken off, messages on
+        their way would be hidden for a while.
+        """
         self._consuming = False
-        self.end()
+        self._room.set()
+        self._cancel(self._extending, self._deleting)
         left, self._owed = list(self._owed), {}
-        await asyncio.gather(
-            self._delete(), *(self._change(some, 0) for some in _batches(left)), return_exceptions=True
-        )
+        await asyncio.gather(self._delete(), self._show(left), return_exceptions=True)
 
     def end(self) -> None:
-        """Stop receiving at once; messages are visible again after a while."""
+        """Break off all requests; messages that were not shown again are so after a while."""
         self._consuming = False
-        for task in (*self._tasks, self._deleting):
+        self._cancel(self._receiving, self._extending, self._deleting)
+
+    @staticmethod
+    def _cancel(*tasks: "asyncio.Task[None] | None") -> None:
+        for task in tasks:
             if task is not None:
                 task.cancel()
+
+    async def _show(self, receipts: Sequence[str]) -> None:
+        await asyncio.gather(*(self._change(some, 0) for some in _batches(receipts)))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its last request was answered."""
+        return self._receiving is None or self._receiving.done()
 
     def holds(self, delivery: SqsDelivery) -> bool:
         """Return whether no other consumer can have the message by now, as far as this process knows."""
@@ -140,31 +154,38 @@ class SqsPartition:
 
     async def _receive(self) -> None:
         warned = False
-        while True:
-            while len(self._owed) >= self._most:
-                self._room.clear()
-                await self._room.wait()
+        while self._consuming:
             try:
-                answer = await self._client.ask(
-                    "receive_message",
-                    self.queue,
-                    within_s=POLL_S + ON_ITS_WAY_S,
-                    MaxNumberOfMessages=MOST_IN_BATCH,
-                    WaitTimeSeconds=POLL_S,
-                    VisibilityTimeout=VISIBLE_AGAIN_S,
-                    MessageAttributeNames=[ATTEMPT],
-                    MessageSystemAttributeNames=[*ATTRIBUTES],
-                )
+                received = [SqsDelivery(self, each) for each in await self._next()]
+                warned = False
+                if self._consuming:
+                    self._owed |= {each.receipt: each for each in received}
+                    self._arrived(received)
+                else:
+                    await self._show([each.receipt for each in received])
             except BrokerAway as error:
                 if not warned:
                     log.warning("waiting for the broker", queue=self.queue, error=str(error))
                 warned = True
                 await asyncio.sleep(PAUSE_S)
-                continue
-            warned = False
-            if received := [SqsDelivery(self, each) for each in answer.get("Messages", [])]:
-                self._owed |= {each.receipt: each for each in received}
-                self._arrived(received)
+            while self._consuming and len(self._owed) >= self._most:
+                self._room.clear()
+                await self._room.wait()
+
+    async def _next(self) -> Sequence[Any]:
+        """Wait for messages, and return them; an empty list after a while without any."""
+        answer = await self._client.ask(
+            "receive_message",
+            self.queue,
+            within_s=POLL_S + ON_ITS_WAY_S,
+            MaxNumberOfMessages=MOST_IN_BATCH,
+            WaitTimeSeconds=POLL_S,
+            VisibilityTimeout=VISIBLE_AGAIN_S,
+            MessageAttributeNames=[ATTEMPT],
+            MessageSystemAttributeNames=[*ATTRIBUTES],
+        )
+        messages: Sequence[Any] = answer.get("Messages", [])
+        return messages
 
     async def _extend(self) -> None:
         """Keep messages that wait or are being handled from other consumers: those that do not expire are lost here."""
@@ -172,7 +193,7 @@ class SqsPartition:
             await asyncio.sleep(EXTEND_EVERY_S)
             now = time.monotonic()
             self._drop(each for each in list(self._owed.values()) if each.visible_at <= now)
-            soon = now + VISIBLE_AGAIN_S - ON_ITS_WAY_S - EXTEND_EVERY_S / 2
+            soon = now + VISIBLE_AGAIN_S - EXTEND_EVERY_S
             due = [each.receipt for each in self._owed.values() if each.visible_at < soon]
             await asyncio.gather(*(self._extend_some(some) for some in _batches(due)))
 
