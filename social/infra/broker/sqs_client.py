@@ -13,6 +13,7 @@ from pydantic import StringConstraints
 
 from social.contracts.events import Group
 from social.infra.broker.broker import BrokerAway, BrokerRefuses
+from social.infra.observe import metrics
 from social.infra.settings import StartError
 
 SQS_URL = r"sqs://[a-z]{2,4}(-[a-z]+)+-\d{1,2}(\?[A-Za-z0-9=&:/._%-]*)?"
@@ -145,6 +146,7 @@ class SqsClient:
 
     async def _answer(self, operation: str, **how: Any) -> Any:
         client = await self._connected()
+        metrics.SQS_REQUESTS.labels(operation=operation).inc()
         answer = await getattr(client, operation)(**how)
         self._answered_at = time.monotonic()
         return answer

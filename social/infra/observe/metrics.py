@@ -19,6 +19,7 @@ LABELS: Mapping[str, str] = {
     "kind": "`stream` or `hint`",
     "lease": "`relay` and `sweeper` for the first part; for the others followed by a number or by the name of a job",
     "method": "HTTP methods; `other` for an unknown one",
+    "operation": "operations of SQS that the code asks for, as `receive_message`",
     "outcome": "of events `done`, `retried`, `parked`; of jobs `done`, `failed`; of resumes `fresh`, `foreign`, "
     "`recovered`, `outside_window`, `left`; of messages `ok` or a problem's code",
     "path": "`fast` or `relay`",
@@ -97,6 +98,7 @@ QUEUE_MESSAGES = Gauge(
     "Messages in the SQS queues whose consumer this process is, asked once a minute; RabbitMQ has metrics of its own",
     ["group", "state"],
 )
+SQS_REQUESTS = Counter("plaza_sqs_requests_total", "Requests to SQS, each of which costs money", ["operation"])
 QUEUE_OLDEST_S = Gauge(
     "plaza_queue_oldest_seconds",
     "Age of the oldest message that this process received from SQS and has not handled",
