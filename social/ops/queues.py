@@ -1,13 +1,43 @@
 """The queues of SQS, which an operator makes: no process needs the right to do so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+from pydantic import Field
 
 from social.infra.broker.broker import BrokerAway
-from social.infra.broker.sqs_client import ATTRIBUTES, QueueMissing, SqsClient
+from social.infra.broker.opening import kind_of
+from social.infra.broker.sqs_client import ATTRIBUTES, QueueMissing, SqsClient, SqsPlace
 from social.infra.broker.sqs_partition import DEPTHS
-from social.infra.settings import StartError
+from social.infra.settings import PARTITIONS, BrokerUrl, Connections, Partitions, PlazaSettings, StartError, load
 
 ASKED = (*ATTRIBUTES, *DEPTHS.values(), "RedrivePolicy")
+
+
+class QueueSettings(PlazaSettings):
+    """Settings that name the queues."""
+
+    broker_url: BrokerUrl = Field(description=Connections.model_fields["broker_url"].description)
+    amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")
+    worker_partitions: Partitions = Field(default=PARTITIONS, description="queues of each consumer group")
+
+
+async def main(show: Callable[[str], None]) -> int:
+    """Make all queues and show a line for each; return the exit code. Raises StartError."""
+    async for line in make_all(load(QueueSettings, "workers")):
+        show(line)
+    return 0
+
+
+async def make_all(settings: QueueSettings) -> AsyncIterator[str]:
+    """Make all queues, or correct their attributes; yield a line for each. Raises StartError."""
+    if kind_of(settings.broker_url) != "SQS":
+        raise StartError("BROKER_URL names no SQS: each process makes the queues of RabbitMQ at its start")
+    client = SqsClient(place := SqsPlace.of(settings.broker_url, settings.amqp_prefix))
+    try:
+        for queue in place.queues(settings.worker_partitions):
+            yield f"{queue} {await make(client, queue)}"
+    finally:
+        await client.forget()
 
 
 async def make(client: SqsClient, queue: str) -> str:

@@ -34,17 +34,22 @@ class SqsBroker:
         self._outbox = outbox
         self._partitions = partitions
         self._senders: dict[str, Sender] = {}
-        self._opening = asyncio.Lock()
-        self._opened = False
+        self._opening: asyncio.Task[None] | None = None
         self._announced = False
 
     async def _open(self) -> None:
-        """Find all queues, or create those that are missing where BROKER_URL says so; raises BrokerAway."""
-        async with self._opening:
-            if not self._opened:
-                await self.client.find(self.place.queues(self._partitions), create=self.place.create)
-                self._opened = True
-                log.info("broker connected")
+        """Find all queues, or create those that are missing where BROKER_URL says so; raises BrokerAway.
+
+        The search is never cancelled with who waits for it, or a slow SQS would be searched again and again.
+        """
+        if self._opening is None or (self._opening.done() and not _succeeded(self._opening)):
+            self._opening = asyncio.create_task(self._find())
+            self._opening.add_done_callback(_succeeded)  # nothing may await it
+        await asyncio.shield(self._opening)
+
+    async def _find(self) -> None:
+        await self.client.find(self.place.queues(self._partitions), create=self.place.create)
+        log.info("broker connected")
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Send events to all their groups, and delete the outbox rows of those that all have; raises BrokerAway."""
@@ -62,7 +67,7 @@ class SqsBroker:
         self._outbox.forget_soon(done)
         for result in results:
             if isinstance(result, QueueMissing):
-                self._opened = False  # the queue was deleted meanwhile
+                self._opening = None  # the queue was deleted meanwhile
             if isinstance(result, BaseException):
                 raise BrokerAway(str(result) or type(result).__name__) from result
 
@@ -105,7 +110,13 @@ class SqsBroker:
         """Close the connections; messages that were not acked are delivered again."""
         for each in self._senders.values():
             each.close()
+        if self._opening is not None:
+            self._opening.cancel()
         await self.client.forget()
+
+
+def _succeeded(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is None
 
 
 def as_text(message: bytes) -> str:

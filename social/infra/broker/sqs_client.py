@@ -6,18 +6,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
-
-from pydantic import StringConstraints
 
 from social.contracts.events import Group
 from social.infra.broker.broker import BrokerAway, BrokerRefuses
 from social.infra.observe import metrics
-from social.infra.settings import StartError
+from social.infra.settings import REGION, StartError
 
-SQS_URL = r"sqs://[a-z]{2,4}(-[a-z]+)+-\d{1,2}(\?[A-Za-z0-9=&:/._%-]*)?"
-SqsUrl = Annotated[str, StringConstraints(pattern=f"^{SQS_URL}$")]
+SQS_URL = rf"sqs://{REGION.pattern}(\?[A-Za-z0-9=&:/._%-]*)?"
 
 MOST_IN_BATCH = 10  # entries of a batch request
 VISIBLE_AGAIN_S = 20  # after a message was received or extended
