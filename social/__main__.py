@@ -20,7 +20,7 @@ from social.infra.process import starting
 from social.infra.security import keyfiles
 from social.infra.settings import StartError, StoreSettings, load
 from social.infra.store.mongo import Mongo
-from social.ops import backlog, doctor, parked, recount, reports, restoring
+from social.ops import backlog, doctor, parked, queues, recount, reports, restoring
 from social.ops.refolding import refold
 from social.people import activity
 
@@ -98,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
     command.set_defaults(run=_with_store(_backlog))
+
+    command = commands.add_parser("queues", help="make the queues of SQS, or correct their attributes (BROKER_URL)")
+    command.set_defaults(run=lambda _: queues.main(show))
 
     command = commands.add_parser("parked", help="messages that no consumer could digest (MONGO_URL)")
     command.add_argument("what", choices=["list", "show", "replay", "discard"])

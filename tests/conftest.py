@@ -18,7 +18,7 @@ import structlog
 from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
 from support.people import Door, Person
-from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer
+from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer, SqsServer
 from support.site import Site, system
 from support.stores import chosen
 
@@ -101,6 +101,13 @@ def rabbit_server(server_folder: Path) -> Iterator[RabbitServer]:
 
 
 @pytest.fixture(scope="session")
+def sqs_server(server_folder: Path) -> Iterator[SqsServer]:
+    """Run an SQS for the session; most tests need `sqs_url`."""
+    require(SqsServer)
+    yield from serve(SqsServer(server_folder / "sqs"))
+
+
+@pytest.fixture(scope="session")
 def document_store(server_folder: Path) -> Iterator[DocumentStore]:
     """Run a document store for the session; most tests need `mongo_url` and `mongo_database`."""
     if chosen().store_url:
@@ -143,6 +150,15 @@ def amqp_url(rabbit_server: RabbitServer) -> Iterator[str]:
     yield rabbit_server.url_of(vhost)
     run(rabbit_server.start())
     run(rabbit_server.delete_vhost(vhost))
+
+
+@pytest.fixture
+def sqs_url(sqs_server: SqsServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of new queues, which their first user creates; credentials are in the environment."""
+    run(sqs_server.start())
+    for name, value in SqsServer.credentials.items():
+        monkeypatch.setenv(name, value)
+    return f"{sqs_server.url}&prefix=test-{uuid4().hex[:12]}"
 
 
 @pytest.fixture

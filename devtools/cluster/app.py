@@ -15,7 +15,7 @@ from devtools.cluster.nginx_program import nginx_program
 from devtools.cluster.ports import is_free
 from devtools.cluster.program import Program
 from devtools.cluster.server import Server, StartFailed
-from devtools.cluster.servers import RabbitServer, RedisServer
+from devtools.cluster.servers import RabbitServer, RedisServer, SqsServer
 from devtools.cluster.settings import ClusterSettings
 from devtools.cluster.supervisor import Part, Supervisor, last_line
 from devtools.cluster.topology import PATIENCE_S, processes
@@ -104,7 +104,7 @@ class Cluster:
             await asyncio.Event().wait()
 
     async def _start_servers(self) -> dict[str, str]:
-        """Start the servers that no setting names; return the URLs of all three."""
+        """Start the servers that no setting names; return the settings that name all three."""
         urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
         urls["BROKER_URL"] = self._settings.broker_url
         started: dict[str, Server | Documents] = {}
@@ -116,12 +116,13 @@ class Cluster:
             started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)
             self._servers.append(redis)
         if not urls["BROKER_URL"]:
-            started["BROKER_URL"] = rabbit = RabbitServer(self._folder / "rabbitmq")
-            self._servers.append(rabbit)
+            started["BROKER_URL"] = broker = _broker(self._settings)(self._folder / self._settings.broker)
+            self._servers.append(broker)
         await _together(each.start() for each in started.values())
         for each in started.values():
             self._keep(each)
-        return {name: url or started[name].url for name, url in urls.items()}
+        credentials = SqsServer.credentials if isinstance(started.get("BROKER_URL"), SqsServer) else {}
+        return {name: url or started[name].url for name, url in urls.items()} | dict(credentials)
 
     async def _migrate(self, url: str) -> None:
         mongo = Mongo(url, self._settings.mongo_database)
@@ -191,13 +192,19 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _broker(settings: ClusterSettings) -> type[RabbitServer] | type[SqsServer]:
+    return SqsServer if settings.broker == "sqs" else RabbitServer
+
+
 def _check_installed(settings: ClusterSettings) -> None:
     """Raise StartError, naming missing packages and the command that installs them."""
     packages = {"nginx": None if nginx.program() else "nginx is not installed"}
     if not settings.redis_url:
         packages["redis-server"] = RedisServer.missing()
     if not settings.broker_url:
-        packages["rabbitmq-server"] = RabbitServer.missing()
+        packages[_broker(settings).name] = _broker(settings).missing()
+    if missing := packages.pop(SqsServer.name, None):
+        raise StartError(missing)
     if absent := [name for name, missing in packages.items() if missing]:
         verb = "is" if len(absent) == 1 else "are"
         raise StartError(f"{', '.join(absent)} {verb} not installed: apt-get install {' '.join(absent)}")

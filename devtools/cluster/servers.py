@@ -1,10 +1,12 @@
-"""Private Redis and RabbitMQ: Debian's programs with ports, data and settings of their own."""
+"""Private Redis, RabbitMQ and SQS: programs with ports, data and settings of their own."""
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from devtools.cluster.ports import listens
 from devtools.cluster.server import Server, StartFailed, kill
@@ -112,3 +114,45 @@ def rabbit_script(name: str) -> str:
     # Debian's own /usr/sbin/rabbitmq-server changes to another user and to the system's folders.
     debian = Path("/usr/lib/rabbitmq/bin") / name
     return str(debian) if debian.exists() else shutil.which(name) or ""
+
+
+class SqsServer(Server):
+    """fauxqs, an SQS on this machine: a kill ends the way to the queues, which keep what they accepted until `stop`."""
+
+    name = "fauxqs"
+    port_count = 2
+    region = "eu-central-1"
+    credentials: ClassVar[Mapping[str, str]] = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    _script = Path(__file__).with_name("sqs_server.mjs")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._queues: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if shutil.which("node") is None:
+            return "node is not installed"
+        package = Path(__file__).parents[2] / "node_modules/fauxqs"
+        return None if package.is_dir() else "fauxqs is not installed: make node-modules"
+
+    @property
+    def url(self) -> str:
+        return f"sqs://{self.region}?endpoint=http://127.0.0.1:{self.port}&create=yes"
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._queues is not None:
+            self._queues.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._queues.wait, 5)
+            await kill(self._queues)
+            self._queues = None
+
+    async def launch(self, ports: Sequence[int]) -> None:
+        door, queues = map(str, ports)
+        if self._queues is None or self._queues.poll() is not None:
+            self._queues = self.spawn(["node", self._script, "queues", queues, "queues.json"])
+            await self.answering(self._queues, ports[1], b"GET /health HTTP/1.0\r\nHost: x\r\n\r\n", b"HTTP/1.1 200")
+        self._process = self.spawn(["node", self._script, "door", door, queues])
+        await self.answering(self._process, ports[0], b"GET /health HTTP/1.0\r\nHost: x\r\n\r\n", b"HTTP/1.1 200")

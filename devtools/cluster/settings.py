@@ -49,5 +49,8 @@ class ClusterSettings(DocumentSettings):
     realtime_processes: int = Field(default=3, ge=1, le=16, description="number of `python -m realtime`")
     workers_processes: int = Field(default=2, ge=1, le=16, description="number of `python -m workers`")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of a private one")
-    broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of a private RabbitMQ")
+    broker: Literal["rabbitmq", "sqs"] = Field(
+        default="rabbitmq", description="the private broker: rabbitmq, or sqs (fauxqs, which needs node)"
+    )
+    broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of a private one")
     drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")

@@ -18,11 +18,11 @@ import pytest
 from devtools.cluster import servers
 from devtools.cluster.ports import free_ports
 from devtools.cluster.server import Server
-from devtools.cluster.servers import RedisServer, rabbit_script
+from devtools.cluster.servers import RedisServer, SqsServer, rabbit_script
 from embedded import store_programs
 from support.stores import chosen
 
-__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer"]
+__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer", "SqsServer"]
 
 
 class RabbitServer(servers.RabbitServer):

@@ -12,8 +12,8 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent
+from social.infra.broker.opening import broker_of
 from social.infra.broker.outbox import Outbox
-from social.infra.broker.rabbit import RabbitBroker
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Mongo, Transaction
 from workers import counters, runner
@@ -45,7 +45,7 @@ class Worker:
     """A worker that consumes the group, to the others like a process of its own."""
 
     def __init__(
-        self, name: str, mongo_url: str, database: str, amqp_url: str, handled: Handled, partitions: int
+        self, name: str, mongo_url: str, database: str, broker_url: str, handled: Handled, partitions: int
     ) -> None:
         mongo = Mongo(mongo_url, database)
         outbox = Outbox(mongo)
@@ -53,7 +53,7 @@ class Worker:
         self.poison: str | None = None
         self.counts = False  # likes, into the queues of their posts, as the consumer of counters does
         self.batches: list[list[str]] = []  # the keys in each
-        self.broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
+        self.broker = broker_of(broker_url, "plaza", outbox, partitions)
         self.plaza = Plaza.over(mongo, FakeAsyncRedis(), self.broker, outbox)
         self.tasks: list[asyncio.Task[Any]] = []
 
@@ -105,17 +105,18 @@ class Worker:
 class Company:
     """Workers, and events for them."""
 
-    def __init__(self, mongo_url: str, database: str, amqp_url: str) -> None:
-        self.places = (mongo_url, database, amqp_url)
+    def __init__(self, mongo_url: str, database: str, broker_url: str) -> None:
+        self.places = (mongo_url, database, broker_url)
+        self.ordered = broker_url.startswith("amqp")  # SQS promises no order
         self.handled = Handled()
         self.workers: list[Worker] = []
         self.posts = [clock.new_id() for _ in range(16)]
         self.sent = 0
 
-    def worker(self, name: str, *, partitions: int = 4, amqp_url: str | None = None) -> Worker:
+    def worker(self, name: str, *, partitions: int = 4, broker_url: str | None = None) -> Worker:
         """Start another worker."""
         mongo_url, database, url = self.places
-        made = Worker(name, mongo_url, database, amqp_url or url, self.handled, partitions)
+        made = Worker(name, mongo_url, database, broker_url or url, self.handled, partitions)
         self.workers.append(made)
         made.start()
         return made
@@ -143,9 +144,9 @@ class Company:
 
 
 @asynccontextmanager
-async def company(mongo_url: str, database: str, amqp_url: str) -> AsyncIterator[Company]:
+async def company(mongo_url: str, database: str, broker_url: str) -> AsyncIterator[Company]:
     """Yield workers that are stopped at the end."""
-    made = Company(mongo_url, database, amqp_url)
+    made = Company(mongo_url, database, broker_url)
     try:
         yield made
     finally:

@@ -20,8 +20,8 @@ from embedded.local_broker import LocalBroker
 from social.accounts.login import TokenIssuer
 from social.feeds import FANOUT_LIMIT
 from social.infra.broker.broker import Broker
+from social.infra.broker.opening import broker_of
 from social.infra.broker.outbox import Outbox
-from social.infra.broker.rabbit import RabbitBroker
 from social.infra.files.blobs import blobs
 from social.infra.files.mailer import FileMailer, Mailer
 from social.infra.process import process
@@ -81,7 +81,7 @@ async def system(
     mongo_url: str,
     database: str,
     *,
-    amqp_url: str | None = None,
+    broker_url: str | None = None,
     redis_url: str | None = None,
     roles: Sequence[str] = ROLES,
     timeout_s: float = 5.0,
@@ -95,8 +95,8 @@ async def system(
     await prepare(mongo)
     outbox = Outbox(mongo)
     broker: Broker
-    if amqp_url:
-        broker = RabbitBroker(amqp_url, "plaza", outbox, partitions)
+    if broker_url:
+        broker = broker_of(broker_url, "plaza", outbox, partitions)
     else:
         broker = local = LocalBroker(mongo, outbox)
         await local.recover()

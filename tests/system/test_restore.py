@@ -58,7 +58,7 @@ class Machines:
         await self._rabbit.add_vhost(vhost)
         amqp_url = self._rabbit.url_of(vhost)
         try:
-            async with system(self._mongo_url, database, amqp_url=amqp_url, redis_url=self._redis_url, **more) as it:
+            async with system(self._mongo_url, database, broker_url=amqp_url, redis_url=self._redis_url, **more) as it:
                 yield it
         finally:
             await self._rabbit.delete_vhost(vhost)

@@ -67,7 +67,7 @@ async def test_a_like_is_one_trace_from_the_request_to_the_socket(
     every: InMemorySpanExporter, mongo_url: str, mongo_database: str, redis_url: str, amqp_url: str
 ) -> None:
     async with (
-        system(mongo_url, mongo_database, redis_url=redis_url, amqp_url=amqp_url) as site,
+        system(mongo_url, mongo_database, redis_url=redis_url, broker_url=amqp_url) as site,
         gateway(site) as node,
         aiohttp.ClientSession() as http,
     ):

@@ -46,7 +46,7 @@ def commands() -> Commands:
 async def site(
     mongo_url: str,
     mongo_database: str,
-    amqp: str | None,
+    broker_url: str | None,
     redis_url: str,
     commands: Commands,
     monkeypatch: pytest.MonkeyPatch,
@@ -56,7 +56,9 @@ async def site(
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
     with recording(commands):
         roles = ("notifications", "counters")
-        async with system(mongo_url, mongo_database, amqp_url=amqp, redis_url=redis_url, roles=roles) as running:
+        async with system(
+            mongo_url, mongo_database, broker_url=broker_url, redis_url=redis_url, roles=roles
+        ) as running:
             yield running
 
 

@@ -35,8 +35,8 @@ def server() -> Moody:
 
 
 @pytest.fixture
-async def site(mongo_url: str, mongo_database: str, amqp: str | None, server: Moody) -> AsyncIterator[Site]:
-    async with system(mongo_url, mongo_database, amqp_url=amqp, mailer=server) as running:
+async def site(mongo_url: str, mongo_database: str, broker_url: str | None, server: Moody) -> AsyncIterator[Site]:
+    async with system(mongo_url, mongo_database, broker_url=broker_url, mailer=server) as running:
         yield running
 
 

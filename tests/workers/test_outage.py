@@ -27,7 +27,7 @@ async def rabbit(tmp_path: Path) -> AsyncIterator[RabbitServer]:
 
 
 @pytest.fixture
-def amqp(rabbit: RabbitServer) -> str:
+def broker_url(rabbit: RabbitServer) -> str:
     return rabbit.url
 
 

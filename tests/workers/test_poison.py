@@ -295,9 +295,9 @@ BODIES = [
 
 @pytest.mark.parametrize("broker", ["rabbit"])
 async def test_any_message_at_all_is_parked_and_the_next_one_handled(
-    site: Site, ada: Person, bob: Person, amqp: str
+    site: Site, ada: Person, bob: Person, broker_url: str
 ) -> None:
-    async with await aio_pika.connect(amqp) as connection, connection.channel() as channel:
+    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
         for body in BODIES:
             message = aio_pika.Message(body, headers={"x-attempt": "many"})
             await channel.default_exchange.publish(message, routing_key="plaza.notifications")

@@ -134,11 +134,11 @@ async def test_a_broker_that_is_away_is_asked_again(
 
 @pytest.mark.parametrize("broker", ["rabbit"])
 async def test_what_the_broker_confirmed_is_not_sent_again_for_its_neighbour(
-    mongo_url: str, mongo_database: str, amqp: str, monkeypatch: pytest.MonkeyPatch
+    mongo_url: str, mongo_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a slow broker would get that batch again for ever."""
     monkeypatch.setattr("social.infra.broker.rabbit.CONFIRM_DEADLINE_S", 0.5)
-    async with system(mongo_url, mongo_database, amqp_url=amqp, roles=()) as site:
+    async with system(mongo_url, mongo_database, broker_url=broker_url, roles=()) as site:
         monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
         ada = await site.door.register("ada")
         await site.plaza.broker.ping()

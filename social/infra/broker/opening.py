@@ -3,7 +3,8 @@
 from social.infra.broker.broker import Broker
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit import RabbitBroker
-from social.infra.settings import PARTITIONS, StartError
+from social.infra.broker.sqs import SqsBroker
+from social.infra.settings import PARTITIONS
 
 
 def kind_of(url: str) -> str:
@@ -14,5 +15,5 @@ def kind_of(url: str) -> str:
 def broker_of(url: str, prefix: str, outbox: Outbox, partitions: int = PARTITIONS) -> Broker:
     """Return the broker that a `BROKER_URL` names; nothing is contacted before it is used. Raises StartError."""
     if kind_of(url) == "SQS":
-        raise StartError("BROKER_URL is wrong: this release cannot use SQS; it needs amqp:// or amqps://")
+        return SqsBroker(url, prefix, outbox, partitions)
     return RabbitBroker(url, prefix, outbox, partitions)

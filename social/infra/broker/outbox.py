@@ -42,7 +42,7 @@ class Outbox:
     """The outbox rows, and how many of them wait."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._mongo = mongo
+        self.mongo = mongo
         self._overloaded = False
         self._rows = 0
         self._confirmed: list[str] = []  # ids of rows to be deleted
@@ -61,7 +61,7 @@ class Outbox:
         left = [{"at": {"$lt": now - older_than}}, {"at": {"$gt": now + AHEAD}}]
         where = {"_id": {"$gt": after}, "$or": left}
         async with translate_errors():  # of a majority: an event that a failover rolls back must not be published
-            found = self._mongo.majority(OUTBOX).find(where, sort=[("_id", 1)], limit=most, batch_size=most)
+            found = self.mongo.majority(OUTBOX).find(where, sort=[("_id", 1)], limit=most, batch_size=most)
             rows: list[OutboxRow] = await found.to_list(None)
         return [envelope_of(row) for row in rows]
 
@@ -110,7 +110,7 @@ class Outbox:
 
     async def _delete(self, ids: Sequence[str], gone: "asyncio.Future[None]") -> None:
         try:
-            await self._mongo.delete_by_ids(OUTBOX, ids, durable=False)
+            await self.mongo.delete_by_ids(OUTBOX, ids, durable=False)
         except Unavailable:
             log.warning("outbox rows stay until the store is back", rows=len(ids))
         except Exception as error:
@@ -121,7 +121,7 @@ class Outbox:
 
     async def announce_partitions(self, partitions: int) -> None:
         """Announce to all workers up to which partition this process publishes; raises Unavailable."""
-        await members.announce_partitions(self._mongo, partitions)
+        await members.announce_partitions(self.mongo, partitions)
 
     def admit(self) -> None:
         """Raise Unavailable while too many events wait to be published."""
@@ -135,20 +135,20 @@ class Outbox:
 
     async def _oldest_s(self) -> float:
         now = clock.now()
-        found = await self._mongo.many(OUTBOX, {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
+        found = await self.mongo.many(OUTBOX, {"at": {"$lt": now}}, fields={"at": 1}, sort=[("at", 1)], limit=1)
         return (now - found[0]["at"]).total_seconds() if found else 0.0
 
     async def watch(self) -> None:
         """Measure every 5 s how many events wait, for `admit` and the metrics, as long as the process lives."""
         while True:
             try:
-                rows = int(await self._mongo.database[OUTBOX].estimated_document_count())
+                rows = int(await self.mongo.database[OUTBOX].estimated_document_count())
                 too_old = {"at": {"$lt": clock.now() - MOST_AGE}, "retries": None}  # retries end by themselves
-                stuck = rows and await self._mongo.one(OUTBOX, too_old, {"_id": 1})
+                stuck = rows and await self.mongo.one(OUTBOX, too_old, {"_id": 1})
                 self._rows, self._overloaded = rows, rows > MOST_ROWS or bool(stuck)
                 metrics.OUTBOX_ROWS.set(rows)
                 metrics.OUTBOX_OLDEST_S.set(await self._oldest_s() if rows else 0)
-                metrics.PARKED_MESSAGES.set(await self._mongo.database[PARKED].estimated_document_count())
+                metrics.PARKED_MESSAGES.set(await self.mongo.database[PARKED].estimated_document_count())
             except Exception as error:  # keep the last values; writes fail by themselves when the store is away
                 log.debug("outbox not readable", error=str(error))
             await asyncio.sleep(WATCH_EVERY_S)

@@ -19,6 +19,7 @@ LABELS: Mapping[str, str] = {
     "kind": "`stream` or `hint`",
     "lease": "`relay` and `sweeper` for the first part; for the others followed by a number or by the name of a job",
     "method": "HTTP methods; `other` for an unknown one",
+    "operation": "operations of SQS that the code asks for, as `receive_message`",
     "outcome": "of events `done`, `retried`, `parked`; of jobs `done`, `failed`; of resumes `fresh`, `foreign`, "
     "`recovered`, `outside_window`, `left`; of messages `ok` or a problem's code",
     "path": "`fast` or `relay`",
@@ -27,6 +28,7 @@ LABELS: Mapping[str, str] = {
     "result": "`ok`, or a problem's code",
     "route": "route templates, as in docs/openapi.json; `-` for requests that match none",
     "server": "`store`, `redis` or `broker`",
+    "state": "of messages in a queue: `waiting`, `taken` by a consumer, or `delayed` until they are tried again",
     "status": "HTTP status codes",
     "sweep": "the jobs of the sweeper",
     "task": "the background work of a process",
@@ -90,6 +92,17 @@ FAST_PATH_SKIPPED = Counter(
 EVENTS_CONSUMED = Counter("plaza_events_consumed_total", "Deliveries handled by consumers", ["group", "outcome"])
 CONSUMER_PARTITIONS = Gauge(
     "plaza_consumer_partitions", "Partitions of the group that this process consumes", ["group"]
+)
+QUEUE_MESSAGES = Gauge(
+    "plaza_queue_messages",
+    "Messages in the SQS queues whose consumer this process is, asked once a minute; RabbitMQ has metrics of its own",
+    ["group", "state"],
+)
+SQS_REQUESTS = Counter("plaza_sqs_requests_total", "Requests to SQS, each of which costs money", ["operation"])
+QUEUE_OLDEST_S = Gauge(
+    "plaza_queue_oldest_seconds",
+    "Age of the oldest message that this process received from SQS and has not handled",
+    ["group"],
 )
 BATCH_SIZE = Histogram(
     "plaza_consumer_batch_size", "Deliveries in a batch", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -22,13 +22,20 @@ class Lease:
     release, or before that clock was set back, and is ignored.
     """
 
-    def __init__(self, mongo: Mongo, name: str, lasts: timedelta) -> None:
+    def __init__(self, mongo: Mongo, name: str, lasts: timedelta, *, measured: bool = True) -> None:
         self._mongo = mongo
         self._name = name
+        self._measured = measured  # by a metric of its own
         self._lasts_ms = round(lasts.total_seconds() * 1000)
         self._holder = clock.new_id()
         self.held = False
         self._renew_at = 0.0
+        self._ends_at = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another process may have the lease by now, also where a renewal is under way or failed."""
+        return time.monotonic() >= self._ends_at
 
     async def take(self) -> bool:
         """Take the lease, or renew it where a third of its time is over; False while another process holds it."""
@@ -39,8 +46,9 @@ class Lease:
         try:
             self.held = await self._take()
         finally:  # without the store it is over soon, and this process does not work under it meanwhile
-            metrics.LEASE_HELD.labels(lease=self._name).set(self.held)
+            self._show()
         self._renew_at = began + self._lasts_ms / 3000
+        self._ends_at = began + self._lasts_ms / 1000 if self.held else 0.0
         return self.held
 
     async def _take(self) -> bool:
@@ -65,9 +73,13 @@ class Lease:
 
     async def give_up(self) -> None:
         """Release the lease, so that another process can take it at once."""
-        self.held = False
-        metrics.LEASE_HELD.labels(lease=self._name).set(0)
+        self.held, self._ends_at = False, 0.0
+        self._show()
         await self._mongo.delete(LEASES, {"_id": self._name, "holder": self._holder})
+
+    def _show(self) -> None:
+        if self._measured:
+            metrics.LEASE_HELD.labels(lease=self._name).set(self.held)
 
 
 class Parts:

@@ -11,7 +11,7 @@ from social.infra.broker.opening import kind_of
 from social.infra.broker.topology import Topology
 from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
-from social.ops.doctor import backlog, keys, mongodb, rabbitmq, redis, start, stores
+from social.ops.doctor import backlog, keys, mongodb, rabbitmq, redis, sqs, start, stores
 from social.ops.doctor.findings import Finding, Level, passwords, problem, why, without
 from social.ops.doctor.settings import Examined, read
 
@@ -50,8 +50,9 @@ async def examine_named(process: str) -> list[Finding]:
 
 async def _broker(url: str, settings: Examined) -> AsyncIterator[Finding]:
     """Check the broker, in the way of its kind."""
-    if kind_of(url) != "RabbitMQ":
-        yield problem("broker", "this release cannot use SQS", "name a RabbitMQ in BROKER_URL")
+    if kind_of(url) == "SQS":
+        async for finding in sqs.examine(url, settings.amqp_prefix, settings.worker_partitions):
+            yield finding
         return
     topology = Topology(settings.amqp_prefix, settings.worker_partitions)
     async for finding in rabbitmq.examine(url, topology, settings.amqp_management_url):
