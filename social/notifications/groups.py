@@ -162,14 +162,7 @@ class GroupChanges:
         The same transaction notifies of the groups in `notified`: whether anybody is seen in them. The others keep when
         their recipients are due to be notified, until they were: the time in `later`, or now.
         """
-        for fact_id, fact in self._facts.items():
-            before = self._known.get(fact_id)
-            if before is None:
-                self._tx.insert(NOTIFICATION_FACTS, fact)
-            else:
-                change = {name: fact[name] for name in ("group", "at", "withdrawn_at")}
-                unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
-                self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
+        self._write_facts()
         now = clock.now()
         for group in changed:
             if (shown := notified.get(group["_id"])) is not None:
@@ -179,12 +172,20 @@ class GroupChanges:
                 group["due_at"] = min(due_at, group.get("due_at") or due_at)
                 group["since"] = group.get("since") or at
                 group["trace"] = group.get("trace") or logs.current_trace()
+        # Known groups first: one that closes makes room for a new one. In turns each would be a command.
+        for group in changed:
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
                 unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
                 self._tx.update(NOTIFICATIONS, unchanged, group_state.change(group))
-            else:
-                self._tx.insert(NOTIFICATIONS, group)
+        self._tx.insert(NOTIFICATIONS, *(group for group in changed if group["_id"] not in self._read))
+
+    def _write_facts(self) -> None:
+        self._tx.insert(NOTIFICATION_FACTS, *(fact for each, fact in self._facts.items() if each not in self._known))
+        for fact_id, before in self._known.items():
+            change = {name: self._facts[fact_id].get(name) for name in ("group", "at", "withdrawn_at")}
+            unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
+            self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
 
     def _change_fact(self, known: Facts, fact: FactRow) -> None:
         if fact["_id"] not in self._facts and fact["_id"] in known:
