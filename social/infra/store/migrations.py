@@ -10,13 +10,26 @@ from social.contracts.addresses import normal
 from social.infra import clock
 from social.infra.observe import logs
 from social.infra.store.errors import DUPLICATE_KEY, translate_errors, write_errors
-from social.infra.store.mongo import Document, Mongo
-from social.infra.store.rows import INTERACTIONS, ONE_TIME_TOKENS, USERS, Collection, UserRow
+from social.infra.store.mongo import OVERLAP, Document, Mongo
+from social.infra.store.rows import (
+    INTERACTIONS,
+    MIGRATIONS,
+    ONE_TIME_TOKENS,
+    POST_TERMS,
+    POSTS,
+    USERS,
+    Collection,
+    PostRow,
+    PostTermsRow,
+    UserRow,
+)
 
 log = logs.get("moves")
 
 BATCH = 500
 EMAILS = 5_000  # addresses of a read
+FOUND_BY = {"author_id": 1, "visibility": 1, "tags": 1, "words": 1}
+POSTS_AT_ONCE = 5_000  # of a read: the embedded store goes through the whole collection for each
 # Collections of a post's and a person's id. They are not dropped: an older process may write there meanwhile.
 FORMERLY = tuple(Collection[Document](each) for each in ("likes", "reposts", "bookmarks"))
 
@@ -42,6 +55,41 @@ async def email_domains(mongo: Mongo, there: Set[str]) -> None:
         for old in (row["email"] for row in rows if not row["email"].isascii()):
             if (new := normal(old)) != old:
                 await _respell(mongo, old, new)
+
+
+async def post_terms(mongo: Mongo, there: Set[str]) -> None:
+    """Copy what posts are found by into documents of their own; safe to stop and to repeat.
+
+    How far it came is in `migrations`: the next time it begins there, with what older processes wrote since.
+    """
+    row_id, visible = "posts in post_terms", clock.first_id(clock.now() - OVERLAP)
+    came = await mongo.one(MIGRATIONS, {"_id": row_id})
+    at: str = came["at"] if came else ""
+    while "posts" in there and (
+        posts := await mongo.many(POSTS, {"_id": {"$gt": at}}, fields=FOUND_BY, sort=[("_id", 1)], limit=POSTS_AT_ONCE)
+    ):
+        for begin in range(0, len(posts), BATCH):
+            await _copy_terms(mongo, posts[begin : begin + BATCH])
+        at = posts[-1]["_id"]
+        await mongo.update(MIGRATIONS, {"_id": row_id}, {"$set": {"at": at}}, upsert=True)
+    await mongo.update(MIGRATIONS, {"_id": row_id}, {"$set": {"at": visible}}, upsert=True)
+
+
+async def _copy_terms(mongo: Mongo, posts: list[PostRow]) -> None:
+    rows: list[PostTermsRow] = [
+        {
+            "_id": each["_id"],
+            "author_id": each["author_id"],
+            "visibility": each.get("visibility", "public"),
+            "tags": each.get("tags", []),
+            "words": each.get("words", []),
+        }
+        for each in posts
+    ]
+    await mongo.insert_missing(POST_TERMS, rows)
+    ids = [each["_id"] for each in rows]
+    left = await mongo.get_many(POSTS, ids, ("_id",))
+    await mongo.delete_by_ids(POST_TERMS, [each for each in ids if each not in left])  # deleted meanwhile
 
 
 async def _emails(mongo: Mongo, after: str) -> list[UserRow]:

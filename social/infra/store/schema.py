@@ -1,6 +1,6 @@
 """Collections and indexes: `migrate` creates them, and everything else only checks them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from social.infra.store.rows import (
     OUTBOX,
     PARKED,
     POST_REVISIONS,
+    POST_TERMS,
     POSTS,
     REPORTS,
     SESSIONS,
@@ -100,9 +101,11 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     ],
     POSTS: [
         IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author"),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
+    ],
+    POST_TERMS: [
         IndexModel([("words", UP), ("_id", DOWN)], name="words"),
         IndexModel([("tags", UP), ("_id", DOWN)], name="tags", partialFilterExpression={"tags": {"$gt": ""}}),
-        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
     POST_REVISIONS: [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
     INTERACTIONS: [
@@ -175,9 +178,15 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     WORKERS: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
 }
 
+# Indexes of the release before, which only its processes use: each costs every write of a document.
+UNUSED: dict[Collection[Any], tuple[str, ...]] = {POSTS: ("words", "tags")}
 
-async def migrate(mongo: Mongo) -> None:
-    """Create what is missing and move documents of older releases; safe to repeat and to run twice at once."""
+
+async def migrate(mongo: Mongo, *, last: bool = False) -> None:
+    """Create what is missing and move documents of older releases; safe to repeat and to run twice at once.
+
+    `last`: no process of the release before runs any more, so that the indexes which only it used are dropped.
+    """
     async with translate_errors():
         there = set(await mongo.database.list_collection_names())
         await migrations.interactions(mongo, there)  # first: no process begins before the indexes are there
@@ -187,6 +196,16 @@ async def migrate(mongo: Mongo) -> None:
             if indexes:
                 await mongo.database[name].create_indexes(indexes)
         await migrations.email_domains(mongo, there)
+        await migrations.post_terms(mongo, there)
+        if last:
+            await _drop_unused(mongo, there)
+
+
+async def _drop_unused(mongo: Mongo, there: Set[str]) -> None:
+    for collection, names in UNUSED.items():
+        found = await mongo.database[collection].index_information() if collection in there else {}
+        for name in set(names) & set(found):
+            await mongo.database[collection].drop_index(name)
 
 
 async def empty(mongo: Mongo, *names: Collection[Any]) -> None:

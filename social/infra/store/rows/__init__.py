@@ -71,6 +71,7 @@ from social.infra.store.rows.posts import (
     INTERACTIONS,
     MEDIA,
     POST_REVISIONS,
+    POST_TERMS,
     POSTS,
     CommentCounts,
     CommentLikeRow,
@@ -84,6 +85,7 @@ from social.infra.store.rows.posts import (
     PostCounts,
     PostRevisionRow,
     PostRow,
+    PostTermsRow,
     WrittenFields,
 )
 
@@ -110,6 +112,7 @@ __all__ = [
     "PARKED",
     "POSTS",
     "POST_REVISIONS",
+    "POST_TERMS",
     "REPORTS",
     "SESSIONS",
     "STREAMS",
@@ -151,6 +154,7 @@ __all__ = [
     "PostCounts",
     "PostRevisionRow",
     "PostRow",
+    "PostTermsRow",
     "PreferencesRow",
     "ProfileFields",
     "ReportRow",
