@@ -251,7 +251,7 @@ class World:
         """Do what the notifications worker does but for the push, as when Redis loses that."""
         cause = group_state.Trigger("like", "post", post_id, by.id, author.id, post_id)
         await self.plaza.commit(_notify, cause)
-        group = {"recipient": author.id, "target.id": post_id, "open": True}
+        group = {"slot": cause.slot}
         row = await self.plaza.mongo.one("notifications", group)
         assert row is not None
         event = "notification" if row["rev"] == 1 else "notification.updated"

@@ -139,16 +139,9 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     ],
     TIMELINES: [IndexModel([("active_at", UP)], name="active_at")],
     NOTIFICATIONS: [
-        IndexModel(
-            [("recipient", UP), ("type", UP), ("target.id", UP)],
-            name="open_group",
-            unique=True,
-            partialFilterExpression={"open": True},
-        ),
+        IndexModel([("slot", UP)], name="slot", unique=True, sparse=True),
         IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
-        IndexModel([("recipient", UP), ("open", UP)], name="unread"),
-        IndexModel([("post_id", UP)], name="by_post"),
-        IndexModel([("target.id", UP), ("type", UP)], name="by_target"),
+        IndexModel([("post_id", UP), ("target.id", UP), ("type", UP)], name="about"),
         IndexModel([("due_at", UP)], name="due", partialFilterExpression={"due_at": {"$gt": clock.EPOCH}}),
     ],
     NOTIFICATION_FACTS: [
@@ -179,7 +172,10 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
 }
 
 # Indexes of the release before, which only its processes use: each costs every write of a document.
-UNUSED: dict[Collection[Any], tuple[str, ...]] = {POSTS: ("words", "tags")}
+UNUSED: dict[Collection[Any], tuple[str, ...]] = {
+    POSTS: ("words", "tags"),
+    NOTIFICATIONS: ("open_group", "unread", "by_post", "by_target"),
+}
 
 
 async def migrate(mongo: Mongo, *, last: bool = False) -> None:
@@ -197,6 +193,7 @@ async def migrate(mongo: Mongo, *, last: bool = False) -> None:
                 await mongo.database[name].create_indexes(indexes)
         await migrations.email_domains(mongo, there)
         await migrations.post_terms(mongo, there)
+        await migrations.slots(mongo, there, anew=last)
         if last:
             await _drop_unused(mongo, there)
 

@@ -17,6 +17,8 @@ from social.infra.store.rows.notifications import (
     StreamRow,
     TargetKind,
     TargetValue,
+    slot,
+    slot_of,
 )
 from social.infra.store.rows.operation import (
     CURSOR_KEYS,
@@ -173,4 +175,6 @@ __all__ = [
     "Work",
     "WorkerRow",
     "WrittenFields",
+    "slot",
+    "slot_of",
 ]
