@@ -261,7 +261,7 @@ class World:
         """Publish a stream event, by default the newest."""
         row = await self.plaza.mongo.one("streams", {"_id": to.id})
         assert row is not None
-        item = next(streams.Item(**each) for each in row["items"] if each["s"] == (seq or row["seq"]))
+        item = next(each for each in streams.items_of(row) if each.s == (seq or row["seq"]))
         (event,) = await replay.render(self.plaza.mongo, to.id, [item])
         encoded = frame(event.event, event.data, f"{row['epoch']}.{event.seq}")
         push = Push("S", clock.millis(clock.now()), row["epoch"], event.seq, "", encoded)

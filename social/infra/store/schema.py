@@ -150,7 +150,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
         IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
     ],
     NOTIFICATION_PREFERENCES: [],
-    STREAMS: [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
+    STREAMS: [],
     OUTBOX: [IndexModel([("at", UP)], name="at")],
     INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(INBOX_REMEMBERS.total_seconds()))],
     IDEMPOTENCY: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
@@ -175,6 +175,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
 UNUSED: dict[Collection[Any], tuple[str, ...]] = {
     POSTS: ("words", "tags"),
     NOTIFICATIONS: ("open_group", "unread", "by_post", "by_target"),
+    STREAMS: ("position",),
 }
 
 

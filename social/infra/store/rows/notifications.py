@@ -76,7 +76,7 @@ class PreferencesRow(TypedDict, total=False):
 
 
 class StreamItem(TypedDict):
-    """An item of a stream: its number, the key of what it is about, that thing's revision, and the event's name."""
+    """An item of a stream as an older release writes it: number, key, revision of what it is about, and event."""
 
     s: int
     k: str
@@ -90,7 +90,8 @@ class StreamRow(TypedDict):
     _id: str
     epoch: str
     seq: int
-    items: list[StreamItem]
+    entries: NotRequired[list[str]]  # the last items, one text each: `Item.entry` of social/notifications/streams.py
+    items: list[StreamItem]  # those that an older release appended since; the next append moves them to the entries
     paced_until: NotRequired[datetime]
 
 
