@@ -151,7 +151,7 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     ],
     NOTIFICATION_PREFERENCES: [],
     STREAMS: [],
-    OUTBOX: [IndexModel([("at", UP)], name="at")],
+    OUTBOX: [],
     INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(INBOX_REMEMBERS.total_seconds()))],
     IDEMPOTENCY: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
     PARKED: [IndexModel([("at", UP)], name="at")],
@@ -176,6 +176,7 @@ UNUSED: dict[Collection[Any], tuple[str, ...]] = {
     POSTS: ("words", "tags"),
     NOTIFICATIONS: ("open_group", "unread", "by_post", "by_target"),
     STREAMS: ("position",),
+    OUTBOX: ("at",),
 }
 
 
