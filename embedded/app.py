@@ -71,7 +71,7 @@ async def connect(settings: EmbeddedSettings, tasks: process.Tasks) -> AsyncIter
     try:
         url = settings.mongo_url or (await store.start() if store else "")
         mongo = Mongo(url, settings.mongo_database)
-        await migrated(mongo, math.inf, lambda waits_for: log.warning("waiting", waits_for=waits_for))
+        await migrated(mongo, math.inf, lambda waits_for: log.warning("waiting", waits_for=waits_for), last=True)
         await refold(mongo)
         outbox = Outbox(mongo)
         broker: Broker

@@ -53,6 +53,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for a store that is not there yet",
     )
+    command.add_argument(
+        "--last",
+        action="store_true",
+        help="no process of the release before runs any more: drop the indexes that only it used",
+    )
     command.set_defaults(run=_with_store(_migrate))
 
     command = commands.add_parser(
@@ -161,7 +166,12 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
-    await starting.migrated(mongo, arguments.wait, lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True))
+    await starting.migrated(
+        mongo,
+        arguments.wait,
+        lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True),
+        last=arguments.last,
+    )
     await refold(mongo)
 
 

@@ -99,16 +99,20 @@ async def announce_hidden(plaza: Plaza, happened: ReceivedEvent, event: Suspensi
 
 
 async def _push_counts(plaza: Plaza, touched: Mapping[str, Mapping[str, _Since]]) -> None:
-    if at := touched[POSTS]:
-        folded = await publishing.many_stats(plaza.mongo, at)
-        await plaza.pushes.hints("post.stats", [at[e.post_id].hint(post_room(e.post_id), e) for e in folded])
+    """Push the counts of what was touched; those of posts and people that no gateway shows are not even read."""
+    rooms = {post_room(each): each for each in touched[POSTS]} | {user_room(each): each for each in touched[USERS]}
+    watched = {rooms[room] for room in await plaza.pushes.watched(rooms)}
+    posts, people = ({each: at[each] for each in watched & at.keys()} for at in (touched[POSTS], touched[USERS]))
+    if posts:
+        folded = await publishing.many_stats(plaza.mongo, posts)
+        await plaza.pushes.hints("post.stats", [posts[e.post_id].hint(post_room(e.post_id), e) for e in folded])
     if at := touched[COMMENTS]:
         stats = await comments.many_stats(plaza.mongo, at)
         hints = [at[e.comment_id].hint(post_room(e.post_id), e, author_id) for author_id, e in stats]
         await plaza.pushes.hints("comment.stats", hints)
-    if at := touched[USERS]:
-        counts = await users.stats(plaza.mongo, at)
-        await plaza.pushes.hints("user.stats", [at[e.user_id].hint(user_room(e.user_id), e) for e in counts])
+    if people:
+        counts = await users.stats(plaza.mongo, people)
+        await plaza.pushes.hints("user.stats", [people[e.user_id].hint(user_room(e.user_id), e) for e in counts])
 
 
 async def _announce_comments(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:

@@ -127,7 +127,7 @@ class Cluster:
     async def _migrate(self, url: str) -> None:
         mongo = Mongo(url, self._settings.mongo_database)
         try:
-            await migrate(mongo)
+            await migrate(mongo, last=True)
             await refold(mongo)
         finally:
             mongo.close()

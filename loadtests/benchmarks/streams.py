@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from loadtests.documents import documents
-from social.infra.store.mongo import Mongo
+from social.infra.store.mongo import Document, Mongo
 from social.infra.store.schema import migrate
 from social.notifications import streams
 
@@ -40,9 +40,11 @@ async def by_compare_and_set(mongo: Mongo, user_id: str, k: str) -> None:
 async def median_ms(
     times: int, append: Callable[[Mongo, str, str], Awaitable[None]], mongo: Mongo, user_id: str
 ) -> float:
-    await mongo.insert("streams", streams.new(user_id))
-    full = [streams.Entry(f"old{number}", 1, "notification") for number in range(streams.WINDOW)]
-    await streams.append(mongo, user_id, full)
+    full = [streams.Item(number, f"old{number}", 1, "notification") for number in range(1, streams.WINDOW + 1)]
+    kept: Document = {"entries": [each.entry for each in full], "items": []}
+    if append is by_pipeline:
+        kept = {"items": [each._asdict() for each in full]}
+    await mongo.insert("streams", {**streams.new(user_id), "seq": streams.WINDOW, **kept})  # type: ignore[typeddict-item]
     seconds = []
     for number in range(times):
         started = time.perf_counter()

@@ -32,7 +32,7 @@ from social.infra.store.rows import (
 )
 from social.notifications import groups as grouping
 from social.people import activity, users
-from social.posts import comments, deletions, interactions, likes, media, publishing
+from social.posts import comments, deletions, interactions, likes, media, publishing, terms
 from social.posts.counters import OF_ACTS, OF_POSTS
 
 CHUNK = 200  # of anything in one transaction
@@ -90,6 +90,7 @@ async def bury(tx: Transaction, user_id: str) -> None:
 
 async def _posts(tx: Transaction, owned: Owned, user_id: str) -> int:
     found = await _take(tx, owned, user_id)
+    terms.drop(tx, found)
     tx.clear(FEED_ENTRIES, {"_id": {"$in": [user_id + post_id for post_id in found]}})
     deletions.note(tx, "post", found)
     tx.stale += [cached.key(POSTS, post_id) for post_id in found]

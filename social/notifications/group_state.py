@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 from social.contracts.notifications import NotificationType
 from social.infra import clock
 from social.infra.store.mongo import Document
-from social.infra.store.rows import FactRow, NotificationRow, TargetKind
+from social.infra.store.rows import FactRow, NotificationRow, TargetKind, slot, slot_of
 
 DUE: tuple[Literal["due_at", "since", "trace"], ...] = (
     "due_at",
@@ -37,9 +37,9 @@ class Trigger(NamedTuple):
         return hashlib.sha256(parts.encode()).hexdigest()
 
     @property
-    def group(self) -> tuple[str, str, str]:
-        """The key of the group that it joins while that is unread."""
-        return self.recipient, self.type, self.target_id
+    def slot(self) -> str:
+        """The slot of the group that it joins while that is unread."""
+        return slot(self.recipient, self.type, self.target_id)
 
 
 def live(fact: FactRow | None) -> bool:
@@ -47,9 +47,9 @@ def live(fact: FactRow | None) -> bool:
     return fact is not None and fact.get("withdrawn_at") is None
 
 
-def key(group: NotificationRow) -> tuple[str, str, str]:
-    """Return the key of a group, as `Trigger.group` has it."""
-    return group["recipient"], group["type"], group["target"]["id"]
+def unread(recipient: str) -> Document:
+    """Return the condition of a person's unread groups."""
+    return {"slot": {"$gte": f"{recipient}|", "$lt": f"{recipient}}}"}, "open": True}  # } follows |
 
 
 def new(trigger: Trigger, now: datetime) -> NotificationRow:
@@ -69,6 +69,7 @@ def new(trigger: Trigger, now: datetime) -> NotificationRow:
         "read_at": None,
         "removed_at": None,
         "open": True,
+        "slot": trigger.slot,
     }
 
 
@@ -86,5 +87,5 @@ def mark_notified(group: NotificationRow, *, shown: bool) -> None:
 def change(group: NotificationRow) -> Document:
     """Return the update that leaves a group as it is here."""
     kept: Document = {name: group[name] for name in WRITTEN if name in group}
-    kept |= {"open": True} if group.get("open") else {}
-    return {"$set": kept, "$unset": dict.fromkeys({"open", *WRITTEN} - set(kept), "")}
+    kept |= {"open": True, "slot": slot_of(group)} if group.get("open") else {}
+    return {"$set": kept, "$unset": dict.fromkeys({"open", "slot", *WRITTEN} - set(kept), "")}

@@ -8,24 +8,29 @@ from typing import Any
 
 from social.infra import clock
 from social.infra.observe import logs
+from social.infra.store.loaders import MOST_IDS
 from social.infra.store.mongo import Reader, Transaction, Where
-from social.infra.store.rows import NOTIFICATION_FACTS, NOTIFICATIONS, USERS, FactRow, NotificationRow
+from social.infra.store.rows import NOTIFICATION_FACTS, NOTIFICATIONS, USERS, FactRow, NotificationRow, slot_of
 from social.notifications import group_state
 from social.notifications.group_state import Trigger, live
 from social.people import users
 
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
 ANEW = ("follow_request", "follow_accepted")  # notified of again when they happen again; of all else once for good
+BEFORE_SLOTS = "recipient,type,target.id"  # the index by which the release before finds open groups
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
 
 Facts = Mapping[str, FactRow]
 NOTHING: Mapping[str, Any] = {}
 
 
-async def mentioned_in(reader: Reader, target_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Return whom these posts and comments mentioned in notifications, as (target, person), also where taken back."""
-    where = {"target.id": {"$in": list(target_ids)}, "type": "mention"}
-    found = await reader.many(NOTIFICATIONS, where, fields={"target.id": 1, "recipient": 1}) if target_ids else []
+async def mentioned_in(reader: Reader, post_of: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return whom these posts and comments mentioned in notifications, as (target, person), also where taken back.
+
+    `post_of`: the post of each target.
+    """
+    where = {"post_id": {"$in": [*set(post_of.values())]}, "target.id": {"$in": [*post_of]}, "type": "mention"}
+    found = await reader.many(NOTIFICATIONS, where, fields={"target.id": 1, "recipient": 1}) if post_of else []
     return [(group["target"]["id"], group["recipient"]) for group in found]
 
 
@@ -41,9 +46,9 @@ class GroupChanges:
         self._known: dict[str, FactRow] = {}  # those that are changed, as they were read
         self._groups: dict[str, NotificationRow] = {}
         self._read: dict[str, tuple[Any, ...]] = {}  # what a group was when it was read
-        self._open: dict[tuple[str, str, str], NotificationRow] = {}
+        self._open: dict[str, NotificationRow] = {}
         self._changed: dict[str, NotificationRow] = {}
-        self._looked: set[tuple[str, str, str]] = set()  # whose open group was asked for already
+        self._looked: set[str] = set()  # whose open group was asked for already
 
     async def facts(self, causes: Collection[Trigger], *, new: Collection[str] = ()) -> Facts:
         """Return the facts of these causes, withdrawn ones too, by id; the groups open for them are read too.
@@ -56,14 +61,22 @@ class GroupChanges:
 
     async def _look(self, causes: Collection[Trigger]) -> None:
         """Read the open groups that causes belong to, unless they were read before."""
-        wanted = {trigger.group for trigger in causes} - self._looked
-        if wanted:
-            self._looked |= wanted
-            # By their targets alone: a target has few groups, while a recipient may have any number that are open.
-            where = {"target.id": {"$in": list({target for _, _, target in wanted})}, "open": True}
-            for group in await self._tx.many(NOTIFICATIONS, where):
-                if group_state.key(group) in wanted:
-                    self._keep(group)
+        wanted = {trigger.slot: trigger for trigger in causes if trigger.slot not in self._looked}
+        self._looked |= wanted.keys()
+        slots = list(wanted)
+        parts = [slots[at : at + MOST_IDS] for at in range(0, len(slots), MOST_IDS)]
+        reads = [self._tx.many(NOTIFICATIONS, {"slot": {"$in": part}}) for part in parts]
+        if wanted and self._tx.conflict == BEFORE_SLOTS:
+            reads.append(
+                self._tx.many(
+                    NOTIFICATIONS, {"open": True, "target.id": {"$in": [each.target_id for each in wanted.values()]}}
+                )
+            )
+        for group in [group for found in await asyncio.gather(*reads) for group in found]:
+            if group.get("open") and slot_of(group) in wanted:
+                self._keep(group)
+            elif not group.get("open"):  # a process of the release before closed it
+                self._tx.touch(NOTIFICATIONS, {"_id": group["_id"], "open": None}, {"$unset": {"slot": ""}})
 
     async def _load(self, where: Where, *, limit: int = 0) -> list[NotificationRow]:
         """Return groups that match in the store, as they are by now."""
@@ -76,7 +89,7 @@ class GroupChanges:
         self._groups[group["_id"]] = group
         self._read[group["_id"]] = group["rev"], group["read_at"]
         if group.get("open"):
-            self._open[group_state.key(group)] = group
+            self._open[slot_of(group)] = group
         return group
 
     async def withdraw(self, where: Where, *, most: int) -> int:
@@ -162,14 +175,7 @@ class GroupChanges:
         The same transaction notifies of the groups in `notified`: whether anybody is seen in them. The others keep when
         their recipients are due to be notified, until they were: the time in `later`, or now.
         """
-        for fact_id, fact in self._facts.items():
-            before = self._known.get(fact_id)
-            if before is None:
-                self._tx.insert(NOTIFICATION_FACTS, fact)
-            else:
-                change = {name: fact[name] for name in ("group", "at", "withdrawn_at")}
-                unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
-                self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
+        self._write_facts()
         now = clock.now()
         for group in changed:
             if (shown := notified.get(group["_id"])) is not None:
@@ -179,12 +185,20 @@ class GroupChanges:
                 group["due_at"] = min(due_at, group.get("due_at") or due_at)
                 group["since"] = group.get("since") or at
                 group["trace"] = group.get("trace") or logs.current_trace()
+        # Known groups first: one that closes makes room for a new one. In turns each would be a command.
+        for group in changed:
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
                 unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
                 self._tx.update(NOTIFICATIONS, unchanged, group_state.change(group))
-            else:
-                self._tx.insert(NOTIFICATIONS, group)
+        self._tx.insert(NOTIFICATIONS, *(group for group in changed if group["_id"] not in self._read))
+
+    def _write_facts(self) -> None:
+        self._tx.insert(NOTIFICATION_FACTS, *(fact for each, fact in self._facts.items() if each not in self._known))
+        for fact_id, before in self._known.items():
+            change = {name: self._facts[fact_id].get(name) for name in ("group", "at", "withdrawn_at")}
+            unchanged = {"_id": fact_id, "withdrawn_at": before.get("withdrawn_at")}
+            self._tx.update(NOTIFICATION_FACTS, unchanged, {"$set": change})
 
     def _change_fact(self, known: Facts, fact: FactRow) -> None:
         if fact["_id"] not in self._facts and fact["_id"] in known:
@@ -204,7 +218,7 @@ class GroupChanges:
         if before is not None and before["removed_at"] is None:
             self._add(before, trigger)
             return str(before["_id"])
-        if (group := self._open.get(trigger.group)) is not None:
+        if (group := self._open.get(trigger.slot)) is not None:
             self._add(group, trigger)
             group["updated_at"] = now
         elif before is not None:  # whoever is back is not news, so the group comes back as it was: read or unread
@@ -216,7 +230,7 @@ class GroupChanges:
             self._groups[group["_id"]] = group
             self._add(group, trigger)
         if group.get("open"):
-            self._open[trigger.group] = group
+            self._open[trigger.slot] = group
         return str(group["_id"])
 
     async def _leave(self, left: Sequence[FactRow], now: datetime) -> None:
@@ -241,7 +255,7 @@ class GroupChanges:
 
     def _remove(self, group: NotificationRow, now: datetime) -> None:
         group |= {"removed_at": now, "open": False, "count": 0, "actors": []}
-        self._open.pop(group_state.key(group), None)
+        self._open.pop(slot_of(group), None)
         self._changed[group["_id"]] = group
 
     def _add(self, group: NotificationRow, trigger: Trigger) -> None:

@@ -109,7 +109,7 @@ async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tup
     """Mark some as read; return whether there are more. The reader's other devices hear of the first and the last."""
     ids = ask.ids
     which: Document = {"_id": {"$in": ids}} if ids is not None else {}
-    unread: Document = {"recipient": by, "open": True}
+    unread = group_state.unread(by)
     unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
     found, left = await asyncio.gather(
@@ -118,7 +118,7 @@ async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tup
     )
     some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
     if some:
-        read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": ""}}
+        read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": "", "slot": ""}}
         tx.touch_all(NOTIFICATIONS, {"_id": {"$in": some}} | unread, read_at)
         if first or not more:
             tx.record(NotificationsRead(user_id=by, ids=ids, all_until=ask.all_until))
@@ -126,7 +126,7 @@ async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tup
 
 
 def _unread(recipient: str) -> Document:
-    return {"recipient": recipient, "open": True, "hidden": None}
+    return {**group_state.unread(recipient), "hidden": None}
 
 
 def _notification(document: NotificationRow, actors: list[UserRef]) -> Notification:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from social.contracts.pushes import offset, parse_offset
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Reader, Transaction, translate_errors
-from social.infra.store.rows import STREAMS, StreamItem, StreamRow
+from social.infra.store.rows import STREAMS, StreamRow
 
 WINDOW = 256  # items kept; a client that missed more fetches again
 EVERY = timedelta(milliseconds=100)  # what happens to one person more often than this is pushed together,
 EVERY_WHEN_BUSY = timedelta(milliseconds=300)  # and while events wait for the consumer more often than this,
 AT_ONCE = timedelta(milliseconds=900)  # after a few times at once
 FURTHEST = timedelta(seconds=20)  # that pace can be ahead: with much at once, by a clock that is 15 s ahead
-HEAD = ("epoch", "seq", "paced_until")
+HEAD = ("epoch", "seq", "paced_until", "items")  # without the entries
 
 
 class Item(NamedTuple):
@@ -24,6 +24,18 @@ class Item(NamedTuple):
     k: str
     rev: int
     e: str
+
+    @property
+    def entry(self) -> str:
+        """The item as it is stored: an append writes all of them, and a text costs the store a tenth of a document."""
+        return f"{self.s}|{self.k}|{self.rev}|{self.e}"
+
+    @classmethod
+    def of_entry(cls, entry: str) -> "Item":
+        """Return the item that an entry stores."""
+        s, rest = entry.split("|", 1)
+        k, rev, e = rest.rsplit("|", 2)
+        return cls(int(s), k, int(rev), e)
 
 
 class Entry(NamedTuple):
@@ -66,6 +78,7 @@ class Head(NamedTuple):
     seq: int
     paced_until: datetime
     items: Sequence[Item] = ()  # only where `whole` was asked for
+    former: Sequence[Item] = ()  # those that an older release appended, which become entries with the next append
 
     def rests_until(self, now: datetime) -> datetime | None:
         """Return until when to push nothing more of a stream that moved much lately; None where it may move.
@@ -85,7 +98,8 @@ async def heads(reader: Reader, user_ids: Collection[str], *, whole: bool = Fals
             row["epoch"],
             row["seq"],
             row.get("paced_until", clock.EPOCH),
-            [_item(each) for each in row.get("items", ())],
+            items_of(row) if whole else (),
+            _former(row),
         )
         for user_id, row in rows.items()
     }
@@ -114,12 +128,12 @@ def number(
         if known.rev == entry.rev:
             items.append(known)
     if new:
-        newest = {"$each": [item._asdict() for item in new], "$slice": -WINDOW}
+        newest = {"$each": [item.entry for item in (*head.former, *new)], "$slice": -WINDOW}
         now = clock.now()
         paced = max(clock.believed(head.paced_until, now, FURTHEST), now) + every
-        moved = {"seq": new[-1].s, "paced_until": paced}
+        moved = {"seq": new[-1].s, "paced_until": paced, **({"items": []} if head.former else {})}
         unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}
-        tx.update(STREAMS, unchanged, {"$set": moved, "$push": {"items": newest}})
+        tx.update(STREAMS, unchanged, {"$set": moved, "$push": {"entries": newest}})
     return items
 
 
@@ -163,10 +177,16 @@ async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
         return Missed(False, [], Position("00000000", 0))
     head = Position(row["epoch"], row["seq"])
     at = parse_offset(after)
-    if at is None or at[0] != head.epoch or at[1] > head.seq or at[1] < head.seq - len(row["items"]):
+    items = items_of(row)
+    if at is None or at[0] != head.epoch or at[1] > head.seq or at[1] < head.seq - len(items):
         return Missed(False, [], head)
-    return Missed(True, [_item(each) for each in row["items"] if each["s"] > at[1]], head)
+    return Missed(True, [each for each in items if each.s > at[1]], head)
 
 
-def _item(row: StreamItem) -> Item:
-    return Item(row["s"], row["k"], row["rev"], row["e"])
+def items_of(row: StreamRow) -> list[Item]:
+    """Return the items that a stream keeps, in order."""
+    return [*map(Item.of_entry, row.get("entries", ())), *_former(row)]
+
+
+def _former(row: StreamRow) -> list[Item]:
+    return [Item(**each) for each in row["items"]]

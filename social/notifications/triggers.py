@@ -119,7 +119,7 @@ def mention(event: PostPublished | PostEdited | CommentAdded | CommentEdited | C
 async def former(reader: Reader, events: Collection[Event]) -> list[Trigger]:
     """Return the mentions that an edit may have taken back: those notified of for the earlier text."""
     edited = {_edited(event): event for event in events if isinstance(event, PostEdited | CommentEdited)}
-    named = await groups.mentioned_in(reader, edited)
+    named = await groups.mentioned_in(reader, {target: event.post_id for target, event in edited.items()})
     return [mention(edited[target], person) for target, person in named]
 
 
@@ -141,7 +141,7 @@ def gone(event: Event) -> Where | None:
         case PostDeleted() | RemovalContinued(comment_id=None):
             return {"post_id": event.post_id}
         case CommentDeleted() | RemovalContinued():
-            return {"target.id": event.comment_id}
+            return {"post_id": event.post_id, "target.id": event.comment_id}
     return None
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from social.infra import clock
 from social.infra.store.mongo import OVERLAP, Mongo, Transaction
-from social.infra.store.rows import MIGRATIONS, POSTS, USERS, Collection, PostRow, Row, UserRow
+from social.infra.store.rows import MIGRATIONS, POST_TERMS, POSTS, USERS, Collection, PostRow, Row, UserRow
 from social.infra.store.transaction import Where
 from social.people import terms
 from social.people.folding import RULES
@@ -70,6 +70,7 @@ async def _read_again(tx: Transaction, ids: Sequence[str]) -> None:
             continue  # most are: to write them would cost the store a hundred times as much
         unchanged = {name: post.get(name) for name in ("_id", "text", "mentions")}  # by an edit, by who leaves
         tx.update(POSTS, unchanged, {"$set": {**change, "rules": RULES}})
+        tx.touch(POST_TERMS, {"_id": post["_id"]}, {"$set": {"tags": keys, "words": change["words"]}})
 
 
 async def _people(mongo: Mongo, rows: Sequence[UserRow]) -> None:

@@ -9,7 +9,7 @@ from social.infra.store.mongo import Mongo, Transaction
 from social.infra.store.paging import Asked, Listing
 from social.infra.store.revisions import WHATEVER, Expected
 from social.infra.store.rows import POST_REVISIONS, POSTS, PostRevisionRow, PostRow
-from social.posts import access, entities, publishing
+from social.posts import access, entities, publishing, terms
 
 MOST_REVISIONS = 50  # that are kept of a post, the newest
 
@@ -39,6 +39,7 @@ async def edit(tx: Transaction, post_id: str, text: str, *, by: str, expected: E
     changed: PostRow = {**post, **said, "edited_at": now, "rev": rev + 1}
     change = {**said, "edited_at": now, "rev": rev + 1}
     tx.update(POSTS, {"_id": post_id, "rev": post.get("rev")}, {"$set": change})
+    terms.keep(tx, changed)
     tx.stale.append(cached.key(POSTS, post_id))
     if rev >= MOST_REVISIONS:
         tx.clear(POST_REVISIONS, {"post_id": post_id, "rev": {"$lte": rev - MOST_REVISIONS}})

@@ -16,6 +16,7 @@ from social.infra.store.paging import Asked, Listing
 from social.infra.store.rows import (
     FEED_ENTRIES,
     MEDIA,
+    POST_TERMS,
     POSTS,
     FeedEntryRow,
     MediaRow,
@@ -31,7 +32,7 @@ from social.posts.access import SeenPost
 from social.posts.counters import OF_POSTS
 
 BY_AUTHOR = Listing("posts", POSTS, "_id")
-BY_TAG = Listing("hashtag", POSTS, "_id")
+BY_TAG = Listing("hashtag", POST_TERMS, "_id")
 AUTHOR = ("author_id",)
 
 
@@ -76,6 +77,7 @@ async def publish(
         "version": 0,
     }
     tx.insert(POSTS, post)
+    terms.keep(tx, post)
     tx.insert(FEED_ENTRIES, FeedEntryRow(**entry(by, post_id, by), arrived=clock.now()))
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
     return rendered(SeenPost(post, written.author, pictures=pictures))
@@ -100,6 +102,7 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
         await access.readable(tx, post_id, viewer=by)
         raise Forbidden("Only its author can delete a post")
     tx.delete(POSTS, {"_id": post_id})
+    terms.drop(tx, [post_id])
     tx.stale.append(cached.key(POSTS, post_id))
     tx.clear(FEED_ENTRIES, {"_id": by + post_id})
     deletions.note(tx, "post", [post_id])

@@ -8,13 +8,13 @@ from social.contracts.posts import Found
 from social.infra.process.even_times import even_time
 from social.infra.store.mongo import Mongo
 from social.infra.store.paging import Asked, Listing
-from social.infra.store.rows import POSTS
+from social.infra.store.rows import POST_TERMS
 from social.people import search
 from social.posts import entities, publishing, terms
 
 MOST_PEOPLE = 5  # beside the first page of posts
 
-FOUND = Listing("search", POSTS, "_id")
+FOUND = Listing("search", POST_TERMS, "_id")
 
 
 async def page(mongo: Mongo, text: str, *, viewer: str, cursor: str | None, limit: int) -> Found:

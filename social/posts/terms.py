@@ -4,8 +4,12 @@ What scripts without spaces write is found by any two letters that follow each o
 follow a word without a space: that needs no dictionary, and finds every word of two letters or more.
 """
 
+from collections.abc import Iterable
+
 import regex
 
+from social.infra.store.mongo import Transaction
+from social.infra.store.rows import POST_TERMS, PostRow, PostTermsRow
 from social.people import folding, terms
 from social.posts.entity_syntax import UNSPACED
 
@@ -15,6 +19,28 @@ MOST_ASKED = 16  # of a query
 _UNSPACED = regex.compile(rf"((?:{UNSPACED}\p{{M}}*+)++)", regex.V1)
 _LETTER = regex.compile(rf"{UNSPACED}\p{{M}}*+", regex.V1)  # with its marks
 _MARK = regex.compile(r"\p{M}")
+
+
+def keep(tx: Transaction, post: PostRow) -> None:
+    """Keep what a post is found by; where it was edited, the transaction relies on the post being as it was read."""
+    row: PostTermsRow = {
+        "_id": post["_id"],
+        "author_id": post["author_id"],
+        "visibility": post.get("visibility", "public"),
+        "tags": post["tags"],
+        "words": post["words"],
+    }
+    if post.get("rev"):
+        found_by = {"tags": row["tags"], "words": row["words"]}
+        stays = {"author_id": row["author_id"], "visibility": row["visibility"]}
+        tx.touch(POST_TERMS, {"_id": row["_id"]}, {"$set": found_by, "$setOnInsert": stays}, upsert=True)
+    else:
+        tx.insert(POST_TERMS, row)
+
+
+def drop(tx: Transaction, post_ids: Iterable[str]) -> None:
+    """Let posts that this transaction deletes be found no more."""
+    tx.clear(POST_TERMS, {"_id": {"$in": list(post_ids)}})
 
 
 def of(text: str) -> list[str]:

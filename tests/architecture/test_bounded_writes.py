@@ -9,6 +9,7 @@ from support.people import Person
 from support.site import Site
 
 from social.infra import clock
+from social.infra.store.rows import slot
 from social.notifications import reading
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ BOUNDED = {
     ("social/accounts/erasure.py", "sessions"): CHUNK,
     ("social/posts/publishing.py", "feed_entries"): "one, by its id",
     ("social/feeds/timelines.py", "feed_entries"): "a timeline is cut at 800 lines",
+    ("social/posts/terms.py", "post_terms"): CHUNK,
     ("social/people/terms.py", "names"): "the words of one name",
     ("social/accounts/mailed_tokens.py", "one_time_tokens"): "five an hour of each kind, for a day",
     ("social/posts/media.py", "media"): "the pictures of one post, or of one chunk",
@@ -54,7 +56,10 @@ async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pie
     many = reading.READ_AT_ONCE * 2 + 10
     await site.plaza.mongo.insert_missing(
         "notifications",
-        [{"_id": each, "target": {"id": each}, **row} for each in (clock.new_id() for _ in range(many))],
+        [
+            {"_id": each, "target": {"id": each}, "slot": slot(ada.id, "like", each), **row}
+            for each in (clock.new_id() for _ in range(many))
+        ],
     )
     sizes: Counter[int] = Counter()
     some = reading._read_some

@@ -106,6 +106,7 @@ async def test_what_an_older_release_wrote_is_found_from_the_next_start_on(machi
         post = await ada.publish("Łódź")
         mongo = Mongo(noted_url(machine.var), "plaza")
         assert await mongo.update("posts", {"_id": post.id}, {"$set": {"words": ["łodz"]}, "$unset": {"rules": 1}})
+        assert await mongo.update("post_terms", {"_id": post.id}, {"$set": {"words": ["łodz"]}})
         await mongo.delete("migrations", {})
         mongo.close()
         search = "/v1/search?q=lodz"

@@ -21,6 +21,7 @@ from social.contracts.pushes import Push, user_room
 from social.infra.observe import logs
 from social.infra.security.tokens import Access
 from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.infra.store.rows import StreamRow
 from social.infra.store.ttl_cache import TtlCache
 from social.notifications import replay, streams
 
@@ -34,7 +35,7 @@ class Store:
 
     def __init__(self) -> None:
         self.memory = TtlCache()
-        self.row: dict[str, Any] = {"_id": USER, "epoch": "epoch001", "seq": 0, "items": []}
+        self.row: dict[str, Any] = {"_id": USER, "epoch": "epoch001", "seq": 0, "entries": [], "items": []}
         self.away = False
 
     async def _answer(self, found: Any) -> Any:
@@ -44,7 +45,7 @@ class Store:
         return found
 
     async def one(self, _collection: str, _where: Any, _fields: Any = None) -> Any:
-        return await self._answer({**self.row, "items": list(self.row["items"])})
+        return await self._answer({**self.row, "entries": list(self.row["entries"])})
 
     async def many(self, *_: Any, **__: Any) -> list[Any]:
         return []
@@ -68,8 +69,8 @@ class Store:
         if where["seq"] != self.row["seq"]:
             return False
         self.row["seq"] = change["$set"]["seq"]
-        pushed = change["$push"]["items"]
-        self.row["items"] = (self.row["items"] + pushed["$each"])[pushed["$slice"] :]
+        pushed = change["$push"]["entries"]
+        self.row["entries"] = (self.row["entries"] + pushed["$each"])[pushed["$slice"] :]
         return True
 
     def majority(self, _collection: str) -> "Store":
@@ -137,7 +138,7 @@ class World:
 
     def push(self, seq: int) -> None:
         """Deliver a push, perhaps late, perhaps again."""
-        items = [streams.Item(**each) for each in self.store.row["items"] if each["s"] == seq]
+        items = [each for each in streams.items_of(cast(StreamRow, self.store.row)) if each.s == seq]
         if items:
             data = b'42["notifications.read",{"ids":["%024x"]},"epoch001.%d"]' % (seq, seq)
             self.delivery.pushed(user_room(USER), Push("S", 1, "epoch001", seq, "", data).encode())

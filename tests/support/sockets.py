@@ -251,7 +251,7 @@ class World:
         """Do what the notifications worker does but for the push, as when Redis loses that."""
         cause = group_state.Trigger("like", "post", post_id, by.id, author.id, post_id)
         await self.plaza.commit(_notify, cause)
-        group = {"recipient": author.id, "target.id": post_id, "open": True}
+        group = {"slot": cause.slot}
         row = await self.plaza.mongo.one("notifications", group)
         assert row is not None
         event = "notification" if row["rev"] == 1 else "notification.updated"
@@ -261,7 +261,7 @@ class World:
         """Publish a stream event, by default the newest."""
         row = await self.plaza.mongo.one("streams", {"_id": to.id})
         assert row is not None
-        item = next(streams.Item(**each) for each in row["items"] if each["s"] == (seq or row["seq"]))
+        item = next(each for each in streams.items_of(row) if each.s == (seq or row["seq"]))
         (event,) = await replay.render(self.plaza.mongo, to.id, [item])
         encoded = frame(event.event, event.data, f"{row['epoch']}.{event.seq}")
         push = Push("S", clock.millis(clock.now()), row["epoch"], event.seq, "", encoded)

@@ -10,7 +10,7 @@ from itertools import count
 
 from social.infra import clock
 from social.infra.store.mongo import Document
-from social.infra.store.rows import INTERACTIONS
+from social.infra.store.rows import INTERACTIONS, slot
 from social.people import edges, terms
 from social.people.edges import Edge
 from social.posts import publishing
@@ -178,6 +178,8 @@ def _post(
         **dict.fromkeys((*OF_POSTS, "version"), 0),
     }
     made.add("posts", row, hidden=hidden)
+    found_by = {name: row[name] for name in ("_id", "author_id", "visibility", "tags", "words")}
+    made.add("post_terms", found_by, hidden=hidden)
     return str(row["_id"])
 
 
@@ -197,6 +199,7 @@ def _notify(made: Scene, who: str, at: datetime, *, hidden: bool) -> None:
         **{"_id": _id(next(made.places)), "recipient": made.reader.id, "type": "follow", "post_id": None},
         **{"target": {"type": "user", "id": who}, "actors": [who], "count": 1, "rev": 1, "told": 1},
         **{"created_at": at, "updated_at": at, "read_at": None, "removed_at": None, "open": True},
+        **{"slot": slot(made.reader.id, "follow", who)},
     }
     made.add("notifications", {**row, **({"hidden": True} if hidden else {})}, hidden=hidden)
 

@@ -18,6 +18,7 @@ from support.servers import DocumentStore, ImpatientStore
 
 from social.infra.security.tokens import new_private_key
 from social.infra.store.mongo import Mongo
+from social.notifications import streams
 
 
 async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:
@@ -29,9 +30,10 @@ async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:
     assert len(facts) == likes
     row = await mongo.one("streams", {"_id": ada.id})
     assert row is not None
-    assert [item["s"] for item in row["items"]] == list(range(1, row["seq"] + 1))
-    revisions = [item["rev"] for item in row["items"]]
-    assert {item["k"] for item in row["items"]} == {group.id}
+    items = streams.items_of(row)
+    assert [item.s for item in items] == list(range(1, row["seq"] + 1))
+    revisions = [item.rev for item in items]
+    assert {item.k for item in items} == {group.id}
     assert revisions == sorted(set(revisions))
     assert revisions[-1] == group.rev
     (post,) = (await ada.posts(ada)).items

@@ -59,11 +59,11 @@ async def consistent(scene: Scene) -> None:
         assert group.get("due_at") is None
         assert group["told"] == group["rev"]
     for row in await scene.plaza.mongo.many("streams", {}):
-        assert [item["s"] for item in row["items"]] == list(range(1, row["seq"] + 1))
+        assert [item.s for item in streams.items_of(row)] == list(range(1, row["seq"] + 1))
         revisions: dict[str, int] = {}
-        for item in row["items"]:
-            assert item["rev"] > revisions.get(item["k"], 0)
-            revisions[item["k"]] = item["rev"]
+        for item in streams.items_of(row):
+            assert item.rev > revisions.get(item.k, 0)
+            revisions[item.k] = item.rev
 
 
 async def test_every_type_names_its_target(scene: Scene, ada: Person, bob: Person, eve: Person) -> None:
@@ -177,7 +177,7 @@ async def test_an_edit_takes_mentions_back_and_makes_new_ones(
 async def items(scene: Scene, person: Person) -> list[Document]:
     row = await scene.plaza.mongo.one("streams", {"_id": person.id})
     assert row
-    return list(row["items"])
+    return [item._asdict() for item in streams.items_of(row)]
 
 
 async def test_people_notified_of_a_comment_stay_notified_once(

@@ -13,6 +13,7 @@ from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.notifications import Notification
 from social.infra.broker.inbox import ReceivedEvent
+from social.notifications import streams
 
 
 async def notified(person: Person, *expected: tuple[str, int]) -> list[Notification]:
@@ -29,7 +30,7 @@ async def notified(person: Person, *expected: tuple[str, int]) -> list[Notificat
 async def stream(person: Person, site: Site) -> list[dict[str, Any]]:
     row = await site.plaza.mongo.one("streams", {"_id": person.id})
     assert row is not None
-    return list(row["items"])
+    return [item._asdict() for item in streams.items_of(row)]
 
 
 async def crowd(door: Door, size: int) -> list[Person]:

@@ -74,15 +74,18 @@ async def _waits_for(mongo: Mongo) -> str | None:
     return f"`python -m social migrate` to create {absent[0]}" if absent else None
 
 
-async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None]) -> None:
-    """Migrate once the store is there, and `say` every 5 s what is awaited; raises StartError after `wait_s`."""
+async def migrated(mongo: Mongo, wait_s: float, say: Callable[[str], None], *, last: bool) -> None:
+    """Migrate once the store is there, and `say` every 5 s what is awaited; raises StartError after `wait_s`.
+
+    `last` as `migrate` has it.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
     while True:
         began = loop.time()
         try:
             await mongo.ping(PING_S)
-            return await migrate(mongo)
+            return await migrate(mongo, last=last)
         except Unavailable as error:
             waits_for = store(error)
         if loop.time() >= until:

@@ -1,6 +1,6 @@
 """Pushes to the gateways that hold a room, through Redis; a failed push is repaired later, never waited for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from social.contracts.codec import encode
@@ -50,6 +50,23 @@ class Pushes:
     async def send(self, pushes: Sequence[tuple[str, bytes]]) -> None:
         """Publish encoded pushes, each to its room; never raises for a Redis that is away."""
         await self._publish([(channel(room), encoded) for room, encoded in pushes])
+
+    async def watched(self, rooms: Collection[str]) -> set[str]:
+        """Return which rooms a gateway holds at this moment; none while Redis is away, which loses hints anyway.
+
+        Asked after a commit, it spares the reading of what nobody would be pushed: a member joins, waits for the
+        channel and then reads, so whoever comes later reads what was committed.
+        """
+        names = {channel(room).encode(): room for room in rooms}
+        if not names:
+            return set()
+        try:
+            held: list[tuple[bytes, int]] = await self._redis.pubsub_numsub(*names)  # type: ignore[assignment]
+            return {names[name] for name, gateways in held if gateways}
+        except AWAY as error:
+            metrics.PUSH_FAILURES.inc(len(names))
+            log.warning("redis away; nobody is shown new counts", rooms=len(names), error=str(error))
+            return set()
 
     async def _publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         if not messages:

@@ -24,6 +24,7 @@ from social.infra.store.rows import (
     NOTIFICATIONS,
     ONE_TIME_TOKENS,
     POST_REVISIONS,
+    POST_TERMS,
     POSTS,
     REPORTS,
     SESSIONS,
@@ -63,6 +64,7 @@ OWNED_BY: Mapping[Owner, tuple[Owned, ...]] = {
     "person": (
         Owned(NAMES, "user_id", Fate.ELSEWHERE),  # in the transaction that deletes the account
         Owned(POSTS, "author_id", Fate.HANDLED),
+        Owned(POST_TERMS, "author_id", Fate.ELSEWHERE),  # in the transaction that deletes the post
         Owned(MEDIA, "owner", Fate.HANDLED),
         Owned(INTERACTIONS, "user_id", Fate.HANDLED),
         Owned(POSTS, "mentions", Fate.HANDLED),

@@ -1,6 +1,6 @@
 """Collections and indexes: `migrate` creates them, and everything else only checks them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from social.infra.store.rows import (
     OUTBOX,
     PARKED,
     POST_REVISIONS,
+    POST_TERMS,
     POSTS,
     REPORTS,
     SESSIONS,
@@ -100,9 +101,11 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     ],
     POSTS: [
         IndexModel([("author_id", UP), ("_id", DOWN)], name="by_author"),
+        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
+    ],
+    POST_TERMS: [
         IndexModel([("words", UP), ("_id", DOWN)], name="words"),
         IndexModel([("tags", UP), ("_id", DOWN)], name="tags", partialFilterExpression={"tags": {"$gt": ""}}),
-        IndexModel([("mentions", UP)], name="mentions", partialFilterExpression={"mentions": {"$gt": ""}}),
     ],
     POST_REVISIONS: [IndexModel([("post_id", UP), ("_id", DOWN)], name="by_post")],
     INTERACTIONS: [
@@ -136,16 +139,9 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     ],
     TIMELINES: [IndexModel([("active_at", UP)], name="active_at")],
     NOTIFICATIONS: [
-        IndexModel(
-            [("recipient", UP), ("type", UP), ("target.id", UP)],
-            name="open_group",
-            unique=True,
-            partialFilterExpression={"open": True},
-        ),
+        IndexModel([("slot", UP)], name="slot", unique=True, sparse=True),
         IndexModel([("recipient", UP), ("updated_at", DOWN), ("_id", DOWN)], name="by_recipient"),
-        IndexModel([("recipient", UP), ("open", UP)], name="unread"),
-        IndexModel([("post_id", UP)], name="by_post"),
-        IndexModel([("target.id", UP), ("type", UP)], name="by_target"),
+        IndexModel([("post_id", UP), ("target.id", UP), ("type", UP)], name="about"),
         IndexModel([("due_at", UP)], name="due", partialFilterExpression={"due_at": {"$gt": clock.EPOCH}}),
     ],
     NOTIFICATION_FACTS: [
@@ -154,8 +150,8 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
         IndexModel([("actor", UP), ("group", UP)], name="of_actor"),
     ],
     NOTIFICATION_PREFERENCES: [],
-    STREAMS: [IndexModel([("_id", UP), ("epoch", UP), ("seq", UP)], name="position")],
-    OUTBOX: [IndexModel([("at", UP)], name="at")],
+    STREAMS: [],
+    OUTBOX: [],
     INBOX: [IndexModel([("at", UP)], name="at", expireAfterSeconds=round(INBOX_REMEMBERS.total_seconds()))],
     IDEMPOTENCY: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
     PARKED: [IndexModel([("at", UP)], name="at")],
@@ -175,9 +171,20 @@ INDEXES: dict[Collection[Any], list[IndexModel]] = {
     WORKERS: [IndexModel([("at", UP)], name="at", expireAfterSeconds=_after(days=1))],
 }
 
+# Indexes of the release before, which only its processes use: each costs every write of a document.
+UNUSED: dict[Collection[Any], tuple[str, ...]] = {
+    POSTS: ("words", "tags"),
+    NOTIFICATIONS: ("open_group", "unread", "by_post", "by_target"),
+    STREAMS: ("position",),
+    OUTBOX: ("at",),
+}
 
-async def migrate(mongo: Mongo) -> None:
-    """Create what is missing and move documents of older releases; safe to repeat and to run twice at once."""
+
+async def migrate(mongo: Mongo, *, last: bool = False) -> None:
+    """Create what is missing and move documents of older releases; safe to repeat and to run twice at once.
+
+    `last`: no process of the release before runs any more, so that the indexes which only it used are dropped.
+    """
     async with translate_errors():
         there = set(await mongo.database.list_collection_names())
         await migrations.interactions(mongo, there)  # first: no process begins before the indexes are there
@@ -187,6 +194,17 @@ async def migrate(mongo: Mongo) -> None:
             if indexes:
                 await mongo.database[name].create_indexes(indexes)
         await migrations.email_domains(mongo, there)
+        await migrations.post_terms(mongo, there)
+        await migrations.slots(mongo, there, anew=last)
+        if last:
+            await _drop_unused(mongo, there)
+
+
+async def _drop_unused(mongo: Mongo, there: Set[str]) -> None:
+    for collection, names in UNUSED.items():
+        found = await mongo.database[collection].index_information() if collection in there else {}
+        for name in set(names) & set(found):
+            await mongo.database[collection].drop_index(name)
 
 
 async def empty(mongo: Mongo, *names: Collection[Any]) -> None:

@@ -17,6 +17,8 @@ from social.infra.store.rows.notifications import (
     StreamRow,
     TargetKind,
     TargetValue,
+    slot,
+    slot_of,
 )
 from social.infra.store.rows.operation import (
     CURSOR_KEYS,
@@ -71,6 +73,7 @@ from social.infra.store.rows.posts import (
     INTERACTIONS,
     MEDIA,
     POST_REVISIONS,
+    POST_TERMS,
     POSTS,
     CommentCounts,
     CommentLikeRow,
@@ -84,6 +87,7 @@ from social.infra.store.rows.posts import (
     PostCounts,
     PostRevisionRow,
     PostRow,
+    PostTermsRow,
     WrittenFields,
 )
 
@@ -110,6 +114,7 @@ __all__ = [
     "PARKED",
     "POSTS",
     "POST_REVISIONS",
+    "POST_TERMS",
     "REPORTS",
     "SESSIONS",
     "STREAMS",
@@ -151,6 +156,7 @@ __all__ = [
     "PostCounts",
     "PostRevisionRow",
     "PostRow",
+    "PostTermsRow",
     "PreferencesRow",
     "ProfileFields",
     "ReportRow",
@@ -169,4 +175,6 @@ __all__ = [
     "Work",
     "WorkerRow",
     "WrittenFields",
+    "slot",
+    "slot_of",
 ]

@@ -33,10 +33,21 @@ class NotificationRow(TypedDict):
     read_at: datetime | None
     removed_at: datetime | None
     open: NotRequired[bool]  # while it is unread
+    slot: NotRequired[str]  # while it is unread: recipient, type and target, of which one group is unread
     hidden: NotRequired[bool]  # while nobody in it can be seen
     due_at: NotRequired[datetime]  # when to notify the recipient of a change
     since: NotRequired[datetime]  # when the first part of that change happened
     trace: NotRequired[str | None]  # the request that it comes from
+
+
+def slot(recipient: str, type_: str, target_id: str) -> str:
+    """Return the slot of the unread group of a type about a target; it begins with its recipient."""
+    return f"{recipient}|{type_}|{target_id}"
+
+
+def slot_of(group: NotificationRow) -> str:
+    """Return the slot that a group has while it is unread."""
+    return slot(group["recipient"], group["type"], group["target"]["id"])
 
 
 class FactRow(TypedDict):
@@ -65,7 +76,7 @@ class PreferencesRow(TypedDict, total=False):
 
 
 class StreamItem(TypedDict):
-    """An item of a stream: its number, the key of what it is about, that thing's revision, and the event's name."""
+    """An item of a stream as an older release writes it: number, key, revision of what it is about, and event."""
 
     s: int
     k: str
@@ -79,7 +90,8 @@ class StreamRow(TypedDict):
     _id: str
     epoch: str
     seq: int
-    items: list[StreamItem]
+    entries: NotRequired[list[str]]  # the last items, one text each: `Item.entry` of social/notifications/streams.py
+    items: list[StreamItem]  # those that an older release appended since; the next append moves them to the entries
     paced_until: NotRequired[datetime]
 
 

@@ -56,6 +56,16 @@ class PostRow(WrittenFields, PostCounts):
     recounted_at: NotRequired[datetime]
 
 
+class PostTermsRow(TypedDict):
+    """The hashtags and words that a post is found by: apart from it, so that a like does not write them anew."""
+
+    _id: str  # the post
+    author_id: str
+    visibility: Visibility
+    tags: list[str]
+    words: list[str]
+
+
 class PostRevisionRow(TypedDict):
     """An earlier text of a post, from before an edit."""
 
@@ -142,6 +152,7 @@ class DeletionRow(TypedDict):
 
 
 POSTS = Collection[PostRow]("posts")
+POST_TERMS = Collection[PostTermsRow]("post_terms")
 POST_REVISIONS = Collection[PostRevisionRow]("post_revisions")
 INTERACTIONS = Collection[InteractionRow]("interactions")
 COMMENTS = Collection[CommentRow]("comments")

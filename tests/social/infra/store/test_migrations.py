@@ -9,7 +9,7 @@ from support.people import Person, ids
 from support.site import Site, system
 
 from social.contracts.people import People
-from social.contracts.posts import Posts
+from social.contracts.posts import Found, Posts
 from social.infra import clock
 from social.infra.store.schema import migrate, missing
 
@@ -55,3 +55,27 @@ async def test_likes_reposts_and_bookmarks_of_before_are_moved(
         stands = {"reposted_by": bob.id, "repost_id": repost_id}
         assert await mongo.count("interactions", stands, limit=2) == 1
         assert await mongo.count("interactions", {}, limit=9) == 3 + 4
+
+
+async def test_posts_of_before_are_found_by_their_words_and_hashtags(
+    quiet: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("social.infra.store.migrations.BATCH", 2)
+    mongo = quiet.plaza.mongo
+    posts = [await ada.publish(f"hello #plaza {n}") for n in range(5)]
+    await mongo.database.drop_collection("post_terms")
+    for name in ("words", "tags"):
+        await mongo.database["posts"].create_index([(name, 1), ("_id", -1)], name=name)
+    await ada.ask("PATCH", f"/v1/posts/{posts[4].id}", {"text": "hello #plaza after"})  # by the new release, meanwhile
+    await migrate(mongo)
+    assert await missing(mongo) == []
+    assert {"words", "tags"} < set(await mongo.database["posts"].index_information()), "an old process may search yet"
+    late = await ada.publish("hello #plaza late")
+    await mongo.delete("post_terms", {"_id": late.id})  # an old process published it
+    for _ in range(2):
+        await migrate(mongo, last=True)
+        for path in ("search?q=hello", "search?q=%23plaza", "hashtags/plaza/posts"):
+            page = (await bob.ask("GET", f"/v1/{path}")).ok(Posts if "posts" in path else Found)
+            assert ids(page.items) == [each.id for each in (late, *reversed(posts))]
+        assert ids((await bob.ask("GET", "/v1/search?q=after")).ok(Found).items) == [posts[4].id]
+    assert not {"words", "tags"} & set(await mongo.database["posts"].index_information())
