@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from social.infra.broker.sqs_client import ATTRIBUTES, SqsPlace
 from support.cloudformation import FOLDER, ROOT, STACKS, template
 
 from devtools.generate import aws
 from devtools.generate.nginx import AWS, render
 from devtools.generate.settings import absent, names_of
 from social.contracts.events import Group
+from social.infra.broker.sqs_client import ATTRIBUTES, SqsPlace
 from social.infra.settings import PARTITIONS
 
 SERVICES = ("api", "realtime", "workers", "nginx")

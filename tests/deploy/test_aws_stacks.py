@@ -6,10 +6,10 @@ from typing import Any
 
 import boto3
 import pytest
-from social.infra.broker.sqs_client import SqsPlace
 from support.cloudformation import STACKS, Account, Deploy, created, template
 
 from social.contracts.events import Group
+from social.infra.broker.sqs_client import SqsPlace
 from social.infra.settings import PARTITIONS
 
 SERVICES = {"api", "realtime", "workers", "nginx"}

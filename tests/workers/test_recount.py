@@ -12,7 +12,8 @@ from support.eventually import eventually
 from support.people import Person
 from support.site import Site, system
 
-import social.__main__
+from social import commands
+from social.__main__ import parser
 from social.contracts.codec import decode
 from social.contracts.envelope import Envelope
 from social.contracts.posts import Post
@@ -209,7 +210,7 @@ async def test_the_sweeper_finds_wrong_counts_by_itself(held: Site) -> None:
 
 async def operator(site: Site, *words: str) -> None:
     """Run `python -m social` over the connection of the test."""
-    await social.__main__._recount(site.plaza.mongo, social.__main__.parser().parse_args(words))
+    await commands.repair_counts(site.plaza.mongo, parser().parse_args(words))
 
 
 async def heard(listener: Any, event: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from support.people import Door, Person, texts
 from support.site import Site
 
-from social.__main__ import _migrate
+from social.commands import migrate
 from social.contracts.people import People
 from social.contracts.posts import Found, Posts
 from social.infra import clock
@@ -50,7 +50,7 @@ async def test_old_posts_are_found_by_todays_words_and_hashtags(
     first, second, third = OLD
     assert await found(ada, "lodz") == await found(ada, "#نرم\u200cافزار") == await found(ada, "서울") == []
     for _ in range(2):
-        await _migrate(mongo, Namespace(wait=0, last=True))
+        await migrate(mongo, Namespace(wait=0, last=True))
         for query in ("lodz", "Łódź", "نرم\u200cافزار", "نرم افزار", "#نرمافزار", "bob"):
             assert await found(ada, query) == [first], query
         assert (await found(ada, "मोदी"), await found(ada, "मादा")) == ([second], [])
