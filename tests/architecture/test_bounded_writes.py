@@ -51,6 +51,7 @@ def test_every_write_of_all_that_matches_says_what_bounds_it() -> None:
 async def test_a_person_with_thousands_of_unread_notifications_reads_them_in_pieces(
     site: Site, ada: Person, monkeypatch
 ) -> None:
+    monkeypatch.setattr(reading, "READ_AT_ONCE", 50)
     now = clock.now()
     row = {"recipient": ada.id, "type": "like", "open": True, "read_at": None, "removed_at": None, "updated_at": now}
     many = reading.READ_AT_ONCE * 2 + 10
