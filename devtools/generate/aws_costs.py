@@ -142,12 +142,12 @@ measured. A size has as many tasks as it has at least; scaling adds to that. A m
 
 
 NOTES = f"""
-SQS: the fewer events come, the fewer share a request. `loadtests/benchmarks/sqs.py --quick` counted 10 requests a like
-at 2 likes a second, 5 at 34, and 0.7 where batches are full; the sizes lie between. Each of {QUEUES} queues is asked
-every {POLL_S} s where nothing comes and measured every {MEASURE_EVERY_S:g} s, and the first million is free. Load
-balancer: {CONNECTIONS_AN_LCU:,} open connections are one LCU. To the internet: {FREE_OUT_GB} GB are free. Logs: 0.50
-to write and 0.03 to keep a GB. Not counted: traffic between zones (0.01 a GB each way), requests to S3,
-and backups of Atlas."""
+SQS: the fewer events come, the fewer share a request. `loadtests/benchmarks/sqs.py --quick` counted 10 requests a
+like at 2 likes a second, 5 at 34, and 0.7 where batches are full; the sizes lie between. Each of {QUEUES} queues is
+asked every {POLL_S} s where nothing comes, and measured every {MEASURE_EVERY_S:g} s; the first million is free. Load
+balancer: {CONNECTIONS_AN_LCU:,} open connections are one LCU. To the internet: {FREE_OUT_GB} GB are free. Logs: 0.50 to
+write and 0.03 to keep a GB. Not counted: traffic between zones (0.01 a GB each way), requests to S3, and backups of
+Atlas."""
 
 
 def page() -> str:
