@@ -58,7 +58,7 @@ bench-rest: packages-dev ## measure requests a second and latency of the REST AP
 
 chaos: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
-	$(VENV_PYTHON) loadtests/chaos.py --write
+	$(VENV_PYTHON) loadtests/chaos.py $(call said,BROKER,broker) --write
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate
