@@ -12,7 +12,7 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
-cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL (data in var/cluster/)
+cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL; BROKER=sqs (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
 test: packages-dev node-modules ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
@@ -58,7 +58,7 @@ bench-rest: packages-dev ## measure requests a second and latency of the REST AP
 
 chaos: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing)
 	@sh tests/install-servers.sh
-	$(VENV_PYTHON) loadtests/chaos.py --write
+	$(VENV_PYTHON) loadtests/chaos.py $(call said,BROKER,broker) --write
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate
@@ -68,8 +68,8 @@ lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install --upgrade uv
 	echo uv | .venv/bin/uv pip compile -q - $(LOCK) -o requirements/installer.txt
 	.venv/bin/uv pip compile -q pyproject.toml --extra embedded $(LOCK) -o requirements/run.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
-	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra embedded --extra s3 --extra sqs --extra traces --extra load --extra dev $(LOCK) -o requirements/dev.txt
+	.venv/bin/uv pip compile -q pyproject.toml --extra s3 --extra sqs --extra traces -c requirements/dev.txt $(LOCK) -o requirements/image.txt
 LOCK := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
 	--prerelease=if-necessary-or-explicit --python-version 3.11
 

@@ -68,6 +68,7 @@ BENCHMARKS = {
     "timelines": Benchmark(script("timelines"), tables.of_timelines),
     "notifications": Benchmark(script("notifications"), tables.of_notifications),
     "workers": Benchmark(script("workers"), tables.of_workers),
+    "sqs": Benchmark(script("sqs"), tables.of_sqs),
     "observing": Benchmark(script("observing"), tables.of_observing),
     "stores": Benchmark(script("stores"), tables.of_stores),
     "storage": Benchmark(script("storage"), tables.of_storage),

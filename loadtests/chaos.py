@@ -1,6 +1,6 @@
 """Kill or replace parts of a cluster under a crowd, and measure its losses (there are none) and its waiting times.
 
-    python loadtests/chaos.py [--people 16] [--seconds 15] [--write]
+    python loadtests/chaos.py [--people 16] [--seconds 15] [--broker sqs] [--write]
 
 Starts `python -m devtools.cluster` in a folder of its own, with a document store that gives up the transaction of a
 dead process after 15 s, as compose.yml's MongoDB does (another store where MONGO_URL names it). For each line of the
@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,8 +32,9 @@ from support.ports import free_ports
 from support.servers import DocumentStore, giving_up_after
 
 RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
-BEGIN, END = "<!-- measured: make chaos -->", "<!-- until here -->"
+BEGIN, END = "<!-- measured: {} -->", "<!-- until here -->"
 GIVES_UP_S = 15.0  # deploy/mongo/start.sh
+FROZEN_S = 8.0
 
 Harm = Callable[[Cluster], Awaitable[None]]
 
@@ -51,6 +53,14 @@ def killed(*names: str) -> Harm:
             await cluster.kill(name)
 
     return harm
+
+
+async def frozen(cluster: Cluster) -> None:
+    """Stop SQS where it is for a while: connections stay open, and nothing answers."""
+    pid = int((await cluster.parts())["fauxqs"]["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(FROZEN_S)
+    os.kill(pid, signal.SIGCONT)
 
 
 async def rolled(cluster: Cluster) -> None:
@@ -73,17 +83,25 @@ HARM: dict[str, Harm] = {
     ),
     "rolling restart of every process": rolled,
 }
+OVER_SQS: dict[str, Harm] = {
+    **{name: HARM[name] for name in ("nothing", "one of two workers", "the other worker")},
+    "SQS": killed("fauxqs"),
+    f"SQS, which is slow for {FROZEN_S:g} s": frozen,
+    "SQS and Redis": killed("fauxqs", "redis-server"),
+    "all processes but nginx and the servers": HARM["all processes but nginx and the servers"],
+}
+TABLES = {"rabbitmq": ("make chaos", HARM), "sqs": ("make chaos BROKER=sqs", OVER_SQS)}
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Cluster]:
+async def started(broker: str) -> AsyncIterator[Cluster]:
     """Start a cluster in a folder of its own, for as long as the block runs."""
     with tempfile.TemporaryDirectory() as name:
         folder, store = Path(name), PatientStore(Path(name) / "documents")
         if not (url := os.environ.get("MONGO_URL")):
             await store.start()
             url = store.url
-        cluster = Cluster(folder, free_ports(1)[0], DRAIN_S=5, MONGO_URL=url)
+        cluster = Cluster(folder, free_ports(1)[0], BROKER=broker, DRAIN_S=5, MONGO_URL=url)
         try:
             yield await cluster.start()
         finally:
@@ -126,14 +144,15 @@ def row(name: str, account: Account, returns: int) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def head(people: int, seconds: float) -> str:
+def head(people: int, seconds: float, broker: str) -> str:
     """Return the conditions of the measurement, and the head of the table."""
     columns = [
         *("killed", "writes acknowledged", "lost", "doubled", "notifications due", "missing", "twice or out of order"),
         *("sockets that came back", "tries repeated", "longest time without any acknowledged write"),
         *("slowest write", "slowest notification"),
     ]
-    words = f"`python loadtests/chaos.py --people {people} --seconds {seconds:g}` on {machine()}:"
+    over = "" if broker == "rabbitmq" else f" --broker {broker}"
+    words = f"`python loadtests/chaos.py --people {people} --seconds {seconds:g}{over}` on {machine()}:"
     return f"{words}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
 
 
@@ -154,13 +173,15 @@ async def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=15, help="seconds that each crowd goes on afterwards (default: %(default)s)"
     )
-    parser.add_argument("--only", choices=list(HARM), help="measure only this line of the table")
+    parser.add_argument("--only", choices=[*HARM, *OVER_SQS], help="measure only this line of the table")
+    parser.add_argument("--broker", choices=list(TABLES), default="rabbitmq", help="default: %(default)s")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
-    text, flawed, figures = head(options.people, options.seconds), [], {}
+    (title, harms), flawed, figures = TABLES[options.broker], [], {}
+    text = head(options.people, options.seconds, options.broker)
     print(text, end="", flush=True)
-    async with started() as cluster:
-        for name, harm in HARM.items():
+    async with started(options.broker) as cluster:
+        for name, harm in harms.items():
             if options.only not in (None, name):
                 continue
             account, returns = await measure(cluster, harm, options.people, options.seconds)
@@ -173,8 +194,8 @@ async def main() -> int:
                 flawed.append(name)
                 print(f"{name}: {error}", file=sys.stderr)
     if options.write:
-        before, _, rest = RELIABILITY.read_text().partition(BEGIN)
-        RELIABILITY.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
+        before, begin, rest = RELIABILITY.read_text().partition(BEGIN.format(title))
+        RELIABILITY.write_text(f"{before}{begin}\n{text}{END}{rest.partition(END)[2]}")
     print(json.dumps(figures))
     return int(bool(flawed))
 

@@ -142,6 +142,19 @@ def of_workers(figures: Figures) -> Rows:
     return [*rows, ["two to one", f"{figures['ratio']}×", "", ""]]
 
 
+def of_sqs(figures: Figures) -> Rows:
+    """Return rows of the requests to SQS that an event causes, at each rate, and their price."""
+    head = ["events/s", "requests per event", "sent", "received", "deleted", "per million events", "client's CPU"]
+    operations = ("send_message_batch", "receive_message", "delete_message_batch")
+    rows = [head]
+    for name, found in figures.items():
+        if name != "idle_dollars":
+            each = [f"{found[operation]:.2f}" for operation in operations]
+            price, cpu = f"{found['dollars']:.2f} $", f"{found['cpu_us']:,} µs a message"
+            rows.append([f"{found['events_s']:,}", f"{found['requests']}", *each, price, cpu])
+    return [*rows, ["none", "", "", "", "", f"{figures['idle_dollars']} $ a month", ""]]
+
+
 OF_STORES = {
     "ids_1": "a post by its id",
     "ids_16": "16 posts by their ids",

@@ -19,6 +19,7 @@ from social.contracts.codec import encode
 from social.contracts.events import Group
 from social.infra.broker.sqs import SqsBroker
 from social.infra.broker.sqs_client import SqsClient, SqsPlace
+from social.infra.broker.sqs_deliveries import SqsDeliveries
 from social.infra.broker.sqs_partition import SqsPartition
 from social.infra.store.leases import Lease
 from social.ops import parked, queues
@@ -62,6 +63,37 @@ async def test_any_message_at_all_is_parked_and_the_next_one_handled(site: Site,
     await eventually(all_parked)
     for row in await parked.listed(site.plaza.mongo):
         assert row["group"] == "notifications"
+
+
+async def test_no_effect_depends_on_the_order_that_sqs_does_not_keep(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All events wait in the outbox and are published at once; what arrives together is handled newest first."""
+    nexts = SqsDeliveries._next
+    monkeypatch.setattr(SqsDeliveries, "_next", lambda self, most: nexts(self, most)[::-1])
+    monkeypatch.setattr(site.plaza.publisher, "offer", lambda events: None)
+    ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
+    posts = [await ada.publish(f"post {number}") for number in range(3)]
+    for person in (bob, eve):
+        await person.follow(ada)
+        for _ in range(2):
+            for post in posts:
+                await person.like(post)
+                await person.unlike(post)
+    await bob.unfollow(ada)
+    for post in posts[1:]:
+        await eve.like(post)
+    await ada.delete(posts[2])
+
+    async def as_it_is() -> None:
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
+        assert [(await ada.see(post)).likes for post in posts[:2]] == [0, 1]
+        profile = await eve.profile(ada)
+        assert (profile.followers, profile.posts) == (1, 2)
+        assert {entry.id for entry in (await eve.feed()).items} == {post.id for post in posts[:2]}
+        assert {each.type: each.count for each in await ada.notifications()} == {"like": 1, "follow": 1}
+
+    await eventually(as_it_is, timeout_s=30)
 
 
 async def test_writes_while_sqs_is_away_notify_when_it_is_back(sqs_server: SqsServer, site: Site) -> None:

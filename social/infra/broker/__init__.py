@@ -1,1 +1,1 @@
-"""The message broker: its interface, RabbitMQ behind it, and the outbox and inbox around it."""
+"""The message broker: its interface, RabbitMQ and SQS behind it, and the outbox and inbox around it."""

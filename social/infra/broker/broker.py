@@ -1,4 +1,4 @@
-"""The interface of a message broker: RabbitMQ in production, the outbox itself when embedded."""
+"""The interface of a message broker: RabbitMQ or SQS in production, the outbox itself when embedded."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -60,7 +60,8 @@ class Deliveries(Protocol):
 class Broker(Protocol):
     """Durable delivery from the outbox to consumer groups, at least once.
 
-    Events with the same key are handled one after another and in their order, except for those that are retried.
+    Events with the same key are handled one after another and in their order, except for those that are retried. SQS
+    keeps that order mostly: no effect may depend on it.
     """
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:

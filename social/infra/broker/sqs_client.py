@@ -17,7 +17,7 @@ from social.infra.settings import REGION, StartError
 SQS_URL = rf"sqs://{REGION.pattern}(\?[A-Za-z0-9=&:/._%-]*)?"
 
 MOST_IN_BATCH = 10  # entries of a batch request
-VISIBLE_AGAIN_S = 20  # after a message was received or extended
+VISIBLE_AGAIN_S = 12  # after a message was received or extended
 RETAINED_S = 14 * 24 * 3600  # the most that SQS offers; afterwards a message is lost without a word
 ATTRIBUTES = {"MessageRetentionPeriod": str(RETAINED_S), "VisibilityTimeout": str(VISIBLE_AGAIN_S)}
 POLL_S = 20  # the longest that SQS waits for a message before it answers a receive

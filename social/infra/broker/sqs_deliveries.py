@@ -25,7 +25,7 @@ from social.infra.store.mongo import Mongo
 
 log = logs.get("broker")
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=10)
 LEASES_EVERY_S = 1.0
 CLOSE_S = 3.0
 LEAST_AHEAD = 256  # unacked messages of a partition

@@ -16,8 +16,8 @@ from social.infra.store.leases import Lease
 
 log = logs.get("broker")
 
-EXTEND_EVERY_S = 5.0  # those that were neither received nor extended in this time, so each at least every 10 s
-ON_ITS_WAY_S = 5.0  # the longest that an answer with messages is believed to travel
+EXTEND_EVERY_S = 3.0  # those that were neither received nor extended in this time, so each at least every 6 s
+ON_ITS_WAY_S = 3.0  # the longest that an answer with messages is believed to travel
 ACK_WITHIN_S = 0.2  # acks of several batches share requests
 PAUSE_S = 1.0  # while SQS is away
 ATTRIBUTES = ("ApproximateReceiveCount", "SentTimestamp")
