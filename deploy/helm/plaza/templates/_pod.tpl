@@ -47,7 +47,7 @@
 - { name: API_PORT, value: "8080" }
 - { name: REALTIME_PORT, value: {{ include "plaza.urlPort" .root | quote }} }
 {{- with .serves }}
-- { name: API_SERVICES, value: {{ join "," . }} }
+- { name: API_SERVICES, value: {{ join "," . | quote }} }
 {{- end }}
 {{- end }}
 {{- if include "plaza.signs" . }}
@@ -64,7 +64,7 @@
 {{- if eq .process "workers" }}
 - { name: WORKERS_PORT, value: "8082" }
 {{- with .serves }}
-- { name: WORKER_ROLES, value: {{ join "," . }} }
+- { name: WORKER_ROLES, value: {{ join "," . | quote }} }
 {{- end }}
 {{- end }}
 {{- if include "plaza.pictures" . }}
