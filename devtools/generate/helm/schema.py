@@ -122,8 +122,10 @@ def _tag() -> Schema:
 
 
 def _pod() -> Schema:
-    lists = ("imagePullSecrets", "tolerations", "topologySpreadConstraints", "extraEnv", "extraEnvFrom", "extraVolumes")
-    lists += ("extraVolumeMounts", "extraContainers", "extraInitContainers")
+    lists = (
+        *("imagePullSecrets", "tolerations", "topologySpreadConstraints", "extraEnv", "extraEnvFrom", "extraVolumes"),
+        *("extraVolumeMounts", "extraContainers", "extraInitContainers"),
+    )
     contexts = ("affinity", "podSecurityContext", "containerSecurityContext")
     return {
         **dict.fromkeys(("podLabels", "podAnnotations", "annotations", "nodeSelector"), WORDS),
