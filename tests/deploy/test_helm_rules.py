@@ -14,6 +14,7 @@ from support.charts import (
     RELEASE,
     ROOT,
     VALUES,
+    Document,
     Helm4,
     containers,
     documents,
@@ -28,18 +29,22 @@ from support.charts import (
 from api.settings import SERVICES, ApiSettings
 from devtools.generate.helm.schema import DECIDED
 from devtools.generate.nginx import SOURCE
+from devtools.generate.settings import AWS, names_of
 from realtime.settings import Settings as RealtimeSettings
 from social.contracts.events import Group
 from social.infra.broker import topology
-from social.infra.settings import Connections
+from social.infra.security.keyfiles import make_keys
+from social.infra.settings import Connections, StoreSettings, load
 from workers.settings import ROLES, WorkerSettings
 
 SETTINGS: dict[str, type[BaseSettings]] = {
     "api": ApiSettings,
     "realtime": RealtimeSettings,
     "workers": WorkerSettings,
-    "migration": Connections,
+    "migration": StoreSettings,
 }
+KNOWN = {process: names_of(process) for process in ("api", "realtime", "workers")}
+KNOWN["migration"] = {field.upper() for field in Connections.model_fields}
 # What is no setting: the number in NODE_NAME, and what the AWS tools read.
 BESIDE = {"POD_INDEX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SSL_CERT_DIR"}
 PORTS = {"api": 8080, "realtime": 8081, "workers": 8082, "nginx": 8080}
@@ -97,21 +102,21 @@ def test_an_image_is_one_exact_version(values: str) -> None:
 def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
     values: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    known = {process: {field.upper() for field in kind.model_fields} for process, kind in SETTINGS.items()}
     monkeypatch.chdir(tmp_path)
+    make_keys(tmp_path)
     for process, each in ours(values):
-        environment = {one["name"]: one for one in each["env"]}
-        assert len(environment) == len(each["env"]), "a variable is there twice"
-        assert set(environment) - BESIDE <= known[process] | {"BROKER_URL"}
-        for variable in set().union(*known.values()):
+        assert len(variables(each)) == len(each["env"]), "a variable is there twice"
+        assert variables(each) - BESIDE <= KNOWN[process]
+        for variable in set().union(*KNOWN.values()):
             monkeypatch.delenv(variable, raising=False)
-        for variable, one in environment.items():
-            monkeypatch.setenv(variable, one.get("value") or URLS.get(variable, "7"))
+        for one in each["env"]:
+            value = one.get("value") or URLS.get(one["name"], "7")
+            monkeypatch.setenv(one["name"], value.replace("/data/keys", str(tmp_path)))
         monkeypatch.setenv("NODE_NAME", "realtime-7")
-        loaded: Any = SETTINGS[process]()
+        loaded: Any = load(SETTINGS[process], process)  # names what is missing or wrong
         if process == "realtime":
             assert setting(each, "NODE_NAME") == "realtime-$(POD_INDEX)"
-            assert environment["POD_INDEX"]["valueFrom"]["fieldRef"]["fieldPath"].endswith("pod-index']")
+            assert "metadata.labels['apps.kubernetes.io/pod-index']" in str(each["env"])
         if process != "migration":
             assert each["ports"] == [{"name": "http", "containerPort": getattr(loaded, f"{process}_port")}]
             assert PORTS[process] == each["ports"][0]["containerPort"]
@@ -128,11 +133,12 @@ URLS = {
 def test_settings_that_the_chart_decides_are_no_values() -> None:
     """None can be set twice, and the list names none that the chart forgot."""
     given = {variable for values in VALUES for process, each in ours(values) for variable in variables(each)}
-    allowed = {field.upper() for kind in SETTINGS.values() for field in kind.model_fields} - DECIDED
+    allowed = set().union(*KNOWN.values()) - DECIDED - BESIDE
     examples = "\n".join(path.read_text() for path in VALUES.values() if path)
     assert {variable for variable in given & allowed if f"{variable}: " not in examples} == set()
     other_spellings = {"AMQP_URL", "JWKS", "JWT_PRIVATE_KEY", "REFRESH_KEY", "PID_KEY", "PORT"}
     assert DECIDED - given == other_spellings | {f"{each}_URL_FILE" for each in ("MONGO", "REDIS", "BROKER", "MAILER")}
+    assert not {variable for variable in allowed if variable.endswith("_FILE")} - {"LOG_FILE"} - set(AWS)
 
 
 def test_numbers_arrive_as_they_were_written() -> None:
@@ -197,19 +203,13 @@ def test_every_socket_and_request_gets_its_time(values: str) -> None:
 
 @every
 def test_what_an_object_points_to_is_there(values: str) -> None:
-    labels = {
-        (each["kind"], name(each)): each["spec"]["template"]["metadata"]["labels"]
-        for each in of_kind(values, "Deployment", "StatefulSet")
-    }
+    running = of_kind(values, "Deployment", "StatefulSet")
+    labels = {(each["kind"], name(each)): each["spec"]["template"]["metadata"]["labels"] for each in running}
+    services = [each["metadata"]["labels"] for each in of_kind(values, "Service")]
     for each in of_kind(values, "Service", "PodDisruptionBudget", "PodMonitor", "ServiceMonitor"):
         selector = each["spec"]["selector"]
-        selector = selector.get("matchLabels", selector)
-        among = (
-            [one["metadata"]["labels"] for one in of_kind(values, "Service")]
-            if each["kind"] == "ServiceMonitor"
-            else labels.values()
-        )
-        assert len([one for one in among if selects(selector, one)]) == 1, name(each)
+        among = services if each["kind"] == "ServiceMonitor" else labels.values()
+        assert len([one for one in among if selects(selector.get("matchLabels", selector), one)]) == 1, name(each)
     for each in of_kind(values, "HorizontalPodAutoscaler", "ScaledObject"):
         target = each["spec"]["scaleTargetRef"]
         assert (target["kind"], target["name"]) in labels
