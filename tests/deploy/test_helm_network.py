@@ -163,6 +163,7 @@ def expected(values: str) -> set[Arrow]:
     if values == "full":
         mongo, dns = (str({"cidr": "10.1.0.0/16"}), [27017]), (namespace("kube-system"), [53])
         found |= {(process, "anywhere", 4318) for process in ours}
+        found |= {(process, str({"cidr": "169.254.170.23/32"}), 80) for process in ours}
         found |= {(namespace("ingress"), "nginx", port) for port in (8080, 8443)}
         read = {"api": 8080, "realtime": 8081, "workers": 8082, "nginx": 9113}
         found |= {(namespace("monitoring"), process, port) for process, port in read.items()}
