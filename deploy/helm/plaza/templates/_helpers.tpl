@@ -147,3 +147,13 @@ ipFamilies: {{ toYaml . | nindent 2 }}
 {{- else }}{{ .Values.realtime.replicas }}
 {{- end }}
 {{- end }}
+
+{{/* The Secrets with the URLs of servers, each with its entries, as NOTES.txt tells to make them. */}}
+{{- define "plaza.urls" -}}
+{{- $found := dict }}
+{{- range $server, $example := dict "mongodb" "mongodb://…" "redis" "rediss://…" "broker" "amqps://…" }}
+{{- $from := get $.Values $server }}
+{{- $_ := set $found $from.existingSecret (append (get $found $from.existingSecret | default list) (printf "%s='%s'" $from.urlKey $example)) }}
+{{- end }}
+{{- toYaml $found }}
+{{- end }}
