@@ -1,4 +1,4 @@
-"""Who reaches whom in the Helm chart: nginx, configured as by `make cluster`, and the NetworkPolicies."""
+"""The network of the Helm chart: nginx is configured as by `make cluster`, and NetworkPolicies guard the rest."""
 
 import re
 import subprocess
