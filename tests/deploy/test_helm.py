@@ -141,38 +141,50 @@ def typed(objects: list[Document]) -> str:
     return "\n".join(program)
 
 
-@pytest.mark.parametrize("kind", HELMS)
-@pytest.mark.parametrize(
-    ("value", "path"),
-    [
-        ("api.replica=3", "api"),
-        ("replicas=3", "replicas"),
-        ("api.groups.all.servicess={auth}", "api.groups.all"),
-        ("api.groups.all.services={auths}", "api.groups.all.services.0"),
-        ("workers.groups.all.roles={}", "workers.groups.all.roles"),
-        ("api.settings.RATE_LOGINS=9/60", "api.settings"),
-        ("api.settings.DRAIN_S=9", "api.settings"),
-        ("settings.MONGO_URL=mongodb://plaza:secret@mongo", "settings"),
-        ("realtime.settings.SOCKETS_PER_USER=many", "realtime.settings.SOCKETS_PER_USER"),
-        ("realtime.settings.PING_INTERVAL_S=0", "realtime.settings.PING_INTERVAL_S"),
-        ("url=plaza.example.org", "url"),
-        ("url=https://plaza.example.org/social", "url"),
-        ("keys.existingSecret=", "keys.existingSecret"),
-        ("api.resources.limits=null", "api.resources"),
-        ("nginx.service.type=Ingress", "nginx.service.type"),
-        ("nginx.trustedProxies={10.0.0.1}", "nginx.trustedProxies.0"),
-        ("media.url=file:/data", "media.url"),
-        ("metrics.monitor.kind=Monitor", "metrics.monitor.kind"),
-        ("partitions=65", "partitions"),
-        ("pod.extraEnv=A", "pod.extraEnv"),
-        ("trial.mongodb.size=8", "trial.mongodb.size"),
-    ],
-)
-def test_a_wrong_value_is_refused_with_its_path(kind: type[Helm4], value: str, path: str) -> None:
-    done = template(kind, "--set", value)
+WRONG = [
+    ("api.replica=3", "api"),
+    ("replicas=3", "(root)"),
+    ("api.groups.all.servicess={auth}", "api.groups.all"),
+    ("api.groups.all.services={auths}", "api.groups.all.services.0"),
+    ("workers.groups.all.roles={}", "workers.groups.all.roles.0"),
+    ("api.settings.RATE_LOGINS=9/60", "api.settings"),
+    ("api.settings.DRAIN_S=9", "api.settings"),
+    ("settings.MONGO_URL=mongodb://plaza:secret@mongo", "settings"),
+    ("realtime.settings.SOCKETS_PER_USER=many", "realtime.settings.SOCKETS_PER_USER"),
+    ("realtime.settings.PING_INTERVAL_S=0", "realtime.settings.PING_INTERVAL_S"),
+    ("url=plaza.example.org", "url"),
+    ("url=https://plaza.example.org/social", "url"),
+    ("keys.existingSecret=", "keys.existingSecret"),
+    ("api.resources.limits=null", "api.resources"),
+    ("nginx.service.type=Ingress", "nginx.service.type"),
+    ("nginx.trustedProxies={10.0.0.1}", "nginx.trustedProxies.0"),
+    ("media.url=file:/data", "media.url"),
+    ("metrics.monitor.kind=Monitor", "metrics.monitor.kind"),
+    ("partitions=65", "partitions"),
+    ("pod.extraEnv=A", "pod.extraEnv"),
+    ("trial.mongodb.size=8", "trial.mongodb.size"),
+]
+
+
+@lru_cache
+def refusal(kind: type[Helm4]) -> str:
+    """Return what Helm says to all wrong values, in the spelling of Helm 3."""
+    done = template(kind, *(word for value, _ in WRONG for word in ("--set", value)))
     assert done.returncode == 1
-    said = done.stderr.replace("(root)", "replicas" if value.startswith("replicas") else "").replace("/", ".")
-    assert f"{path}:" in said.replace("'", "").replace("at .", "") or path in said, done.stderr
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("- ")]
+    said = [line.removeprefix("- ").replace("at ''", "(root)").removeprefix("at '/") for line in lines]
+    return "\n".join(line.replace("/", ".").replace("'", "") for line in said)
+
+
+@pytest.mark.parametrize("kind", HELMS)
+@pytest.mark.parametrize(("value", "path"), WRONG)
+def test_a_wrong_value_is_refused_with_its_path(kind: type[Helm4], value: str, path: str) -> None:
+    said = [line for line in refusal(kind).splitlines() if line.startswith(f"{path}: ")]
+    name = value.partition("=")[0].rpartition(".")[2]
+    assert said
+    assert not path or path.endswith(name) or any(name in line for line in said), (
+        "another value of this path is refused"
+    )
 
 
 ONE = "api.groups.one.services={auth,users,search,follows,posts,comments,likes,feeds,notifications,media}"

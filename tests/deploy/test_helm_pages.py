@@ -28,7 +28,7 @@ def needs() -> None:
 @pytest.mark.parametrize("kind", HELMS)
 @pytest.mark.parametrize("words", [words[1:] for words in WORDS if words[0] == "helm"], ids=lambda words: words[0])
 def test_helm_takes_its_commands(words: list[str], kind: type[Helm4]) -> None:
-    """Commands that need no cluster run, an installation is rendered, and all others have the options they are given."""
+    """Commands that need no cluster run, installations are rendered, and the others have the options they are given."""
     assert helm(kind, *words, "--help").returncode == 0
     if words[0] in RENDERS:
         told = [RENDERS[words[0]], *(word for word in words[1:] if word != "--reset-then-reuse-values")]
