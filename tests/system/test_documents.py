@@ -139,9 +139,6 @@ def test_what_is_not_run_could_be(page: str) -> None:
                 continue
             case _ if program in ("helm", "kubectl"):  # tests/deploy/test_helm_pages.py
                 continue
-            case ["build", "--target", target, *_]:
-                assert (program, target in stages()) == ("docker", True), line
-                continue
             case ["newman", "run", path]:  # tests/api/test_postman.py
                 assert (program, (ROOT / path).exists()) == ("npx", True)
                 continue

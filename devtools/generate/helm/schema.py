@@ -244,7 +244,9 @@ def _around() -> dict[str, Schema]:
             socketsPerGateway=number(1),
             messagesPerWorker=number(1),
         ),
-        "networkPolicy": closed(enabled=YES_NO, clients=OBJECTS, metrics=OBJECTS, dns=OBJECTS, extraEgress=OBJECTS, **servers),
+        "networkPolicy": closed(
+            enabled=YES_NO, clients=OBJECTS, metrics=OBJECTS, dns=OBJECTS, extraEgress=OBJECTS, **servers
+        ),
         "metrics": closed(
             monitor=monitor,
             rules=closed(enabled=YES_NO, labels=WORDS, without={"type": "array", "items": GIVEN}),
