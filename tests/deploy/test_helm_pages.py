@@ -95,7 +95,7 @@ def test_what_helm_says_next_names_what_there_is(chosen: str) -> None:
 def test_the_readme_names_every_template_and_value() -> None:
     text = (CHART / "README.md").read_text()
     for path in (CHART / "templates").iterdir():
-        assert f"`{path.name}`" in text or path.name in ("NOTES.txt", "account.yaml", "_deployment.tpl", "_trial.tpl")
+        assert f"`{path.name}`" in text or path.name in ("NOTES.txt", "_deployment.tpl", "_trial.tpl")
     named = set(re.findall(r"`([a-z]\w+(?:\.\w+)+)`", text.split("## Values")[0]))
     paths = {each.path for top in values.read((CHART / values.NAME).read_text()) for each in top.walk()}
     settings = {f"{process}.settings.{host}" for process, host in HOSTS.items()}

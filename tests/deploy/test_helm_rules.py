@@ -31,8 +31,6 @@ from devtools.generate.helm.schema import DECIDED
 from devtools.generate.nginx import SOURCE
 from devtools.generate.settings import AWS, names_of
 from realtime.settings import Settings as RealtimeSettings
-from social.contracts.events import Group
-from social.infra.broker import topology
 from social.infra.security.keyfiles import make_keys
 from social.infra.settings import Connections, StoreSettings, load
 from workers.settings import ROLES, WorkerSettings
@@ -244,10 +242,3 @@ def test_a_group_wins_over_its_process_with_an_empty_value_too() -> None:
     assert "lifecycle" not in posts["containers"][0]
     assert media["nodeSelector"] == {"pool": "pictures"}
     assert "nodeSelector" not in posts
-
-
-def test_the_queues_that_workers_scale_by_are_those_of_the_code() -> None:
-    (workers,) = [each for each in of_kind("full", "ScaledObject") if name(each).endswith("workers")]
-    asked = [each["metadata"]["queueName"] for each in workers["spec"]["triggers"]]
-    ours = topology.Topology("plaza", 8)
-    assert sorted(asked) == sorted(queue for group in Group for queue in ours.queues_of(group))
