@@ -23,6 +23,7 @@ from support.charts import (
     pods,
     selects,
     setting,
+    template,
     text,
 )
 
@@ -242,3 +243,30 @@ def test_a_group_wins_over_its_process_with_an_empty_value_too() -> None:
     assert "lifecycle" not in posts["containers"][0]
     assert media["nodeSelector"] == {"pool": "pictures"}
     assert "nodeSelector" not in posts
+
+
+def test_no_name_is_longer_than_kubernetes_takes() -> None:
+    """Names of Services and Jobs, and labels, have up to 63 characters."""
+    longest = ["fullnameOverride=" + "a" * 80, "image.tag=" + "9" * 60, "nameOverride=" + "b" * 80]
+    longest += [f"workers.groups.{'c' * 16}.roles={{{','.join(ROLES)}}}"]
+    longest += [f"api.groups.{'d' * 16}.services={{{','.join(SERVICES)}}}"]
+    for each in documents("trial", Helm4, *(word for value in longest for word in ("--set-string", value))):
+        assert len(name(each)) <= 63, name(each)
+        labels = [each, each["spec"].get("template", each)] if "spec" in each else [each]
+        assert not [value for one in labels for value in one["metadata"]["labels"].values() if len(value) > 63]
+
+
+def test_a_value_may_be_taken_away() -> None:
+    """OpenShift chooses users itself, so none of the chart may be left where they are set to null."""
+    fields = ("podSecurityContext.runAsUser=null", "podSecurityContext.fsGroup=null")
+    users = [f"{where}.{field}" for where in ("pod", "nginx") for field in fields]
+    made = documents("default", Helm4, *(word for each in users for word in ("--set", each)))
+    pods = [each["spec"]["template"] for each in made if "template" in each.get("spec", {})]
+    contexts = [each["spec"]["securityContext"] for each in pods]
+    assert len(contexts) == 5
+    assert all(each["runAsNonRoot"] and not {"runAsUser", "fsGroup"} & each.keys() for each in contexts)
+
+
+def test_the_chart_may_be_a_part_of_another() -> None:
+    done = template(Helm4, "--set", "enabled=true", "--set", "global.imageRegistry=registry.example.org")
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,13 @@
 {{/* Names, labels, images and addresses; and the list of what runs, which most templates walk through. */}}
 
 {{- define "plaza.name" -}}
-{{ .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{ .Values.nameOverride | default .Chart.Name | trunc 36 | trimSuffix "-" }}
 {{- end }}
 
 {{/* The name that all objects begin with: the release's, with the chart's unless it has it. */}}
 {{- define "plaza.fullname" -}}
 {{- $both := ternary .Release.Name (printf "%s-%s" .Release.Name (include "plaza.name" .)) (contains (include "plaza.name" .) .Release.Name) }}
-{{- .Values.fullnameOverride | default $both | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | default $both | trunc 36 | trimSuffix "-" }}
 {{- end }}
 
 {{/* The labels that pods of a component are found by; they never change. Takes a component. */}}
@@ -28,7 +28,7 @@ plaza/process: {{ last . }}
 {{ include "plaza.selector" . }}
 plaza/process: {{ .process }}
 app.kubernetes.io/part-of: plaza
-app.kubernetes.io/version: {{ include "plaza.tag" .root | quote }}
+app.kubernetes.io/version: {{ include "plaza.tag" .root | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- with .root.Values.commonLabels }}
