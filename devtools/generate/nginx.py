@@ -43,12 +43,12 @@ class Topology:
     `services`: the servers of each of the API's services. `nodes`: the server of each gateway, by its NODE_NAME.
     `listen`: addresses as nginx takes them, `8080` or `127.0.0.1:8080`. `unlimited`: networks whose requests and
     connections are not counted. `resolver`: a DNS server; hosts may then be names, which are resolved again and again
-    and need not exist when nginx starts (nginx ≥ 1.27.3); `ipv6`: whether it is asked for IPv6 addresses too.
-    `newcomers`: the servers of sockets without a session yet, all `nodes` by default. `access_log`: a file, relative to the folder nginx runs in.
+    and need not exist when nginx starts (nginx ≥ 1.27.3). `access_log`: a file, relative to the folder nginx runs in.
     `documents`: a folder with the openapi.json of all services, needed where no process serves all of them. `status`:
     an address where `/status` shows the number of connections to an exporter; clients must not reach it. `by_address`:
     gateways that are named by their address, beside `nodes`. `balancers`: networks of load balancers in front, whose
-    X-Forwarded-For and X-Forwarded-Proto are believed.
+    X-Forwarded-For and X-Forwarded-Proto are believed. `ipv6`: whether DNS is asked for IPv6 addresses too.
+    `newcomers`: the servers of sockets without a session yet, all `nodes` by default.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -104,7 +104,8 @@ def process(files: int) -> str:
 def render(topology: Topology) -> str:
     """Return `topology.conf`; raises ValueError where a service has no server, or nginx no address to listen on."""
     missing = [service for service in SERVICES if not topology.services.get(service)]
-    gateways = [*(topology.newcomers or topology.nodes.values()), *(topology.by_address.newcomers if topology.by_address else ())]
+    gateways = list(topology.newcomers or topology.nodes.values())
+    gateways += topology.by_address.newcomers if topology.by_address else ()
     if missing or not gateways or not topology.listen:
         raise ValueError(f"nowhere to listen, or no server for {', '.join(missing) or 'sockets'}")
     upstreams = {service: list(topology.services[service]) for service in SERVICES}

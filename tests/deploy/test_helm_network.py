@@ -41,7 +41,7 @@ def topology(values: str) -> Topology:
             component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
             served = (setting(pod["spec"]["containers"][0], "API_SERVICES") or ",".join(SERVICES)).split(",")
             services |= {service: [host % (component, 8080)] for service in served}
-    gateways = {"minimal": 1, "full": 40}.get(values, 2)  # of a set that scales all that it may have
+    gateways = {"minimal": 1, "full": 40, "split": 10}.get(values, 2)  # of a set that scales all that it may have
     return Topology(
         services,
         {f"realtime-{at}": f"{ALONE[values]}realtime-{at}." + host % ("realtime-all", 8081) for at in range(gateways)},
@@ -53,7 +53,7 @@ def topology(values: str) -> Topology:
         status=COMPOSE.status,
         ipv6=values == "full",
         newcomers=[host % ("realtime", 8081)],
-        proxies=["10.42.0.0/16"] if values == "full" else [],
+        balancers=["10.42.0.0/16"] if values == "full" else [],
     )
 
 

@@ -101,3 +101,16 @@ def test_workers_scale_by_the_queues_of_the_code() -> None:
     (broker,) = of_kind("full", "TriggerAuthentication")
     assert {each["authenticationRef"]["name"] for each in workers["spec"]["triggers"]} == {name(broker)}
     assert broker["spec"]["secretTargetRef"] == [{"parameter": "host", "name": "rabbit", "key": "uri"}]
+
+
+def test_workers_on_sqs_scale_by_a_metric_that_there_is() -> None:
+    queries = {
+        name(each): trigger["metadata"]["query"]
+        for each in of_kind("split", "ScaledObject")
+        for trigger in each["spec"]["triggers"]
+    }
+    waiting = queries["plaza-workers-counters"]
+    assert 'group=~"counters|accounts|activity", state="waiting"' in waiting
+    assert wrong(waiting.replace('namespace="social", ', "")) == []
+    assert len(queries) == 4
+    assert of_kind("split", "TriggerAuthentication") == []

@@ -240,6 +240,7 @@ def _around() -> dict[str, Schema]:
         "keda": closed(
             enabled=YES_NO,
             pollingInterval=number(1),
+            broker=one_of("rabbitmq", "sqs"),
             prometheusUrl=URL,
             socketsPerGateway=number(1),
             messagesPerWorker=number(1),

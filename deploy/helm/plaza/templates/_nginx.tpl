@@ -17,13 +17,6 @@ headless Services, which nginx asks DNS for again and again.
 # Written by `make docs` from the code; a test fails when this file differs from it.
 resolver {{ $nginx.resolver }} valid=5s{{ if not $nginx.ipv6 }} ipv6=off{{ end }};
 resolver_timeout 2s;
-{{- if $nginx.trustedProxies }}
-{{- range $nginx.trustedProxies }}
-set_real_ip_from {{ . }};
-{{- end }}
-real_ip_header X-Forwarded-For;
-real_ip_recursive on;
-{{- end }}
 geo $counted {
     default yes;
 {{- range $nginx.unlimited }}
@@ -34,6 +27,26 @@ map $counted $address {
     yes     $binary_remote_addr;
     default "";
 }
+{{- if $nginx.trustedProxies }}
+{{- range $nginx.trustedProxies }}
+set_real_ip_from {{ . }};
+{{- end }}
+real_ip_header X-Forwarded-For;
+geo $realip_remote_addr $balanced {
+    default 0;
+{{- range $nginx.trustedProxies }}
+    {{ . }} 1;
+{{- end }}
+}
+map "$balanced $http_x_forwarded_proto" $client_scheme {
+    "1 https" https;
+    default   $scheme;
+}
+{{- else }}
+map $scheme $client_scheme {
+    default $scheme;
+}
+{{- end }}
 access_log /dev/stdout access;
 {{- range include "plaza.services" . | fromYamlArray }}
 {{ include "plaza.upstream" (list . (get $serving .) 10) }}
@@ -53,6 +66,10 @@ server {
     listen 8080;
 {{- if $nginx.ipv6 }}
     listen [::]:8080;
+{{- end }}
+{{- if $nginx.trustedProxies }}
+    keepalive_timeout 300s;
+    keepalive_requests 1000000;
 {{- end }}
     include server.conf;
 {{- if $split }}
