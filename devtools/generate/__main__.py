@@ -3,6 +3,7 @@
 from devtools.generate import nginx, settings
 from devtools.generate.dashboards import dashboards
 from devtools.generate.documents import AWS, DASHBOARDS, DOCS, ROOT, configuration, deployment, documents, pages, text
+from devtools.generate.helm.chart import CHART, chart
 
 if __name__ == "__main__":
     for name, document in documents().items():
@@ -17,3 +18,5 @@ if __name__ == "__main__":
         (ROOT / path).write_text(lines)
     for name, written in deployment().items():
         (AWS / name).write_text(written)
+    for name, content in chart().items():  # the last, as it copies some of the others
+        (CHART / name).write_text(content)

@@ -47,7 +47,8 @@ class Topology:
     `documents`: a folder with the openapi.json of all services, needed where no process serves all of them. `status`:
     an address where `/status` shows the number of connections to an exporter; clients must not reach it. `by_address`:
     gateways that are named by their address, beside `nodes`. `balancers`: networks of load balancers in front, whose
-    X-Forwarded-For and X-Forwarded-Proto are believed.
+    X-Forwarded-For and X-Forwarded-Proto are believed. `ipv6`: whether DNS is asked for IPv6 addresses too.
+    `newcomers`: the servers of sockets without a session yet, all `nodes` by default.
     """
 
     services: Mapping[str, Sequence[str]]
@@ -60,6 +61,8 @@ class Topology:
     status: str | None = None
     by_address: ByAddress | None = None
     balancers: Sequence[str] = ()
+    ipv6: bool = False
+    newcomers: Sequence[str] = ()
 
     @property
     def split(self) -> bool:
@@ -101,7 +104,8 @@ def process(files: int) -> str:
 def render(topology: Topology) -> str:
     """Return `topology.conf`; raises ValueError where a service has no server, or nginx no address to listen on."""
     missing = [service for service in SERVICES if not topology.services.get(service)]
-    gateways = [*topology.nodes.values(), *(topology.by_address.newcomers if topology.by_address else ())]
+    gateways = list(topology.newcomers or topology.nodes.values())
+    gateways += topology.by_address.newcomers if topology.by_address else ()
     if missing or not gateways or not topology.listen:
         raise ValueError(f"nowhere to listen, or no server for {', '.join(missing) or 'sockets'}")
     upstreams = {service: list(topology.services[service]) for service in SERVICES}
@@ -122,7 +126,8 @@ def render(topology: Topology) -> str:
 def _resolver(topology: Topology) -> str:
     if topology.resolver is None:
         return ""
-    return f"resolver {topology.resolver} valid=5s ipv6=off;\nresolver_timeout 2s;\n"
+    families = "" if topology.ipv6 else " ipv6=off"
+    return f"resolver {topology.resolver} valid=5s{families};\nresolver_timeout 2s;\n"
 
 
 def _exempt(topology: Topology) -> str:

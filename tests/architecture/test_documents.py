@@ -4,6 +4,7 @@ import pytest
 
 from devtools.generate.dashboards import dashboards
 from devtools.generate.documents import AWS, DASHBOARDS, DOCS, ROOT, configuration, deployment, documents, pages, text
+from devtools.generate.helm.chart import CHART, chart
 from devtools.generate.nginx import SOURCE
 from devtools.generate.settings import examples
 
@@ -38,3 +39,16 @@ def test_an_example_of_settings_has_their_names_and_defaults(path):
 @pytest.mark.parametrize("name", deployment())
 def test_the_generated_part_of_the_deployment_is_what_the_code_says(name):
     assert (AWS / name).read_text() == deployment()[name], f"deploy/aws/{name} has drifted: run `make docs`"
+
+
+OF_THE_CHART = chart()
+
+
+@pytest.mark.parametrize("name", OF_THE_CHART)
+def test_the_generated_part_of_the_chart_is_what_the_code_says(name):
+    assert (CHART / name).read_text() == OF_THE_CHART[name], f"deploy/helm/plaza/{name} has drifted: run `make docs`"
+
+
+def test_the_chart_has_no_copy_of_what_is_gone():
+    there = {str(path.relative_to(CHART)) for path in (CHART / "files").rglob("*") if path.is_file()}
+    assert there <= OF_THE_CHART.keys()

@@ -15,7 +15,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LIST = json.loads((ROOT / "deploy/known-bad.json").read_text())
 BAD = {each["name"]: each for each in LIST["versions"]}
-FILES = ("compose.yml", "Dockerfile", "deploy/aws/nginx/Dockerfile", "deploy/known-bad.json", "deploy/digests.sh")
+VALUES = "deploy/helm/plaza/values.yaml"
+FILES = (
+    *("compose.yml", "Dockerfile", "deploy/aws/nginx/Dockerfile", VALUES),
+    *("deploy/known-bad.json", "deploy/digests.sh"),
+)
 DIGEST = "sha256:" + "5" * 64
 
 
@@ -36,6 +40,7 @@ def images() -> Iterator[str]:
     for service in yaml.safe_load((ROOT / "compose.yml").read_text())["services"].values():
         if not service["image"].startswith("plaza-"):
             yield service["image"]
+    yield from re.findall(r"^ +image: (\S+:\S+)$", (ROOT / VALUES).read_text(), re.M)
     base = re.search(r"^ARG PYTHON=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M)
     assert base
     yield base[1]
@@ -113,6 +118,8 @@ def test_make_digests_pins_every_image_and_empties_the_list(tmp_path: Path) -> N
         image = before[name]["image"]
         expected = image if image.startswith("plaza-") else f"{image.partition('@')[0]}@{DIGEST}"
         assert service["image"] == expected
+    charted = re.findall(r"^ +image: (\S+:\S+)$", (tmp_path / VALUES).read_text(), re.M)
+    assert [image.endswith(f"@{DIGEST}") for image in charted] == [True] * 5
     assert f"-slim-bookworm@{DIGEST}\n" in (tmp_path / "Dockerfile").read_text()
     assert f"-alpine@{DIGEST}\n" in (tmp_path / "deploy/aws/nginx/Dockerfile").read_text()
     assert json.loads((tmp_path / "deploy/known-bad.json").read_text())["without_digest"] == {}

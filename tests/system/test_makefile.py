@@ -13,30 +13,7 @@ TOOLS = ["sh", "make", "awk", "cat", "chmod", "cmp", "cp", "dirname", "grep", "i
 TOOLS += ["od", "sed", "sleep", "tail", "tee", "touch", "tr", "true"]
 
 # The answers of a Python that make runs: FAKE_* name what is wrong with it. The copy in .venv keeps a diary.
-PYTHON = r"""#!/bin/sh
-case "$*" in
-*"-m pip config list"*) [ -z "$FAKE_INDEX" ] || echo "global.index-url='https://packages.example'" ;;
-*installer.txt*)
-    [ -z "$FAKE_OFFLINE" ] || exit 1
-    printf '#!/bin/sh\necho "uv $*" >>diary\n[ -z "$FAKE_UV_FAILS" ]\n' >.venv/bin/uv; chmod +x .venv/bin/uv ;;
-*"-m pip"*)
-    echo "pip $*" >>diary
-    [ -z "$FAKE_PIP_KILLED" ] || kill -9 $$
-    [ -z "$FAKE_OFFLINE" ] || { echo "ERROR: no route to the package index" >&2; exit 1; } ;;
-*"-m venv"*)
-    echo "venv" >>diary
-    rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python
-    [ -z "$FAKE_VENV_FAILS" ] || { echo "Error: ensurepip failed" >&2; exit 1; }
-    touch .venv/pip ;;
-*ensurepip*) [ -z "$FAKE_NO_VENV" ] ;;
-*"import pip"*) [ -e .venv/pip ] ;;
-*version_info*) [ -z "$FAKE_OLD" ] ;;
-*--version*) echo "Python 3.9.2" ;;
-*"-m devtools.cluster"*) echo "Plaza runs as a cluster on $PORT over $STORE" ;;
-*"-m embedded"*) echo "Plaza runs" ;;
-*) echo "python ran $*" ;;
-esac
-"""
+PYTHON = Path(__file__).with_name("fake-python.sh").read_text()
 
 Make = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -258,6 +235,15 @@ def test_a_part_of_the_tests_is_named_by_paths_or_by_a_word(make: Make, folder: 
     assert ran("likes") == f"-k likes {connect} {likes}"
     assert ran("likes and not socket") == "-k likes and not socket"
     assert ran("nothing") == "-k nothing"
+
+
+def test_tests_get_the_tools_of_the_chart_once(make: Make, folder: Path) -> None:
+    make("test")
+    make("test", "ONLY=likes")
+    assert diary(folder).count("chart tools") == 1
+    (folder / "requirements/helm.txt").write_text("another\n")
+    make("test")
+    assert diary(folder).count("chart tools") == 2
 
 
 def test_the_whole_of_the_tests_says_how_a_part_is_run(make: Make) -> None:

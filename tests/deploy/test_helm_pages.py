@@ -1,0 +1,122 @@
+"""The commands for Kubernetes, in pages and in what Helm says after it installed, name what there is."""
+
+import re
+import shlex
+
+import pytest
+import yaml
+from conftest import require
+from support.charts import HELMS, Document, Helm4, helm, name, selects
+from support.documents import blocks
+
+from devtools.generate.helm import values
+from devtools.generate.helm.chart import CHART, readme
+from social.__main__ import parser
+
+PAGE = "docs/deploying.md"
+WORDS = [shlex.split(line) for block in blocks(PAGE, "Kubernetes") for line in block.text.splitlines()]
+KUBECTL = [words[1:] for words in WORDS if words[0] == "kubectl"]
+RENDERS = {"install": "template", "upgrade": "template", "template": "template", "lint": "lint"}
+SCALED = {"deployment": "Deployment", "statefulset": "StatefulSet", "service": "Service"}
+
+
+@pytest.fixture(autouse=True)
+def needs() -> None:
+    require(Helm4)
+
+
+@pytest.mark.parametrize("kind", HELMS)
+@pytest.mark.parametrize("words", [words[1:] for words in WORDS if words[0] == "helm"], ids=lambda words: words[0])
+def test_helm_takes_its_commands(words: list[str], kind: type[Helm4]) -> None:
+    """Commands that need no cluster run, installations are rendered, and the others have the options they are given."""
+    assert helm(kind, *words, "--help").returncode == 0
+    if words[0] in RENDERS:
+        told = [RENDERS[words[0]], *(word for word in words[1:] if word != "--reset-then-reuse-values")]
+        done = helm(kind, *told)
+        assert done.returncode == 0, done.stderr
+
+
+def installed(*words: str) -> tuple[str, list[Document]]:
+    """Return what Helm says after an installation, and the objects it made."""
+    done = helm(Helm4, "install", "plaza", CHART, "--namespace", "plaza", "--dry-run=client", *words)
+    assert done.returncode == 0, done.stderr
+    manifest, _, notes = done.stdout.partition("\nNOTES:\n")
+    made = list(yaml.load_all(manifest.partition("\nMANIFEST:\n")[2], Loader=yaml.CSafeLoader))
+    return notes, [each for each in made if each]
+
+
+def exists(words: list[str], made: list[Document]) -> bool:
+    """Return whether a command of kubectl names objects that there are, in the namespace of the page."""
+    assert words[:2] == ["--namespace", "plaza"] or words[0] == "create"
+    there = {(each["kind"], name(each)) for each in made}
+    named = [word.partition("/")[::2] for word in words if word.partition("/")[0] in SCALED]
+    if "job" in words:
+        selector = dict(each.split("=", 1) for each in words[words.index("--selector") + 1].split(","))
+        return [selects(selector, each["metadata"]["labels"]) for each in made if each["kind"] == "Job"].count(
+            True
+        ) == 1
+    return all((SCALED[kind], one) in there for kind, one in named)
+
+
+def test_kubectl_is_told_of_what_there_is() -> None:
+    _, made = installed()
+    assert len(KUBECTL) > 8
+    for words in KUBECTL:
+        assert exists(words, made), words
+        if "social" in words:
+            parser().parse_args(words[words.index("social") + 1 :])
+    secrets = [words[words.index("generic") + 1] for words in KUBECTL if "generic" in words]
+    assert sorted(secrets) == ["plaza-keys", "plaza-servers"]
+    asked = set(re.findall(r"(?:secretName: |secretKeyRef: \{ name: \")([\w-]+)", str(made).replace("'", "")))
+    asked |= set(re.findall(r"secretKeyRef: \{name: ([\w-]+)", str(made).replace("'", "")))
+    assert asked == set(secrets)
+
+
+@pytest.mark.parametrize("chosen", ["minimal", "trial", "full"])
+def test_what_helm_says_next_names_what_there_is(chosen: str) -> None:
+    notes, made = installed("--values", f"deploy/helm/plaza/ci/{chosen}.yaml")
+    lines = notes.replace("\\\n", " ").splitlines()
+    lines = [shlex.split(line) for line in lines if line.strip().startswith("kubectl")]
+    assert len(lines) >= 4
+    for words in lines:
+        assert exists(words[1:], made), words
+    for said in re.findall(r"python -m social (.+)", notes):
+        parser().parse_args(shlex.split(said))
+    made_by_hand = {words[words.index("generic") + 1] for words in lines if "generic" in words}
+    own = {name(each) for each in made if each["kind"] == "Secret"}
+    assert {"plaza-keys", "from-vault"} & made_by_hand
+    assert len(made_by_hand) == {"minimal": 2, "trial": 1, "full": 4}[chosen]
+    assert not made_by_hand & own
+    assert ("for a trial" in notes) == (chosen == "trial")
+    assert "<" not in notes
+    assert "\n\n\n" not in notes
+
+
+def test_the_readme_names_every_template_and_value() -> None:
+    text = (CHART / "README.md").read_text()
+    for path in (CHART / "templates").iterdir():
+        assert f"`{path.name}`" in text or path.name in ("NOTES.txt", "_deployment.tpl", "_trial.tpl")
+    named = set(re.findall(r"`([a-z]\w+(?:\.\w+)+)`", text.split("## Values")[0]))
+    paths = {each.path for top in values.read((CHART / values.NAME).read_text()) for each in top.walk()}
+    settings = {f"{process}.settings.{host}" for process, host in HOSTS.items()}
+    files = {path.name for path in [*(CHART / "templates").iterdir(), *CHART.iterdir()]} | {"jwt.pem", "jwks.json"}
+    assert named - files - settings <= paths | {"realtime.priorityClassName"}
+    assert "realtime.priorityClassName".partition(".")[2] in {each.removeprefix("pod.") for each in paths}
+
+
+HOSTS = {"api": "API_HOST", "realtime": "REALTIME_HOST", "workers": "WORKERS_HOST"}
+
+
+def test_every_value_has_a_description() -> None:
+    rows = re.findall(r"^\| `(\S+)` \| (.*?) \| (.*) \|$", readme((CHART / "README.md").read_text()), re.M)
+    assert len(rows) > 150
+    assert [path for path, _, said in rows if not said] == []
+
+
+def test_the_table_of_values_is_made_of_comments() -> None:
+    text = "# how many\ncopies: 2\n# where\nplace:\n  # its name\n  name: a\n  # its parts\n  parts:\n    one: 1\n"
+    assert values.tables(text) == (
+        "### Everything\n\n| value | default | description |\n|---|---|---|\n| `copies` | `2` | how many |\n\n"
+        "### `place`\n\nwhere\n\n| value | default | description |\n|---|---|---|\n"
+        '| `place.name` | `a` | its name |\n| `place.parts` | `{"one":1}` | its parts |\n'
+    )
