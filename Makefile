@@ -25,6 +25,7 @@ else
 	.venv/bin/ruff format --check .
 	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) --durations=20
 endif
+test soak: export PYTHONDONTWRITEBYTECODE := # compiled tests and modules are kept, also where the environment forbids it
 IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder # on two cores: while some of the four wait, others compute
 # The files, folders and test ids of ONLY; empty where a word of it is not one of these.
 NAMED = $(if $(filter-out $(call exists,$(ONLY)),$(ONLY)),,$(patsubst %,'%',$(ONLY)))

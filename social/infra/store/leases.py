@@ -123,17 +123,18 @@ async def work_in_parts(
 ) -> None:
     """Do a share of a work every `every_s` seconds, as long as the process lives: `do` gets the leases it holds.
 
+    The first turn is after that time too: by then the process has started, and it knows its share of the parts.
     While the store or another server is `away` it keeps trying. At the end all leases are released.
     """
     parts = Parts(leases)
     try:
         with members.join(work, len(leases), parts.share):
             while True:
+                await asyncio.sleep(every_s)
                 try:
                     if held := await parts.take():
                         await do(held)
                 except away as error:
                     logs.get(work).warning("waiting", error=repr(error))
-                await asyncio.sleep(every_s)
     finally:
         await parts.give_up()
