@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -16,9 +17,11 @@ from zipfile import ZipFile
 import aiohttp
 import psutil
 import pytest
+import pytest_asyncio
 from PIL import Image
 from prometheus_client import REGISTRY
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Answer, Door, Person
 from support.pictures import form, gif, kept, noise, picture, png, saved, upload, uploaded
 from support.site import Site
@@ -26,6 +29,18 @@ from support.site import Site
 from api import forms, http
 from social.infra.files.pictures import decoding
 from social.infra.files.pictures.decoding import AT_ONCE, MOST_WAITING, Decoders
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def nothing_kept(site: Site) -> None:
+    """Take away the pictures of earlier tests, and their rows."""
+    shutil.rmtree(site.pictures, ignore_errors=True)
+    await site.plaza.mongo.delete("media", {})
+
 
 SCRIPT = b"<script>alert(document.domain)</script>"
 

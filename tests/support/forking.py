@@ -1,7 +1,7 @@
 """Forks Plaza's programs from a process that has imported them, as `python -m` would start them.
 
 To import a program costs 0.9 s of computing, most of what it does in a test, and the tests start 200 programs. The
-forking process has one thread and starts nothing but forks, each with its own arguments, environment, folder and output.
+forking process has one thread and starts nothing but forks, each with its own arguments, environment and output.
 """
 
 import atexit
@@ -109,7 +109,7 @@ class Forks:
 
 
 class Request(NamedTuple):
-    """What a fork is to be: words, folder and environment of a program, and its standard output and error."""
+    """Words, folder and environment of a program that is to be forked, and its standard output and error."""
 
     words: list[str]
     cwd: str
