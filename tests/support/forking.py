@@ -68,9 +68,10 @@ class Forked:
 
 
 class Forks:
-    """The forking process of a test session; started with the first program."""
+    """A forking process of a test session, with some modules or else all of Plaza imported; started when needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
 
@@ -91,7 +92,7 @@ class Forks:
             self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-u", "-P", __file__, str(theirs.fileno())],
+                    [sys.executable, "-u", "-P", __file__, str(theirs.fileno()), *self._modules],
                     cwd=ROOT,
                     env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
                     stdin=subprocess.DEVNULL,
@@ -180,11 +181,30 @@ def become(request: Request) -> None:
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
-if __name__ == "__main__":
+def quick_hashes() -> None:
+    """Let passwords be hashed quickly, as site.py does: the tests register hundreds of people.
+
+    A real hash has the lowest priority: on a machine that is busy with other tests it ends too late, in a 503.
+    """
+    passwords = import_module("social.infra.security.passwords")
+    passwords._hasher = passwords.argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
+
+
+def import_plaza() -> None:
+    """Import all programs, and leave it to the forks to run them."""
     for program in PROGRAMS:
         import_module(f"{program}.__main__")
-        del sys.modules[f"{program}.__main__"]  # a fork runs it
+        del sys.modules[f"{program}.__main__"]
     import_module("devtools.cluster.app")  # which its program imports late
+    quick_hashes()
+
+
+if __name__ == "__main__":
+    descriptor, *modules = sys.argv[1:]
+    for module in modules:
+        import_module(module)
+    if not modules:
+        import_plaza()
     gc.freeze()
-    if (asked := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+    if (asked := serve(socket.socket(fileno=int(descriptor)))) is not None:
         become(asked)
