@@ -19,7 +19,6 @@ from social.contracts.notifications import Notification
 from social.infra.broker.inbox import ReceivedEvent
 from social.notifications import streams
 
-
 on_both = pytest.mark.parametrize("broker", ["local", "rabbit"])
 
 
