@@ -10,12 +10,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.forging import KINDS, b64, forgeries
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Answer, Door, Person
 from support.site import Site, secrets, serving
 
 from social.contracts.codec import encode
 from social.infra import clock
 from social.infra.security.tokens import Signer, new_private_key
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 HOUR = timedelta(hours=1)
 

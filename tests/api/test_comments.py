@@ -2,9 +2,14 @@
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, texts
 
 from social.contracts.comments import Comment
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def test_a_comment_is_there_as_soon_as_it_was_answered(ada: Person, bob: Person) -> None:

@@ -4,9 +4,14 @@ import asyncio
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, texts
 
 from social.contracts.comments import Comment
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob, eve = new_person("ada"), new_person("bob"), new_person("eve")
 
 
 async def test_an_edit_changes_the_text_and_says_so(ada: Person, bob: Person) -> None:
@@ -104,8 +109,8 @@ async def test_a_block_hides_comments_and_replies_of_each_from_the_other(ada: Pe
 
 
 async def test_people_named_in_a_comment_are_found_again_when_it_is_edited(ada: Person, bob: Person) -> None:
-    comment = await bob.comment(await ada.publish("hello"), "so says @ada, not @nobody_here")
-    assert [(each.key, each.user_id) for each in comment.entities] == [("ada", ada.id)]
+    comment = await bob.comment(await ada.publish("hello"), f"so says @{ada}, not @nobody_here")
+    assert [(each.key, each.user_id) for each in comment.entities] == [(ada.username, ada.id)]
     edited = (await bob.ask("PATCH", f"/v1/comments/{comment.id}", {"text": "#so"})).ok(Comment)
     assert [(each.kind, each.key) for each in edited.entities] == [("hashtag", "so")]
 

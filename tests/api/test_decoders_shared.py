@@ -202,7 +202,7 @@ def test_a_decoder_that_dies_while_it_is_given_the_file_is_a_broken_file(
         decoders = Decoders()
         return [
             (await asyncio.gather(decoders.decode(bytes([reads]) + bytes(4_000_000)), return_exceptions=True))[0]
-            for reads in range(40)
+            for reads in range(0, 40, 5)
         ]
 
     assert {type(each) for each in uvloop.run(refusals())} == {ValidationFailed}  # the loop of production

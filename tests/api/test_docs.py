@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person
 from support.site import Site, serving
 
@@ -18,6 +19,10 @@ from social.contracts.messages import CLIENT_MESSAGES
 from social.contracts.problems import Problem
 from social.contracts.pushes import SERVER_EVENTS
 from social.infra.observe import metrics
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 SERVICES = [service.name for service in ALL]
 
@@ -164,7 +169,7 @@ def problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
     return [kind, *more] if "code" in vars(kind) else more
 
 
-def test_every_refusal_has_a_code_and_a_title_of_its_own() -> None:
+async def test_every_refusal_has_a_code_and_a_title_of_its_own() -> None:
     kinds = problems()
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert len({kind.title for kind in kinds}) == len(kinds)

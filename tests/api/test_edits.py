@@ -3,12 +3,17 @@
 import asyncio
 
 import pytest
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Answer, Person
 from support.pictures import picture, upload
 
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post, Revisions
 from social.posts import edits
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def edit(person: Person, post: Post, text: str, tag: str | None = None) -> Answer:

@@ -4,7 +4,12 @@ import asyncio
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def test_a_follow_is_answered_with_its_state_and_counted_on_both_sides(ada: Person, bob: Person) -> None:
@@ -50,7 +55,7 @@ async def test_who_unfollows_a_stranger_changes_nothing(ada: Person, bob: Person
 
 async def test_nobody_can_follow_themselves(ada: Person) -> None:
     for method in ("PUT", "DELETE"):
-        assert (await ada.ask(method, "/v1/users/ada/follow")).wrong_fields() == {"/username": "oneself"}
+        assert (await ada.ask(method, f"/v1/users/{ada}/follow")).wrong_fields() == {"/username": "oneself"}
 
 
 @pytest.mark.parametrize("name", ["nobody", "x", "a" * 31, "me", "$ne", "a%00b", "a%20b"])

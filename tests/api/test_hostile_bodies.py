@@ -10,11 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 from support.eventually import eventually
 from support.loops import held
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person
 from support.pictures import picture, uploaded
 
 from api import decoding, forms
 from social.infra.process import process
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada = new_person("ada")
 
 MOST_HELD_S = 0.25  # of computing between two turns of the loop; a picture's first megabyte takes a tenth of it
 MIB = 1024 * 1024
@@ -231,7 +236,7 @@ async def test_half_a_request_that_drips_is_cut(site: Any, monkeypatch: pytest.M
         writer.close()
 
 
-def test_forms_have_fewer_lines_than_would_hold_anybody_up() -> None:
+async def test_forms_have_fewer_lines_than_would_hold_anybody_up() -> None:
     assert forms.MOST_LINES * forms.LONGEST_LINE <= MIB
 
 

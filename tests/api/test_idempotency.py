@@ -3,10 +3,15 @@
 import asyncio
 
 import pytest
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, texts
 
 from social.contracts.comments import Comment
 from social.contracts.posts import Post
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def test_a_retry_gets_the_first_answer_and_writes_nothing(ada: Person) -> None:

@@ -4,7 +4,12 @@ import asyncio
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def test_a_like_shows_at_once_to_who_gave_it(ada: Person, bob: Person) -> None:

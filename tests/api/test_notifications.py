@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, ids
 
 from social.contracts.notifications import Notifications, Preferences, Unread
 from social.infra import clock
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob, eve = new_person("ada"), new_person("bob"), new_person("eve")
 
 
 async def notified(person: Person, count: int) -> list[Any]:

@@ -7,12 +7,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person, texts
 from support.site import Site
 
 from social.contracts.codec import decode, encode
 
-PATHS = ["/v1/users/ada/posts", "/v1/feed", "/v1/posts/{post}/comments"]
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
+
+PATHS = ["/v1/users/{ada}/posts", "/v1/feed", "/v1/posts/{post}/comments"]
 
 Write = Callable[[str], Awaitable[Any]]
 
@@ -29,13 +35,13 @@ class List:
         return answer.body
 
 
-@pytest.fixture(params=PATHS, ids=["posts", "feed", "comments"])
+@pytest_asyncio.fixture(loop_scope="module", params=PATHS, ids=["posts", "feed", "comments"])
 async def listing(request: pytest.FixtureRequest, ada: Person) -> AsyncIterator[List]:
     if "{post}" in request.param:
         post = await ada.publish("hello")
         yield List(ada, request.param.format(post=post.id), lambda text: ada.comment(post, text))
     else:
-        yield List(ada, request.param, ada.publish)
+        yield List(ada, request.param.format(ada=ada), ada.publish)
 
 
 def said(page: Any) -> list[str]:
@@ -104,7 +110,7 @@ async def test_links_are_ascii_whatever_is_in_the_path_and_the_query(ada: Person
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1.5", "1&limit=2", "9" * 30, "true"])
 async def test_a_limit_is_a_number_from_1_to_100(ada: Person, limit: str) -> None:
-    for path in ("/v1/feed", "/v1/users/ada/posts", "/v1/notifications"):
+    for path in ("/v1/feed", f"/v1/users/{ada}/posts", "/v1/notifications"):
         assert list((await ada.ask("GET", f"{path}?limit={limit}")).wrong_fields()) == ["?limit"]
 
 
@@ -120,7 +126,7 @@ async def test_a_cursor_of_another_list_is_refused(ada: Person) -> None:
     await ada.comment(post, "hi")
     comments = f"/v1/posts/{post.id}/comments"
     cursors = {
-        path: (await ada.ask("GET", path)).body["prev"] for path in ("/v1/feed", "/v1/users/ada/posts", comments)
+        path: (await ada.ask("GET", path)).body["prev"] for path in ("/v1/feed", f"/v1/users/{ada}/posts", comments)
     }
     for path in (*cursors, "/v1/notifications"):
         for of, cursor in cursors.items():

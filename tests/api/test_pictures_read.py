@@ -365,10 +365,8 @@ async def test_a_picture_is_turned_by_exif_of_either_byte_order_in_any_place(ord
         stale = b"<tiff:Orientation>3</tiff:Orientation>"
         files = [saved(image, "PNG", exif=said)]
         if kind == 3:
-            files += [
-                saved(image, "JPEG", exif=said, xmp=stale, quality=95),
-                saved(image, "WEBP", xmp=xmp, lossless=True),
-            ]
+            files.append(saved(image, "JPEG", exif=said, xmp=stale, quality=95))
+            files += [saved(image, "WEBP", xmp=xmp, lossless=True)] if order == "<" else []
         for file in files:
             seen = await still(file, "RGB")
             assert seen.size == ((40, 20) if way < 5 else (20, 40))

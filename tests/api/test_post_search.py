@@ -3,10 +3,15 @@
 from urllib.parse import urlencode
 
 import pytest
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person, texts
 
 from social.contracts.posts import Found
 from social.infra.store.mongo import Mongo, Where
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob, eve = new_person("ada"), new_person("bob"), new_person("eve")
 
 
 async def search(person: Person, text: str, **more: object) -> Found:
@@ -57,11 +62,11 @@ async def test_a_post_is_found_by_its_first_words(ada: Person) -> None:
 
 
 async def test_a_hashtag_finds_hashtags_and_a_word_both(ada: Person) -> None:
-    for text in ("#Plaza opens", "the plaza closes", "#plaza closes"):
+    for text in ("#Agora opens", "the agora closes", "#agora closes"):
         await ada.publish(text)
-    assert await found(ada, "#plaza") == ["#plaza closes", "#Plaza opens"]
-    assert await found(ada, "#PLAZA closes") == ["#plaza closes"]
-    assert await found(ada, "plaza") == ["#plaza closes", "the plaza closes", "#Plaza opens"]
+    assert await found(ada, "#agora") == ["#agora closes", "#Agora opens"]
+    assert await found(ada, "#AGORA closes") == ["#agora closes"]
+    assert await found(ada, "agora") == ["#agora closes", "the agora closes", "#Agora opens"]
 
 
 async def test_an_edited_post_is_found_by_what_it_says_now_and_a_deleted_one_no_more(ada: Person) -> None:
@@ -74,13 +79,14 @@ async def test_an_edited_post_is_found_by_what_it_says_now_and_a_deleted_one_no_
 
 async def test_people_come_with_the_first_page(door: Door, ada: Person, bob: Person) -> None:
     for n in range(3):
-        await ada.publish(f"@bob said {n}")
-    first = await search(ada, "bob", limit=2)
-    assert (texts_of(first), [each.username for each in first.people]) == (["@bob said 2", "@bob said 1"], ["bob"])
-    second = await search(ada, "bob", limit=2, cursor=first.next)
-    assert (texts_of(second), second.people) == (["@bob said 0"], [])
+        await ada.publish(f"@{bob} said {n}")
+    first = await search(ada, bob.username, limit=2)
+    names = [each.username for each in first.people]
+    assert (texts_of(first), names) == ([f"@{bob} said 2", f"@{bob} said 1"], [bob.username])
+    second = await search(ada, bob.username, limit=2, cursor=first.next)
+    assert (texts_of(second), second.people) == ([f"@{bob} said 0"], [])
     await bob.block(ada)
-    assert (await search(ada, "bob")).people == []
+    assert (await search(ada, bob.username)).people == []
 
 
 def texts_of(page: Found) -> list[str]:
@@ -125,14 +131,14 @@ async def test_a_search_reads_no_more_than_a_page_however_many_match(
 
 async def test_a_deep_scroll_finds_each_post_once(ada: Person) -> None:
     for n in range(25):
-        await ada.publish(f"word {n}")
-    there, page = [], await search(ada, "word", limit=3)
+        await ada.publish(f"deep {n}")
+    there, page = [], await search(ada, "deep", limit=3)
     while True:
         there += texts_of(page)
         if page.next is None:
             break
-        page = await search(ada, "word", limit=3, cursor=page.next)
-    assert there == [f"word {n}" for n in reversed(range(25))]
+        page = await search(ada, "deep", limit=3, cursor=page.next)
+    assert there == [f"deep {n}" for n in reversed(range(25))]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person, texts
 
 from social.contracts.posts import Post
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def test_a_post_is_there_as_soon_as_it_was_answered(ada: Person, bob: Person) -> None:
@@ -101,4 +106,4 @@ async def test_the_posts_of_nobody_are_not_found(ada: Person, name: str) -> None
 
 
 async def test_an_id_in_an_answer_is_found_under_any_case_of_a_username(door: Door, ada: Person) -> None:
-    assert (await ada.ask("GET", "/v1/users/ADA")).body["id"] == ada.id
+    assert (await ada.ask("GET", f"/v1/users/{ada.username.upper()}")).body["id"] == ada.id

@@ -2,9 +2,14 @@
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, texts
 
 from social.contracts.posts import Post, Posts
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob, eve = new_person("ada"), new_person("bob"), new_person("eve")
 
 
 async def whisper(person: Person, text: str) -> Post:

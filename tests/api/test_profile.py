@@ -4,7 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person, texts
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 ALL: dict[str, Any] = {
     "display_name": "Ada Lovelace 👩‍💻",
@@ -17,7 +22,13 @@ ALL: dict[str, Any] = {
 
 async def test_a_new_profile_says_the_username_and_nothing_else(ada: Person) -> None:
     me = await ada.me()
-    assert (me.display_name, me.bio, me.avatar_url, me.links, me.private) == ("ada", None, None, [], False)
+    assert (me.display_name, me.bio, me.avatar_url, me.links, me.private) == (
+        ada.username,
+        None,
+        None,
+        [],
+        False,
+    )
 
 
 async def test_what_is_edited_is_what_everybody_sees(ada: Person, bob: Person) -> None:
@@ -35,7 +46,13 @@ async def test_what_an_edit_does_not_name_stays_and_null_clears(ada: Person) -> 
     assert me.model_dump(include=set(ALL)) == ALL | {"bio": "another"}
     assert await ada.edit() == me.model_copy(update={"rev": 3})
     me = await ada.edit(**dict.fromkeys(ALL))
-    assert (me.display_name, me.bio, me.avatar_url, me.links, me.private) == ("ada", None, None, [], False)
+    assert (me.display_name, me.bio, me.avatar_url, me.links, me.private) == (
+        ada.username,
+        None,
+        None,
+        [],
+        False,
+    )
 
 
 async def test_a_merge_patch_is_taken_under_its_own_content_type(ada: Person) -> None:

@@ -4,9 +4,14 @@ import asyncio
 
 import pytest
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Door, Person
 
 from social.contracts.posts import Post, RepostState
+
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob = new_person("ada"), new_person("bob")
 
 
 async def repost(person: Person, post: Post, method: str = "PUT") -> RepostState:

@@ -5,17 +5,18 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from support.forking import Forks
 from support.people import Door
 from support.site import Site, serving
 
 from api.settings import SERVICES
 
 SOAK = os.environ.get("PLAZA_SOAK") == "1"
-EXAMPLES, WITHIN_S = (300, 120) if SOAK else (5, 2)
+EXAMPLES, WITHIN_S = (300, 120) if SOAK else (5, 1)
+FORKS = Forks("schemathesis.cli")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -28,8 +29,8 @@ async def test_a_service_does_what_its_document_says(site: Site, tmp_path: Path,
 
 async def holds(door: Door, service: str, token: str, folder: Path) -> None:
     """All checks, of everything in the service's document."""
-    done = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("schemathesis"),
+    words = [
+        "schemathesis.cli",
         f"--config-file={CONFIG}",
         "run",
         f"{door.url}/openapi/{service}.json",
@@ -43,9 +44,10 @@ async def holds(door: Door, service: str, token: str, folder: Path) -> None:
         "--continue-on-failure",
         "--no-color",
         "--suppress-health-check=all",
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await done.communicate()
-    assert done.returncode == 0, output.decode()
+    ]
+    log = folder / "log"
+    with log.open("wb") as out:
+        running = FORKS.start(words, cwd=folder, env=os.environ, out=out, err=out)
+    while running.poll() is None:
+        await asyncio.sleep(0.05)
+    assert running.returncode == 0, log.read_text()

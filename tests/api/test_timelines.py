@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from support.eventually import eventually
+from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, ids, texts
 from support.reads import Reads, watched
 from support.site import Site, system
@@ -27,8 +29,12 @@ from social.infra.store.mongo import Mongo, Reader, Transaction
 from social.posts import access, publishing, reposts
 from social.posts.access import SeenPost
 
+pytestmark = one_loop
+site, door = one_site(), one_door()
+ada, bob, eve = new_person("ada"), new_person("bob"), new_person("eve")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose workers run only when the test calls them."""
     async with system(mongo_url, mongo_database, roles=()) as running:

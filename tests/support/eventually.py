@@ -8,13 +8,21 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = 10, every_s: float = 0.02) -> T:
-    """Return what `look` returns once it raises no AssertionError; raise its last error when time is over."""
+SHORTEST_S, LONGEST_S = 0.02, 0.25  # between two looks
+
+
+async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = 10, every_s: float | None = None) -> T:
+    """Return what `look` returns once it raises no AssertionError; raise its last error when time is over.
+
+    Without `every_s`, pauses are three times as long as looks: waiting shall not compute more than what it waits for.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
+        began = time.monotonic()
         try:
             return await look()
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(every_s)
+        took_s = time.monotonic() - began
+        await asyncio.sleep(every_s if every_s is not None else min(max(SHORTEST_S, 3 * took_s), LONGEST_S))

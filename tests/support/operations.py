@@ -44,28 +44,31 @@ class Owner(NamedTuple):
 
 
 class World:
-    """Two owners, one with a private account, and a person of each kind."""
+    """Two owners, one with a private account, and a person of each kind; a site may have several, apart by name."""
 
-    def __init__(self, door: Door, site: Site) -> None:
-        self._door, self.site = door, site
+    def __init__(self, door: Door, site: Site, apart: str = "") -> None:
+        self._door, self.site, self._apart = door, site, apart
         self.people: dict[str, Person | None] = {"anonymous": None}
         self._pictures: dict[tuple[str, bool], str] = {}
 
     async def begin(self) -> None:
         """Bring everybody into their relation to the owners."""
         self.public, self.private = await self._owner("owning"), await self._owner("secretive")
-        people = {name: await self._door.register(name) for name in COLUMNS[2:]}
-        self.asker = await self._door.register("asker")
+        people = {name: await self._register(name) for name in COLUMNS[2:]}
+        self.asker = await self._register("asker")
         await people["follower"].follow(self.private.person)
         await self.private.person.edit(private=True)
         await self.asker.follow(self.private.person)
         await self.public.person.block(people["blocked"])
-        await lifecycle.suspend(self.site.plaza.mongo, "suspended", None)
+        await lifecycle.suspend(self.site.plaza.mongo, people["suspended"].username, None)
         await self.site.plaza.revocations.poll()
         self.people |= people
 
+    async def _register(self, name: str) -> Person:
+        return await self._door.register(f"{name}{self._apart}")
+
     async def _owner(self, name: str) -> Owner:
-        person = await self._door.register(name)
+        person = await self._register(name)
         post = await person.publish("hello #plaza")
         comment = await person.comment(post, "first")
         (session,) = (await person.ask("GET", "/v1/auth/sessions")).body["items"]
@@ -80,9 +83,11 @@ class World:
         """Send an operation as a person of a kind."""
         owner = self.owner_for(column, operation.name)
         person = owner.person if column == "owner" else self.people[column]
-        names = {"remove_follower": "follower", "accept_follow_request": "asker", "refuse_follow_request": "asker"}
+        follower, asker = self.people["follower"], self.asker
+        of = {"remove_follower": follower, "accept_follow_request": asker, "refuse_follow_request": asker}
+        named = of.get(operation.name) or owner.person
         values = {
-            "username": names.get(operation.name, owner.person.username),
+            "username": named.username,
             "post_id": owner.post.id,
             "comment_id": owner.comment.id,
             "session_id": owner.session,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
+from support.forking import Forked, Forks
 from support.stores import store_settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,8 @@ OURS = (
 # Where the environment forbids Python to keep compiled modules, each start would compile ours anew: a seventh of it.
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 
+FORKS = Forks()
+
 
 class Ended(NamedTuple):
     """The end of a process: its exit code and its output."""
@@ -35,29 +38,45 @@ class Ended(NamedTuple):
 
 
 class Program:
-    """`python -m <module>` in its own session, with its own settings and none of the test's environment."""
+    """`python -m <module>` with its own settings and none of the test's environment.
+
+    Where it can be, it is a fork that has imported everything (see forking.py), unless it is to be a `new` Python.
+    """
 
     def __init__(
-        self, module: str, *words: str, folder: Path, crash: str = "", cwd: Path = ROOT, **settings: object
+        self,
+        module: str,
+        *words: str,
+        folder: Path,
+        crash: str = "",
+        cwd: Path = ROOT,
+        new: bool = False,
+        **settings: object,
     ) -> None:
-        self._command = [sys.executable, "-m", module, *words]
+        self._words, python = [module, *words], [sys.executable, "-m"]
         if crash:  # see crash.py
-            self._command = [sys.executable, "-P", str(CRASH), crash, module]
-            settings = {"PYTHONPATH": str(ROOT), **settings}
+            self._words, python = [str(CRASH), crash, module], [sys.executable, "-P"]
+        self._command = [*python, *self._words]
+        self._new = new or sys.platform != "linux" or cwd != ROOT or "PYTHONPATH" in settings
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
         settings = store_settings(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         given = {name: str(value) for name, value in settings.items()}
+        if crash:
+            given.setdefault("PYTHONPATH", str(ROOT))
         self._env: Mapping[str, str] = foreign | COMPILED | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | given
         self._cwd = cwd
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> "Program":
         """Start the process; see `answering`."""
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
-            )
+            if self._new:
+                self.process = subprocess.Popen(
+                    self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                )
+            else:
+                self.process = FORKS.start(self._words, cwd=self._cwd, env=self._env, out=out, err=err)
         return self
 
     @property

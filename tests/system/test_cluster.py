@@ -21,7 +21,7 @@ from social.contracts.codec import decode
 
 PAGE = Path(__file__).parents[2] / "docs/deploying.md"
 ROLL, STATUS = "python -m devtools.cluster roll", "python -m devtools.cluster status"
-PEOPLE = 10
+PEOPLE = 6
 DRAIN_S = 2
 
 

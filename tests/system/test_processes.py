@@ -51,7 +51,7 @@ async def ended(module: str, *words: str, folder: Path, **settings: Any) -> Ende
 
 async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: dict[str, Any]) -> None:
     """The processes start before any migration: they wait for the indexes, then work."""
-    programs = {name: Program(name, folder=tmp_path, **settings).start() for name in ("api", "workers")}
+    programs = {name: Program(name, folder=tmp_path, new=True, **settings).start() for name in ("api", "workers")}
     urls = {name: f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}" for name in programs}
     try:
         await programs["workers"].answering(urls["workers"] + "/livez")

@@ -68,7 +68,7 @@ async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
         "--api", embedded.api_url, "--realtime", embedded.realtime_url,
         cwd=ROOT,
     )  # fmt: skip
-    assert code == 0, output + embedded.output.decode()
+    assert code == 0, output + embedded.output
     assert '"missing":0' in output
     assert '"duplicates":0' in output
     assert '"refused":0' in output

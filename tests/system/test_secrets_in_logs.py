@@ -59,11 +59,7 @@ async def live(door: Door, secrets: Secrets) -> dict[str, Any]:
     assert (await door.ask("POST", "/v1/auth/password", change, token=token)).status == 204
     await door.ask("POST", "/v1/auth/password-reset/request", {"email": "ada@example.org"})
     await door.ask("POST", "/v1/auth/password-reset", {"token": first["refresh_token"], "password": NEXT})
-
-    async def refused() -> None:  # a machine that is busy with other tests may answer 503 first
-        assert (await door.ask("DELETE", "/v1/users/me", {"password": WRONG}, token=token)).status == 403
-
-    await eventually(refused, timeout_s=30, every_s=1)
+    assert (await door.ask("DELETE", "/v1/users/me", {"password": WRONG}, token=token)).status == 403
     return second
 
 
@@ -104,7 +100,7 @@ async def test_no_log_line_of_a_run_holds_a_password_or_a_token(tmp_path: Path, 
         await connect(realtime_port, second["access_token"], secrets)
         await mailed(tmp_path / "var" / "mail", secrets)
         assert await system.stop() == 0
-    said = system.output.decode(errors="replace")
+    said = system.output
     assert "stopping" in said
     assert len(secrets.known) > 10
     assert list(secrets.found_in(said)) == []

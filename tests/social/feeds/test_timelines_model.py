@@ -24,7 +24,7 @@ ACTS = ("publish", "publish", "publish", "follow", "follow", "unfollow", "block"
 WHO = st.integers(0, 3)
 REPOSTS = ("repost", "repost", "repost", "unrepost")
 NAMES = count()
-EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 12
+EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 8
 
 
 @pytest.fixture

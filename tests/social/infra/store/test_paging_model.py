@@ -1,6 +1,7 @@
 """Pages against a model: whatever is written and deleted between them, no entry comes twice or is missed."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,7 @@ LISTS = {
     "by time": Listing("things", "things", "changed_at", "_id"),
     "by count": Listing("things", "things", "likes", "_id"),
 }
+EXAMPLES = 200 if os.environ.get("PLAZA_SOAK") == "1" else 10
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Change = tuple[str, int]
@@ -60,7 +62,7 @@ async def test_a_walk_through_pages_there_and_back_sees_each_thing_that_stays_on
     listing, loop = LISTS[name], asyncio.get_running_loop()
     owners = iter(range(1_000_000))
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sets(st.integers(0, 40), max_size=15), st.lists(CHANGES, min_size=40, max_size=40), st.integers(1, 5))
     def walk(first: set[int], changes: list[list[Change]], limit: int) -> None:
         at = f"{next(owners):016x}"
@@ -113,7 +115,7 @@ async def test_a_list_with_hidden_rows_is_the_list_without_them(mongo: Mongo, na
     listing, loop = LISTS[name], asyncio.get_running_loop()
     owners = iter(range(1_000_000, 2_000_000))
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sets(st.integers(0, 40), max_size=30), st.sets(st.integers(0, 40)), st.integers(1, 5), st.booleans())
     def compare(there: set[int], hidden: set[int], limit: int, narrows: bool) -> None:
         model = Model(mongo, f"{next(owners):016x}")
