@@ -115,7 +115,7 @@ def test_costs_follow_prices_and_counts() -> None:
     """Fargate by hand: 1.75 cores and 4.5 GB for 730 hours."""
     small = {name: cost for name, _, cost in aws_costs.items("small")}
     assert small["Fargate"] == pytest.approx(730 * (1.75 * 0.04048 + 4.5 * 0.004445))
-    assert small["SQS"] == pytest.approx(0.40 * (5 * 10 + 24 * 730 * 3600 * (1 / 20 + 1 / 60) / 1e6 - 1))
+    assert small["SQS"] == pytest.approx(0.40 * (5 * 6.5 + 24 * 730 * 3600 * (1 / 20 + 1 / 60) / 1e6 - 1))
     assert aws_costs.saved("small") == pytest.approx(730 * (1.75 * 0.0081 + 4.5 * 0.000885))
 
 
