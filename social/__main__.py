@@ -99,7 +99,7 @@ def _operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.set_defaults(run=commands.with_store(commands.repair_counts, timeout_s=recount.TIMEOUT_S))
 
     command = adding.add_parser(
-        "restored", help="after a restore, or when RabbitMQ lost its queues: begin anew what cannot go on (MONGO_URL)"
+        "restored", help="after a restore, or when the broker lost its queues: begin anew what cannot go on (MONGO_URL)"
     )
     command.add_argument("since", type=commands.moment, help="RFC 3339; what was written from then on is told again")
     command.set_defaults(run=commands.with_store(commands.restore, timeout_s=restoring.TIMEOUT_S))

@@ -133,7 +133,7 @@ def _key(delivery: Delivery) -> str:
 
 async def consume(plaza: Plaza, consumer: Consumer) -> None:
     """Consume the group's messages as long as the process lives."""
-    warned, alarm = False, Alarm()  # warn once an outage: the process itself logs every 5 s that RabbitMQ is away
+    warned, alarm = False, Alarm()  # warn once an outage: the process itself logs every 5 s that the broker is away
     timed = asyncio.create_task(_run_due(plaza, consumer, alarm), name=f"due {consumer.group}")
     try:
         while True:

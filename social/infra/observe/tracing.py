@@ -1,7 +1,7 @@
 """Spans of requests, where TRACES_SAMPLED is above 0 and the extra `traces` is installed; otherwise nothing at all.
 
 A traced request is one whose `logs.current_trace` has a span behind its id. The trace goes with it through the outbox,
-RabbitMQ and Redis, so processes that trace nothing pass it on too.
+the broker and Redis, so processes that trace nothing pass it on too.
 """
 
 from collections.abc import Iterator, Sequence
