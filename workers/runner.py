@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
 from social.infra import clock
-from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery, raise_if_cancelled
+from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Deliveries, Delivery, raise_if_cancelled
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
@@ -35,12 +35,14 @@ class Consumer:
     `due` does timed work beside the events, and returns the seconds until its next run; `handle` returns the seconds
     until timed work that it left, which may be earlier.
     `ahead` is about how many messages are taken ahead, so that messages with other keys can overtake a busy key.
+    `collect_s` is how long a message that comes after a pause waits for others, to take effect together with them.
     """
 
     group: Group
     handle: Callable[[Plaza, Sequence[ReceivedEvent]], Awaitable[float | None]]
     due: Callable[[Plaza], Awaitable[float]] | None = None
     ahead: int = MOST_AT_ONCE
+    collect_s: float = 0.0
 
 
 class Alarm:
@@ -141,7 +143,7 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                 async with plaza.broker.consume(consumer.group, consumer.ahead, plaza.members) as deliveries:
                     warned, lanes = False, Lanes()
                     while True:
-                        lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
+                        await _take(consumer, deliveries, lanes)
                         batch = lanes.next()
                         with lanes.handling(len(batch)):
                             alarm.set(await handle(plaza, consumer, batch))
@@ -153,6 +155,16 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                 await asyncio.sleep(PAUSE_S)
     finally:
         timed.cancel()
+
+
+async def _take(consumer: Consumer, deliveries: Deliveries, lanes: Lanes) -> None:
+    """Take the messages that are there; where none waits, wait for one, and collect for a moment."""
+    if not lanes.waiting:
+        lanes.put(await deliveries.take(consumer.ahead))
+        if not consumer.collect_s:
+            return
+        await asyncio.sleep(consumer.collect_s)
+    lanes.put(await deliveries.take(consumer.ahead, 0.0))
 
 
 async def _run_due(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
