@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -52,11 +53,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for a store that is not there yet",
     )
-    command.add_argument(
-        "--last",
-        action="store_true",
-        help="no process of the release before runs any more: drop the indexes that only it used",
-    )
+    help_text = "no process of the release before runs any more: drop the indexes that only it used"
+    command.add_argument("--last", action="store_true", help=help_text)
     command.set_defaults(run=_with_store(_migrate))
 
     command = commands.add_parser(
@@ -161,12 +159,8 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 
 async def _migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
-    await starting.migrated(
-        mongo,
-        arguments.wait,
-        lambda waits_for: show(f"waiting for {waits_for}", soft_wrap=True),
-        last=arguments.last,
-    )
+    say = partial(show, soft_wrap=True)
+    await starting.migrated(mongo, arguments.wait, lambda what: say(f"waiting for {what}"), last=arguments.last)
     await refold(mongo)
 
 

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from social.contracts.events import Group
@@ -18,14 +17,12 @@ from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
 from social.infra.settings import StartError
 from social.ops import parked
+from workers.lanes import MOST_AT_ONCE, Lanes, key
 
 log = logs.get("runner")
 
-MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store takes writes
 PAUSE_S = 1.0  # while a server is away
-BUSY = 32  # waiting messages with a key, above which the key is busy
-PIECE_S = 0.05  # for a piece of the busy lane, before the quiet lane has its turn
 
 
 @dataclass(frozen=True)
@@ -67,70 +64,6 @@ class Alarm:
                 async with asyncio.timeout(left_s):
                     await self._sooner.wait()
         self._at = math.inf
-
-
-class Lanes:
-    """Waiting messages in two lanes that take turns: busy keys, to which much happens, and all others (quiet)."""
-
-    def __init__(self) -> None:
-        self._quiet: list[Delivery] = []
-        self._busy: list[Delivery] = []
-        self._waiting: Counter[str] = Counter()  # messages of each key in both lanes
-        self._in_busy: Counter[str] = Counter()  # and those of them in the busy lane
-        self._turn, self._busy_turn = False, False
-        self._piece = MOST_AT_ONCE
-
-    @property
-    def waiting(self) -> bool:
-        """Whether messages wait for the next batch."""
-        return bool(self._quiet or self._busy)
-
-    def put(self, taken: Sequence[Delivery]) -> None:
-        """Add messages; all of a key are in the same lane, so that they keep their order."""
-        keys = [_key(each) for each in taken]
-        self._waiting.update(keys)
-        self._make_busy({key for key in keys if self._waiting[key] > BUSY and not self._in_busy[key]})
-        for each, key in zip(taken, keys, strict=True):
-            if self._waiting[key] > BUSY or self._in_busy[key]:
-                self._busy.append(each)
-                self._in_busy[key] += 1
-            else:
-                self._quiet.append(each)
-
-    def _make_busy(self, keys: set[str]) -> None:
-        if keys and self._quiet:
-            moved = [each for each in self._quiet if _key(each) in keys]
-            self._in_busy.update(map(_key, moved))
-            self._busy += moved
-            self._quiet = [each for each in self._quiet if _key(each) not in keys]
-
-    def next(self) -> list[Delivery]:
-        """Return the next batch: the lanes take turns, and a turn of the busy lane is only a piece of it."""
-        self._turn = not self._turn or not self._busy
-        self._busy_turn = bool(self._busy) and not (self._turn and self._quiet)
-        lane, most = (self._busy, self._piece) if self._busy_turn else (self._quiet, MOST_AT_ONCE)
-        batch, lane[:] = lane[:most], lane[most:]
-        keys = [_key(each) for each in batch]
-        for waiting in (self._waiting, self._in_busy) if self._busy_turn else (self._waiting,):
-            waiting.subtract(keys)
-            waiting += Counter()  # drops keys at zero
-        return [each for each in batch if each.held]  # a partition may have gone to another worker meanwhile
-
-    @contextmanager
-    def handling(self, count: int) -> Iterator[None]:
-        """Measure a batch, to size pieces of the busy lane so that each takes about `PIECE_S`."""
-        started = time.monotonic()
-        yield
-        if self._busy_turn:
-            fits = round(count * PIECE_S / max(time.monotonic() - started, 0.001))
-            self._piece = max(BUSY, min(MOST_AT_ONCE, fits))
-
-
-def _key(delivery: Delivery) -> str:
-    try:
-        return delivery.envelope().key
-    except ValueError:
-        return ""  # an unreadable message, which will be parked
 
 
 async def consume(plaza: Plaza, consumer: Consumer) -> None:
@@ -190,12 +123,12 @@ async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) ->
     """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
-    earlier = {_key(each) for each in again}
+    earlier = {key(each) for each in again}
     fresh: list[Delivery] = []
     behind: list[Delivery] = []
     for each in taken:
         if not each.redelivered and not each.attempt:
-            (behind if earlier and _key(each) in earlier else fresh).append(each)
+            (behind if earlier and key(each) in earlier else fresh).append(each)
     due_s = math.inf
     for batch in filter(None, [fresh, *_growing(again), behind, *([each] for each in tries)]):
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
