@@ -156,7 +156,7 @@ async def test_what_was_given_up_is_handled_by_the_next_and_not_here(
     office: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that holds a large share gives most of it back, so that the others need not wait."""
-    monkeypatch.setattr("workers.runner.MOST_AT_ONCE", 16)
+    monkeypatch.setattr("workers.lanes.MOST_AT_ONCE", 16)
     one = office.worker("one")
     one.pause_s = 0.2
     await one.broker.publish(office.events(40))

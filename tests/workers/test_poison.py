@@ -171,7 +171,8 @@ async def test_poison_that_is_sent_again_is_no_reason_to_refuse_writes(
     monkeypatch.setattr(outbox, "WATCH_EVERY_S", 0.02)
     monkeypatch.setattr(site.plaza.broker, "publish", AsyncMock(side_effect=BrokerAway))
     poison.by = eve.id
-    event = Envelope.model_validate(envelope("PostLiked", LIKE, at=clock.now().replace(year=2020)))
+    at = clock.now().replace(year=2020)
+    event = Envelope.model_validate(envelope("PostLiked", LIKE, id=clock.first_id(at), at=at))
     raw = encode(event).decode()
     row = {"_id": f"notifications:{event.id}", "group": "notifications", "raw": raw, "effect": False}
     await site.plaza.mongo.insert("parked", row)
