@@ -40,6 +40,7 @@ def listed(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
+ClientIpHeader = Literal["X-Forwarded-For", "X-Real-IP"]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)]
 
 
