@@ -1,7 +1,7 @@
 """The pipeline: notifications, counters and timelines follow from acts.
 
 Consumers do not see which broker brought an event, so most tests run on the embedded broker alone. Tests in which much
-comes at once, comes again, or leads to further events also run on RabbitMQ.
+comes at once, comes again, or leads to further events also run on RabbitMQ and SQS.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from social.contracts.notifications import Notification
 from social.infra.broker.inbox import ReceivedEvent
 from social.notifications import streams
 
-on_both = pytest.mark.parametrize("broker", ["local", "rabbit"])
+on_all = pytest.mark.parametrize("broker", ["local", "rabbit", "sqs"])
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def crowd(door: Door, size: int) -> list[Person]:
     return [await door.register(f"fan{n}") for n in range(size)]
 
 
-@on_both
+@on_all
 async def test_a_like_travels_to_its_author_and_into_the_count(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
     await bob.like(post)
@@ -178,7 +178,7 @@ async def test_a_request_travels_there_and_its_acceptance_back(ada: Person, bob:
     await eventually(follows)
 
 
-@on_both
+@on_all
 async def test_acts_undone_at_once_may_notify_but_never_twice(ada: Person, bob: Person) -> None:
     await bob.follow(ada)
     await bob.unfollow(ada)
@@ -224,7 +224,7 @@ async def shows(person: Person, *expected: str) -> None:
     await eventually(look)
 
 
-@on_both
+@on_all
 async def test_a_post_reaches_every_follower_chunk_by_chunk(
     door: Door, ada: Person, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +240,7 @@ async def test_a_post_reaches_every_follower_chunk_by_chunk(
     assert len(rows) == 2 * (9 + 1)
 
 
-@on_both
+@on_all
 async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door: Door, ada: Person) -> None:
     fans = await crowd(door, 8)
     post = await ada.publish("hello")
@@ -255,7 +255,7 @@ async def test_counts_are_folded_to_the_same_sum_however_many_write_at_once(door
     await eventually(counted)
 
 
-@on_both
+@on_all
 async def test_an_event_that_comes_again_changes_nothing(ada: Person, bob: Person, site: Site) -> None:
     """A relay may fail to delete its rows, or a broker lose an ack."""
     seen: list[Any] = []
