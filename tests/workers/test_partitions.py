@@ -60,7 +60,7 @@ async def test_one_worker_handles_all_partitions_in_merged_batches(office: Compa
     assert max(map(len, together)) > 2, "one batch is of several partitions"
 
 
-@servers
+@rabbit
 async def test_workers_share_the_partitions_evenly_and_a_key_is_always_one_workers(office: Company) -> None:
     one, _ = office.worker("one"), office.worker("two")
     await traffic(office, one, 3)
@@ -158,11 +158,11 @@ async def test_what_was_given_up_is_handled_by_the_next_and_not_here(
     """A worker that holds a large share gives most of it back, so that the others need not wait."""
     monkeypatch.setattr("workers.runner.MOST_AT_ONCE", 16)
     one = office.worker("one")
-    one.pause_s = 0.2
+    one.pause_s = 1  # while they are published, which SQS takes a moment for
     await one.broker.publish(office.events(40))
     await asyncio.sleep(0.3)
     two = office.worker("two")
-    two.pause_s = 0
+    one.pause_s, two.pause_s = 0.2, 0
     await all_handled(office)
     assert sum(map(len, two.batches)) > 100
 
