@@ -94,7 +94,6 @@ async def test_a_relay_whose_holder_died_is_followed_by_another(
         assert not await dead.take()
 
 
-@pytest.mark.parametrize("broker", ["local", "rabbit", "sqs"])
 async def test_the_relay_publishes_what_the_fast_path_drops(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +109,6 @@ async def test_the_relay_publishes_what_the_fast_path_drops(
     await eventually(notified)
 
 
-@pytest.mark.parametrize("broker", ["local", "rabbit", "sqs"])
 async def test_a_broker_that_is_away_is_asked_again(
     site: Site, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
