@@ -27,6 +27,7 @@ from support.charts import (
     template,
     text,
 )
+from support.kubernetes import FIXED
 
 from devtools.generate.helm.chart import CHART
 from devtools.generate.helm.values import read
@@ -207,14 +208,6 @@ def test_values_that_would_not_work_together_are_refused_with_the_reason(values:
     assert (done.returncode, reason in done.stderr) == (1, True), done.stderr
 
 
-# What Kubernetes lets nobody change: an upgrade that tried would stop halfway.
-FIXED = {
-    "Deployment": ["selector"],
-    "StatefulSet": ["selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"],
-    "Job": ["template", "selector", "completions"],
-    "Service": ["clusterIP"],
-    "PersistentVolumeClaim": ["accessModes", "storageClassName", "resources"],
-}
 EARLIER = sorted((Path(__file__).parent / "charts").glob("values-*.yaml"))
 
 
