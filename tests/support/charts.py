@@ -54,6 +54,18 @@ class Helm3(Helm4):
 
 
 HELMS = (Helm4, Helm3)
+
+
+class Schemas(Server):
+    """The schemas of Kubernetes, that `make chart-tools` installed."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return (
+            None if (TOOLS / "kubernetes.whl").exists() else "the schemas of Kubernetes are missing: make chart-tools"
+        )
+
+
 # Helm runs for a moment: to collect its garbage takes as long as its work.
 FAST = {**os.environ, "GOGC": "off", "GOMEMLIMIT": "1GiB"}
 
