@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -71,9 +73,17 @@ def test_kubectl_is_told_of_what_there_is() -> None:
             parser().parse_args(words[words.index("social") + 1 :])
     secrets = [words[words.index("generic") + 1] for words in KUBECTL if "generic" in words]
     assert sorted(secrets) == ["plaza-keys", "plaza-servers"]
-    asked = set(re.findall(r"(?:secretName: |secretKeyRef: \{ name: \")([\w-]+)", str(made).replace("'", "")))
-    asked |= set(re.findall(r"secretKeyRef: \{name: ([\w-]+)", str(made).replace("'", "")))
+    asked = set(wanted(made))
     assert asked == set(secrets)
+
+
+def wanted(node: Any) -> Iterator[str]:
+    """Yield the name of each Secret that pods use."""
+    for each in node if isinstance(node, list) else node.values() if isinstance(node, dict) else ():
+        yield from wanted(each)
+    if isinstance(node, dict):
+        yield from ([node["secretName"]] if "secretName" in node else [])
+        yield from (node[key]["name"] for key in ("secret", "secretKeyRef") if "name" in node.get(key, {}))
 
 
 @pytest.mark.parametrize("chosen", ["minimal", "trial", "full"])
