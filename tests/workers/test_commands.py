@@ -126,4 +126,4 @@ async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Pers
     sent = names(commands)
     await settled(site, ada, 50, 100)
     assert sent.count("commitTransaction") <= 15
-    assert len(sent) <= 150, "23 for a like alone, no more than 1.5 for one of a hundred"
+    assert len(sent) <= 150, "22 for a like alone, no more than 1.5 for one of a hundred"
