@@ -51,7 +51,8 @@ async def site(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
     """The API and the two consumers of a like, in a single process here."""
-    monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # so is what was read a moment ago
+    monkeypatch.setattr("workers.app.COLLECT_S", 1.0)  # until all is pushed, also where the machine is busy
+    monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # what was read a moment ago is fresh then
     with recording(commands):
         roles = ("notifications", "counters")
         async with system(
