@@ -17,6 +17,7 @@ from support.sqs import operations
 
 from social.contracts.codec import encode
 from social.contracts.events import Group
+from social.contracts.problems import Unavailable
 from social.infra.broker.sqs import SqsBroker
 from social.infra.broker.sqs_client import SqsClient, SqsPlace
 from social.infra.broker.sqs_deliveries import SqsDeliveries
@@ -153,6 +154,48 @@ async def test_the_partitions_of_a_killed_worker_go_to_another_when_its_leases_a
         await one.broker.publish(office.events(2))
         await all_handled(office)
         assert set(office.owners().values()) == {"one"}
+
+
+async def test_a_slow_worker_whose_leases_are_over_counts_nothing_twice(
+    mongo_url: str, mongo_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("social.infra.store.members.EVERY_S", 0.1)
+    monkeypatch.setattr("social.infra.store.members.LIVES_S", 2.0)
+    async with company(mongo_url, mongo_database, broker_url) as office:
+        slow = office.worker("slow")
+        blank = {"likes": 0, "comments": 0, "reposts": 0, "version": 0}
+        rows = [{"_id": each, "author_id": each, **blank} for each in office.posts]
+        mongo = slow.plaza.mongo
+        await mongo.insert_missing("posts", rows)
+        slow.counts, slow.pause_s = True, 3
+        await slow.broker.publish(office.events(1))
+
+        async def in_the_middle() -> None:
+            assert office.handled.now
+
+        await eventually(in_the_middle)
+        take = Lease.take
+
+        async def unless_slow(lease: Lease) -> bool:
+            if lease._mongo is mongo:
+                raise Unavailable
+            return await take(lease)
+
+        monkeypatch.setattr(Lease, "take", unless_slow)
+        slow.tasks.pop(0).cancel()  # the others hear of it no more
+        one = office.worker("one")
+        one.counts = True
+
+        async def handled_by_both() -> None:
+            assert {"slow", "one"} <= {each for by in office.handled.by.values() for each in by}
+            found = await mongo.many("posts", {}, fields={"likes": 1})
+            assert [each["likes"] for each in found] == [1] * len(office.posts)
+
+        await eventually(handled_by_both, timeout_s=20)
+        await asyncio.sleep(slow.pause_s)  # until its batch ends, which changes nothing
+        await handled_by_both()
+        assert await mongo.count("inbox", {}, limit=99) == len(office.posts)
 
 
 async def test_the_policies_allow_what_the_processes_ask_for_and_nothing_more(

@@ -149,6 +149,8 @@ class SqsDeliveries:
             for task in self._tasks:
                 if task.done():
                     task.result()  # raises the error that ended it
+            for partition in self._partitions.values():
+                partition.check()
             if taken := self._next(most):
                 return taken
             left_s = end - time.monotonic()

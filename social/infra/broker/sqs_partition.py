@@ -99,6 +99,14 @@ class SqsPartition:
         self._consuming = True
         self._receiving = asyncio.create_task(self._receive(), name=f"receive {self.queue}")
         self._extending = asyncio.create_task(self._extend(), name=f"extend {self.queue}")
+        for task in (self._receiving, self._extending):
+            task.add_done_callback(lambda _: self._arrived(()))  # whoever takes messages checks then
+
+    def check(self) -> None:
+        """Raise the error that ended its work, or no message would come any more."""
+        for task in (self._receiving, self._extending):
+            if task is not None and task.done() and not task.cancelled():
+                task.result()
 
     async def close(self) -> None:
         """Stop receiving, delete what was acked, and show all other messages to the next consumer at once.
