@@ -143,6 +143,13 @@ async def test_a_receiver_that_an_error_ended_gives_up_its_lease_and_begins_anew
 async def test_a_lease_that_is_renewed_while_it_is_given_up_stays_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASES_EVERY_S", 0.01)
     monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASE", timedelta(seconds=0.3))
+    opened, begin = list[int](), SqsDeliveries._open
+
+    def noted(consumer: SqsDeliveries, number: int, lease: Lease) -> None:
+        opened.append(number)
+        begin(consumer, number, lease)
+
+    monkeypatch.setattr(SqsDeliveries, "_open", noted)
     queue, store = Queue({"Body": "hello"}), Store()
     consumer = deliveries(queue, store)
     assert await bodies(consumer) == ["hello"]
@@ -159,7 +166,7 @@ async def test_a_lease_that_is_renewed_while_it_is_given_up_stays_given_up(monke
     store.quick.set()
     assert await taking == []
     assert store.holder is None
-    assert not consumer._partitions
+    assert opened == [0]
     await consumer.close()
 
 
