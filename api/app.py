@@ -76,7 +76,7 @@ def create(
     app[AUTHENTICATOR] = authenticator
     if isinstance(authenticator, TokenIssuer):
         app[ISSUER] = authenticator
-    proxies = app[PROXIES] = Proxies(settings.trusted_proxies)
+    proxies = app[PROXIES] = Proxies(settings.trusted_proxies, settings.client_ip_header)
     app[cors.ORIGINS] = AllowedOrigins(settings.allowed_origins, proxies)
     limits.add(app, plaza.redis, settings)
     chosen = [service for service in ALL if service.name in settings.api_services]

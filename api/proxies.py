@@ -8,9 +8,9 @@ PROXIES = web.AppKey("proxies", Proxies)
 
 
 def client_ip(raw: web.Request) -> str:
-    """Return the address of the client; X-Forwarded-For, or else X-Real-IP, counts only from trusted proxies."""
-    forwarded = raw.headers.getall("X-Forwarded-For", ()) or raw.headers.getall("X-Real-IP", ())
-    return raw.app[PROXIES].client_ip(raw.remote or "", forwarded)
+    """Return the address of the client; the header of it counts only from trusted proxies."""
+    proxies = raw.app[PROXIES]
+    return proxies.client_ip(raw.remote or "", raw.headers.getall(proxies.header, ()))
 
 
 def prefix(raw: web.Request) -> str:

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 from social.infra.files.blobs import MediaSettings
 from social.infra.redis.limits import PER_PERSON, Limit, Rate
 from social.infra.security.origins import Origins
-from social.infra.settings import Connections, Networks, Port, listed
+from social.infra.settings import ClientIpHeader, Connections, Networks, Port, listed
 from social.infra.spellings import OrFile
 
 SERVICES = (
@@ -35,7 +35,12 @@ class RestSettings(MediaSettings):
     )
     drain_s: float = Field(default=20, ge=0, le=600, description="seconds a stopping process gives its clients")
     trusted_proxies: Networks = Field(
-        default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
+        default=(), description="networks of the proxies whose headers are believed, e.g. 10.0.0.0/8,fd00::/8"
+    )
+    client_ip_header: ClientIpHeader = Field(
+        default="X-Forwarded-For",
+        description="header in which a trusted proxy gives the client's address; X-Real-IP for a proxy that lets "
+        "clients write the other one",
     )
 
     origins: Origins | None = Field(

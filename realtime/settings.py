@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from realtime.node_names import BY_ADDRESS, named_by_address
 from social.infra.redis.limits import PER_PERSON, Limit
 from social.infra.security.origins import Origins
-from social.infra.settings import Connections, Networks, PlazaSettings, Port
+from social.infra.settings import ClientIpHeader, Connections, Networks, PlazaSettings, Port
 from social.infra.spellings import OrFile
 
 PID_KEY_CHARACTERS = 32
@@ -56,7 +56,12 @@ class GatewaySettings(PlazaSettings):
     max_message_bytes: int = Field(default=65_536, ge=1_024, description="largest message from a client")
     max_buffered_bytes: int = Field(default=262_144, ge=16_384, description="unread bytes at which a socket is closed")
     trusted_proxies: Networks = Field(
-        default=(), description="networks of the proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,fd00::/8"
+        default=(), description="networks of the proxies whose headers are believed, e.g. 10.0.0.0/8,fd00::/8"
+    )
+    client_ip_header: ClientIpHeader = Field(
+        default="X-Forwarded-For",
+        description="header in which a trusted proxy gives the client's address; X-Real-IP for a proxy that lets "
+        "clients write the other one",
     )
     pending_sockets: int = Field(
         default=10_000,

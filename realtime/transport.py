@@ -33,6 +33,7 @@ class _Server(Server):
             max_unsettled=settings.pending_sockets,
             max_unsettled_of_one=settings.pending_per_address,
             origin=_origin(proxies),
+            client_ip_header=settings.client_ip_header,
             max_buffered_bytes=settings.max_buffered_bytes,
             node=settings.node_name,
             allow=_allow(AllowedOrigins(settings.origins, proxies)),

@@ -23,20 +23,15 @@ from workers.settings import ROLES, WorkerSettings
 
 log = logs.get("workers")
 
-LINGER_S = 0.015  # about as long as the consumer of notifications reads before it commits
+COLLECT_S = 0.1  # counts may wait so long: a notification of the same like need not share the store with them
 
 
-def consumers(
-    mail: MailConsumer, roles: Sequence[str] = ROLES, *, fanout_limit: int = FANOUT_LIMIT
-) -> dict[str, Consumer]:
-    """Return the consumers by role; `roles` are all roles of this process."""
-    # A count may wait a moment for the notifications of its events, and commit with them.
-    linger_s = LINGER_S if "notifications" in roles else 0.0
-    counting = partial(counters.handle, linger_s=linger_s)
+def consumers(mail: MailConsumer, *, fanout_limit: int = FANOUT_LIMIT) -> dict[str, Consumer]:
+    """Return the consumers by role."""
     return {
         "notifications": Consumer(Group.NOTIFICATIONS, notifications.handle, notifications.due, ahead=10_000),
         "feeds": Consumer(Group.FEEDS, partial(feeds.handle, fanout_limit=fanout_limit)),
-        "counters": Consumer(Group.COUNTERS, counting),
+        "counters": Consumer(Group.COUNTERS, counters.handle, collect_s=COLLECT_S),
         "accounts": Consumer(Group.ACCOUNTS, accounts.handle),
         "activity": Consumer(Group.ACTIVITY, activity.handle),
         "mail": Consumer(Group.MAIL, mail.handle),
@@ -53,7 +48,7 @@ def start(
     fanout_limit: int = FANOUT_LIMIT,
 ) -> None:
     """Start the tasks of these roles over a connected system."""
-    consuming = consumers(mail, roles, fanout_limit=fanout_limit)
+    consuming = consumers(mail, fanout_limit=fanout_limit)
     for role in roles:
         if role == "relay":
             tasks.keep(role, partial(relay.run, plaza))

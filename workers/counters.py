@@ -33,12 +33,9 @@ class _Since(NamedTuple):
         return Hint([room], data, self.at_ms, author, self.trace, answers or "")
 
 
-async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent], *, linger_s: float = 0.0) -> None:
-    """Count each event once, then push the counts.
-
-    `linger_s`: how long to wait for the consumer of notifications of this process to commit at once with it.
-    """
-    await once(plaza, Group.COUNTERS, happened, record, linger_s=linger_s)
+async def handle(plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:
+    """Count each event once, then push the counts."""
+    await once(plaza, Group.COUNTERS, happened, record)
     await announce(plaza, happened)
     for each in happened:
         if isinstance(each.event, SuspensionCounted):

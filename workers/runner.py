@@ -4,28 +4,25 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
 from social.infra import clock
-from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Delivery, raise_if_cancelled
+from social.infra.broker.broker import RETRY_DELAYS_S, BrokerAway, Deliveries, Delivery, raise_if_cancelled
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
 from social.infra.settings import StartError
 from social.ops import parked
+from workers.lanes import MOST_AT_ONCE, Lanes, key
 
 log = logs.get("runner")
 
-MOST_AT_ONCE = 256
 MOST_TIMEOUTS = 5  # of a batch, while the store takes writes
 PAUSE_S = 1.0  # while a server is away
-BUSY = 32  # waiting messages with a key, above which the key is busy
-PIECE_S = 0.05  # for a piece of the busy lane, before the quiet lane has its turn
 
 
 @dataclass(frozen=True)
@@ -35,12 +32,14 @@ class Consumer:
     `due` does timed work beside the events, and returns the seconds until its next run; `handle` returns the seconds
     until timed work that it left, which may be earlier.
     `ahead` is about how many messages are taken ahead, so that messages with other keys can overtake a busy key.
+    `collect_s` is how long a message that comes after a pause waits for others, to take effect together with them.
     """
 
     group: Group
     handle: Callable[[Plaza, Sequence[ReceivedEvent]], Awaitable[float | None]]
     due: Callable[[Plaza], Awaitable[float]] | None = None
     ahead: int = MOST_AT_ONCE
+    collect_s: float = 0.0
 
 
 class Alarm:
@@ -67,70 +66,6 @@ class Alarm:
         self._at = math.inf
 
 
-class Lanes:
-    """Waiting messages in two lanes that take turns: busy keys, to which much happens, and all others (quiet)."""
-
-    def __init__(self) -> None:
-        self._quiet: list[Delivery] = []
-        self._busy: list[Delivery] = []
-        self._waiting: Counter[str] = Counter()  # messages of each key in both lanes
-        self._in_busy: Counter[str] = Counter()  # and those of them in the busy lane
-        self._turn, self._busy_turn = False, False
-        self._piece = MOST_AT_ONCE
-
-    @property
-    def waiting(self) -> bool:
-        """Whether messages wait for the next batch."""
-        return bool(self._quiet or self._busy)
-
-    def put(self, taken: Sequence[Delivery]) -> None:
-        """Add messages; all of a key are in the same lane, so that they keep their order."""
-        keys = [_key(each) for each in taken]
-        self._waiting.update(keys)
-        self._make_busy({key for key in keys if self._waiting[key] > BUSY and not self._in_busy[key]})
-        for each, key in zip(taken, keys, strict=True):
-            if self._waiting[key] > BUSY or self._in_busy[key]:
-                self._busy.append(each)
-                self._in_busy[key] += 1
-            else:
-                self._quiet.append(each)
-
-    def _make_busy(self, keys: set[str]) -> None:
-        if keys and self._quiet:
-            moved = [each for each in self._quiet if _key(each) in keys]
-            self._in_busy.update(map(_key, moved))
-            self._busy += moved
-            self._quiet = [each for each in self._quiet if _key(each) not in keys]
-
-    def next(self) -> list[Delivery]:
-        """Return the next batch: the lanes take turns, and a turn of the busy lane is only a piece of it."""
-        self._turn = not self._turn or not self._busy
-        self._busy_turn = bool(self._busy) and not (self._turn and self._quiet)
-        lane, most = (self._busy, self._piece) if self._busy_turn else (self._quiet, MOST_AT_ONCE)
-        batch, lane[:] = lane[:most], lane[most:]
-        keys = [_key(each) for each in batch]
-        for waiting in (self._waiting, self._in_busy) if self._busy_turn else (self._waiting,):
-            waiting.subtract(keys)
-            waiting += Counter()  # drops keys at zero
-        return [each for each in batch if each.held]  # a partition may have gone to another worker meanwhile
-
-    @contextmanager
-    def handling(self, count: int) -> Iterator[None]:
-        """Measure a batch, to size pieces of the busy lane so that each takes about `PIECE_S`."""
-        started = time.monotonic()
-        yield
-        if self._busy_turn:
-            fits = round(count * PIECE_S / max(time.monotonic() - started, 0.001))
-            self._piece = max(BUSY, min(MOST_AT_ONCE, fits))
-
-
-def _key(delivery: Delivery) -> str:
-    try:
-        return delivery.envelope().key
-    except ValueError:
-        return ""  # an unreadable message, which will be parked
-
-
 async def consume(plaza: Plaza, consumer: Consumer) -> None:
     """Consume the group's messages as long as the process lives."""
     warned, alarm = False, Alarm()  # warn once an outage: the process itself logs every 5 s that the broker is away
@@ -141,7 +76,7 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                 async with plaza.broker.consume(consumer.group, consumer.ahead, plaza.members) as deliveries:
                     warned, lanes = False, Lanes()
                     while True:
-                        lanes.put(await deliveries.take(consumer.ahead, 0.0 if lanes.waiting else None))
+                        await _take(consumer, deliveries, lanes)
                         batch = lanes.next()
                         with lanes.handling(len(batch)):
                             alarm.set(await handle(plaza, consumer, batch))
@@ -153,6 +88,16 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                 await asyncio.sleep(PAUSE_S)
     finally:
         timed.cancel()
+
+
+async def _take(consumer: Consumer, deliveries: Deliveries, lanes: Lanes) -> None:
+    """Take the messages that are there; where none waits, wait for one, and collect for a moment."""
+    if not lanes.waiting:
+        lanes.put(await deliveries.take(consumer.ahead))
+        if not consumer.collect_s:
+            return
+        await asyncio.sleep(consumer.collect_s)
+    lanes.put(await deliveries.take(consumer.ahead, 0.0))
 
 
 async def _run_due(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
@@ -178,12 +123,12 @@ async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) ->
     """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
-    earlier = {_key(each) for each in again}
+    earlier = {key(each) for each in again}
     fresh: list[Delivery] = []
     behind: list[Delivery] = []
     for each in taken:
         if not each.redelivered and not each.attempt:
-            (behind if earlier and _key(each) in earlier else fresh).append(each)
+            (behind if earlier and key(each) in earlier else fresh).append(each)
     due_s = math.inf
     for batch in filter(None, [fresh, *_growing(again), behind, *([each] for each in tries)]):
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))

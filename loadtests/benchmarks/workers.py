@@ -26,7 +26,7 @@ from social.contracts.events import Group, PostLiked
 from social.infra.broker.rabbit import RabbitBroker
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Mongo, Transaction
-from workers.runner import MOST_AT_ONCE
+from workers.lanes import MOST_AT_ONCE
 
 ROLES = "notifications,counters"
 POSTS = 200

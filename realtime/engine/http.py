@@ -141,7 +141,7 @@ class PortableEngine(Engine):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle an aiohttp request of any path."""
-        parsed = _read_request(request)
+        parsed = _read_request(request, self.options.client_ip_header)
         if self.owns(parsed.path) and request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, parsed)
         exchange = PortableExchange(self, parsed)
@@ -224,7 +224,7 @@ class PortableEngine(Engine):
             wire.answer_ping(message.data)
 
 
-def _read_request(request: web.Request) -> Request:
+def _read_request(request: web.Request, client_ip_header: str) -> Request:
     headers = request.headers
     return Request(
         method=request.method,
@@ -236,7 +236,7 @@ def _read_request(request: web.Request) -> Request:
         forwarded_host=headers.get("X-Forwarded-Host"),
         forwarded_proto=headers.get("X-Forwarded-Proto"),
         user_agent=headers.get("User-Agent"),
-        forwarded_for=headers.get("X-Forwarded-For") or headers.get("X-Real-IP"),
+        forwarded_for=headers.get(client_ip_header),
         content_type=headers.get("Content-Type", ""),
         content_length=request.content_length or 0,
         content_encoding=",".join(headers.getall("Content-Encoding", ())),

@@ -65,7 +65,8 @@ class Options:
     settle_timeout_s: float | None = 10.0  # a session that is not settled (see Engine.settle) by then is closed
     max_unsettled: int | None = None  # unsettled sessions that there may be, the oldest goes; None: any number
     max_unsettled_of_one: int | None = None  # of these, from one origin
-    origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and X-Forwarded-For
+    origin: Callable[[str, str | None], str] = peer  # of a connection, by its address and the header of it
+    client_ip_header: str = "X-Forwarded-For"  # in which proxies give the client's address
     linger_s: float = 10.0  # how long an ended session's last packets or unfinished messages are kept
     node: str | None = None  # named in every sid, `<node>.<secret>`, so that a load balancer finds the way back
     allow: "Callable[[Request], bool] | None" = None  # whether a page may use the engine, by its Origin; None: any

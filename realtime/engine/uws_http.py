@@ -28,7 +28,8 @@ class NativeExchange(Exchange):
 
     def read(self, req: Any) -> None:
         """Read everything that is needed, at once: the native request dies with the handler."""
-        self.request = _read_request(self._res, req)
+        client_ip_header = self._engine.options.client_ip_header.lower().encode()
+        self.request = _read_request(self._res, req, client_ip_header)
         self._will_close = lib.uws_req_is_ancient(req) or len(_header(req, b"connection") or "") == len("close")
 
     def read_body(self) -> None:
@@ -87,7 +88,7 @@ class NativeExchange(Exchange):
         lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), b"", 0, context)
 
 
-def _read_request(res: Any, req: Any) -> Request:
+def _read_request(res: Any, req: Any, client_ip_header: bytes) -> Request:
     target = text(lib.uws_req_get_full_url, req) or "/"
     path, _, query = target.partition("?")
     length = _header(req, b"content-length") or "0"
@@ -102,7 +103,7 @@ def _read_request(res: Any, req: Any) -> Request:
         forwarded_host=_header(req, b"x-forwarded-host"),
         forwarded_proto=_header(req, b"x-forwarded-proto"),
         user_agent=_header(req, b"user-agent"),
-        forwarded_for=_header(req, b"x-forwarded-for") or _header(req, b"x-real-ip"),
+        forwarded_for=_header(req, client_ip_header),
         content_type=_header(req, b"content-type") or "",
         content_encoding=_header(req, b"content-encoding") or "",
         content_length=int(length) if length.isdecimal() and len(length) < 16 else 0,

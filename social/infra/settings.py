@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -14,12 +15,15 @@ from social.infra import spellings
 from social.infra.spellings import Formerly, OrFile, OrPlatform
 
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+SQS_OPTIONS = {"endpoint", "prefix", "create"}
 
 
 def _names_a_broker(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme == "sqs" and not REGION.fullmatch(rest.partition("?")[0]):
         raise PydanticCustomError("broker", "it names no region, as sqs://eu-central-1 does")
+    if scheme == "sqs" and parse_qs(rest.partition("?")[2], keep_blank_values=True).keys() - SQS_OPTIONS:
+        raise PydanticCustomError("broker", "the options of SQS are prefix=NAME, endpoint=URL and create=yes")
     if scheme not in ("amqp", "amqps", "sqs") or not rest:
         raise PydanticCustomError("broker", "it must begin with amqp://, amqps:// or sqs:// and name a broker")
     return url
@@ -40,6 +44,7 @@ def listed(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
+ClientIpHeader = Literal["X-Forwarded-For", "X-Real-IP"]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(listed)]
 
 

@@ -1,6 +1,7 @@
 """The environment variables that a setting may be given in: its own name, a file that holds it, a former name, PORT."""
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 M = TypeVar("M")
+
+SHORTEST_SECRET = 32  # characters; the names of files and folders have fewer
 
 
 @dataclass(frozen=True)
@@ -144,14 +147,20 @@ def _resolve(each: Spelling, there: list[str], layer: Mapping[str, str], found: 
         found.values[each.file] = None
 
 
+def shown(path: Path) -> str:
+    """Return the path of a secret's file as errors may show it: where the secret itself was given, it is not shown."""
+    is_value = re.search(rf"\s|:/|[^/]{{{SHORTEST_SECRET},}}", str(path))
+    return "a value that is no path (leave _FILE out to give it as a value)" if is_value else str(path)
+
+
 def _read(setting: str, name: str, path: Path, found: Given) -> None:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        found.wrong[setting] = f"{name.upper()}: cannot use {path}: {error.strerror}"
+        found.wrong[setting] = f"{name.upper()}: cannot use {shown(path)}: {error.strerror}"
         return
     except ValueError:
-        found.wrong[setting] = f"{name.upper()}: cannot use {path}: it is no text in UTF-8"
+        found.wrong[setting] = f"{name.upper()}: cannot use {shown(path)}: it is no text in UTF-8"
         return
     if text:
         found.take(setting, name, text)

@@ -38,6 +38,14 @@ def at(door: Door, person: Person) -> Person:
     return Person(door, person.tokens)
 
 
+async def test_a_client_cannot_write_the_header_that_its_proxy_gives_its_address_in(site: Site) -> None:
+    async with behind(site, rate_login="1/3600", client_ip_header="X-Real-IP") as door:
+        for n, status in enumerate((401, 429)):
+            headers = {"X-Real-IP": "203.0.113.1", "X-Forwarded-For": f"198.51.100.{n}"}
+            login = {"username": f"nobody{n}", "password": "not anybody's password"}
+            assert (await door.ask("POST", "/v1/auth/login", login, headers=headers)).status == status
+
+
 async def test_answers_show_what_is_left_of_a_limit(site: Site, ada: Person) -> None:
     async with another(site, rate_user="10/60") as door:
         first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]

@@ -20,6 +20,7 @@ from support.charts import (
     Document,
     Helm3,
     Helm4,
+    Schemas,
     documents,
     helm,
     name,
@@ -27,6 +28,7 @@ from support.charts import (
     template,
     text,
 )
+from support.kubernetes import FIXED
 
 from devtools.generate.helm.chart import CHART
 from devtools.generate.helm.values import read
@@ -89,6 +91,7 @@ def complaints(version: str, document: Document) -> list[str]:
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_kubernetes_knows_every_field(version: str) -> None:
     require(Helm4)
+    require(Schemas)
     checked = [each for values in VALUES for each in documents(values) if not CUSTOM.match(each["apiVersion"])]
     assert len(checked) > 100
     assert [said for each in checked for said in complaints(version, each)] == []
@@ -97,6 +100,7 @@ def test_kubernetes_knows_every_field(version: str) -> None:
 @pytest.mark.parametrize("version", [KUBERNETES[0], KUBERNETES[-1]])
 def test_a_field_that_kubernetes_does_not_know_is_noticed(version: str) -> None:
     require(Helm4)
+    require(Schemas)
     (found,) = of_kind("minimal", "StatefulSet")
     wrong = json.loads(json.dumps(found).replace('"replicas"', '"replica"').replace('"seconds": 10', '"seconds": "10"'))
     assert len(complaints(version, wrong)) == 2
@@ -207,14 +211,6 @@ def test_values_that_would_not_work_together_are_refused_with_the_reason(values:
     assert (done.returncode, reason in done.stderr) == (1, True), done.stderr
 
 
-# What Kubernetes lets nobody change: an upgrade that tried would stop halfway.
-FIXED = {
-    "Deployment": ["selector"],
-    "StatefulSet": ["selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"],
-    "Job": ["template", "selector", "completions"],
-    "Service": ["clusterIP"],
-    "PersistentVolumeClaim": ["accessModes", "storageClassName", "resources"],
-}
 EARLIER = sorted((Path(__file__).parent / "charts").glob("values-*.yaml"))
 
 

@@ -1,6 +1,7 @@
 """The network of the Helm chart: nginx is configured as by `make cluster`, and NetworkPolicies guard the rest."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -8,11 +9,25 @@ from pathlib import Path
 
 import pytest
 from conftest import require
-from support.charts import NAMESPACE, RELEASE, VALUES, Document, Helm4, name, of_kind, pods, selects, setting
+from support.charts import (
+    NAMESPACE,
+    RELEASE,
+    VALUES,
+    Document,
+    Helm4,
+    helm,
+    name,
+    of_kind,
+    pods,
+    selects,
+    setting,
+    text,
+)
 from support.nginx import Nginx
 
 from api.settings import SERVICES
 from devtools.generate import nginx
+from devtools.generate.helm.chart import CHART
 from devtools.generate.nginx import COMPOSE, MICROSERVICES_CONF, SOURCE, TOPOLOGY_CONF, Topology
 
 Arrow = tuple[str, str, int]
@@ -99,6 +114,16 @@ def test_nginx_takes_its_files(values: str, tmp_path: Path) -> None:
     ]
     done = subprocess.run([nginx.program() or program, *words, "-t"], capture_output=True, text=True, check=False)
     assert (done.returncode, "syntax is ok" in done.stderr) == (0, True), done.stderr
+
+
+def test_other_files_make_other_pods_of_nginx(tmp_path: Path) -> None:
+    """A container finds its new files, but nginx has read the old ones."""
+    chart = Path(shutil.copytree(CHART, tmp_path / "plaza"))
+    (chart / "files/nginx/limits.conf").write_text("# other limits\n")
+    done = helm(Helm4, "template", RELEASE, chart, "--namespace", NAMESPACE)
+    (after,) = re.findall(r"plaza/configuration: (\w+)", done.stdout)
+    (before,) = re.findall(r"plaza/configuration: (\w+)", text("default"))
+    assert after != before
 
 
 def test_tls_ends_in_nginx_where_a_secret_has_the_certificate() -> None:

@@ -43,7 +43,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "migration": StoreSettings,
 }
 KNOWN = {process: names_of(process) for process in ("api", "realtime", "workers")}
-KNOWN["migration"] = {field.upper() for field in Connections.model_fields}
+KNOWN["migration"] = {field.upper() for field in Connections.model_fields} | {"MONGO_URL_FILE"}
 # What is no setting: the number in NODE_NAME, and what the AWS tools read.
 BESIDE = {"POD_INDEX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SSL_CERT_DIR"}
 PORTS = {"api": 8080, "realtime": 8081, "workers": 8082, "nginx": 8080}
@@ -103,14 +103,16 @@ def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_keys(tmp_path)
+    for server, url in URLS.items():
+        (tmp_path / server).write_text(url)
     for process, each in ours(values):
         assert len(variables(each)) == len(each["env"]), "a variable is there twice"
         assert variables(each) - BESIDE <= KNOWN[process]
         for variable in set().union(*KNOWN.values()):
             monkeypatch.delenv(variable, raising=False)
         for one in each["env"]:
-            value = one.get("value") or URLS.get(one["name"], "7")
-            monkeypatch.setenv(one["name"], value.replace("/data/keys", str(tmp_path)))
+            value = one.get("value") or "7"
+            monkeypatch.setenv(one["name"], re.sub("^/data/(keys|urls)", str(tmp_path), value))
         monkeypatch.setenv("NODE_NAME", "realtime-7")
         loaded: Any = load(SETTINGS[process], process)  # names what is missing or wrong
         if process == "realtime":
@@ -121,12 +123,7 @@ def test_a_process_gets_all_settings_it_needs_and_none_it_does_not_know(
             assert PORTS[process] == each["ports"][0]["containerPort"]
 
 
-URLS = {
-    "MONGO_URL": "mongodb://mongo/?replicaSet=rs0",
-    "REDIS_URL": "redis://redis",
-    "BROKER_URL": "amqp://rabbitmq",
-    "MAILER_URL": "smtp://mail",
-}
+URLS = {"mongodb": "mongodb://mongo", "redis": "redis://redis", "broker": "amqp://rabbitmq", "mail": "smtp://mail"}
 
 
 def test_settings_that_the_chart_decides_are_no_values() -> None:
@@ -136,7 +133,7 @@ def test_settings_that_the_chart_decides_are_no_values() -> None:
     examples = "\n".join(path.read_text() for path in VALUES.values() if path)
     assert {variable for variable in given & allowed if f"{variable}: " not in examples} == set()
     other_spellings = {"AMQP_URL", "JWKS", "JWT_PRIVATE_KEY", "REFRESH_KEY", "PID_KEY", "PORT"}
-    assert DECIDED - given == other_spellings | {f"{each}_URL_FILE" for each in ("MONGO", "REDIS", "BROKER", "MAILER")}
+    assert DECIDED - given == other_spellings | {f"{each}_URL" for each in ("MONGO", "REDIS", "BROKER")}
     assert not {variable for variable in allowed if variable.endswith("_FILE")} - {"LOG_FILE"} - set(AWS)
 
 
@@ -169,17 +166,22 @@ def test_no_secret_is_in_a_pod_and_only_who_signs_sees_what_signs(values: str) -
     assert not any(password in elsewhere for password in private)
     assert not re.search(r"://[^/\s\"']+:[^$/\s\"']+@", elsewhere), "a password in a URL"
     for process, pod in pods(values):
-        entries = {
-            item["path"] for volume in pod["spec"]["volumes"] for item in volume.get("secret", {}).get("items", [])
-        }
+        mails = process == "workers" and "MAILER_URL_FILE" in str(pod)
         signs = process == "api" and "JWT_PRIVATE_KEY_FILE" in str(pod)
-        assert entries == {
-            "api": {"jwks.json", *(["jwt.pem", "refresh.key"] if signs else [])},
-            "realtime": {"jwks.json", "pid.key"},
-        }.get(process, set())
-        for one in (one for each in pod["spec"]["containers"] for one in each.get("env", [])):
-            if re.search(r"PASS|SECRET|(MONGO|REDIS|BROKER)_URL", one["name"]):
-                assert "secretKeyRef" in one["valueFrom"], one["name"]
+        keys = {"api": {"jwks.json"}, "realtime": {"jwks.json", "pid.key"}}.get(process, set())
+        keys |= {"jwt.pem", "refresh.key"} if signs else set()
+        urls = {"migration": {"mongodb"}}.get(process, {"mongodb", "redis", "broker"} if process in OURS else set())
+        assert files(pod, "keys") == keys
+        assert files(pod, "urls") == urls | ({"mail"} if mails else set())
+        for one in (one for each in pod["spec"]["containers"] for one in each.get("env", []) if "value" in one):
+            assert not re.search(r"PASS|SECRET|(MONGO|REDIS|BROKER)_URL$", one["name"])
+
+
+def files(pod: Document, name: str) -> set[str]:
+    """Return the files of Secrets in a volume."""
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == name] or [{}]
+    sources = [each["secret"] for each in [*volume.get("projected", {}).get("sources", []), volume] if "secret" in each]
+    return {item["path"] for each in sources for item in each["items"]}
 
 
 @every

@@ -1,5 +1,6 @@
 """The Helm chart as Helm renders it, each set of values once for each Helm."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -55,12 +56,26 @@ class Helm3(Helm4):
 HELMS = (Helm4, Helm3)
 
 
+class Schemas(Server):
+    """The schemas of Kubernetes, that `make chart-tools` installed."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return (
+            None if (TOOLS / "kubernetes.whl").exists() else "the schemas of Kubernetes are missing: make chart-tools"
+        )
+
+
+# Helm runs for a moment: to collect its garbage takes as long as its work.
+FAST = {**os.environ, "GOGC": "off", "GOMEMLIMIT": "1GiB"}
+
+
 def helm(kind: type[Helm4], *words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Helm in the folder of the project."""
     require(kind)
     program = kind.program()
     assert program is not None
-    return subprocess.run([program, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run([program, *words], cwd=ROOT, env=FAST, capture_output=True, text=True, check=False)
 
 
 def template(kind: type[Helm4], *words: str | Path) -> subprocess.CompletedProcess[str]:

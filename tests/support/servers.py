@@ -22,6 +22,23 @@ from devtools.cluster.servers import RedisServer, SqsServer, rabbit_script
 from embedded import store_programs
 from support.stores import chosen
 
+# The store searches all transactions for expired ones at each statement of a transaction, and remembers the last one of
+# every session: after two thousand of them a transaction costs half as much again. For tests it searches each second.
+SEARCH_SELDOM = """
+import time
+from secantus.transactions import TransactionRegistry
+
+def seldom(registry, search=TransactionRegistry._prune_locked):
+    global due
+    if time.monotonic() < due:
+        return 0
+    due = time.monotonic() + 1
+    return search(registry)
+
+due = 0.0
+TransactionRegistry._prune_locked = seldom
+"""
+
 __all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer", "SqsServer"]
 
 
@@ -114,7 +131,8 @@ class DocumentStore(Server):
     """SecantusDB: MongoDB's wire protocol, a replica set of one; a commit is on disk before its answer."""
 
     name = "secantusdb"
-    patched: ClassVar[tuple[str, ...]] = ()  # arguments of Python, where the program has no option for a setting
+    program: ClassVar[str | None] = None  # the one that STORE names
+    patch: ClassVar[str] = SEARCH_SELDOM  # for the Python program, where it has no option for a setting
 
     def __init__(self, folder: Path, *words: str) -> None:
         super().__init__(folder)
@@ -144,31 +162,24 @@ class DocumentStore(Server):
 
     async def launch(self, ports: Sequence[int]) -> None:
         (config := self.folder / "secantusd.toml").touch()  # a named file keeps it from looking for one in /etc
-        program = "py" if self.patched else chosen().embedded_store
+        program = self.program or chosen().embedded_store
         command = store_programs.command(program, self.folder / "data", config, ports[0])
         if program == "py":
-            command[:1] = [sys.executable, "-I", *(self.patched or ("-m", "secantus"))]
+            started = "from secantus.cli import main\nraise SystemExit(main())"
+            command[:1] = [sys.executable, "-I", "-c", f"{self.patch}\n{started}"]
         self._process = self.spawn([*command, *self.words])
         await self.answering(self._process, ports[0], b"", b"")
 
 
-def giving_up_after(seconds: float) -> tuple[str, ...]:
-    """Return arguments of a store that aborts a dead client's transaction after some seconds; it has no such option."""
-    return (
-        "-c",
-        "from secantus.server import SecantusDBServer as S;"
-        f"S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = {seconds};"
-        "from secantus.cli import main; raise SystemExit(main())",
-    )
-
-
 class ImpatientStore(DocumentStore):
-    """A store that aborts such a transaction after a second (mongod: transactionLifetimeLimitSeconds).
+    """A store that aborts a dead client's transaction after a second (mongod: transactionLifetimeLimitSeconds).
 
     The store is the Python one whatever STORE says: the Rust one has a constant, 60 s.
     """
 
-    patched = giving_up_after(1.0)
+    program = "py"
+    patch = "from secantus.server import SecantusDBServer as S\n"
+    patch += "S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = 1.0"
 
 
 class NamedStore(DocumentStore):

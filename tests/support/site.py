@@ -1,6 +1,5 @@
 """A whole Plaza in the process of the test: the API on a free port, and the workers, over real servers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,9 +44,6 @@ SENDER = "plaza@example.org"
 # Real hashing is a tenth of a test's time; tests/social/infra/security/test_passwords.py does it.
 QUICK_HASH = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 
-
-# Relay and sweeper take ten leases at once: half the commands of a short test that waits for neither.
-LATE, LATE_S = ("relay", "sweeper"), 1.0
 
 # Tests come from one address; tests/api/test_limits.py is about limits.
 PLENTY = {f"rate_{policy}": "1000000/1" for policy in ("user", "ip", "login", "register", "reset", "upload", "picture")}
@@ -111,23 +107,16 @@ async def system(
     pictures = folder / "media"
     settings.setdefault("media_url", f"file:{pictures}")
     kept = blobs(settings["media_url"])
-    post = MailConsumer(mailer or FileMailer(folder, SENDER), LINKS)
-
-    def work(roles: Sequence[str]) -> None:
-        workers.app.start(plaza, tasks, post, kept, roles, fanout_limit=fanout_limit)
-
-    late = LATE if roles is ROLES else ()
-    later = asyncio.get_running_loop().call_later(LATE_S, work, late)
     try:
         plaza.start(tasks)
-        work([role for role in roles if role not in late])
+        post = MailConsumer(mailer or FileMailer(folder, SENDER), LINKS)
+        workers.app.start(plaza, tasks, post, kept, roles, fanout_limit=fanout_limit)
         with patch("social.infra.security.passwords._hasher", QUICK_HASH):
             async with serving(plaza, keys, **settings) as door:
                 yield Site(plaza, keys, door, tasks, Mailbox(folder), pictures)
         assert not tasks.failed, "background work ended by itself"
         assert not tasks.restarts, "background work failed and began anew"
     finally:
-        later.cancel()
         await tasks.cancel()
         await kept.close()
         await plaza.close()

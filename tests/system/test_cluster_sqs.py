@@ -16,7 +16,7 @@ from support.ports import free_ports
 from support.processes import Program
 from support.servers import ImpatientStore, RedisServer, SqsServer
 
-PEOPLE = 8
+PEOPLE = 6
 KILLED = ("workers-1", "fauxqs")
 
 

@@ -138,7 +138,7 @@ def says(findings: list[Finding], level: Level, about: str, *words: str) -> None
 
 
 async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) -> None:
-    urls = {"amqp_url": given["BROKER_URL"], "redis_url": given["REDIS_URL"]}
+    urls = {"broker_url": given["BROKER_URL"], "redis_url": given["REDIS_URL"]}
     async with system(given["MONGO_URL"], given["MONGO_DATABASE"], **urls) as site:
 
         async def at_work() -> None:

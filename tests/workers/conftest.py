@@ -9,7 +9,7 @@ SERVERS = {"rabbit": "amqp_url", "sqs": "sqs_url"}  # by broker, the fixture of 
 QUICK = {"local": (0.05, 0.1, 0.1), "rabbit": (1, 1), "sqs": (1, 1)}  # a server's delay is whole seconds
 
 
-@pytest.fixture(params=["local", *SERVERS])
+@pytest.fixture(params=["local", "rabbit"])  # where SQS may differ, tests name it
 def broker(request: pytest.FixtureRequest) -> str:
     """The broker that carries the events."""
     return str(request.param)

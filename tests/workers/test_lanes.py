@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workers.runner import BUSY, MOST_AT_ONCE, Lanes
+from workers.lanes import BUSY, MOST_AT_ONCE, Lanes
 
 
 class Message:
@@ -52,7 +52,7 @@ def test_while_others_keep_coming_a_storm_goes_on() -> None:
 
 def test_a_piece_of_a_storm_is_as_large_as_fits_into_its_time(monkeypatch: Any) -> None:
     lanes, now = Lanes(), 0.0
-    monkeypatch.setattr("workers.runner.time.monotonic", lambda: now)
+    monkeypatch.setattr("workers.lanes.time.monotonic", lambda: now)
     lanes.put(messages("viral", 5_000))
     sizes = []
     while lanes.waiting:

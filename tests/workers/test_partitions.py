@@ -49,7 +49,7 @@ async def all_handled(office: Company) -> None:
     assert office.handled.together == set(), "nobody handles a key while another one does"
 
 
-@servers
+@rabbit
 async def test_one_worker_handles_all_partitions_in_merged_batches(office: Company) -> None:
     alone = office.worker("alone")
     alone.pause_s = 0.2
@@ -60,7 +60,7 @@ async def test_one_worker_handles_all_partitions_in_merged_batches(office: Compa
     assert max(map(len, together)) > 2, "one batch is of several partitions"
 
 
-@servers
+@rabbit
 async def test_workers_share_the_partitions_evenly_and_a_key_is_always_one_workers(office: Company) -> None:
     one, _ = office.worker("one"), office.worker("two")
     await traffic(office, one, 3)
@@ -73,7 +73,7 @@ async def test_workers_share_the_partitions_evenly_and_a_key_is_always_one_worke
     assert sorted(owner for _, owner in parts) == ["one", "one", "two", "two"]
 
 
-@servers
+@rabbit
 async def test_who_joins_gets_a_share_and_who_leaves_gives_it_back_under_traffic(office: Company) -> None:
     one = office.worker("one")
     sending = asyncio.create_task(traffic(office, one, 100))
@@ -119,7 +119,7 @@ async def test_the_partitions_of_a_killed_worker_go_on_at_once(office: Company, 
     assert set(office.owners().values()) == {"one"}
 
 
-@servers
+@rabbit
 async def test_poison_in_one_partition_does_not_hold_up_the_others(office: Company) -> None:
     one, two = office.worker("one"), office.worker("two")
     await office.settled()
@@ -137,7 +137,7 @@ async def test_poison_in_one_partition_does_not_hold_up_the_others(office: Compa
     assert len(office.handled.by[f"post:{poisoned}"]) == 1
 
 
-@servers
+@rabbit
 async def test_without_heartbeats_everything_goes_on(office: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unavailable(self: members.Members) -> None:
         raise members.Unavailable
@@ -156,13 +156,13 @@ async def test_what_was_given_up_is_handled_by_the_next_and_not_here(
     office: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that holds a large share gives most of it back, so that the others need not wait."""
-    monkeypatch.setattr("workers.runner.MOST_AT_ONCE", 16)
+    monkeypatch.setattr("workers.lanes.MOST_AT_ONCE", 16)
     one = office.worker("one")
-    one.pause_s = 0.2
+    one.pause_s = 1  # while they are published, which SQS takes a moment for
     await one.broker.publish(office.events(40))
     await asyncio.sleep(0.3)
     two = office.worker("two")
-    two.pause_s = 0
+    one.pause_s, two.pause_s = 0.2, 0
     await all_handled(office)
     assert sum(map(len, two.batches)) > 100
 

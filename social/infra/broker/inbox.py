@@ -42,12 +42,10 @@ def row_id(group: Group, event_id: str) -> str:
     return f"{group}:{event_id}"
 
 
-async def once(
-    plaza: Writer, group: Group, happened: Sequence[ReceivedEvent], record: Record[T], *, linger_s: float = 0.0
-) -> T | None:
+async def once(plaza: Writer, group: Group, happened: Sequence[ReceivedEvent], record: Record[T]) -> T | None:
     """Record the effect of the events that this group has not seen, in one transaction.
 
-    Returns what `record` returned, or None where all events were seen before. `linger_s` as for `Mongo.transact`.
+    Returns what `record` returned, or None where all events were seen before.
     """
     ids = {row_id(group, each.id): each for each in happened}
 
@@ -61,6 +59,6 @@ async def once(
         tx.insert(INBOX, *(InboxRow(_id=row_id, at=now) for row_id in new))
         return await record(tx, list(new.values()))
 
-    done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S, linger_s=linger_s)
+    done, tx = await plaza.mongo.transact(take, timeout_s=TIMEOUT_S)
     plaza.publisher.offer(tx.recorded)
     return done

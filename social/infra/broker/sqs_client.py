@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from social.contracts.events import Group
 from social.infra.broker.broker import BrokerAway, BrokerRefuses
 from social.infra.observe import logs, metrics
-from social.infra.settings import REGION, StartError
+from social.infra.settings import REGION, SQS_OPTIONS, StartError
 
 log = logs.get("broker")
 
@@ -27,7 +27,6 @@ ANSWER_S = 5.0  # to any other request
 REREAD_EVERY_S = 10.0  # credentials that SQS does not know, at most
 FRESH_S = 10.0  # an answer that is younger than that shows that SQS is there
 
-_OPTIONS = {"endpoint", "prefix", "create"}
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 _UNKNOWN = {  # credentials: they may have been rotated where they were read
     "InvalidAccessKeyId",
@@ -54,7 +53,7 @@ class SqsPlace(NamedTuple):
         """Return the place that a setting names; raises StartError."""
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        if not re.fullmatch(SQS_URL, url) or options.keys() - _OPTIONS:
+        if not re.fullmatch(SQS_URL, url) or options.keys() - SQS_OPTIONS:
             raise StartError("BROKER_URL is wrong: SQS is named as sqs://REGION?prefix=NAME&endpoint=URL&create=yes")
         prefix = options.get("prefix", prefix)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", prefix):

@@ -10,6 +10,7 @@ from social.infra.security.keyfiles import JWKS
 from social.infra.security.refresh_tokens import RefreshTokens
 from social.infra.security.tokens import Signer, Verifier
 from social.infra.settings import StartError
+from social.infra.spellings import shown
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ def signer(value: SecretStr | None, file: Path | None) -> Signer:
     if value is not None:
         return _usable("JWT_PRIVATE_KEY", lambda: Signer(value.get_secret_value().replace("\\n", "\n").encode()))
     assert file is not None
-    return _usable("JWT_PRIVATE_KEY_FILE", lambda: Signer.of_file(file))
+    return _usable("JWT_PRIVATE_KEY_FILE", lambda: Signer.of_file(file), file)
 
 
 def refresh_tokens(value: SecretStr | None, file: Path | None) -> RefreshTokens:
@@ -27,7 +28,7 @@ def refresh_tokens(value: SecretStr | None, file: Path | None) -> RefreshTokens:
     if value is not None:
         return _usable("REFRESH_KEY", lambda: RefreshTokens.of_text(value.get_secret_value()))
     assert file is not None
-    return _usable("REFRESH_KEY_FILE", lambda: RefreshTokens(file.read_bytes()))
+    return _usable("REFRESH_KEY_FILE", lambda: RefreshTokens(file.read_bytes()), file)
 
 
 def verifier(document: str | None, file: Path | None) -> Verifier:
@@ -35,7 +36,7 @@ def verifier(document: str | None, file: Path | None) -> Verifier:
     if document is not None:
         return _usable("JWKS", lambda: Verifier.of_text(document))
     assert file is not None
-    return _usable(f"JWT_JWKS: cannot use {file}", lambda: Verifier.of_file(file))
+    return _usable("JWT_JWKS", lambda: Verifier.of_file(file), file)
 
 
 def verifier_beside(own: Signer, key_file: Path | None, *, jwks: str | None, jwks_file: Path | None) -> Verifier:
@@ -55,8 +56,11 @@ def verifier_beside(own: Signer, key_file: Path | None, *, jwks: str | None, jwk
     return found
 
 
-def _usable(name: str, make: Callable[[], T]) -> T:
+def _usable(name: str, make: Callable[[], T], file: Path | None = None) -> T:
+    where = f"{name}: cannot use {shown(file)}" if file else name
     try:
         return make()
-    except (OSError, ValueError) as error:
-        raise StartError(f"{name}: {error}") from None
+    except OSError as error:
+        raise StartError(f"{where}: {error.strerror}") from None
+    except ValueError as error:
+        raise StartError(f"{where}: {error}") from None

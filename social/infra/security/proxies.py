@@ -14,11 +14,12 @@ Network = IPv4Network | IPv6Network
 class Proxies:
     """The trusted proxies, as networks; with none listed, no header is believed."""
 
-    def __init__(self, trusted: Iterable[Network] = ()) -> None:
+    def __init__(self, trusted: Iterable[Network] = (), header: str = "X-Forwarded-For") -> None:
         self._trusted = tuple(trusted)
+        self.header = header  # the one in which they give the client's address: a client may write any other
 
     def client_ip(self, peer: str, forwarded_for: Sequence[str] = ()) -> str:
-        """Return the nearest address that is no trusted proxy's; `forwarded_for`: all X-Forwarded-For headers.
+        """Return the nearest address that is no trusted proxy's; `forwarded_for`: each header of it.
 
         Each proxy appends the address that it heard from, so the list is read from its end: everything left of the
         first address that is not trusted may have been written by the client, and is ignored with any garbage in it.

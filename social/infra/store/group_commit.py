@@ -49,7 +49,6 @@ class Unit:
     done: "asyncio.Future[None]"
     alone: bool  # committed alone, after it was refused repeatedly
     until: float  # the deadline of its caller, by the loop's clock
-    starts_at: float  # before that it is only committed together with others
     sent: bool = False
     keys: list[tuple[str, str]] = field(init=False)
     size: int = field(init=False)
@@ -88,19 +87,14 @@ class GroupCommit:
         self._held: dict[tuple[str, str], Unit] = {}  # the unit that is about to write a document
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="commit")
-        self._later: asyncio.TimerHandle | None = None
 
-    async def commit(
-        self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0, linger_s: float = 0.0
-    ) -> None:
+    async def commit(self, tx: Transaction, *, alone: bool = False, timeout_s: float = 5.0) -> None:
         """Write a transaction, together with those that arrive now; returns when it is durable.
 
-        It waits up to `linger_s` for others to share a commit with.
         Raises Conflict where it was refused, Unavailable where the store is away or too many transactions wait.
         """
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        unit = Unit(tx.all_writes(), loop.create_future(), alone, now + timeout_s, now + linger_s)
+        unit = Unit(tx.all_writes(), loop.create_future(), alone, loop.time() + timeout_s)
         blocker = next((held for key in unit.keys if (held := self._held.get(key))), None)
         if blocker is not None:  # it writes what this one has read: wait for it, then check again
             ended = loop.create_future()
@@ -126,24 +120,13 @@ class GroupCommit:
             await asyncio.wait(self._tasks, timeout=rest_s)
 
     def _start(self) -> None:
-        while self._waiting and len(self._tasks) < IN_FLIGHT and self._ripe():
+        while self._waiting and len(self._tasks) < IN_FLIGHT:
             group = self._next()
             # In its own context: the deadline and the trace of one transaction are not those of the others.
             run = self._run(group)
             task = asyncio.get_running_loop().create_task(run, name="group commit", context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
-
-    def _ripe(self) -> bool:
-        """Return whether a transaction need not wait for others; else check again when the first need not."""
-        loop = asyncio.get_running_loop()
-        first = min(unit.starts_at for unit in self._waiting)
-        if first <= loop.time():
-            return True
-        if self._later is not None:
-            self._later.cancel()
-        self._later = loop.call_at(first, self._start)
-        return False
 
     def _next(self) -> list[Unit]:
         """Return the next transactions to be written together, in the order of their arrival."""

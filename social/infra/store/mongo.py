@@ -207,13 +207,12 @@ class Mongo:
         return self.database[collection].with_options(read_concern=ReadConcern("majority"))
 
     async def transact(
-        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0, linger_s: float = 0.0
+        self, verb: Callable[["Transaction"], Awaitable[T]], *, timeout_s: float = 5.0
     ) -> tuple[T, "Transaction"]:
         """Run a verb and commit its writes with those of others at the moment; return its result and transaction.
 
         `verb` runs anew where a unique index or a condition refused its writes, so it may only read and hand over
-        writes. With `linger_s` its writes wait so long for others to commit with. Raises Unavailable when the store is
-        away or the deadline passes.
+        writes. Raises Unavailable when the store is away or the deadline passes.
         """
         conflict: str | None = None
         try:
@@ -224,8 +223,7 @@ class Mongo:
                     if not tx.writes and not tx.recorded:
                         break
                     try:
-                        alone, wait_s = attempt >= ALONE_AFTER, 0.0 if attempt else linger_s
-                        await self.commits.commit(tx, alone=alone, timeout_s=timeout_s, linger_s=wait_s)
+                        await self.commits.commit(tx, alone=attempt >= ALONE_AFTER, timeout_s=timeout_s)
                         break
                     except Conflict as refused:
                         conflict = refused.on

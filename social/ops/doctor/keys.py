@@ -12,6 +12,7 @@ from social.infra.security.keyfiles import JWKS, NEXT_PRIVATE_KEY
 from social.infra.security.refresh_tokens import RefreshTokens
 from social.infra.security.tokens import Signer, Verifier
 from social.infra.settings import StartError
+from social.infra.spellings import shown
 from social.ops.doctor.findings import Finding, ok, problem, warning
 from social.ops.doctor.settings import Examined
 
@@ -62,8 +63,10 @@ def _used(name: str, path: Path | None, use: Callable[[Path], T], forbidden: int
         made = use(path)
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        says = error.strerror if isinstance(error, OSError) else error
-        findings.append(problem("keys", f"{name}: cannot use {path}: {says}", "python -m social keys FOLDER makes it"))
+        why = error.strerror if isinstance(error, OSError) else error
+        findings.append(
+            problem("keys", f"{name}: cannot use {shown(path)}: {why}", "python -m social keys FOLDER makes it")
+        )
         return None
     if mode & forbidden:
         right = "600" if forbidden == SECRET else "644"

@@ -27,13 +27,18 @@ async def examine(url: str, prefix: str, partitions: int) -> AsyncIterator[Findi
         if isinstance(first, BrokerAway) and not isinstance(first, QueueMissing):
             yield problem("sqs", str(first), _remedy(first))
             return
+        missing: list[str] = []
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             for name, found in zip(some, await asyncio.gather(*(_look(client, each) for each in some)), strict=True):
+                missing += [name] if isinstance(found, QueueMissing) else []
                 for finding in _findings(name, found):
                     problems += 1
                     yield finding
-        if not problems:
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            yield problem("sqs", f"there is no queue {missing[0]}{more} in {place.region}", MAKE)
+        if not problems and not missing:
             yield ok("sqs", f"{place.where} has all {len(names)} queues {place.prefix}-…, and they lose nothing")
     finally:
         await client.forget()
@@ -53,8 +58,7 @@ def _remedy(error: BrokerAway) -> str:
 
 def _findings(queue: str, found: Mapping[str, str] | BrokerAway) -> Iterator[Finding]:
     if isinstance(found, QueueMissing):
-        yield problem("sqs", f"there is no queue {queue}", MAKE)
-        return
+        return  # all of them are one line
     if isinstance(found, BrokerAway):
         yield problem("sqs", str(found), _remedy(found))
         return

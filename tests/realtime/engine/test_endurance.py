@@ -284,10 +284,10 @@ async def test_those_of_one_origin_make_room_for_each_other(start, echo, header)
     def by_name(_remote, forwarded_for):
         return forwarded_for or ""
 
-    client = await start(echo, max_unsettled=100, max_unsettled_of_one=2, origin=by_name)
+    client = await start(echo, max_unsettled=100, max_unsettled_of_one=2, origin=by_name, client_ip_header=header)
 
     async def come(origin):
-        headers = {header: origin}
+        headers = {"X-Forwarded-For": "anybody", "X-Real-IP": "anybody", header: origin}
         answer = await client.request("GET", EIO="4", transport="polling", headers=headers)
         assert answer.status == 200
         return answer.text.partition('"sid":"')[2].partition('"')[0]

@@ -28,7 +28,7 @@ plaza/process: {{ last . }}
 {{ include "plaza.selector" . }}
 plaza/process: {{ .process }}
 app.kubernetes.io/part-of: plaza
-app.kubernetes.io/version: {{ include "plaza.tag" .root | trunc 63 | quote }}
+app.kubernetes.io/version: {{ include "plaza.tag" .root | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- with .root.Values.commonLabels }}

@@ -112,11 +112,11 @@ metadata:
   {{- if not .values.podAnnotations }}
   annotations:
   {{- end }}
-    plaza/configuration: {{ include "plaza.topology" .root | sha256sum }} # new pods where it changes
+    plaza/configuration: {{ print (include "plaza.topology" .root) (.root.Files.Glob "files/nginx/*.conf").AsConfig | sha256sum }} # new pods where they change
 spec:
   {{- include "plaza.placing" . | nindent 2 }}
   {{- include "plaza.spread" . | nindent 2 }}
-  terminationGracePeriodSeconds: {{ include "plaza.graceSeconds" . }}
+  terminationGracePeriodSeconds: {{ include "plaza.graceSeconds" . }} # the image is stopped by SIGQUIT, and lets websockets end
   {{- with .values.extraInitContainers }}
   initContainers:
     {{- toYaml . | nindent 4 }}

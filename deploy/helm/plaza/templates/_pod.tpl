@@ -31,10 +31,10 @@
 {{/* The environment of a process: what the chart decides, then `settings`, then `extraEnv`. */}}
 {{- define "plaza.env" -}}
 {{- $values := .root.Values }}
-{{ include "plaza.fromSecret" (list "MONGO_URL" (include "plaza.secret" (list .root "mongodb")) $values.mongodb.urlKey) }}
+- { name: MONGO_URL_FILE, value: /data/urls/mongodb }
 {{- if ne .process "migration" }}
-{{ include "plaza.fromSecret" (list "REDIS_URL" (include "plaza.secret" (list .root "redis")) $values.redis.urlKey) }}
-{{ include "plaza.fromSecret" (list "BROKER_URL" (include "plaza.secret" (list .root "broker")) $values.broker.urlKey) }}
+- { name: REDIS_URL_FILE, value: /data/urls/redis }
+- { name: BROKER_URL_FILE, value: /data/urls/broker }
 - { name: WORKER_PARTITIONS, value: {{ include "plaza.value" $values.partitions }} }
 {{- end }}
 {{- if has .process (list "api" "realtime") }}
@@ -72,7 +72,7 @@
 {{- end }}
 {{- if include "plaza.mails" . }}
 {{- if $values.mail.existingSecret }}
-{{ include "plaza.fromSecret" (list "MAILER_URL" $values.mail.existingSecret $values.mail.urlKey) }}
+- { name: MAILER_URL_FILE, value: /data/urls/mail }
 {{- else }}
 - { name: MAILER_URL, value: file:/data/mail }
 {{- end }}
@@ -97,10 +97,27 @@
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $parts.host) | default (ternary "443" "80" (eq $parts.scheme "https")) }}
 {{- end }}
 
+{{/* An entry of a Secret as a file. Takes a list of the Secret, the entry and the file. */}}
+{{- define "plaza.url" -}}
+secret: { name: {{ index . 0 | quote }}, items: [{ key: {{ index . 1 | quote }}, path: {{ index . 2 }} }] }
+{{- end }}
+
 {{/* The volumes of a process, each with its mount: a YAML list of `volume` and `mount`. */}}
 {{- define "plaza.volumes" -}}
 - volume: { name: tmp, emptyDir: { sizeLimit: 64Mi } }
   mount: { name: tmp, mountPath: /tmp }
+- volume: # URLs hold passwords: files are seen by nobody who may only look at processes
+    name: urls
+    projected:
+      defaultMode: 0440
+      sources:
+        {{- range $server := ternary (list "mongodb") (list "mongodb" "redis" "broker") (eq .process "migration") }}
+        - {{ include "plaza.url" (list (include "plaza.secret" (list $.root $server)) (get $.root.Values $server).urlKey $server) }}
+        {{- end }}
+        {{- if and (include "plaza.mails" .) .root.Values.mail.existingSecret }}
+        - {{ include "plaza.url" (list .root.Values.mail.existingSecret .root.Values.mail.urlKey "mail") }}
+        {{- end }}
+  mount: { name: urls, mountPath: /data/urls, readOnly: true }
 {{- if has .process (list "api" "realtime") }}
 {{- $keys := .root.Values.keys }}
 - volume:

@@ -50,6 +50,24 @@ def test_keys_mean_the_same_as_files_and_as_printed_settings(keys: Path, monkeyp
     assert given_keys.verifier(gateway.jwks, gateway.jwt_jwks).accepts(of_files.signer.kid)
 
 
+@pytest.mark.parametrize("name", ["JWT_PRIVATE_KEY", "REFRESH_KEY", "MONGO_URL"])
+def test_a_secret_that_is_given_as_the_path_of_its_file_is_not_shown(
+    name: str, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = {
+        "JWT_PRIVATE_KEY": (keys / "jwt.pem").read_text(),
+        "REFRESH_KEY": "xxat/least-thirty-two-characters-of-chance",
+        "MONGO_URL": "mongodb://user:sEcret@host/",
+    }[name]
+    monkeypatch.setenv("JWT_PRIVATE_KEY_FILE", str(keys / "jwt.pem"))
+    monkeypatch.setenv("REFRESH_KEY_FILE", str(keys / "refresh.key"))
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"{name}_FILE", secret)
+    with pytest.raises(StartError, match=f"^{name}_FILE: cannot use a value that is no path") as refused:
+        issuer()
+    assert not any(part in str(refused.value) for part in (secret[12:22], "sEcret", "BEGIN"))
+
+
 def test_a_key_that_is_a_value_needs_no_jwks_and_refuses_a_foreign_one(
     keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

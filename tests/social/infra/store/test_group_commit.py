@@ -95,32 +95,6 @@ async def test_alone_it_is_one_commit_at_once(mongo: Mongo, commands: Commands) 
     assert (commands.sent["insert"], commands.sent["commitTransaction"], commands.sent["find"]) == (1, 1, 0)
 
 
-async def test_who_waits_for_company_commits_with_the_next_one(mongo: Mongo, commands: Commands) -> None:
-    waiting = asyncio.create_task(mongo.transact(lambda tx: blindly(tx, "a"), linger_s=30))
-    await asyncio.sleep(0.05)
-    assert commands.sent["insert"] == 0
-    await mongo.transact(lambda tx: blindly(tx, "b"))
-    await waiting
-    assert (commands.sent["insert"], commands.sent["commitTransaction"]) == (1, 1)
-
-
-async def test_without_company_it_commits_when_its_time_is_over(mongo: Mongo, commands: Commands) -> None:
-    for row in ("a", "b"):  # a second time too
-        await asyncio.wait_for(mongo.transact(lambda tx, row=row: blindly(tx, row), linger_s=0.05), 10)
-    assert commands.sent["commitTransaction"] == 2
-
-
-async def test_what_was_refused_beside_company_waits_no_more(mongo: Mongo) -> None:
-    await mongo.insert("inbox", {"_id": "a"})
-    waiting = mongo.transact(lambda tx: insert_anyhow(tx, "a"), linger_s=0.05)
-    assert (await asyncio.wait_for(waiting, 10))[0] == "there"
-
-
-async def insert_anyhow(tx: Transaction, id_: str) -> str:
-    """Insert a row without reading first, and read after a refusal."""
-    return await insert(tx, id_) if tx.attempt else str(await blindly(tx, id_))
-
-
 async def test_a_duplicate_costs_only_its_own_verb(mongo: Mongo, commands: Commands) -> None:
     await mongo.insert_missing("inbox", [{"_id": "row 7"}, {"_id": "row 13"}, {"_id": "row 21"}])
     runs: Counter[str] = Counter()
