@@ -45,6 +45,10 @@ class LocalBroker:
             if envelope.id not in self._unacked:
                 self._enqueue(envelope, {}, redelivered=False)
 
+    def fits(self, envelope: Envelope) -> bool:
+        """Return True: a message is the event itself."""
+        return True
+
     def _enqueue(self, envelope: Envelope, retries: dict[str, dict[str, object]], *, redelivered: bool) -> None:
         groups = envelope.groups()
         if not groups:

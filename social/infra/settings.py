@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from social.infra import spellings
 from social.infra.spellings import Formerly, OrFile, OrPlatform
 
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 SQS_OPTIONS = {"endpoint", "prefix", "create"}
 
 

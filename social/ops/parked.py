@@ -27,14 +27,9 @@ async def park(mongo: Mongo, group: Group, delivery: Delivery, error: BaseExcept
     await _keep(mongo, f"{group}:{event_id}", row, delivery.raw())
 
 
-async def park_unrouted(mongo: Mongo, envelope: Envelope) -> None:
-    """Keep an event of the outbox that this release knows no consumer of; the caller forgets its row after this."""
-    row: Document = {
-        "group": "outbox",
-        "type": envelope.type[:100],
-        "attempts": 0,
-        "error": "no consumer in this release",
-    }
+async def park_unpublished(mongo: Mongo, envelope: Envelope, reason: str) -> None:
+    """Keep an event of the outbox that can never be published; the caller forgets its row after this."""
+    row: Document = {"group": "outbox", "type": envelope.type[:100], "attempts": 0, "error": reason}
     await _keep(mongo, f"outbox:{envelope.id}", row, encode(envelope))
 
 

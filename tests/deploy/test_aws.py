@@ -223,6 +223,14 @@ def test_processes_may_ask_sqs_what_they_ask() -> None:
     assert allowed("operator", "sqs") == policy("publisher")
 
 
+@pytest.mark.parametrize("name", ["api", "realtime", "workers", "operator"])
+def test_an_installation_may_not_use_the_queues_of_another_whose_name_begins_with_its_name(name: str) -> None:
+    role = resources("AWS::IAM::Role")[f"{name.capitalize()}Role"]
+    (queues,) = [each["Resource"] for each in statements(role) if "sqs:SendMessage" in listed(each["Action"])]
+    queue = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Name}"
+    assert queues == [{"Fn::Sub": f"{queue}-{group}-*"} for group in Group]
+
+
 def test_processes_that_keep_pictures_may_call_what_the_code_of_the_store_calls() -> None:
     for name in ("api", "workers"):
         assert allowed(name, "s3") == called(r'\._ask\("(\w+)"', "files")

@@ -15,6 +15,7 @@ from social.contracts.problems import Unavailable
 from social.infra.broker.broker import BrokerAway
 from social.infra.broker.topology import partition
 from social.infra.store import members
+from social.ops import parked
 from workers import relay
 
 
@@ -74,6 +75,44 @@ async def test_a_relay_publishes_the_rows_of_its_shards_in_their_order(
     expected = [row.id for row in rows if partition(row.key, relay.SHARDS) in (1, 2)]
     assert 0 < len(expected) < len(rows)
     assert published == expected
+
+
+@pytest.mark.parametrize("broker", ["local"])
+async def test_events_that_no_queue_takes_do_not_keep_the_relay_from_those_behind_them(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 3)
+    monkeypatch.setattr(relay, "LEFT_BEHIND", relay.timedelta(0))
+    async with system(mongo_url, mongo_database, roles=()) as site:
+        monkeypatch.setattr(site.plaza.publisher, "offer", lambda envelopes: None)
+        ada = await site.door.register("ada")
+        for n in range(12):
+            await ada.publish(str(n))
+        rows = [row.id for row in await site.plaza.outbox.due(relay.timedelta(0), 100)]
+        stuck, huge, passed = rows[:4], rows[4], list[str]()
+
+        async def publish(envelopes: Any) -> None:
+            ids = [each.id for each in envelopes]
+            passed.extend(each for each in ids if each not in stuck)
+            if set(ids) & {*stuck}:
+                raise BrokerAway("there is no queue of its group")
+
+        broker = site.plaza.broker
+        monkeypatch.setattr(broker, "publish", publish)
+        monkeypatch.setattr(broker, "fits", lambda row: row.id != huge)
+        leases = {shard: relay.Lease(site.plaza.mongo, f"relay {shard}", relay.LEASE) for shard in range(relay.SHARDS)}
+        assert all([await each.take() for each in leases.values()])
+        with pytest.raises(BrokerAway, match="there is no queue"):
+            await relay.sweep(site.plaza, leases)
+        assert passed == rows[5:]
+        (row,) = await parked.listed(site.plaza.mongo)
+        assert (row["_id"], row["error"]) == (f"outbox:{huge}", "too large for the broker")
+        assert huge not in [row.id for row in await site.plaza.outbox.due(relay.timedelta(0), 100)]
+        passed.clear()
+        monkeypatch.setattr(broker, "ping", AsyncMock(side_effect=BrokerAway("nobody answers")))
+        with pytest.raises(BrokerAway, match="nobody answers"):
+            await relay.sweep(site.plaza, leases)
+        assert passed == [], "a broker that is away ends the sweep"
 
 
 async def test_a_relay_whose_holder_died_is_followed_by_another(

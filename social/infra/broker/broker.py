@@ -17,6 +17,10 @@ class BrokerAway(Exception):
     """The broker did not accept an event; the outbox row still has it."""
 
 
+class PartlyAccepted(BrokerAway):
+    """The broker accepted some of the events, or some of their groups; outbox rows still have the others."""
+
+
 class BrokerRefuses(BrokerAway):
     """The broker answers and rejects the connection: the setting that names it is wrong."""
 
@@ -66,6 +70,10 @@ class Broker(Protocol):
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Accept events and, once they are durable, delete their outbox rows; raises BrokerAway."""
+        ...
+
+    def fits(self, envelope: Envelope) -> bool:
+        """Return whether an event is small enough for a message."""
         ...
 
     def consume(self, group: Group, ahead: int, members: Members) -> AbstractAsyncContextManager[Deliveries]:

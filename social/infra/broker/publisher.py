@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from social.contracts.envelope import Envelope
 from social.infra.breaker import Breaker
-from social.infra.broker.broker import Broker, BrokerAway
+from social.infra.broker.broker import Broker, BrokerAway, PartlyAccepted
 from social.infra.broker.outbox import IN_FLIGHT
 from social.infra.observe import logs, metrics, tracing
 
@@ -70,7 +70,8 @@ class Publisher:
             metrics.EVENTS_PUBLISHED.labels(path="fast").inc(len(batch))
             log.debug("events published", events=len(batch), **logs.about(each.trace for each in batch))
         except BrokerAway as error:
-            self._breaker.trip()
+            if not isinstance(error, PartlyAccepted):  # a queue that fails is no reason to delay others' events
+                self._breaker.trip()
             log.warning("broker away; the relay publishes later", events=len(batch), error=str(error))
         except Exception:
             log.exception("publishing failed; the relay publishes later", events=len(batch))

@@ -102,6 +102,10 @@ class RabbitBroker:
             if isinstance(result, BaseException):
                 raise BrokerAway(str(result) or type(result).__name__) from result
 
+    def fits(self, envelope: Envelope) -> bool:
+        """Return True: its limit, 16 MiB and more, is far above what the store keeps of an event."""
+        return True
+
     async def _publish(self, envelope: Envelope) -> None:
         message = aio_pika.Message(
             encode(envelope),

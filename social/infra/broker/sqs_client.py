@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from social.contracts.events import Group
 from social.infra.broker.broker import BrokerAway, BrokerRefuses
-from social.infra.observe import metrics
+from social.infra.observe import logs, metrics
 from social.infra.settings import REGION, SQS_OPTIONS, StartError
+
+log = logs.get("broker")
 
 SQS_URL = rf"sqs://{REGION.pattern}(\?[A-Za-z0-9=&:/._%-]*)?"
 
@@ -22,17 +24,19 @@ RETAINED_S = 14 * 24 * 3600  # the most that SQS offers; afterwards a message is
 ATTRIBUTES = {"MessageRetentionPeriod": str(RETAINED_S), "VisibilityTimeout": str(VISIBLE_AGAIN_S)}
 POLL_S = 20  # the longest that SQS waits for a message before it answers a receive
 ANSWER_S = 5.0  # to any other request
+REREAD_EVERY_S = 10.0  # credentials that SQS does not know, at most
 FRESH_S = 10.0  # an answer that is younger than that shows that SQS is there
 
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
-_REFUSED = {
-    "AccessDenied",
-    "AccessDeniedException",
+_UNKNOWN = {  # credentials: they may have been rotated where they were read
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSecurity",
+    "InvalidSignatureException",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_REFUSED = {"AccessDenied", "AccessDeniedException"} | _UNKNOWN
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 
 
@@ -93,6 +97,7 @@ class SqsClient:
         self._connecting = asyncio.Lock()
         self._urls: dict[str, str] = {}
         self._answered_at = -FRESH_S
+        self._reread_at = -REREAD_EVERY_S
 
     @property
     def answers(self) -> bool:
@@ -113,7 +118,7 @@ class SqsClient:
     async def find(self, queues: Sequence[str], *, create: bool = False) -> None:
         """Learn the URLs of these queues, and create those that are missing where `create` says so.
 
-        Raises BrokerAway, and BrokerRefuses for a queue that is not there.
+        Raises BrokerAway, and BrokerRefuses for a queue that is not there, when it has looked for all.
         """
 
         async def find(queue: str) -> None:
@@ -127,7 +132,9 @@ class SqsClient:
                     made = await self._answer("create_queue", QueueName=queue, Attributes=ATTRIBUTES)
                     self._urls[queue] = made["QueueUrl"]
 
-        await asyncio.gather(*map(find, queues))
+        for failure in await asyncio.gather(*map(find, queues), return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def forget(self) -> None:
         """Close the connections; the next request reads credentials anew."""
@@ -141,11 +148,31 @@ class SqsClient:
         return url
 
     async def _answer(self, operation: str, **how: Any) -> Any:
+        from botocore.exceptions import ClientError
+
         client = await self._connected()
+        try:
+            return await self._answer_to(client, operation, how)
+        except ClientError as error:
+            if error.response["Error"].get("Code") not in _UNKNOWN or not await self._reread(client):
+                raise
+        return await self._answer_to(await self._connected(), operation, how)
+
+    async def _answer_to(self, client: Any, operation: str, how: Mapping[str, Any]) -> Any:
         metrics.SQS_REQUESTS.labels(operation=operation).inc()
         answer = await getattr(client, operation)(**how)
         self._answered_at = time.monotonic()
         return answer
+
+    async def _reread(self, client: Any) -> bool:
+        """Have credentials read anew after SQS did not know those of a client; False where they just were."""
+        if client is self._client:
+            if time.monotonic() < self._reread_at + REREAD_EVERY_S:
+                return False
+            self._reread_at = time.monotonic()
+            log.warning("credentials that SQS does not know are read again", at=self.place.where)
+            await self.forget()
+        return True
 
     async def _connected(self) -> Any:
         async with self._connecting:

@@ -47,6 +47,7 @@ class SqsDeliveries:
         self._mine: set[int] | None = None  # those this process is to consume; all, until other processes are known
         self._leases: dict[int, Lease] = {}
         self._partitions: dict[int, SqsPartition] = {}
+        self._given_up: set[int] = set()  # partitions that are being given up
         self._closing: set[asyncio.Task[None]] = set()
         self._closed: list[SqsPartition] = []  # whose last request may still be answered
         self._arrived: deque[SqsDelivery] = deque()
@@ -90,6 +91,8 @@ class SqsDeliveries:
             await asyncio.sleep(LEASES_EVERY_S)
 
     async def _keep_lease(self, number: int) -> None:
+        if number in self._given_up:
+            return
         lease = self._leases.get(number)
         if lease is None:
             name = f"sqs {self._client.place.prefix} {self._group} {number}"
@@ -99,6 +102,8 @@ class SqsDeliveries:
         except Unavailable as error:
             log.debug("a lease could not be renewed", group=self._group, partition=number, error=repr(error))
         partition = self._partitions.get(number)
+        if number in self._given_up:  # meanwhile
+            return
         if partition is not None and lease.is_over:
             log.warning("the lease of a partition is lost", group=self._group, partition=number)
             self._close_soon(self._partitions.pop(number))
@@ -124,15 +129,32 @@ class SqsDeliveries:
 
     async def _give_up(self, number: int) -> None:
         """Let another process have a partition: its messages first, then the lease."""
-        await self._close(self._partitions.pop(number))
-        with contextlib.suppress(Unavailable):  # then the lease is over by itself
-            await self._leases[number].give_up()
+        partition = self._partitions.pop(number, None)
+        if partition is None:  # its lease is over
+            return
+        self._given_up.add(number)
+        try:
+            await self._close(partition)
+            with contextlib.suppress(Unavailable):  # then the lease is over by itself
+                await self._leases[number].give_up()
+        finally:
+            self._given_up.discard(number)
 
     async def _adjust(self) -> None:
-        """Give up the partitions of other workers: between two batches, when no message of them is being handled."""
-        others = [] if self._mine is None else [each for each in self._partitions if each not in self._mine]
-        if others:
-            await asyncio.gather(*map(self._give_up, others))
+        """Give up partitions of other workers, and those that an error ended: between two batches.
+
+        No message of them is being handled then. Whichever process takes the lease of such a partition begins anew.
+        """
+        others = set() if self._mine is None else self._partitions.keys() - self._mine
+        await asyncio.gather(*map(self._give_up, {*others, *filter(self._ended, self._partitions)}))
+
+    def _ended(self, number: int) -> bool:
+        try:
+            self._partitions[number].check()
+        except Exception as error:
+            log.error("a partition ended and begins anew", group=self._group, partition=number, exc_info=error)
+            return True
+        return False
 
     def arrived(self, deliveries: Sequence[SqsDelivery]) -> None:
         """Queue messages that were received."""
@@ -149,8 +171,6 @@ class SqsDeliveries:
             for task in self._tasks:
                 if task.done():
                     task.result()  # raises the error that ended it
-            for partition in self._partitions.values():
-                partition.check()
             if taken := self._next(most):
                 return taken
             left_s = end - time.monotonic()

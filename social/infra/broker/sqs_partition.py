@@ -36,7 +36,7 @@ class SqsDelivery(Delivery):
     def __init__(self, partition: "SqsPartition", message: Any) -> None:
         self.partition = partition
         self.receipt: str = message["ReceiptHandle"]
-        self.body: str = message["Body"]
+        self.body: str = message.get("Body") or ""  # no event, which is parked
         said = message.get("Attributes", {})
         self.sent_at_ms = int(said.get("SentTimestamp", 0))
         self.redelivered = int(said.get("ApproximateReceiveCount", 1)) > 1
@@ -103,7 +103,7 @@ class SqsPartition:
             task.add_done_callback(lambda _: self._arrived(()))  # whoever takes messages checks then
 
     def check(self) -> None:
-        """Raise the error that ended its work, or no message would come any more."""
+        """Raise the error that ended its work: no message comes any more."""
         for task in (self._receiving, self._extending):
             if task is not None and task.done() and not task.cancelled():
                 task.result()
@@ -207,26 +207,28 @@ class SqsPartition:
 
     async def _extend_some(self, receipts: Sequence[str]) -> None:
         now = time.monotonic()
-        while time.monotonic() < now + EXTEND_EVERY_S:
+        while receipts and time.monotonic() < now + EXTEND_EVERY_S:
             try:
-                lost = await self._change(receipts, VISIBLE_AGAIN_S)
+                failed = await self._change(receipts, VISIBLE_AGAIN_S)
             except BrokerAway:
                 await asyncio.sleep(PAUSE_S)
                 continue
-            self._drop(self._owed[each] for each in lost if each in self._owed)
             for each in receipts:
-                if each in self._owed:
+                if each in self._owed and each not in failed:
                     self._owed[each].visible_at = now + VISIBLE_AGAIN_S
-            return
+            self._drop(self._owed[each] for each, lost in failed.items() if lost and each in self._owed)
+            receipts = [each for each, lost in failed.items() if not lost]
+            if receipts:
+                await asyncio.sleep(PAUSE_S)
 
-    async def _change(self, receipts: Sequence[str], visible_in_s: int) -> list[str]:
-        """Have SQS show messages after so many seconds; return the receipts that it does not know any more."""
+    async def _change(self, receipts: Sequence[str], visible_in_s: int) -> dict[str, bool]:
+        """Have SQS show messages after so many seconds; return those it did not, and whether it knows them no more."""
         entries = [
             {"Id": str(number), "ReceiptHandle": each, "VisibilityTimeout": visible_in_s}
             for number, each in enumerate(receipts)
         ]
         answer = await self._client.ask("change_message_visibility_batch", self.queue, Entries=entries)
-        return [receipts[int(each["Id"])] for each in answer.get("Failed", []) if each.get("SenderFault")]
+        return {receipts[int(each["Id"])]: bool(each.get("SenderFault")) for each in answer.get("Failed", [])}
 
     def _drop(self, deliveries: Iterable[SqsDelivery]) -> None:
         for each in deliveries:

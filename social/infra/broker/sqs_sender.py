@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from social.infra.breaker import Breaker
 from social.infra.broker.broker import BrokerAway
 from social.infra.broker.sqs_client import MOST_IN_BATCH, SqsClient
 
 MOST_BYTES = 256 * 1024  # of a message, and of all messages of a request
+REST_S = 2.0  # after a request that failed
 ATTEMPT = "attempt"  # the attribute of a message that counts earlier attempts
 
 
@@ -30,20 +32,27 @@ class _Message(NamedTuple):
 
 
 class Sender:
-    """Sends messages to a queue with one request at a time; messages that come meanwhile are the next request."""
+    """Sends messages to a queue with one request at a time; messages that come meanwhile are the next request.
+
+    After a request that failed it rests: a queue that is gone or denied must not hold up those who send to others, too.
+    """
 
     def __init__(self, client: SqsClient, queue: str) -> None:
         self._client = client
         self._queue = queue
         self._waiting: list[_Message] = []
         self._sending: asyncio.Task[None] | None = None
+        self._breaker = Breaker(REST_S)
+        self._failure: BrokerAway | None = None  # of the last request that failed
 
     async def send(self, body: str, *, attempt: int = 0, delay_s: float = 0) -> None:
         """Send a message, and return when SQS has it; raises BrokerAway."""
         message = _Message(body, attempt, round(delay_s), asyncio.get_running_loop().create_future())
         if message.size > MOST_BYTES:
             says = f"a message of {message.size} bytes is too large for SQS, which takes {MOST_BYTES}"
-            raise BrokerAway(f"{says}; its event stays in the outbox")
+            raise BrokerAway(f"{says}; the relay parks its event")
+        if self._failure is not None and self._breaker.is_open:
+            raise type(self._failure)(str(self._failure))
         self._waiting.append(message)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_all(), name=f"send {self._queue}")
@@ -60,7 +69,9 @@ class Sender:
             try:
                 await self._send(batch)
             except BrokerAway as error:
-                _refuse(batch, error)
+                self._failure = error
+                self._breaker.trip()
+                _refuse([*batch, *self._waiting], error)
             except BaseException:
                 for each in (*batch, *self._waiting):
                     each.sent.cancel()

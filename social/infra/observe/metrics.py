@@ -15,7 +15,7 @@ LABELS: Mapping[str, str] = {
     "counter": "the counters of a post, a comment, a person",
     "event": "the event catalogue (docs/asyncapi.json); `unknown` for any other",
     "found_by": "`gap`, `sweep`, `redis lost`, `late confirmation` or `again`",
-    "group": "the consumer groups; `outbox` for events that no consumer of this release knows",
+    "group": "the consumer groups; `outbox` for events that no consumer of this release knows, or too large",
     "kind": "`stream` or `hint`",
     "lease": "`relay` and `sweeper` for the first part; for the others followed by a number or by the name of a job",
     "method": "HTTP methods; `other` for an unknown one",

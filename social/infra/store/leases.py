@@ -31,6 +31,7 @@ class Lease:
         self.held = False
         self._renew_at = 0.0
         self._ends_at = 0.0
+        self._changing = asyncio.Lock()
 
     @property
     def is_over(self) -> bool:
@@ -39,6 +40,10 @@ class Lease:
 
     async def take(self) -> bool:
         """Take the lease, or renew it where a third of its time is over; False while another process holds it."""
+        async with self._changing:
+            return await self._take_or_renew()
+
+    async def _take_or_renew(self) -> bool:
         began = time.monotonic()
         if self.held and began < self._renew_at:
             return True
@@ -73,9 +78,10 @@ class Lease:
 
     async def give_up(self) -> None:
         """Release the lease, so that another process can take it at once."""
-        self.held, self._ends_at = False, 0.0
-        self._show()
-        await self._mongo.delete(LEASES, {"_id": self._name, "holder": self._holder})
+        async with self._changing:  # after a renewal that is under way, which would take it again
+            self.held, self._ends_at = False, 0.0
+            self._show()
+            await self._mongo.delete(LEASES, {"_id": self._name, "holder": self._holder})
 
     def _show(self) -> None:
         if self._measured:

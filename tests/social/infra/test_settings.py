@@ -55,7 +55,14 @@ def test_a_server_is_named_by_its_url(kind: type[Connections], name: str, give: 
 
 
 @pytest.mark.parametrize(
-    "url", ["amqp://localhost/", "amqps://u:p@mq/v", "sqs://eu-central-1", "sqs://us-gov-west-1?prefix=a"]
+    "url",
+    [
+        "amqp://localhost/",
+        "amqps://u:p@mq/v",
+        "sqs://eu-central-1",
+        "sqs://us-gov-west-1?prefix=a",
+        "sqs://eusc-de-east-1",
+    ],
 )
 def test_a_broker_may_be_of_any_kind(give: Give, url: str) -> None:
     give(BROKER_URL=url)

@@ -1,15 +1,16 @@
 """An SQS that refuses, throttles, forgets or is away: one clear line, or a retry that loses nothing."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.sqs import QUEUE, Answer, Scripted, client_of, refusal, scripted
 
-from social.contracts.events import PostLiked
+from social.contracts.events import Event, PostLiked, TimelineWanted
 from social.infra import clock
-from social.infra.broker.broker import BrokerAway, BrokerRefuses
+from social.infra.broker.broker import BrokerAway, BrokerRefuses, PartlyAccepted
 from social.infra.broker.sqs import SqsBroker
 from social.infra.broker.sqs_client import SqsClient, SqsPlace
 from social.infra.settings import StartError
@@ -52,10 +53,25 @@ class Rows:
 
 
 def likes(count: int) -> Any:
-    recorded = Transaction(Mongo("mongodb://127.0.0.1:1", "plaza"))
-    for _ in range(count):
-        recorded.record(PostLiked(post_id=clock.new_id(), author_id=clock.new_id(), by=clock.new_id()))
-    return recorded.recorded
+    return recorded(
+        PostLiked(post_id=clock.new_id(), author_id=clock.new_id(), by=clock.new_id()) for _ in range(count)
+    )
+
+
+def recorded(events: Iterable[Event]) -> Any:
+    transaction = Transaction(Mongo("mongodb://127.0.0.1:1", "plaza"))
+    for event in events:
+        transaction.record(event)
+    return transaction.recorded
+
+
+def sent(server: Scripted) -> dict[str, int]:
+    """Return how many messages of these events the queues were asked to take, by group."""
+    count = Counter[str]()
+    for operation, body in server.asked:
+        if operation == "SendMessageBatch":
+            count[body["QueueUrl"].rsplit("-", 2)[1]] += len(body["Entries"])
+    return count
 
 
 @pytest.mark.parametrize(
@@ -96,6 +112,26 @@ async def test_credentials_that_expire_are_read_again(
         await client.ask("receive_message", QUEUE)
     await client.ask("receive_message", QUEUE)
     assert list(dict.fromkeys(server.keys)) == ["first", "second"]
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException"])
+async def test_credentials_that_were_rotated_in_their_file_are_read_again_before_a_line_says_they_are_refused(
+    server: Scripted, client: SqsClient, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    await client.ask("receive_message", QUEUE)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "second")
+    server.answers["ReceiveMessage"] = [refusal(code)]
+    await client.ask("receive_message", QUEUE)
+    assert list(dict.fromkeys(server.keys)) == ["first", "second"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "third")
+    server.answers["ReceiveMessage"] = [refusal(code)]
+    with pytest.raises(BrokerRefuses, match=rf"refuses its credentials for {QUEUE} \({code}\)"):
+        await client.ask("receive_message", QUEUE)
+    assert "third" not in server.keys, "they were read a moment ago"
+    monkeypatch.setattr("social.infra.broker.sqs_client.REREAD_EVERY_S", 0.0)
+    server.answers["ReceiveMessage"] = [refusal(code)]
+    await client.ask("receive_message", QUEUE)
+    assert server.keys[-1] == "third"
 
 
 async def test_without_credentials_the_line_says_so(
@@ -152,6 +188,7 @@ async def test_a_row_is_deleted_only_when_all_groups_of_its_event_have_it(server
     assert rows.gone == [one.id]
     server.usual = usual  # type: ignore[method-assign]
     await broker.publish([two])
+    assert sent(server) == {"counters": 3, "notifications": 2}, "a group that has it does not get it again"
     assert rows.gone == [one.id, two.id]
     await broker.close()
 
@@ -163,3 +200,51 @@ async def test_an_answer_that_leaves_out_a_message_confirms_it_not(server: Scrip
         await broker.publish(likes(1))
     assert rows.gone == []
     await broker.close()
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "QueueDoesNotExist"])
+async def test_a_queue_that_is_gone_or_denied_fails_the_events_of_its_group_alone(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Other events pass it, other groups get each event once, and the broken queue is asked now and then."""
+    monkeypatch.setattr("social.infra.broker.sqs_client.FRESH_S", 0.0)  # each ping asks
+    broker = SqsBroker(f"{PLACE}?endpoint={server.url}", "plaza", rows := Rows(), 1)  # type: ignore[arg-type]
+    await broker.ping()
+    usual, broken = server.usual, []
+
+    def one_broken(operation: str, body: Any) -> Answer:
+        if (body.get("QueueUrl") or body["QueueName"]).endswith("notifications-0"):
+            broken.append(operation)
+            return refusal(code)
+        return usual(operation, body)
+
+    server.usual = one_broken  # type: ignore[method-assign]
+    stuck, (passing,) = likes(3), recorded([TimelineWanted(user_id=clock.new_id())])
+    for batch in (stuck, [*stuck, passing], stuck):
+        with pytest.raises(PartlyAccepted, match="notifications-0"):
+            await broker.publish(batch)
+        await broker.ping()
+    assert rows.gone == [passing.id]
+    assert broken.count("SendMessageBatch") == 1
+    assert sent(server)["counters"] == 3
+    server.usual = usual  # type: ignore[method-assign]
+    monkeypatch.setattr("social.infra.broker.sqs_sender.Breaker.is_open", False)
+    await broker.publish(stuck)
+    assert rows.gone == [passing.id, *(each.id for each in stuck)]
+    assert sent(server)["counters"] == 3
+    await broker.close()
+
+
+async def test_before_all_queues_were_found_once_a_process_does_not_start_without_one_of_them(server: Scripted) -> None:
+    broker = SqsBroker(f"{PLACE}?endpoint={server.url}", "plaza", Rows(), 1)  # type: ignore[arg-type]
+    server.answers["GetQueueUrl"] = [refusal("QueueDoesNotExist")]
+    with pytest.raises(BrokerRefuses, match="there is no queue plaza-"):
+        await broker.ping()
+    await broker.close()
+
+
+def test_an_event_that_no_message_can_hold_does_not_fit() -> None:
+    broker = SqsBroker(PLACE, "plaza", Rows(), 1)  # type: ignore[arg-type]
+    (event,) = likes(1)
+    assert broker.fits(event)
+    assert not broker.fits(event.model_copy(update={"data": {"text": "x" * 300_000}}))
