@@ -86,6 +86,20 @@ def wanted(node: Any) -> Iterator[str]:
         yield from (node[key]["name"] for key in ("secret", "secretKeyRef") if "name" in node.get(key, {}))
 
 
+def test_no_process_runs_while_a_release_is_restored() -> None:
+    """The runbook says so; only the operator's pod, which no `scale` names, has commands to run."""
+    steps = [each[2] for each in KUBECTL]
+    (restored,) = [at for at, words in enumerate(KUBECTL) if "restored" in words]
+    scaled = [at for at, step in enumerate(steps) if step == "scale"]
+    down, up = KUBECTL[scaled[0]], KUBECTL[scaled[-1]]
+    assert (down[-1], up[-1], len(scaled)) == ("--replicas=0", "--replicas=2", 2)
+    assert down[3:-1] == up[3:-1] == ["deployment/plaza-api", "deployment/plaza-workers", "statefulset/plaza-realtime"]
+    assert scaled[0] < steps.index("wait") < restored < scaled[1]
+    assert {KUBECTL[at][3] for at in range(scaled[0], scaled[1]) if steps[at] == "exec"} == {
+        "deployment/plaza-operator"
+    }
+
+
 @pytest.mark.parametrize("chosen", ["minimal", "trial", "full", "split"])
 def test_what_helm_says_next_names_what_there_is(chosen: str) -> None:
     notes, made = installed("--values", f"deploy/helm/plaza/ci/{chosen}.yaml")
