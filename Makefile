@@ -101,7 +101,7 @@ docker:
 	@docker info >/dev/null 2>&1 || { echo "Docker is installed, but its engine does not answer: is it running?" >&2; exit 1; }
 
 clean: ## delete the virtual environment and the data of make run
-	rm -rf .venv node_modules loadtests/peers/express/node_modules var
+	rm -rf .venv node_modules var
 
 # An environment that does not work (missing, incomplete, its Python gone or not supported) is created anew.
 venv:

@@ -8,7 +8,6 @@ The last line is one JSON object. Absolute numbers belong to the machine; the ra
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from devtools.cluster.server import die_with_parent
+from loadtests.benchmarks.node_packages import install_node_packages
 
 HERE = Path(__file__).parent
 NODE = HERE.parent / "peers/socketio"
@@ -144,15 +144,6 @@ def server_command(stack: str) -> list[str]:
     if stack == "node":
         return ["node", "--expose-gc", str(NODE / "server.mjs")]
     return [sys.executable, str(HERE / "fanout_server.py"), stack]
-
-
-def install_node_packages() -> None:
-    """Install Node's Socket.IO where it is missing; raises FileNotFoundError without npm."""
-    lock, installed = NODE / "package-lock.json", NODE / "node_modules/.installed"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-        subprocess.run(command, cwd=NODE, check=True, stdout=sys.stderr)
-        shutil.copy(lock, installed)
 
 
 def build_client(folder: str) -> Path:

@@ -32,16 +32,15 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from loadtests.benchmarks.node_packages import NoNode, install_node_packages
 from loadtests.benchmarks.peer_client import Http
 from loadtests.benchmarks.peer_crowd import QUICK, Crowd, Size
 from loadtests.benchmarks.peer_measures import READS, WRITES, Requests, highest_rate, like_push
 from loadtests.benchmarks.peer_systems import (
     ROOT,
-    NoNode,
     Servers,
     System,
     brokers,
-    install_peer,
     node_version,
     running,
     store,
@@ -197,7 +196,7 @@ def main() -> None:
     chosen()  # end on a wrong store before anything is started
     try:
         if "peer" in options.only:
-            install_peer()
+            install_node_packages()
             show(f"the peer is {node_version()}")
         figures = merged(uvloop.run(rounds(options, size)))
     except NoNode as error:

@@ -71,10 +71,6 @@ class System(NamedTuple):
         return Cpu(*(sum(map(_cpu_s, pids)) for pids in (self.pids, store)))
 
 
-class NoNode(Exception):
-    """The peer cannot be installed here, for the reason in the message."""
-
-
 @contextlib.asynccontextmanager
 async def brokers(folder: Path) -> AsyncIterator[tuple[RedisServer, RabbitServer]]:
     """Run a Redis and a RabbitMQ, for all rounds."""
@@ -159,20 +155,6 @@ def made(folder: Path) -> Path:
     """Make a folder and return it."""
     folder.mkdir()
     return folder
-
-
-def install_peer() -> None:
-    """Install the packages of the peer's lockfile with npm, once; raises NoNode."""
-    lock, installed = PEER / "package-lock.json", PEER / "node_modules/.installed"
-    if installed.exists() and installed.read_bytes() == lock.read_bytes():
-        return
-    if not shutil.which("node") or not shutil.which("npm"):
-        raise NoNode("the peer needs Node 20 or newer with npm, which are not on this machine")
-    print("installing the peer's packages (once)", file=sys.stderr, flush=True)
-    command = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
-    if subprocess.run(command, cwd=PEER, stdout=sys.stderr, check=False).returncode:
-        raise NoNode("npm could not install the peer's packages")
-    installed.write_bytes(lock.read_bytes())
 
 
 def _foreign() -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 from support.composed import ROOT, started
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
+NOTES = "deploy/helm/plaza/templates/NOTES.txt"
 HEAD, ROWS = "| | what you get | what it costs | upgrade | back up | roll back |", 7
 
 
@@ -19,6 +20,11 @@ def test_every_way_to_run_it_says_what_it_gives_and_costs_and_how_to_change_it()
     for row in rows():
         assert len(row) == 6, row
         assert all(row), row
+
+
+@pytest.mark.parametrize("page", ["docs/runbook.md", "docs/deploying.md", "deploy/aws/README.md", NOTES])
+def test_the_last_step_of_a_release_is_where_releases_are_described(page: str) -> None:
+    assert "migrate --last" in (ROOT / page).read_text()
 
 
 def test_the_containers_take_the_memory_that_the_page_says() -> None:

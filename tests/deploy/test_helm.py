@@ -167,6 +167,9 @@ WRONG = [
     ("partitions=65", "partitions"),
     ("pod.extraEnv=A", "pod.extraEnv"),
     ("trial.mongodb.size=8", "trial.mongodb.size"),
+    (r"commonLabels.app\.kubernetes\.io/name=x", "commonLabels.app.kubernetes.io.name"),
+    (r"api.podLabels.plaza/process=x", "api.podLabels.plaza.process"),
+    ("broker.kind=kafka", "broker.kind"),
 ]
 
 
@@ -177,7 +180,7 @@ def refusal(kind: type[Helm4]) -> str:
     assert done.returncode == 1
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("- ")]
     said = [line.removeprefix("- ").replace("at ''", "(root)").removeprefix("at '/") for line in lines]
-    return "\n".join(line.replace("/", ".").replace("'", "") for line in said)
+    return "\n".join(line.replace("~1", "/").replace("/", ".").replace("'", "") for line in said)
 
 
 @pytest.mark.parametrize("kind", HELMS)
@@ -189,6 +192,7 @@ def test_a_wrong_value_is_refused_with_its_path(kind: type[Helm4], value: str, p
     assert path.endswith(name) or len(said) == 1 or any(name in line for line in said), "another value is refused"
 
 
+READS = "networkPolicy.metrics[0].podSelector.matchLabels.app=prometheus"
 ONE = "api.groups.one.services={auth,users,search,follows,posts,comments,likes,feeds,notifications,media}"
 
 
@@ -203,6 +207,10 @@ ONE = "api.groups.one.services={auth,users,search,follows,posts,comments,likes,f
         (["httpRoute.enabled=true", "nginx.trustedProxies={10.0.0.0/8}"], "httpRoute.parentRefs: names no Gateway"),
         (["api.autoscaling.minReplicas=9"], "api.autoscaling.minReplicas: is more than maxReplicas"),
         (["image.tag=latest"], "latest is no version"),
+        (["metrics.monitor.enabled=true"], "networkPolicy.metrics: names nobody, so Prometheus could not read"),
+        (["keda.enabled=true"], "networkPolicy.metrics: names nobody, so Prometheus could not read"),
+        (["trial.enabled=true", "broker.kind=sqs"], "broker.kind: a trial runs RabbitMQ"),
+        (["trial.enabled=true", "keda.enabled=true", READS], "keda.enabled: no policy lets KEDA ask"),
         (["nginx.image=nginx:latest"], "nginx.image: latest is no version"),
     ],
 )

@@ -32,6 +32,8 @@ from devtools.generate.nginx import COMPOSE, MICROSERVICES_CONF, SOURCE, TOPOLOG
 
 Arrow = tuple[str, str, int]
 
+METRICS = {"api": 8080, "realtime": 8081, "workers": 8082}
+
 RENDERED = [values for values in VALUES if values != "minimal"]  # its policies are off
 ALONE = {"default": f"{RELEASE}-", "split": f"{RELEASE}-", "minimal": f"{RELEASE}-", "full": f"{RELEASE}-square-"}
 
@@ -185,12 +187,13 @@ def expected(values: str) -> set[Arrow]:
         found |= {("mongodb-init", "anywhere", 53)}
     if values == "split":
         broker = ("anywhere", [443])
+        found |= {(namespace("monitoring"), process, port) for process, port in METRICS.items()}
     if values == "full":
         mongo, dns = (str({"cidr": "10.1.0.0/16"}), [27017]), (namespace("kube-system"), [53])
         found |= {(process, "anywhere", 4318) for process in ours}
         found |= {(process, str({"cidr": "169.254.170.23/32"}), 80) for process in ours}
         found |= {(namespace("ingress"), "nginx", port) for port in (8080, 8443)}
-        read = {"api": 8080, "realtime": 8081, "workers": 8082, "nginx": 9113}
+        read = METRICS | {"nginx": 9113}
         found |= {(namespace("monitoring"), process, port) for process, port in read.items()}
     else:
         found |= {("anywhere", "nginx", 8080)}

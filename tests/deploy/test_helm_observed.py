@@ -113,4 +113,20 @@ def test_workers_on_sqs_scale_by_a_metric_that_there_is() -> None:
     assert 'group=~"counters|accounts|activity", state="waiting"' in waiting
     assert wrong(waiting.replace('namespace="social", ', "")) == []
     assert len(queries) == 4
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "sqs"])
+def test_roles_without_a_queue_keep_their_number(broker: str) -> None:
+    groups = ["mail.roles={mail}", "jobs.roles={relay,sweeper}", "jobs.replicas=3"]
+    words = [f"broker.kind={broker}", *(f"workers.groups.{each}" for each in groups)]
+    made = documents("split", Helm4, *(word for each in words for word in ("--set", each)))
+    scaled = {name(each): each["spec"]["triggers"] for each in made if each["kind"] == "ScaledObject"}
+    assert "plaza-workers-jobs" not in scaled
+    assert "plaza-workers-mail" in scaled
+    assert all(scaled.values())
+    (jobs,) = [each for each in made if each["kind"] == "Deployment" and name(each) == "plaza-workers-jobs"]
+    assert jobs["spec"]["replicas"] == 3
+
+
+def test_rabbitmq_is_asked_with_its_url_and_sqs_with_none() -> None:
     assert of_kind("split", "TriggerAuthentication") == []

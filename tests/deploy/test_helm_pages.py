@@ -56,16 +56,16 @@ def exists(words: list[str], made: list[Document]) -> bool:
     assert words[:2] == ["--namespace", "plaza"] or words[0] == "create"
     there = {(each["kind"], name(each)) for each in made}
     named = [word.partition("/")[::2] for word in words if word.partition("/")[0] in SCALED]
-    if "job" in words:
+    if "job" in words or "logs" in words:
         selector = dict(each.split("=", 1) for each in words[words.index("--selector") + 1].split(","))
-        return [selects(selector, each["metadata"]["labels"]) for each in made if each["kind"] == "Job"].count(
-            True
-        ) == 1
+        jobs = [each for each in made if each["kind"] == "Job"]
+        labels = [(each if "job" in words else each["spec"]["template"])["metadata"]["labels"] for each in jobs]
+        return [selects(selector, each) for each in labels].count(True) == 1
     return all((SCALED[kind], one) in there for kind, one in named)
 
 
 def test_kubectl_is_told_of_what_there_is() -> None:
-    _, made = installed()
+    _, made = installed("--set", "operator.enabled=true")
     assert len(KUBECTL) > 8
     for words in KUBECTL:
         assert exists(words, made), words
@@ -86,7 +86,21 @@ def wanted(node: Any) -> Iterator[str]:
         yield from (node[key]["name"] for key in ("secret", "secretKeyRef") if "name" in node.get(key, {}))
 
 
-@pytest.mark.parametrize("chosen", ["minimal", "trial", "full"])
+def test_no_process_runs_while_a_release_is_restored() -> None:
+    """The runbook says so; only the operator's pod, which no `scale` names, has commands to run."""
+    steps = [each[2] for each in KUBECTL]
+    (restored,) = [at for at, words in enumerate(KUBECTL) if "restored" in words]
+    scaled = [at for at, step in enumerate(steps) if step == "scale"]
+    down, up = KUBECTL[scaled[0]], KUBECTL[scaled[-1]]
+    assert (down[-1], up[-1], len(scaled)) == ("--replicas=0", "--replicas=2", 2)
+    assert down[3:-1] == up[3:-1] == ["deployment/plaza-api", "deployment/plaza-workers", "statefulset/plaza-realtime"]
+    assert scaled[0] < steps.index("wait") < restored < scaled[1]
+    assert {KUBECTL[at][3] for at in range(scaled[0], scaled[1]) if steps[at] == "exec"} == {
+        "deployment/plaza-operator"
+    }
+
+
+@pytest.mark.parametrize("chosen", ["minimal", "trial", "full", "split"])
 def test_what_helm_says_next_names_what_there_is(chosen: str) -> None:
     notes, made = installed("--values", f"deploy/helm/plaza/ci/{chosen}.yaml")
     lines = notes.replace("\\\n", " ").splitlines()
@@ -99,9 +113,11 @@ def test_what_helm_says_next_names_what_there_is(chosen: str) -> None:
     made_by_hand = {words[words.index("generic") + 1] for words in lines if "generic" in words}
     own = {name(each) for each in made if each["kind"] == "Secret"}
     assert {"plaza-keys", "from-vault"} & made_by_hand
-    assert len(made_by_hand) == {"minimal": 2, "trial": 1, "full": 4}[chosen]
+    assert len(made_by_hand) == {"minimal": 2, "trial": 1, "full": 4, "split": 2}[chosen]
     assert not made_by_hand & own
     assert ("for a trial" in notes) == (chosen == "trial")
+    assert ("python -m social queues" in notes) == (chosen == "split")
+    assert ("BROKER_URL='sqs://" in notes) == (chosen == "split")
     assert "<" not in notes
     assert "\n\n\n" not in notes
 

@@ -64,14 +64,21 @@ def passwords(cluster: Kubernetes) -> dict[str, Any]:
 
 
 def test_the_commands_of_the_page_lead_from_nothing_to_nothing(cluster: Kubernetes, run: Run) -> None:
-    assert [words[0] for words in COMMANDS] == ["install", "status", *["upgrade"] * 3, "rollback", "uninstall"]
-    install, status, upgrade, workers_first, others, rollback, uninstall = COMMANDS
+    assert [words[0] for words in COMMANDS] == [
+        "install",
+        "status",
+        *["upgrade"] * 3,
+        "rollback",
+        *["upgrade"] * 2,
+        "uninstall",
+    ]
+    install, status, upgrade, workers_first, others, rollback, operator, no_operator, uninstall = COMMANDS
     assert "port-forward service/plaza-nginx" in good(run(*install))
     first, (migration,) = images(cluster), migrations(cluster)
     assert set(first) == {"plaza-api", "plaza-workers", "plaza-realtime", "plaza-nginx"}
     assert "STATUS: deployed" in good(run(*status))
 
-    good(run(*upgrade))
+    assert "exec deployment/plaza-api -- python -m social migrate --last" in good(run(*upgrade))
     assert tags(cluster) == dict.fromkeys(OURS, "registry.example.org/plaza:0.2.1"), "or the values before are lost"
     assert len(migrations(cluster)) == 1
     assert migration not in migrations(cluster)
@@ -83,6 +90,10 @@ def test_the_commands_of_the_page_lead_from_nothing_to_nothing(cluster: Kubernet
 
     good(run(*rollback))
     assert tags(cluster)["api"] == "registry.example.org/plaza:0.2.1"
+    good(run(*operator))
+    assert tags(cluster)["operator"] == tags(cluster)["api"]
+    good(run(*no_operator))
+    assert set(images(cluster)) == set(first)
     good(run(*uninstall))
     assert {kind for kind, objects in cluster.objects.items() if objects} == set()
     assert cluster.unknown == []
@@ -116,5 +127,63 @@ def test_a_release_with_the_values_of_an_earlier_chart_is_upgraded_or_stays(
     good(run("upgrade", "plaza", CHART, "--reuse-values", "--set", "api.replicas=3"))
     assert cluster.objects["Deployment"]["plaza-api"]["spec"]["replicas"] == 3
     # The cluster is an imitation: a change that Kubernetes refuses shows that it notices one.
-    fixed = run("upgrade", "plaza", CHART, "--reuse-values", "--set", "media.persistence.accessModes={ReadWriteOnce}")
-    assert (fixed.returncode, "accessModes is immutable" in fixed.stderr) == (1, True)
+    fixed = run("upgrade", "plaza", CHART, "--reuse-values", "--set", "media.persistence.storageClass=fast")
+    assert (fixed.returncode, "storageClassName is immutable" in fixed.stderr) == (1, True)
+
+
+def test_a_failed_migration_is_tried_again_by_an_upgrade_that_changes_nothing(cluster: Kubernetes, run: Run) -> None:
+    good(run("install", "plaza", CHART, *TRIAL))
+    failed = cluster.names("Job")
+    assert len(failed) == 2  # the other makes MongoDB's replica set
+    good(run("upgrade", "plaza", CHART, *TRIAL))
+    assert len(cluster.names("Job")) == 2
+    assert not failed & cluster.names("Job")
+
+
+@pytest.mark.parametrize("scaler", ["autoscaling", "keda"])
+def test_scaling_begins_and_goes_on_with_the_pods_that_there_are(cluster: Kubernetes, run: Run, scaler: str) -> None:
+    many = ["api.replicas=5", "realtime.replicas=7", "workers.replicas=4", "nginx.replicas=3", READS]
+    good(run("install", "plaza", CHART, *sets(*many)))
+    parts = ("api", "realtime", "workers", "nginx") if scaler == "autoscaling" else ("realtime", "workers")
+    on = [f"{part}.autoscaling.enabled=true" for part in parts] if scaler == "autoscaling" else ["keda.enabled=true"]
+    before = replicas(cluster)
+    assert before == {"plaza-api": 5, "plaza-realtime": 7, "plaza-workers": 4, "plaza-nginx": 3}
+    good(run("upgrade", "plaza", CHART, "--reuse-values", *sets(*on)))
+    assert replicas(cluster) == before
+    cluster.objects["StatefulSet"]["plaza-realtime"]["spec"]["replicas"] = 9
+    good(run("upgrade", "plaza", CHART, "--reuse-values", *sets("settings.LOG_LEVEL=debug")))
+    assert replicas(cluster) == before | {"plaza-realtime": 9}
+
+
+READS = "networkPolicy.metrics[0].podSelector.matchLabels.app=prometheus"
+
+
+def sets(*values: str) -> list[str]:
+    return [word for value in values for word in ("--set", value)]
+
+
+def replicas(cluster: Kubernetes) -> dict[str, int]:
+    running = {**cluster.objects["Deployment"], **cluster.objects["StatefulSet"]}
+    return {name: each["spec"]["replicas"] for name, each in running.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("trial.mongodb.size=16Gi", "trial.mongodb.size: was 8Gi"),
+        ("media.persistence.accessModes={ReadWriteMany}", "media.persistence.accessModes: the claim plaza-media has"),
+        ("media.persistence.storageClass=slow", "media.persistence.storageClass: the claim plaza-media has fast"),
+        ("media.persistence.size=19Gi", "media.persistence.size: the claim plaza-media has 20480Mi"),
+    ],
+)
+def test_what_nobody_can_change_is_refused_with_the_reason(
+    cluster: Kubernetes, run: Run, change: str, reason: str
+) -> None:
+    good(run("install", "plaza", CHART, *TRIAL, *sets("media.persistence.storageClass=fast")))
+    claim = cluster.objects["PersistentVolumeClaim"]["plaza-media"]["spec"]
+    claim["resources"]["requests"]["storage"] = "20480Mi"  # as Kubernetes may write 20Gi
+    good(run("upgrade", "plaza", CHART, "--reuse-values"))
+    claim = cluster.objects["PersistentVolumeClaim"]["plaza-media"]["spec"]
+    claim["resources"]["requests"]["storage"] = "20480Mi"
+    refused = run("upgrade", "plaza", CHART, "--reuse-values", *sets(change))
+    assert (refused.returncode, reason in refused.stderr) == (1, True), refused.stderr

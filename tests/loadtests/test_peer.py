@@ -18,16 +18,17 @@ from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from loadtests import tables
 from loadtests.benchmarks import peer, peer_measures
+from loadtests.benchmarks.node_packages import NoNode, install_node_packages
 from loadtests.benchmarks.peer_client import Answer, Connection, Http, Socket
 from loadtests.benchmarks.peer_crowd import Crowd, Like, Person, Size
-from loadtests.benchmarks.peer_systems import ROOT, NoNode, Servers, System, install_peer, running
+from loadtests.benchmarks.peer_systems import ROOT, Servers, System, running
 
 
 @pytest.fixture(scope="module")
 def installed() -> None:
     """Install the peer's packages, where there is npm."""
     try:
-        install_peer()
+        install_node_packages()
     except NoNode as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{error}, and CI=true lets no test be skipped for it", pytrace=False)

@@ -29,6 +29,14 @@ MOST_BYTES = 1 << 17  # of a request, most of which is the environment
 FILES = 4_096  # a fork closes all that is open below this number
 
 
+def start_new(
+    words: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start `python -m` with these words, or a script with its arguments, in a new Python."""
+    python = [sys.executable, "-P" if words[0].endswith(".py") else "-m"]
+    return subprocess.Popen([*python, *words], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+
+
 class Forked:
     """A forked program; has the methods of `subprocess.Popen` that tests use."""
 
@@ -77,8 +85,10 @@ class Forks:
 
     def start(
         self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
-    ) -> Forked:
-        """Start `python -m` with these words, or a script with its arguments."""
+    ) -> Forked | subprocess.Popen[bytes]:
+        """Fork `python -m` with these words, or a script with its arguments; outside Linux, start a new Python."""
+        if sys.platform != "linux":
+            return start_new(words, cwd=cwd, env=env, out=out, err=err)
         requests = self._ready()
         ends, ended = socket.socketpair()
         with ended:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
-from support.forking import Forked, Forks
+from support.forking import Forked, Forks, start_new
 from support.stores import store_settings
 
 ROOT = Path(__file__).parents[2]
@@ -53,11 +52,8 @@ class Program:
         new: bool = False,
         **settings: object,
     ) -> None:
-        self._words, python = [module, *words], [sys.executable, "-m"]
-        if crash:  # see crash.py
-            self._words, python = [str(CRASH), crash, module], [sys.executable, "-P"]
-        self._command = [*python, *self._words]
-        self._new = new or sys.platform != "linux" or cwd != ROOT or "PYTHONPATH" in settings
+        self._words = [str(CRASH), crash, module] if crash else [module, *words]  # see crash.py
+        self._new = new or cwd != ROOT or "PYTHONPATH" in settings
         self._out, self._err = folder / f"{module}.out", folder / f"{module}.err"
         settings = store_settings(module, settings) | settings
         foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
@@ -71,12 +67,8 @@ class Program:
     def start(self) -> "Program":
         """Start the process; see `answering`."""
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            if self._new:
-                self.process = subprocess.Popen(
-                    self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
-                )
-            else:
-                self.process = FORKS.start(self._words, cwd=self._cwd, env=self._env, out=out, err=err)
+            start = start_new if self._new else FORKS.start
+            self.process = start(self._words, cwd=self._cwd, env=self._env, out=out, err=err)
         return self
 
     @property

@@ -25,6 +25,9 @@ TEXT: Schema = {"type": "string"}
 GIVEN: Schema = {"type": "string", "minLength": 1}
 YES_NO: Schema = {"type": "boolean"}
 WORDS: Schema = {"type": "object", "additionalProperties": TEXT}  # labels, annotations
+LABELS: Schema = WORDS | {
+    "patternProperties": {r"^(app\.kubernetes\.io|helm\.sh|plaza)/": False}
+}  # not the chart's own
 ANYTHING: Schema = {"type": "object"}  # checked by Kubernetes, whose shape it has
 OBJECTS: Schema = {"type": "array", "items": ANYTHING}
 NETWORKS: Schema = {"type": "array", "items": {"type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"}}
@@ -69,7 +72,7 @@ def schema() -> Schema:
     top = closed(
         nameOverride=TEXT,
         fullnameOverride=TEXT,
-        commonLabels=WORDS,
+        commonLabels=LABELS,
         clusterDomain=GIVEN,
         url=URL,
         origins={"type": "array", "items": GIVEN},
@@ -129,7 +132,8 @@ def _pod() -> Schema:
     )
     contexts = ("affinity", "podSecurityContext", "containerSecurityContext")
     return {
-        **dict.fromkeys(("podLabels", "podAnnotations", "annotations", "nodeSelector"), WORDS),
+        **dict.fromkeys(("podAnnotations", "annotations", "nodeSelector"), WORDS),
+        "podLabels": LABELS,
         "priorityClassName": TEXT,
         **dict.fromkeys(contexts, ANYTHING),
         **dict.fromkeys(lists, OBJECTS),
@@ -216,7 +220,8 @@ def _servers() -> dict[str, Schema]:
     tried = closed(**_pod(), image=IMAGE, size=SIZE, resources=_resources())
     return {
         "keys": closed(existingSecret=GIVEN, jwtPrivateKey=ENTRY, jwks=ENTRY, refreshKey=ENTRY, pidKey=ENTRY),
-        **dict.fromkeys(("mongodb", "redis", "broker"), server),
+        **dict.fromkeys(("mongodb", "redis"), server),
+        "broker": closed(existingSecret=GIVEN, urlKey=ENTRY, kind=one_of("rabbitmq", "sqs")),
         "mail": closed(existingSecret=TEXT, urlKey=ENTRY, **{"from": {"type": "string", "pattern": "^[^@ ]+@[^@ ]+$"}}),
         "media": closed(url={"type": "string", "pattern": "^s3://.|^$"}, persistence=volume),
         "aws": closed(existingSecret=TEXT, accessKeyIdKey=ENTRY, secretAccessKeyKey=ENTRY),
@@ -237,10 +242,10 @@ def _around() -> dict[str, Schema]:
         "services": closed(ipFamilyPolicy=families, ipFamilies={"type": "array", "items": one_of("IPv4", "IPv6")}),
         "ingress": closed(enabled=YES_NO, className=TEXT, annotations=WORDS, hosts=hosts, tls=OBJECTS),
         "httpRoute": closed(enabled=YES_NO, annotations=WORDS, parentRefs=OBJECTS, hostnames=hosts),
+        "operator": closed(enabled=YES_NO),
         "keda": closed(
             enabled=YES_NO,
             pollingInterval=number(1),
-            broker=one_of("rabbitmq", "sqs"),
             prometheusUrl=URL,
             socketsPerGateway=number(1),
             messagesPerWorker=number(1),

@@ -6,9 +6,7 @@ metadata:
   {{- include "plaza.metadata" . | nindent 2 }}
   {{- include "plaza.annotations" .values.annotations | nindent 2 }}
 spec:
-  {{- if not (include "plaza.scales" .) }}
-  replicas: {{ .values.replicas }}
-  {{- end }}
+  replicas: {{ include "plaza.replicas" . }}
   revisionHistoryLimit: 3
   strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }
   selector:

@@ -138,7 +138,30 @@ ipFamilies: {{ toYaml . | nindent 2 }}
 
 {{/* Whether a component scales by itself, so that its number of pods is not the chart's. */}}
 {{- define "plaza.scales" -}}
-{{- if or .values.autoscaling.enabled (and .root.Values.keda.enabled (has .process (list "realtime" "workers"))) }}true{{ end }}
+{{- if or .values.autoscaling.enabled (include "plaza.keda" .) }}true{{ end }}
+{{- end }}
+
+{{/* Whether KEDA scales a component: roles without a queue, as relay and sweeper, have nothing that it could follow. */}}
+{{- define "plaza.keda" -}}
+{{- if .root.Values.keda.enabled }}
+{{- if or (eq .process "realtime") (and (eq .process "workers") (include "plaza.queues" . | fromYamlArray)) }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The number of pods. Of what scales by itself that of this moment: without a number Kubernetes would stop all but one. */}}
+{{- define "plaza.replicas" -}}
+{{- if include "plaza.scales" . }}
+{{- $scaled := include "plaza.scaled" . | fromYaml }}
+{{- $now := lookup $scaled.apiVersion $scaled.kind .root.Release.Namespace $scaled.name | default dict }}
+{{- int (dig "spec" "replicas" .values.autoscaling.minReplicas $now) }}
+{{- else }}{{ .values.replicas }}
+{{- end }}
+{{- end }}
+
+{{/* The bytes of a size, which Kubernetes may keep in another unit than it was given. */}}
+{{- define "plaza.bytes" -}}
+{{- $units := dict "" 1 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 }}
+{{- mulf (regexFind "^[0-9.]+" .) (get $units (regexFind "[A-Za-z]*$" .)) }}
 {{- end }}
 
 {{/* Gateways that nginx knows by their name. */}}
@@ -151,7 +174,7 @@ ipFamilies: {{ toYaml . | nindent 2 }}
 {{/* The Secrets with the URLs of servers, each with its entries, as NOTES.txt tells to make them. */}}
 {{- define "plaza.urls" -}}
 {{- $found := dict }}
-{{- range $server, $example := dict "mongodb" "mongodb://…" "redis" "rediss://…" "broker" "amqps://…" }}
+{{- range $server, $example := dict "mongodb" "mongodb://…" "redis" "rediss://…" "broker" (ternary "sqs://…" "amqps://…" (eq $.Values.broker.kind "sqs")) }}
 {{- $from := get $.Values $server }}
 {{- $_ := set $found $from.existingSecret (append (get $found $from.existingSecret | default list) (printf "%s='%s'" $from.urlKey $example)) }}
 {{- end }}

@@ -204,7 +204,9 @@ metadata:
   {{- include "plaza.podMetadata" . | nindent 2 }}
 spec:
   {{- include "plaza.placing" . | nindent 2 }}
-  {{- if $once }}
+  {{- if .waits }}
+  shareProcessNamespace: true # or the signal to end would find nobody who takes it
+  {{- else if $once }}
   restartPolicy: OnFailure
   {{- else }}
   {{- include "plaza.spread" . | nindent 2 }}
@@ -219,7 +221,9 @@ spec:
     - name: {{ .process }}
       image: {{ include "plaza.image" (list .root .values.image) }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-      {{- if $once }}
+      {{- if .waits }}
+      command: [sleep, infinity]
+      {{- else if $once }}
       args: [migrate, --wait, {{ .values.waitSeconds | toString | quote }}]
       {{- end }}
       env:
