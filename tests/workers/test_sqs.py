@@ -210,8 +210,11 @@ async def test_queues_that_were_deleted_hold_up_their_group_alone_until_they_are
         await queues.make(client, queue)
     async with system(mongo_url, mongo_database, broker_url=url) as site:
         ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
-        post = await ada.publish("hello")
+        post, other = [await ada.publish(text) for text in ("hello", "bye")]
         await bob.like(post)
+
+        async def notified(*counts: int) -> None:
+            assert sorted([each.count for each in await ada.notifications()], reverse=True) == [*counts]
 
         async def counted(count: int) -> None:
             assert (await ada.see(post)).likes == count
@@ -221,7 +224,9 @@ async def test_queues_that_were_deleted_hold_up_their_group_alone_until_they_are
         for queue in client.place.queues(PARTITIONS, [Group.COUNTERS]):
             await client.ask("delete_queue", queue)
         await eve.like(post)
-        await likes(ada, 2)
+        await eventually(lambda: notified(2))
+        await bob.like(other)
+        await eventually(lambda: notified(2, 1))
         assert (await bob.ask("GET", "/readyz")).status == 200
         assert (await ada.see(post)).likes == 1
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 1
