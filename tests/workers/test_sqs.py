@@ -22,6 +22,7 @@ from social.infra.broker.sqs import SqsBroker
 from social.infra.broker.sqs_client import SqsClient, SqsPlace
 from social.infra.broker.sqs_deliveries import SqsDeliveries
 from social.infra.broker.sqs_partition import SqsPartition
+from social.infra.settings import PARTITIONS
 from social.infra.store.leases import Lease
 from social.ops import parked, queues
 
@@ -196,6 +197,45 @@ async def test_a_slow_worker_whose_leases_are_over_counts_nothing_twice(
         await asyncio.sleep(slow.pause_s)  # until its batch ends, which changes nothing
         await handled_by_both()
         assert await mongo.count("inbox", {}, limit=99) == len(office.posts)
+
+
+async def test_queues_that_were_deleted_hold_up_their_group_alone_until_they_are_made_again(
+    mongo_url: str, mongo_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.relay.LEFT_BEHIND", timedelta(seconds=0.3))
+    monkeypatch.setattr("social.infra.broker.sqs_sender.REST_S", 0.2)
+    url = broker_url.replace("&create=yes", "")
+    client = SqsClient(SqsPlace.of(url, "plaza"))
+    for queue in client.place.queues(PARTITIONS):
+        await queues.make(client, queue)
+    async with system(mongo_url, mongo_database, broker_url=url) as site:
+        ada, bob, eve = [await site.door.register(name) for name in ("ada", "bob", "eve")]
+        post, other = [await ada.publish(text) for text in ("hello", "bye")]
+        await bob.like(post)
+
+        async def notified(*counts: int) -> None:
+            assert sorted([each.count for each in await ada.notifications()], reverse=True) == [*counts]
+
+        async def counted(count: int) -> None:
+            assert (await ada.see(post)).likes == count
+            assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
+
+        await eventually(lambda: counted(1))
+        for queue in client.place.queues(PARTITIONS, [Group.COUNTERS]):
+            await client.ask("delete_queue", queue)
+        await eve.like(post)
+        await eventually(lambda: notified(2))
+        await bob.like(other)
+        await eventually(lambda: notified(2, 1))
+        assert (await bob.ask("GET", "/readyz")).status == 200
+        assert (await ada.see(post)).likes == 1
+        assert await site.plaza.mongo.count("outbox", {}, limit=1) == 1
+        await client.forget()
+        client = SqsClient(client.place)
+        for queue in client.place.queues(PARTITIONS, [Group.COUNTERS]):
+            assert await queues.make(client, queue) == "made"
+        await eventually(lambda: counted(2), timeout_s=20)
+    await client.forget()
 
 
 async def test_the_policies_allow_what_the_processes_ask_for_and_nothing_more(

@@ -24,7 +24,7 @@ RETAINED_S = 14 * 24 * 3600  # the most that SQS offers; afterwards a message is
 ATTRIBUTES = {"MessageRetentionPeriod": str(RETAINED_S), "VisibilityTimeout": str(VISIBLE_AGAIN_S)}
 POLL_S = 20  # the longest that SQS waits for a message before it answers a receive
 ANSWER_S = 5.0  # to any other request
-REREAD_EVERY_S = 10.0  # credentials that SQS does not know, at most
+REREAD_EVERY_S = 10.0  # at most: credentials that SQS does not know
 FRESH_S = 10.0  # an answer that is younger than that shows that SQS is there
 
 _MISSING = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
@@ -97,7 +97,7 @@ class SqsClient:
         self._connecting = asyncio.Lock()
         self._urls: dict[str, str] = {}
         self._answered_at = -FRESH_S
-        self._reread_at = -REREAD_EVERY_S
+        self._read_at = 0.0  # its credentials, by the monotonic clock
 
     @property
     def answers(self) -> bool:
@@ -165,11 +165,10 @@ class SqsClient:
         return answer
 
     async def _reread(self, client: Any) -> bool:
-        """Have credentials read anew after SQS did not know those of a client; False where they just were."""
+        """Have credentials read anew after SQS did not know those of a client; False where they were just read."""
         if client is self._client:
-            if time.monotonic() < self._reread_at + REREAD_EVERY_S:
+            if time.monotonic() < self._read_at + REREAD_EVERY_S:
                 return False
-            self._reread_at = time.monotonic()
             log.warning("credentials that SQS does not know are read again", at=self.place.where)
             await self.forget()
         return True
@@ -190,6 +189,7 @@ class SqsClient:
                     "sqs", region_name=self.place.region, endpoint_url=self.place.endpoint, config=config
                 )
                 self._client = await self._held.enter_async_context(creating)
+                self._read_at = time.monotonic()
             return self._client
 
     @asynccontextmanager

@@ -120,10 +120,12 @@ async def test_credentials_that_were_rotated_in_their_file_are_read_again_before
 ) -> None:
     await client.ask("receive_message", QUEUE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "second")
+    monkeypatch.setattr("social.infra.broker.sqs_client.REREAD_EVERY_S", 0.0)
     server.answers["ReceiveMessage"] = [refusal(code)]
     await client.ask("receive_message", QUEUE)
     assert list(dict.fromkeys(server.keys)) == ["first", "second"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "third")
+    monkeypatch.setattr("social.infra.broker.sqs_client.REREAD_EVERY_S", 60.0)
     server.answers["ReceiveMessage"] = [refusal(code)]
     with pytest.raises(BrokerRefuses, match=rf"refuses its credentials for {QUEUE} \({code}\)"):
         await client.ask("receive_message", QUEUE)
