@@ -223,7 +223,6 @@ async def test_a_wrong_password_of_redis_is_named(look: Look, kept_redis: RedisS
     assert SECRET not in str(findings)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'Connection.close' was never awaited")  # aiormq's, of an unknown vhost
 async def test_a_wrong_password_and_an_unknown_virtual_host_of_rabbitmq_are_named(
     look: Look, rabbit: ManagedRabbit, vhost: str
 ) -> None:
