@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from support.eventually import eventually
 from support.people import Answer, Door, Person
 from support.site import Site, system
 
@@ -70,6 +71,11 @@ async def get(person: Person, path: str, tag: str | None = None, method: str = "
 
 async def test_what_the_client_has_is_not_sent_again(ada: Person, bob: Person) -> None:
     post = await ada.publish("hello")
+
+    async def counted() -> None:
+        assert (await get(bob, "/v1/users/ada")).body["posts"] == 1
+
+    await eventually(counted)
     for path in ("/v1/users/me", "/v1/users/ada", f"/v1/posts/{post.id}", "/v1/feed", "/v1/motto"):
         first = await get(bob, path)
         tag = first.headers["ETag"]

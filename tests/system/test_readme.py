@@ -77,7 +77,7 @@ async def test_the_demo_delivers_everything_it_was_acknowledged(embedded):
 async def test_the_three_processes_start_by_themselves_against_real_servers(
     mongo_url, mongo_database, redis_url, amqp_url, tmp_path
 ):
-    (block,) = [each.text for each in blocks("docs/deploying.md", "Against real servers") if each.language == "sh"]
+    block, *_ = (each.text for each in blocks("docs/deploying.md", "Against real servers") if each.language == "sh")
     api_port, realtime_port, workers_port = free_ports(3)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {
