@@ -122,9 +122,9 @@ class RestUser(FastHttpUser):
         self._renewed_at = time.monotonic()
 
     def _renew_if_due(self, path: str) -> None:
-        if self._refresh and path != "/v1/auth/refresh" and time.monotonic() > self._renewed_at + RENEW_AFTER_S:
+        if self._refresh and path != "/v1/auth/refresh-token" and time.monotonic() > self._renewed_at + RENEW_AFTER_S:
             self._renewed_at = time.monotonic()  # not twice at once
-            self._keep_tokens(self.call("POST", "/v1/auth/refresh", {"refresh_token": self._refresh}))
+            self._keep_tokens(self.call("POST", "/v1/auth/refresh-token", {"refresh_token": self._refresh}))
 
 
 def _decoded(content: bytes | None) -> Any:

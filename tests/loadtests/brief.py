@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 from locust import events
 
+from loadtests import rest_user, socket_user
 from loadtests.locustfile import *  # noqa: F403 - whatever Locust looks for there
 from loadtests.results import result
 from loadtests.run import Run
@@ -20,6 +21,7 @@ UNTIL = {
     "posted": lambda run: run.deliveries.delivered["post"] >= 5,
     "back": lambda run: run.killed and run.resumed and run.all_there(),
     "recovered": lambda run: run.deliveries.recovered.total() >= 3,
+    "renewed": lambda run: "POST /v1/auth/refresh-token" in result(run)["requests"],
 }
 FRAMES = {  # frames that are received instead of the push of a like
     "lost": lambda frame: [],
@@ -66,5 +68,7 @@ def begin(environment: Any, **_: Any) -> None:
         gevent.spawn(tunnels)
 
 
+if os.environ["UNTIL"] == "renewed":
+    rest_user.RENEW_AFTER_S = socket_user.RENEW_AFTER_S = 0.5
 if FAULT in FRAMES:
     SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._receive)

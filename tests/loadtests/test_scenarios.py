@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 NOT_ALLOWED = [{"host": "http://stranger.invalid"}, {"realtime": "http://stranger.invalid"}]
-SCENARIOS = {"browse": "read", "post": "liked", "viral": "liked", "celebrity": "posted", "soak": "liked"}
+SCENARIOS = {"browse": "read", "post": "liked", "viral": "liked", "celebrity": "posted", "soak": "renewed"}
 
 
 @pytest.fixture(scope="module")

@@ -192,10 +192,7 @@ def become(request: Request) -> None:
 
 
 def quick_hashes() -> None:
-    """Let passwords be hashed quickly, as site.py does: the tests register hundreds of people.
-
-    A real hash has the lowest priority: on a machine that is busy with other tests it ends too late, in a 503.
-    """
+    """Let passwords be hashed quickly, as site.py does: the tests register hundreds of people."""
     passwords = import_module("social.infra.security.passwords")
     passwords._hasher = passwords.argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)
 

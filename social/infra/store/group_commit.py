@@ -52,7 +52,7 @@ class Unit:
     sent: bool = False
     keys: list[tuple[str, str]] = field(init=False)
     size: int = field(init=False)
-    guarded: bool = field(init=False)  # by a condition or a unique index or a unique index
+    guarded: bool = field(init=False)  # by a condition
     behind: list["asyncio.Future[None]"] = field(default_factory=list)  # transactions that write the same documents
 
     def __post_init__(self) -> None:
@@ -109,7 +109,7 @@ class GroupCommit:
         try:
             await unit.done
         finally:
-            if not unit.sent:  # given up before it was sent sent
+            if not unit.sent:  # given up before it was sent
                 self._waiting.remove(unit)
                 self._release(unit)
 

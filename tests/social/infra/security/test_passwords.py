@@ -1,6 +1,7 @@
 """Passwords, hashed off the loop."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -143,4 +144,15 @@ async def test_a_thread_rests_between_two_hashes_for_as_long_as_it_worked(monkey
     await asyncio.gather(*(passwords.hash("x") for _ in range(4)))
     rests = [later - before for before, later in zip(ended, begun[1:], strict=False)]
     assert min(rests) >= 0.019
+    passwords.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+async def test_hashing_gives_way_and_is_not_starved():
+    passwords = Passwords()
+    await passwords.hash("x")
+    loop = asyncio.get_running_loop()
+    niceness = await loop.run_in_executor(passwords._pool, lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    assert here < niceness <= here + 5, "at 19 a login beside busy programs takes longer than a request may"
     passwords.close()
