@@ -12,6 +12,7 @@ from rich.console import Console
 import api.app
 import workers.app
 from api.settings import SERVICES, RestSettings
+from embedded import seeding
 from embedded.folder import claim
 from embedded.local_broker import LocalBroker
 from embedded.one_port import mount
@@ -23,7 +24,7 @@ from social.accounts.login import TokenIssuer
 from social.infra.broker.broker import Broker
 from social.infra.broker.opening import broker_of
 from social.infra.broker.outbox import Outbox
-from social.infra.files.blobs import MediaSettings, blobs
+from social.infra.files.blobs import blobs
 from social.infra.files.mailer import MailSettings
 from social.infra.observe import logs, tracing
 from social.infra.process import process
@@ -53,11 +54,13 @@ async def main() -> bool:
         tasks = process.Tasks()
         with closing(issuer.passwords), closing(tracing):
             async with connect(settings, tasks) as plaza, running(plaza, tasks):
+                await seeding.fill_empty(settings, plaza, tasks)
                 await plaza.revocations.poll()
                 health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
                 gateway = Gateway(realtime, plaza, issuer.verifier, tasks)
                 async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks) as api_port:
                     print_addresses(settings, api_port, gateway.port)
+                    await seeding.print_people(settings, plaza)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()
@@ -137,14 +140,12 @@ def embedded_store(settings: EmbeddedSettings) -> Store:
 
 def rest_settings(settings: EmbeddedSettings) -> RestSettings:
     """Return the settings of REST; pictures are stored beside the other data, unless MEDIA_URL is set."""
-    media = load(MediaSettings, "embedded")
-    url = media.media_url if "media_url" in media.model_fields_set else f"file:{settings.plaza_var / 'media'}"
     return load(
         RestSettings if settings.one_port else EmbeddedRest,
         "embedded",
         api_port=settings.rest_port,
         api_services=SERVICES,
-        media_url=url,
+        media_url=seeding.media_url(settings),
     )
 
 

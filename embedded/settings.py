@@ -52,6 +52,12 @@ class EmbeddedSettings(ObserveSettings):
     fanout_limit: int = Field(
         default=FANOUT_LIMIT, ge=1, description="followers above which posts are merged into timelines when read"
     )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="made-up people to fill an empty system with, 10 or more; for this machine alone",
+    )
     drain_s: float = Field(default=1, ge=0, le=60, description="seconds a stopping process gives its clients")
 
     @property

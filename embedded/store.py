@@ -22,7 +22,7 @@ from social.infra.store.mongo import Mongo
 
 log = logs.get("store")
 
-NOTE = "store.json"  # process id and port of the running store
+NOTE = "store.json"  # process id, port and URL of the running store
 READY_WITHIN_S = 20.0
 STOP_WITHIN_S = 2.0
 TRIES = 3
@@ -154,7 +154,7 @@ class Store:
                 preexec_fn=partial(_die_with_parent, os.getpid()) if LIBC else None,  # noqa: PLW1509 - the function imports nothing
                 cwd=self._folder,
             )
-        self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port}))
+        self._note.write_bytes(encode({"pid": self._child.pid, "port": self._port, "url": self.url}))
 
     @property
     def _data(self) -> Path:

@@ -82,6 +82,20 @@ def _operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("--json", action="store_true", help="print the result as one JSON line too")
     command.set_defaults(run=commands.run_demo)
 
+    command = adding.add_parser(
+        "seed",
+        help="made-up people with faces, posts and some hours of history, for an empty system",
+        description="Fills the database of MONGO_URL, or where that is not set the system that `make run` runs, if it"
+        " has no people. All of them have one password, which is printed at the end.",
+    )
+    command.add_argument(
+        "--users", type=commands.some_people, default=1_000, metavar="N", help="how many people (default: %(default)s)"
+    )
+    command.add_argument("--hours", type=float, default=12, help="how far their posts go back (default: %(default)g)")
+    command.add_argument("--seed", type=int, default=1, help="another number makes other people (default: %(default)s)")
+    command.add_argument("--yes", action="store_true", help="also fill a database that is not on this machine")
+    command.set_defaults(run=commands.seed)
+
     command = adding.add_parser("backlog", help="what waits, how many of it and since when (MONGO_URL)")
     command.set_defaults(run=commands.with_store(commands.show_backlog))
 

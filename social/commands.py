@@ -61,6 +61,20 @@ async def run_demo(arguments: argparse.Namespace) -> int:
     return await demo.main(arguments)
 
 
+def some_people(text: str) -> int:
+    """Return a number of made-up people; raises ValueError for too few or too many."""
+    if not 10 <= (count := int(text)) <= 10_000:
+        raise argparse.ArgumentTypeError("from 10 to 10,000 people")
+    return count
+
+
+async def seed(arguments: argparse.Namespace) -> int:
+    """Fill an empty system with made-up people."""
+    from social.ops.seed import command  # and what draws pictures
+
+    return await command.main(arguments)
+
+
 async def migrate(mongo: Mongo, arguments: argparse.Namespace) -> None:
     """Create collections and indexes, and move what an older release kept otherwise."""
     await starting.migrated(

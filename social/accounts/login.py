@@ -55,7 +55,7 @@ class TokenIssuer(Authenticator):
 async def register(plaza: Plaza, keys: TokenIssuer, ask: Register, client: Client = UNKNOWN) -> Tokens:
     """Open an account and its first session; raises UsernameTaken, EmailTaken."""
     password = await keys.passwords.hash(ask.password)
-    user = _new_user(ask, password)
+    user = users.new(ask.username, email=ask.email, password=password, at=clock.now())
     session, token = _new_session(keys, user["_id"], client)
     await plaza.commit(_open_account, user, session, client)
     return _tokens(keys, user, session, token)
@@ -214,29 +214,6 @@ async def _open_account(tx: Transaction, user: UserRow, session: SessionRow, cli
     tx.insert(SESSIONS, session)
     tx.record(EmailVerificationRequested(user_id=user["_id"]))
     activity.note(tx, user["_id"], ActivityKind.REGISTERED, client, session_id=session["_id"])
-
-
-def _new_user(ask: Register, password: str) -> UserRow:
-    profile = users.new_profile(ask.username)
-    return {
-        "_id": clock.new_id(),
-        "username": ask.username,
-        "email": ask.email,
-        "email_verified_at": None,
-        "password": password,
-        "display_name": profile["display_name"],
-        "bio": profile["bio"],
-        "avatar_url": profile["avatar_url"],
-        "links": profile["links"],
-        "private": profile["private"],
-        "words": terms.of(ask.username, ask.username),
-        "rev": 0,
-        "created_at": clock.now(),
-        "followers": 0,
-        "following": 0,
-        "posts": 0,
-        "version": 0,
-    }
 
 
 def _new_session(keys: TokenIssuer, user_id: str, client: Client) -> tuple[SessionRow, str]:

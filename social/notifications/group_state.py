@@ -14,6 +14,8 @@ DUE: tuple[Literal["due_at", "since", "trace"], ...] = (
     "since",
     "trace",
 )  # kept until its recipient was notified: when that is, what happened first, by what request
+KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
+
 Written = Literal["actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", "due_at", "since", "trace"]
 WRITTEN: tuple[Written, ...] = get_args(Written)
 
@@ -71,6 +73,14 @@ def new(trigger: Trigger, now: datetime) -> NotificationRow:
         "open": True,
         "slot": trigger.slot,
     }
+
+
+def add(group: NotificationRow, trigger: Trigger) -> None:
+    """Put a trigger into a group: its actor comes first."""
+    others = [actor for actor in group["actors"] if actor != trigger.actor]
+    group["actors"] = [trigger.actor, *others][:KEPT_ACTORS]
+    group["count"] += 1
+    group["trace"] = group.get("trace") or trigger.trace
 
 
 def mark_notified(group: NotificationRow, *, shown: bool) -> None:

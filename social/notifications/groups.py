@@ -15,7 +15,6 @@ from social.notifications import group_state
 from social.notifications.group_state import Trigger, live
 from social.people import users
 
-KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
 ANEW = ("follow_request", "follow_accepted")  # notified of again when they happen again; of all else once for good
 BEFORE_SLOTS = "recipient,type,target.id"  # the index by which the release before finds open groups
 REPEATED = ("comment", "reply")  # of which one person may have several in a group
@@ -259,10 +258,7 @@ class GroupChanges:
         self._changed[group["_id"]] = group
 
     def _add(self, group: NotificationRow, trigger: Trigger) -> None:
-        others = [actor for actor in group["actors"] if actor != trigger.actor]
-        group["actors"] = [trigger.actor, *others][:KEPT_ACTORS]
-        group["count"] += 1
-        group["trace"] = group.get("trace") or trigger.trace
+        group_state.add(group, trigger)
         self._changed[group["_id"]] = group
 
     async def _still_in(self, group: NotificationRow, actors: Collection[str]) -> set[str]:
@@ -279,10 +275,10 @@ class GroupChanges:
             {"group": group_id, "withdrawn_at": None},
             fields={"actor": 1, "at": 1},
             sort=[("at", -1)],
-            limit=KEPT_ACTORS + changed,
+            limit=group_state.KEPT_ACTORS + changed,
         )
         newest = sorted(self._by_now(found, group_id), key=lambda fact: fact["at"], reverse=True)
-        return list(dict.fromkeys(fact["actor"] for fact in newest))[:KEPT_ACTORS]
+        return list(dict.fromkeys(fact["actor"] for fact in newest))[: group_state.KEPT_ACTORS]
 
     def _by_now(self, found: Sequence[FactRow], group_id: str) -> list[FactRow]:
         """Return the live facts of a group: those in the store that nothing changed here, and those from here."""

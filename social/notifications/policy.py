@@ -78,7 +78,7 @@ async def decide(
         preferences.switched_off(tx, {trigger.recipient for trigger in looked_at.values()}),
     )
     notify, withdraw = [], set[str]()
-    for things in _by_thing(looked_at.values()):
+    for things in by_thing(looked_at.values()):
         holding = [trigger for trigger in things if state.holds(trigger)]
         heard = [trigger for trigger in holding if group_state.live(known.get(trigger.fact_id))]
         wanted = [
@@ -117,7 +117,7 @@ async def concerned(tx: Transaction, events: Sequence[Event], most: int) -> set[
     return people
 
 
-def _by_thing(found: Collection[Trigger]) -> list[list[Trigger]]:
+def by_thing(found: Collection[Trigger]) -> list[list[Trigger]]:
     """Group triggers by recipient and thing, the strongest first: a person hears of a thing once."""
     things: dict[tuple[str, str], list[Trigger]] = defaultdict(list)
     for trigger in found:

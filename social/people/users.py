@@ -7,10 +7,11 @@ from typing import cast
 from social.contracts.people import Link, Me, UserRef
 from social.contracts.problems import NotFound
 from social.contracts.pushes import UserStats
+from social.infra import clock
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
 from social.infra.store.rows import USERS, PersonCounts, ProfileFields, UserRow
-from social.people import addresses, counters
+from social.people import addresses, counters, terms
 
 # What is read of a person who is named inside other things, and kept for up to two seconds by every process.
 CARD = (
@@ -86,6 +87,30 @@ def own(user: UserRow) -> Me:
 def new_profile(username: str) -> ProfileFields:
     """Return the profile of a new account."""
     return {"display_name": username, "bio": None, "avatar_url": None, "links": [], "private": False}
+
+
+def new(username: str, *, email: str, password: str, at: datetime) -> UserRow:
+    """Return a new account with this password hash, opened at `at`."""
+    profile = new_profile(username)
+    return {
+        "_id": clock.new_id(),
+        "username": username,
+        "email": email,
+        "email_verified_at": None,
+        "password": password,
+        "display_name": profile["display_name"],
+        "bio": profile["bio"],
+        "avatar_url": profile["avatar_url"],
+        "links": profile["links"],
+        "private": profile["private"],
+        "words": terms.of(username, username),
+        "rev": 0,
+        "created_at": at,
+        "followers": 0,
+        "following": 0,
+        "posts": 0,
+        "version": 0,
+    }
 
 
 async def by_username(reader: Reader, username: str) -> UserRow:

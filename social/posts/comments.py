@@ -1,6 +1,7 @@
 """Comments under a post, and one level of replies to them."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Literal, cast, get_args
 
 from social.contracts.comments import Comment, CommentPublic, Comments, CommentStats, Sort
@@ -54,25 +55,39 @@ async def add(tx: Transaction, post_id: str, text: str, *, by: str, parent_id: s
             problem = FieldProblem(pointer="/parent_id", code="reply", detail="a reply has no replies of its own")
             raise ValidationFailed(errors=[problem])
     written = await entities.read(tx, text, by=by)
-    comment: CommentRow = {
-        "_id": clock.new_id(),
+    comment = new(clock.new_id(), post_id, parent_id, text, written, by=by, at=clock.now())
+    tx.insert(COMMENTS, comment)
+    about = _about(comment, post["author_id"], parent["author_id"] if parent else None)
+    tx.record(CommentAdded(**about, mentions=written.people))
+    return Comment.model_construct(**_public(comment, users.ref(written.author)), liked=False)
+
+
+def new(
+    comment_id: str,
+    post_id: str,
+    parent_id: str | None,
+    text: str,
+    written: entities.Written,
+    *,
+    by: str,
+    at: datetime,
+) -> CommentRow:
+    """Return a new comment, or a reply to the comment `parent_id`."""
+    return {
+        "_id": comment_id,
         "post_id": post_id,
         "parent_id": parent_id,
         "author_id": by,
         "text": text,
         "entities": written.kept,
         "mentions": written.people,
-        "created_at": clock.now(),
+        "created_at": at,
         "edited_at": None,
         "rev": 0,
         "likes": 0,
         "replies": 0,
         "version": 0,
     }
-    tx.insert(COMMENTS, comment)
-    about = _about(comment, post["author_id"], parent["author_id"] if parent else None)
-    tx.record(CommentAdded(**about, mentions=written.people))
-    return Comment.model_construct(**_public(comment, users.ref(written.author)), liked=False)
 
 
 async def edit(tx: Transaction, comment_id: str, text: str, *, by: str, expected: Expected = WHATEVER) -> Comment:

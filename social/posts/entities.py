@@ -1,7 +1,7 @@
 """The entities of a text, found once when it is written: the people it names and its hashtags."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from social.contracts.entities import MOST_PEOPLE, MOST_TAGS, Entity
@@ -64,8 +64,13 @@ async def read(reader: Reader, text: str, *, by: str) -> Written:
     found = parse(text)
     names = {each.key for each in found if each.kind == "mention"}
     ids = await _there(reader, names, by) if names else {}
-    linked = (each.model_copy(update={"user_id": ids.get(each.key)}) for each in found)
-    return Written(author, [each for each in linked if each.kind == "hashtag" or each.user_id])
+    return linked(author, found, ids)
+
+
+def linked(author: UserRow, found: Iterable[Entity], ids: Mapping[str, str]) -> Written:
+    """Return the entities of a text by this author; `ids`: of the people who are there for the author, by username."""
+    those = (each.model_copy(update={"user_id": ids.get(each.key)}) for each in found)
+    return Written(author, [each for each in those if each.kind == "hashtag" or each.user_id])
 
 
 def parse(text: str) -> list[Entity]:

@@ -116,10 +116,7 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
 
 
 async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRef:
-    """Return the row of a picture whose bytes are about to be kept; raises TooManyUnused.
-
-    Uploads of one person that are under way at once may each find the last place free.
-    """
+    """Begin a picture; raises TooManyUnused. Uploads of one person at once may each find the last place free."""
     if not await tx.one(USERS, {"_id": by, **users.HERE}, {"_id": 1}):
         raise NotFound
     unused = {"owner": by, "state": {"$in": ["pending", "ready"]}}
@@ -127,7 +124,14 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
     size = sum(each["size"] + each["thumbnail_size"] for each in kept) + picture.size + picture.thumbnail_size
     if len(kept) >= MOST_UNUSED or size > MOST_UNUSED_BYTES:
         raise TooManyUnused
-    row: MediaRow = {
+    row = new(picture, alt, by=by)
+    tx.insert(MEDIA, row)
+    return ref(row)
+
+
+def new(picture: Made, alt: str, *, by: str) -> MediaRow:
+    """Return the row of a picture whose bytes are about to be kept."""
+    return {
         "_id": clock.new_id(),
         "owner": by,
         "state": "pending",
@@ -145,8 +149,6 @@ async def begin(tx: Transaction, picture: Made, alt: str, *, by: str) -> MediaRe
         "thumbnail_tag": picture.thumbnail_tag,
         "truncated": picture.truncated,
     }
-    tx.insert(MEDIA, row)
-    return ref(row)
 
 
 async def attach(tx: Transaction, media_ids: Sequence[str], post_id: str, *, by: str) -> list[MediaRow]:

@@ -1,6 +1,7 @@
 """Posts: publish, read, delete."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from social.contracts.events import PostDeleted, PostPublished
@@ -55,9 +56,28 @@ async def publish(
     It may show pictures of its author's that no post shows yet; raises ValidationFailed for others.
     """
     written, post_id = await entities.read(tx, text, by=by), clock.new_id()
-    kept = said(text, written)
     pictures = await media.attach(tx, showing, post_id, by=by)
-    post: PostRow = {
+    post = new(post_id, text, written, by=by, at=clock.now(), visible_to=visible_to, showing=showing)
+    tx.insert(POSTS, post)
+    terms.keep(tx, post)
+    tx.insert(FEED_ENTRIES, FeedEntryRow(**entry(by, post_id, by), arrived=clock.now()))
+    tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
+    return rendered(SeenPost(post, written.author, pictures=pictures))
+
+
+def new(
+    post_id: str,
+    text: str,
+    written: entities.Written,
+    *,
+    by: str,
+    at: datetime,
+    visible_to: Visibility = "public",
+    showing: Sequence[str] = (),
+) -> PostRow:
+    """Return a new post, which nobody has counted anything of."""
+    kept = said(text, written)
+    return {
         "_id": post_id,
         "author_id": by,
         "text": text,
@@ -68,7 +88,7 @@ async def publish(
         "rules": kept["rules"],
         "media": list(showing),
         "visibility": visible_to,
-        "created_at": clock.now(),
+        "created_at": at,
         "edited_at": None,
         "rev": 0,
         "likes": 0,
@@ -76,11 +96,6 @@ async def publish(
         "reposts": 0,
         "version": 0,
     }
-    tx.insert(POSTS, post)
-    terms.keep(tx, post)
-    tx.insert(FEED_ENTRIES, FeedEntryRow(**entry(by, post_id, by), arrived=clock.now()))
-    tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
-    return rendered(SeenPost(post, written.author, pictures=pictures))
 
 
 def said(text: str, written: entities.Written) -> WrittenFields:

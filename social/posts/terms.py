@@ -23,19 +23,24 @@ _MARK = regex.compile(r"\p{M}")
 
 def keep(tx: Transaction, post: PostRow) -> None:
     """Keep what a post is found by; where it was edited, the transaction relies on the post being as it was read."""
-    row: PostTermsRow = {
-        "_id": post["_id"],
-        "author_id": post["author_id"],
-        "visibility": post.get("visibility", "public"),
-        "tags": post["tags"],
-        "words": post["words"],
-    }
+    row = row_of(post)
     if post.get("rev"):
         found_by = {"tags": row["tags"], "words": row["words"]}
         stays = {"author_id": row["author_id"], "visibility": row["visibility"]}
         tx.touch(POST_TERMS, {"_id": row["_id"]}, {"$set": found_by, "$setOnInsert": stays}, upsert=True)
     else:
         tx.insert(POST_TERMS, row)
+
+
+def row_of(post: PostRow) -> PostTermsRow:
+    """Return the document of what a post is found by."""
+    return {
+        "_id": post["_id"],
+        "author_id": post["author_id"],
+        "visibility": post.get("visibility", "public"),
+        "tags": post["tags"],
+        "words": post["words"],
+    }
 
 
 def drop(tx: Transaction, post_ids: Iterable[str]) -> None:

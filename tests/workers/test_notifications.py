@@ -20,8 +20,7 @@ from social.contracts.pushes import Push, user_room
 from social.infra import clock
 from social.infra.store import cached
 from social.infra.store.mongo import Document
-from social.notifications import groups as grouping
-from social.notifications import policy, reading, streams
+from social.notifications import group_state, policy, reading, streams
 from social.people import requests
 from social.posts import interactions
 
@@ -312,7 +311,7 @@ async def test_one_of_several_comments_taken_back_leaves_its_writer_named(
 async def test_when_all_who_are_named_leave_the_others_are(
     scene: Scene, ada: Person, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grouping, "KEPT_ACTORS", 3)
+    monkeypatch.setattr(group_state, "KEPT_ACTORS", 3)
     fans = [await door.register(f"fan{n}") for n in range(7)]
     post = await scene.post(ada)
     for fan in fans:

@@ -1,0 +1,121 @@
+"""Filling an empty store with a history: pictures first, then documents in bulk, and people last.
+
+Verbs would take a transaction for each act, and twenty times as long. Until people are there nothing leads to the
+other documents, so that a run that was interrupted leaves an empty system, which the next run clears and fills.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from social.infra import clock
+from social.infra.files.blobs import Blobs
+from social.infra.security.passwords import Passwords
+from social.infra.settings import StartError
+from social.infra.store.mongo import Mongo
+from social.infra.store.rows import MIGRATIONS, NOTIFICATIONS, USERS
+from social.ops.seed import making
+from social.ops.seed.documents import Documents, Rows
+from social.ops.seed.history import History, Ids
+from social.ops.seed.pictures import Album
+
+PASSWORD = "plaza-demo"  # noqa: S105 - everybody may know it: who would guard made-up people
+BATCH = 500
+FILES_AT_ONCE = 16
+MARK = "seed"  # the row of `migrations` that says how far this came
+BEGUN = "begun"
+SHOWN = 3
+
+Progress = Callable[[str, int, int], None]  # which part, how much of it is done, and of how much
+
+
+class Wanted(NamedTuple):
+    """The size of a history, and the number that its choices follow from."""
+
+    people: int
+    seed: int = 1
+    hours: float = making.HOURS
+    password: str = PASSWORD
+
+
+async def fill(mongo: Mongo, pictures: Blobs, wanted: Wanted, progress: Progress) -> list[str]:
+    """Fill a store without people; return usernames of some who have much to see. Raises StartError."""
+    if await has_people(mongo):
+        raise StartError("there are people already: only an empty system is filled with made-up ones")
+    password = await _hashed(wanted.password)
+    progress("imagining", 0, 1)
+    history, documents, album = imagine(wanted, password)
+    rows = documents.rows()
+    progress("imagining", 1, 1)
+    await _begin(mongo, rows)
+    await _keep_files(album, pictures, progress)
+    await _insert(mongo, rows, progress)
+    shown = _interesting(history, rows)
+    await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": " ".join(shown)}}, upsert=True)
+    return shown
+
+
+def imagine(wanted: Wanted, password: str) -> tuple[History, Documents, Album]:
+    """Make a history that ends now, its documents, which `rows` computes, and its pictures."""
+    chance = random.Random(wanted.seed)  # noqa: S311 - for choices, not for secrets
+    history = making.history(wanted.people, chance, clock.now(), hours=wanted.hours)
+    album = Album(chance, wanted.people)
+    return history, Documents(history, album, password=password, ids=Ids(chance.randbytes(5))), album
+
+
+async def has_people(mongo: Mongo) -> bool:
+    """Return whether anybody has, or had, an account."""
+    return await mongo.one(USERS, {}, {"_id": 1}) is not None
+
+
+async def shown_before(mongo: Mongo) -> list[str]:
+    """Return usernames that an earlier run returned."""
+    row = await mongo.one(MIGRATIONS, {"_id": MARK})
+    return row["at"].split() if row and row["at"] != BEGUN else []
+
+
+async def _hashed(password: str) -> str:
+    passwords = Passwords()
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()
+
+
+async def _begin(mongo: Mongo, rows: Rows) -> None:
+    """Delete what an interrupted run left behind, and mark the beginning of this one."""
+    if await mongo.one(MIGRATIONS, {"_id": MARK}):
+        for collection in rows:
+            await mongo.delete(collection, {})
+    await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": BEGUN}}, upsert=True)
+
+
+async def _keep_files(album: Album, pictures: Blobs, progress: Progress) -> None:
+    files = list(album.files())
+    for at in range(0, len(files), FILES_AT_ONCE):
+        progress("pictures", at, len(files))
+        await asyncio.gather(*(pictures.put(*each) for each in files[at : at + FILES_AT_ONCE]))
+    progress("pictures", len(files), len(files))
+
+
+async def _insert(mongo: Mongo, rows: Rows, progress: Progress) -> None:
+    total, done = sum(map(len, rows.values())), 0
+    for collection, documents in rows.items():
+        for at in range(0, len(documents), BATCH):
+            some = documents[at : at + BATCH]
+            await mongo.insert_missing(collection, some)
+            done += len(some)
+            progress("documents", done, total)
+    people: Sequence[str] = [each["_id"] for each in rows[USERS]]
+    if len(await mongo.get_many(USERS, people, ("_id",))) < len(people):
+        raise StartError("people registered meanwhile under names of made-up ones: empty the database, and try again")
+
+
+def _interesting(history: History, rows: Rows) -> list[str]:
+    """Return the usernames of people, followed by many, whose unread notifications are the most."""
+    unread = Counter(group["recipient"] for group in rows[NOTIFICATIONS] if "slot" in group)
+    followed = history.people[: max(SHOWN, len(history.people) // 5)]  # in the order of their weight
+    busiest = sorted(followed, key=lambda each: unread[each.id], reverse=True)
+    return [each.username for each in busiest[:SHOWN]]
