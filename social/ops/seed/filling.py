@@ -40,29 +40,43 @@ class Wanted(NamedTuple):
     password: str = PASSWORD
 
 
+class Imagined(NamedTuple):
+    """A history, with its documents by collection and its pictures."""
+
+    history: History
+    documents: Documents
+    rows: Rows
+    album: Album
+
+
 async def fill(mongo: Mongo, pictures: Blobs, wanted: Wanted, progress: Progress) -> list[str]:
     """Fill a store without people; return usernames of some who have much to see. Raises StartError."""
     if await has_people(mongo):
         raise StartError("there are people already: only an empty system is filled with made-up ones")
     password = await _hashed(wanted.password)
     progress("imagining", 0, 1)
-    history, documents, album = imagine(wanted, password)
-    rows = documents.rows()
+    imagined = imagine(wanted, password)
     progress("imagining", 1, 1)
-    await _begin(mongo, rows)
-    await _keep_files(album, pictures, progress)
-    await _insert(mongo, rows, progress)
-    shown = _interesting(history, rows)
-    await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": " ".join(shown)}}, upsert=True)
+    await keep(mongo, pictures, imagined, progress)
+    shown = _interesting(imagined)
+    await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": " ".join(shown)}})
     return shown
 
 
-def imagine(wanted: Wanted, password: str) -> tuple[History, Documents, Album]:
-    """Make a history that ends now, its documents, which `rows` computes, and its pictures."""
+def imagine(wanted: Wanted, password: str) -> Imagined:
+    """Make a history that ends now, with its documents and pictures; `password`: the hash that all people share."""
     chance = random.Random(wanted.seed)  # noqa: S311 - for choices, not for secrets
     history = making.history(wanted.people, chance, clock.now(), hours=wanted.hours)
     album = Album(chance, wanted.people)
-    return history, Documents(history, album, password=password, ids=Ids(chance.randbytes(5))), album
+    documents = Documents(history, album, password=password, ids=Ids(chance.randbytes(5)))
+    return Imagined(history, documents, documents.rows(), album)
+
+
+async def keep(mongo: Mongo, pictures: Blobs, imagined: Imagined, progress: Progress) -> None:
+    """Store a history; what an earlier run left unfinished is deleted first."""
+    await _begin(mongo, imagined.rows)
+    await _keep_files(imagined.album, pictures, progress)
+    await _insert(mongo, imagined.rows, progress)
 
 
 async def has_people(mongo: Mongo) -> bool:
@@ -113,9 +127,9 @@ async def _insert(mongo: Mongo, rows: Rows, progress: Progress) -> None:
         raise StartError("people registered meanwhile under names of made-up ones: empty the database, and try again")
 
 
-def _interesting(history: History, rows: Rows) -> list[str]:
+def _interesting(imagined: Imagined) -> list[str]:
     """Return the usernames of people, followed by many, whose unread notifications are the most."""
-    unread = Counter(group["recipient"] for group in rows[NOTIFICATIONS] if "slot" in group)
-    followed = history.people[: max(SHOWN, len(history.people) // 5)]  # in the order of their weight
-    busiest = sorted(followed, key=lambda each: unread[each.id], reverse=True)
+    unread = Counter(group["recipient"] for group in imagined.rows[NOTIFICATIONS] if "slot" in group)
+    people = imagined.history.people  # in the order of their weight
+    busiest = sorted(people[: max(SHOWN, len(people) // 5)], key=lambda each: unread[each.id], reverse=True)
     return [each.username for each in busiest[:SHOWN]]

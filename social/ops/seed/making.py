@@ -1,6 +1,5 @@
 """The making of a history by chance: followers by a power law, a few hours of posts, and what these led to."""
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +23,11 @@ from social.ops.seed.history import (
     Repost,
 )
 
-FEWEST, MOST = 10, 10_000  # people; above this a post of the most popular would not be fanned out
 HOURS = 12.0
-POSTS_EACH = 2.5  # on average, as are the next
-FOLLOWS_EACH = 18.0
-LIKES_EACH = 6.0  # of a post
+POSTS_EACH = 2.2  # on average, as are the next
+FOLLOWS_EACH = 15.0  # fewer among few people
+MOST_FOLLOWED = 60
+LIKES_EACH = 5.0  # of a post
 COMMENTS_EACH = 1.2
 STEEPNESS = 0.75  # of popularity by rank
 ACCOUNTS_BEGAN = timedelta(days=60)
@@ -81,9 +80,9 @@ class _Maker:
 
     def _follow(self, people: Sequence[Person]) -> None:
         draw = _drawing(people, [each.weight for each in people], self._chance)
+        mean, most = min(FOLLOWS_EACH, len(people) / 3), min(len(people) - 1, MOST_FOLLOWED)
         for by in people:
-            most = min(len(people) - 1, 60)
-            wanted = min(most, max(3, round(self._chance.lognormvariate(math.log(FOLLOWS_EACH * 0.85), 0.5))))
+            wanted = min(most, max(3, round(mean * self._chance.lognormvariate(-0.125, 0.5))))
             for whom in _distinct(draw, wanted, without=by):
                 since = max(by.at, whom.at)
                 early = since + (self._began - since) * self._chance.random()
