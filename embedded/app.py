@@ -48,6 +48,7 @@ log = logs.get("embedded")
 async def main() -> bool:
     """Run the whole system until a signal stops it; return whether it ended well."""
     settings = configured(EmbeddedSettings, "embedded")
+    seeding.check(settings)
     with claim(settings.plaza_var):
         issuer = load_keys(settings.plaza_var)
         realtime = gateway_settings(settings)

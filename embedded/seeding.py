@@ -16,10 +16,9 @@ LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 async def fill_empty(settings: EmbeddedSettings, plaza: Plaza, tasks: Tasks) -> None:
-    """Fill a system without people, until it is done or the system is stopped; raises StartError."""
+    """Fill a system without people, until it is done or the system is stopped."""
     if not settings.seed or await seed.has_people(plaza.mongo):
         return
-    _check(settings)
     pictures = blobs(media_url(settings))
     with command.bar() as progress:
         filling = asyncio.create_task(seed.fill(plaza.mongo, pictures, seed.Wanted(settings.seed), progress))
@@ -48,8 +47,10 @@ def media_url(settings: EmbeddedSettings) -> str:
     return media.media_url if "media_url" in media.model_fields_set else f"file:{settings.plaza_var / 'media'}"
 
 
-def _check(settings: EmbeddedSettings) -> None:
-    """Raise StartError where others than this machine could log in with the password that everybody knows."""
+def check(settings: EmbeddedSettings) -> None:
+    """Raise StartError where SEED is wrong, or people elsewhere could log in with the password that everybody knows."""
+    if not settings.seed:
+        return
     if settings.seed < FEWEST:
         raise StartError(f"SEED is wrong: fewer than {FEWEST} people make no crowd")
     if settings.one_port or settings.host not in LOCAL:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 CRASH = Path(__file__).with_name("crash.py")
 OURS = (
     *("MONGO", "REDIS", "AMQP", "API", "REALTIME", "WORKER", "JWT", "REFRESH", "PLAZA", "LOG", "DRAIN", "HOST", "PORT"),
-    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES", "STORE", "EMBEDDED"),
+    *("MEDIA", "MAILER", "PID_KEY", "NODE_NAME", "TRACES", "STORE", "EMBEDDED", "SEED"),
 )
 
 # Where the environment forbids Python to keep compiled modules, each start would compile ours anew: a seventh of it.
