@@ -34,6 +34,7 @@ async def handle(plaza: Plaza, happened: ReceivedEvent, *, limit: int) -> None:
     match happened.event:
         case PostPublished(post_id=post_id, author_id=author_id):
             if await is_merged(plaza, author_id, limit):
+                await plaza.lines.forget([author_id])
                 await push_live(plaza, post_id, author_id, [author_id], at_ms)
             else:
                 await fan_out(plaza, happened, post_id, author_id, after="", at_ms=at_ms)
@@ -78,6 +79,7 @@ async def fan_out(
     if not await plaza.mongo.get(POSTS, post_id, ("_id",)):
         return
     reached = await feeds.fan_out(plaza.mongo, post_id, author_id, after)
+    await plaza.lines.forget([author_id, *reached.owners])
     if reached.after is not None:
         await go_on(plaza, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after))
     first = not after
@@ -86,10 +88,11 @@ async def fan_out(
 
 async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, *, after: str) -> None:
     """Fan a repost out to a chunk of the reposter's followers, however many there are: a repost is not urgent."""
-    last = await feeds.fan_out_repost(plaza.mongo, repost, after)
-    if last is not None:
+    reached = await feeds.fan_out_repost(plaza.mongo, repost, after)
+    await plaza.lines.forget(reached.owners)
+    if reached.after is not None:
         post_id, author_id, by, repost_id = repost
-        more = FanOutContinued(post_id=post_id, author_id=author_id, after=last, by=by, repost_id=repost_id)
+        more = FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after, by=by, repost_id=repost_id)
         await go_on(plaza, happened, more)
 
 

@@ -77,6 +77,7 @@ async def _of_people(plaza: Plaza, happened: ReceivedEvent) -> None:
     match happened.event:
         case TimelineWanted(user_id=owner):
             await feeds.build(plaza.mongo, owner)
+            await plaza.lines.forget([owner])
         case UserFollowed(follower_id=owner, followee_id=author_id):
             await hold_back(plaza, happened, owner, author_id)
             await match_edge(plaza, owner, author_id, "followed", at_ms)
@@ -90,6 +91,7 @@ async def _of_people(plaza: Plaza, happened: ReceivedEvent) -> None:
             await part(plaza, one, other, "unblocked", at_ms)
             for owner, author_id in ((one, other), (other, one)):
                 await feeds.bring_reposts(plaza.mongo, owner, author_id=author_id)
+                await plaza.lines.forget([owner])
         case UserMuted(by=owner, user_id=author_id) | UserUnmuted(by=owner, user_id=author_id):
             await plaza.pushes.control({"visibility": [owner, author_id]})
             muted = isinstance(happened.event, UserMuted)
@@ -109,6 +111,7 @@ async def match_edge(plaza: Plaza, owner: str, author_id: str, reason: Reason, a
         await feeds.forget_author(plaza.mongo, owner, author_id)
         if not edge.hides:
             await feeds.bring_reposts(plaza.mongo, owner, author_id=author_id)
+    await plaza.lines.forget([owner])
     await plaza.pushes.hint([user_room(owner)], "feed.changed", FeedChanged(reason=reason), at_ms=at_ms)
 
 

@@ -2,7 +2,6 @@
 
 from social.feeds.entries import (
     FANOUT_LIMIT,
-    FannedOut,
     backfill,
     build,
     change_side,
@@ -15,7 +14,7 @@ from social.feeds.entries import (
     take_out,
 )
 from social.feeds.reading import page
-from social.feeds.reposts import bring_reposts, fan_out_repost
+from social.feeds.reposts import FannedOut, bring_reposts, fan_out_repost
 from social.feeds.sources import Repost
 
 __all__ = [

@@ -3,10 +3,10 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
 from social.contracts.events import MergingContinued
 from social.feeds import followers, reposts, sources, timelines
+from social.feeds.reposts import FannedOut
 from social.feeds.sources import TOP, Span
 from social.infra import clock
 from social.infra.store import cached
@@ -18,13 +18,6 @@ FANOUT_LIMIT = 10_000  # followers; whoever has more is merged when timelines ar
 STAYS = 0.9  # of the limit: who was merged once is so down to here, and does not change sides with every follower
 SIDE = ("followers", "merged")
 TRIM_ONE_IN = 64  # writes: a timeline grows this much over its cap on average, and a chunk looks at eight
-
-
-class FannedOut(NamedTuple):
-    """The owners whose timelines have a post now, and after whom to go on if there may be more."""
-
-    owners: list[str]
-    after: str | None
 
 
 def changes_side(author: UserRow, limit: int) -> bool | None:

@@ -144,14 +144,23 @@ class _Walk:
 
     async def _look(self, span: Span, made: Span, late: Where | None = None) -> tuple[Found, Found]:
         """Return the entries, on the way down as far as they are complete, and the merged lines."""
-        self.timeline, found = await asyncio.gather(
-            timelines.of(self.mongo, self.owner), sources.entries(self.mongo, self.owner, span, late)
-        )
+        self.timeline, found = await asyncio.gather(timelines.of(self.mongo, self.owner), self._entries(span, late))
         merged = await sources.merged(self.mongo, self.timeline, made)
         self.looked = True
         if span.older and (whole := [line for line in found.lines if line.place >= self.floor]) != found.lines:
             found = Found(whole, True)
         return found, merged
+
+    async def _entries(self, span: Span, late: Where | None) -> Found:
+        """Return entries; those of the newest page are remembered until somebody changes them."""
+
+        async def read() -> Found:
+            return await sources.entries(self.mongo, self.owner, span, late)
+
+        if late or span != Span(TOP, older=True, most=span.most):
+            return await read()
+        found: Found = await self.plaza.lines.get(self.owner, span.most, read)
+        return found
 
 
 async def _older(walk: _Walk, at: Older | None, limit: int) -> Feed:

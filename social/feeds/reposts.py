@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from social.feeds import followers, sources, timelines
 from social.feeds.sources import Repost
@@ -12,10 +13,17 @@ from social.people import edges
 from social.posts import publishing
 
 
-async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None:
+class FannedOut(NamedTuple):
+    """The owners whose timelines may have changed, and after whom to go on if there may be more."""
+
+    owners: list[str]
+    after: str | None
+
+
+async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> FannedOut:
     """Put a repost into the timelines of the next followers, or take it out where it was taken back.
 
-    Return after whom to go on, if there may be more; a repetition changes nothing.
+    A repetition changes nothing.
     """
     row_id, repost_id = repost.post_id + repost.by, repost.id
     stands = await mongo.one(INTERACTIONS, {"_id": row_id, "repost_id": repost_id}, {"_id": 1})
@@ -23,7 +31,7 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None
     if not stands:
         ids = [each.user_id + repost.post_id for each in chunk]
         await _drop(mongo, {"_id": {"$in": ids}, "reposts.id": repost_id}, {"$ne": ["$$each.id", repost_id]})
-        return last
+        return FannedOut([each.user_id for each in chunk], last)
     owners = [each.user_id for each in chunk if each.floor <= repost_id and each.user_id != repost.author_id]
     know = {"_id": {"$in": [owner + repost.author_id for owner in owners]}, "follows_at": edges.EVER}
     following = {row["from"] for row in await mongo.many(EDGES, know, fields={"from": 1})}
@@ -32,7 +40,7 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> str | None
         {**_entry(owner, repost), "arrived": arrived} for owner in owners if owner not in following
     ]
     await _put(mongo, entries)
-    return last
+    return FannedOut(owners, last)
 
 
 async def bring_reposts(mongo: Mongo, owner: str, *, by: str | None = None, author_id: str | None = None) -> None:

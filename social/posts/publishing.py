@@ -61,6 +61,7 @@ async def publish(
     tx.insert(POSTS, post)
     terms.keep(tx, post)
     tx.insert(FEED_ENTRIES, FeedEntryRow(**entry(by, post_id, by), arrived=clock.now()))
+    tx.lines.append(by)
     tx.record(PostPublished(post_id=post["_id"], author_id=by, mentions=written.people))
     return rendered(SeenPost(post, written.author, pictures=pictures))
 
@@ -120,6 +121,7 @@ async def delete(tx: Transaction, post_id: str, *, by: str) -> None:
     terms.drop(tx, [post_id])
     tx.stale.append(cached.key(POSTS, post_id))
     tx.clear(FEED_ENTRIES, {"_id": by + post_id})
+    tx.lines.append(by)
     deletions.note(tx, "post", [post_id])
     tx.record(PostDeleted(post_id=post_id, author_id=by))
 

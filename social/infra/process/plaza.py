@@ -26,6 +26,7 @@ from social.infra.redis.delays import Delays
 from social.infra.redis.pushing import Pushes
 from social.infra.redis.redis import AWAY as REDIS_AWAY
 from social.infra.redis.redis import BestEffortRedis, Redis, connect
+from social.infra.redis.vouched import Vouched
 from social.infra.security.revocations import Revocations
 from social.infra.settings import Connections
 from social.infra.store.members import Members
@@ -86,6 +87,7 @@ class Plaza:
     revocations: Revocations
     delays: Delays
     cache: BestEffortRedis  # for values that can be computed again
+    lines: Vouched[Any]  # the newest lines of home timelines, by owner
     members: Members
     best_effort: BestEffortTasks = field(default_factory=BestEffortTasks)
 
@@ -94,8 +96,8 @@ class Plaza:
         """Return the system over these clients."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
         cache = BestEffortRedis(redis_client, "cached values are computed again")
-        delays, members = Delays(redis_client), Members(mongo)
-        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, members)
+        delays, members, lines = Delays(redis_client), Members(mongo), Vouched[Any](cache, "lines")
+        return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, lines, members)
 
     @classmethod
     def connect(cls, settings: Connections) -> "Plaza":
@@ -160,6 +162,7 @@ class Plaza:
             result, tx = await self.mongo.transact(work)
         metrics.TRANSACTION_SECONDS.labels(verb=verb.__qualname__).observe(time.perf_counter() - started)
         self.publisher.offer(tx.recorded)
+        await self.lines.forget(tx.lines)
         await self.forget_cards(tx.stale)
         return result
 

@@ -93,6 +93,7 @@ class Transaction:
         self.writes: list[Write] = []
         self.recorded: list[Envelope] = []
         self.stale: list[str] = []  # keys of cached documents that all processes read anew after the commit
+        self.lines: list[str] = []  # owners of timelines whose newest lines this transaction changes
         self._reader = reader
 
     # Reads outside of any store transaction: `get` and `get_many` share commands with concurrent reads.
