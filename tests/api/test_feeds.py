@@ -47,3 +47,23 @@ async def test_posts_in_a_timeline_show_whether_i_like_them(ada: Person, bob: Pe
     await ada.like(post)
     assert [each.liked for each in (await ada.feed()).items] == [True]
     assert [each.liked for each in (await bob.feed()).items] == [False]
+
+
+async def test_a_page_that_is_read_again_and_again_shows_at_once_what_its_reader_does(ada: Person, bob: Person) -> None:
+    await ada.follow(bob)
+    theirs = await bob.publish("bob's")
+    await holds(ada, "bob's")
+    for number in range(3):
+        mine = await ada.publish(f"mine {number}")
+        for _ in range(3):
+            assert texts(await ada.feed()) == [f"mine {number}", "bob's"]
+        await ada.delete(mine)
+        assert texts(await ada.feed()) == ["bob's"]
+    await ada.like(theirs)
+    assert [each.liked for each in (await ada.feed()).items] == [True]
+    await ada.to("PUT", bob, "mute")
+    assert texts(await ada.feed()) == []
+    await ada.to("DELETE", bob, "mute")
+    await holds(ada, "bob's")
+    await bob.block(ada)
+    assert texts(await ada.feed()) == []
