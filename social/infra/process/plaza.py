@@ -96,7 +96,7 @@ class Plaza:
         """Return the system over these clients."""
         publisher, pushes, revocations = Publisher(broker), Pushes(redis_client), Revocations(mongo)
         cache = BestEffortRedis(redis_client, "cached values are computed again")
-        delays, members, lines = Delays(redis_client), Members(mongo), Vouched[Any](cache, "lines")
+        delays, members, lines = Delays(redis_client), Members(mongo), Vouched[Any](redis_client, "lines")
         return cls(mongo, redis_client, broker, outbox, publisher, pushes, revocations, delays, cache, lines, members)
 
     @classmethod

@@ -28,9 +28,10 @@ REST_S = 1.0
 class BestEffortRedis:
     """Redis for callers that go on without it: 250 ms for an answer, and after a failure no request for 1 s."""
 
-    def __init__(self, redis: Redis, without: str) -> None:
+    def __init__(self, redis: Redis, without: str, ask_s: float = ASK_S) -> None:
         """Use this client; `without` says in the log how callers go on without it."""
         self._redis = redis
+        self._ask_s = ask_s
         self._without = without
         self._breaker = Breaker(REST_S)
 
@@ -39,7 +40,7 @@ class BestEffortRedis:
         if self._breaker.is_open:
             return None
         try:
-            async with asyncio.timeout(ASK_S):
+            async with asyncio.timeout(self._ask_s):
                 return await command(self._redis)
         except AWAY as error:
             self._breaker.trip()
