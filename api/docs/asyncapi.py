@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.docs.openapi import CONTACT, LICENSE
 from social.contracts.codec import decode
 from social.contracts.messages import CLIENT_MESSAGES, Message
 from social.contracts.problems import ProblemBody
 from social.contracts.pushes import SERVER_EVENTS, ServerEvent
 
 REFERENCE = "#/components/schemas/{model}"
+SECURITY = {"$ref": "#/components/securitySchemes/token"}
 
 EXAMPLES = Path(__file__).with_name("examples.json")  # frames recorded by tests/system/test_examples.py
 
@@ -20,6 +22,16 @@ GUARANTEES = {
     "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
     "hint": "Live state (G4), with a version where one can be compared. A missed push is not repeated.",
 }
+AUTH = "The access token, as `token` of the `auth` object with which the client connects."
+GATEWAY = {
+    "host": "{host}",
+    "pathname": "/socket.io/",
+    "protocol": "ws",
+    "description": "A gateway, reached by HTTP long polling or by WebSocket.",
+    "variables": {"host": {"default": "localhost:8081", "description": "where clients reach Socket.IO"}},
+    "security": [SECURITY],
+}
+TAGS = {**GUARANTEES, "ask": "A message from a client; each is acked."}
 
 
 def document() -> dict[str, Any]:
@@ -36,15 +48,20 @@ def document() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for event in SERVER_EVENTS.values():
         messages[_name(event.name)] = _pushed(event)
-        operations[f"push.{event.name}"] = _operation("send", event.name, event.summary)
+        operations[f"push.{event.name}"] = _operation("send", event.name, event.summary) | {
+            "description": GUARANTEES[event.kind],
+            "tags": [{"$ref": f"#/components/tags/{event.kind}"}],
+        }
     for name, message in CLIENT_MESSAGES.items():
         messages[_name(name, "ask")] = _asked(message)
         messages[_name(name, "ack")] = _acked(message)
         operations[f"ask.{name}"] = _operation("receive", name, message.summary, "ask") | {
+            "description": _asked_of(message),
+            "tags": [{"$ref": "#/components/tags/ask"}],
             "reply": {
                 "channel": {"$ref": "#/channels/socket"},
                 "messages": [{"$ref": f"#/channels/socket/messages/{_name(name, 'ack')}"}],
-            }
+            },
         }
     return {
         "asyncapi": "3.1.0",
@@ -59,8 +76,11 @@ def document() -> dict[str, Any]:
                 "`bearer_prefix`, `string_type` or `string_too_long`. After `disconnect()` by either side "
                 "`recovered` is false."
             ),
-            "license": {"name": "Apache-2.0"},
+            "contact": CONTACT,
+            "license": {"name": LICENSE, "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+            "tags": [{"$ref": f"#/components/tags/{name}"} for name in TAGS],
         },
+        "servers": {"gateway": GATEWAY},
         "channels": {
             "socket": {
                 "address": "/",
@@ -69,7 +89,12 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": operations,
-        "components": {"messages": messages, "schemas": schemas["$defs"]},
+        "components": {
+            "messages": messages,
+            "schemas": schemas["$defs"],
+            "tags": {name: {"name": name, "description": says} for name, says in TAGS.items()},
+            "securitySchemes": {"token": {"type": "apiKey", "in": "password", "description": AUTH}},
+        },
     }
 
 
@@ -83,7 +108,13 @@ def _operation(action: str, event: str, says: str, kind: str = "push") -> dict[s
         "summary": says,
         "channel": {"$ref": "#/channels/socket"},
         "messages": [{"$ref": f"#/channels/socket/messages/{_name(event, kind)}"}],
+        "security": [SECURITY],
     }
+
+
+def _asked_of(message: type[Message]) -> str:
+    data = f"a `{message.answer.__name__}`" if message.answer else "null"
+    return f"The `data` of a good ack is {data}. A refusal has the problem object of REST."
 
 
 def _pushed(event: ServerEvent) -> dict[str, Any]:

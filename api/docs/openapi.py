@@ -7,8 +7,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api import headers
+from api.docs import answers
 from api.pictures import PICTURES, Picture
 from api.routing import Route, Service
+from social.contracts.codec import encode
 from social.contracts.problems import (
     BodyTimeout,
     IdempotencyMismatch,
@@ -32,6 +34,8 @@ REFERENCE = "#/components/schemas/{model}"
 JSON = "application/json"
 FORM = "multipart/form-data"
 MERGE_PATCH = "application/merge-patch+json"
+LICENSE = "Apache-2.0"
+CONTACT = {"name": "The operator of this server"}  # who can look up a request by its X-Request-ID
 
 
 def document(services: Sequence[Service]) -> dict[str, Any]:
@@ -47,16 +51,26 @@ def document(services: Sequence[Service]) -> dict[str, Any]:
             "title": "Plaza",
             "version": "1",
             "description": "A real-time, websocket-first social backend. Changes are also pushed over Socket.IO.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "contact": CONTACT,
+            "license": {"name": LICENSE, "identifier": LICENSE},
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": service.name, "description": service.says} for service in services],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            **headers.components(),
+            **_used({**headers.components(), **answers.components()}, paths),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
+    }
+
+
+def _used(components: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
+    """Return the components that the paths refer to: a service's own document has no others."""
+    text = encode(paths).decode()
+    return {
+        kind: {name: each for name, each in some.items() if f'"#/components/{kind}/{name}"' in text}
+        for kind, some in components.items()
     }
 
 
@@ -90,7 +104,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {FORM: schema}}
     if route.body is not None:
         schema = {"schema": {"$ref": REFERENCE.format(model=route.body.__name__)}}
-        content = {JSON: schema, MERGE_PATCH: schema} if route.method == "PATCH" else {JSON: schema}
+        media = {**schema, **answers.request(route.name)}
+        content = {JSON: media, MERGE_PATCH: media} if route.method == "PATCH" else {JSON: media}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -131,7 +146,9 @@ def _responses(route: Route) -> dict[str, Any]:
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
         says = "; ".join(f"`{problem.code}`: {problem.title}" for problem in problems)
-        content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
+        schema = {"$ref": REFERENCE.format(model="ProblemBody")}
+        examples = answers.refusals([problem.code for problem in problems])
+        content = {"application/problem+json": {"schema": schema, **examples}}
         responses[str(status)] = {
             "description": says,
             "headers": headers.in_response(route, status),
@@ -147,7 +164,8 @@ def _success(route: Route) -> dict[str, Any]:
     if route.answer is Picture:
         return {"description": "The picture", "headers": response_headers, "content": PICTURES}
     schema = {"$ref": REFERENCE.format(model=route.answer.__name__)} if _is_model(route.answer) else {"type": "object"}
-    return {"description": "OK", "headers": response_headers, "content": {JSON: {"schema": schema}}}
+    content = {JSON: {"schema": schema, **answers.answer(route.name)}}
+    return {"description": "OK", "headers": response_headers, "content": content}
 
 
 def _problems(route: Route) -> list[type[Problem]]:

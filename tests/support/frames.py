@@ -1,7 +1,5 @@
 """Every frame of the catalogue once, as three people's sockets carried it: the examples of the documents."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -11,15 +9,6 @@ from social.contracts.pushes import SERVER_EVENTS
 from support.people import Door, Person
 from support.sockets import Wire
 from support.system import Embedded
-
-ID = re.compile(r"[0-9a-f]{24}")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-OFFSET = re.compile(r"[0-9a-f]{8}\.(\d+)")
-SOME_TIME = "2026-01-31T12:00:00"
-SOME = {"token": "<access token>", "after_ms": 500}
-SOME_MS = 1_769_860_800_000
-SOME_EPOCH = "5f0c2b7e"
-SOME_ID = "66f2a1c4e3b0a1d2c3f4a5"
 
 Frames = dict[str, dict[str, Any]]
 
@@ -151,38 +140,3 @@ async def _reads(recorder: Recorder, hers: Wire, other: Wire) -> None:
     (first, *_) = hers.named("notification")
     await recorder.ask(hers, "notifications.read", ids=[first["id"]])
     await recorder.first_event(other, "notifications.read")
-
-
-def normal(frames: Frames) -> Frames:
-    """Return the frames with constant ids, times, offsets and tokens."""
-    ids: dict[str, str] = {}
-
-    def of(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: SOME.get(key) or of(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [of(each) for each in value]
-        if isinstance(value, int) and value > 1_000_000_000_000:
-            return SOME_MS
-        if not isinstance(value, str):
-            return value
-        if ID.fullmatch(value):
-            return ids.setdefault(value, f"{SOME_ID}{len(ids) + 1:02x}") if int(value, 16) else value
-        if at := TIME.fullmatch(value):
-            return SOME_TIME + re.sub(r"\d", "0", at[1] or "") + "Z"
-        return OFFSET.sub(rf"{SOME_EPOCH}.\1", value) if OFFSET.fullmatch(value) else value
-
-    kept: Frames = of(frames)
-    return kept
-
-
-def shape(value: Any) -> Any:
-    """Return what all frames of a kind have in common: fields, kinds of values, and which are null."""
-    if isinstance(value, Mapping):
-        return {key: shape(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [shape(each) for each in value[:1]]
-    for kind, pattern in (("id", ID), ("time", TIME), ("offset", OFFSET)):
-        if isinstance(value, str) and pattern.fullmatch(value):
-            return kind
-    return type(value).__name__

@@ -3,12 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from support.frames import Frames, collect, normal, shape
+from support.frames import Frames, collect
 from support.ports import free_ports
+from support.recorded import normal, shape, without_unknown
 from support.system import Embedded
 
 from api.docs.asyncapi import EXAMPLES, document
@@ -49,18 +49,3 @@ def test_the_document_shows_them_all_and_each_is_as_its_schema_says() -> None:
         for example in message["examples"]:
             Draft202012Validator(schema).validate(example["payload"])
             assert without_unknown(example["payload"], message["payload"], said), name
-
-
-def without_unknown(value: Any, schema: dict[str, Any], said: dict[str, Any]) -> bool:
-    """Return a schema that refuses unknown fields, which readers and validators ignore."""
-    if "$ref" in schema:
-        schema = said["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    choices = schema.get("oneOf") or schema.get("anyOf")
-    if choices:
-        return any(without_unknown(value, each, said) for each in choices)
-    if isinstance(value, dict) and "properties" in schema:
-        known = schema["properties"]
-        return set(value) <= set(known) and all(without_unknown(value[k], known[k], said) for k in value)
-    if isinstance(value, list) and "items" in schema:
-        return all(without_unknown(each, schema["items"], said) for each in value)
-    return not isinstance(value, dict) or "properties" not in schema

@@ -19,15 +19,16 @@ function requireEveryField(schemas) {
   }
 }
 
-function untitled(node) {
+function unadorned(node) {
   if (node === null || typeof node !== "object") return;
   if (typeof node.title === "string") delete node.title; // a title only repeats the field's name
-  Object.values(node).forEach(untitled);
+  if (node.schema) delete node.example; // an example of a whole body, which would stand in a comment
+  Object.values(node).forEach(unadorned);
 }
 
 async function types(document) {
-  untitled(document.components);
-  untitled(document.paths);
+  unadorned(document.components);
+  unadorned(document.paths);
   requireEveryField(document.components.schemas);
   return astToString(await openapiTS(document, { defaultNonNullable: false, alphabetize: false }));
 }
