@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import logging
+import socket
+import time
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
@@ -39,8 +41,9 @@ class Listener(Protocol):
 
 
 class Return(NamedTuple):
-    """A connection that came back: whether the server resumed it, or at least sent what was missed."""
+    """A connection that came back: resumed by the server, or else by reading what was missed, unless there is a gap."""
 
+    at: float  # time.monotonic()
     resumed: bool
     gap: bool
 
@@ -94,10 +97,11 @@ class Connection:
             self._staying.cancel()
             await asyncio.gather(self._staying, return_exceptions=True)
 
-    async def cut(self) -> None:
+    def cut(self) -> None:
         """Cut the connection, as a tunnel does; it is opened again."""
-        if self._socket is not None:
-            await self._socket.close()
+        if self._socket is not None and (transport := self._socket.get_extra_info("socket")):
+            with suppress(OSError):
+                transport.shutdown(socket.SHUT_RDWR)
 
     async def wait_online(self) -> None:
         """Wait until the connection is there; raises NotAuthenticated where the login has ended."""
@@ -170,12 +174,12 @@ class Connection:
         """Open a connection and read from it until it is lost."""
         access = await self._session.access()
         async with asyncio.timeout(OPENS_WITHIN_S):
-            socket = await self._http.ws_connect(self._url, max_msg_size=0)
-        async with socket:
-            self._socket, self._told, silence_s = socket, access, OPENS_WITHIN_S
+            opened = await self._http.ws_connect(self._url, max_msg_size=0)
+        async with opened:
+            self._socket, self._told, silence_s = opened, access, OPENS_WITHIN_S
             self.inbox.hold()
             while True:
-                message = await socket.receive(timeout=silence_s)
+                message = await opened.receive(timeout=silence_s)
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return
                 match packets.decode(message.data):
@@ -185,10 +189,10 @@ class Connection:
                         if (ack := self._acks.get(number)) and not ack.done():
                             ack.set_result(answer)
                     case Pinged():
-                        await socket.send_str(packets.PONG)
+                        await opened.send_str(packets.PONG)
                     case Opened(_, silence_s):
                         offset = self.inbox.stream.offset if self._pid else None
-                        await socket.send_str(packets.connect(access, self._pid, offset))
+                        await opened.send_str(packets.connect(access, self._pid, offset))
                     case Connected(pid):
                         self._let_in(pid)
                     case Refused(problem):
@@ -249,11 +253,11 @@ class Connection:
 
     async def _leave_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self.cut()
+        self.cut()
 
     def _is_online(self, *, resumed: bool, gap: bool, came_back: bool) -> None:
         if came_back:
-            self.returns.append(Return(resumed, gap))
+            self.returns.append(Return(time.monotonic(), resumed, gap))
         was_online = self._online.is_set()
         self._online.set()
         if gap or not was_online:
@@ -282,4 +286,4 @@ class Connection:
             await work
         except (_Lost, PlazaError) as error:
             log.debug("the connection is given up: %r", error)
-            await self.cut()
+            self.cut()

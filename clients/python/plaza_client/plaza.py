@@ -1,7 +1,7 @@
 """The client: a person's login, their writes, and live stores of what they see."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import aiohttp
 
@@ -37,6 +37,13 @@ from plaza_client.writes import Writes
 PAGE = "100"  # the most that a server lists at once
 
 P = TypeVar("P", Notifications, Feed, Comments)
+
+
+class Disorder(NamedTuple):
+    """Events of the stream that came otherwise than the server promises, and were put right here."""
+
+    missed: int
+    repeated: int
 
 
 class Plaza(Writes):
@@ -110,10 +117,10 @@ class Plaza(Writes):
         return self._connection.returns if self._connection else []
 
     @property
-    def disorder(self) -> tuple[int, int]:
-        """How many events the server skipped and repeated; the stores and listeners notice neither."""
+    def disorder(self) -> Disorder:
+        """How many events the server skipped and repeated since the connection was opened: nobody notices either."""
         inbox = self._connection.inbox if self._connection else None
-        return (inbox.missed, inbox.repeated) if inbox else (0, 0)
+        return Disorder(inbox.missed, inbox.repeated) if inbox else Disorder(0, 0)
 
     async def register(self, username: str, email: str, password: str, *, device: str | None = None) -> UserRef:
         """Open an account and log in; sent once. Raises PlazaError."""
@@ -151,10 +158,10 @@ class Plaza(Writes):
             self._connection.start()
         await self._connection.wait_online()
 
-    async def cut(self) -> None:
+    def cut(self) -> None:
         """Cut the connection, as a tunnel does; it comes back by itself."""
         if self._connection is not None:
-            await self._connection.cut()
+            self._connection.cut()
 
     async def rest(
         self, method: str, path: str, body: Any = None, *, params: dict[str, str] | None = None, key: str | None = None

@@ -86,6 +86,7 @@ class Inbox:
         self.repeated = 0  # events that the server sent again without need
         self.missed = 0  # events that a later one showed to be missing
         self._held: list[Event] | None = None
+        self._read_until: Position | None = None  # a push of these may still be on its way
 
     @property
     def holding(self) -> bool:
@@ -105,7 +106,7 @@ class Inbox:
             return []
         step = self.stream.look(event.offset)
         if step.repeated:
-            self.repeated += 1
+            self.repeated += not (self._read_until and self._read_until.reaches(event.offset))
             return []
         if step.missed:
             self.missed += step.missed
@@ -122,6 +123,7 @@ class Inbox:
     def catch_up(self, answer: Mapping[str, Any]) -> Joined:
         """Take the answer to `sync`: the events that were missed, or the offset from which the stream goes on."""
         held, self._held = self._held or [], None
+        self._read_until = Position.parse(answer["offset"])
         if answer["recovered"]:
             missed = [Event(each["event"], each["data"], each["offset"]) for each in answer["events"]]
         else:
