@@ -78,7 +78,10 @@ def test_a_file_is_short() -> None:
 @cache
 def imports() -> Mapping[str, frozenset[str]]:
     """Return for each module the modules of this repository it imports, those for type checkers only included."""
-    names = {path: path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in sources()}
+    names = {
+        path: path.removeprefix("clients/python/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        for path in sources()
+    }
     found: dict[str, set[str]] = defaultdict(set)
     for path, tree in trees().items():
         name = names[path]
