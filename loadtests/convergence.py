@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -323,16 +323,19 @@ async def main(arguments: argparse.Namespace) -> int:
     size = {"people": arguments.people, "acts": arguments.acts, "drops": arguments.drops, "seed": arguments.seed}
     if arguments.url:
         target.check(arguments.url)
-        figures = await converge(arguments.url, arguments.realtime or arguments.url, **size)
-    else:
-        ports = free_ports(2)
-        with tempfile.TemporaryDirectory() as folder:
-            var = Path(folder) / "var"
-            async with Embedded(var, api_port=ports[0], realtime_port=ports[1], **UNLIMITED) as system:
-                figures = await converge(system.api_url, system.realtime_url, **size)
+        return report(await converge(arguments.url, arguments.realtime or arguments.url, **size))
+    (api, realtime), code = free_ports(2), 1
+    with tempfile.TemporaryDirectory() as folder, suppress(TimeoutError):  # it is killed where it stops slowly
+        async with Embedded(Path(folder) / "var", api_port=api, realtime_port=realtime, **UNLIMITED) as system:
+            code = report(await converge(system.api_url, system.realtime_url, **size))
+    return code
+
+
+def report(figures: dict[str, Any]) -> int:
+    """Print the figures of a run; return its exit code."""
     for each in figures["different"]:
         print(each, file=sys.stderr)
-    print(json.dumps(figures | {"different": len(figures["different"])}))
+    print(json.dumps(figures | {"different": len(figures["different"])}), flush=True)
     return 1 if figures["different"] else 0
 
 
