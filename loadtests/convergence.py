@@ -30,7 +30,7 @@ from support.ports import free_ports
 from support.system import Embedded
 
 from loadtests import target
-from plaza_client import NotFound, Plaza, Retrying, Store
+from plaza_client import NotFound, Plaza, PlazaError, Retrying, Store
 from plaza_client.models import Comment, Comments, Feed, Notifications, Post, PresenceSnapshot
 
 AT_ONCE = 4
@@ -327,7 +327,11 @@ async def main(arguments: argparse.Namespace) -> int:
     (api, realtime), code = free_ports(2), 1
     with tempfile.TemporaryDirectory() as folder, suppress(TimeoutError):  # it is killed where it stops slowly
         async with Embedded(Path(folder) / "var", api_port=api, realtime_port=realtime, **UNLIMITED) as system:
-            code = report(await converge(system.api_url, system.realtime_url, **size))
+            try:
+                code = report(await converge(system.api_url, system.realtime_url, **size))
+            except PlazaError:
+                print(system.output, file=sys.stderr)
+                raise
     return code
 
 
