@@ -14,7 +14,7 @@ from devtools.generate.documents import ROOT, documents
 
 MODELS = ROOT / "clients" / "python" / "plaza_client" / "models.py"
 
-HEAD = '''"""What a server sends, as models: written by `make docs` from docs/openapi.json and docs/asyncapi.json."""
+HEAD = '''"""Models of what a server sends: written by `make docs` from docs/openapi.json and docs/asyncapi.json."""
 '''
 
 REF = re.compile(r"^#/components/schemas/(\w+)$")
@@ -25,12 +25,8 @@ Schemas = Mapping[str, Any]
 
 def models() -> str:
     """Return the source of the client's models; runs ruff on it."""
-    from datamodel_code_generator import (  # 0.3 s, and only for `make docs`
-        DataModelType,
-        Formatter,
-        InputFileType,
-        generate,
-    )
+    from datamodel_code_generator import Formatter, InputFileType, generate  # 0.3 s, and only for `make docs`
+    from datamodel_code_generator.enums import DataModelType
     from datamodel_code_generator.format import PythonVersion
 
     schemas = received(documents())

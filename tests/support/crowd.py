@@ -73,7 +73,7 @@ class Member:
 
     @property
     def returns(self) -> list[Return]:
-        """When the socket came back, and whether the gateway resumed it."""
+        """The times when the socket came back, and whether the gateway resumed it."""
         return self.plaza.returns
 
     async def join(self) -> None:

@@ -35,7 +35,7 @@ class Conflict(PlazaError):
 
 
 class PreconditionFailed(PlazaError):
-    """Somebody else edited the thing meanwhile (412)."""
+    """The thing was edited by somebody else meanwhile (412)."""
 
 
 class ValidationFailed(PlazaError):

@@ -1,4 +1,4 @@
-"""What a server sends, as models: written by `make docs` from docs/openapi.json and docs/asyncapi.json."""
+"""Models of what a server sends: written by `make docs` from docs/openapi.json and docs/asyncapi.json."""
 
 from __future__ import annotations
 

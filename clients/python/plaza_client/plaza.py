@@ -113,12 +113,12 @@ class Plaza(Writes):
 
     @property
     def returns(self) -> list[Return]:
-        """How the connection came back, each time that it was lost."""
+        """The ways in which the connection came back, each time that it was lost."""
         return self._connection.returns if self._connection else []
 
     @property
     def disorder(self) -> Disorder:
-        """How many events the server skipped and repeated since the connection was opened: nobody notices either."""
+        """The number of events that the server skipped and repeated since `connect`; nobody else notices either."""
         inbox = self._connection.inbox if self._connection else None
         return Disorder(inbox.missed, inbox.repeated) if inbox else Disorder(0, 0)
 
@@ -184,7 +184,7 @@ class Plaza(Writes):
 
     @property
     def notifications(self) -> Store[NotificationList[Notification]]:
-        """Your notifications, last changed first, and how many are unread."""
+        """The store of your notifications, last changed first, and of how many are unread."""
 
         async def load(pages: int) -> Sequence[Notifications]:
             return await self._pages("/v1/notifications", Notifications, pages)
@@ -193,7 +193,7 @@ class Plaza(Writes):
 
     @property
     def feed(self) -> Store[Listed[FeedPost]]:
-        """Your home timeline, newest first."""
+        """The store of your home timeline, newest first."""
 
         async def load(pages: int) -> Sequence[Feed]:
             return await self._pages("/v1/feed", Feed, pages)

@@ -1,4 +1,4 @@
-"""When a request is repeated, and after how long; when a login is renewed."""
+"""Rules of repeating: which requests, after how long, and after how long a login is renewed."""
 
 import random
 from typing import NamedTuple
@@ -10,7 +10,7 @@ RENEW_AT = 0.8  # of the life of an access token
 
 
 class Retrying(NamedTuple):
-    """How patiently requests are repeated and connections opened again."""
+    """Patience in repeating requests and opening connections again."""
 
     first_s: float = 0.2
     most_s: float = 5.0

@@ -28,7 +28,7 @@ class Position(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How an event follows what came before it."""
+    """The distance of an event from the event before it."""
 
     repeated: bool = False
     missed: int = 0  # numbers between this event and the one before

@@ -36,14 +36,14 @@ class Listed(Snapshot, Generic[T]):
 
 @dataclass(frozen=True)
 class NotificationList(Listed[T]):
-    """Your notifications, last changed first, and how many of all of them are unread."""
+    """A list of notifications, last changed first, and how many of all of them are unread."""
 
     unread: int = 0
 
 
 @dataclass(frozen=True)
 class Single(Snapshot, Generic[T]):
-    """One thing; None before it is loaded, and when it is gone or hidden."""
+    """A single thing; None before it is loaded, and when it is gone or hidden."""
 
     value: T | None = None
 
