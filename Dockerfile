@@ -30,6 +30,7 @@ COPY social social
 COPY api api
 COPY realtime realtime
 COPY workers workers
+COPY clients/python/plaza_client plaza_client
 RUN /opt/plaza/bin/python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM code AS demo-code

@@ -62,7 +62,7 @@ chaos: packages-dev ## kill the parts of a cluster one after another under load,
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/chaos.py $(call said,BROKER,broker) --write
 
-docs: packages-dev ## write the generated files of docs/, nginx/, deploy/ and web/types/
+docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clients/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ is not written: install node, then run make node-modules"; fi
 

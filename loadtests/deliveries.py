@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from plaza_client.core.stream import Stream
+
 Delivered = Callable[[str, float, bool], None]  # kind, seconds since the write, recipient was away
 FOUND = math.inf  # stands for the time of connecting of a follower who found the post by fetching, without a push
 
@@ -26,14 +28,6 @@ class Group:
     delivered: int = 0
 
 
-@dataclass
-class Stream:
-    """A person's position in their stream; a new account's stream begins before 1."""
-
-    epoch: str = ""
-    seq: int = 0
-
-
 class Deliveries:
     """The account of a run; all times are of one monotonic clock, in seconds."""
 
@@ -42,7 +36,7 @@ class Deliveries:
         self._groups: dict[tuple[str, str, str], Group] = defaultdict(Group)  # by recipient, kind, target
         self._posts: dict[str, tuple[float, set[str]]] = {}  # when a post was sent, and who has yet to see it
         self._seen: dict[tuple[str, str], tuple[float, float]] = {}  # by person, post: when, since when connected
-        self._streams: dict[str, Stream] = defaultdict(Stream)
+        self._streams = defaultdict[str, Stream](lambda: Stream(from_the_beginning=True))  # accounts are new
         self._numbers: Counter[tuple[str, str]] = Counter()  # by person, group: numbers of the stream that showed it
         self._left: set[str] = set()
         self.acknowledged: Counter[str] = Counter()
@@ -80,17 +74,10 @@ class Deliveries:
 
     def advanced(self, person: str, offset: str) -> bool:
         """Move a person's stream to an offset; return False when the stream had been there before."""
-        epoch, _, number = offset.rpartition(".")
-        stream, seq = self._streams[person], int(number)
-        if stream.epoch not in ("", epoch):
-            stream.seq = seq - 1  # the server announces a new stream, and its owner fetches everything again
-        stream.epoch = epoch
-        if seq <= stream.seq:
-            self.duplicates += 1
-            return False
-        self.holes += seq - stream.seq - 1
-        stream.seq = seq
-        return True
+        step = self._streams[person].take(offset)
+        self.duplicates += step.repeated
+        self.holes += step.missed
+        return not step.repeated
 
     def numbered(self, person: str, group_id: str, rev: int) -> None:
         """Count a number of a person's stream that showed a group at a revision.
@@ -114,13 +101,11 @@ class Deliveries:
 
     def restarted(self, person: str, offset: str) -> None:
         """Set a person's stream to an offset, after the server requested to fetch everything again."""
-        epoch, _, number = offset.rpartition(".")
-        self._streams[person] = Stream(epoch, int(number))
+        self._streams[person].restart(offset)
 
     def offset(self, person: str) -> str | None:
         """Return a person's position in their stream; None before anything came."""
-        stream = self._streams[person]
-        return f"{stream.epoch}.{stream.seq}" if stream.epoch else None
+        return self._streams[person].offset
 
     def shown_post(self, person: str, post_id: str, *, at: float, since: float = 0) -> None:
         """Count a post that was pushed live."""

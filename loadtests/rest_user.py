@@ -14,13 +14,13 @@ from locust.exception import StopTest, StopUser
 from loadtests import target
 from loadtests.run import Run
 from loadtests.wire import Problem
+from plaza_client.core.retrying import REPEATABLE, renew_after_s
 from social.infra import clock
 
 ANSWER_WITHIN_S = 15.0
 GIVE_UP_S = 60.0  # of repeating a request
 REPEAT_AFTER_S = (0.2, 1.0)  # before a request is repeated, or a lost connection opened again
-RENEW_AFTER_S = 480.0  # of an access token's ten minutes
-REPEATABLE = (0, 429, 502, 503, 504)  # statuses after which a request is repeated; 0: no answer
+RENEW_AFTER_S = renew_after_s(600.0)  # access tokens live for ten minutes
 
 
 class RestUser(FastHttpUser):

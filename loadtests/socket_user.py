@@ -9,8 +9,10 @@ import websocket
 from gevent.event import Event
 
 from loadtests.person import Person
-from loadtests.rest_user import ANSWER_WITHIN_S, GIVE_UP_S, RENEW_AFTER_S, REPEAT_AFTER_S, REPEATABLE, RestUser
+from loadtests.rest_user import ANSWER_WITHIN_S, GIVE_UP_S, RENEW_AFTER_S, REPEAT_AFTER_S, RestUser
 from loadtests.wire import Gone, Problem, Refusal, Wire
+from plaza_client.core.retrying import REPEATABLE
+from plaza_client.core.stream import Position
 from social.infra import clock
 
 OF_A_GROUP = ("notification", "notification.updated", "notification.removed")
@@ -217,7 +219,8 @@ class SocketUser(RestUser):
             deliveries.shown_post(self.id, data["id"], at=time.perf_counter(), since=self._since)
         if offset is None:
             return
-        if overlaps and _reached(deliveries.offset(self.id), offset):
+        position = deliveries.offset(self.id)
+        if overlaps and position and Position.parse(position).reaches(offset):
             return
         if not deliveries.advanced(self.id, offset) or event not in OF_A_GROUP:
             return
@@ -240,11 +243,3 @@ class SocketUser(RestUser):
             exception=exception,
             context={},
         )
-
-
-def _reached(position: str | None, offset: str) -> bool:
-    """Return whether a stream position is at an offset or past it; None is before everything."""
-    if position is None:
-        return False
-    (epoch, _, at), (other, _, seq) = position.rpartition("."), offset.rpartition(".")
-    return epoch == other and int(seq) <= int(at)

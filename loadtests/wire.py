@@ -1,6 +1,7 @@
 """A thin Socket.IO client over one websocket: a load is to measure the time of the server, not of the client.
 
-python-socketio's client starts a greenlet for each event and three for each connection, and cannot resume.
+python-socketio's client starts a greenlet for each event and three for each connection, and cannot resume; plaza_client
+itself runs on asyncio, and Locust on gevent. Its frames are used here.
 """
 
 import itertools
@@ -11,7 +12,11 @@ from typing import Any
 import gevent
 import orjson
 import websocket
-from gevent.event import AsyncResult, Event
+from gevent import event as gevent_event
+from gevent.event import AsyncResult
+
+from plaza_client.core import packets
+from plaza_client.core.packets import Acked, Connected, Ended, Event, Opened, Pinged, Refused
 
 Receive = Callable[[str, Any, str | None], None]  # event, data, offset
 
@@ -48,7 +53,7 @@ class Wire:
         self._answer: AsyncResult = AsyncResult()
         self._acks: dict[int, AsyncResult] = {}
         self._numbers = itertools.count(1)
-        self.ended = Event()
+        self.ended = gevent_event.Event()
         self.pid = ""
         self.engine_sid = ""
 
@@ -66,15 +71,15 @@ class Wire:
             }  # no browser, no origin
             self._socket = websocket.create_connection(self._url, **options)
             self._reader = gevent.spawn(self._read, self._socket)
-            self._socket.send(b"40" + orjson.dumps(auth))
-            self.pid = self._answer.get()["pid"]
+            self._socket.send(packets.connect(**auth))
+            self.pid = self._answer.get()
 
     def call(self, event: str, message: Any, timeout_s: float) -> Any:
         """Send a message and return its ack; raises Gone or gevent.Timeout."""
         number = next(self._numbers)
         ack = self._acks[number] = AsyncResult()
         try:
-            self._send(b"42%d" % number + orjson.dumps([event, message]))
+            self._send(packets.message(number, event, message))
             with gevent.Timeout(timeout_s):
                 return ack.get()
         finally:
@@ -91,10 +96,10 @@ class Wire:
         """Disconnect and close the connection."""
         if not self.ended.is_set():
             with suppress(Gone):
-                self._send(b"41")
+                self._send(packets.DISCONNECT)
         self.cut()
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: str) -> None:
         if self._socket is None or self.ended.is_set():
             raise Gone
         try:
@@ -117,21 +122,19 @@ class Wire:
 
     def handle(self, frame: str) -> None:
         """Handle a frame of the server."""
-        if frame == "2":
-            self._send(b"3")
-        elif frame.startswith("42"):
-            event, *rest = orjson.loads(frame[2:])
-            offset = rest.pop() if rest and isinstance(rest[-1], str) else None
-            self._receive(event, rest[0] if rest else None, offset)
-        elif frame.startswith("43"):
-            head, _, body = frame[2:].partition("[")
-            if waiting := self._acks.get(int(head)):
-                waiting.set(orjson.loads("[" + body)[0])
-        elif frame.startswith("0"):
-            self.engine_sid = orjson.loads(frame[1:])["sid"]
-        elif frame.startswith("40"):
-            self._answer.set(orjson.loads(frame[2:]))
-        elif frame.startswith("44"):
-            self._answer.set_exception(Refusal(orjson.loads(frame[2:]).get("data") or {}))
-        elif frame[:2] in ("1", "41"):
-            raise Gone
+        match packets.decode(frame, orjson.loads):
+            case Event(name, data, offset):
+                self._receive(name, data, offset)
+            case Acked(number, answer):
+                if waiting := self._acks.get(number):
+                    waiting.set(answer)
+            case Pinged():
+                self._send(packets.PONG)
+            case Opened(sid):
+                self.engine_sid = sid
+            case Connected(pid):
+                self._answer.set(pid)
+            case Refused(problem):
+                self._answer.set_exception(Refusal(problem))
+            case Ended():
+                raise Gone

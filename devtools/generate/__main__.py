@@ -1,9 +1,10 @@
-"""`python -m devtools.generate` writes the generated files of docs/, nginx/ and deploy/, and the .env.example files."""
+"""`python -m devtools.generate` writes the generated files of docs/, nginx/, deploy/ and clients/, and .env.example."""
 
 from devtools.generate import nginx, settings
 from devtools.generate.dashboards import dashboards
 from devtools.generate.documents import AWS, DASHBOARDS, DOCS, ROOT, configuration, deployment, documents, pages, text
 from devtools.generate.helm.chart import CHART, chart
+from devtools.generate.python_models import MODELS, models
 
 if __name__ == "__main__":
     for name, document in documents().items():
@@ -20,3 +21,4 @@ if __name__ == "__main__":
         (AWS / name).write_text(written)
     for name, content in chart().items():  # the last, as it copies some of the others
         (CHART / name).write_text(content)
+    MODELS.write_text(models())

@@ -13,6 +13,7 @@ import pytest
 from api.app import ALL
 from api.settings import SERVICES
 from devtools.generate.documents import DOCS, documents, text
+from devtools.generate.python_models import MODELS
 from social.contracts.events import EVENTS, Group
 from social.infra.broker.topology import Topology
 from social.infra.files.mailer import FileMailer
@@ -22,7 +23,7 @@ from workers.mail import MailConsumer
 from workers.settings import ROLES
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "realtime", "workers", "social", "embedded")
+PACKAGES = ("api", "realtime", "workers", "social", "embedded", "clients")
 
 
 def modules() -> Iterator[Path]:
@@ -49,7 +50,8 @@ def test_nothing_of_the_system_imports_its_tests_or_the_store_it_only_runs() -> 
 
 def test_no_file_is_longer_than_a_person_reads() -> None:
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules()}
-    assert {path: count for path, count in lines.items() if count > 400} == {}
+    generated = MODELS.relative_to(ROOT)
+    assert {path: count for path, count in lines.items() if count > 400 and path != str(generated)} == {}
 
 
 def test_every_module_says_what_it_is() -> None:

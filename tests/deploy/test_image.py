@@ -82,7 +82,7 @@ OPTIONAL = {"aiobotocore", "botocore", "opentelemetry"}  # of the extras s3 and 
 @pytest.mark.parametrize(("lock", "more", "without"), [("image", set(), set()), ("run", {"embedded"}, OPTIONAL)])
 def test_every_package_the_code_imports_is_in_the_image(lock: str, more: set[str], without: set[str]) -> None:
     distributions, have = packages_distributions(), locked(lock)
-    ours = {"api", "realtime", "social", "workers"} | more
+    ours = {"api", "plaza_client", "realtime", "social", "workers"} | more
     for process in ours:
         for file in (ROOT / process).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
@@ -97,7 +97,8 @@ def test_no_secret_no_data_and_no_test_gets_to_the_builder() -> None:
     sent = {str(each) for each in context()}
     assert {"LICENSE", "requirements/image.txt", "social/__main__.py", "api/app.py"} <= sent
     assert {each for each in sent if each.startswith("deploy/")} == {"deploy/demo.sh"}
-    heads = {"LICENSE", "requirements", "api", "realtime", "social", "workers", "embedded", "deploy"}
+    assert all(each.startswith("clients/python/plaza_client/") for each in sent if each.startswith("clients/"))
+    heads = {"LICENSE", "requirements", "api", "clients", "realtime", "social", "workers", "embedded", "deploy"}
     assert {each.partition("/")[0] for each in sent} == heads
     assert not [each for each in sent if ".env" in each or "__pycache__" in each]
 

@@ -70,7 +70,7 @@ async def test_every_kind_of_process_is_replaced_under_load_and_nobody_loses_any
         account.flawless()
         assert account.unrecovered == 0
         await missed_nothing(browser, people.people[0])
-        returns = sorted(at for person in people.people for at, _ in person.returns)
+        returns = sorted(each.at for person in people.people for each in person.returns)
         assert len(returns) > 1, "nobody was on that gateway"
         spread = DRAIN_S * (len(returns) - 1) / len(returns)  # sockets are let go one by one
         assert returns[-1] - returns[0] > spread / 2, "they all came back at once"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -63,7 +64,6 @@ class Reading:
             kept = self._cache._kept
             kept.pop(key, None)
             kept[key] = self._until, self._asked_at, document
-            for _ in range(2):  # oldest first: expired entries go, so this holds two seconds' worth
-                oldest = next(iter(kept))
+            for oldest in list(islice(kept, 2)):  # expired entries go, so this holds two seconds' worth
                 if len(kept) > MOST or kept[oldest][0] <= time.monotonic():
                     del kept[oldest]

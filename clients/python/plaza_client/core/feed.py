@@ -1,0 +1,78 @@
+"""The live view of a home timeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from plaza_client.core import merging
+from plaza_client.core.packets import Event
+from plaza_client.core.view import Effect, Listed, Status, View
+from plaza_client.errors import PlazaError
+from plaza_client.models import Feed, FeedPost, Post, PostGone, PostPublic, PostStats
+from plaza_client.received import Received
+
+
+@dataclass
+class FeedView(View[Sequence[Feed]]):
+    """Posts by their place, the greatest first; a deleted post does not come back by a late event."""
+
+    EVENTS = frozenset({"feed.post", "feed.changed", "post.updated", "post.deleted", "post.stats"})
+
+    _posts: dict[str, FeedPost] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
+    _more: bool = False
+
+    def snapshot(self, status: Status, error: PlazaError | None) -> Listed[FeedPost]:
+        items = sorted(self._posts.values(), key=lambda each: each.place, reverse=True)
+        return Listed(status, error, tuple(items), self._more)
+
+    def _replace(self, fetched: Sequence[Feed]) -> None:
+        self._posts = {post.id: post for page in fetched for post in page.items if post.id not in self._deleted}
+        self._more = fetched[-1].next is not None
+
+    def _happened(self, event: Event) -> Effect:
+        match event.name:
+            case "feed.post":
+                return self._add(PostPublic.model_validate(event.data))
+            case "post.updated":
+                return self._merge(PostPublic.model_validate(event.data))
+            case "post.stats":
+                stats = PostStats.model_validate(event.data)
+                return self._merge(stats, stats.post_id)
+            case "post.deleted":
+                return self._delete(PostGone.model_validate(event.data))
+        return Effect.STALE
+
+    def _answered(self, answer: Received) -> Effect:
+        if isinstance(answer, PostGone):
+            return self._delete(answer)
+        if isinstance(answer, Post) and answer.id not in self._posts:
+            return self._add(answer)
+        before = self._posts
+        self._posts = {each: merging.own_post(post, answer) for each, post in before.items()}
+        return Effect.NOTHING if self._posts == before else Effect.CHANGED
+
+    def _add(self, news: PostPublic | Post) -> Effect:
+        if news.id in self._posts:
+            return self._merge(news)
+        if news.id in self._deleted or self._is_below(news.id):
+            return Effect.NOTHING
+        self._posts[news.id] = FeedPost.model_validate(news.model_dump() | {"place": news.id, "liked": _liked(news)})
+        return Effect.CHANGED
+
+    def _merge(self, news: PostPublic | Post | PostStats, post_id: str = "") -> Effect:
+        post_id = post_id or news.id  # type: ignore[union-attr]
+        if (known := self._posts.get(post_id)) is None:
+            return Effect.NOTHING
+        self._posts[post_id] = merging.post(known, news)
+        return Effect.NOTHING if self._posts[post_id] is known else Effect.CHANGED
+
+    def _delete(self, gone: PostGone) -> Effect:
+        self._deleted.add(gone.post_id)
+        return Effect.CHANGED if self._posts.pop(gone.post_id, None) else Effect.NOTHING
+
+    def _is_below(self, place: str) -> bool:
+        return self._more and bool(self._posts) and place < min(post.place for post in self._posts.values())
+
+
+def _liked(news: PostPublic | Post) -> bool:
+    return news.liked if isinstance(news, Post) else False
