@@ -87,6 +87,8 @@ def create(
         app.on_cleanup.append(lambda _: picture_store.blobs.close())
     for service in chosen:
         for route in service.routes:
+            if route.public and not settings.public_reads:
+                continue
             app.router.add_route(route.method, route.path, serve(route))
             if route.method == "GET":
                 app.router.add_route("HEAD", route.path, serve(route))

@@ -3,9 +3,9 @@
 from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.base import Id
-from social.contracts.comments import Comment, Comments, EditComment, NewComment, Sort
+from social.contracts.comments import Comment, CommentPublic, Comments, EditComment, NewComment, PublicComments, Sort
 from social.contracts.problems import Forbidden, NotFound, PreconditionFailed
-from social.posts import comments
+from social.posts import comments, public
 
 service = Service("comments", "Comments on posts, and replies to them")
 
@@ -48,6 +48,37 @@ async def get_replies(
     return await comments.replies(
         request.plaza.mongo, comment_id, viewer=request.user_id, sort=sort, cursor=cursor, limit=limit
     )
+
+
+@service.get("/v1/public/posts/{post_id}/comments", public=True, raises=(NotFound,))
+async def get_public_comments(
+    request: Request, post_id: Id, sort: Sort = "newest", cursor: Cursor = None, limit: Limit = 20
+) -> PublicComments:
+    """List the comments of public accounts on a public post, without the replies to them.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.comments_on(request.plaza.mongo, post_id, sort=sort, cursor=cursor, limit=limit)
+
+
+@service.get("/v1/public/comments/{comment_id}", public=True, raises=(NotFound,))
+async def get_public_comment(request: Request, comment_id: Id) -> CommentPublic:
+    """Return a comment of a public account on a public post.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.comment(request.plaza.mongo, comment_id)
+
+
+@service.get("/v1/public/comments/{comment_id}/replies", public=True, raises=(NotFound,))
+async def get_public_replies(
+    request: Request, comment_id: Id, sort: Sort = "oldest", cursor: Cursor = None, limit: Limit = 20
+) -> PublicComments:
+    """List the replies of public accounts to a comment.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.replies_to(request.plaza.mongo, comment_id, sort=sort, cursor=cursor, limit=limit)
 
 
 @service.patch("/v1/comments/{comment_id}", if_match=True, raises=(NotFound, Forbidden, PreconditionFailed))

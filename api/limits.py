@@ -18,7 +18,8 @@ DECISIONS = web.RequestKey("rate_limit_decisions", list[Decision])
 def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
     """Set the rate of each policy: `user` and `ip` hold for every route, the others where a route names them.
 
-    `picture` takes the place of `ip` where a URL is signed and needs no token, because a page shows many pictures.
+    `picture` takes the place of `ip` where a URL is signed and needs no token, because a page shows many pictures, and
+    `public` where anybody may read, so that readers leave logins from their address possible.
     """
     limiter = app[LIMITER] = Limiter(redis)
     app[RATES] = {
@@ -29,6 +30,7 @@ def add(app: web.Application, redis: Redis, settings: RestSettings) -> None:
         "reset": settings.rate_reset,
         "upload": settings.rate_upload,
         "picture": settings.rate_picture,
+        "public": settings.rate_public,
     }
 
     async def close(_app: web.Application) -> None:
@@ -43,7 +45,8 @@ async def admit(raw: web.Request, route: Route, user_id: str | None) -> None:
     People with a token do not share the quota of their address: half a town may have one address.
     """
     limiter, allowed = raw.app[LIMITER], raw.app[RATES]
-    policy, who = ("user", user_id) if user_id else ("picture" if route.signed else "ip", origin(client_ip(raw)))
+    policy = "user" if user_id else "picture" if route.signed else "public" if route.public else "ip"
+    who = user_id or origin(client_ip(raw))
     decisions = raw[DECISIONS] = [limiter.take(policy, who, allowed[policy])]
     if route.limit and decisions[0].allowed:
         decisions.append(await limiter.take_exactly(route.limit, who, allowed[route.limit]))

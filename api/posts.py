@@ -8,9 +8,19 @@ from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.base import Id
 from social.contracts.people import Username
-from social.contracts.posts import BookmarkState, EditPost, NewPost, Post, Posts, RepostState, Revisions
+from social.contracts.posts import (
+    BookmarkState,
+    EditPost,
+    NewPost,
+    Post,
+    PostPublic,
+    Posts,
+    PublicPosts,
+    RepostState,
+    Revisions,
+)
 from social.contracts.problems import Forbidden, NotFound
-from social.posts import bookmarks, edits, publishing, reposts
+from social.posts import bookmarks, edits, public, publishing, reposts
 
 service = Service("posts", "Posts")
 
@@ -37,6 +47,15 @@ async def create_post(request: Request, body: NewPost) -> Post:
 async def get_post(request: Request, post_id: Id) -> Post:
     """Return a post."""
     return await publishing.get(request.plaza.mongo, post_id, viewer=request.user_id)
+
+
+@service.get("/v1/public/posts/{post_id}", public=True, raises=(NotFound,))
+async def get_public_post(request: Request, post_id: Id) -> PostPublic:
+    """Return a public post of a public account.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.post(request.plaza.mongo, post_id)
 
 
 @service.patch("/v1/posts/{post_id}", if_match=True, raises=(NotFound, Forbidden))
@@ -94,6 +113,17 @@ async def get_bookmarks(request: Request, cursor: Cursor = None, limit: Limit = 
 async def get_posts_of_user(request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20) -> Posts:
     """List a person's posts, newest first."""
     return await publishing.by_author(request.plaza.mongo, username, viewer=request.user_id, cursor=cursor, limit=limit)
+
+
+@service.get("/v1/public/users/{username}/posts", public=True, raises=(NotFound,))
+async def get_public_posts_of_user(
+    request: Request, username: Username, cursor: Cursor = None, limit: Limit = 20
+) -> PublicPosts:
+    """List the public posts of a public account, newest first.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.posts_of(request.plaza.mongo, username, cursor=cursor, limit=limit)
 
 
 @service.get("/v1/hashtags/{tag}/posts", raises=(NotFound,))

@@ -36,6 +36,7 @@ class Route:
     status: int
     auth: bool
     signed: bool
+    public: bool
     idempotency_key: bool
     if_match: bool
     limit: Limit | None
@@ -49,7 +50,9 @@ class Route:
 
     @property
     def priority(self) -> Priority:
-        """The priority under overload: lists are refused first, `ESSENTIAL` services last."""
+        """The priority under overload: reads without a login are refused first, `ESSENTIAL` services last."""
+        if self.public:
+            return Priority.PUBLIC
         if self.service in ESSENTIAL:
             return Priority.ESSENTIAL
         return Priority.BULK if self.service in BULK or self.query is not None else Priority.USUAL
@@ -74,7 +77,11 @@ class Service:
     routes: list[Route] = field(default_factory=list)
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
-        """Declare a read; with `signed=True` it also takes a signature in the URL instead of a token."""
+        """Declare a read.
+
+        With `signed=True` it also takes a signature in the URL instead of a token; with `public=True` anybody may
+        read it where the operator allows that, and shared caches keep it for a moment.
+        """
         return self._add("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
@@ -101,6 +108,7 @@ class Service:
         status: int = 200,
         auth: bool = True,
         signed: bool = False,
+        public: bool = False,
         idempotency_key: bool = False,
         if_match: bool = False,
         limit: Limit | None = None,
@@ -124,8 +132,9 @@ class Service:
                     path,
                     handler,
                     204 if answer is type(None) else status,
-                    auth,
+                    auth and not public,
                     signed,
+                    public,
                     idempotency_key,
                     if_match,
                     limit,

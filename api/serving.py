@@ -9,17 +9,22 @@ from aiohttp import web
 
 from api import conditional, limits
 from api.decoding import arguments
-from api.proxies import prefix
+from api.proxies import client_ip, prefix
 from api.request import ADMISSION, AUTHENTICATOR, PLAZA, REFUSAL_THROTTLE, ROUTE, USER_ID, Request
 from api.routing import OUTSIDE, Route
 from social.contracts.base import Page
 from social.contracts.codec import encode
 from social.contracts.problems import NotAuthenticated, Problem
 from social.infra.observe import logs
+from social.infra.redis.limits import origin
 from social.infra.security.token_problems import find_problem
 from social.infra.security.tokens import Access
 
 log = logs.get("http")
+
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Origin"}
+# For so long a shared cache may show what was deleted or made private meanwhile. A token changes nothing of it.
+PUBLIC = {"Cache-Control": "public, max-age=30", "Vary": "Accept-Encoding, Origin"}
 
 
 def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -35,7 +40,8 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         if access:
             raw[USER_ID] = access.user_id
         given, idempotency_key = await arguments(route, raw, access)
-        with nullcontext() if outside else admission.work(priority, access.user_id if access else ""):
+        who = access.user_id if access else origin(client_ip(raw)) if route.public else ""
+        with nullcontext() if outside else admission.work(priority, who):
             answer = await route.handler(Request(raw, access, idempotency_key), **given)
         return _respond(route, raw, answer)
 
@@ -78,7 +84,7 @@ def _respond(route: Route, raw: web.Request, answer: Any) -> web.Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if route.method == "GET" or route.if_match:
         tag = conditional.entity_tag(body, answer)
-        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Origin"}
+        headers |= {"ETag": tag, **(PUBLIC if route.public else PRIVATE)}
         if route.method == "GET" and conditional.not_modified(raw, tag):
             del headers["Content-Type"]
             return web.Response(status=304, headers=headers)

@@ -63,11 +63,20 @@ class RestSettings(MediaSettings):
         default=None,
         ge=1,
         le=64,
-        description="pictures read at once, each in 200 MB at most; by default 2 to 4, by the cores",
+        description="pictures read at once, each in 700 MB at most; by default 2 to 4, by the cores",
         examples=["2"],
     )
     rate_upload: Limit = Field(default=Rate(240, 3_600), description="uploads of a person")
     rate_picture: Limit = Field(default=Rate(6_000, 60), description="pictures read by signed URLs, from one address")
+
+    public_reads: bool = Field(
+        default=False,
+        description="on: anybody reads public posts, profiles and their comments without a login, at /v1/public",
+        examples=["on"],
+    )
+    rate_public: Limit = Field(
+        default=Rate(600, 60), description="reads without a login, from one address, where PUBLIC_READS is on"
+    )
 
     @property
     def allowed_origins(self) -> list[str]:

@@ -3,9 +3,10 @@
 from api.request import Cursor, Limit, Request
 from api.routing import Service
 from social.contracts.activity import Activities
-from social.contracts.people import EditProfile, Me, Profile, Username
+from social.contracts.people import EditProfile, Me, Profile, ProfilePublic, Username
 from social.contracts.problems import NotFound
 from social.people import activity, pages, profiles, users
+from social.posts import public
 
 service = Service("users", "People")
 
@@ -33,6 +34,15 @@ async def get_activity(request: Request, cursor: Cursor = None, limit: Limit = 2
     suspensions. Up to 50 of each kind are kept a day.
     """
     return await activity.page(request.plaza.mongo, request.user_id, cursor=cursor, limit=limit)
+
+
+@service.get("/v1/public/users/{username}", public=True, raises=(NotFound,))
+async def get_public_user(request: Request, username: Username) -> ProfilePublic:
+    """Return the profile of a person whose account is public.
+
+    It needs no login, and a token changes nothing. Where `PUBLIC_READS` is off, this is not found.
+    """
+    return await public.profile(request.plaza.mongo, username)
 
 
 @service.get("/v1/users/{username}", raises=(NotFound,))

@@ -14,7 +14,8 @@ from social.infra.observe import logs, metrics
 from social.infra.process.plaza import Plaza
 from social.infra.store.leases import Lease, work_in_parts
 from social.ops import recount
-from social.posts import media, orphans
+from social.posts import media_sweep, orphans
+from social.posts.media_sweep import STRAYS_EVERY_S
 
 log = logs.get("sweeper")
 
@@ -43,8 +44,12 @@ def jobs(blobs: Blobs) -> list[Job]:
         Job("sessions", lambda plaza: session_ends.sweep(plaza.mongo), every_s=5),
         Job("timelines", timelines.drop_some, every_s=600),
         Job("recount", recount.Sampler().sweep, every_s=60),
-        Job("media", lambda plaza: media.sweep(plaza.mongo, blobs), every_s=5),
-        Job("stray blobs", lambda plaza: media.sweep_strays(plaza.mongo, blobs), every_s=media.STRAYS_EVERY_S),
+        Job("media", lambda plaza: media_sweep.sweep(plaza.mongo, blobs), every_s=5),
+        Job(
+            "stray blobs",
+            lambda plaza: media_sweep.sweep_strays(plaza.mongo, blobs),
+            every_s=STRAYS_EVERY_S,
+        ),
     ]
 
 

@@ -11,6 +11,7 @@ from social.infra.security.revocations import REMEMBER
 from social.infra.store import cached
 from social.infra.store.mongo import Document, Mongo, Transaction
 from social.infra.store.ownership import OWNED_BY, Fate, Owned
+from social.infra.store.released import release
 from social.infra.store.rows import (
     COMMENT_LIKES,
     COMMENTS,
@@ -32,7 +33,7 @@ from social.infra.store.rows import (
 )
 from social.notifications import groups as grouping
 from social.people import activity, users
-from social.posts import comments, deletions, interactions, likes, media, publishing, terms
+from social.posts import comments, deletions, interactions, likes, publishing, terms
 from social.posts.counters import OF_ACTS, OF_POSTS
 
 CHUNK = 200  # of anything in one transaction
@@ -103,7 +104,7 @@ async def _media(tx: Transaction, owned: Owned, user_id: str) -> int:
     kept = {**owned.where(user_id), "state": {"$ne": "gone"}}
     found = await tx.many(MEDIA, kept, fields=ID, limit=CHUNK)
     if found:
-        media.release(tx, [each["_id"] for each in found])
+        release(tx, [each["_id"] for each in found])
     return len(found)
 
 

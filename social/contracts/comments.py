@@ -67,6 +67,10 @@ class Comments(Page[Comment]):
     """A page of comments, in the requested order."""
 
 
+class PublicComments(Page[CommentPublic]):
+    """A page of comments, as anybody reads them, in the requested order."""
+
+
 class NewComment(ClientInput):
     """A comment to add, or a reply to one."""
 

@@ -1,6 +1,6 @@
 """Pictures."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -8,6 +8,8 @@ from social.contracts.base import ClientInput, Contract, Id, NoNul
 from social.contracts.text import Words
 
 Mime = Literal["image/jpeg", "image/png", "image/webp"]  # of the pictures that are served; animations are WebP
+Side = Literal[96, 192, 512]  # pixels of the squares that an avatar is shown as
+SIDES: tuple[int, ...] = get_args(Side)
 Alt = Annotated[
     str,
     NoNul,
@@ -35,7 +37,10 @@ class MediaRef(Contract):
 class NewMedia(ClientInput):
     """A form (multipart/form-data) with a picture."""
 
-    file: bytes = Field(description="a JPEG, PNG, WebP or GIF of at most 10 MiB and 25 megapixels")
+    file: bytes = Field(
+        description="a JPEG, PNG, WebP, GIF, HEIC or AVIF of at most 10 MiB and 60 megapixels (a WebP 32, what moves "
+        "25); of more than 25 megapixels it is scaled to these"
+    )
     alt: Alt = ""
 
 

@@ -66,7 +66,11 @@ class UserRef(Contract):
     id: Id
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None = Field(
+        default=None,
+        description="URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or "
+        "of another size with `&size=96` or `&size=512`",
+    )
 
 
 class Link(ClientInput):
@@ -123,6 +127,12 @@ class EditProfile(ClientInput):
     avatar_url: HttpsUrl | None = None
     links: Annotated[list[Link], Field(max_length=5)] | None = None
     private: bool | None = None
+
+
+class ChooseAvatar(ClientInput):
+    """The picture that becomes your avatar."""
+
+    media_id: Id = Field(description="a picture that you uploaded and that nothing shows yet")
 
 
 class DeleteAccount(ClientInput):

@@ -96,6 +96,10 @@ class Posts(Page[Post]):
     """A page of posts."""
 
 
+class PublicPosts(Page[PostPublic]):
+    """A page of posts, as anybody reads them."""
+
+
 class Found(Page[Post]):
     """A page of the posts that match a search."""
 

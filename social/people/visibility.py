@@ -15,6 +15,10 @@ from social.infra.store.rows import USERS, AuthorFields, UserRow
 from social.people import edges, users
 from social.people.edges import Edge
 
+# The viewer of pages that are read without a login: nobody stands to them in any way. Private people, whose names and
+# comments every person with a login may see, do not exist for them.
+ANYBODY = ""
+
 
 class Standing(NamedTuple):
     """A person, and how a viewer and they stand to each other."""
@@ -27,7 +31,7 @@ class Standing(NamedTuple):
 async def person(reader: Reader, username: str, *, viewer: str) -> Standing:
     """Return a person by username, unless they block the viewer; raises NotFound."""
     found = await _standing(reader, {"username": username, **users.HERE}, viewer)
-    if found.out.blocked_at:
+    if found.out.blocked_at or not_public(found.user, viewer):
         raise NotFound
     return found
 
@@ -96,6 +100,11 @@ async def hidden_authors(
         elif not edge.follows_at and user_id != viewer:
             strangers.append(user_id)
     return silent, strangers
+
+
+def not_public(user: AuthorFields, viewer: str) -> bool:
+    """Return whether a person is hidden from a viewer without a login."""
+    return viewer == ANYBODY and bool(user.get("private"))
 
 
 def shows(user: AuthorFields, edge: Edge) -> bool:

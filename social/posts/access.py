@@ -30,7 +30,7 @@ from social.infra.store.rows import (
 )
 from social.people import counters, edges, users
 from social.people.edges import Edge
-from social.people.visibility import shows
+from social.people.visibility import not_public, shows
 from social.posts import media_urls
 from social.posts.counters import OF_POSTS
 
@@ -180,10 +180,16 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     )
     written_by, author = (authors.get(each["author_id"]) for each in (row, under))
     edge, to_author = (_edge(to_people, viewer, each["author_id"]) for each in (row, under))
-    apart = edge.apart or any(each not in authors or _edge(to_people, viewer, each).apart for each in answered)
-    if written_by is None or author is None or apart or not shows_post(under, author, to_author):
+    if written_by is None or author is None or not shows_post(under, author, to_author):
+        raise NotFound
+    if hides(written_by, edge) or any(hides(authors.get(each), _edge(to_people, viewer, each)) for each in answered):
         raise NotFound
     return SeenComment(naming_none_apart(row, to_people, viewer), written_by, under, bool(likes))
+
+
+def hides(author: UserRow | None, edge: Edge) -> bool:
+    """Return whether comments of an author, None where they are gone, are hidden from whom the edge to them starts."""
+    return author is None or edge.apart or not_public(author, edge.source)
 
 
 def _written(found: Iterable[PostRow]) -> datetime | None:

@@ -219,8 +219,9 @@ async def _page(mongo: Mongo, listing: Listing[CommentRow], where: Where, asked:
         )
         shown: list[Comment | None] = []
         for row in rows:
-            author, edge = authors.get(row["author_id"]), to_people.get(viewer + row["author_id"])
-            if author is None or (edge is not None and edges.of(edge).apart):
+            author, found = authors.get(row["author_id"]), to_people.get(viewer + row["author_id"])
+            edge = edges.of(found) if found else edges.Edge(viewer, row["author_id"])
+            if author is None or access.hides(author, edge):
                 shown.append(None)
             else:
                 public = _public(access.naming_none_apart(row, to_people, viewer), users.ref(author))

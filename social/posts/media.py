@@ -6,11 +6,8 @@ A row is `pending` before any byte of it is kept, `ready` after the last, `attac
 
 import asyncio
 import hashlib
-import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import NamedTuple
 
 from social.contracts.base import Contract
@@ -23,22 +20,16 @@ from social.infra.files.pictures.decoding import Decoders, Picture
 from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Mongo, Reader, Transaction
+from social.infra.store.released import GONE
 from social.infra.store.rows import MEDIA, POSTS, USERS, MediaRow
 from social.people import users
 from social.posts import access
 from social.posts.media_urls import REF_FIELDS, ref, verify_signature
 
 MOST_IN_A_POST = 4
-UNFINISHED = timedelta(hours=1)  # nobody is writing its bytes any more
-UNUSED = timedelta(hours=24)
 MOST_UNUSED = 100  # of one person at a time: 25 posts with all the pictures they take
 MOST_UNUSED_BYTES = 200 * 1024 * 1024  # of these, with their thumbnails
-SWEPT_AT_ONCE = 100
-STRAYS_EVERY_S = 600
 THUMBNAIL_MIME: Mime = "image/webp"
-
-_NAME = re.compile(r"[0-9a-f]{2}/([0-9a-f]{24})(?:\.thumbnail)?")
-GONE = {"$set": {"state": "gone", "owner": None, "post_id": None, "alt": "", "blurhash": ""}}
 
 
 @dataclass(frozen=True)
@@ -108,9 +99,9 @@ def made(file: bytes | bytearray, picture: Picture) -> Made:
         height=picture.height,
         blurhash=picture.blurhash,
         size=len(picture.content),
-        tag=_digest(picture.content),
+        tag=digest(picture.content),
         thumbnail_size=len(picture.thumbnail),
-        thumbnail_tag=_digest(picture.thumbnail),
+        thumbnail_tag=digest(picture.thumbnail),
         truncated=picture.truncated,
     )
 
@@ -189,11 +180,6 @@ async def delete(tx: Transaction, media_id: str, *, by: str) -> None:
     tx.update(MEDIA, {"_id": media_id, "state": row["state"]}, GONE)
 
 
-def release(tx: Transaction, media_ids: Sequence[str]) -> None:
-    """Mark pictures as gone and as nobody's; the sweeper deletes their bytes."""
-    tx.touch_all(MEDIA, {"_id": {"$in": list(media_ids)}, "state": {"$ne": "gone"}}, GONE)
-
-
 async def release_of_posts(mongo: Mongo, post_ids: Sequence[str]) -> int:
     """Release the pictures of posts that were deleted; return how many there were."""
     return await mongo.update_all(MEDIA, {"post_id": {"$in": list(post_ids)}, "state": {"$ne": "gone"}}, GONE)
@@ -219,42 +205,15 @@ async def signed(mongo: Mongo, media_id: str, until: int, signature: str, *, thu
     return _shown(row, thumbnail, public=await _public(mongo, row), until=until)
 
 
-async def sweep(mongo: Mongo, blobs: Blobs) -> int:
-    """Give up pictures never finished or used, and delete the bytes of those that are gone; return how many."""
-    now, given_up = clock.now(), 0
-    for state, lasts in (("pending", UNFINISHED), ("ready", UNUSED)):
-        where = {"state": state, "at": {"$lt": now - lasts}}
-        rows = await mongo.many(MEDIA, where, fields={"_id": 1}, limit=SWEPT_AT_ONCE)
-        if rows:
-            still = {"_id": {"$in": [row["_id"] for row in rows]}, "state": state}
-            given_up += await mongo.update_all(MEDIA, still, GONE)
-    gone = [row["_id"] for row in await mongo.many(MEDIA, {"state": "gone"}, fields={"_id": 1}, limit=SWEPT_AT_ONCE)]
-    if gone:
-        await blobs.delete(*(name for each in gone for name in names(each)))
-        await mongo.delete(MEDIA, {"_id": {"$in": gone}})
-    return given_up + len(gone)
-
-
-async def sweep_strays(mongo: Mongo, blobs: Blobs) -> int:
-    """Delete bytes without a row, as a restored backup may leave them, in one of 256 parts; return how many."""
-    part = f"{int(time.time() / STRAYS_EVERY_S) % 256:02x}/"
-    oldest, after, went = int((clock.now() - UNUSED).timestamp()), "", await blobs.tidy()
-    while found := await blobs.names(part, after):
-        after = found[-1]
-        by_id = {name: match[1] for name in found if (match := _NAME.fullmatch(name))}  # others are not ours
-        old = {each for each in by_id.values() if int(each[:8], 16) < oldest}  # an id begins with its second
-        known = await mongo.many(MEDIA, {"_id": {"$in": list(old)}}, fields={"_id": 1}) if old else []
-        strays = old - {row["_id"] for row in known}
-        doomed = [name for name, each in by_id.items() if each in strays]
-        await blobs.delete(*doomed)
-        went += len(doomed)
-    return went
-
-
 def names(media_id: str) -> tuple[str, str]:
     """Return where its bytes are kept, and those of its thumbnail: in one of 256 parts, by the end of the id."""
     name = f"{media_id[-2:]}/{media_id}"
     return name, f"{name}.thumbnail"
+
+
+def square_name(media_id: str, side: int) -> str:
+    """Return where a square of a picture that is an avatar is kept."""
+    return f"{names(media_id)[0]}.square{side}"
 
 
 async def _kept(reader: Reader, media_id: str) -> MediaRow:
@@ -294,5 +253,6 @@ async def _own(tx: Transaction, media_id: str, by: str) -> MediaRow:
     return row
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """Return the tag of these bytes."""
     return base64url(hashlib.blake2b(content, digest_size=12).digest())

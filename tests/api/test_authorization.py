@@ -7,8 +7,8 @@ follower of an owner whose account is private; a stranger to that owner; a suspe
 import pytest
 import pytest_asyncio
 from support.one_site import one_loop, one_site
-from support.operations import COLUMNS, OPERATIONS, Operation, World
-from support.site import Site
+from support.operations import COLUMNS, OPERATIONS, PUBLIC, Operation, World
+from support.site import Site, serving
 
 pytestmark = one_loop
 site = one_site()
@@ -21,6 +21,9 @@ OF_A_POST = (401, 200, 200, 404, 200, 404, 401)
 TO_A_PERSON = (401, 422, 200, 404, 200, 200, 401)
 AWAY_FROM_A_PERSON = (401, 422, 200, 200, 200, 200, 401)  # people may block those who blocked them
 ANYBODY = (200, 200, 200, 200, 200, 200, 200)
+
+# Where PUBLIC_READS is on: not for private accounts, which the follower and the stranger ask for; a token is not read.
+PUBLIC_ROW = (200, 200, 200, 200, 404, 404, 200)
 
 ROWS: dict[str, tuple[int, ...]] = {
     "register": (201,) * 7,
@@ -42,6 +45,7 @@ ROWS: dict[str, tuple[int, ...]] = {
     "edit_me": OWN,
     "delete_me": DONE,
     "get_user": OF_A_PERSON,
+    **dict.fromkeys(PUBLIC, (404,) * 7),  # where the operator does not let anybody read
     "search_users": OWN,
     "search": OWN,
     "follow_user": TO_A_PERSON,
@@ -93,6 +97,9 @@ ROWS: dict[str, tuple[int, ...]] = {
     "create_media": MADE,
     "get_media": OF_A_POST,
     "get_thumbnail": OF_A_POST,
+    "get_avatar": OF_A_PERSON,  # as the profile it belongs to
+    "set_avatar": OWN,
+    "remove_avatar": OWN,
     "edit_media": (401, 200, 404, 404, 404, 404, 401),  # a picture that no post shows yet
     "delete_media": (401, 204, 404, 404, 404, 404, 401),
     "report": (
@@ -148,6 +155,13 @@ async def test_who_may_read_what(common: World) -> None:
     reads = [each for each in OPERATIONS if each.method == "GET"]
     heard = {each.name: await row_of(common, each) for each in reads}
     assert heard == {each.name: ROWS.get(each.name) for each in reads}
+
+
+async def test_who_may_read_what_where_anybody_may(site: Site, common: World) -> None:
+    async with serving(site.plaza, site.keys, public_reads="on", media_url=f"file:{site.pictures}") as door:
+        world = common.at(door)
+        heard = {each.name: await row_of(world, each) for each in OPERATIONS if each.method == "GET"}
+    assert heard == {name: PUBLIC_ROW if name in PUBLIC else ROWS[name] for name in heard}
 
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.method != "GET"], ids=lambda each: each.name)

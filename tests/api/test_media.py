@@ -16,7 +16,7 @@ from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.infra import clock
 from social.infra.files.blobs import Folder, blobs
-from social.posts import media, media_urls, publishing
+from social.posts import media, media_sweep, media_urls, publishing
 
 
 async def attach(site: Site, ref: MediaRef, post: Post, by: Person) -> None:
@@ -399,11 +399,11 @@ async def test_what_was_never_finished_or_never_used_is_swept_and_nothing_else(
     mongo, blobs = site.plaza.mongo, Folder(site.pictures)
     used, unused, unfinished, fresh = [await uploaded(ada) for _ in range(4)]
     await attach(site, used, await ada.publish("look"), ada)
-    for ref, state, age in ((unused, "ready", media.UNUSED), (unfinished, "pending", media.UNFINISHED)):
+    for ref, state, age in ((unused, "ready", media_sweep.UNUSED), (unfinished, "pending", media_sweep.UNFINISHED)):
         change = {"state": state, "at": clock.now() - age - timedelta(seconds=1)}
         await mongo.update("media", {"_id": ref.id}, {"$set": change})
-    await mongo.update("media", {"_id": used.id}, {"$set": {"at": clock.now() - media.UNUSED * 2}})
-    while await media.sweep(mongo, blobs):
+    await mongo.update("media", {"_id": used.id}, {"$set": {"at": clock.now() - media_sweep.UNUSED * 2}})
+    while await media_sweep.sweep(mongo, blobs):
         pass
     there = {path.name.partition(".")[0] for path in kept(site.pictures)}
     assert there == {used.id, fresh.id}
@@ -421,8 +421,8 @@ async def test_bytes_that_nothing_knows_of_are_swept(site: Site, ada: Person, mo
         "media", {"_id": old[:-1] + "1", "owner": ada.id, "state": "ready", "at": clock.now()}
     )
     for part in range(256):
-        monkeypatch.setattr("social.posts.media.time.time", lambda part=part: part * media.STRAYS_EVERY_S)
-        await media.sweep_strays(site.plaza.mongo, blobs)
+        monkeypatch.setattr("social.posts.media_sweep.time.time", lambda part=part: part * media_sweep.STRAYS_EVERY_S)
+        await media_sweep.sweep_strays(site.plaza.mongo, blobs)
     there = {path.name for path in kept(site.pictures)}
     names = {name.rpartition("/")[2] for each in (ref.id, old[:-1] + "1") for name in media.names(each)}
     assert there == {*names, "notes.txt"}

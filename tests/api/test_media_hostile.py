@@ -61,9 +61,16 @@ def _before(mark: bytes, file: bytes, more: int) -> bytes:
     return file[: file.index(mark) + more]
 
 
+def huge_avif() -> bytes:
+    """Return an AVIF whose box of the size (ispe) claims 16,000 pixels a side."""
+    file = saved(Image.new("RGB", (64, 48)), "AVIF", speed=10)
+    at = file.index(b"ispe") + 8
+    return file[:at] + struct.pack(">II", 16_000, 16_000) + file[at + 8 :]
+
+
 HARMFUL = {
     "a pixel bomb": (png(50_000, 50_000, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
-    "a bomb that is just too large": (png(5_001, 5_000, zlib.compress(bytes(75_020_001), 9)), "too_many_pixels"),
+    "a bomb that is just too large": (png(7_747, 7_747, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
     "one very long line": (png(20_000_000, 1, zlib.compress(bytes(1_000), 9)), "too_many_pixels"),
     "a WebP that says it is huge": (
         b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + b"\xff\x3f\0\xff\x3f\0",
@@ -76,6 +83,9 @@ HARMFUL = {
     "a page": (b"<!doctype html>" + SCRIPT, "not_a_picture"),
     "a drawing with a script": (b'<svg xmlns="http://www.w3.org/2000/svg">' + SCRIPT + b"</svg>", "not_a_picture"),
     "an archive": (zipped(), "not_a_picture"),
+    "a video": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(2_000), "not_a_picture"),
+    "a HEIC of nothing": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2_000), "not_a_picture"),
+    "an AVIF that says it is huge": (huge_avif(), "too_many_pixels"),
     "a BMP": (picture("BMP"), "not_a_picture"),
     "a TIFF": (picture("TIFF"), "not_a_picture"),
     "an EPS, which is a program": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_a_picture"),

@@ -1,12 +1,15 @@
 """Files of phones, cameras and programs are shown as intended; damage beside the pixels does not matter."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from itertools import product
+from pathlib import Path
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 from support.people import Door, Person
 from support.pictures import (
     apng,
@@ -25,12 +28,16 @@ from support.pictures import (
     swapped,
     upload,
     uploaded,
+    webp,
 )
 
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.contracts.problems import ValidationFailed
+from social.infra.files.pictures import scaling
 from social.infra.files.pictures.decoding import Decoders, Picture
+
+HEIC = Path(__file__).parents[1] / "support/turned.heic"
 
 PLIST = b'<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN"><plist version="1.0"/>'
 PHOTOSHOP = b"Photoshop 3.0\x008BIM\4\x24\0\0" + struct.pack(">I", len(PLIST)) + PLIST
@@ -66,11 +73,6 @@ async def refusal(file: bytes) -> str:
         await read(file)
     assert refused.value.errors
     return refused.value.errors[0].code
-
-
-def webp(*colours: str, **options: object) -> bytes:
-    images = [Image.new("RGB", (40, 30), colour) for colour in colours]
-    return saved(images[0], "WEBP", save_all=True, append_images=images[1:], lossless=True, **options)
 
 
 def beside(part: bytes) -> bytes:
@@ -523,3 +525,92 @@ async def test_what_is_no_picture_is_still_refused() -> None:
     out = BytesIO()
     grey.save(out, "PNG")
     assert (await read(out.getvalue())).mime == "image/png"
+
+
+async def test_a_heic_of_a_phone_is_turned_and_kept_without_its_metadata() -> None:
+    file = HEIC.read_bytes()
+    assert b"Maker of cameras" in file
+    made = await read(file)
+    assert (made.mime, made.width, made.height, made.truncated) == ("image/jpeg", 48, 64, False)
+    assert b"Maker" not in made.content
+    image = opened(made.content)
+    assert dict(image.getexif()) == {}
+    for at, colour in (((36, 16), RED), ((12, 48), BLUE), ((12, 16), WHITE)):
+        assert pixel(image, *at) == pytest.approx(colour, abs=20)
+    assert await refusal(file[:700]) == "broken"
+    assert await refusal(file + PAGE) == "more_than_a_picture"
+
+
+async def test_an_avif_becomes_a_jpeg_or_with_alpha_a_webp_and_is_turned() -> None:
+    image = Image.new("RGB", (64, 48), "white")
+    image.paste("red", (0, 0, 32, 24))
+    made = await read(saved(image, "AVIF", quality=90, speed=10, exif=b"Exif\0\0" + exif(6)))
+    assert (made.mime, made.width, made.height) == ("image/jpeg", 48, 64)
+    assert pixel(opened(made.content), 36, 16) == pytest.approx(RED, abs=20)
+    image.putalpha(128)
+    made = await read(saved(image, "AVIF", speed=10))
+    assert (made.mime, pixel(opened(made.content), 48, 36)[3]) == ("image/webp", 128)
+    cut = saved(image, "AVIF", speed=10)
+    assert await refusal(cut[:-40]) == "broken"
+    assert await refusal(cut + PAGE) == "more_than_a_picture"
+
+
+async def test_a_moving_avif_becomes_a_moving_webp() -> None:
+    images = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    file = saved(images[0], "AVIF", save_all=True, append_images=images[1:], duration=200, speed=10)
+    seen, durations, loops = await frames(file)
+    assert (durations, loops) == ([200, 200], 0)
+    assert [each.getpixel((5, 5)) for each in seen] == [
+        pytest.approx((*RED, 255), abs=20),
+        pytest.approx((*BLUE, 255), abs=20),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [("JPEG", "RGB", {"progressive": True, "subsampling": "4:4:4"}), ("PNG", "RGBA", {"compress_level": 1})],
+)
+async def test_a_picture_of_60_megapixels_is_scaled_within_the_memory_of_a_decoder(
+    kind: str, mode: str, options: dict[str, object]
+) -> None:
+    made = await read(saved(Image.new(mode, (9_486, 6_324), "teal"), kind, **options))
+    assert (made.width, made.height) == (6_123, 4_082)
+
+
+async def test_a_webp_of_more_than_32_megapixels_is_refused() -> None:
+    assert await refusal(picture("WEBP", (7_000, 4_600))) == "too_many_pixels"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "CMYK"])
+def test_scaling_strip_by_strip_equals_scaling_the_whole(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "MOST_PIXELS", 30_000)
+    monkeypatch.setattr(scaling, "STRIP", 16)
+    image = Image.merge(mode, [Image.effect_noise((301, 233), 90) for _ in Image.new(mode, (1, 1)).getbands()])
+    scaled = scaling.fitted(image)
+    assert (scaled.width * scaled.height <= 30_000, scaled.mode) == (True, mode)
+    whole = image.resize(scaled.size, Image.Resampling.LANCZOS)
+    assert max(high for _, high in _extremes(ImageChops.difference(scaled, whole))) <= 3
+
+
+def _extremes(image: Image.Image) -> list[tuple[int, int]]:
+    return [each.getextrema() for each in image.split()]  # type: ignore[misc]
+
+
+def test_the_decoder_of_a_heic_may_start_threads_but_no_process() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "thread", "refused", "refused"], done.stderr
+
+
+STARTS = """
+import os, threading
+from social.infra.files.pictures.threads import only_threads
+print(only_threads())
+thread = threading.Thread(target=print, args=("thread",))
+thread.start()
+thread.join()
+for start in (os.fork, lambda: os.execv("/bin/true", ["true"])):
+    try:
+        start()
+    except PermissionError:
+        print("refused")
+"""

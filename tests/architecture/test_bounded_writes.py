@@ -31,7 +31,7 @@ BOUNDED = {
     ("social/posts/terms.py", "post_terms"): CHUNK,
     ("social/people/terms.py", "names"): "the words of one name",
     ("social/accounts/mailed_tokens.py", "one_time_tokens"): "five an hour of each kind, for a day",
-    ("social/posts/media.py", "media"): "the pictures of one post, or of one chunk",
+    ("social/infra/store/released.py", "media"): "one avatar, or the pictures of one chunk",
     ("social/notifications/reading.py", "notifications"): CHUNK,
 }
 

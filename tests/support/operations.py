@@ -1,5 +1,6 @@
 """Every operation of the OpenAPI document, and people of each kind who send it."""
 
+import copy
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from social.contracts.comments import Comment
 from social.contracts.posts import Post
 from social.posts import media
 from support.people import PASSWORD, Answer, Door, Person
-from support.pictures import form, picture, uploaded
+from support.pictures import form, picture, uploaded, worn
 from support.site import Site
 
 COLUMNS = ("anonymous", "owner", "other", "blocked", "follower", "stranger", "suspended")
@@ -32,6 +33,9 @@ OPERATIONS = [
     for method, operation in methods.items()
     if method != "head"
 ]
+
+
+PUBLIC = {each.name for each in OPERATIONS if each.path.startswith("/v1/public/")}
 
 
 class Owner(NamedTuple):
@@ -64,6 +68,12 @@ class World:
         await self.site.plaza.revocations.poll()
         self.people |= people
 
+    def at(self, door: Door) -> "World":
+        """Return this world, asked at another address."""
+        other = copy.copy(self)
+        other._door = door
+        return other
+
     async def _register(self, name: str) -> Person:
         return await self._door.register(f"{name}{self._apart}")
 
@@ -93,11 +103,15 @@ class World:
             "session_id": owner.session,
             "tag": "plaza",
         }
-        if "media_id" in operation.path:
+        if operation.name == "get_avatar":
+            values["media_id"] = await self.avatar_of(owner)
+        elif "media_id" in operation.path:
             values["media_id"] = await self.picture_of(owner, attached=operation.method == "GET")
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], operation.path) + QUERIES.get(operation.name, "")
         data = form(picture()) if operation.name == "create_media" else None
         body = BODIES[operation.name](owner, person, column) if operation.name in BODIES else None
+        if operation.name == "set_avatar":
+            body = {"media_id": (await uploaded(person)).id if person and column != "suspended" else "0" * 24}
         token = person.tokens.access_token if person else None
         return await self._door.ask(operation.method, path, body, data=data, token=token)
 
@@ -110,6 +124,12 @@ class World:
                 by = owner.person.id
                 await self.site.plaza.commit(media.attach, [self._pictures[key]], owner.post.id, by=by)
         return self._pictures[key]
+
+    async def avatar_of(self, owner: Owner) -> str:
+        """Return the picture that is the owner's avatar; it is chosen where the owner has none."""
+        if (url := (await owner.person.me()).avatar_url) is None:
+            url = await worn(owner.person)
+        return url.split("/")[3]
 
 
 Body = Callable[[Owner, Person | None, str], dict[str, Any]]

@@ -11,6 +11,7 @@ import aiohttp
 from PIL import Image, ImageCms
 
 from social.contracts.media import MediaRef
+from social.contracts.people import Me
 from support.people import Answer, Person
 
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
@@ -31,6 +32,12 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), colour: str = "
 def noise(size: tuple[int, int], kind: str = "PNG", **options: Any) -> bytes:
     """Return a file that cannot be compressed."""
     return saved(Image.effect_noise(size, 80).convert("RGB"), kind, **options)
+
+
+def webp(*colours: str, **options: Any) -> bytes:
+    """Return a moving WebP with a frame of each colour."""
+    images = [Image.new("RGB", (40, 30), colour) for colour in colours]
+    return saved(images[0], "WEBP", save_all=True, append_images=images[1:], lossless=True, **options)
 
 
 def opened(content: bytes) -> Image.Image:
@@ -168,6 +175,14 @@ async def upload(person: Person, file: bytes, alt: str | None = None, **more: An
 async def uploaded(person: Person, file: bytes | None = None, alt: str | None = None, **more: Any) -> MediaRef:
     """Upload a picture and return its reference."""
     return (await upload(person, file or picture(), alt, **more)).ok(MediaRef, 201)
+
+
+async def worn(person: Person, file: bytes | None = None) -> str:
+    """Make a picture the person's avatar and return its URL."""
+    ref = await uploaded(person, file)
+    url = (await person.ask("PUT", "/v1/users/me/avatar", {"media_id": ref.id})).ok(Me).avatar_url
+    assert url is not None
+    return url
 
 
 def kept(folder: Path) -> list[Path]:

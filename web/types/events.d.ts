@@ -571,7 +571,10 @@ export interface components {
             id: string;
             username: string;
             display_name: string;
-            /** @default null */
+            /**
+             * @description URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or of another size with `&size=96` or `&size=512`
+             * @default null
+             */
             avatar_url: string | null;
         };
         /** @description The counters of the person the socket belongs to. */

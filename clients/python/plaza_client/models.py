@@ -243,7 +243,10 @@ class Me(Received):
     id: str
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None = Field(
+        None,
+        description="URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or of another size with `&size=96` or `&size=512`",
+    )
     bio: str | None
     links: list[Link]
     rev: int
@@ -440,7 +443,10 @@ class Profile(Received):
     id: str
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None = Field(
+        None,
+        description="URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or of another size with `&size=96` or `&size=512`",
+    )
     bio: str | None
     links: list[Link]
     rev: int
@@ -451,6 +457,43 @@ class Profile(Received):
     posts: int
     version: int
     relationship: Relationship
+
+
+class ProfilePublic(Received):
+    """A profile without the viewer. `version` orders it against `user.stats` pushes, `rev` grows with each edit."""
+
+    id: str
+    username: str
+    display_name: str
+    avatar_url: str | None = Field(
+        None,
+        description="URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or of another size with `&size=96` or `&size=512`",
+    )
+    bio: str | None
+    links: list[Link]
+    rev: int
+    created_at: AwareDatetime = Field(..., description="RFC 3339, UTC, milliseconds")
+    private: bool = Field(..., description="only accepted followers see their posts, followers and whom they follow")
+    followers: int
+    following: int
+    posts: int
+    version: int
+
+
+class PublicComments(Received):
+    """A page of comments, as anybody reads them, in the requested order."""
+
+    items: list[CommentPublic]
+    next: str | None = Field(None, description="cursor of the older page; null at the end")
+    prev: str | None = Field(None, description="cursor of the items newer than this page")
+
+
+class PublicPosts(Received):
+    """A page of posts, as anybody reads them."""
+
+    items: list[PostPublic]
+    next: str | None = Field(None, description="cursor of the older page; null at the end")
+    prev: str | None = Field(None, description="cursor of the items newer than this page")
 
 
 class Relationship(Received):
@@ -591,7 +634,10 @@ class UserRef(Received):
     id: str
     username: str
     display_name: str
-    avatar_url: str | None = None
+    avatar_url: str | None = Field(
+        None,
+        description="URL of the avatar: relative to this API where it was uploaded, then a square of 192 pixels, or of another size with `&size=96` or `&size=512`",
+    )
 
 
 class UserStats(Received):

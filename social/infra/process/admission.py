@@ -28,7 +28,9 @@ MOST_OF_ONE = 0.25  # share of the limit, but at least 16: a person who opens en
 
 
 class Priority(IntEnum):
-    """The order in which requests are refused: `BULK` (timelines, lists, searches), then `USUAL`, and last `ESSENTIAL`.
+    """The order in which requests are refused.
+
+    `PUBLIC` (reads without a login) is first, then `BULK` (timelines, lists, searches), `USUAL`, and last `ESSENTIAL`.
 
     Essential requests repair and relieve: reading a stream, marking as read, renewing and ending a session.
     """
@@ -36,12 +38,13 @@ class Priority(IntEnum):
     ESSENTIAL = 0
     USUAL = 1
     BULK = 2
+    PUBLIC = 3
 
 
 MOST_AT_ONCE = 8  # refusals of a connection in a row that are sent at once
 HELD_BACK_S = 0.25  # delay of each further refusal
 
-SHARES = (1.0, 0.9, 0.75)  # of the limit, by priority
+SHARES = (1.0, 0.9, 0.75, 0.5)  # of the limit, by priority
 
 
 class Overloaded(Unavailable):

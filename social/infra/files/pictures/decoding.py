@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from social.contracts.codec import decode
-from social.contracts.media import Mime
+from social.contracts.media import SIDES, Mime
 from social.contracts.problems import FieldProblem, RateLimited, Unavailable, ValidationFailed
 from social.infra.observe import logs
 
@@ -23,13 +24,14 @@ WAITS_S = 20.0  # for a free decoder
 WITHIN_S = 30.0  # for a picture, wall-clock time
 MOST_OUT = 32 * 1024 * 1024  # bytes of a decoder's output
 PIECE = 65_536
+BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 PROGRAM = Path(__file__).with_name("decoder.py")
 
 SAYS = {
-    "not_a_picture": "is not a JPEG, PNG, WebP or GIF",
+    "not_a_picture": "is not a JPEG, PNG, WebP, GIF, HEIC or AVIF",
     "more_than_a_picture": "is followed by a page, a document or an archive",
-    "too_many_pixels": "has more than 25 megapixels, all frames together, or a side of more than 16,383",
+    "too_many_pixels": "has more than 60 megapixels (a WebP 32, what moves 25 in all), or a side of more than 16,383",
     "too_many_frames": "has more than 250 frames",
     "broken": "cannot be read as a picture",
     "too_much_work": "takes too long to read, as a JPEG of more than 100 scans does",
@@ -77,9 +79,20 @@ class Decoders:
         Raises ValidationFailed for a file that is no picture, RateLimited when too many wait, Unavailable when the
         decoder was killed or the machine is too busy for it.
         """
+        return _read(await self._in_turn(data, by))
+
+    async def squares(self, data: bytes, by: str | None = None) -> list[bytes]:
+        """Return the middle of a picture as WebP squares, one for each of `SIDES`; raises as `decode` does."""
+        said = await self._in_turn(data, by, *map(str, SIDES))
+        squares = _parts(said)[1]
+        if len(squares) != len(SIDES):
+            raise refused("broken")
+        return squares
+
+    async def _in_turn(self, data: bytes | bytearray, by: str | None, *arguments: str) -> bytearray:
         await self._place(by, len(data))
         try:
-            return await self._decode(data)
+            return await self._decode(data, *arguments)
         finally:
             self._at_work[by] -= 1
             if not self._at_work[by]:
@@ -126,12 +139,13 @@ class Decoders:
         if not last.turn.done():
             last.turn.set_exception(RateLimited("Too many pictures at this moment", retry_after_s=2))
 
-    async def _decode(self, data: bytes | bytearray) -> Picture:
+    async def _decode(self, data: bytes | bytearray, *arguments: str) -> bytearray:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",  # ignore the working directory and the environment
             *_compiled(),
             PROGRAM,
+            *arguments,
             env={},  # no secrets
             cwd="/",
             stdin=asyncio.subprocess.PIPE,
@@ -155,7 +169,7 @@ class Decoders:
         if code != 0:
             log.warning("decoder ended", code=code)
             raise refused("broken")
-        return _read(said)
+        return said
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
@@ -196,23 +210,35 @@ async def _converse(process: asyncio.subprocess.Process, data: bytes | bytearray
 
 def _read(said: bytearray) -> Picture:
     """Parse the output of the decoder, without trust: a file may have taken it over."""
-    start = 4 + int.from_bytes(said[:4], "big")
+    header, parts = _parts(said)
     try:
-        header = decode(bytes(said[4:start]))
-        if code := header.get("refused"):
-            raise refused(code if code in SAYS else "broken")
-        content, thumbnail = header["sizes"]
-        if header["mime"] not in ("image/jpeg", "image/png", "image/webp") or start + content + thumbnail != len(said):
+        content, thumbnail = parts
+        if header["mime"] not in ("image/jpeg", "image/png", "image/webp"):
             raise refused("broken")
         return Picture(
             header["mime"],
             int(header["width"]),
             int(header["height"]),
             str(header["blurhash"])[:100],
-            bytes(said[start : start + content]),
-            bytes(said[start + content :]),
+            content,
+            thumbnail,
             header.get("truncated") is True,
         )
+    except (ValueError, KeyError, TypeError):
+        raise refused("broken") from None
+
+
+def _parts(said: bytearray) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the header of a decoder's output and the parts after it, as long as it says; raises ValidationFailed."""
+    start = 4 + int.from_bytes(said[:4], "big")
+    try:
+        header = decode(bytes(said[4:start]))
+        if code := header.get("refused"):
+            raise refused(code if code in SAYS else "broken")
+        ends = list(itertools.accumulate(header["sizes"], initial=start))
+        if min(header["sizes"]) < 0 or ends[-1] != len(said):
+            raise refused("broken")
+        return header, [bytes(said[each:end]) for each, end in itertools.pairwise(ends)]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise refused("broken") from None
 
@@ -223,7 +249,9 @@ def refused(code: str) -> ValidationFailed:
 
 
 def is_picture(data: bytes | bytearray) -> bool:
-    """Return whether a file begins like one of the four formats; others are not even decoded."""
+    """Return whether a file begins like one of the formats; others are not even decoded."""
     if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
         return True
+    if data[4:8] == b"ftyp":  # videos begin like that too
+        return bytes(data[8:12]) in BRANDS
     return data.startswith(b"RIFF") and data[8:12] == b"WEBP"

@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
-MEMORY = 768 * 1024 * 1024  # bytes of address space; measured: no 25 megapixels need 640 MiB, some more than 512
-CPU_S = 10  # measured: no 25 megapixels take more than 5
-MOST_PIXELS = 25_000_000  # of all frames together
+MEMORY = 768 * 1024 * 1024  # bytes of address space; measured: some pictures need more than 600 MiB
+CPU_S = 10  # measured: no picture takes more than 5
+MOST_PIXELS = 25_000_000  # of what is kept, all frames together
+MOST_READ = 60_000_000  # of a still picture, which is scaled then
+MOST_READ_OF = {"WEBP": 32_000_000}  # its decoder holds each pixel four times
 MOST_FRAMES = 250
 MOST_SCANS = 100  # of a JPEG: progressive ones have about ten, and each goes over all pixels
-MOST_SCANNED = 20 * MOST_PIXELS  # pixels of all scans together
+MOST_SCANNED = 12 * MOST_READ  # pixels of all scans together
 MOST_PARTS = 20_000  # segments, chunks or blocks of a file: each takes a few µs, however small it is
 MOST_PROFILE = 4 * 1024 * 1024  # bytes of a colour profile, decompressed; those of printers have one to three million
 LONGEST_SIDE = 16_383  # the most that WebP can hold
@@ -32,7 +34,7 @@ class Layer(NamedTuple):
 class Source(NamedTuple):
     """The content of a file without anything that its pixels do not need."""
 
-    kind: str  # JPEG | PNG | WEBP | GIF
+    kind: str  # JPEG | PNG | WEBP | GIF | AVIF | HEIF
     end: int  # where the picture ends; the file may have more bytes
     file: bytes = b""  # the file to decode, where `layers` is empty
     layers: tuple[Layer, ...] = ()
@@ -48,8 +50,14 @@ class Source(NamedTuple):
     clear: tuple[int, ...] = ()  # the sample values of the one colour of a PNG that is transparent, as they are stored
 
 
+def bound_read(kind: str, width: int, height: int) -> None:
+    """Raise Refused for more pixels than a still picture of this kind may have."""
+    if max(width, height) > LONGEST_SIDE or width * height > MOST_READ_OF.get(kind, MOST_READ):
+        raise Refused("too_many_pixels")
+
+
 def bound(width: int, height: int, frames: int = 1) -> None:
-    """Raise Refused for more pixels or frames than a picture may have."""
+    """Raise Refused for more pixels or frames than what moves may have."""
     if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
         raise Refused("too_many_pixels")
     if frames > MOST_FRAMES:

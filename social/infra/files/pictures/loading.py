@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image, ImageFile
 
-from social.infra.files.pictures.limits import bound
+from social.infra.files.pictures.limits import bound_read
 
 LOOKED_AT_AHEAD = bytes(8)  # libjpeg needs so many bytes after the pixels, also where only its end is missing
 # Pillow's errors for a file that ended, or that its codec gave up on, while pixels were missing.
@@ -21,7 +21,7 @@ def load(file: bytes, kind: str, raw: str = "") -> tuple[Image.Image, bool]:
         try:
             return _load(content, kind, raw), False
         except OSError as error:
-            fault = error
+            fault = error.with_traceback(None)  # whose frames would hold the pixels
             if not str(error).startswith(UNFINISHED):
                 raise
     ImageFile.LOAD_TRUNCATED_IMAGES = True  # this hides other faults as well: only after this one was found
@@ -36,7 +36,7 @@ def load(file: bytes, kind: str, raw: str = "") -> tuple[Image.Image, bool]:
 
 def _load(file: bytes, kind: str, raw: str) -> Image.Image:
     image = Image.open(BytesIO(file), formats=(kind,))
-    bound(*image.size)
+    bound_read(kind, *image.size)
     if raw and isinstance(image, ImageFile.ImageFile):
         image.tile = [tile._replace(args=raw) for tile in image.tile]
     image.load()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from social.infra.files.pictures import png
-from social.infra.files.pictures.limits import Layer, Refused, Source, bound
+from social.infra.files.pictures.limits import Layer, Refused, Source, bound, bound_read
 from social.infra.files.pictures.loading import load
 
 TOO_SHORT_MS, INSTEAD_MS = 10, 100  # browsers show a frame of the first duration or less for the second
@@ -62,11 +62,17 @@ def of_layers(source: Source) -> Iterator[Frame]:
             canvas.paste(before.crop(box) if before else Image.new("RGBA", layer.size), layer.at)
 
 
-def of_webp(file: bytes) -> Iterator[Frame]:
-    """Return the frames of a WebP; its decoder draws them over each other, and knows a frame's duration after it."""
-    with Image.open(BytesIO(file), formats=("WEBP",)) as image:
-        frames = int(getattr(image, "n_frames", 1))
-        bound(*image.size, frames)
+def of_file(file: bytes, kind: str) -> Iterator[Frame]:
+    """Return the frames of a WebP, AVIF or HEIC; decoders draw them over each other, and then know their duration."""
+    with Image.open(BytesIO(file), formats=(kind,)) as image:
+        frames = 1 if kind == "HEIF" else int(getattr(image, "n_frames", 1))  # other pictures beside the main one
+        if frames > 1:
+            bound(*image.size, frames)
+        else:
+            bound_read(kind, *image.size)
+            image.load()
+            yield Frame(image, 0)
+            return
         shown = None
         for number in range(frames):
             try:

@@ -1,5 +1,6 @@
 """Encoding of pixels: the stored picture, its thumbnail, and the placeholder that is shown until it has loaded."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -73,7 +74,25 @@ def thumbnail(image: Image.Image) -> tuple[bytes, str]:
     """Return a small WebP, lossless where that is no larger, and the blurhash."""
     small = image.copy()
     small.thumbnail(THUMBNAIL, reducing_gap=2.0)
-    return min(_saved(small, "WEBP", LOSSLESS), _saved(small, "WEBP", SAVED["WEBP"]), key=len), _blurhash(small)
+    return _smallest(small), _blurhash(small)
+
+
+def squares(image: Image.Image, sides: Sequence[int]) -> list[bytes]:
+    """Return the middle of a picture as a square WebP for each side, none of them enlarged."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    middle = image.crop((left, top, left + side, top + side))
+    made = []
+    for each in sides:
+        small = middle.copy()
+        small.thumbnail((each, each), reducing_gap=2.0)
+        made.append(_smallest(small))
+    return made
+
+
+def _smallest(small: Image.Image) -> bytes:
+    """Return a WebP, lossless where that is no larger."""
+    return min(_saved(small, "WEBP", LOSSLESS), _saved(small, "WEBP", SAVED["WEBP"]), key=len)
 
 
 def _flat(image: Image.Image) -> bool:

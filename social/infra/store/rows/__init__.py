@@ -88,6 +88,7 @@ from social.infra.store.rows.posts import (
     PostRevisionRow,
     PostRow,
     PostTermsRow,
+    SquareValue,
     WrittenFields,
 )
 
@@ -164,6 +165,7 @@ __all__ = [
     "Row",
     "SessionRow",
     "SessionsEnded",
+    "SquareValue",
     "StreamItem",
     "StreamRow",
     "TargetKind",

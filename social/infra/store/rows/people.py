@@ -73,6 +73,7 @@ class UserRow(ProfileFields, PersonCounts):
     logins: NotRequired[int]
     email_changes: NotRequired[int]
     sessions_ended: NotRequired[SessionsEnded]
+    avatar: NotRequired[str | None]  # the picture that `avatar_url` shows, where it was uploaded
     suspended_at: NotRequired[datetime]
     suspended_for: NotRequired[str | None]
     counted_out: NotRequired[bool]  # the person's acts are part of what is hidden of counts

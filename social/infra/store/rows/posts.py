@@ -122,6 +122,13 @@ class CommentLikeRow(TypedDict):
     at: datetime
 
 
+class SquareValue(TypedDict):
+    """A square that an avatar is shown as."""
+
+    size: int
+    tag: str
+
+
 class MediaRow(TypedDict):
     """A picture; its bytes are in the blob store."""
 
@@ -141,6 +148,7 @@ class MediaRow(TypedDict):
     thumbnail_size: int
     thumbnail_tag: str
     truncated: NotRequired[bool]  # the file was cut off or damaged
+    squares: NotRequired[dict[str, SquareValue]]  # by side, of a picture that became an avatar
 
 
 class DeletionRow(TypedDict):
