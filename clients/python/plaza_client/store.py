@@ -194,7 +194,7 @@ class Store(Generic[S]):
                 attempt = 0
             except PlazaError as error:
                 self._become("failed", error)
-                if error.status in REPEATABLE:
+                if error.status in REPEATABLE or error.status >= 500:  # a read, which may be repeated whatever failed
                     await asyncio.sleep(self._hub.retrying.wait_s(attempt))
                     attempt += 1
                     self._stale.set()
