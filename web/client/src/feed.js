@@ -18,8 +18,8 @@ import { after, kinds } from "./merge.js";
  * @typedef {{items: FeedPost[], fresh: FeedPost[], more: boolean}} FeedShown
  */
 
-const WATCHED = 20; // newest posts whose counts are live
 const GATHER_MS = 300; // posts that come together are fetched together
+const AGAIN_MS = 2_000;
 const REPOSTS_MS = 60_000; // a repost changes a timeline without an event
 
 /** @type {Timeline} */
@@ -31,6 +31,7 @@ export class Feed extends List {
   #timer;
   /** @type {Promise<void> | null} */
   #growing = null;
+  #more = false;
   #showAll = false;
 
   /** @param {import("./hub.js").Hub} hub */
@@ -45,12 +46,12 @@ export class Feed extends List {
 
   async _enter() {
     this.#growLater(REPOSTS_MS);
-    return this.#watch();
+    return super._enter();
   }
 
   _leave() {
     clearTimeout(this.#timer);
-    this._hub.rooms.leave(this);
+    super._leave();
   }
 
   /** @param {Timeline} fetched @param {Timeline} known */
@@ -59,18 +60,13 @@ export class Feed extends List {
     const shown = known.items.filter(({ id }) => !known.held.has(id));
     const fresh = this.#showAll || !shown.length ? [] : items.filter((post) => this.#isFresh(post, shown));
     this.#showAll = false;
-    const state = { items, next, prev, held: new Set(fresh.map(({ id }) => id)), own: without(known.own, items) };
-    queueMicrotask(() => void this.#watch());
-    return state;
+    return { items, next, prev, held: new Set(fresh.map(({ id }) => id)), own: without(known.own, items) };
   }
 
   /** @param {Timeline} state @param {Fact} fact */
   _after(state, fact) {
     const { event, data, write } = fact;
-    if (event === "feed.changed") {
-      this.#showAll = true; // the reader asked for it, by a follow, a block or a mute
-      void this.refresh();
-    }
+    if (event === "feed.changed") this.#showAll = true; // the reader asked for it, by a follow, a block or a mute
     if (event === "feed.post") this.#growLater(GATHER_MS);
     if (event === "answer" && write?.verb === "publish" && !state.items.some(({ id }) => id === data.id)) {
       this.#growLater(GATHER_MS);
@@ -107,31 +103,36 @@ export class Feed extends List {
   /** @param {number} ms */
   #growLater(ms) {
     clearTimeout(this.#timer);
-    this.#timer = later(() => void this.#grow(), ms);
+    this.#timer = later(() => {
+      this.#growLater(REPOSTS_MS);
+      void this.#grow();
+    }, ms);
   }
 
-  /** Fetch what is newer, and what came in late. */
+  /** Fetch what is newer, and what came in late; once more where it is called meanwhile. */
   async #grow() {
+    this.#more = true;
     this.#growing ??= this.#growUntilTop().finally(() => (this.#growing = null));
     await this.#growing;
-    if (this._hub.stores.has(this)) this.#growLater(REPOSTS_MS);
   }
 
   async #growUntilTop() {
-    for (let full = true; full && this._hub.stores.has(this); ) {
+    while (this.#more && this._hub.stores.has(this)) {
+      this.#more = false;
       const { prev } = this._state;
       if (!prev) return void (await this.refresh());
       try {
         await this._ask(() => this._page(prev), (page) => {
-          full = page.items.length > 0 && this._state.prev === prev;
-          return this._state.prev === prev ? this.#grown(page) : this._state;
+          const same = this._state.prev === prev; // else all was fetched meanwhile
+          this.#more ||= same && page.items.length > 0;
+          return same ? this.#grown(page) : this._state;
         });
       } catch (error) {
         if (!asPlazaError(error).passing) return void (await this.refresh()); // a cursor of another release
-        full = false; // the connection is lost: all is fetched when it is back
+        if (this._hub.connection.connected) this.#growLater(AGAIN_MS); // else all is fetched when it is back
       }
     }
-    await this.#watch();
+    await this._watch();
   }
 
   /** @param {{items: FeedPost[], prev?: string | null}} page @returns {Timeline} */
@@ -145,10 +146,6 @@ export class Feed extends List {
     const fresh = state.items.length ? page.items.filter(({ id, author }) => !known.has(id) && author?.id !== mine) : [];
     const held = new Set([...state.held, ...fresh.map(({ id }) => id)]);
     return { ...state, items, held, prev: page.prev ?? state.prev, own: without(state.own, items) };
-  }
-
-  async #watch() {
-    return this._hub.rooms.posts(this, this._state.items.slice(0, WATCHED).map(({ id }) => id));
   }
 }
 

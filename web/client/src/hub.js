@@ -29,6 +29,8 @@ export class Hub {
   /** Tell every open store a fact. @param {import("./merge.js").Fact} fact */
   tell(fact) {
     for (const store of [...this.stores]) store.hear(fact);
+    if (fact.event !== "feed.changed") return;
+    for (const store of [...this.stores]) void store.refresh(); // the reader may see other people now
   }
 
   /** Tell the stores the answer to a write. @param {import("./queue.js").Answer} answer */

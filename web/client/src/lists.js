@@ -1,7 +1,7 @@
 // Lists of REST as live stores: pages that are appended, and items that stay current.
 
 import { Live } from "./live.js";
-import { answerOf } from "./problems.js";
+import { answerOf, nullIfHidden } from "./problems.js";
 import { after, kinds, merged, viewed } from "./merge.js";
 import { verbs } from "./verbs.js";
 
@@ -24,7 +24,11 @@ import { verbs } from "./verbs.js";
 
 const PAGE = 20;
 const LARGEST = 100;
+const WATCHED = 20; // posts at the top of a list: a socket may watch a hundred in all
 const KEPT = 500; // items that are fetched again at most
+
+/** The comments on a post that is deleted or hidden. @type {Pages} */
+const GONE = { items: [], next: null };
 
 /**
  * @template {Item} T
@@ -52,9 +56,22 @@ export class List extends Live {
         if (next !== this._state.next) return this._state; // another call appended it, or all was fetched again
         const have = known(this._state.items);
         const more = page.items.filter((/** @type {Item} */ { id }) => !have.has(id));
-        return { ...this._state, items: [...this._state.items, ...more], next: page.next ?? null };
+        return this._appended({ ...this._state, items: [...this._state.items, ...more], next: page.next ?? null }, page);
       },
     );
+  }
+
+  /** Return the state with a page at its end. @param {State} state @param {any} _page @returns {State} */
+  _appended(state, _page) {
+    return state;
+  }
+
+  async _enter() {
+    return this._watch();
+  }
+
+  _leave() {
+    this._hub.rooms.leave(this);
   }
 
   get _items() {
@@ -77,7 +94,8 @@ export class List extends Live {
   /** @param {State} fetched @param {State} known @returns {State} */
   _joined(fetched, known) {
     const { kind } = this._asked;
-    if (!kind) return fetched;
+    if (!kind || !fetched.items.length) return fetched;
+    queueMicrotask(() => void this._watch());
     const before = new Map(known.items.map((item) => [item["id"], item]));
     const items = fetched.items.map((item) => {
       const old = before.get(item["id"]);
@@ -88,8 +106,11 @@ export class List extends Live {
 
   /** @param {State} state @param {Fact} fact @returns {State} */
   _after(state, fact) {
-    const { kind, path } = this._asked;
-    if (fact.event === "answer" && verbs[fact.write?.verb ?? ""]?.lists?.includes(path)) void this.refresh();
+    const { kind, path, params } = this._asked;
+    const answered = fact.event === "answer" ? fact.write?.verb ?? "" : "";
+    const posted = fact.event === "feed.post" || answered === "publish";
+    if (posted && params?.["username"] && params["username"] === fact.data.author?.username) void this.refresh();
+    if (verbs[answered]?.lists?.includes(path)) void this.refresh();
     if (!kind) return state;
     const items = mapped(state.items, (item) => after(kind, item, fact));
     return items === state.items ? state : { ...state, items };
@@ -105,6 +126,12 @@ export class List extends Live {
   _viewed(items, writes) {
     const { kind } = this._asked;
     return kind ? mapped(items, (item) => viewed(kind, item, writes)) : items;
+  }
+
+  /** Be in the rooms of the first posts, so that their counts are live; return whether it is. */
+  async _watch() {
+    if (this._asked.kind !== kinds.post) return true;
+    return this._hub.rooms.posts(this, this._state.items.slice(0, WATCHED).map(({ id }) => id));
   }
 
   /** @param {string | null} cursor @param {number} [limit] @returns {Promise<any>} */
@@ -138,6 +165,10 @@ export class Comments extends List {
     return this._hub.rooms.posts(this, [this.#post_id]);
   }
 
+  async _fetch() {
+    return super._fetch().catch((error) => nullIfHidden(error) ?? GONE);
+  }
+
   _leave() {
     this._hub.rooms.leave(this);
   }
@@ -145,8 +176,9 @@ export class Comments extends List {
   /** @param {Pages} state @param {Fact} fact */
   _after(state, fact) {
     const { event, data, write } = fact;
-    if (event === "post.deleted" && data.post_id === this.#post_id) return { items: [], next: null };
-    if (event === "comment.deleted" && data.comment_id === this.#parent) return { items: [], next: null };
+    if (state === GONE) return state;
+    if (event === "post.deleted" && data.post_id === this.#post_id) return GONE;
+    if (event === "comment.deleted" && data.comment_id === this.#parent) return GONE;
     if (event === "comment.created" || (event === "answer" && write?.verb === "comment")) return this.#with(state, data);
     return super._after(state, fact);
   }

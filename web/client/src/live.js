@@ -12,6 +12,8 @@ import { Store } from "./store.js";
  * @property {import("./problems.js").PlazaError | null} error of the last fetch
  */
 
+/** @type {Loading} */
+const READY = { status: "ready", error: null };
 const LINGER_MS = 2_000; // a component that is mounted again at once finds its store open
 const UNWATCHED_MS = 5_000;
 
@@ -180,7 +182,7 @@ export class Live extends Store {
       if (this.#loading.status !== "loading") this.#note({ ...this.#loading, status: "stale" });
       const error = await this.#fetchOnce();
       if (user !== this._hub.session.user_id) this.#again = true;
-      else if (!error) this.#note({ status: "ready", error: null });
+      else if (!error) this.#note(READY);
       else if (!error.passing) this.#note({ status: "failed", error });
       else {
         this.#note({ ...this.#loading, error });
@@ -194,7 +196,10 @@ export class Live extends Store {
     try {
       const entered = await this._enter();
       if (!entered && this._hub.connection.connected) later(() => this.#active && this.refresh(), UNWATCHED_MS);
-      await this._ask(() => this._fetch(), (fetched) => this._joined(fetched, this._state));
+      await this._ask(() => this._fetch(), (fetched) => {
+        this.#loading = READY;
+        return this._joined(fetched, this._state);
+      });
       return null;
     } catch (error) {
       return asPlazaError(error);

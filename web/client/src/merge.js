@@ -116,7 +116,10 @@ export function viewed(kind, item, writes) {
  * @returns {T}
  */
 export function profileAfter(profile, { event, data, write }) {
-  if (event === "user.stats" && data.user_id === profile.id && newer(data, profile)) return { ...profile, ...data };
+  if (event === "user.stats" && data.user_id === profile.id) {
+    const { user_id, ...counts } = data;
+    return newer(counts, profile) ? { ...profile, ...counts } : profile;
+  }
   if (event !== "answer") return profile;
   if (write?.verb === "editProfile" && data?.id === profile.id) return { ...profile, ...data };
   if (write?.args.username !== profile.username || !profile.relationship || !data) return profile;

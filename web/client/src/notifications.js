@@ -1,6 +1,7 @@
 // Notifications: a snapshot with its offset in the stream, and the stream's numbered events from there on.
 
 import { List } from "./lists.js";
+import { later } from "./pauses.js";
 import { asPlazaError, answerOf } from "./problems.js";
 
 /**
@@ -11,18 +12,22 @@ import { asPlazaError, answerOf } from "./problems.js";
  * @property {Notification[]} items the one that changed last first
  * @property {string | null} next
  * @property {string} [offset] the last event of the stream that is in it
- * @property {number} unread
+ * @property {number} beyond how many are unread on the pages that are not loaded
  * @typedef {{items: Notification[], more: boolean, unread: number}} NotificationsShown
  */
+
+const GATHER_MS = 500;
 
 /** @extends {List<Notification, Stream, NotificationsShown>} */
 export class Notifications extends List {
   #syncing = false;
   #late = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #counting;
 
   /** @param {import("./hub.js").Hub} hub */
   constructor(hub) {
-    super(hub, { path: "/v1/notifications" }, { items: [], next: null, unread: 0 }, { items: [], more: false, unread: 0 });
+    super(hub, { path: "/v1/notifications" }, { items: [], next: null, beyond: 0 }, { items: [], more: false, unread: 0 });
   }
 
   /** @param {boolean} recovered */
@@ -35,7 +40,12 @@ export class Notifications extends List {
   /** @param {Stream} fetched @param {Stream} known */
   _joined(fetched, known) {
     if (isBefore(fetched.offset, known.offset)) queueMicrotask(() => void this.#sync());
-    return fetched;
+    return counted(fetched, /** @type {any} */ (fetched).unread);
+  }
+
+  /** @param {Stream} state @param {{unread?: number}} page */
+  _appended(state, { unread }) {
+    return counted(state, unread);
   }
 
   /** @param {Stream} state @param {Fact} fact */
@@ -45,13 +55,13 @@ export class Notifications extends List {
     const step = distance(state.offset, offset);
     if (step !== undefined && step <= 0) return state; // it is in the snapshot already
     if (step !== undefined && step !== 1) return void this.#sync(), state; // a hole, or another stream
-    return { ...applied(state, event, data, () => this.#countLater()), offset };
+    return { ...applied(state, event, data, () => this.#fetchLater()), offset };
   }
 
   /** @param {Stream} state @param {Write[]} writes @returns {NotificationsShown} */
   _view(state, writes) {
     const shown = writes.reduce((seen, { verb, args, at }) => (verb === "markRead" ? read(seen, args, undefined, at) : seen), state);
-    return { items: shown.items, more: shown.next !== null, unread: shown.unread };
+    return { items: shown.items, more: shown.next !== null, unread: unreadIn(shown) + shown.beyond };
   }
 
   /** Get what is missing after the last event that is known, or fetch all of it where that is too long ago. */
@@ -75,13 +85,22 @@ export class Notifications extends List {
     }
   }
 
-  /** Ask how many are unread: an event was about a notification that is on no loaded page. */
-  #countLater() {
-    queueMicrotask(async () => {
-      const asked = answerOf(this._hub.rest.GET("/v1/notifications/unread-count"));
-      await this._ask(() => asked, ({ unread }) => ({ ...this._state, unread })).catch(() => {}); // the next event asks again
-    });
+  /** Fetch again: an event was about a notification of a page that is not loaded, which may have been unread. */
+  #fetchLater() {
+    clearTimeout(this.#counting);
+    this.#counting = later(() => void this.refresh(), GATHER_MS);
   }
+}
+
+/** @param {Stream} state */
+function unreadIn({ items }) {
+  return items.filter(({ read_at }) => !read_at).length;
+}
+
+/** Return the state with so many unread ones in all; without a number as many as there were beyond. @param {Stream} state @param {number} [unread] @returns {Stream} */
+function counted(state, unread) {
+  if (state.next === null) return { ...state, beyond: 0 }; // all are loaded
+  return unread === undefined ? state : { ...state, beyond: Math.max(0, unread - unreadIn(state)) };
 }
 
 /**
@@ -98,16 +117,12 @@ function applied(state, event, data, uncertain) {
   const old = state.items.find(({ id }) => id === data.id);
   if (old && old.rev > data.rev) return state;
   const others = state.items.filter((item) => item !== old);
-  const was = old ? Number(!old.read_at) : 0;
-  if (event === "notification.removed") {
-    if (!old) uncertain();
-    return { ...state, items: others, unread: Math.max(0, state.unread - was) };
-  }
+  if (!old && state.next !== null && event !== "notification") uncertain();
+  if (event === "notification.removed") return { ...state, items: others };
   if (event !== "notification" && event !== "notification.updated") return state;
-  if (!old && event === "notification.updated") uncertain();
   const items = [...others, data].sort(latestFirst);
-  const beyond = state.next && !old && items[items.length - 1] === data; // it belongs to a page that is not loaded
-  return { ...state, items: beyond ? others : items, unread: state.unread + Number(!data.read_at) - was };
+  if (state.next === null || old || items[items.length - 1] !== data) return { ...state, items };
+  return { ...state, beyond: state.beyond + Number(!data.read_at) }; // it belongs to a page that is not loaded
 }
 
 /**
@@ -121,9 +136,8 @@ function applied(state, event, data, uncertain) {
 function read(state, { ids, all_until }, unread, at) {
   const read_at = /^\d+$/.test(at) ? new Date(Number(at)).toISOString() : at;
   const meant = (/** @type {Notification} */ each) => (ids ? ids.includes(each.id) : all_until ? instant(each.updated_at) <= instant(all_until) : false);
-  let marked = 0;
-  const items = state.items.map((each) => (each.read_at || !meant(each) ? each : (marked++, { ...each, read_at })));
-  return { ...state, items, unread: unread ?? Math.max(0, state.unread - marked) };
+  const items = state.items.map((each) => (each.read_at || !meant(each) ? each : { ...each, read_at }));
+  return counted({ ...state, items }, unread);
 }
 
 /** @param {string} time with six digits of a second or fewer */

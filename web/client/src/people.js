@@ -1,9 +1,8 @@
 // People: profiles, who is online, and who is writing a comment.
 
 import { Live } from "./live.js";
-import { answerOf } from "./problems.js";
+import { answerOf, nullIfHidden } from "./problems.js";
 import { later } from "./pauses.js";
-import { nullIfHidden } from "./post.js";
 import { profileAfter, profileViewed } from "./merge.js";
 
 /**
@@ -58,8 +57,17 @@ export class PresenceStore extends Live {
     this.#ids = ids;
   }
 
-  async _enter() {
-    return this._hub.rooms.people(this, this.#ids); // its snapshot comes as facts
+  /** @returns {Promise<People>} */
+  async _fetch() {
+    return { items: await this._hub.rooms.people(this, this.#ids) };
+  }
+
+  /** @param {People} fetched @param {People} known */
+  _joined(fetched, known) {
+    return known.items.reduce((state, data) => {
+      const there = fetched.items.some(({ user_id }) => user_id === data.user_id);
+      return there ? this._after(state, { event: "presence", data }) : state;
+    }, fetched);
   }
 
   _leave() {

@@ -1,7 +1,7 @@
 // One post, with live counts.
 
 import { Live } from "./live.js";
-import { PlazaError, answerOf } from "./problems.js";
+import { answerOf, nullIfHidden } from "./problems.js";
 import { after, kinds, merged, viewed } from "./merge.js";
 
 /**
@@ -52,10 +52,4 @@ export class PostStore extends Live {
   _view({ value }, writes) {
     return { value: value && viewed(kinds.post, value, writes) };
   }
-}
-
-/** Return null for what the reader may not see, or is gone; throw everything else. @param {unknown} error */
-export function nullIfHidden(error) {
-  if (error instanceof PlazaError && error.status === 404) return null;
-  throw error;
 }

@@ -66,3 +66,9 @@ export async function answerOf(asked) {
   if (error !== undefined || !response.ok) throw problemOf(response, error);
   return /** @type {T} */ (data);
 }
+
+/** Return null for what the reader may not see, or is gone; throw everything else. @param {unknown} error */
+export function nullIfHidden(error) {
+  if (error instanceof PlazaError && error.status === 404) return null;
+  throw error;
+}

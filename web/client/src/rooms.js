@@ -6,13 +6,13 @@ export class Rooms {
   #connection;
   /** @type {Map<string, Set<object>>} the stores that need a room */
   #owners = new Map();
-  /** @type {Map<string, Promise<boolean>>} the rooms of this connection */
+  /** @type {Map<string, Promise<boolean>>} the posts' rooms of this connection */
   #entered = new Map();
   #told;
 
   /**
    * @param {import("./connection.js").Connection} connection
-   * @param {(event: string, data: any) => void} told hears the snapshots of the rooms
+   * @param {(event: string, data: any) => void} told hears the counts of the rooms
    */
   constructor(connection, told) {
     this.#connection = connection;
@@ -28,20 +28,18 @@ export class Rooms {
   async posts(owner, ids) {
     const wanted = this.#keep(owner, ids.map((id) => `post:${id}`));
     if (!this.#connection.connected) return false;
-    for (const key of wanted) this.#enter([key], () => this.#watchPost(key.slice(5)));
-    return this.#all(wanted);
+    const entering = wanted.map((key, at) => this.#entered.get(key) ?? this.#enter(key, /** @type {string} */ (ids[at])));
+    return (await Promise.all(entering)).every(Boolean);
   }
 
-  /** Be in the presence rooms of these people for a store; return whether it is. @param {object} owner @param {string[]} ids */
+  /** Be in the presence rooms of these people for a store; return who of them is online. @param {object} owner @param {string[]} ids */
   async people(owner, ids) {
-    const wanted = this.#keep(owner, ids.map((id) => `presence:${id}`));
-    if (!this.#connection.connected) return false;
-    const fresh = wanted.filter((key) => !this.#entered.has(key));
-    for (let at = 0; at < fresh.length; at += AT_ONCE) {
-      const some = fresh.slice(at, at + AT_ONCE);
-      this.#enter(some, () => this.#watchPeople(some.map((key) => key.slice(9))));
+    this.#keep(owner, ids.map((id) => `presence:${id}`));
+    const asked = [];
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+      asked.push(this.#connection.ask("presence.watch", { user_ids: ids.slice(at, at + AT_ONCE) }));
     }
-    return this.#all(wanted);
+    return (await Promise.all(asked)).flatMap(({ people }) => people ?? []);
   }
 
   /** Leave the rooms that only this store needed. @param {object} owner */
@@ -64,29 +62,16 @@ export class Rooms {
     return keys;
   }
 
-  /** @param {string[]} keys @param {() => Promise<void>} watch */
-  #enter(keys, watch) {
-    if (keys.every((key) => this.#entered.has(key))) return;
-    const entering = watch().then(() => true, (error) => {
-      if (error.passing) for (const key of keys) this.#entered.delete(key);
+  /** @param {string} key @param {string} post_id */
+  #enter(key, post_id) {
+    const entering = this.#connection.ask("post.watch", { post_id }).then((stats) => {
+      this.#told("post.stats", stats);
+      return true;
+    }, (error) => {
+      if (error.passing) this.#entered.delete(key);
       return !error.passing; // a room that it may not enter is no reason to try again
     });
-    for (const key of keys) this.#entered.set(key, entering);
-  }
-
-  /** @param {string[]} keys */
-  async #all(keys) {
-    return (await Promise.all(keys.map((key) => this.#entered.get(key) ?? false))).every(Boolean);
-  }
-
-  /** @param {string} post_id */
-  async #watchPost(post_id) {
-    this.#told("post.stats", await this.#connection.ask("post.watch", { post_id }));
-  }
-
-  /** @param {string[]} user_ids */
-  async #watchPeople(user_ids) {
-    const { people } = await this.#connection.ask("presence.watch", { user_ids });
-    for (const person of people ?? []) this.#told("presence", person);
+    this.#entered.set(key, entering);
+    return entering;
   }
 }

@@ -71,7 +71,9 @@ export class Store {
    * @param {T} snapshot
    */
   _set(snapshot) {
-    this.#snapshot = Object.freeze(snapshot);
+    const next = unchangedKept(this.#snapshot, snapshot);
+    if (next === this.#snapshot) return;
+    this.#snapshot = Object.freeze(next);
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(() => {
@@ -91,6 +93,25 @@ export class Store {
 
   /** The last subscriber left. */
   _closed() {}
+}
+
+/**
+ * Return a snapshot whose unchanged lists are those of the one before it; that one itself where nothing changed.
+ * @template T
+ * @param {T} old
+ * @param {T} next
+ * @returns {T}
+ */
+function unchangedKept(old, next) {
+  let changed = false;
+  const kept = Object.entries(/** @type {object} */ (next)).map(([name, value]) => {
+    const before = /** @type {any} */ (old)[name];
+    if (Object.is(before, value)) return [name, value];
+    const same = Array.isArray(before) && Array.isArray(value) && before.length === value.length && value.every((item, at) => item === before[at]);
+    changed ||= !same;
+    return [name, same ? before : value];
+  });
+  return changed ? /** @type {T} */ (Object.fromEntries(kept)) : old;
 }
 
 /** Report an error of a subscriber without hiding the snapshot from the others. @param {unknown} error */
