@@ -186,7 +186,7 @@ export class Live extends Store {
       else if (!error.passing) this.#note({ status: "failed", error });
       else {
         this.#note({ ...this.#loading, error });
-        await this._hub.pauses.after(attempt++, error.retry_after);
+        await this._hub.pauses.after(attempt++, error);
         this.#again = true;
       }
     }

@@ -1,7 +1,7 @@
 // Waiting before the next attempt, with an early end when the network is back.
 
 const FIRST_MS = 500;
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 10_000;
 
 /** Start a timer that does not keep a program of Node running. @param {() => void} act @param {number} ms */
 export function later(act, ms) {
@@ -12,16 +12,16 @@ export function later(act, ms) {
 
 /** Pauses between attempts; all end early by `wake`, and for good by `close`. */
 export class Pauses {
-  /** @type {Set<() => void>} */
-  #sleeping = new Set();
+  /** @type {Map<() => void, boolean>} ends of pauses, and whether a network that is back ends them */
+  #sleeping = new Map();
   closed = false;
 
   /**
    * Wait longer after each attempt, by chance up to a half more so that clients do not come back together.
    * @param {number} attempt counted from 0
-   * @param {number} [least_s] seconds that the server asks for
+   * @param {{status: number, retry_after: number}} [problem] of the attempt; with an answer, time alone ends the pause
    */
-  async after(attempt, least_s = 0) {
+  async after(attempt, { status, retry_after } = { status: 0, retry_after: 0 }) {
     const ms = Math.min(FIRST_MS * 2 ** attempt, LONGEST_MS) * (1 + Math.random() / 2);
     if (this.closed) return;
     await new Promise((resolve) => {
@@ -30,19 +30,19 @@ export class Pauses {
         this.#sleeping.delete(end);
         resolve(undefined);
       };
-      const timer = setTimeout(end, Math.max(ms, least_s * 1000));
-      if (!least_s || this.closed) this.#sleeping.add(end);
+      const timer = setTimeout(end, Math.max(ms, retry_after * 1000));
+      this.#sleeping.set(end, status === 0);
     });
   }
 
-  /** End all pauses but those that the server asked for. */
+  /** End the pauses of those who had no answer: the network is back. */
   wake() {
-    for (const end of [...this.#sleeping]) end();
+    for (const [end, early] of [...this.#sleeping]) if (early) end();
   }
 
   /** End all pauses, also those to come. */
   close() {
     this.closed = true;
-    this.wake();
+    for (const end of [...this.#sleeping.keys()]) end();
   }
 }

@@ -62,7 +62,7 @@ export class Plaza extends Writes {
     });
     const tabs = this.#tabs;
     const session = new Session({ scope, kept, tabs, pauses, open: this.#open });
-    const rest = sessionRest(url, fetch, session);
+    const rest = sessionRest(url, fetch, session, pauses);
     const connection = new Connection({
       realtime, options: socket, session, pauses,
       connected: (recovered) => hub.connected(recovered),
@@ -172,7 +172,7 @@ export class Plaza extends Writes {
       } catch (error) {
         const problem = asPlazaError(error);
         if (!problem.passing || pauses.closed) throw problem;
-        await pauses.after(attempt, problem.retry_after);
+        await pauses.after(attempt, problem);
       }
     }
   }

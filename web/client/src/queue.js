@@ -127,7 +127,7 @@ export class Queue {
           break;
         }
         if (session.user_id !== id) return; // the session ended: the write waits for the next one
-        await pauses.after(attempt, answer.retry_after);
+        await pauses.after(attempt, answer);
       }
     }
   }

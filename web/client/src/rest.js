@@ -16,13 +16,22 @@ export function openRest(url, fetch) {
   return createClient({ baseUrl: url.replace(/\/+$/, ""), fetch: (request) => fetch(limited(request)) });
 }
 
-/** Return REST with the token of a session. @param {string} url @param {Fetch} fetch @param {import("./session.js").Session} session */
-export function sessionRest(url, fetch, session) {
+/**
+ * Return REST with the token of a session.
+ * @param {string} url
+ * @param {Fetch} fetch
+ * @param {import("./session.js").Session} session
+ * @param {import("./pauses.js").Pauses} pauses
+ * @returns {Rest}
+ */
+export function sessionRest(url, fetch, session, pauses) {
   /** @param {Request} request @param {string | null} token */
-  const send = (request, token) => {
+  const send = async (request, token) => {
     const sent = limited(request.clone());
     if (token) sent.headers.set("Authorization", `Bearer ${token}`);
-    return fetch(sent);
+    const response = await fetch(sent);
+    pauses.wake(); // what waits for the network need not wait any longer
+    return response;
   };
   return createClient({
     baseUrl: url.replace(/\/+$/, ""),

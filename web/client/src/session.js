@@ -199,7 +199,7 @@ export class Session extends Store {
     for (let attempt = 0; old === this.access_token && this.#login && !this.#context.pauses.closed; attempt++) {
       const error = await this.renew(old).then(() => null, asPlazaError);
       if (error && !error.passing) return;
-      if (error) await this.#context.pauses.after(attempt, error.retry_after);
+      if (error) await this.#context.pauses.after(attempt, error);
     }
   }
 }

@@ -39,6 +39,7 @@ export class Tabs {
 
   close() {
     this.#channel?.close();
+    this.#channel = undefined; // what is answered later is said to nobody
   }
 }
 
