@@ -26,20 +26,15 @@ for (const name of [...Object.keys(dependencies), "openapi-typescript-helpers"])
 }
 writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module" }));
 
-test("an app runs it in Node", () => {
+test("the tour of the README runs in Node", () => {
   const name = freshName();
-  writeFileSync(join(app, "app.js"), `
-    import { createPlaza, PlazaError } from "plaza-client";
-    const plaza = createPlaza({ url: "${API}", realtime: "${REALTIME}" });
-    await plaza.register({ username: "${name}", email: "${name}@example.com", password: "a password for tests" });
-    const post = await plaza.publish({ text: "from a package" });
-    for await (const { items } of plaza.feed) if (items.some(({ id }) => id === post.id)) break;
-    const error = await plaza.publish({ text: "" }).catch((error) => error);
-    console.log(post.text, error instanceof PlazaError);
-    plaza.close();
-  `);
-  const { stdout, stderr } = spawnSync("node", ["app.js"], { cwd: app, encoding: "utf8", timeout: 60_000 });
-  assert.equal(stdout, "from a package true\n", stderr);
+  const [, tour] = readFileSync(resolve(import.meta.dirname, "../README.md"), "utf8").match(/^```js\n([^]*?)^```/m);
+  const here = tour.replace("http://localhost:8080", API).replace("http://localhost:8081", REALTIME).replaceAll('"ada', `"${name}`);
+  assert.notEqual(here, tour);
+  writeFileSync(join(app, "app.js"), here);
+  const { stdout, stderr, status } = spawnSync("node", ["app.js"], { cwd: app, encoding: "utf8", timeout: 60_000 });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /ready \[ 'hello, plaza' \] 0 new posts[^]*likes: 1\n/);
 });
 
 test("an app in TypeScript is checked by its types", () => {
