@@ -1,4 +1,4 @@
-// What the stores have in common: where they ask, and where they hear of events, answers and the connection.
+// The hub of the stores: through it they ask the server and hear of events, answers and the connection.
 
 import { answerOf } from "./problems.js";
 import { later } from "./pauses.js";

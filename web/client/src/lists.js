@@ -40,7 +40,7 @@ export class List extends Live {
   _asked;
 
   /** @param {import("./hub.js").Hub} hub @param {Asked} asked @param {State} [empty] @param {Shown} [shown] */
-  constructor(hub, asked, empty = /** @type {State} */ (/** @type {Pages} */ ({ items: [], next: null })), shown = /** @type {Shown} */ (nothing())) {
+  constructor(hub, asked, empty = /** @type {any} */ ({ items: [], next: null }), shown = /** @type {any} */ (nothing())) {
     super(hub, empty, shown);
     this._asked = asked;
   }

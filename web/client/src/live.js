@@ -62,7 +62,7 @@ export class Live extends Store {
     this._change(this._after(this._state, fact));
   }
 
-  /** The connection is there again, perhaps after some hints were lost. @param {boolean} _recovered */
+  /** Catch up: the connection is there again, perhaps after some hints were lost. @param {boolean} _recovered */
   connected(_recovered) {
     void this.refresh();
   }
@@ -77,7 +77,7 @@ export class Live extends Store {
     if (this.#loading.status === "stale" && !this.#fetching) this.#note({ ...this.#loading, status: "ready" });
   }
 
-  /** Somebody else is logged in, or nobody. */
+  /** Begin anew where another person is logged in now, or nobody. */
   userChanged() {
     if (this.#user === this._hub.session.user_id) return;
     this.#user = this._hub.session.user_id;
@@ -194,9 +194,12 @@ export class Live extends Store {
 
   async #fetchOnce() {
     try {
-      const entered = await this._enter();
-      if (!entered && this._hub.connection.connected) later(() => this.#active && this.refresh(), UNWATCHED_MS);
-      await this._ask(() => this._fetch(), (fetched) => {
+      const fetching = async () => {
+        const entered = await this._enter();
+        if (!entered && this._hub.connection.connected) later(() => this.#active && this.refresh(), UNWATCHED_MS);
+        return this._fetch();
+      };
+      await this._ask(fetching, (fetched) => {
         this.#loading = READY;
         return this._joined(fetched, this._state);
       });

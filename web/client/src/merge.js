@@ -1,4 +1,4 @@
-// How posts, comments and profiles change by what is heard of them: versions order counts, and revisions order texts.
+// Rules by which posts, comments and profiles change with what is heard of them: versions order counts, and revisions order texts.
 
 /**
  * @typedef {Record<string, any>} Item

@@ -97,7 +97,12 @@ function unreadIn({ items }) {
   return items.filter(({ read_at }) => !read_at).length;
 }
 
-/** Return the state with so many unread ones in all; without a number as many as there were beyond. @param {Stream} state @param {number} [unread] @returns {Stream} */
+/**
+ * Return the state with so many unread ones in all; without a number as many as there were beyond.
+ * @param {Stream} state
+ * @param {number} [unread]
+ * @returns {Stream}
+ */
 function counted(state, unread) {
   if (state.next === null) return { ...state, beyond: 0 }; // all are loaded
   return unread === undefined ? state : { ...state, beyond: Math.max(0, unread - unreadIn(state)) };
@@ -135,7 +140,8 @@ function applied(state, event, data, uncertain) {
  */
 function read(state, { ids, all_until }, unread, at) {
   const read_at = /^\d+$/.test(at) ? new Date(Number(at)).toISOString() : at;
-  const meant = (/** @type {Notification} */ each) => (ids ? ids.includes(each.id) : all_until ? instant(each.updated_at) <= instant(all_until) : false);
+  const until = all_until ? instant(all_until) : "";
+  const meant = (/** @type {Notification} */ each) => (ids ? ids.includes(each.id) : instant(each.updated_at) <= until);
   const items = state.items.map((each) => (each.read_at || !meant(each) ? each : { ...each, read_at }));
   return counted({ ...state, items }, unread);
 }

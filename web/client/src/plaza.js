@@ -84,7 +84,7 @@ export class Plaza extends Writes {
     Object.assign(hub, { session, connection, queue, rooms, rest, pauses });
     this.#unlisten = onNetwork(() => connection.hurry(), () => connection.lost());
 
-    /** Who is logged in here. */
+    /** The login of this tab. */
     this.session = session;
     /** The state of the connection, and how many writes wait. */
     this.connection = connection;
@@ -92,9 +92,9 @@ export class Plaza extends Writes {
     this.rest = rest;
     /** Resolves once it is known whether somebody is logged in. */
     this.ready = session.ready;
-    /** Your notifications. */
+    /** Notifications of the person who is logged in. */
     this.notifications = new Notifications(hub);
-    /** Your home timeline. */
+    /** Home timeline of the person who is logged in. */
     this.feed = new Feed(hub);
   }
 
@@ -118,7 +118,11 @@ export class Plaza extends Writes {
     return this.#store(["post", id], () => new PostStore(this.#hub, id));
   }
 
-  /** Comments on a post, or with `parent` the replies to one of them. @param {string} id @param {{sort?: "newest" | "oldest" | "top", parent?: string}} [options] */
+  /**
+   * Comments on a post, or with `parent` the replies to one of them.
+   * @param {string} id
+   * @param {{sort?: "newest" | "oldest" | "top", parent?: string}} [options]
+   */
   comments(id, options = {}) {
     return this.#store(["comments", id, options.sort, options.parent], () => new Comments(this.#hub, id, options));
   }
@@ -168,7 +172,8 @@ export class Plaza extends Writes {
     const header = { "Idempotency-Key": crypto.randomUUID() };
     for (let attempt = 0; ; attempt++) {
       try {
-        return await answerOf(rest.POST("/v1/media", { params: { header }, body: /** @type {any} */ (form), bodySerializer: (body) => body }));
+        const body = /** @type {any} */ (form);
+        return await answerOf(rest.POST("/v1/media", { params: { header }, body, bodySerializer: () => form }));
       } catch (error) {
         const problem = asPlazaError(error);
         if (!problem.passing || pauses.closed) throw problem;

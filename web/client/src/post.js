@@ -1,4 +1,4 @@
-// One post, with live counts.
+// A post, with live counts.
 
 import { Live } from "./live.js";
 import { answerOf, nullIfHidden } from "./problems.js";

@@ -1,4 +1,4 @@
-// Where tokens and queued writes are kept: IndexedDB or what an app brings, with memory in front of it.
+// Storage of tokens and queued writes: IndexedDB or what an app brings, with memory in front of it.
 
 /**
  * @typedef {object} Storage An app's own storage; each function may be async, and may throw.

@@ -107,11 +107,16 @@ function unchangedKept(old, next) {
   const kept = Object.entries(/** @type {object} */ (next)).map(([name, value]) => {
     const before = /** @type {any} */ (old)[name];
     if (Object.is(before, value)) return [name, value];
-    const same = Array.isArray(before) && Array.isArray(value) && before.length === value.length && value.every((item, at) => item === before[at]);
+    const same = Array.isArray(before) && Array.isArray(value) && equal(before, value);
     changed ||= !same;
     return [name, same ? before : value];
   });
   return changed ? /** @type {T} */ (Object.fromEntries(kept)) : old;
+}
+
+/** @param {unknown[]} one @param {unknown[]} other */
+function equal(one, other) {
+  return one.length === other.length && one.every((item, at) => item === other[at]);
 }
 
 /** Report an error of a subscriber without hiding the snapshot from the others. @param {unknown} error */

@@ -69,7 +69,13 @@ export class Writes {
     return this._write("comment", given({ post_id, text, parent_id: parent }));
   }
 
-  /** Edit your comment. @param {string} comment_id @param {string} text @param {Revision} [revision] @returns {Promise<Schemas["Comment"]>} */
+  /**
+   * Edit your comment.
+   * @param {string} comment_id
+   * @param {string} text
+   * @param {Revision} [revision]
+   * @returns {Promise<Schemas["Comment"]>}
+   */
   editComment(comment_id, text, { rev } = {}) {
     return this._write("editComment", given({ comment_id, text, rev }));
   }
@@ -129,7 +135,11 @@ export class Writes {
     return this._write("refuseFollow", { username });
   }
 
-  /** Mark notifications as read: some, or all up to a time. @param {{ids?: string[], all_until?: string}} which @returns {Promise<Schemas["Unread"]>} */
+  /**
+   * Mark notifications as read: some, or all up to a time.
+   * @param {{ids?: string[], all_until?: string}} which
+   * @returns {Promise<Schemas["Unread"]>}
+   */
   markRead({ ids, all_until }) {
     return this._write("markRead", given({ ids, all_until }));
   }

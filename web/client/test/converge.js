@@ -138,7 +138,7 @@ async function compare({ plaza, reader, name, hosts, stores, muted }, ids) {
 }
 
 /**
- * What two snapshots must have in common: all but how far each has read, when it heard of a read, ids that pushes leave
+ * Return what two snapshots must have in common: all but how far each has read, when it heard of a read, ids that pushes leave
  * out, reposts, which are not pushed, and things by people who were muted, of whom nothing is pushed.
  */
 function comparable(store, muted) {

@@ -1,4 +1,4 @@
-// What the tests share: people with a client, a network that can be cut, and waiting for a condition.
+// Support of the tests: people with a client, a network that can be cut, and waiting for a condition.
 
 import { createServer, connect } from "node:net";
 import { createPlaza } from "../src/index.js";
