@@ -32,7 +32,12 @@ async def run(system: Embedded, *words: str) -> str:
     """Run node on the client's tests; return its output, and fail with it where it fails."""
     urls = {"PLAZA_API": system.api_url, "PLAZA_REALTIME": system.realtime_url}
     process = await asyncio.create_subprocess_exec(
-        "node", *words, cwd=CLIENT, env=os.environ | urls, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        "node",
+        *words,
+        cwd=CLIENT,
+        env=os.environ | urls,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         output = (await asyncio.wait_for(process.communicate(), 300))[0].decode()
