@@ -10,7 +10,7 @@ import { Pauses } from "./pauses.js";
 import { PresenceStore, ProfileStore, TypingStore } from "./people.js";
 import { PostStore } from "./post.js";
 import { answerOf, asPlazaError } from "./problems.js";
-import { Queue } from "./queue.js";
+import { Queue, randomKey } from "./queue.js";
 import { openRest, sessionRest } from "./rest.js";
 import { Rooms } from "./rooms.js";
 import { Session } from "./session.js";
@@ -169,7 +169,7 @@ export class Plaza extends Writes {
     const form = new FormData();
     form.set("alt", alt);
     form.set("file", file);
-    const header = { "Idempotency-Key": crypto.randomUUID() };
+    const header = { "Idempotency-Key": randomKey() };
     for (let attempt = 0; ; attempt++) {
       try {
         const body = /** @type {any} */ (form);

@@ -116,20 +116,26 @@ export class Queue {
   /** @param {string} id */
   async #send(id) {
     const { session, pauses } = this.#context;
-    for (let write; (write = (await this.#stored(id))[0]); ) {
-      for (let attempt = 0; ; attempt++) {
-        if (session.user_id !== id || pauses.closed) return;
-        const answer = await this.#try(write);
-        if ("write" in answer) {
-          await this.#context.kept.delete(placeOf(write));
-          this.#context.tabs.send({ answer });
-          this.#settle(answer);
-          break;
+    for (let writes; (writes = await this.#stored(id)).length; ) {
+      for (const write of writes) {
+        for (let attempt = 0; ; attempt++) {
+          if (session.user_id !== id || pauses.closed) return; // the writes wait for this person's next session
+          const answer = await this.#try(write);
+          if ("write" in answer) {
+            await this.#answered(answer);
+            break;
+          }
+          await pauses.after(attempt, answer);
         }
-        if (session.user_id !== id) return; // the session ended: the write waits for the next one
-        await pauses.after(attempt, answer);
       }
     }
+  }
+
+  /** @param {Answer} answer */
+  async #answered(answer) {
+    await this.#context.kept.delete(placeOf(answer.write));
+    this.#context.tabs.send({ answer });
+    this.#settle(answer);
   }
 
   /** Send a write once; return its answer, or the error after which it is sent again. @param {Write} write */
@@ -177,7 +183,7 @@ function placeOf(write) {
   return `write:${write.user_id}:${write.at}:${write.key}`;
 }
 
-/** Return a key, also where the page has no secure context. */
-function randomKey() {
+/** Return a key of idempotency, also where the page has no secure context. */
+export function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
