@@ -1,0 +1,56 @@
+// REST: openapi-fetch with the token of the session, which is renewed and sent again where it has expired.
+
+import createClient from "openapi-fetch";
+
+/**
+ * @typedef {import("../types/rest").paths} paths
+ * @typedef {import("openapi-fetch").Client<paths>} Rest
+ * @typedef {(request: Request) => Promise<Response>} Fetch
+ */
+
+const DEADLINE_MS = 30_000; // a connection that died silently must not hold a request for ever
+const UPLOAD_DEADLINE_MS = 300_000;
+
+/** Return REST without a token. @param {string} url @param {Fetch} fetch @returns {Rest} */
+export function openRest(url, fetch) {
+  return createClient({ baseUrl: url.replace(/\/+$/, ""), fetch: (request) => fetch(limited(request)) });
+}
+
+/**
+ * Return REST with the token of a session.
+ * @param {string} url
+ * @param {Fetch} fetch
+ * @param {import("./session.js").Session} session
+ * @param {import("./pauses.js").Pauses} pauses
+ * @returns {Rest}
+ */
+export function sessionRest(url, fetch, session, pauses) {
+  /** @param {Request} request @param {string | null} token */
+  const send = async (request, token) => {
+    const sent = limited(request.clone());
+    if (token) sent.headers.set("Authorization", `Bearer ${token}`);
+    const response = await fetch(sent);
+    pauses.wake(); // what waits for the network need not wait any longer
+    return response;
+  };
+  return createClient({
+    baseUrl: url.replace(/\/+$/, ""),
+    async fetch(request) {
+      const token = await session.token();
+      const response = await send(request, token);
+      if (response.status !== 401 || !token) return response;
+      const { code } = await response.clone().json().catch(() => ({}));
+      if (code === "session_revoked" && token === session.access_token) session.end(code);
+      if (code !== "token_expired" && code !== "invalid_token") return response;
+      await session.renew(token);
+      return session.access_token === token ? response : send(request, session.access_token);
+    },
+  });
+}
+
+/** @param {Request} request */
+function limited(request) {
+  const upload = request.headers.get("Content-Type")?.startsWith("multipart/");
+  const deadline = AbortSignal.timeout(upload ? UPLOAD_DEADLINE_MS : DEADLINE_MS);
+  return new Request(request, { signal: AbortSignal.any([request.signal, deadline]) });
+}
