@@ -31,6 +31,8 @@ COPY api api
 COPY realtime realtime
 COPY workers workers
 COPY clients/python/plaza_client plaza_client
+COPY web/app web/app
+COPY web/client/src web/client/src
 RUN /opt/plaza/bin/python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM code AS demo-code

@@ -66,6 +66,9 @@ docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clien
 	$(VENV_PYTHON) -m devtools.generate
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ is not written: install node, then run make node-modules"; fi
 
+vendor: node-modules ## copy the packages of the reference page from node_modules to web/app/vendor
+	node web/vendor.mjs
+
 lock: packages-dev ## choose new dependency versions and pin them by hash
 	$(PIP) install --upgrade uv
 	echo uv | .venv/bin/uv pip compile -q - $(LOCK) -o requirements/installer.txt
@@ -154,4 +157,4 @@ node-modules:
 chart-tools: packages-dev
 	@cmp -s requirements/helm.txt .venv/tools/helm.txt || $(VENV_PYTHON) tests/install_chart_tools.py
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools

@@ -24,6 +24,7 @@ from api import (
 )
 from api.decoding import MAX_BODY
 from api.docs.pages import add_docs
+from api.page import add_page
 from api.proxies import PROXIES
 from api.request import ADMISSION, AUTHENTICATOR, ISSUER, PICTURE_STORE, PLAZA, REFUSAL_THROTTLE
 from api.routing import Service
@@ -94,7 +95,9 @@ def create(
                 app.router.add_route("HEAD", route.path, serve(route))
     app.add_routes(health.routes(public=one_port))
     shown = realtime_port or (lambda: settings.realtime_port)
-    add_docs(app, chosen, every=ALL, realtime_port=(lambda: None) if one_port else shown)
+    reached = (lambda: None) if one_port else shown
+    add_docs(app, chosen, every=ALL, realtime_port=reached)
+    add_page(app, reached)
     app.on_startup.append(_read_cursor_keys)
     return app
 

@@ -12,6 +12,7 @@ wanted() {
 		/usr/sbin/nginx nginx nginx
 		/usr/lib/*/libuv.so.1 libuv1 -
 		/usr/bin/promtool prometheus prometheus
+		/usr/bin/chromium chromium -
 	LIST
 }
 

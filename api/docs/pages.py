@@ -9,16 +9,16 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from api import compression, conditional
 from api.docs import asyncapi, event_pages, postman
 from api.docs.openapi import document
 from api.routing import Service
+from api.static import HTML, Static
 from social.contracts.codec import encode
 
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 COLLECTION = "/docs/postman-collection.json"
-JSON, HTML = "application/json", "text/html; charset=utf-8"
+JSON = "application/json"
 ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
@@ -89,7 +89,6 @@ def add_docs(
         path = f"/openapi/{service.name}.json"
         app.router.add_get(path, _page(partial(_document_of, service), JSON))
         app.router.add_get(f"/docs/{service.name}", _swagger(service.says, path))
-    app.router.add_get("/", _to_docs)
 
 
 def _document_of(service: Service) -> bytes:
@@ -104,36 +103,12 @@ def _swagger(title: str, path: str) -> _Handler:
 
 
 def _page(make: Callable[[], bytes], content_type: str, age_s: int = 0, policy: str | None = None) -> _Handler:
-    making: asyncio.Future[tuple[bytes, bytes, str]] | None = None
-
-    def made() -> tuple[bytes, bytes, str]:
-        body = make()
-        return body, compression.pack(body, 9), conditional.entity_tag(body)
+    making: asyncio.Future[Static] | None = None
 
     async def handler(request: web.Request) -> web.Response:
         nonlocal making
         if making is None or (making.done() and (making.cancelled() or making.exception())):
-            making = asyncio.ensure_future(asyncio.to_thread(made))
-        body, packed, tag = await asyncio.shield(making)
-        headers = {
-            "Cache-Control": f"public, max-age={age_s}" if age_s else "no-cache",
-            "X-Content-Type-Options": "nosniff",
-            "ETag": tag,
-            "Vary": "Accept-Encoding",
-        }
-        if policy:
-            headers |= {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
-        if conditional.not_modified(request, tag):
-            return web.Response(status=304, headers=headers)
-        headers["Content-Type"] = content_type
-        if not compression.accepts_gzip(request.headers.getall("Accept-Encoding", ())):
-            return web.Response(body=body, headers=headers)
-        response = web.Response(body=packed, headers=headers)
-        compression.mark_packed(response)
-        return response
+            making = asyncio.ensure_future(asyncio.to_thread(lambda: Static(make(), content_type, age_s, policy)))
+        return (await asyncio.shield(making)).answer(request)
 
     return handler
-
-
-async def _to_docs(_request: web.Request) -> web.Response:
-    raise web.HTTPFound("/docs")

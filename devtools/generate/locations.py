@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from api.app import ALL
 from api.docs.pages import ASSETS, COLLECTION
 from api.forms import MOST_BODY
+from api.page import PATHS
 from api.routing import Route, Service
 from social.contracts.codec import encode
 from social.contracts.problems import (
@@ -21,7 +22,7 @@ from social.contracts.problems import (
 
 WRITTEN = "# Written by `make docs` from the code; a test fails when this file differs from it.\n"
 DOCS = "docs"  # the upstream of pages that every API process serves alike
-SHARED = ("/", "/docs", "/docs/events", COLLECTION, "/asyncapi.json")  # equal on every process
+SHARED = (*PATHS, "/docs", "/docs/events", COLLECTION, "/asyncapi.json")  # equal on every process
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 MOST_MIB = -(-MOST_BODY // 2**20)
@@ -52,6 +53,7 @@ def locations(services: Sequence[Service] = ALL) -> str:
     # nginx takes the first pattern that matches: patterns with fewer placeholders come first, else `me` is a username.
     blocks += [_location(f"~ {_pattern(path)}", routes[path]) for path in sorted(patterns, key=_vagueness)]
     blocks += [_to(f"= {path}", DOCS) for path in (*SHARED, *(f"/docs/assets/{name}" for name in ASSETS))]
+    blocks.append(_to("^~ /app/", DOCS))
     for service in services:
         blocks += [
             _to(f"= {path}", service.name) for path in (f"/docs/{service.name}", f"/openapi/{service.name}.json")

@@ -98,7 +98,7 @@ def test_no_secret_no_data_and_no_test_gets_to_the_builder() -> None:
     assert {"LICENSE", "requirements/image.txt", "social/__main__.py", "api/app.py"} <= sent
     assert {each for each in sent if each.startswith("deploy/")} == {"deploy/demo.sh"}
     assert all(each.startswith("clients/python/plaza_client/") for each in sent if each.startswith("clients/"))
-    heads = {"LICENSE", "requirements", "api", "clients", "realtime", "social", "workers", "embedded", "deploy"}
+    heads = {"LICENSE", "requirements", "api", "clients", "realtime", "social", "workers", "embedded", "deploy", "web"}
     assert {each.partition("/")[0] for each in sent} == heads
     assert not [each for each in sent if ".env" in each or "__pycache__" in each]
 
@@ -153,6 +153,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
         async with door_to(urls["api"]) as door:
             ada = await door.register("ada")
             (await upload(ada, picture("JPEG"))).ok(MediaRef, 201)
+            assert b'id="app"' in (await door.ask("GET", "/")).raw
         demo = await ended(
             "social", "demo", "--users", "4", "--seconds", "1", "--api", urls["api"], "--realtime", urls["realtime"]
         )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -154,7 +155,11 @@ async def test_the_tour_leads_through_nginx(running: Running, ada: Person) -> No
     ):
         assert (await ada.ask("GET", path)).status == 200, path
     assert (await ada.ask("GET", "/.well-known/jwks.json")).status == 200
-    assert (await ada.ask("GET", "/")).headers["Location"] == "/docs"
+    index = await ada.ask("GET", "/")
+    assert b'name="plaza-gateway-port" content=""' in index.raw, "sockets of the page go through nginx"
+    assert "connect-src 'self';" in index.headers["Content-Security-Policy"]
+    (script,) = re.findall(rb'src="\./(app/[^"]+/main\.js)"', index.raw)
+    assert "immutable" in (await ada.ask("GET", f"/{script.decode()}")).headers["Cache-Control"]
     (await ada.ask("GET", f"/v1/posts/{'0' * 24}")).refused(404, "not_found")
     (await ada.ask("GET", "/metrics")).refused(404, "not_found")
 

@@ -26,6 +26,15 @@ def require_node(package: str = "socket.io-client") -> None:
     pytest.skip(message)
 
 
+async def node(program: str, *words: object) -> tuple[int | None, str]:
+    """Run a program of this repository; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        "node", ROOT / program, *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 120)
+    return process.returncode, output.decode()
+
+
 class Page:
     """A JavaScript client, and everything that happened to it, in order."""
 

@@ -1,11 +1,10 @@
 """The types of web/types: equal to the documents, and fit for an app and real frames under `tsc --strict`."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from support.browser import require_node
+from support.browser import node, require_node
 
 from api.docs.asyncapi import EXAMPLES
 
@@ -19,14 +18,6 @@ type Acked<E extends keyof C> = Parameters<Parameters<C[E]>[1]>[0];
 export const pushed: { [E in keyof S]: Parameters<S[E]>[0] } = %(pushed)s;
 export const asked: { [E in keyof C]: Asked<E> } = %(asked)s;
 """
-
-
-async def node(program: str, *words: object) -> tuple[int | None, str]:
-    process = await asyncio.create_subprocess_exec(
-        "node", ROOT / program, *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode, output.decode()
 
 
 @pytest.fixture(autouse=True)
