@@ -34,6 +34,7 @@ export class Live extends Store {
   #meanwhile = new Set();
   /** @type {Promise<void> | null} */
   #fetching = null;
+  #fetched = 0; // when, by `performance.now()`
   #again = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lingering;
@@ -153,7 +154,12 @@ export class Live extends Store {
   }
 
   _opened() {
-    if (this.#lingering) return clearTimeout(this.#lingering), void (this.#lingering = undefined);
+    if (this.#lingering) {
+      clearTimeout(this.#lingering);
+      this.#lingering = undefined;
+      if (performance.now() - this.#fetched > LINGER_MS) void this.refresh(); // not all that changes is told
+      return;
+    }
     this._hub.stores.add(this);
     this.#user = this._hub.session.user_id;
     this.render(); // writes may have been answered while it was closed
@@ -201,6 +207,7 @@ export class Live extends Store {
       };
       await this._ask(fetching, (fetched) => {
         this.#loading = READY;
+        this.#fetched = performance.now();
         return this._joined(fetched, this._state);
       });
       return null;
