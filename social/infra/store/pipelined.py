@@ -167,7 +167,9 @@ class PipelinedReads:
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting and not self._scheduled and self._running < AT_ONCE:
             self._scheduled = True
-            loop.call_soon(self._send, loop, context=contextvars.Context())
+            # A turn later: what a gather inside of a gather reads is asked for a turn after the rest.
+            nobodys = contextvars.Context()
+            loop.call_soon(partial(loop.call_soon, self._send, loop, context=nobodys), context=nobodys)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
