@@ -2,18 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from pymongo import monitoring
 from pymongo.errors import OperationFailure
 from pymongo.synchronous.pool import Connection
+from support.commands import recording_messages
 from support.relay import relayed
 
 from social.contracts.problems import Unavailable
 from social.infra.observe import logs
-from social.infra.store import pipelined
 from social.infra.store.mongo import InvalidDocument, Mongo, Transaction
 from social.infra.store.schema import migrate
 
@@ -21,18 +21,9 @@ COLLECTIONS = ("inbox", "parked", "leases")
 
 
 @pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Record the commands of each message by their names."""
-    sent: list[list[str]] = []
-    exchange = pipelined.exchange
-
-    def recorded(client: Any, database: str, commands: Any, *others: Any, **more: Any) -> Any:
-        sent.append([f"{next(iter(each))} {next(iter(each.values()))}" for each in commands])
-        return exchange(client, database, commands, *others, **more)
-
-    monkeypatch.setattr("social.infra.store.pipelined.exchange", recorded)
-    monkeypatch.setattr("social.infra.store.store_transaction.exchange", recorded)
-    return sent
+def messages() -> Iterator[list[list[str]]]:
+    with recording_messages() as sent:
+        yield sent
 
 
 @pytest.fixture
