@@ -1,6 +1,6 @@
 """The commands that the system sends to its document store, recorded by the driver."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -8,6 +8,7 @@ from unittest.mock import patch
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from social.infra.observe.logs import current_trace
+from social.infra.store import pipelined
 from social.infra.store.schema import INDEXES
 
 NEGATIONS = {"$ne", "$nin", "$not", "$exists"}
@@ -99,3 +100,20 @@ def recording(commands: Commands | None = None) -> Iterator[Commands]:
     commands = commands or Commands()
     with patch("social.infra.store.store_metrics.LISTENERS", (commands,)):
         yield commands
+
+
+@contextmanager
+def recording_messages() -> Iterator[list[list[str]]]:
+    """Record the messages of several commands that are sent in the block, as the commands' names and collections."""
+    sent: list[list[str]] = []
+    exchange = pipelined.exchange
+
+    def recorded(client: Any, database: str, commands: Sequence[Mapping[str, Any]], *others: Any, **more: Any) -> Any:
+        sent.append([f"{name} {each[name]}" for each in commands for name in [next(iter(each))]])
+        return exchange(client, database, commands, *others, **more)
+
+    with (
+        patch("social.infra.store.pipelined.exchange", recorded),
+        patch("social.infra.store.store_transaction.exchange", recorded),
+    ):
+        yield sent

@@ -85,14 +85,14 @@ def before_the_commit() -> None:
 
 def within_the_commit() -> None:
     """Die after the first of the transaction's writes, whichever transactions are written together with it."""
-    write = store_transaction.write
+    accept = store_transaction.accept
 
-    def dying(database: Any, session: Any, command: store_transaction.Command, at: int) -> None:
-        write(database, session, command, at)
+    def dying(command: store_transaction.Command, answer: Any, at: int) -> None:
+        accept(command, answer, at)
         if command.collection == "notification_facts":
             die()
 
-    store_transaction.write = dying
+    store_transaction.accept = dying
 
 
 def after_the_commit() -> None:

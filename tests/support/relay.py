@@ -55,10 +55,14 @@ class Relay:
             with suppress(OSError):
                 await each.wait_closed()
 
-    async def close(self) -> None:
-        """Close every connection."""
+    def drop(self) -> None:
+        """Close every connection; clients may open new ones."""
         for each in self._connections:
             each.cancel()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self.drop()
         while self._connections:
             await asyncio.sleep(0.01)
 

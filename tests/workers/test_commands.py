@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
-from support.commands import Command, Commands, recording
+from support.commands import Command, Commands, recording, recording_messages
 from support.eventually import eventually
 from support.people import Person
 from support.site import Site, system
@@ -33,6 +33,16 @@ AFTER = {
     "update posts": 1,
     "delete outbox": 1,
 }
+
+# Commands that are sent together, in order.
+MESSAGES = [
+    {"find posts", "find interactions"},
+    {"find edges", "find users"},  # how the author may be seen, after the post
+    {"insert interactions", "insert outbox"},
+    {"find posts", "find interactions", "find edges", "find streams", "find users"},
+    {"insert notification_facts", "update notifications", "update streams"},
+    {"insert inbox", "update posts"},
+]
 
 
 @pytest.fixture
@@ -99,18 +109,24 @@ async def test_one_like_alone(site: Site, commands: Commands, ada: Person, bob: 
     await settled(site, ada, 1, 1)
     await asyncio.sleep(1)  # until Ada may be notified again at once
     commands.sent.clear()
-    await bob.like(post)
-
-    async def notified() -> None:
-        assert {"delete outbox", "update streams"} <= set(names(commands))
-        assert names(commands).count("commitTransaction") == 3
-        assert names(commands).count("find posts") == 2  # the request's, and the one below
-
-    await eventually(notified)
+    with recording_messages() as messages:
+        await bob.like(post)
+        await _notified(commands)
     sent = names(commands)
     answered = sent.index("commitTransaction") + 1
     assert {name: count for name, count in Counter(sent[:answered]).items() if not name.startswith("find")} == BEFORE
     assert Counter(sent[answered:]) == AFTER
+    # 18 commands until the push, but few waits for the store in a row.
+    assert [set(each) for each in messages if len(each) > 1] == MESSAGES
+
+
+async def _notified(commands: Commands) -> None:
+    async def notified() -> None:
+        assert {"delete outbox", "update streams"} <= set(names(commands))
+        assert names(commands).count("commitTransaction") == 3
+        assert names(commands).count("find posts") == 2  # the request's, and that of the consumer
+
+    await eventually(notified)
 
 
 async def test_a_hundred_likes_at_once(site: Site, commands: Commands, ada: Person, bob: Person, eve: Person) -> None:

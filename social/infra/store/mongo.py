@@ -24,6 +24,7 @@ from social.infra.store.errors import AWAY, DUPLICATE_KEY, already, translate_er
 from social.infra.store.group_commit import Conflict, GroupCommit
 from social.infra.store.loaders import MOST_IDS, Loaders
 from social.infra.store.newest import Newest
+from social.infra.store.pipelined import PipelinedReads
 from social.infra.store.rows import LEASES, Collection, Document, Row
 from social.infra.store.sealing import Seals
 from social.infra.store.store_transaction import DURABLE
@@ -68,6 +69,7 @@ class Mongo:
             raise StartError("MONGO_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self.database: Any = self._client.get_database(database, codec_options=CODECS, write_concern=DURABLE)
         self.commits = GroupCommit(self._client, self.database)
+        self._reads = PipelinedReads(self._client.delegate, database, CODECS, timeout_s)
 
     async def ping(self, timeout_s: float | None = None) -> None:
         """Raise Unavailable when the store does not answer within `timeout_s`, by default the usual timeout."""
@@ -106,21 +108,21 @@ class Mongo:
         return self.loaders.of(collection, fields).get_many(ids)
 
     async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
-        """Read documents by id. A bare command costs this process a quarter less than the driver's cursor."""
+        """Read documents by id, in one message with whatever else is read by id at this moment."""
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
         async with translate_errors():
             try:
-                cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
+                cursor = (await self._reads.read(find))["cursor"]
             except NetworkTimeout:
                 raise
             except AutoReconnect:  # a connection was closed: the driver retries only its own reads
-                cursor = (await self.database.command(find, codec_options=CODECS))["cursor"]
+                cursor = (await self._reads.read(find))["cursor"]
             found: list[Document] = cursor["firstBatch"]
             while cursor["id"]:  # large documents: an answer has at most 16 MB
                 more = {"getMore": cursor["id"], "collection": collection}
-                cursor = (await self.database.command(more, codec_options=CODECS))["cursor"]
+                cursor = (await self._reads.read(more))["cursor"]
                 found += cursor["nextBatch"]
             return found
 

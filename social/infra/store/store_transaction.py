@@ -1,8 +1,9 @@
 """A store transaction, from its start to its commit, as a single job of a thread.
 
 Each command that the event loop awaits costs this process two thread switches and the driver's bookkeeping around
-them; a transaction as one job costs that once. The commands are bare ones, since the driver's bulk API builds the same
-at a higher price.
+them; a transaction as one job costs that once. All its writes are sent before the first is answered: where the store
+refuses one, those behind it fail as well, and nothing is committed. The commands are bare ones, since the driver's bulk
+API builds the same at a higher price.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from social.infra.store.errors import DUPLICATE_KEY, index_of
+from social.infra.store.pipelined import check, exchange
 from social.infra.store.transaction import Kind
 
 DURABLE = WriteConcern(w="majority", j=True)
@@ -60,26 +62,31 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
     try:
         with pymongo.timeout(within_s):
             session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
-            for at, command in enumerate(commands):
-                write(database, session, command, at)
+            answers = exchange(
+                client, database.name, [*map(_message, commands)], database.codec_options, session=session
+            )
+            for at, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+                accept(command, answer, at)
             commit(session, until)
     finally:
         with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_S):
             session.end_session()  # which aborts an open transaction
 
 
-def write(database: Any, session: Any, command: Command, at: int) -> None:
-    """Send the command at this place of its transaction; raises Rejected."""
+def _message(command: Command) -> dict[str, Any]:
     verb, field = VERBS[command.kind]
-    statements = _merged(command)
-    message = {verb: command.collection, field: statements, "ordered": True}
-    reply = database.command(message, session=session)
-    for error in reply.get("writeErrors", ()):
+    return {verb: command.collection, field: _merged(command), "ordered": True}
+
+
+def accept(command: Command, answer: dict[str, Any], at: int) -> None:
+    """Accept the answer to the command at this place of its transaction; raises Rejected, and errors of the driver."""
+    check(answer)
+    for error in answer.get("writeErrors", ()):
         if error["code"] == DUPLICATE_KEY:
             raise Rejected(at, error["index"], index_of(error))
         raise WriteError(error.get("errmsg", ""), error["code"], error)
     expected = len(command.statements) if command.kind in ("update", "delete") else 0
-    if expected and reply["n"] != expected:
+    if expected and answer["n"] != expected:
         raise Rejected(at)
 
 

@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -225,9 +224,7 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, mo
         session.commit_transaction = commit_transaction
         return session
 
-    monkeypatch.setattr(
-        mongo.commits, "_client", SimpleNamespace(delegate=SimpleNamespace(start_session=start_session))
-    )
+    monkeypatch.setattr(mongo._client.delegate, "start_session", start_session)
     assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
     assert lost
     assert await mongo.count("inbox", {}, limit=99) == 5
