@@ -90,7 +90,7 @@ async def test_few_scans_of_very_many_pixels_are_bounded_together(
     program = tmp_path / "decoder.py"
     program.write_text(
         f"import sys\nsys.path.append({str(ROOT)!r})\nfrom social.infra.files.pictures import limits\n"
-        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.infra.files.pictures import decoder\ndecoder.main()\n"
+        "limits.MOST_SCANNED = 2_000 * 2_000 * 20\nfrom social.infra.files.pictures import decoder\ndecoder.main([])\n"
     )
     monkeypatch.setattr(decoding, "PROGRAM", program)
     assert (await upload(ada, scans(30))).wrong_fields() == {"/file": "too_much_work"}

@@ -1,6 +1,7 @@
 """A consumer killed between two of its steps, and the whole system at any moment: nothing is lost or doubled."""
 
 import asyncio
+import json
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -61,9 +62,8 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
                 await fan.like(post)  # the likes that were not answered; for the others it changes nothing
 
             async def settled() -> None:
-                note = (tmp_path / "var" / "store.json").read_text()
-                port = note.partition('"port":')[2].rstrip("}")
-                mongo = Mongo(f"mongodb://127.0.0.1:{port}/?retryWrites=false", "plaza")
+                note = json.loads((tmp_path / "var" / "store.json").read_text())
+                mongo = Mongo(note["url"], "plaza")
                 try:
                     await consistent(mongo, ada, len(fans))
                 finally:
