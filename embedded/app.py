@@ -55,13 +55,13 @@ async def main() -> bool:
         tasks = process.Tasks()
         with closing(issuer.passwords), closing(tracing):
             async with connect(settings, tasks) as plaza, running(plaza, tasks):
-                await seeding.fill_empty(settings, plaza, tasks)
+                shown = await seeding.fill_empty(settings, plaza, tasks)
                 await plaza.revocations.poll()
                 health = Health({"mongo": plaza.mongo.ping, "broker": plaza.broker.ping})
                 gateway = Gateway(realtime, plaza, issuer.verifier, tasks)
                 async with serve(settings, plaza, issuer, health=health, gateway=gateway, tasks=tasks) as api_port:
                     print_addresses(settings, api_port, gateway.port)
-                    await seeding.print_people(settings, plaza)
+                    await seeding.print_people(settings, plaza, shown)
                     await tasks.until_stopped()
                     health.stopping = True
                     await gateway.drain()

@@ -86,7 +86,8 @@ def _operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "seed",
         help="made-up people with faces, posts and some hours of history, for an empty system",
         description="Fills the database of MONGO_URL, or where that is not set the system that `make run` runs, if it"
-        " has no people. All of them have one password, which is printed at the end.",
+        " has no people. All of them have one random password, which is printed once, at the end, and kept nowhere. An"
+        " interrupted run leaves a database that the next run refuses: empty it, and begin again.",
     )
     command.add_argument(
         "--users", type=commands.some_people, default=1_000, metavar="N", help="how many people (default: %(default)s)"

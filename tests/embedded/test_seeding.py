@@ -1,6 +1,7 @@
 """`make run SEED=200`: an empty system gets made-up people, of whom it prints some to log in as."""
 
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -31,6 +32,15 @@ async def test_people_who_are_made_up_can_log_in_and_have_much_to_see(machine: A
     refused = await seeding.start().ended()
     assert refused.code == 1
     assert "plaza: there are people already" in refused.err
+    await program.signal(signal.SIGTERM)
+    again = await machine.running(SEED=12)
+
+    async def said_again() -> None:
+        assert f"Log in as {username}," in again.out
+        assert "with the password that was printed when they were made." in again.out
+
+    await eventually(said_again)
+    assert password not in again.out
 
 
 @pytest.mark.parametrize(
@@ -41,7 +51,7 @@ async def test_people_who_are_made_up_can_log_in_and_have_much_to_see(machine: A
         ({"SEED": 20, "MONGO_URL": "mongodb://mongo.example.org/"}, "no database on another machine"),
     ],
 )
-async def test_a_system_that_others_reach_gets_no_people_with_a_known_password(
+async def test_a_system_that_others_reach_gets_no_made_up_people(
     machine: Any, settings: dict[str, Any], says: str
 ) -> None:
     ended = await machine.start(**settings).ended()

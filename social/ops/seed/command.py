@@ -19,7 +19,7 @@ from social.infra.process import starting
 from social.infra.settings import MongoUrl, StartError, StoreSettings, load
 from social.infra.store.mongo import Mongo
 from social.ops.seed import filling
-from social.ops.seed.filling import Wanted
+from social.ops.seed.filling import Shown, Wanted
 
 NOTE = "store.json"  # which `make run` writes while its store runs
 TIMEOUT_S = 60.0
@@ -41,8 +41,7 @@ async def main(arguments: argparse.Namespace) -> int:
         media_url = f"file:{settings.plaza_var / 'media'}"
     if not arguments.yes and not on_this_machine(url):
         raise StartError(
-            "MONGO_URL names another machine, and everybody knows the password of made-up people:"
-            " --yes fills its database nevertheless"
+            "MONGO_URL names another machine, whose database may be meant for real people: --yes fills it nevertheless"
         )
     pictures = blobs(media_url)
     try:
@@ -73,10 +72,20 @@ def bar() -> Iterator[filling.Progress]:
         yield advance
 
 
-def print_people(usernames: list[str]) -> None:
-    """Print who can log in, and how."""
-    names = ", ".join(usernames[:-1]) + f" or {usernames[-1]}"
-    Console(highlight=False).print(f"Log in as [bold]{names}[/bold], password [bold]{filling.PASSWORD}[/bold].")
+def print_people(shown: Shown) -> None:
+    """Print who can log in, and the password, which nothing can print again."""
+    line = f"Log in as [bold]{_either(shown.usernames)}[/bold], password [bold]{shown.password}[/bold]."
+    Console(highlight=False).print(line, soft_wrap=True)
+
+
+def print_people_of_before(usernames: list[str]) -> None:
+    """Print who can log in with the password that an earlier run printed."""
+    line = f"Log in as [bold]{_either(usernames)}[/bold], with the password that was printed when they were made."
+    Console(highlight=False).print(line, soft_wrap=True)
+
+
+def _either(usernames: list[str]) -> str:
+    return ", ".join(usernames[:-1]) + f" or {usernames[-1]}"
 
 
 def on_this_machine(url: str) -> bool:

@@ -1,11 +1,12 @@
 """Filling an empty store with a history: pictures first, then documents in bulk, and people last.
 
 Verbs would take a transaction for each act, and twenty times as long. Until people are there nothing leads to the
-other documents, so that a run that was interrupted leaves an empty system, which the next run clears and fills.
+other documents. A run deletes nothing: where an earlier one was interrupted, the next one refuses.
 """
 
 import asyncio
 import random
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -14,19 +15,24 @@ from social.infra import clock
 from social.infra.files.blobs import Blobs
 from social.infra.security.passwords import Passwords
 from social.infra.settings import StartError
-from social.infra.store.mongo import Mongo
+from social.infra.store.mongo import AlreadyExists, Mongo
 from social.infra.store.rows import MIGRATIONS, NOTIFICATIONS, USERS
 from social.ops.seed import making
 from social.ops.seed.documents import Documents, Rows
 from social.ops.seed.history import History, Ids
 from social.ops.seed.pictures import Album
 
-PASSWORD = "plaza-demo"  # noqa: S105 - everybody may know it: who would guard made-up people
+PASSWORD_BYTES = 9
 BATCH = 500
 FILES_AT_ONCE = 16
-MARK = "seed"  # the row of `migrations` that says how far this came
+MARK = "seed"  # the row of `migrations` that says how far this came; only one run can insert it
 BEGUN = "begun"
 SHOWN = 3
+PEOPLE = "there are people already: only an empty system is filled with made-up ones"
+INTERRUPTED = (
+    "an earlier seed was interrupted, or another one still runs: empty the database (of `make run`: stop it and remove"
+    " the folder of PLAZA_VAR, which is var/ by default), and begin again"
+)
 
 Progress = Callable[[str, int, int], None]  # which part, how much of it is done, and of how much
 
@@ -37,7 +43,13 @@ class Wanted(NamedTuple):
     people: int
     seed: int = 1
     hours: float = making.HOURS
-    password: str = PASSWORD
+
+
+class Shown(NamedTuple):
+    """Usernames of people who have much to see, and the password that all made-up people share."""
+
+    usernames: list[str]
+    password: str
 
 
 class Imagined(NamedTuple):
@@ -49,18 +61,19 @@ class Imagined(NamedTuple):
     album: Album
 
 
-async def fill(mongo: Mongo, pictures: Blobs, wanted: Wanted, progress: Progress) -> list[str]:
-    """Fill a store without people; return usernames of some who have much to see. Raises StartError."""
+async def fill(mongo: Mongo, pictures: Blobs, wanted: Wanted, progress: Progress) -> Shown:
+    """Fill a store without people; return whom to log in as, with a password kept nowhere. Raises StartError."""
     if await has_people(mongo):
-        raise StartError("there are people already: only an empty system is filled with made-up ones")
-    password = await _hashed(wanted.password)
+        raise StartError(PEOPLE)
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    hashed = await _hashed(password)
     progress("imagining", 0, 1)
-    imagined = imagine(wanted, password)
+    imagined = imagine(wanted, hashed)
     progress("imagining", 1, 1)
     await keep(mongo, pictures, imagined, progress)
     shown = _interesting(imagined)
     await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": " ".join(shown)}})
-    return shown
+    return Shown(shown, password)
 
 
 def imagine(wanted: Wanted, password: str) -> Imagined:
@@ -73,8 +86,8 @@ def imagine(wanted: Wanted, password: str) -> Imagined:
 
 
 async def keep(mongo: Mongo, pictures: Blobs, imagined: Imagined, progress: Progress) -> None:
-    """Store a history; what an earlier run left unfinished is deleted first."""
-    await _begin(mongo, imagined.rows)
+    """Store a history in a store without people, where no other run began. Raises StartError."""
+    await _begin(mongo)
     await _keep_files(imagined.album, pictures, progress)
     await _insert(mongo, imagined.rows, progress)
 
@@ -98,12 +111,15 @@ async def _hashed(password: str) -> str:
         passwords.close()
 
 
-async def _begin(mongo: Mongo, rows: Rows) -> None:
-    """Delete what an interrupted run left behind, and mark the beginning of this one."""
-    if await mongo.one(MIGRATIONS, {"_id": MARK}):
-        for collection in rows:
-            await mongo.delete(collection, {})
-    await mongo.update(MIGRATIONS, {"_id": MARK}, {"$set": {"at": BEGUN}}, upsert=True)
+async def _begin(mongo: Mongo) -> None:
+    """Mark the beginning of this run; refuse where another one began, or people came while it was prepared."""
+    try:
+        await mongo.insert(MIGRATIONS, {"_id": MARK, "at": BEGUN})
+    except AlreadyExists:
+        raise StartError(INTERRUPTED) from None
+    if await has_people(mongo):
+        await mongo.delete(MIGRATIONS, {"_id": MARK, "at": BEGUN})
+        raise StartError(PEOPLE)
 
 
 async def _keep_files(album: Album, pictures: Blobs, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,19 @@ from social.infra.broker.outbox import Outbox
 from social.infra.clock import new_id
 from social.infra.files.blobs import blobs
 from social.infra.process.plaza import Plaza
+from social.infra.security.passwords import Passwords
 from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
-from social.infra.store.rows import FEED_ENTRIES, MEDIA, NOTIFICATIONS, POSTS, TIMELINES, USERS, FeedEntryRow
+from social.infra.store.rows import (
+    FEED_ENTRIES,
+    MEDIA,
+    MIGRATIONS,
+    NOTIFICATIONS,
+    POSTS,
+    TIMELINES,
+    USERS,
+    FeedEntryRow,
+)
 from social.notifications import reading
 from social.ops import recount
 from social.ops.seed import filling, making
@@ -31,6 +42,7 @@ from social.ops.seed.command import on_this_machine
 from social.ops.seed.filling import Imagined, Wanted
 from social.ops.seed.history import History, Post
 from social.people import search as people_search
+from social.people import users
 from social.posts import media
 from social.posts import search as post_search
 from workers import feeds, notifications
@@ -175,22 +187,53 @@ async def pictures_are_kept(mongo: Mongo, folder: Path) -> None:
     for row in rows:
         content, thumbnail = (folder / name for name in media.names(row["_id"]))
         assert (content.stat().st_size, thumbnail.stat().st_size) == (row["size"], row["thumbnail_size"])
-    users = await mongo.many(USERS, {})
-    assert all(each["avatar_url"].startswith("/v1/media/") for each in users)
+    people = await mongo.many(USERS, {})
+    assert all(each["avatar_url"].startswith("/v1/media/") for each in people)
 
 
-async def test_only_an_empty_system_is_filled_and_an_interrupted_run_is_no_obstacle(
+async def test_only_an_empty_system_is_filled(plaza: Plaza, tmp_path: Path) -> None:
+    pictures, few = blobs(f"file:{tmp_path}"), Wanted(10)
+    shown = await filling.fill(plaza.mongo, pictures, few, quiet)
+    assert await plaza.mongo.count(TIMELINES, {}, limit=100) == few.people
+    assert await filling.shown_before(plaza.mongo) == shown.usernames
+    with pytest.raises(StartError, match="there are people already"):
+        await filling.fill(plaza.mongo, pictures, few, quiet)
+
+
+async def test_each_run_has_a_password_of_its_own_which_its_people_share(plaza: Plaza, tmp_path: Path) -> None:
+    shown = await filling.fill(plaza.mongo, blobs(f"file:{tmp_path}"), Wanted(10), quiet)
+    (hashed,) = {each["password"] for each in await plaza.mongo.many(USERS, {})}
+    with closing(Passwords()) as passwords:
+        assert await passwords.verify(shown.password, hashed)
+    assert len(shown.password) >= 12
+    assert shown.password not in str(await plaza.mongo.many(MIGRATIONS, {}))
+
+
+async def test_after_an_interrupted_run_or_beside_another_one_a_run_refuses_and_deletes_nothing(
     plaza: Plaza, tmp_path: Path
 ) -> None:
     pictures, few = blobs(f"file:{tmp_path}"), Wanted(10)
     imagined = filling.imagine(few, "no hash")
     imagined.rows[USERS].clear()  # as if it died before
     await filling.keep(plaza.mongo, pictures, imagined, quiet)
-    shown = await filling.fill(plaza.mongo, pictures, few, quiet)
-    assert await plaza.mongo.count(TIMELINES, {}, limit=100) == few.people
-    assert await filling.shown_before(plaza.mongo) == shown
-    with pytest.raises(StartError, match="there are people already"):
+    before = await everything(plaza.mongo)
+    with pytest.raises(StartError, match="an earlier seed was interrupted"):
         await filling.fill(plaza.mongo, pictures, few, quiet)
+    assert await everything(plaza.mongo) == before
+
+
+async def test_people_who_register_while_a_run_is_prepared_are_kept_and_it_refuses(
+    plaza: Plaza, tmp_path: Path
+) -> None:
+    pictures, few = blobs(f"file:{tmp_path}"), Wanted(10)
+    imagined = filling.imagine(few, "no hash")
+    await plaza.mongo.insert(USERS, users.new("ada", email="ada@example.org", password="no hash", at=NOON))
+    before = await everything(plaza.mongo)
+    for _ in range(2):  # a refused run leaves no mark of an interrupted one
+        with pytest.raises(StartError, match="there are people already"):
+            await filling.keep(plaza.mongo, pictures, imagined, quiet)
+    assert await everything(plaza.mongo) == before
+    assert len(before["users"]) == 1
 
 
 def quiet(part: str, done: int, total: int) -> None:
