@@ -16,7 +16,7 @@ from social.infra.files.blobs import Blobs
 from social.infra.security.passwords import Passwords
 from social.infra.settings import StartError
 from social.infra.store.mongo import AlreadyExists, Mongo
-from social.infra.store.rows import MIGRATIONS, NOTIFICATIONS, USERS
+from social.infra.store.rows import MIGRATIONS, NOTIFICATIONS, USERS, MigrationRow
 from social.ops.seed import making
 from social.ops.seed.documents import Documents, Rows
 from social.ops.seed.history import History, Ids
@@ -113,8 +113,9 @@ async def _hashed(password: str) -> str:
 
 async def _begin(mongo: Mongo) -> None:
     """Mark the beginning of this run; refuse where another one began, or people came while it was prepared."""
+    mark: MigrationRow = {"_id": MARK, "at": BEGUN}
     try:
-        await mongo.insert(MIGRATIONS, {"_id": MARK, "at": BEGUN})
+        await mongo.insert(MIGRATIONS, mark)
     except AlreadyExists:
         raise StartError(INTERRUPTED) from None
     if await has_people(mongo):
