@@ -28,7 +28,7 @@ from social.infra.observe import metrics
 MOST_FILE = 10 * 1024 * 1024
 MOST_BODY = MOST_FILE + 64 * 1024  # the file, and the rest of the form around it
 MOST_ALT = 8 * 1024  # bytes: more than an `Alt` can have
-MOST_HELD = 64 * 1024 * 1024  # bytes of all uploads that this process holds in memory
+MOST_HELD = 64 * 1024 * 1024  # bytes of all uploads, and of pictures that become avatars, which this process holds
 MOST_PER_PERSON = 4  # uploads at once
 GRACE_S = 10.0  # before `SLOWEST` is enforced
 SLOWEST = 32 * 1024  # bytes a second
@@ -68,7 +68,7 @@ class Form(NamedTuple):
 
 
 class Intake:
-    """The uploads that this process holds, bounded so that many at once cannot fill its memory."""
+    """The files that this process holds for decoding, bounded so that many at once cannot fill its memory."""
 
     def __init__(self) -> None:
         self._held = 0

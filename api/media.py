@@ -75,15 +75,17 @@ async def get_avatar(request: Request, media_id: Id, size: Size = 192, signature
     return await pictures.answer(request.raw, request.picture_store.blobs, shown)
 
 
-@service.put("/v1/users/me/avatar", if_match=True)
+@service.put("/v1/users/me/avatar", if_match=True, limit="upload")
 async def set_avatar(request: Request, body: ChooseAvatar) -> Me:
     """Make a picture that you uploaded your avatar: its middle, as squares, wherever you are named.
 
     The avatar before is deleted. A moving picture is shown by its first frame.
     """
-    return await avatars.choose(
-        request.plaza, request.picture_store, body.media_id, by=request.user_id, expected=request.expected
-    )
+    by = request.user_id
+    with request.raw.app[forms.INTAKE].upload(by) as share:
+        return await avatars.choose(
+            request.plaza, request.picture_store, body.media_id, by=by, expected=request.expected, hold=share.add
+        )
 
 
 @service.delete("/v1/users/me/avatar", if_match=True)

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from social.contracts.people import EditProfile, Me
 from social.contracts.problems import NotFound
-from social.infra.store.mongo import Transaction
+from social.infra.store.mongo import Reader, Transaction
 from social.infra.store.released import release
 from social.infra.store.revisions import WHATEVER, Expected
 from social.infra.store.rows import USERS, Document, UserRow
@@ -48,9 +48,9 @@ def change_avatar(tx: Transaction, user: UserRow, media_id: str | None, url: str
     return users.own(edited)
 
 
-async def own_row(tx: Transaction, by: str, expected: Expected) -> UserRow:
+async def own_row(reader: Reader, by: str, expected: Expected) -> UserRow:
     """Return the document of the person who edits; raises NotFound, PreconditionFailed."""
-    user = await tx.one(USERS, {"_id": by, **users.HERE}, {"password": 0})
+    user = await reader.one(USERS, {"_id": by, **users.HERE}, {"password": 0})
     if user is None:
         raise NotFound
     expected.check(by, user.get("rev", 0))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Callable
 
 from social.contracts.codec import base64url
 from social.contracts.media import SIDES
@@ -20,13 +21,28 @@ NOT_YOURS = FieldProblem(pointer="/media_id", code="not_attachable", detail="is 
 ENDLESS = 2**53  # seconds since 1970: the URL of an avatar ends with the picture, and at no other time
 
 
-async def choose(plaza: Plaza, picture_store: PictureStore, media_id: str, *, by: str, expected: Expected) -> Me:
+async def choose(
+    plaza: Plaza,
+    picture_store: PictureStore,
+    media_id: str,
+    *,
+    by: str,
+    expected: Expected,
+    hold: Callable[[int], None],
+) -> Me:
     """Make a picture of one's own, which nothing shows yet, one's avatar; the one before is deleted.
 
-    Raises ValidationFailed for another picture, PreconditionFailed, RateLimited, Unavailable.
+    `hold` reserves the memory for a file of so many bytes before it is read. Raises ValidationFailed for another
+    picture, PreconditionFailed, RateLimited, Unavailable.
     """
+    user = await profiles.own_row(plaza.mongo, by, expected)  # before the work, and in the transaction again
+    if user.get("avatar") == media_id:
+        return users.own(user)
     row = await plaza.mongo.one(MEDIA, _free(media_id, by))
-    made = await _squares(picture_store, row, by) if row else {}
+    if row is None:
+        raise ValidationFailed(errors=[NOT_YOURS])
+    hold(row["size"])
+    made = await _squares(picture_store, row, by)
     return await plaza.commit(_choose, media_id, made, by=by, expected=expected)
 
 
@@ -64,7 +80,7 @@ async def _choose(tx: Transaction, media_id: str, made: dict[str, SquareValue], 
         return users.own(user)
     free = _free(media_id, by)
     row = await tx.one(MEDIA, free)
-    if row is None or not made:
+    if row is None:
         raise ValidationFailed(errors=[NOT_YOURS])
     tx.update(MEDIA, free, {"$set": {"state": "attached", "squares": made}})
     return profiles.change_avatar(tx, user, media_id, _url(row))
@@ -82,8 +98,11 @@ async def _squares(picture_store: PictureStore, row: MediaRow, by: str) -> dict[
     return kept
 
 
-async def _whole(blobs: Blobs, name: str, size: int) -> bytes:
-    return b"".join([piece async for piece in blobs.read(name, 0, size)])
+async def _whole(blobs: Blobs, name: str, size: int) -> bytearray:
+    content = bytearray()  # a list of pieces, joined, would need the memory twice
+    async for piece in blobs.read(name, 0, size):
+        content += piece
+    return content
 
 
 def _free(media_id: str, by: str) -> Where:

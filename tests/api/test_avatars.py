@@ -1,6 +1,7 @@
 """Avatars: a picture of one's own, as squares, wherever its owner is named."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,9 +11,11 @@ from support.people import Door, Person
 from support.pictures import exif, kept, opened, picture, saved, uploaded, webp, worn
 from support.site import Site
 
+from api import forms
 from social.contracts.people import Me
 from social.infra import clock
 from social.infra.files.blobs import Folder
+from social.infra.files.pictures import decoding
 from social.posts import media_sweep
 
 pytestmark = one_loop
@@ -124,6 +127,31 @@ async def test_choosing_an_avatar_again_changes_nothing_and_a_stale_choice_is_re
     (await ada.ask("PUT", AVATAR, {"media_id": other.id}, headers=stale)).refused(412, "precondition_failed")
     (await ada.ask("DELETE", AVATAR, headers=stale)).refused(412, "precondition_failed")
     (await ada.ask("DELETE", f"/v1/media/{ref.id}")).refused(409, "media_in_use")
+
+
+async def test_a_choice_that_changes_nothing_or_is_stale_is_answered_without_a_decoder(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref, other = await uploaded(ada), await uploaded(ada)
+    first = await ada.ask("PUT", AVATAR, {"media_id": ref.id})
+    now = await ada.edit(bio="hello")
+    monkeypatch.setattr(decoding, "PROGRAM", Path("/no/such/program"))
+    stale = {"If-Match": first.headers["ETag"]}
+    (await ada.ask("PUT", AVATAR, {"media_id": other.id}, headers=stale)).refused(412, "precondition_failed")
+    assert (await ada.ask("PUT", AVATAR, {"media_id": ref.id})).ok(Me).rev == now.rev
+    assert (await ada.ask("PUT", AVATAR, {"media_id": other.id})).wrong_fields() == {"/file": "broken"}
+
+
+async def test_a_choice_counts_as_an_upload_and_holds_memory_as_one(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = await uploaded(ada)
+    monkeypatch.setattr(forms, "MOST_HELD", 50)
+    answer = await ada.ask("PUT", AVATAR, {"media_id": ref.id})
+    answer.refused(429, "rate_limited")
+    assert '"upload"' in answer.headers["RateLimit"]
+    monkeypatch.undo()
+    (await ada.ask("PUT", AVATAR, {"media_id": ref.id})).ok(Me)
 
 
 async def test_an_avatar_is_kept_by_the_sweep_and_goes_with_its_owner(

@@ -81,7 +81,7 @@ class Decoders:
         """
         return _read(await self._in_turn(data, by))
 
-    async def squares(self, data: bytes, by: str | None = None) -> list[bytes]:
+    async def squares(self, data: bytes | bytearray, by: str | None = None) -> list[bytes]:
         """Return the middle of a picture as WebP squares, one for each of `SIDES`; raises as `decode` does."""
         said = await self._in_turn(data, by, *map(str, SIDES))
         squares = _parts(said)[1]
