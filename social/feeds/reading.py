@@ -25,6 +25,8 @@ LIST = "feed"  # whose cursors these are
 Shown = tuple[Line, FeedPost]
 Look = Callable[[Sequence[Line], int], Awaitable[Found]]
 
+MOST_REMEMBERED = 31  # lines: about 10 kB; larger pages than the usual are read each time
+
 
 async def page(plaza: Plaza, *, owner: str, cursor: str | None, limit: int) -> Feed:
     """Return a home timeline, newest first; what was deleted or hidden meanwhile is skipped and the page refilled.
@@ -157,7 +159,7 @@ class _Walk:
         async def read() -> Found:
             return await sources.entries(self.mongo, self.owner, span, late)
 
-        if late or span != Span(TOP, older=True, most=span.most):
+        if late or span.most > MOST_REMEMBERED or span != Span(TOP, older=True, most=span.most):
             return await read()
         found: Found = await self.plaza.lines.get(self.owner, span.most, read)
         return found

@@ -17,6 +17,7 @@ V = TypeVar("V")
 
 TOKEN_LIVES_S = 10
 AGAIN_S = 60.0  # a value that was not read for so long is not worth the two round trips that remembering it costs
+READ_S = 0.05  # a hung Redis delays a reader by so long
 MOST = 2_000  # values, of up to about 10 kB
 FORGET_S = 1.0  # a writer waits longer for Redis than a reader, who can read from the store
 
@@ -33,7 +34,7 @@ class Vouched(Generic[V]):
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._name = name
-        self._readers = BestEffortRedis(redis, f"{name} are read each time")
+        self._readers = BestEffortRedis(redis, f"{name} are read each time", READ_S)
         self._writers = BestEffortRedis(redis, f"others may see {name} of {TOKEN_LIVES_S} s ago", FORGET_S)
         self._kept: dict[str, _Kept[V]] = {}
 
@@ -60,7 +61,7 @@ class Vouched(Generic[V]):
             return
         for key in keys:
             if kept := self._kept.get(key):
-                self._kept[key] = kept._replace(token=None)  # this process needs no Redis for it
+                self._kept[key] = _Kept(kept.read_at)  # this process needs no Redis for it
         names = [self._token(key) for key in keys]
         await self._writers.ask(lambda redis: redis.delete(*names))
 

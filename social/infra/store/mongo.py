@@ -112,17 +112,18 @@ class Mongo:
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
+        deadline = self._reads.deadline()
         async with translate_errors():
             try:
-                cursor = (await self._reads.read(find))["cursor"]
+                cursor = (await self._reads.read(find, deadline))["cursor"]
             except NetworkTimeout:
                 raise
             except AutoReconnect:  # a connection was closed: the driver retries only its own reads
-                cursor = (await self._reads.read(find))["cursor"]
+                cursor = (await self._reads.read(find, deadline))["cursor"]
             found: list[Document] = cursor["firstBatch"]
             while cursor["id"]:  # large documents: an answer has at most 16 MB
                 more = {"getMore": cursor["id"], "collection": collection}
-                cursor = (await self._reads.read(more))["cursor"]
+                cursor = (await self._reads.read(more, deadline))["cursor"]
                 found += cursor["nextBatch"]
             return found
 
@@ -239,5 +240,6 @@ class Mongo:
 
     def close(self) -> None:
         """Close the connections; does not look for a store that is away, only to end sessions there."""
+        self._reads.close()
         with pymongo.timeout(CLOSE_S):
             self._client.close()

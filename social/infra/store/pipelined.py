@@ -18,7 +18,7 @@ from typing import Any
 import pymongo
 from bson import CodecOptions
 from pymongo import helpers_shared, message
-from pymongo.errors import AutoReconnect, NotPrimaryError, OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, OperationFailure, PyMongoError
 from pymongo.read_preferences import ReadPreference
 
 Document = dict[str, Any]
@@ -49,9 +49,9 @@ def exchange(
         ]
         heard = _Heard(conn, database, commands, [request_id for request_id, *_ in encoded], contexts)
         heard.started()
-        conn.send_message(b"".join(each for _, each, *_ in encoded), max(size for *_, size in encoded))
         answers: list[Document] = []
         try:
+            conn.send_message(b"".join(each for _, each, *_ in encoded), max(size for *_, size in encoded))
             for at, (request_id, *_) in enumerate(encoded):
                 (answer,) = conn.receive_message(request_id).unpack_response(codec_options=codecs)
                 client._process_response(answer, session)
@@ -134,11 +134,17 @@ class _Heard:
 
 @dataclass(slots=True)
 class _Read:
-    """A read that waits, the future of its caller, and its caller's context, for the listeners."""
+    """A read that waits, its deadline, the future of its caller, and its caller's context, for the listeners."""
 
     command: Document
+    deadline: float  # by the monotonic clock
     done: "asyncio.Future[Document]"
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+
+def _fail(read: _Read, error: Exception) -> None:
+    if not read.done.done():
+        read.done.set_exception(error)
 
 
 class PipelinedReads:
@@ -149,20 +155,40 @@ class PipelinedReads:
         self._waiting: list[_Read] = []
         self._running = 0
         self._scheduled = False
+        self._closed = False
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read")
 
-    async def read(self, command: Document) -> Document:
+    def deadline(self) -> float:
+        """Return when a read that begins now must be answered, by the monotonic clock."""
+        return time.monotonic() + self._timeout_s
+
+    async def read(self, command: Document, deadline: float | None = None) -> Document:
         """Return the answer to a read command, which is sent with the others of this turn; raises the driver's errors.
 
-        A caller that gives up before it is sent takes its command back.
+        A caller that gives up before it is sent takes its command back. A read fails at its deadline, also while it
+        waits for its turn.
         """
+        if self._closed:
+            raise AutoReconnect("the process stops")
         loop = asyncio.get_running_loop()
-        read = _Read(command, loop.create_future())
+        read = _Read(command, self.deadline() if deadline is None else deadline, loop.create_future())
         self._waiting.append(read)
         self._schedule(loop)
-        answer = await read.done
+        expiry = loop.call_later(read.deadline - time.monotonic(), _fail, read, NetworkTimeout("the deadline passed"))
+        try:
+            answer = await read.done
+        finally:
+            expiry.cancel()
         check(answer)
         return answer
+
+    def close(self) -> None:
+        """Fail the reads that wait, and let the threads end."""
+        self._closed = True
+        for read in self._waiting:
+            _fail(read, AutoReconnect("the process stops"))
+        self._waiting = []
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting and not self._scheduled and self._running < AT_ONCE:
@@ -184,7 +210,10 @@ class PipelinedReads:
     def _exchange(self, reads: Sequence[_Read]) -> list[Document | Exception]:
         commands, contexts = [each.command for each in reads], [each.context for each in reads]
         try:
-            with pymongo.timeout(self._timeout_s):
+            left_s = max(each.deadline for each in reads) - time.monotonic()
+            if left_s <= 0:
+                raise NetworkTimeout("the deadline passed")
+            with pymongo.timeout(left_s):
                 return [*exchange(self._client, self._database, commands, self._codecs, contexts=contexts)]
         except PyMongoError:
             raise

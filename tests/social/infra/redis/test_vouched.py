@@ -17,6 +17,7 @@ def patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("social.infra.redis.redis.BestEffortRedis.__init__.__defaults__", (60.0,))
         patched.setattr("social.infra.redis.vouched.FORGET_S", 60.0)
+        patched.setattr("social.infra.redis.vouched.READ_S", 60.0)
         yield
 
 
@@ -99,6 +100,16 @@ async def test_a_token_ends_by_itself_when_its_writer_does_not_reach_redis() -> 
         await store.seen_by(0)
     left_ms = await FakeAsyncRedis(server=store.redis).pttl("lines:ada")
     assert 0 < left_ms <= 10_000
+
+
+async def test_a_value_that_changed_takes_no_memory() -> None:
+    store = Store()
+    for _ in range(3):
+        await store.seen_by(0)
+    store.value = 5
+    await store.seen_by(0)
+    await store.write(0)
+    assert store.processes[0]._kept["ada"].value is None
 
 
 async def test_values_of_many_people_are_bounded() -> None:

@@ -1,13 +1,14 @@
 """Commands that are sent together are answered as if each had been sent alone, and none fails for another."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from pymongo import monitoring
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
 from pymongo.synchronous.pool import Connection
 from support.commands import recording_messages
 from support.relay import relayed
@@ -104,6 +105,43 @@ async def test_a_silent_store_is_unavailable_at_the_deadline(mongo_url: str, mon
                 await asyncio.wait_for(far.get("inbox", "other"), 20)
         finally:
             far.close()
+
+
+async def test_reads_that_wait_for_their_turn_fail_at_their_deadline(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = threading.Event()
+    monkeypatch.setattr(Connection, "send_message", lambda *_: frozen.wait())
+    monkeypatch.setattr(mongo._reads, "_timeout_s", 0.1)
+    try:
+        reads = [mongo._reads.read(find("inbox", _id=str(n))) for n in range(200)]
+        failed = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), 30)
+        assert {type(each) for each in failed} == {NetworkTimeout}
+    finally:
+        monkeypatch.undo()
+        frozen.set()
+
+
+async def test_metrics_hear_of_the_end_of_commands_that_could_not_be_sent(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener()
+    monkeypatch.setattr("social.infra.store.store_metrics.LISTENERS", (listener,))
+    mongo = Mongo(mongo_url, mongo_database)
+
+    def broken(*_: Any) -> None:
+        raise AutoReconnect("closed")
+
+    try:
+        await mongo.ping()
+        listener.reported.clear()
+        monkeypatch.setattr(Connection, "send_message", broken)
+        with pytest.raises(AutoReconnect):
+            await mongo._reads.read(find("inbox"))
+        assert listener.reported == {("started find", logs.current_trace()): 1, ("failed find", None): 1}
+    finally:
+        monkeypatch.undo()
+        mongo.close()
 
 
 async def test_a_caller_that_gave_up_costs_the_store_nothing(mongo: Mongo, messages: list[list[str]]) -> None:
