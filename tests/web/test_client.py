@@ -49,7 +49,7 @@ async def run(system: Embedded, *words: str) -> str:
     return output
 
 
-@pytest.mark.parametrize("name", ["merge", "notifications", "session", "storage", "live", "offline", "package"])
+@pytest.mark.parametrize("name", ["merge", "notifications", "queue", "session", "storage", "live", "offline", "package"])
 async def test_of_the_client(system: Embedded, name: str) -> None:
     assert "# fail 0" in await run(system, "--test", "--test-reporter=tap", f"test/{name}.test.js")
 

@@ -11,11 +11,14 @@ import { requestOf, verbs } from "./verbs.js";
  * @property {string} user_id
  * @property {string} verb
  * @property {Record<string, any>} args
- * @property {boolean} [tried] whether it was sent before, so that it may have happened
+ * @property {boolean | number} [tried] when it was first sent, since then it may have happened
  * @typedef {{write: Write, data?: any, refused?: Partial<import("./problems.js").ProblemBody>}} Answer
  */
 
 const DELETED = 404;
+const MOST_FAILURES = 8; // answers 500 in a row, after which a write no longer holds up the others
+const KEY_MS = 23 * 3600_000; // the server forgets a key of idempotency after a day
+const PERHAPS_DONE = { status: 409, code: "perhaps_done", title: "This may have been done already" };
 
 export class Queue {
   #context;
@@ -118,13 +121,14 @@ export class Queue {
     const { session, pauses } = this.#context;
     for (let writes; (writes = await this.#stored(id)).length; ) {
       for (const write of writes) {
-        for (let attempt = 0; ; attempt++) {
+        for (let attempt = 0, failures = 0; ; attempt++) {
           if (session.user_id !== id || pauses.closed) return; // the writes wait for this person's next session
-          const answer = await this.#try(write);
+          const answer = await this.#try(write, failures + 1 >= MOST_FAILURES);
           if ("write" in answer) {
             await this.#answered(answer);
             break;
           }
+          failures = answer.status === 500 ? failures + 1 : 0;
           await pauses.after(attempt, answer);
         }
       }
@@ -138,18 +142,25 @@ export class Queue {
     this.#settle(answer);
   }
 
-  /** Send a write once; return its answer, or the error after which it is sent again. @param {Write} write */
-  async #try(write) {
-    const tried = write.tried;
-    if (!tried) await this.#context.kept.set(placeOf(write), (write.tried = true) && write);
+  /**
+   * Send a write once; return its answer, or the error after which it is sent again.
+   * @param {Write} write
+   * @param {boolean} last whether an answer 500 is final
+   */
+  async #try(write, last) {
+    const { tried } = write;
+    if (tried && isForgotten(write)) return { write, refused: PERHAPS_DONE };
+    if (!tried) await this.#context.kept.set(placeOf(write), (write.tried = Date.now()) && write);
+    const { session, rest } = this.#context;
+    if (session.user_id !== write.user_id) return new PlazaError({ status: 401 });
     const { method, path, options } = requestOf(write.verb, write.args, write.key);
     try {
-      const ask = /** @type {any} */ (this.#context.rest)[method];
+      const ask = /** @type {any} */ (rest)[method];
       const data = await answerOf(ask(path, options));
       return /** @type {Answer} */ ({ write: { ...write, tried: !!tried }, data: data ?? null });
     } catch (error) {
       const problem = asPlazaError(error);
-      if (problem.passing || problem.status === 401) return problem;
+      if ((problem.passing && !(last && problem.status === 500)) || problem.status === 401) return problem;
       if (tried && problem.status === DELETED && verbs[write.verb]?.method === "DELETE") return { write, data: null };
       const { status, code, title, detail, fields } = problem;
       const errors = Object.entries(fields).map(([pointer, said]) => ({ pointer, code: "", detail: said }));
@@ -176,6 +187,12 @@ export class Queue {
     this.pending = pending.sort((one, other) => (one.at < other.at ? -1 : 1));
     this.#context.changed();
   }
+}
+
+/** Return whether sending a write again might do it twice. @param {Write} write */
+function isForgotten({ verb, tried, at }) {
+  const since = Math.max(Number(tried), Number(at));
+  return verbs[verb]?.method === "POST" && verb !== "markRead" && Date.now() - since > KEY_MS;
 }
 
 /** @param {Write} write */

@@ -1,6 +1,7 @@
 // REST: openapi-fetch with the token of the session, which is renewed and sent again where it has expired.
 
 import createClient from "openapi-fetch";
+import { PlazaError } from "./problems.js";
 
 /**
  * @typedef {import("../types/rest").paths} paths
@@ -36,13 +37,22 @@ export function sessionRest(url, fetch, session, pauses) {
   return createClient({
     baseUrl: url.replace(/\/+$/, ""),
     async fetch(request) {
+      const begun = session.user_id;
+      await session.ready;
+      const id = begun ?? session.user_id;
+      const sameUser = () => {
+        const problem = { status: 401, code: "session_changed", title: "Somebody else logged in" };
+        if (session.user_id !== id) throw new PlazaError(problem);
+      };
       const token = await session.token();
+      sameUser(); // never with the token of somebody who logged in meanwhile
       const response = await send(request, token);
       if (response.status !== 401 || !token) return response;
       const { code } = await response.clone().json().catch(() => ({}));
       if (code === "session_revoked" && token === session.access_token) session.end(code);
       if (code !== "token_expired" && code !== "invalid_token") return response;
       await session.renew(token);
+      sameUser();
       return session.access_token === token ? response : send(request, session.access_token);
     },
   });
@@ -52,5 +62,5 @@ export function sessionRest(url, fetch, session, pauses) {
 function limited(request) {
   const upload = request.headers.get("Content-Type")?.startsWith("multipart/");
   const deadline = AbortSignal.timeout(upload ? UPLOAD_DEADLINE_MS : DEADLINE_MS);
-  return new Request(request, { signal: AbortSignal.any([request.signal, deadline]) });
+  return new Request(request, { signal: AbortSignal.any([request.signal, deadline]), redirect: "error" });
 }
