@@ -12,6 +12,7 @@ from support.ports import free_ports
 from support.system import Embedded
 
 CLIENT = Path(__file__).parents[2] / "web/client"
+TESTS = ("merge", "notifications", "queue", "session", "storage", "live", "offline", "package")
 NEEDED = ("openapi-fetch", "fake-indexeddb", "happy-dom", "preact", "react-dom", "svelte", "vite", "vue")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +50,7 @@ async def run(system: Embedded, *words: str) -> str:
     return output
 
 
-@pytest.mark.parametrize("name", ["merge", "notifications", "queue", "session", "storage", "live", "offline", "package"])
+@pytest.mark.parametrize("name", TESTS)
 async def test_of_the_client(system: Embedded, name: str) -> None:
     assert "# fail 0" in await run(system, "--test", "--test-reporter=tap", f"test/{name}.test.js")
 
