@@ -127,6 +127,36 @@ async def test_a_refusal_is_an_error_of_its_kind(person: Make) -> None:
     assert missing.value is None
 
 
+@pytest.mark.parametrize("said", ["", ".", ".."])
+async def test_what_cannot_be_an_id_names_no_path(said: str) -> None:
+    async with Plaza("http://127.0.0.1:9") as plaza:
+        with pytest.raises(ValueError, match="is no id"):
+            await plaza.delete_post(said)
+
+
+async def test_an_id_stays_one_segment_of_the_path(person: Make) -> None:
+    ada, bob = await person("ada"), await person("bob")
+    assert ada.user
+    assert bob.user
+    await ada.follow(bob.user.username)
+    with pytest.raises((NotFound, ValidationFailed)):
+        await ada.unlike(f"../users/{bob.user.username}/follow?")
+    assert (await ada.rest("GET", f"/v1/users/{bob.user.username}"))["relationship"]["following"]
+
+
+async def test_a_request_is_not_sent_as_somebody_else(person: Make) -> None:
+    ada, bob = await person("ada"), await person("bob")
+    assert ada.user
+    assert bob.user
+    session = ada._session
+    async with session._renewing:  # as while the tokens are renewed
+        writing = asyncio.create_task(ada.publish("by ada"))
+        await asyncio.sleep(0)
+        session._tokens = bob._session._tokens
+    with pytest.raises(NotAuthenticated, match="Another person"):
+        await writing
+
+
 async def test_a_write_whose_answer_is_lost_is_repeated_and_done_once(person: Make) -> None:
     ada, lost = await person("ada"), [True]
     real = ada._http.request

@@ -29,7 +29,7 @@ from plaza_client.models import (
     UserRef,
 )
 from plaza_client.received import Received
-from plaza_client.rest import NoteRetry, Rest
+from plaza_client.rest import NoteRetry, Rest, segment
 from plaza_client.session import Session, State, TokensChanged
 from plaza_client.store import Store
 from plaza_client.writes import Writes
@@ -206,7 +206,7 @@ class Plaza(Writes):
         async def load(_: int) -> Post | None:
             try:
                 await self.send("post.watch", {"post_id": post_id})
-                return Post.model_validate(await self.rest("GET", f"/v1/posts/{post_id}"))
+                return Post.model_validate(await self.rest("GET", f"/v1/posts/{segment(post_id)}"))
             except NotFound:
                 return None
 
@@ -214,7 +214,7 @@ class Plaza(Writes):
 
     def comments(self, post_id: str, *, parent: str | None = None, sort: Sort = "newest") -> Store[Listed[Comment]]:
         """Return the store of the comments under a post, or of the replies to one of them, its `parent`."""
-        path = f"/v1/comments/{parent}/replies" if parent else f"/v1/posts/{post_id}/comments"
+        path = f"/v1/comments/{segment(parent)}/replies" if parent else f"/v1/posts/{segment(post_id)}/comments"
 
         async def load(pages: int) -> Sequence[Comments]:
             try:

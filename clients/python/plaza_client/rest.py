@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import aiohttp
 from pydantic_core import from_json, to_json
@@ -73,7 +74,13 @@ class Rest:
         timeout = aiohttp.ClientTimeout(ANSWER_WITHIN_S)
         try:
             async with self._http.request(
-                method, self._url + path, params=params, data=data, headers={**headers, **kind}, timeout=timeout
+                method,
+                self._url + path,
+                params=params,
+                data=data,
+                headers={**headers, **kind},
+                timeout=timeout,
+                allow_redirects=False,  # a token is for this server alone
             ) as response:
                 content = await response.read()
         except aiohttp.ClientConnectorError as error:
@@ -82,6 +89,13 @@ class Rest:
             return _Answer(0, type(error).__name__)
         retry_after = response.headers.get("Retry-After")
         return _Answer(response.status, _decoded(content), retry_after, response.status in REFUSED_UNDONE)
+
+
+def segment(value: str) -> str:
+    """Return a value as one segment of a path; raises ValueError where it could not be one."""
+    if value in ("", ".", ".."):
+        raise ValueError(f"{value!r} is no id and no name")
+    return quote(value, safe="")
 
 
 def _decoded(content: bytes) -> Any:

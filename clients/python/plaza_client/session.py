@@ -67,11 +67,14 @@ class Session:
     async def access(self) -> str:
         """Return an access token, renewed if that is due; raises PlazaError."""
         async with self._renewing:  # one renewal for all who wait
-            if self._tokens is None:
-                raise NotAuthenticated(401, {"code": self.reason or "invalid_token", "title": "Nobody is logged in"})
             if not self.due_in_s():
-                await self._renew(self._tokens)
-            return self._tokens.access_token
+                await self._renew(self._open())
+            return self._open().access_token
+
+    def _open(self) -> Tokens:
+        if self._tokens is None:
+            raise NotAuthenticated(401, {"code": self.reason or "invalid_token", "title": "Nobody is logged in"})
+        return self._tokens
 
     async def ask(
         self,
@@ -84,11 +87,15 @@ class Session:
     ) -> Any:
         """Return the decoded answer to a request of this login; raises PlazaError.
 
-        A POST has an idempotency key: `key`, or a new one.
+        A POST has an idempotency key: `key`, or a new one. A request is sent as the person who was logged in when it
+        was made, or not at all.
         """
         headers = {"Idempotency-Key": key or new_key()} if method == "POST" else {}
+        author = self._open().user.id
         for again in (False, True):
             access = await self.access()
+            if self._open().user.id != author:
+                raise NotAuthenticated(401, {"code": "session_changed", "title": "Another person is logged in by now"})
             headers["Authorization"] = f"Bearer {access}"
             try:
                 return await self._rest.ask(method, path, body, params=params, headers=headers)
