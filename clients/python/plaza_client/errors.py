@@ -50,6 +50,13 @@ class Unavailable(PlazaError):
     """The server could not answer, for longer than the client repeats a request (5xx)."""
 
 
+class Redirected(PlazaError):
+    """The server named another address (3xx), to which no token is sent; `code` is `redirected`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status, {"code": "redirected", "title": "The server names another address"})
+
+
 class Unreachable(PlazaError):
     """No answer came; `status` is 0, and `code` is `unreachable`."""
 
@@ -70,5 +77,7 @@ BY_STATUS: dict[int, type[PlazaError]] = {
 
 def refusal(status: int, problem: Any, retry_after_s: float | None = None) -> PlazaError:
     """Return the exception for a refusal; `problem` may be anything, such as the error page of a proxy."""
+    if 300 <= status < 400:
+        return Redirected(status)
     kind = BY_STATUS.get(status, Unavailable if status >= 500 else PlazaError)
     return kind(status, problem if isinstance(problem, dict) else {}, retry_after_s)

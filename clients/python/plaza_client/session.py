@@ -112,12 +112,14 @@ class Session:
                 "POST", "/v1/auth/refresh-token", {"refresh_token": tokens.refresh_token}
             )  # repeated where the answer was lost: the server then answers alike
         except NotAuthenticated as error:
-            self.end(error.code)
+            if self._tokens is tokens:  # nobody logged out or in meanwhile, here as below
+                self.end(error.code)
             raise
         except (Unreachable, Unavailable):
-            self._due_at = time.monotonic() + 1  # soon again; the old token may still be good
+            if self._tokens is tokens:
+                self._due_at = time.monotonic() + 1  # soon again; the old token may still be good
             return
-        if self._tokens is tokens:  # nobody logged out meanwhile
+        if self._tokens is tokens:
             self._keep(Tokens.model_validate(renewed))
 
     def _refused(self, access: str, error: PlazaError) -> None:
