@@ -111,6 +111,29 @@ async def test_a_login_goes_on_from_kept_tokens_until_its_session_ends(person: M
             await again.publish("too late")
 
 
+async def test_a_logout_ends_the_session_here_and_on_the_server(person: Make, system: Embedded) -> None:
+    ada = await person("ada")
+    kept = ada.tokens
+    await ada.connect()
+    await ada.logout()
+    assert (ada.state, ada.tokens) == ("anonymous", None)
+    async with Plaza(system.api_url, tokens=kept) as again:
+        with pytest.raises(NotAuthenticated):
+            await again.rest("GET", "/v1/users/me")
+    await ada.logout()  # nobody is logged in: nothing to end
+
+
+async def test_a_login_while_a_logout_is_under_way_stays(person: Make) -> None:
+    ada, bob = await person("ada"), await person("bob")
+    assert bob.user
+    ended = asyncio.create_task(ada.logout())
+    await asyncio.sleep(0)
+    await ada.login(bob.user.username, PASSWORD)
+    await ended
+    assert ada.user is not None
+    assert ada.user.id == bob.user.id
+
+
 async def test_a_refusal_is_an_error_of_its_kind(person: Make) -> None:
     ada = await person("ada")
     assert ada.user

@@ -133,14 +133,12 @@ class Plaza(Writes):
         return await self._log_in("/v1/auth/login", {"username": username, "password": password}, device)
 
     async def logout(self) -> None:
-        """End the session, here and on the server; raises PlazaError where the server did not hear of it."""
-        try:
-            await self._session.ask("POST", "/v1/auth/logout")
-        except NotAuthenticated:
-            pass  # it had ended already
-        finally:
-            self._session.end()
-            await self._disconnect()
+        """End the session, here and then on the server; raises PlazaError where the server did not hear of it."""
+        tokens = self._session.tokens
+        self._session.end()  # first: a login that follows meanwhile is another session
+        await self._disconnect()
+        if tokens is not None:
+            await self._rest.ask("POST", "/v1/auth/logout", {"refresh_token": tokens.refresh_token})
 
     async def connect(self) -> None:
         """Open the socket, as the first store does by itself, and wait until it is there; raises NotAuthenticated."""

@@ -21,7 +21,7 @@ NoteRetry = Callable[[str], None]  # why a request is repeated
 class _Answer(NamedTuple):
     status: int  # 0: none came
     body: Any
-    retry_after: str | None = None
+    retry_after_s: float | None = None
     undone: bool = False  # the server certainly did nothing
 
     @property
@@ -57,12 +57,12 @@ class Rest:
             answer = await self._send(method, path, body, params or {}, headers or {})
             if 200 <= answer.status < 300:
                 return answer.body
-            wait_s = self._retrying.wait_s(attempt, answer.retry_after)
+            wait_s = self._retrying.wait_s(attempt, answer.retry_after_s)
             repeat = answer.undone if once else answer.status in REPEATABLE
             if not repeat or time.monotonic() + wait_s > deadline:
                 if not answer.status:
                     raise Unreachable(answer.why)
-                raise refusal(answer.status, answer.body, _seconds(answer.retry_after))
+                raise refusal(answer.status, answer.body, answer.retry_after_s)
             self._note_retry(f"REST: {answer.why}")
             await asyncio.sleep(wait_s)
         raise AssertionError("unreachable")
@@ -87,8 +87,8 @@ class Rest:
             return _Answer(0, type(error).__name__, undone=True)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return _Answer(0, type(error).__name__)
-        retry_after = response.headers.get("Retry-After")
-        return _Answer(response.status, _decoded(content), retry_after, response.status in REFUSED_UNDONE)
+        retry_after_s = _seconds(response.headers.get("Retry-After"))
+        return _Answer(response.status, _decoded(content), retry_after_s, response.status in REFUSED_UNDONE)
 
 
 def segment(value: str) -> str:

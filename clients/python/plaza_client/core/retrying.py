@@ -16,13 +16,12 @@ class Retrying(NamedTuple):
     most_s: float = 5.0
     give_up_s: float = 60.0  # of one request
 
-    def wait_s(self, attempt: int, retry_after: str | None = None) -> float:
+    def wait_s(self, attempt: int, retry_after_s: float | None = None) -> float:
         """Return the seconds to wait after attempt 0, 1, …; the server's `Retry-After` decides where there is one."""
-        try:
-            return min(LONGEST_WAIT_S, float(retry_after or ""))
-        except ValueError:  # none, or a date
-            most = min(self.most_s, self.first_s * 2 ** min(attempt, 16))
-            return random.uniform(most / 2, most)  # noqa: S311 - spreads clients, keeps no secret
+        if retry_after_s is not None:
+            return max(0.0, min(LONGEST_WAIT_S, retry_after_s))
+        most = min(self.most_s, self.first_s * 2 ** min(attempt, 16))
+        return random.uniform(most / 2, most)  # noqa: S311 - spreads clients, keeps no secret
 
 
 def renew_after_s(lives_s: float) -> float:
