@@ -1,8 +1,7 @@
 """Avatars: a person's own picture becomes squares, which are shown wherever that person is named."""
 
-import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from social.contracts.codec import base64url
 from social.contracts.media import SIDES
@@ -83,7 +82,7 @@ async def _choose(tx: Transaction, media_id: str, made: dict[str, SquareValue], 
     if row is None:
         raise ValidationFailed(errors=[NOT_YOURS])
     tx.update(MEDIA, free, {"$set": {"state": "attached", "squares": made}})
-    return profiles.change_avatar(tx, user, media_id, _url(row))
+    return profiles.change_avatar(tx, user, media_id, url(row))
 
 
 async def _squares(picture_store: PictureStore, row: MediaRow, by: str) -> dict[str, SquareValue]:
@@ -91,11 +90,17 @@ async def _squares(picture_store: PictureStore, row: MediaRow, by: str) -> dict[
     name, _ = media.names(row["_id"])
     content = await _whole(picture_store.blobs, name, row["size"])
     squares = await picture_store.decoders.squares(content, by)
-    kept: dict[str, SquareValue] = {}
     for side, square in zip(SIDES, squares, strict=True):
         await picture_store.blobs.put(media.square_name(row["_id"], side), square, THUMBNAIL_MIME)
-        kept[str(side)] = {"size": len(square), "tag": await asyncio.to_thread(media.digest, square)}
-    return kept
+    return described(squares)
+
+
+def described(squares: Sequence[bytes]) -> dict[str, SquareValue]:
+    """Return what the row of a picture says of its squares, one for each of `SIDES`."""
+    return {
+        str(side): {"size": len(square), "tag": media.digest(square)}
+        for side, square in zip(SIDES, squares, strict=True)
+    }
 
 
 async def _whole(blobs: Blobs, name: str, size: int) -> bytearray:
@@ -124,7 +129,7 @@ def _square(row: MediaRow, side: int, *, public: bool, until: int | None) -> Sho
     return Shown(name, square["size"], square["tag"], THUMBNAIL_MIME, public, until)
 
 
-def _url(row: MediaRow) -> str:
+def url(row: MediaRow) -> str:
     """Return the URL of an avatar: good for as long as its owner shows it, so that cards can be kept and pushed."""
     return f"/v1/media/{row['_id']}/avatar?signature={_signature(row)}"
 

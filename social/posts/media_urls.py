@@ -31,7 +31,7 @@ def attached(pictures: Mapping[str, MediaRow], post: PostRow) -> list[MediaRow]:
 def ref(row: MediaRow) -> MediaRef:
     """Return a picture as a post shows it, with URLs that are good for a while."""
     until = (int(time.time()) // WINDOW_S + 2) * WINDOW_S
-    path, query = f"/v1/media/{row['_id']}", _query(row, until)
+    path, query = f"/v1/media/{row['_id']}", f"?until={until}&signature={_signature(row, until)}"
     return MediaRef.model_construct(
         id=row["_id"],
         url=path + query,
@@ -43,15 +43,6 @@ def ref(row: MediaRow) -> MediaRef:
         alt=row["alt"],
         truncated=row.get("truncated", False),  # rows of before do not say
     )
-
-
-def thumbnail_url(row: MediaRow, until: int) -> str:
-    """Return the URL of the thumbnail of a picture, which is good until then, in seconds since the epoch."""
-    return f"/v1/media/{row['_id']}/thumbnail{_query(row, until)}"
-
-
-def _query(row: MediaRow, until: int) -> str:
-    return f"?until={until}&signature={_signature(row, until)}"
 
 
 def verify_signature(row: MediaRow, until: int, signature: str) -> bool:

@@ -51,11 +51,10 @@ from social.ops.seed.inboxes import Edges, Inboxes
 from social.ops.seed.pictures import Album
 from social.people import terms as names
 from social.people import users
-from social.posts import comments, entities, media_urls, publishing, terms
+from social.posts import avatars, comments, entities, publishing, terms
 from social.posts.counters import deltas
 
 PROVEN_AFTER = timedelta(minutes=4)  # from the account to the click in the mail
-AVATARS_UNTIL = 4_102_444_800  # 2100: the signed URL of a face is part of the profile
 
 Rows = dict[Collection[Any], list[Any]]
 
@@ -114,9 +113,10 @@ class Documents:
             "email_verified_at": person.at + PROVEN_AFTER,
             "display_name": person.display_name,
             "bio": person.bio,
-            "avatar_url": media_urls.thumbnail_url(face, AVATARS_UNTIL),
+            "avatar": face["_id"],
+            "avatar_url": avatars.url(face),
             "words": names.of(person.username, person.display_name),
-            "rev": 1,
+            "rev": 2,  # the profile, and the avatar
         }
         return row
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
+from social.contracts.media import SIDES
+
 SIZE = 192
 DRAWN = 3 * SIZE  # and made smaller, for soft edges
 
@@ -19,9 +21,10 @@ Box = tuple[float, float, float, float]
 
 
 class Face(NamedTuple):
-    """A face as a file: a WebP, and the colour behind the face."""
+    """A face as WebP files: a picture, its square for each of `SIDES`, and the colour behind the face."""
 
     content: bytes
+    squares: list[bytes]
     colour: tuple[int, int, int]
 
 
@@ -39,12 +42,18 @@ def draw(chance: random.Random) -> Face:
     pen.ellipse(_box(0.5 - half, 0.22, 0.5 + half, 0.71), fill=skin)
     _over(pen, style, hair, half)
     _features(pen, chance, skin, hair, bearded=style in ("short", "bald", "curly") and chance.random() < 0.3)
-    small = image.resize((SIZE, SIZE), Image.Resampling.BOX)
-    out = BytesIO()
-    small.save(out, "WEBP", quality=82, method=0)
-    colour = small.getpixel((1, 1))
+    sizes = [min(side, SIZE) for side in SIDES]  # as an upload, it is not enlarged
+    saved = {size: _saved(image, size) for size in {SIZE, *sizes}}
+    colour = image.getpixel((1, 1))
     assert isinstance(colour, tuple)
-    return Face(out.getvalue(), (int(colour[0]), int(colour[1]), int(colour[2])))
+    squares = [saved[size] for size in sizes]
+    return Face(saved[SIZE], squares, (int(colour[0]), int(colour[1]), int(colour[2])))
+
+
+def _saved(image: Image.Image, size: int) -> bytes:
+    out = BytesIO()
+    image.resize((size, size), Image.Resampling.BOX).save(out, "WEBP", quality=82, method=0)
+    return out.getvalue()
 
 
 def _body(pen: ImageDraw.ImageDraw, skin: str, shirt: str) -> None:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from support.databases import prepare
 
 from embedded.local_broker import LocalBroker
+from social.contracts.media import SIDES
 from social.contracts.people import NewUsername
 from social.contracts.text import Line, PostText, Prose
 from social.feeds import build, page, timelines
@@ -43,7 +44,7 @@ from social.ops.seed.filling import Imagined, Wanted
 from social.ops.seed.history import History, Post
 from social.people import search as people_search
 from social.people import users
-from social.posts import media
+from social.posts import avatars, media
 from social.posts import search as post_search
 from workers import feeds, notifications
 
@@ -188,7 +189,12 @@ async def pictures_are_kept(mongo: Mongo, folder: Path) -> None:
         content, thumbnail = (folder / name for name in media.names(row["_id"]))
         assert (content.stat().st_size, thumbnail.stat().st_size) == (row["size"], row["thumbnail_size"])
     people = await mongo.many(USERS, {})
-    assert all(each["avatar_url"].startswith("/v1/media/") for each in people)
+    for person in people:
+        assert person["avatar"]
+        signature = person["avatar_url"].partition("signature=")[2]
+        for side in SIDES:
+            shown = await avatars.signed(mongo, person["avatar"], signature, side=side)
+            assert (folder / shown.name).stat().st_size == shown.size
 
 
 async def test_only_an_empty_system_is_filled(plaza: Plaza, tmp_path: Path) -> None:
