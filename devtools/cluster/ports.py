@@ -2,32 +2,34 @@
 
 import random
 import socket
+from collections.abc import Sequence
 
 import psutil
 
 # Below the ranges from which systems take ports for outgoing connections (Linux 32768+, macOS 49152+): a server that is
 # down for a moment must find its port free when it comes back.
-LOWEST, HIGHEST = 20_000, 29_999
+PORTS = range(20_000, 30_000)
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
     """Return free ports; another process may take them meanwhile, so callers start their servers again then."""
     picked: list[int] = []
     while len(picked) < count:
-        port = random.randint(LOWEST, HIGHEST)  # noqa: S311 - not a secret
+        port = random.choice(among)  # noqa: S311 - not a secret
         if port not in picked and is_free(port):
             picked.append(port)
     return picked
 
 
 def is_free(port: int) -> bool:
-    """Return whether a server could listen on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    """Return whether a server could listen on the port, here or on all addresses of the machine."""
+    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - nothing listens
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
     return True
 
 

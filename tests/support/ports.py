@@ -1,5 +1,21 @@
-"""Free ports, for servers that must come back on their port."""
+"""Free ports, for servers that must come back on their port.
 
-from devtools.cluster.ports import free_ports, is_free, listens
+Many tests pick a port long before a program listens on it, and such a program takes no other one where it is taken. So
+these ports are none of those that `devtools` picks, and each of the workers that run tests side by side has its own.
+"""
+
+import os
+
+from devtools.cluster import ports
+from devtools.cluster.ports import is_free, listens
 
 __all__ = ["free_ports", "is_free", "listens"]
+
+WORKERS, EACH = 5, 2_000
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+OWN = range(10_000 + WORKER * EACH, 10_000 + (WORKER + 1) * EACH)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return free ports."""
+    return ports.free_ports(count, OWN)

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from devtools.cluster import servers
-from devtools.cluster.ports import free_ports
 from devtools.cluster.server import Server
 from devtools.cluster.servers import RedisServer, SqsServer, rabbit_script
 from embedded import store_programs
+from support.ports import free_ports
 from support.stores import chosen
 
 # The store searches all transactions for expired ones at each statement of a transaction, and remembers the last one of

@@ -8,11 +8,11 @@ from unittest.mock import patch
 
 from aiohttp import web
 
-from devtools.cluster.ports import free_ports
 from social.contracts.events import Group
 from social.infra.broker.sqs_client import SqsClient, SqsPlace
 from social.infra.broker.sqs_partition import SqsDelivery, SqsPartition
 from social.infra.broker.sqs_sender import Sender
+from support.ports import free_ports
 
 QUEUE = "plaza-counters-0"  # of a prefix that a URL does not name
 

@@ -15,9 +15,10 @@ from social.contracts.problems import RateLimited
 
 AT_ONCE = max(1, min(2, len(os.sched_getaffinity(0)) - 1 if sys.platform == "linux" else 2))
 MOST_WAITING = 64
-# Of the hashing threads, above the process (Linux). On busy cores a thread at 3 has half of the time of one at 0, and
-# one at 19, the lowest, a seventieth: beside twelve busy programs on two cores a hash of 30 ms took over ten seconds.
-NICENESS = 3
+# Of the hashing threads, above the process (Linux). On busy cores a thread at 5 has a third of the time of one at 0,
+# and at 19, the lowest, a seventieth: beside twelve busy programs on two cores a hash of 30 ms took over ten seconds.
+# Reads beside logins are as slow at 5 as at 19 (loadtests/benchmarks/login.py: p99 1.6 times).
+NICENESS = 5
 
 _hasher = argon2.using(type="ID", memory_cost=19 * 1024, time_cost=2, parallelism=1)  # OWASP's second choice, 19 MiB
 _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ur9ba88ZY2xNCYFQSsn5Hw$wyQTHy6ke4T5RBFKhmhXLzWOVHQXJmxlBnWr8gMgS7o"
