@@ -21,6 +21,7 @@ ANSWER_WITHIN_S = 15.0
 GIVE_UP_S = 60.0  # of repeating a request
 REPEAT_AFTER_S = (0.2, 1.0)  # before a request is repeated, or a lost connection opened again
 RENEW_AFTER_S = renew_after_s(600.0)  # access tokens live for ten minutes
+RENEWAL = "/v1/auth/refresh-token"
 
 
 class RestUser(FastHttpUser):
@@ -68,7 +69,7 @@ class RestUser(FastHttpUser):
 
         Raises Problem when it is refused.
         """
-        with self.writing(method != "GET"):
+        with self.writing(method != "GET" and path != RENEWAL):  # a renewal has no effect that others are shown
             headers = {"Content-Type": "application/json"} if body is not None else {}
             if method == "POST":
                 headers["Idempotency-Key"] = clock.new_id()
@@ -92,7 +93,7 @@ class RestUser(FastHttpUser):
 
     @contextmanager
     def writing(self, does: bool = True) -> Iterator[None]:
-        """Count a write as pending until its effect is known; a read (`does=False`) counts as nothing."""
+        """Count a write as pending until its effect is known; other requests (`does=False`) count as nothing."""
         self.shared.acting += does
         answered = False
         try:
@@ -122,9 +123,9 @@ class RestUser(FastHttpUser):
         self._renewed_at = time.monotonic()
 
     def _renew_if_due(self, path: str) -> None:
-        if self._refresh and path != "/v1/auth/refresh-token" and time.monotonic() > self._renewed_at + RENEW_AFTER_S:
+        if self._refresh and path != RENEWAL and time.monotonic() > self._renewed_at + RENEW_AFTER_S:
             self._renewed_at = time.monotonic()  # not twice at once
-            self._keep_tokens(self.call("POST", "/v1/auth/refresh-token", {"refresh_token": self._refresh}))
+            self._keep_tokens(self.call("POST", RENEWAL, {"refresh_token": self._refresh}))
 
 
 def _decoded(content: bytes | None) -> Any:
