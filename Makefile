@@ -36,7 +36,7 @@ MATCHING = $(if $(word 2,$(ONLY)),,$(sort $(wildcard $(addsuffix /test_*$(ONLY)*
 
 soak: packages-dev node-modules ## run the endurance tests at full size (networks, churn, properties, generated requests)
 	@sh tests/install-servers.sh
-	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest -o faulthandler_timeout=1200 $(SOAKED)
+	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest --hypothesis-profile=default -o faulthandler_timeout=1200 $(SOAKED)
 SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/feeds/test_timelines_model.py \
 	tests/social/infra/store/test_paging_model.py tests/clients/test_kotlin.py tests/realtime
 

@@ -18,6 +18,7 @@ import redis
 import structlog
 from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
+from support.patience import patience
 from support.people import Door, Person
 from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer, SqsServer
 from support.site import Site, system
@@ -78,6 +79,13 @@ def in_memory() -> bool:
         and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
         and shutil.disk_usage(MEMORY).free > ROOM
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Let no test find Redis away because the machine is busy."""
+    with patience():
+        yield
 
 
 @pytest.fixture(scope="session")

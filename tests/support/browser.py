@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from social.contracts.codec import decode
+from support.eventually import LONG_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +71,7 @@ class Page:
         await self.do(emit=args)
         return await self.next("ack", count + 1)
 
-    async def next(self, kind: str, count: int = 1, timeout_s: float = 10) -> Any:
+    async def next(self, kind: str, count: int = 1, timeout_s: float = LONG_S) -> Any:
         """Return the `count`-th entry of its kind, once it is there."""
         async with asyncio.timeout(timeout_s):
             while len(self.all(kind)) < count:
@@ -78,7 +79,7 @@ class Page:
                 await self._changed.wait()
         return self.all(kind)[count - 1]
 
-    async def event(self, name: str, count: int = 1, timeout_s: float = 10) -> Any:
+    async def event(self, name: str, count: int = 1, timeout_s: float = LONG_S) -> Any:
         async with asyncio.timeout(timeout_s):
             while len(self.events(name)) < count:
                 self._changed.clear()

@@ -62,7 +62,7 @@ class Player:
         """Close the browser."""
         assert self._process.stdin
         self._process.stdin.close()
-        await asyncio.wait_for(self._process.wait(), 20)
+        await asyncio.wait_for(self._process.wait(), 60)
 
 
 @asynccontextmanager

@@ -207,7 +207,7 @@ class Terminal:
             await self._shell.wait()
 
 
-async def _end(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float = 20) -> None:
+async def _end(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float = 60) -> None:
     """End a process and its children."""
     for each in (how, signal.SIGKILL):
         if process.poll() is None:

@@ -9,9 +9,10 @@ T = TypeVar("T")
 
 
 SHORTEST_S, LONGEST_S = 0.02, 0.25  # between two looks
+LONG_S = 60.0  # a bound, not an expectation: nothing waits for it but a test that fails, however busy the machine is
 
 
-async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = 10, every_s: float | None = None) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = LONG_S, every_s: float | None = None) -> T:
     """Return what `look` returns once it raises no AssertionError; raise its last error when time is over.
 
     Without `every_s`, pauses are three times as long as looks: waiting shall not compute more than what it waits for.

@@ -49,7 +49,7 @@ class Nginx(Server):
         before = self.workers()
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (now := self.workers()) or now & before:
                 await asyncio.sleep(0.01)
 

@@ -73,7 +73,7 @@ class Peer:
     async def ask(self, data: bytes) -> Answer:
         """Send a request; return the answer with the body that its length announces, none for HEAD."""
         self.send(data)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
             status, *lines = head.rstrip().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
@@ -88,7 +88,7 @@ class Peer:
 
     async def frame(self) -> tuple[str, object]:
         """Return the next frame: its kind, and its content, or code and reason; `end` when the connection has ended."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             try:
                 opcode, size = await self._reader.readexactly(2)
                 if size == 126:
@@ -104,7 +104,7 @@ class Peer:
 
     async def ended(self) -> bool:
         """Return whether the other side ends the connection without another byte."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             try:
                 return not await self._reader.read(1)
             except ConnectionError:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
+from support.eventually import LONG_S
 from support.forking import Forked, Forks, start_new
 from support.stores import store_settings
 
@@ -81,7 +82,7 @@ class Program:
         """Return its standard error so far."""
         return self._err.read_text(errors="replace")
 
-    async def answering(self, url: str, timeout_s: float = 30) -> "Program":
+    async def answering(self, url: str, timeout_s: float = 2 * LONG_S) -> "Program":
         """Wait until a URL of the process answers 200."""
         deadline = time.monotonic() + timeout_s
         async with aiohttp.ClientSession() as session:
@@ -89,7 +90,7 @@ class Program:
                 assert self.process is not None
                 assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.out}{self.err}"
                 try:
-                    async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as answer:
+                    async with session.get(url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
                         if answer.status == 200:
                             return self
                 except (aiohttp.ClientError, TimeoutError):
@@ -97,7 +98,7 @@ class Program:
                 assert time.monotonic() < deadline, f"silent: {self.out}{self.err}"
                 await asyncio.sleep(0.02)
 
-    async def ended(self, timeout_s: float = 30) -> Ended:
+    async def ended(self, timeout_s: float = 2 * LONG_S) -> Ended:
         """Wait until it has ended."""
         assert self.process is not None
         async with asyncio.timeout(timeout_s):
@@ -105,7 +106,7 @@ class Program:
                 await asyncio.sleep(0.01)
         return Ended(self.process.returncode, self.out, self.err)
 
-    async def signal(self, number: signal.Signals, timeout_s: float = 30) -> Ended:
+    async def signal(self, number: signal.Signals, timeout_s: float = 2 * LONG_S) -> Ended:
         """Send a signal and wait until the process has ended."""
         assert self.process is not None
         self.process.send_signal(number)
@@ -122,7 +123,7 @@ class Program:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-async def gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
+async def gone(processes: list[psutil.Process], timeout_s: float = LONG_S) -> bool:
     """Wait a while for these processes to end; return whether all of them have."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -99,7 +99,7 @@ class RabbitServer(servers.RabbitServer):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             output, _ = await process.communicate(f"{expression}\n".encode())
         if process.returncode != 0 or not output.lstrip(b"{, ").startswith(b"ok"):
             raise RuntimeError(f"{expression} answered {output.decode(errors='replace')}")
@@ -146,7 +146,7 @@ class DocumentStore(Server):
         """Stop the process where it is; from here on it neither answers nor closes anything."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
-        stopping, until = psutil.Process(self._process.pid), time.monotonic() + 5
+        stopping, until = psutil.Process(self._process.pid), time.monotonic() + 60
         while stopping.status() != psutil.STATUS_STOPPED and time.monotonic() < until:
             time.sleep(0.001)  # a busy machine lets it run on for a moment
 

@@ -30,6 +30,7 @@ from social.notifications import group_state, replay, streams
 from social.notifications import groups as grouping
 from social.posts import publishing
 from support.databases import prepare
+from support.eventually import LONG_S
 from support.site import QUICK_HASH
 
 numbers = itertools.count(1)
@@ -91,19 +92,19 @@ class Wire:
     def named(self, event: str) -> list[Any]:
         return [args[1] for args in self.events if args[0] == event]
 
-    async def until(self, true: Callable[[], Any], timeout_s: float = 8) -> Any:
+    async def until(self, true: Callable[[], Any], timeout_s: float = LONG_S) -> Any:
         async with asyncio.timeout(timeout_s):
             while not (found := true()):
                 self._changed.clear()
                 await self._changed.wait()
             return found
 
-    async def event(self, name: str, count: int = 1, timeout_s: float = 8) -> Any:
+    async def event(self, name: str, count: int = 1, timeout_s: float = LONG_S) -> Any:
         """Return the `count`-th event of this name, once it is there."""
         await self.until(lambda: len(self.named(name)) >= count, timeout_s)
         return self.named(name)[count - 1]
 
-    async def disconnected_for_good(self, timeout_s: float = 3) -> None:
+    async def disconnected_for_good(self, timeout_s: float = LONG_S) -> None:
         """Wait for DISCONNECT, after which official clients do not come back by themselves."""
         await self.until(lambda: self.disconnected, timeout_s)
 
@@ -111,7 +112,7 @@ class Wire:
         number = next(self._ids)
         future = self._acks[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_str(f"42{number}" + encode([event] if data is None else [event, data]).decode())
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LONG_S):
             return await future
 
     async def send(self, text: str) -> None:
@@ -224,7 +225,7 @@ class World:
             assert not tasks.restarts
 
         self._stack.push_async_callback(stop)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_S):
             while not gateway.redis_channels.up and gateway.settings.beat_s <= 1:
                 await asyncio.sleep(0.01)
         return gateway
@@ -274,7 +275,7 @@ async def _notify(tx: Any, cause: group_state.Trigger) -> None:
     changes.write(changes.changed(), clock.now())
 
 
-async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 8) -> Any:
+async def until(true: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = LONG_S) -> Any:
     """Wait until something is true."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -8,8 +8,8 @@ from typing import Self
 
 from support.processes import Program
 
-READY_WITHIN_S = 30.0
-STOP_WITHIN_S = 10.0
+READY_WITHIN_S = 120.0
+STOP_WITHIN_S = 60.0
 
 
 class Embedded:

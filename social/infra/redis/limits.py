@@ -20,6 +20,7 @@ log = logs.get("limits")
 
 REPORT_EVERY_S = 0.05  # delay until processes know of each other's requests
 ASK_S = 0.25  # longest wait for Redis of a request that must be counted exactly
+REPORT_WITHIN_S = 1.0  # a report that takes longer is lost: the other processes do not count what it granted
 MOST_KEYS = 50_000  # kept in this process, about 10 MB; Redis keeps all
 MOST_REPORTED = 500  # keys in one call: others wait while Redis runs it
 
@@ -181,7 +182,7 @@ class Limiter:
             for at in range(0, len(reported), MOST_REPORTED):
                 part = reported[at : at + MOST_REPORTED]
                 keys = [key for key, _ in part]
-                async with asyncio.timeout(REST_S):
+                async with asyncio.timeout(REPORT_WITHIN_S):
                     asked = [each for key, cost in part for each in (cost, UNBOUNDED, largest[key])]
                     debts = await self._run(keys, asked)
                 for key, debt in zip(keys, debts, strict=True):

@@ -28,10 +28,10 @@ REST_S = 1.0
 class BestEffortRedis:
     """Redis for callers that go on without it: 250 ms for an answer, and after a failure no request for 1 s."""
 
-    def __init__(self, redis: Redis, without: str, ask_s: float = ASK_S) -> None:
-        """Use this client; `without` says in the log how callers go on without it."""
+    def __init__(self, redis: Redis, without: str, ask_s: float | None = None) -> None:
+        """Use this client; `without` says in the log how callers go on without it; `ask_s` is by default `ASK_S`."""
         self._redis = redis
-        self._ask_s = ask_s
+        self._ask_s = ASK_S if ask_s is None else ask_s
         self._without = without
         self._breaker = Breaker(REST_S)
 

@@ -15,11 +15,13 @@ from social.infra.redis.redis import connect
 pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
 
 Make = Callable[[], Delays]
+WAIT_S = 100  # the first wait in these tests: on a busy machine a second may pass between two attempts
 
 
 @pytest.fixture
-async def process(redis_url: str) -> AsyncIterator[Make]:
+async def process(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     """Return a function whose calls act as other processes."""
+    monkeypatch.setattr(delays, "FIRST_S", WAIT_S)
     clients = []
 
     def make() -> Delays:
@@ -40,10 +42,21 @@ async def wait_of(made: Delays, name: str = "ada") -> int:
     return 0
 
 
+def test_the_first_wait_is_a_second() -> None:
+    assert delays.FIRST_S == 1
+
+
+async def pass_by(here: Delays) -> None:
+    """Let the wait of the only name pass, in this process and in Redis."""
+    ((key, failed),) = here._failed.items()
+    here._failed[key] = failed._replace(until=0.0)
+    await here._redis.ask(lambda redis: redis.hset(key, "until", "0"))
+
+
 async def test_a_few_failures_are_free_and_the_next_ones_wait(process: Make) -> None:
     here = process()
     assert [await wait_of(here) for _ in range(FREE + 1)] == [0] * (FREE + 1)
-    assert await wait_of(here) == 1
+    assert 0 < await wait_of(here) <= WAIT_S
     assert await wait_of(here, "bob") == 0
 
 
@@ -51,14 +64,14 @@ async def test_processes_count_together(process: Make) -> None:
     here, there = process(), process()
     for n in range(FREE + 1):
         assert await wait_of((here, there)[n % 2]) == 0
-    assert [await wait_of(here), await wait_of(there)] == [1, 1]
+    assert 0 not in [await wait_of(here), await wait_of(there)]
 
 
 async def test_a_success_anywhere_forgets_what_failed(process: Make) -> None:
     here, there = process(), process()
     for _ in range(FREE + 1):
         await wait_of(here)
-    assert await wait_of(here) == await wait_of(there) == 1
+    assert 0 not in [await wait_of(here), await wait_of(there)]
     await there.succeeded("ada")
     assert await wait_of(here) == 0
 
@@ -70,8 +83,7 @@ async def test_an_attempt_that_was_not_made_does_not_count(process: Make) -> Non
         await here.undo("ada")
 
 
-async def test_many_at_once_are_not_all_free(process: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("social.infra.redis.redis.ASK_S", 10)  # a busy machine is no Redis that is away
+async def test_many_at_once_are_not_all_free(process: Make) -> None:
     here, there = process(), process()
     waits = await asyncio.gather(*(wait_of((here, there)[n % 2]) for n in range(40)))
     assert waits.count(0) == FREE + 1
@@ -81,21 +93,20 @@ async def test_many_at_once_are_not_all_free(process: Make, monkeypatch: pytest.
 async def test_each_failure_doubles_the_wait_up_to_the_longest(
     process: Make, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, away: bool
 ) -> None:
-    """Time is simulated by 1/100 of each second; a client who waits as requested gets a try, again and again."""
-    monkeypatch.setattr(delays, "FIRST_S", 0.01)
-    monkeypatch.setattr(delays, "LONGEST_S", 0.05)
+    """A client who waits as requested gets a try, again and again."""
+    monkeypatch.setattr(delays, "LONGEST_S", 5 * WAIT_S)
     here = process()
     if away:
         await redis_server.kill()
     try:
         for _ in range(FREE):
             assert await wait_of(here) == 0
-        for expected in (0.01, 0.02, 0.04, 0.05, 0.05):
+        for expected in (1, 2, 4, 5, 5):
             assert await wait_of(here) == 0
             (failed,) = here._failed.values()
             assert failed.forget_at - failed.until == pytest.approx(FORGET_S)
-            assert await wait_of(here) == 1
-            await asyncio.sleep(expected + 0.005)
+            assert (expected - 0.5) * WAIT_S < await wait_of(here) <= expected * WAIT_S
+            await pass_by(here)
     finally:
         await redis_server.start()
 
@@ -107,8 +118,9 @@ async def test_without_redis_each_process_holds_the_wait_by_itself(process: Make
     await redis_server.kill()
     try:
         assert await wait_of(here) == 0  # it goes on from its own memory
-        assert await wait_of(here) == 1
-        assert [await wait_of(there) for _ in range(FREE + 2)] == [0] * (FREE + 1) + [1]
+        assert await wait_of(here) > 0
+        assert [await wait_of(there) for _ in range(FREE + 1)] == [0] * (FREE + 1)
+        assert await wait_of(there) > 0
     finally:
         await redis_server.start()
 

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from support.eventually import eventually
 from support.servers import RedisServer
 
+from social.infra.breaker import Breaker
 from social.infra.redis import limits
 from social.infra.redis.limits import Limiter, Rate, origin
 from social.infra.redis.redis import Redis, connect
 
+GONE = -2  # the lifetime of a key that is not there; without an end it would be -1
 SLOW = Rate(10, 36_000)  # one an hour: nothing comes back during a test
 
 
@@ -39,21 +42,22 @@ async def test_a_quota_may_be_used_at_once_and_no_more(processes: list[Limiter])
     verdicts = [one.take("user", "ada", SLOW) for _ in range(12)]
     assert [each.allowed for each in verdicts] == [True] * 10 + [False] * 2
     assert [each.remaining for each in verdicts] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
-    assert 3_590 <= verdicts[-1].retry_after_s <= 3_600
-    assert 35_990 <= verdicts[-1].reset_s <= 36_000
+    assert 3_500 <= verdicts[-1].retry_after_s <= 3_600
+    assert 35_900 <= verdicts[-1].reset_s <= 36_000
     assert granted(one, 1, who="bob") == 1
     assert one.take("login", "ada", SLOW).allowed
 
 
-async def test_what_is_used_up_comes_back_bit_by_bit(processes: list[Limiter]) -> None:
-    rate = Rate(4, 1)
+async def test_what_is_used_up_comes_back_bit_by_bit(processes: list[Limiter], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_now_us", lambda: now)
+    now, rate = 1_000_000, Rate(4, 1)
     assert granted(processes[0], 5, rate=rate) == 4
-
-    async def one_more() -> None:
-        assert granted(processes[0], 1, rate=rate) == 1
-
-    await eventually(one_more)
-    assert granted(processes[0], 5, rate=rate) < 4
+    now += 240_000
+    assert granted(processes[0], 1, rate=rate) == 0
+    now += 10_000
+    assert granted(processes[0], 2, rate=rate) == 1
+    now += 500_000
+    assert granted(processes[0], 5, rate=rate) == 2
 
 
 async def test_processes_soon_know_of_each_other(processes: list[Limiter]) -> None:
@@ -64,7 +68,7 @@ async def test_processes_soon_know_of_each_other(processes: list[Limiter]) -> No
     async def known() -> None:
         assert [granted(each, 1) for each in (one, two, three)] == [0, 0, 0]
 
-    await eventually(known, timeout_s=2)  # each check takes the tokens that still seem to be there
+    await eventually(known)  # each check takes the tokens that still seem to be there
 
 
 async def test_what_must_be_exact_is_exact_over_all_processes(processes: list[Limiter]) -> None:
@@ -86,7 +90,7 @@ async def test_requests_without_pause_are_counted_once_each(processes: list[Limi
 
 async def test_nothing_stays_in_redis_once_it_is_paid_off(processes: list[Limiter], redis: Redis) -> None:
     await processes[0].take_exactly("login", "ada", Rate(10, 1))
-    assert 0 < await redis.pttl("limit:login:ada") <= 102
+    assert await redis.pttl("limit:login:ada") in (GONE, *range(103)), "it ends by itself, in a tenth of a second"
 
     async def gone() -> None:
         assert await redis.keys("limit:*") == []
@@ -105,10 +109,10 @@ async def test_without_redis_each_process_holds_the_limit(redis_server: RedisSer
     assert granted(limiter, 12) == SLOW.quota - 3
     await redis_server.start()
 
+    assert granted(limiter, 1, who="bob") == 1
+
     async def shared_again() -> None:
-        other = Limiter(client)
-        assert granted(limiter, 1, who="bob") == 1
-        assert (await other.take_exactly("user", "bob", SLOW)).remaining < SLOW.quota - 1
+        assert await client.exists("limit:user:bob")
 
     await eventually(shared_again)
     assert granted(limiter, 1) == 0, "a Redis that forgot opens nothing"
@@ -116,13 +120,28 @@ async def test_without_redis_each_process_holds_the_limit(redis_server: RedisSer
     await client.aclose()
 
 
-async def test_a_redis_that_does_not_answer_holds_a_login_up_once(redis: Redis, processes: list[Limiter]) -> None:
-    limiter = processes[0]
+async def test_a_redis_that_does_not_answer_holds_a_login_up_once(
+    redis: Redis, processes: list[Limiter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter, asked = processes[0], 0
     await limiter.take_exactly("login", "ada", SLOW)
-    await redis.client_pause(900)
-    async with asyncio.timeout(3 * limits.ASK_S):
+    run = limiter._run
+
+    async def counted(*what: list[Any]) -> list[int]:
+        nonlocal asked
+        asked += 1
+        return await run(*what)
+
+    monkeypatch.setattr(limiter, "_run", counted)
+    monkeypatch.setattr(limiter, "_breaker", Breaker(3_600))
+    monkeypatch.setattr(limits, "ASK_S", 0.1)
+    await redis.client_pause(3_600_000, all=False)  # of all that may write, as our script does
+    try:
         verdicts = [await limiter.take_exactly("login", "ada", SLOW) for _ in range(100)]
+    finally:
+        await redis.client_unpause()
     assert sum(each.allowed for each in verdicts) == SLOW.quota - 1
+    assert asked == 1
 
 
 async def test_many_unknown_clients_take_no_more_memory_than_some(

@@ -1,7 +1,7 @@
 """Remembered values: read anew once their token is gone, in whichever order readers and writers come."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -9,16 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from social.infra.redis.vouched import MOST, Vouched
-
-
-@pytest.fixture(autouse=True, scope="module")
-def patience() -> Iterator[None]:
-    """Wait for Redis for as long as a busy machine needs."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("social.infra.redis.redis.BestEffortRedis.__init__.__defaults__", (60.0,))
-        patched.setattr("social.infra.redis.vouched.FORGET_S", 60.0)
-        patched.setattr("social.infra.redis.vouched.READ_S", 60.0)
-        yield
 
 
 class Store:
