@@ -1,7 +1,8 @@
 """Free ports, for servers that must come back on their port.
 
 Many tests pick a port long before a program listens on it, and such a program takes no other one where it is taken. So
-these ports are none of those that `devtools` picks, and each of the workers that run tests side by side has its own.
+these ports are none of those that `devtools` picks, each of the workers that run tests side by side has its own, and
+no worker picks a port a second time before it has picked all of them.
 """
 
 import os
@@ -16,6 +17,13 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 
 OWN = range(10_000 + WORKER * EACH, 10_000 + (WORKER + 1) * EACH)
 
 
+_unused: list[int] = []
+
+
 def free_ports(count: int) -> list[int]:
     """Return free ports."""
-    return ports.free_ports(count, OWN)
+    if len(_unused) < EACH // 4:  # some of the rest may be taken by programs that are none of ours
+        _unused[:] = OWN
+    picked = ports.free_ports(count, _unused)
+    _unused[:] = [each for each in _unused if each not in picked]
+    return picked

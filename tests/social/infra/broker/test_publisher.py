@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from support.eventually import eventually
 
 from social.contracts.envelope import Envelope
 from social.infra import clock
@@ -35,7 +36,7 @@ async def test_what_is_queued_when_a_process_stops_is_still_published() -> None:
         Envelope(id=clock.new_id(), type="PostLiked", v=1, key="x", at=clock.now(), data={"n": n}) for n in range(450)
     ]
     publisher.offer(events)
-    await publisher.flush(1.0)
+    await publisher.flush(60.0)
     assert broker.took == [each.id for each in events]
 
 
@@ -55,6 +56,15 @@ def event(n: int) -> Envelope:
     return Envelope(id=clock.new_id(), type="PostLiked", v=1, key="x", at=clock.now(), data={"n": n})
 
 
+async def took(broker: Remembering, event_id: str) -> None:
+    """Wait until the newest event of a broker is this."""
+
+    async def look() -> None:
+        assert broker.took[-1:] == [event_id]
+
+    await eventually(look, every_s=0)
+
+
 async def test_nobody_waits_for_what_others_are_confirmed() -> None:
     broker = Slow()
     publisher = Publisher(broker)  # type: ignore[arg-type]
@@ -62,9 +72,8 @@ async def test_nobody_waits_for_what_others_are_confirmed() -> None:
     events = [event(n) for n in range(3)]
     for each in events:
         publisher.offer([each])
-        await asyncio.sleep(0.01)
-        assert broker.took[-1] == each.id
-    flushed = asyncio.create_task(publisher.flush(1.0))
+        await took(broker, each.id)
+    flushed = asyncio.create_task(publisher.flush(60.0))
     await asyncio.sleep(0.01)
     assert not flushed.done(), "what is not confirmed may be lost still"
     broker.confirm.set()
@@ -76,12 +85,15 @@ async def test_only_so_many_batches_wait_for_their_confirms() -> None:
     broker = Slow()
     publisher = Publisher(broker)  # type: ignore[arg-type]
     running = asyncio.create_task(publisher.run())
-    for n in range(20):
-        publisher.offer([event(n)])
+    for n in range(AT_ONCE):
+        publisher.offer([first := event(n)])
+        await took(broker, first.id)
+    for n in range(AT_ONCE, 20):
+        publisher.offer([last := event(n)])
         await asyncio.sleep(0.001)
     assert len(broker.took) == AT_ONCE
     broker.confirm.set()
-    await asyncio.sleep(0.01)
+    await took(broker, last.id)
     assert len(broker.took) == 20
     running.cancel()
 
@@ -98,8 +110,8 @@ async def test_rows_are_deleted_at_once_when_idle_and_together_when_busy(mongo_u
     outbox = Outbox(mongo)
     ids = [f"{n:024x}" for n in range(9)]
     await mongo.insert_missing("outbox", [{"_id": each, "at": clock.now()} for each in ids])
-    await asyncio.wait_for(outbox.forget(ids[:1]), 5)
-    await asyncio.wait_for(asyncio.gather(*(outbox.forget([each]) for each in ids[1:])), 5)
+    await asyncio.wait_for(outbox.forget(ids[:1]), 60)
+    await asyncio.wait_for(asyncio.gather(*(outbox.forget([each]) for each in ids[1:])), 60)
     assert deleted == [1, 8]
     assert await mongo.count("outbox", {"_id": {"$in": ids}}, limit=1) == 0
     mongo.close()
@@ -116,10 +128,10 @@ async def test_what_nobody_waits_for_is_deleted_later_with_the_rest_and_before_t
         outbox.forget_soon([each])
     await asyncio.sleep(0.1)
     assert await mongo.count("outbox", {}, limit=99) == 70
-    await asyncio.wait_for(outbox.forget(ids[-1:]), 5)
+    await asyncio.wait_for(outbox.forget(ids[-1:]), 60)
     assert await mongo.count("outbox", {}, limit=99) == 0, "who waits takes the others along"
     await mongo.insert_missing("outbox", [{"_id": ids[0], "at": clock.now()}])
     outbox.forget_soon(ids[:1])
-    await outbox.finish(5)
+    await outbox.finish(60)
     assert await mongo.count("outbox", {}, limit=1) == 0
     mongo.close()

@@ -18,15 +18,20 @@ from social.infra.broker.sqs_sender import MOST_BYTES, Sender
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages are visible again after three seconds, unless they are extended; and retried after one."""
+    """Messages are extended and deleted soon, and retried after a second."""
     for name, value in {
-        "VISIBLE_AGAIN_S": 3,
         "ON_ITS_WAY_S": 1,
         "EXTEND_EVERY_S": 0.25,
         "ACK_WITHIN_S": 0.05,
         "RETRY_DELAYS_S": (1,),
     }.items():
         monkeypatch.setattr(f"social.infra.broker.sqs_partition.{name}", value)
+
+
+@pytest.fixture
+def soon_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are visible again after three seconds, unless they are extended."""
+    monkeypatch.setattr("social.infra.broker.sqs_partition.VISIBLE_AGAIN_S", 3)
 
 
 @pytest.fixture
@@ -89,12 +94,14 @@ async def test_any_text_travels_as_ascii(client: SqsClient) -> None:
     consumer.partition.end()
 
 
+@pytest.mark.usefixtures("soon_visible")
 async def test_a_message_that_is_handled_for_long_is_kept_from_others_and_gone_when_it_is_acked(
-    client: SqsClient,
+    client: SqsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await Sender(client, queue_of(client)).send("slow")
     one, two = Consumer(client), Consumer(client)
     await received_by_one(one, two)
+    monkeypatch.setattr("social.infra.broker.sqs_partition.VISIBLE_AGAIN_S", 60)  # by its extension
     await asyncio.sleep(4)  # longer than it is hidden without an extension
     assert len(one.got + two.got) == 1
     (delivery,) = one.got + two.got
@@ -117,10 +124,7 @@ async def received_by_one(*consumers: Consumer) -> None:
     await eventually(look)
 
 
-async def test_a_consumer_that_stops_shows_its_messages_to_the_next_at_once(
-    client: SqsClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("social.infra.broker.sqs_partition.VISIBLE_AGAIN_S", 60)
+async def test_a_consumer_that_stops_shows_its_messages_to_the_next_at_once(client: SqsClient) -> None:
     sender = Sender(client, queue_of(client))
     await asyncio.gather(*(sender.send(str(number)) for number in range(12)))
     one = Consumer(client)
@@ -138,6 +142,7 @@ async def test_a_consumer_that_stops_shows_its_messages_to_the_next_at_once(
         each.partition.end()
 
 
+@pytest.mark.usefixtures("soon_visible")
 async def test_without_its_lease_a_consumer_holds_acks_and_retries_nothing(client: SqsClient) -> None:
     await Sender(client, queue_of(client)).send("hello")
     one = Consumer(client)
@@ -160,9 +165,16 @@ async def test_a_retry_comes_after_its_delay_with_its_attempt(client: SqsClient)
     await Sender(client, queue_of(client)).send("hello")
     consumer = Consumer(client)
     await received(consumer, 1)
+    delays, ask = list[int](), client.ask
+
+    async def noting(operation: str, queue: str, **how: Any) -> Any:
+        delays.extend(each["DelaySeconds"] for each in how.get("Entries", ()) if "DelaySeconds" in each)
+        return await ask(operation, queue, **how)
+
+    client.ask = noting  # type: ignore[method-assign]
     await consumer.got[0].retry()
-    assert (await left(client))["delayed"] == 1
     await received(consumer, 2)
+    assert delays == [1]
     assert [(each.attempt, each.redelivered) for each in consumer.got] == [(0, False), (1, False)]
     assert consumer.bodies == ["hello", "hello"]
     consumer.partition.end()

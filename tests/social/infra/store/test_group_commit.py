@@ -168,6 +168,12 @@ async def test_a_document_that_cannot_be_written_fails_alone(mongo: Mongo) -> No
     assert done[1:] == ["inserted"] * 9
 
 
+async def turns() -> None:
+    """Let everything go on that waits for no server, however fast the clock runs meanwhile."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 async def test_who_gives_up_before_it_is_sent_writes_nothing(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
     go, attempt = asyncio.Event(), GroupCommit._attempt
 
@@ -177,9 +183,9 @@ async def test_who_gives_up_before_it_is_sent_writes_nothing(mongo: Mongo, monke
 
     monkeypatch.setattr(GroupCommit, "_attempt", slow)
     first = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"first {at}"))) for at in range(2)]
-    await asyncio.sleep(0.01)
+    await turns()
     waiting = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(5)]
-    await asyncio.sleep(0.01)
+    await turns()
     for each in waiting[:3]:
         each.cancel()
     go.set()
@@ -198,7 +204,7 @@ async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch:
 
     monkeypatch.setattr(GroupCommit, "_attempt", slow)
     tasks = [asyncio.ensure_future(mongo.transact(lambda tx, at=at: blindly(tx, f"row {at}"))) for at in range(9)]
-    await asyncio.sleep(0.05)
+    await turns()
     refused = [each for each in tasks if each.done()]
     assert refused
     assert all(isinstance(each.exception(), Unavailable) for each in refused)
@@ -235,7 +241,7 @@ async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_aft
 ) -> None:
     """The store executes the first write and its answer does not come; then the store is there again."""
     async with relayed(mongo_url) as relay:
-        mongo = Mongo(relay.url, mongo_database)
+        mongo = Mongo(relay.url, mongo_database, timeout_s=120)
         await migrate(mongo)
 
         async def tried(at: int) -> float:
@@ -246,7 +252,7 @@ async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_aft
 
         assert await mongo.transact(lambda tx: insert(tx, "warm"))
         relay.answers_to_swallow("insert")
-        assert max(await asyncio.gather(*(tried(at) for at in range(5)))) < 2
+        assert max(await asyncio.gather(*(tried(at) for at in range(5)))) < 30
         relay.answers_to_swallow(None)
         assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
         mongo.close()

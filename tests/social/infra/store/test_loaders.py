@@ -119,7 +119,7 @@ async def _interleaved(taken: list[tuple[str, object]]) -> None:
                 if not slow:
                     gate.set()
     gate.set()
-    await asyncio.wait([each for each, _, _ in asked], timeout=5) if asked else None
+    await asyncio.wait([each for each, _, _ in asked], timeout=60) if asked else None
     for at, (task, ids, before) in enumerate(asked):
         assert task.done(), "nobody waits for ever"
         if task.cancelled():
