@@ -83,7 +83,7 @@ def in_memory() -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def patient() -> Iterator[None]:
-    """Let no test find Redis away because the machine is busy."""
+    """Let no test find a server away because the machine is busy."""
     with patience():
         yield
 

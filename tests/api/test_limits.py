@@ -47,11 +47,12 @@ async def test_a_client_cannot_write_the_header_that_its_proxy_gives_its_address
 
 
 async def test_answers_show_what_is_left_of_a_limit(site: Site, ada: Person) -> None:
-    async with another(site, rate_user="10/60") as door:
+    async with another(site, rate_user="10/36000") as door:
         first, second = [await at(door, ada).ask("GET", "/v1/users/me") for _ in range(2)]
-        assert first.headers["RateLimit-Policy"] == '"user";q=10;w=60'
-        assert limits(first) == {"user": (9, 6)}
-        assert limits(second) == {"user": (8, 12)}
+        assert first.headers["RateLimit-Policy"] == '"user";q=10;w=36000'
+        (left, whole), (left_then, whole_then) = limits(first)["user"], limits(second)["user"]
+        assert (left, left_then) == (9, 8)
+        assert 3_500 < whole <= 3_600 < whole_then <= 7_200
         refused = await at(door, ada).ask("GET", f"/v1/posts/{'0' * 24}")
         assert limits(refused)["user"][0] == 7
         wrong = await at(door, ada).ask("POST", "/v1/posts", {})

@@ -216,7 +216,7 @@ async def test_a_deleted_post_takes_its_picture_along_at_once_and_its_bytes_soon
     async def swept() -> None:
         assert kept(site.pictures) == []
 
-    await eventually(swept, timeout_s=15)
+    await eventually(swept)
 
 
 async def test_a_url_is_for_one_picture_and_ends(
@@ -444,7 +444,7 @@ async def test_a_deleted_account_leaves_no_picture(
         assert {path.name.partition(".")[0] for path in kept(site.pictures)} == {theirs.id}
         assert [row["owner"] for row in await site.plaza.mongo.many("media", {})] == [bob.id]
 
-    await eventually(gone, timeout_s=20)
+    await eventually(gone)
 
 
 async def test_pictures_may_be_kept_in_s3(mongo_url: str, mongo_database: str, moto: Moto) -> None:

@@ -25,7 +25,7 @@ async def store(tmp_path: Path, document_store: DocumentStore) -> AsyncIterator[
 
 @pytest.fixture
 async def site(store: DocumentStore) -> AsyncIterator[Site]:
-    async with system(store.url, "plaza", timeout_s=2) as running:
+    async with system(store.url, "plaza", timeout_s=5) as running:
         yield running
 
 
@@ -43,7 +43,7 @@ async def test_while_the_store_is_away_requests_are_refused_and_then_served_agai
         ("POST", "/v1/auth/login", {"username": "ada", "password": ada.password}),
         ("POST", "/v1/auth/refresh-token", {"refresh_token": ada.tokens.refresh_token}),
     ]
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         answers = await asyncio.gather(*(bob.ask(*ask) for ask in asks))
     for answer in answers:
         answer.refused(503, "unavailable")
@@ -87,13 +87,14 @@ async def test_a_deadline_in_the_middle_of_a_commit_leaves_one_answer_under_a_ke
     """Whether that commit took effect, nobody knows then; a retry finds out, and all of it is there once."""
     freezer = FreezeAtCommit(store)
     with recording(freezer):
-        async with system(store.url, "plaza", timeout_s=5) as site:
+        async with system(store.url, "plaza", timeout_s=20) as site:
             ada, bob = await site.door.register("ada"), await site.door.register("bob")
             await bob.follow(ada)
             monkeypatch.setattr("api.http.DEADLINE_S", 0.5)
             for text in ("one", "two", "three"):
                 freezer.armed = True
-                (await ada.ask("POST", "/v1/posts", {"text": text}, key=text)).refused(503, "unavailable")
+                while freezer.armed:  # a busy machine may reach the deadline before the commit
+                    (await ada.ask("POST", "/v1/posts", {"text": text}, key=text)).refused(503, "unavailable")
                 store.thaw()
 
                 async def again(text: str = text) -> None:
@@ -150,7 +151,7 @@ async def test_nothing_acknowledged_is_lost_while_the_store_comes_and_goes(
     async def counted() -> None:
         assert (await bob.profile(ada)).posts == len(acknowledged)
 
-    await eventually(counted, timeout_s=20)
+    await eventually(counted)
 
 
 async def test_writes_are_refused_while_too_many_events_wait(

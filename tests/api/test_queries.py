@@ -190,7 +190,7 @@ async def test_nothing_is_looked_for_without_an_index(world: World, commands: Co
         buried = [each for _, each in commands.sent if (each.name, each.document.get("delete")) == ("delete", "users")]
         assert len(buried) == 2
 
-    await eventually(forgotten, timeout_s=40)
+    await eventually(forgotten)
     asked = [command for _, command in commands.sent]
     assert len({command.collection for command in asked if command.filters()}) > 15
     assert unindexed(asked) == []

@@ -108,7 +108,7 @@ async def test_a_deleted_comment_takes_its_replies_along(
         assert [each["comment_id"] for each in likes] == [stays.id]
         assert await site.plaza.mongo.many("deletions", {}) == []
 
-    await eventually(gone, timeout_s=20)
+    await eventually(gone)
 
 
 async def test_a_walk_of_single_comments_sees_all_and_ends(ada: Person) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from support.eventually import eventually
 from support.people import Person
+from support.revocations import polled
 from support.site import Site
 
 from social.accounts import lifecycle
@@ -10,13 +11,12 @@ from social.contracts.people import Tokens
 from social.contracts.problems import NotFound
 
 
-async def test_a_suspended_person_is_out_within_two_seconds(ada: Person, site: Site) -> None:
+async def test_a_suspended_person_is_out_within_two_seconds(
+    ada: Person, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await lifecycle.suspend(site.plaza.mongo, "ada", "spam")  # as the command does it: no word to any process
-
-    async def out() -> None:
-        (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
-
-    await eventually(out, timeout_s=2)
+    await polled(site.plaza.revocations, monkeypatch)
+    (await ada.ask("GET", "/v1/users/me")).refused(401, "session_revoked")
     (await ada.refresh()).refused(403, "account_suspended")
 
 

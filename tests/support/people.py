@@ -269,7 +269,7 @@ class Person:
 @asynccontextmanager
 async def door_to(url: str) -> AsyncIterator[Door]:
     """Yield the door of an API that runs elsewhere."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=220)) as session:
         yield Door(session, url)
 
 
