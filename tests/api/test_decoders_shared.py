@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from PIL import Image
+from support.eventually import eventually
 from support.people import Person
 from support.pictures import chunk, gif, noise, picture, saved, segment, upload, uploaded
 
@@ -58,9 +59,9 @@ async def test_what_is_said_often_is_read_once() -> None:
     packed = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(5_000_000)))
     many = picture()[:33] + packed * 1_500 + picture()[33:]
     for file in (many, frames_of_one(5_000)):
-        cpu = time.process_time()
+        cpu = time.thread_time()
         assert decoder.look_ahead(file).layers == ()
-        assert time.process_time() - cpu < 1
+        assert time.thread_time() - cpu < 2
         assert (await Decoders().decode(file)).width == 80
     with pytest.raises(ValidationFailed) as refused:
         await Decoders().decode(vast(200))
@@ -72,16 +73,14 @@ async def test_work_without_an_end_is_refused_before_it_begins(ada: Person, name
     file, code = ENDLESS[name]
     if name == "a GIF of a million extensions":
         file = file.replace(b",", b"!\xfe\0" * 1_000_000 + b",", 1)
-    began = time.process_time(), time.monotonic()
     answer = await upload(ada, file)
     assert answer.wrong_fields() == {"/file": code}
-    assert time.monotonic() - began[1] < 3
     with pytest.raises(limits.Refused):
         decoder.look_ahead(file)
-    cpu = time.process_time()
+    cpu = time.thread_time()
     with pytest.raises(limits.Refused):
         decoder.look_ahead(file)
-    assert time.process_time() - cpu < 0.2
+    assert time.thread_time() - cpu < 0.5
 
 
 async def test_few_scans_of_very_many_pixels_are_bounded_together(
@@ -109,9 +108,10 @@ async def test_what_cameras_and_programs_write_is_no_endless_work(ada: Person) -
 
 
 SLOW = """
-import sys, time, json
+import json, os, sys, time
 data = sys.stdin.buffer.read()
-time.sleep(float(data[:4]))
+while data.startswith(b"hold") and not os.path.exists(sys.argv[0] + ".go"):
+    time.sleep(0.01)
 header = json.dumps({"mime": "image/png", "width": 1, "height": 1, "blurhash": "x", "sizes": [1, 1]}).encode()
 sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header + b"ab")
 """
@@ -119,42 +119,49 @@ sys.stdout.buffer.write(len(header).to_bytes(4, "big") + header + b"ab")
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Decoders:
-    """Decoders whose work takes as many seconds as a file begins with."""
+    """Decoders whose work on a file that begins with `hold` ends after a call of `go`."""
     program = tmp_path / "decoder.py"
     program.write_text(SLOW)
     monkeypatch.setattr(decoding, "PROGRAM", program)
     return Decoders()
 
 
-async def order(work: dict[str, asyncio.Future[object]]) -> list[str]:
-    done: list[str] = []
-    for name, each in work.items():
-        each.add_done_callback(lambda _, name=name: done.append(name))  # type: ignore[misc]
-    await asyncio.gather(*work.values(), return_exceptions=True)
-    await asyncio.sleep(0)
-    return done
+def go() -> None:
+    """Let held decoders end."""
+    decoding.PROGRAM.with_suffix(".py.go").touch()
 
 
 async def test_who_holds_all_they_may_waits_for_nobody_else_to_be_served(slow: Decoders) -> None:
     assert slow.share < AT_ONCE
-    work = {f"eve {n}": asyncio.ensure_future(slow.decode(b"1.00", "eve")) for n in range(AT_ONCE + 2)}
-    await asyncio.sleep(0.1)
+    eves = [asyncio.ensure_future(slow.decode(b"hold", "eve")) for _ in range(AT_ONCE + 2)]
+
+    async def begun() -> None:
+        assert len(slow.pids) == slow.share
+
+    await eventually(begun)
+    assert (await slow.decode(b"", "ada")).width == 1
     assert len(slow.pids) == slow.share
-    work["ada"] = asyncio.ensure_future(slow.decode(b"0.00", "ada"))
-    assert (await order(work))[0] == "ada"  # type: ignore[arg-type]
+    assert not any(each.done() for each in eves)
+    go()
+    await asyncio.gather(*eves)
 
 
-async def test_small_pictures_of_others_go_first(slow: Decoders) -> None:
-    first = {f"first {n}": asyncio.ensure_future(slow.decode(b"0.50", f"first {n}")) for n in range(AT_ONCE)}
+async def test_small_pictures_of_others_go_first(slow: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, decode = list[int](), slow._decode
+
+    async def noted(data: bytes, *arguments: str) -> bytearray:
+        begun.append(len(data))
+        return await decode(data, *arguments)
+
+    monkeypatch.setattr(slow, "_decode", noted)
+    first = [asyncio.ensure_future(slow.decode(b"hold", f"first {n}")) for n in range(AT_ONCE)]
     await asyncio.sleep(0)
-    work = {
-        "large": asyncio.ensure_future(slow.decode(b"0.00" + bytes(1_000_000), "bob")),
-        "eve's": asyncio.ensure_future(slow.decode(b"0.30" + bytes(10_000), "eve")),
-        "eve's next": asyncio.ensure_future(slow.decode(b"0.00" + bytes(10), "eve")),
-        "small": asyncio.ensure_future(slow.decode(b"0.00" + bytes(100), "ada")),
-    }
-    done = await order({**first, **work})  # type: ignore[dict-item]
-    assert done.index("small") < done.index("large")
+    others = [("bob", 1_000_000), ("eve", 10_000), ("eve", 10), ("ada", 100)]
+    work = [asyncio.ensure_future(slow.decode(bytes(size), who)) for who, size in others]
+    await asyncio.sleep(0)
+    go()
+    await asyncio.gather(*first, *work)
+    assert begun.index(100) < begun.index(1_000_000)
     assert slow._at_work.total() == 0
     assert slow._waiting == []
 
@@ -163,24 +170,27 @@ async def test_who_waits_with_many_makes_room_for_who_waits_with_one(
     slow: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "MOST_WAITING", 4)
-    eves = [asyncio.ensure_future(slow.decode(b"0.20", "eve")) for _ in range(slow.share + 4)]
-    mals = [asyncio.ensure_future(slow.decode(b"0.20", "mal")) for _ in range(AT_ONCE - slow.share)]
+    eves = [asyncio.ensure_future(slow.decode(b"hold", "eve")) for _ in range(slow.share + 4)]
+    mals = [asyncio.ensure_future(slow.decode(b"hold", "mal")) for _ in range(AT_ONCE - slow.share)]
     await asyncio.sleep(0)
-    assert (await slow.decode(b"0.00", "ada")).width == 1
+    ada = asyncio.ensure_future(slow.decode(b"", "ada"))
+    await asyncio.sleep(0)
+    go()
+    assert (await ada).width == 1
     answers = await asyncio.gather(*eves, return_exceptions=True)
     assert [isinstance(each, RateLimited) for each in answers].count(True) >= 1
     await asyncio.gather(*mals)
 
 
 async def test_who_goes_away_while_they_wait_leaves_no_place_taken(slow: Decoders) -> None:
-    work = [asyncio.ensure_future(slow.decode(b"0.10", f"p{n}")) for n in range(AT_ONCE + 3)]
+    work = [asyncio.ensure_future(slow.decode(b"", f"p{n}")) for n in range(AT_ONCE + 3)]
     await asyncio.sleep(0)
     for each in work[:-1:2]:
         each.cancel()
     await asyncio.gather(*work, return_exceptions=True)
     assert slow._waiting == []
     assert slow._at_work.total() == 0
-    assert (await slow.decode(b"0.00", "ada")).width == 1
+    assert (await slow.decode(b"", "ada")).width == 1
 
 
 DOOMED = """

@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zipfile import ZipFile
@@ -20,8 +21,10 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from support.eventually import eventually
 from support.one_site import new_person, one_door, one_loop, one_site
+from support.patience import PATIENT_S
 from support.people import Answer, Door, Person
 from support.pictures import form, gif, kept, noise, picture, png, saved, upload, uploaded
 from support.site import Site
@@ -249,7 +252,6 @@ async def test_a_form_without_a_boundary_is_refused(ada: Person) -> None:
 
 async def test_a_slow_upload_that_keeps_its_pace_is_not_cut_off(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "DEADLINE_S", 0.5)
-    monkeypatch.setattr(forms, "GRACE_S", 5.0)
     pieces = [picture()[at : at + 20] for at in range(0, len(picture()), 20)]
     started = time.monotonic()
     answer = await sent(ada, HEAD, *pieces, b"\r\n--x--\r\n", pause_s=1.0 / len(pieces))
@@ -401,16 +403,28 @@ async def test_files_in_hand_are_bounded_all_together(
     await uploaded(bob, file)
 
 
-async def test_a_killed_decoder_is_a_503_and_the_next_picture_is_fine(site: Site, ada: Person) -> None:
-    work = asyncio.ensure_future(upload(ada, picture("JPEG", (5_000, 5_000))))
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let decoders never end by themselves."""
+    program = tmp_path / "decoder.py"
+    program.write_text("import time\ntime.sleep(3_600)\n")
+    monkeypatch.setattr(decoding, "PROGRAM", program)
+
+
+@pytest.mark.usefixtures("endless")
+async def test_a_killed_decoder_is_a_503_and_the_next_picture_is_fine(
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = asyncio.ensure_future(upload(ada, picture()))
 
     async def found() -> psutil.Process:
         running = [each for each in psutil.Process().children(recursive=True) if decoder(each)]
         assert running
         return running[0]
 
-    os.kill((await eventually(found, every_s=0.001)).pid, signal.SIGKILL)
+    os.kill((await eventually(found)).pid, signal.SIGKILL)
     answer = await work
+    monkeypatch.undo()
     answer.refused(503, "unavailable")
     assert answer.headers["Retry-After"]
     assert kept(site.pictures) == []
@@ -433,7 +447,7 @@ async def test_a_decoder_that_never_ends_is_ended(ada: Person, tmp_path: Any, mo
         ('import sys\nsys.stdout.buffer.write(b\'\\0\\0\\0\\x13{"refused": "<b>"}  \')', 422, "broken"),
     ):
         program.write_text(says)
-        monkeypatch.setattr(decoding, "WITHIN_S", 20.0)
+        monkeypatch.setattr(decoding, "WITHIN_S", PATIENT_S)
         answer = await upload(ada, picture())
         assert (answer.status, answer.wrong_fields()) == (status, {"/file": code}), says
     program.write_text("while True:\n    print('x' * 100_000)\n")
@@ -481,15 +495,16 @@ async def test_a_queue_that_is_full_refuses_at_once_and_empties(monkeypatch: pyt
     assert decoders.pids == []
 
 
+@pytest.mark.usefixtures("endless")
 async def test_who_goes_away_takes_their_decoder_along() -> None:
     decoders = Decoders()
-    work = asyncio.ensure_future(decoders.decode(picture("JPEG", (5_000, 5_000))))
+    work = asyncio.ensure_future(decoders.decode(picture()))
 
     async def running() -> int:
         assert decoders.pids
         return decoders.pids[0]
 
-    pid = await eventually(running, every_s=0.001)
+    pid = await eventually(running)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
@@ -501,16 +516,20 @@ async def test_a_reader_that_stalls_is_let_go(site: Site, ada: Person, monkeypat
     monkeypatch.setattr("api.pictures.STALLS_S", 0.3)
     ref = await uploaded(ada, noise((1_800, 1_600), "PNG"))
     url = urlsplit(ada.door.url)
-    with socket.socket() as slow:
+    with capture_logs() as logged, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         slow.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(slow, (url.hostname, url.port))
         await loop.sock_sendall(slow, f"GET {ref.url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         whole = sum(path.stat().st_size for path in kept(site.pictures))
-        await asyncio.sleep(1.0)
+
+        async def let_go() -> None:
+            assert "picture cut short" in [each["event"] for each in logged]
+
+        await eventually(let_go)
         got = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 while piece := await loop.sock_recv(slow, 1_000_000):
                     got += len(piece)

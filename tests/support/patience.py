@@ -12,6 +12,7 @@ DEADLINES = (
     "social.infra.redis.vouched.FORGET_S",
     "social.infra.redis.limits.ASK_S",
     "social.infra.redis.limits.REPORT_WITHIN_S",
+    "social.infra.files.pictures.decoding.WAITS_S",
     "social.infra.files.pictures.decoding.WITHIN_S",
     "api.forms.DONE_WITHIN_S",
     "api.forms.GRACE_S",
