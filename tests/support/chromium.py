@@ -14,7 +14,7 @@ import pytest
 from support.browser import ROOT, require_node
 
 PLAYER = ROOT / "tests/web/page/player.mjs"
-TIMEOUT_S = 120
+TIMEOUT_S = 220
 
 Helpers = Mapping[str, Callable[..., Awaitable[Any]]]
 

@@ -51,7 +51,7 @@ class Gateway:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "realtime", env={**os.environ, **self._environment}
         )
-        await eventually(self._listens, timeout_s=30)
+        await eventually(self._listens)
 
     async def _listens(self) -> None:
         try:

@@ -5,10 +5,11 @@ import * as faults from "./faults.mjs";
 import * as flows from "./flows.mjs";
 import * as looks from "./looks.mjs";
 
-const PATIENCE_MS = 30_000; // on a machine that does much else
+const PATIENCE_MS = 90_000; // on a machine that does much else
 const scenarios = { ...flows, ...faults, ...looks };
 const browser = await chromium.launch({
   executablePath: process.argv[2],
+  timeout: PATIENCE_MS,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
 });
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

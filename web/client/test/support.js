@@ -22,7 +22,7 @@ export async function person(options = {}, username = freshName()) {
 }
 
 /** Return what `read` returns once it is truthy; after a while throw what it throws. */
-export async function eventually(read, within_ms = 30_000) {
+export async function eventually(read, within_ms = 100_000) {
   const deadline = performance.now() + within_ms;
   for (;;) {
     const late = performance.now() > deadline;
