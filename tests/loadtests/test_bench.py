@@ -121,7 +121,7 @@ def test_a_benchmark_over_a_mongodb_leaves_no_database_there(mongo_url):
         env={**os.environ, "STORE": mongo_url},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -139,7 +139,7 @@ def test_a_wrong_store_is_said_before_anything_is_measured():
             env={**os.environ, "STORE": "mongod"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 1
@@ -209,7 +209,7 @@ async def test_a_benchmark_that_is_interrupted_has_the_time_to_stop_what_it_star
     try:
         await eventually(runs)
         os.killpg(begun.pid, signal.SIGINT)  # as a terminal does
-        _, printed = begun.communicate(timeout=30)
+        _, printed = begun.communicate(timeout=200)
     finally:
         begun.kill()
     assert "KeyboardInterrupt" in printed
