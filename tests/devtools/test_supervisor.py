@@ -22,7 +22,7 @@ async def test_a_program_that_dies_at_once_is_started_more_and_more_seldom(monke
     await program.start()
     kept = supervisor.Kept(program)
     keeping = asyncio.create_task(kept.keep(lambda _, line: said.append(line)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while kept.starts < 5:
             await asyncio.sleep(0.01)
     keeping.cancel()
@@ -55,9 +55,9 @@ async def test_a_program_that_heeds_nobody_is_killed_with_its_children() -> None
         "stubborn", ["sh", "-c", stubborn], ready_url=NOWHERE, say=lambda _, line: said.append(line), stop_within_s=0.2
     )
     await program.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not said:
             await asyncio.sleep(0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await program.stop()  # which waits until nobody holds its output
     assert said == ["ready", "does not end within 0.2 s and is killed"]

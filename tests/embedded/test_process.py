@@ -20,6 +20,7 @@ from support.people import door_to, texts
 from support.processes import gone
 
 from embedded.store import Store, noted_url
+from social.infra.process.process import PATIENCE_S
 from social.infra.store.mongo import Mongo
 
 
@@ -54,9 +55,7 @@ async def test_the_events_page_names_the_port_that_the_gateway_chose(machine: An
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_it_within_five_seconds_and_leaves_nothing_running(
-    machine: Any, how: signal.Signals
-) -> None:
+async def test_a_signal_stops_it_soon_and_leaves_nothing_running(machine: Any, how: signal.Signals) -> None:
     program = await machine.running()
     children = program.children()
     assert any("secantus" in " ".join(child.cmdline()) for child in children)
@@ -65,8 +64,8 @@ async def test_a_signal_stops_it_within_five_seconds_and_leaves_nothing_running(
     async with door_to(machine.url) as door:
         await (await door.register("ada")).publish("hello")  # leaves an idle connection
         started = time.monotonic()
-        ended = await program.signal(how, timeout_s=10)
-    assert time.monotonic() - started < 5
+        ended = await program.signal(how, timeout_s=60)
+    assert time.monotonic() - started < PATIENCE_S, "it does not wait for who never ends a request"
     assert (ended.code, ended.err) == (0, "")
     assert await gone(children)
     assert not (machine.var / "store.json").exists()
@@ -78,7 +77,7 @@ async def test_a_signal_while_it_starts_leaves_nothing_running(machine: Any) -> 
         program = machine.start()
         await asyncio.sleep(wait_s)
         children = program.children() if program.process.poll() is None else []
-        await program.signal(signal.SIGTERM, timeout_s=10)
+        await program.signal(signal.SIGTERM, timeout_s=60)
         assert await gone(children)
     await machine.running()
 
@@ -222,9 +221,9 @@ async def test_without_the_store_it_is_not_alone_for_long(machine: Any) -> None:
             answer = await ada.ask("POST", "/v1/posts", {"text": "after"}, key="k")
             assert answer.status == 201
 
-        await eventually(served, timeout_s=15)
+        await eventually(served)
         assert texts(await ada.feed()) == ["after", "before"]
-    assert (await program.signal(signal.SIGTERM, timeout_s=10)).code == 0
+    assert (await program.signal(signal.SIGTERM, timeout_s=60)).code == 0
     assert not store_processes(machine.var)
 
 
@@ -252,4 +251,4 @@ async def test_a_system_killed_at_any_moment_takes_its_store_along(machine: Any)
         async def nobody() -> None:
             assert not store_processes(machine.var)
 
-        await eventually(nobody, timeout_s=5)
+        await eventually(nobody)

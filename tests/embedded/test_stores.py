@@ -91,7 +91,7 @@ async def test_what_was_acknowledged_before_it_was_killed_is_there(store: Store,
 
     for _ in range(2):
         writers = [asyncio.create_task(write(number)) for number in range(WRITERS)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while len(kept) < 5 * WRITERS and not any(each.done() for each in writers):
                 await asyncio.sleep(0.01)
         assert store.pid is not None
@@ -206,10 +206,10 @@ async def test_a_store_that_dies_again_and_again_is_started_each_time(
             except Unavailable as error:
                 raise AssertionError from error
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while store.pid == killed:
                 await asyncio.sleep(0.01)
-        await eventually(there, timeout_s=30)
+        await eventually(there)
     assert not keeping.done()
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
@@ -250,7 +250,7 @@ async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_outlives_it(
                 except Unavailable as error:
                     raise AssertionError from error
 
-            await eventually(goes_on, timeout_s=40)
+            await eventually(goes_on)
             found = {row["_id"] for row in await mongo.many("likes", {}, fields={"_id": 1})}
             assert set(kept) <= found
             assert not any(each.done() for each in keeping)

@@ -146,7 +146,7 @@ async def test_a_task_writes_its_topology_and_ends_in_order(task: dict[str, str]
     said = Path(task["RUN"]) / "said"
     program = await asyncio.create_subprocess_exec("sh", FILES / "start.sh", env=task)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not said.exists() or not said.read_text():
                 await asyncio.sleep(0.01)
             program.send_signal(signal.SIGTERM)
@@ -167,7 +167,7 @@ async def test_a_task_writes_its_topology_and_ends_in_order(task: dict[str, str]
 )
 def test_a_task_that_cannot_start_says_why(task: dict[str, str], wrong: dict[str, str], says: str) -> None:
     done = subprocess.run(
-        ["sh", FILES / "start.sh"], env=task | wrong, capture_output=True, text=True, check=False, timeout=10
+        ["sh", FILES / "start.sh"], env=task | wrong, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1
     assert says in done.stderr

@@ -16,6 +16,7 @@ from devtools.cluster.server import Server
 from devtools.generate import nginx
 from devtools.generate.nginx import Topology
 from social.contracts.codec import decode, encode
+from support.eventually import LONG_S
 
 
 class Nginx(Server):
@@ -175,8 +176,11 @@ def before(api: Sequence[str] | dict[str, list[str]], nodes: dict[str, str], **m
     return Topology(**{"services": services, "nodes": nodes, "unlimited": ["127.0.0.0/8"], **more})
 
 
-async def raw(port: int, *parts: bytes, pause_s: float = 0.0, quiet_s: float = 0.5) -> bytes:
-    """Return all bytes that answer these bytes until the other side closes, or is silent for `quiet_s`."""
+async def raw(port: int, *parts: bytes, pause_s: float = 0.0, quiet_s: float = 0.5, answered: bool = True) -> bytes:
+    """Return all bytes that answer these bytes until the other side closes, or is silent for `quiet_s`.
+
+    The first of them may take as long as it takes, unless `answered` is false: then there may be none.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     with contextlib.suppress(OSError, TimeoutError):
@@ -184,8 +188,9 @@ async def raw(port: int, *parts: bytes, pause_s: float = 0.0, quiet_s: float = 0
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(pause_s)
-        while data := await asyncio.wait_for(reader.read(65_536), quiet_s):
-            answer += data
+        wait_s = LONG_S if answered else quiet_s
+        while data := await asyncio.wait_for(reader.read(65_536), wait_s):
+            answer, wait_s = answer + data, quiet_s
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
