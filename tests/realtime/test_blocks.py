@@ -122,9 +122,9 @@ async def test_a_block_is_found_without_redis(world, ada, bob, broken_redis, red
     if redis == "away":
         await broken_redis.kill()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: first.sockets.get(his.sid).hides(ada.id), 3)
-    await until(lambda: second.sockets.get(hers.sid).hides(bob.id), 3)
-    await until(lambda: first.sockets.get(his.sid).rooms == set(), 3)
+    await world.within(3, until(lambda: first.sockets.get(his.sid).hides(ada.id)))
+    await world.within(3, until(lambda: second.sockets.get(hers.sid).hides(bob.id)))
+    await world.within(3, until(lambda: first.sockets.get(his.sid).rooms == set()))
 
 
 async def test_who_connects_does_not_hear_those_they_are_apart_from(world, gateway, ada, bob, eve):
@@ -228,7 +228,7 @@ async def test_what_was_watched_before_the_block_is_not_restored(world, gateway,
     for each in (post, other):
         await his.ask("post.watch", {"post_id": each})
     await watch(his, ada)
-    await asyncio.sleep(0.2)  # what is watched is remembered beside everything else
+    await world.remembers(his, 3)
     his.drop()
     await until(lambda: len(gateway.sockets) == 0)
     await commit(world, blocks.block, bob, by=ada)
@@ -280,9 +280,9 @@ async def test_a_private_account_is_live_for_its_followers_alone(world, gateway,
     assert await watch(third, ada) == [(ada.id, True)]
 
     await commit(world, follows.remove_follower, bob, by=ada)
-    await until(lambda: gateway.sockets.get(his.sid).rooms == set(), 3)
+    await world.within(3, until(lambda: gateway.sockets.get(his.sid).rooms == set()))
     await third.ask("user.unfollow", {"username": ada.username})
-    await until(lambda: gateway.sockets.get(third.sid).rooms == set(), 3)
+    await world.within(3, until(lambda: gateway.sockets.get(third.sid).rooms == set()))
     assert gateway.room_access._authors == {post: ada.id}
     await hers.ask("post.unwatch", {"post_id": post})
     assert gateway.room_access._authors == gateway.room_access._posts == {}
@@ -298,7 +298,7 @@ async def test_a_post_for_followers_is_live_for_those_who_follow_now(world, gate
     everybodys = await ada.publish()
     assert (await his.ask("post.watch", {"post_id": everybodys}))["ok"]
     await his.ask("user.unfollow", {"username": ada.username})
-    await until(lambda: gateway.sockets.get(his.sid).rooms == {post_room(everybodys)}, 3)
+    await world.within(3, until(lambda: gateway.sockets.get(his.sid).rooms == {post_room(everybodys)}))
     assert gateway.sockets.get(hers.sid).rooms == {post_room(said.id)}
     assert (await his.ask("post.watch", {"post_id": said.id}))["problem"]["code"] == "not_found"
     await hers.ask("post.unwatch", {"post_id": said.id})

@@ -55,7 +55,7 @@ async def test_a_room_is_left_after_its_last_member_and_entered_again(world, ada
 async def test_logging_out_closes_the_sockets(world, gateway, ada):
     wire = await ada.connect(gateway)
     await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
-    await wire.until(lambda: wire.disconnected, 3)
+    await wire.until(lambda: wire.disconnected)
 
 
 async def test_a_listener_that_is_never_heard_is_replaced(world, ada, bob):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 from support.browser import page
+from support.eventually import LONG_S
 
 from social.contracts.messages import CLIENT_MESSAGES
 
@@ -71,7 +72,7 @@ async def test_what_is_nested_more_deeply_than_anything_is_malformed(world, ada,
     for number, name in enumerate(("post.create", "no.such.thing")):
         asked = wire._acks[900 + number] = asyncio.get_running_loop().create_future()
         await wire.send(f'42{900 + number}["{name}",' + "[" * 25_000 + "]" * 25_000 + "]")
-        problem = (await asyncio.wait_for(asked, 5))["problem"]
+        problem = (await asyncio.wait_for(asked, LONG_S))["problem"]
         assert problem["code"] == ("not_found" if number else "malformed_json")
     assert (await wire.ask("sync", {"after": "x"}))["ok"]
     deep = "[" * 25_000 + "]" * 25_000

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from support.browser import page
+from support.eventually import LONG_S
 from support.ports import free_ports
 from support.sockets import World
 
@@ -41,7 +42,7 @@ async def process(world: World, tmp_path, port: int, **environment: str) -> Asyn
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(2 * LONG_S):
             while not await _ready(http, port):
                 assert started.returncode is None, (await started.stdout.read()).decode()
                 await asyncio.sleep(0.05)
@@ -88,7 +89,7 @@ async def test_sigterm_drains_and_ends_with_success(world, gateway, ada, tmp_pat
         assert "after_ms" in await hers.event("drain")
         back = await hers.next("connect", 2)
         assert back == {"sid": first["sid"], "recovered": True}
-        output, _ = await asyncio.wait_for(stopping.communicate(), 10)
+        output, _ = await asyncio.wait_for(stopping.communicate(), LONG_S)
         assert stopping.returncode == 0, output.decode()
 
 
@@ -101,7 +102,7 @@ async def test_a_missing_setting_is_named(tmp_path):
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(started.communicate(), 20)
+    output, _ = await asyncio.wait_for(started.communicate(), LONG_S)
     assert started.returncode == 1
     for name in ("MONGO_URL", "REDIS_URL", "BROKER_URL", "JWT_JWKS", "REALTIME_PORT"):
         assert name in output.decode()

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.eventually import LONG_S
 from support.sockets import Person, Wire, until
 
-from realtime import redis_channels
+from realtime import limits, redis_channels
 from realtime.app import Gateway
 from social.accounts import login
 from social.contracts.codec import decode, encode
@@ -25,13 +27,14 @@ async def raw(http, gateway: Gateway, *messages: str) -> Any:
     return opened
 
 
-async def ended(opened: Any, timeout_s: float = 5) -> list[str]:
+async def ended(opened: Any, timeout_s: float = LONG_S) -> list[str]:
     """Return all messages of a websocket until it was closed."""
     async with asyncio.timeout(timeout_s):
         return [str(message.data) async for message in opened]
 
 
-async def test_who_goes_on_asking_beyond_their_rate_is_cut_and_may_return(world, gateway, ada, bob, http):
+async def test_who_goes_on_asking_beyond_their_rate_is_cut_and_may_return(world, gateway, ada, bob, http, monkeypatch):
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: 0.0))  # in no time at all
     opened = await raw(http, gateway, "40" + encode({"token": ada.token}).decode())
     his = await bob.connect(gateway)
     with contextlib.suppress(ConnectionError):
@@ -53,7 +56,8 @@ async def test_a_person_has_one_rate_over_all_their_sockets_and_rest(world, ada,
     answers = []
     for _ in range(10):
         answers += [await wire.ask("sync", {"after": "x"}) for wire in wires]
-        await asyncio.sleep(0.06)  # after which they know of each other
+        for gateway in gateways:
+            await gateway.limiter.reported()
     accepted = [each for each in answers if each["ok"]]
     assert 30 <= len(accepted) <= 36
     refused = next(each["problem"] for each in answers if not each["ok"])
@@ -81,7 +85,7 @@ async def test_strangers_do_not_use_up_the_connects_of_people(world, ada, http):
         opened = await raw(http, gateway, *["40" + encode({"token": token}).decode()] * 20)
         await until(lambda opened=opened: opened is not None)
         for _ in range(21):
-            message = str((await opened.receive(5)).data)
+            message = str((await opened.receive(LONG_S)).data)
             assert message.startswith(("0", "44"))
         await opened.close()
     assert (await ada.connect(gateway)).sid
@@ -97,7 +101,7 @@ async def test_who_connects_twice_is_cut_and_leaves_nothing(world, gateway, ada,
     await until(lambda: len(gateway.sockets) == 0 and gateway.sockets.users() == [])
     assert gateway.redis_channels.rooms() == []
     namespaces = await raw(http, gateway, *(f"40/{name}," for name in "abcdef"))
-    assert [str((await namespaces.receive(5)).data)[:2] for _ in range(7)][1:] == ["44"] * 6
+    assert [str((await namespaces.receive(LONG_S)).data)[:2] for _ in range(7)][1:] == ["44"] * 6
     await namespaces.close()
 
 
@@ -190,10 +194,8 @@ async def test_a_login_that_ends_while_its_sockets_return_keeps_none_of_them(wor
             await login.logout(world.plaza, world.keys, eve.tokens.refresh_token)
 
         backs, _ = await asyncio.gather(returns(), logout())
-        async with asyncio.timeout(2.5):
-            for back in [*wires, *backs]:
-                if back.connected:
-                    await back.closed.wait()
+        ends = [back.closed.wait() for back in [*wires, *backs] if back.connected]
+        await world.within(2.5, asyncio.gather(*ends))
         for each in (gateway, other):
             assert (len(each.sockets), each.sockets.users(), each.redis_channels.rooms()) == (0, [], [])
 
@@ -206,7 +208,7 @@ async def test_who_comes_and_goes_while_redis_is_away_is_forgotten(world, ada, r
             await (await ada.connect(gateway)).close()
         await until(lambda: len(gateway.sockets) == 0)
         assert gateway.background._tasks  # they wait for their channel
-        await until(lambda: not gateway.background._tasks, 4)
+        await until(lambda: not gateway.background._tasks)
     finally:
         await redis_server.start()
 

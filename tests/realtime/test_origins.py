@@ -6,6 +6,7 @@ import pytest
 import socketio
 from structlog.testing import capture_logs
 from support.browser import page
+from support.eventually import LONG_S
 
 from embedded.settings import EmbeddedRest
 
@@ -32,9 +33,9 @@ async def test_pythons_synchronous_client_comes_in_with_the_servers_own_address(
 
     def talk() -> tuple[str, bool]:
         url = f"http://127.0.0.1:{gateway.port}"
-        client.connect(url, auth={"token": ada.token}, transports=transports, wait_timeout=5)
+        client.connect(url, auth={"token": ada.token}, transports=transports, wait_timeout=LONG_S)
         try:
-            return client.transport(), client.call("sync", {"after": "x"}, timeout=5)["ok"]
+            return client.transport(), client.call("sync", {"after": "x"}, timeout=LONG_S)["ok"]
         finally:
             client.disconnect()
 
@@ -50,7 +51,7 @@ async def test_the_js_client_upgrades_with_an_origin_of_ours(world, ada, engine,
     async with page() as hers:
         await hers.connect(gateway.port, ada.token, extraHeaders={"Origin": origin.format(port=gateway.port)})
         assert (await hers.ask("sync", {"after": "x"}))["ok"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_S):
             while True:
                 await hers.do(transport=True)
                 if await hers.next("transport", len(hers.all("transport")) + 1) == "websocket":

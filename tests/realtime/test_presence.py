@@ -19,7 +19,7 @@ async def watch(wire, *people):
 
 @pytest.fixture
 async def gateway(world):
-    return await world.gateway(presence_grace_s=0.1)
+    return await world.gateway(presence_grace_s=0.1, typing_every_s=60)
 
 
 async def test_a_person_who_connects_is_online_to_those_who_watch(world, gateway, ada, bob):
@@ -29,9 +29,13 @@ async def test_a_person_who_connects_is_online_to_those_who_watch(world, gateway
     phone, laptop = await ada.connect(other), await ada.connect(gateway)
     came = await his.event("presence")
     assert (came["user_id"], came["online"]) == (ada.id, True)
-    await asyncio.sleep(0.4)
+
+    async def both_are_known() -> bool:
+        return int(await world.plaza.redis.zcard(presence_room(ada.id))) == 2
+
+    await until(both_are_known)
     await phone.close()
-    await asyncio.sleep(0.6)
+    await until(lambda: len(other.sockets) == 0 and not other.presences._leaving)
     assert await watch(his, ada) == [True]  # the other device is still there
     await laptop.close()
     went = await his.event("presence", 2)
@@ -42,13 +46,13 @@ async def test_a_person_who_connects_is_online_to_those_who_watch(world, gateway
 
 
 async def test_who_comes_right_back_never_left(world, ada, bob):
-    gateway = await world.gateway(presence_grace_s=1)
+    gateway = await world.gateway(presence_grace_s=2)
     his, hers = await bob.connect(gateway), await ada.connect(gateway)
-    await asyncio.sleep(0.4)
+    await until(lambda: _is_online(gateway, ada))
     assert await watch(his, ada) == [True]
     await hers.close()
     await ada.back(hers, gateway)
-    await asyncio.sleep(1.6)
+    await asyncio.sleep(2.4)
     assert his.named("presence") == []
 
 
@@ -57,7 +61,7 @@ async def test_people_of_a_gateway_that_vanished_go_offline_when_its_lease_ends(
     gateway = await world.gateway(presence_lease_s=0.6)
     his = await bob.connect(gateway)
     await ada.connect(doomed)
-    await asyncio.sleep(0.4)
+    await until(lambda: _is_online(gateway, ada))
     assert await watch(his, ada) == [True]
     doomed.presences._renew = doomed.presences._end = lambda *_, **__: asyncio.sleep(0)  # as if it were killed
     went = await his.event("presence")

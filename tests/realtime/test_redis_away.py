@@ -66,7 +66,7 @@ async def test_a_listener_that_falls_silent_is_replaced(world, ada, bob):
     wire = await ada.connect(gateway)
     async with world.new_redis() as redis:
         await redis.client_pause(1_500, all=True)
-    await until(lambda: not gateway.redis_channels.up, 3)
+    await until(lambda: not gateway.redis_channels.up)
     await until(lambda: gateway.redis_channels.up)
     await world.like(await ada.publish(), by=bob, author=ada)
     await wire.event("notification")
@@ -79,7 +79,7 @@ async def test_a_connection_that_redis_closes_is_opened_again_and_read_up(world,
         await redis.client_kill_filter(_type="pubsub")
     await until(lambda: not gateway.redis_channels.up)
     await world.record(await ada.publish(), by=bob, author=ada)
-    await wire.event("notification", timeout_s=3)
+    await world.within(3, wire.event("notification"))
 
 
 async def test_a_room_is_listened_to_from_its_first_member_until_a_while_after_its_last(world, ada, bob):

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from support.eventually import eventually
+from support.eventually import LONG_S
 from support.sockets import until
 
 from realtime import resume
@@ -109,7 +109,7 @@ async def test_an_old_connection_that_nobody_noticed_is_closed(world, gateway, a
     wire = await ada.connect(gateway)
     again = await ada.back(wire, there)
     assert again.sid == wire.sid
-    await asyncio.wait_for(wire.closed.wait(), 5)
+    await asyncio.wait_for(wire.closed.wait(), LONG_S)
     await likes(world, ada, 1, post)
     await again.event("notification")
     assert wire.events == []
@@ -120,13 +120,14 @@ async def test_two_returns_at_once_leave_one_connection(world, gateway, ada):
     other = await world.gateway()
     wire = await ada.connect(gateway)
     backs = await asyncio.gather(*(ada.back(wire, each) for each in (gateway, other, gateway, other, gateway, other)))
-    await asyncio.sleep(0.3)
-    alive = [each for each in backs if each.connected and not each.closed.is_set()]
-    assert len(alive) == 1
-    assert len(gateway.sockets) + len(other.sockets) == 1
+
+    def alive() -> list[Any]:
+        return [each for each in backs if each.connected and not each.closed.is_set()]
+
+    await until(lambda: len(alive()) == 1 and len(gateway.sockets) + len(other.sockets) == 1)
     post = await ada.publish()
     await likes(world, ada, 1, post)
-    await alive[0].event("notification")
+    await alive()[0].event("notification")
 
 
 async def test_the_pid_of_somebody_else_opens_nothing(world, gateway, ada, bob):
@@ -190,21 +191,12 @@ async def test_a_pid_of_another_key_is_not_taken(world, gateway, ada):
     assert again.sid != wire.sid
 
 
-async def remembered(world, sid):
-    """Wait until Redis has the rooms of a socket: they are kept beside the answer."""
-
-    async def kept():
-        assert await world.plaza.redis.scard(f"watched:{sid}")
-
-    await eventually(kept)
-
-
 async def test_a_watched_post_is_watched_again_after_the_return(world, gateway, ada):
     other = await world.gateway()
     post = await ada.publish()
     wire = await ada.connect(gateway)
     await wire.ask("post.watch", {"post_id": post})
-    await remembered(world, wire.sid)
+    await world.remembers(wire)
     await wire.close()
     again = await ada.back(wire, other)
     assert (await again.event("post.stats"))["version"] == 0
@@ -263,7 +255,7 @@ async def test_more_than_a_socket_may_hold_is_missed_and_comes_as_fast_as_it_is_
     url += f"&sid={opened['sid']}"
     await http.post(url, data="40" + encode({"token": ada.token, "pid": wire.pid}).decode())
     told: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_S):
         while len(told) < 201:
             answer = await http.get(url)
             assert answer.status == 200

@@ -1,13 +1,15 @@
 """Logins that end, tokens that expire, clients beyond their rates, gateways that stop."""
 
 import asyncio
-import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
+from support.eventually import LONG_S
 from support.sockets import until
 
+from realtime import limits
 from social.accounts import login
 from social.infra import clock
 from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
@@ -24,12 +26,9 @@ async def test_logging_out_closes_the_sockets_of_that_login_everywhere(world, ga
     other = await world.gateway()
     wires = [await ada.connect(gateway), await ada.connect(other)]
     his = await bob.connect(gateway)
-    at = time.monotonic()
     await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
-    for wire in wires:
-        await wire.disconnected_for_good()
-        assert wire.named("session.revoked") == [{"reason": "logout"}]
-    assert time.monotonic() - at < 2
+    await world.within(2, asyncio.gather(*(wire.disconnected_for_good() for wire in wires)))
+    assert [wire.named("session.revoked") for wire in wires] == [[{"reason": "logout"}]] * 2
     assert not his.closed.is_set()
     refused = await ada.connect(gateway)
     assert refused.refused["data"]["code"] == "session_revoked"
@@ -40,10 +39,8 @@ async def test_logging_out_closes_the_sockets_without_redis_too(world, ada, redi
     wire = await ada.connect(gateway)
     await redis_server.kill()
     try:
-        at = time.monotonic()
         await login.logout(world.plaza, world.keys, ada.tokens.refresh_token)
-        await wire.disconnected_for_good()
-        assert time.monotonic() - at < 2.5
+        await world.within(2.5, wire.disconnected_for_good())
     finally:
         await redis_server.start()
 
@@ -64,9 +61,9 @@ async def test_a_login_that_ends_while_its_socket_connects_does_not_get_in(world
 
 
 async def test_a_token_that_runs_out_closes_the_socket_so_that_it_returns(world, gateway, ada):
-    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 1)})
+    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 2)})
     assert wire.sid
-    await asyncio.wait_for(wire.closed.wait(), 5)
+    await asyncio.wait_for(wire.closed.wait(), LONG_S)
     assert not wire.disconnected
     again = await world.wire(gateway.port, {"token": nearly_over(world, ada, -2), "pid": wire.pid})
     assert again.refused["data"]["code"] == "token_expired"
@@ -74,17 +71,17 @@ async def test_a_token_that_runs_out_closes_the_socket_so_that_it_returns(world,
 
 
 async def test_a_renewed_session_stays(world, gateway, ada, bob):
-    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 1)})
+    wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 2)})
     assert (await wire.ask("session.renew", {"token": bob.token}))["problem"]["code"] == "invalid_token"
     assert (await wire.ask("session.renew", {"token": "nonsense"}))["problem"]["code"] == "invalid_token"
     answer = await wire.ask("session.renew", {"token": ada.token})
     assert answer["data"]["expires_at"].endswith("Z")
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(3.5)
     assert (await wire.ask("sync", {"after": "x"}))["ok"]
 
 
 async def test_who_sends_too_much_is_told_so(world, ada):
-    gateway = await world.gateway(events_per_s=1, events_burst=3)
+    gateway = await world.gateway(events_per_s=0.001, events_burst=3)
     wire = await ada.connect(gateway)
     answers = [await wire.ask("sync", {"after": "x"}) for _ in range(5)]
     assert [answer["ok"] for answer in answers[:3]] == [True] * 3
@@ -102,7 +99,8 @@ async def test_one_person_holds_so_many_sockets(world, ada):
     assert (await ada.back(first, gateway)).sid == first.sid  # who returns takes their own place
 
 
-async def test_too_many_connects_at_once_are_sent_back(world, ada):
+async def test_too_many_connects_at_once_are_sent_back(world, ada, monkeypatch):
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: 0.0))  # all of them come at once
     gateway = await world.gateway(handshakes_per_s=2, sockets_per_user=100)
     wires = await asyncio.gather(*(ada.connect(gateway) for _ in range(6)))
     assert sum(wire.connected is not None for wire in wires) == 2
@@ -137,13 +135,13 @@ async def test_a_gateway_that_stops_sends_its_clients_to_another_one_by_one(worl
     assert refused.value.status == 503
     await draining
     for wire in wires:
-        await asyncio.wait_for(wire.closed.wait(), 2)
+        await asyncio.wait_for(wire.closed.wait(), LONG_S)
         assert not wire.disconnected
         assert (await ada.back(wire, other)).sid == wire.sid
 
 
 async def test_a_store_that_is_away_is_named_in_the_ack(world, ada, document_store):
-    world.store_timeout_s = 1
+    world.store_timeout_s = 3
     gateway = await world.gateway()
     wire = await ada.connect(gateway)
     await document_store.kill()
@@ -158,4 +156,4 @@ async def test_a_store_that_is_away_is_named_in_the_ack(world, ada, document_sto
     async def works():
         return (await wire.ask("post.create", {"text": "hello again"}))["ok"]
 
-    await until(works, 15)
+    await until(works)

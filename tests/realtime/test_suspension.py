@@ -12,7 +12,7 @@ async def test_the_sockets_of_a_suspended_person_close_within_two_seconds(world:
     ada = await world.person("ada")
     wire = await ada.connect(gateway)
     await lifecycle.suspend(world.plaza.mongo, ada.username, "spam")  # as the command does it: no word to a gateway
-    await wire.disconnected_for_good(timeout_s=2)
+    await world.within(2, wire.disconnected_for_good())
     assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
     refused = await ada.connect(gateway)
     assert refused.refused is not None
@@ -24,7 +24,7 @@ async def test_the_sockets_of_a_deleted_account_close_at_once(world: World, gate
     ask = DeleteAccount(password="a word, and another")
     await lifecycle.delete(world.plaza, world.keys, ask, by=ada.id)
     for wire in wires:
-        await wire.disconnected_for_good(timeout_s=2)
+        await world.within(2, wire.disconnected_for_good())
         assert wire.named("session.revoked") == [{"reason": "account_deleted"}]
 
 

@@ -31,7 +31,7 @@ async def test_a_suspension_closes_every_socket_whatever_time_the_operator_has(w
     await asyncio.sleep(1.2)  # a poll ago
     with clock_ahead(ahead_s):
         await lifecycle.suspend(world.plaza.mongo, ada.username, None)
-    await wire.disconnected_for_good(WITHIN_S)
+    await world.within(WITHIN_S, wire.disconnected_for_good())
     assert wire.named("session.revoked") == [{"reason": "account_suspended"}]
 
 
@@ -44,7 +44,7 @@ async def test_a_session_that_ends_closes_its_sockets_whatever_time_it_is_there(
     monkeypatch.setattr(world.plaza.pushes, "control", lambda *_: asyncio.sleep(0))
     with clock_ahead(ahead_s):
         await revoke(world.plaza, session_id, SessionEnd.REMOVED)
-    await wire.disconnected_for_good(WITHIN_S)
+    await world.within(WITHIN_S, wire.disconnected_for_good())
 
 
 @pytest.mark.parametrize("ahead_s", WRONG_S)
@@ -55,7 +55,7 @@ async def test_a_block_is_found_whatever_the_time_of_who_blocks(world, ada, bob,
     with clock_ahead(ahead_s):
         await world.plaza.mongo.transact(lambda tx: blocks.block(tx, bob.username, by=ada.id))
     sockets = [(gateway.sockets.get(hers.sid), bob.id), (gateway.sockets.get(his.sid), ada.id)]
-    await until(lambda: all(socket.hides(other) for socket, other in sockets), WITHIN_S)
+    await world.within(WITHIN_S, until(lambda: all(socket.hides(other) for socket, other in sockets)))
 
 
 @pytest.mark.parametrize("gateway_ahead_s", [-12, 600])
@@ -69,7 +69,7 @@ async def test_a_gateway_with_a_wrong_clock_still_hears_of_what_ends(world, ada,
         login = world.verifier.verify(ada.token)
         return gateway.plaza.revocations.reason(login) is not None
 
-    await until(heard, WITHIN_S)
+    await world.within(WITHIN_S, until(heard))
 
 
 async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada, monkeypatch):
@@ -86,4 +86,4 @@ async def test_what_a_store_whose_clock_was_set_back_stamps_is_found(world, ada,
     await asyncio.sleep(1.5)
     monkeypatch.setattr(mongo, "now", right)
     await lifecycle.suspend(world.plaza.mongo, ada.username, None)
-    await wire.disconnected_for_good(WITHIN_S)
+    await world.within(WITHIN_S, wire.disconnected_for_good())

@@ -31,11 +31,19 @@ from social.notifications import groups as grouping
 from social.posts import publishing
 from support.databases import prepare
 from support.eventually import LONG_S
+from support.pace import within
 from support.site import QUICK_HASH
 
 numbers = itertools.count(1)
 
-QUICK = {"realtime_host": "127.0.0.1", "realtime_port": 0, "drain_s": 0.2, "linger_s": 0.2, "pid_key": "k" * 32}
+QUICK = {
+    "realtime_host": "127.0.0.1",
+    "realtime_port": 0,
+    "drain_s": 0.2,
+    "linger_s": 0.2,
+    "pid_key": "k" * 32,
+    "silence_s": 20,
+}
 
 
 class Nowhere:
@@ -184,7 +192,7 @@ class World:
         self.mongo_url, self.database, self.redis_url = mongo_url, database, redis_url
         self._http = http
         self._stack = AsyncExitStack()
-        self.store_timeout_s = 5.0
+        self.store_timeout_s = 20.0
         self.pem = new_private_key()
         signer = Signer(self.pem)
         self.verifier = Verifier(signer.jwks)
@@ -242,6 +250,18 @@ class World:
         wire = await Wire(port, self._http).open(auth)
         self._stack.push_async_callback(wire.close)
         return wire
+
+    async def within(self, seconds: float, waiting: Awaitable[object]) -> None:
+        """Await something; raises AssertionError where it takes longer and the store was not what took so long."""
+        await within(seconds, waiting, self.plaza.mongo.ping)
+
+    async def remembers(self, wire: Wire, rooms: int = 1) -> None:
+        """Wait until Redis has so many rooms of a socket, for its return: they are kept beside the answers."""
+
+        async def kept() -> bool:
+            return int(await self.plaza.redis.scard(f"watched:{wire.sid}")) == rooms
+
+        await until(kept)
 
     async def like(self, post_id: str, *, by: Person, author: Person) -> None:
         """Do what the notifications worker does with a like: the fact, its place in the stream, the push."""

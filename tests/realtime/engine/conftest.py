@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
 import uvloop
+from support.eventually import LONG_S
 
 from realtime.engine import Engine, Options, Work, choose
 from realtime.socketio.server import Server
@@ -53,6 +54,13 @@ class Echo:
 
     def closed(self, sid: str, reason: str) -> None:
         self.ended[sid] = reason
+
+    async def holds(self, sid: str, request: Literal["poll", "post"] = "poll") -> None:
+        """Wait until the server holds a request of a polling session."""
+        assert self.engine is not None
+        async with asyncio.timeout(LONG_S):
+            while getattr(self.engine.sessions[sid].polling, request) is None:
+                await asyncio.sleep(0.002)
 
 
 @dataclass
@@ -114,7 +122,7 @@ class Client:
         return ws, json.loads(answer[answer.index("{") :])
 
     @staticmethod
-    async def text(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = 3) -> str:
+    async def text(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = LONG_S) -> str:
         """Return the next text message that is not a ping."""
         while True:
             message = await ws.receive(timeout_s)
@@ -123,7 +131,7 @@ class Client:
                 return str(message.data)
 
     @staticmethod
-    async def closed(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = 3) -> bool:
+    async def closed(ws: aiohttp.ClientWebSocketResponse, timeout_s: float = LONG_S) -> bool:
         """Wait until the server has ended the websocket, and return True."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -133,7 +141,7 @@ class Client:
                     return True
 
     @staticmethod
-    async def until(condition: Callable[[], object], timeout_s: float = 3) -> None:
+    async def until(condition: Callable[[], object], timeout_s: float = LONG_S) -> None:
         """Wait for a condition."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import socketio
+from support.eventually import LONG_S
 
 from realtime.socketio.admission import Admission
 from realtime.socketio.packets import UNREADABLE
@@ -17,8 +18,9 @@ SCRIPT = Path(__file__).with_name("official_client.mjs")
 
 
 @pytest.fixture
-async def sio(server, start, quick):
-    sio = server(quick, namespaces=["/", "/custom"])
+async def sio(server, start):
+    # Pings are so far apart that the "heartbeat" of the other process may wait for a busy machine.
+    sio = server({"ping_interval_s": 0.3, "ping_timeout_s": 3.0}, namespaces=["/", "/custom"])
 
     async def connect(sid, environ, auth):
         if auth and auth.get("refuse"):
@@ -33,7 +35,7 @@ async def sio(server, start, quick):
 
     @sio.on("ask me")
     async def ask(sid):
-        return "answer of " + await sio.call("question", to=sid, timeout=2)
+        return "answer of " + await sio.call("question", to=sid, timeout=LONG_S)
 
     @sio.on("7")
     async def seven(sid):
@@ -162,7 +164,7 @@ async def test_the_official_javascript_client(sio, scenario):
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(child.communicate(), 30)
+    output, _ = await asyncio.wait_for(child.communicate(), 2 * LONG_S)
     assert child.returncode == 0, output.decode()
     await sio.client.until(lambda: not sio.engine.sessions)
     assert (sio.manager.members, sio.manager.rooms, sio.environ) == ({}, {}, {})
@@ -188,7 +190,7 @@ async def test_the_python_client(sio, transports):
     assert await client.call("echo", ("a", b"\1\2", {"b": [b"\3"]})) == ["a", b"\1\2", {"b": [b"\3"]}]
     assert await client.call("ask me") == "answer of question"
     await client.emit("count to", 30)
-    await asyncio.wait_for(done.wait(), 3)
+    await asyncio.wait_for(done.wait(), LONG_S)
     assert sorted(got) == list(range(30))  # its handlers run as tasks of their own
     await client.disconnect()
     await sio.client.until(lambda: not sio.engine.sessions)
@@ -217,6 +219,6 @@ async def test_the_python_client_gets_all_that_was_sent_before_it_is_disconnecte
     client.on("n", got.append)
     await client.connect(f"http://127.0.0.1:{sio.client.port}", transports=transports)
     await client.emit("count and disconnect me", emits)
-    await asyncio.wait_for(ended.wait(), 3)
+    await asyncio.wait_for(ended.wait(), LONG_S)
     await client.disconnect()
     assert got == list(range(emits))

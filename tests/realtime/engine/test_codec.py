@@ -129,10 +129,10 @@ def test_what_javascript_does_not_read_is_refused(text):
     "text", ['2["' + "a" * 60_000 + '",' + "[" * 1_100, '2["' + "[" * 60_000, '2["' + "\\" * 60_000]
 )
 def test_a_text_that_cannot_be_read_costs_no_time(text):
-    started = time.perf_counter()
+    started = time.thread_time()
     with suppress(sio_packets.BadPacket):
         sio_packets.decode(text)
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2
 
 
 def test_half_a_character_goes_out_as_it_came_in():

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+from support.eventually import LONG_S
 
 KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
 
@@ -148,7 +149,8 @@ async def test_a_long_queue_takes_several_polls_at_the_end_too(start, echo, sent
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid)) if is_held else None
-    await asyncio.sleep(0.03)
+    if held:
+        await echo.holds(sid)
     for number in range(sent):
         echo.engine.send(sid, b"4%d" % number)
     echo.engine.close(sid)
@@ -165,7 +167,7 @@ async def test_a_client_that_says_goodbye_gets_no_more_than_one_answer(start, ec
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.03)
+    await echo.holds(sid)
     assert (await client.post(sid, "\x1e".join(["4x"] * 20 + ["1"]))).text == "ok"
     assert (await held).text.split("\x1e") == ["4x"] * 16
     assert (await client.poll(sid)).status == 400
@@ -176,7 +178,7 @@ async def test_a_held_poll_is_answered_when_something_comes(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.05)
+    await echo.holds(sid)
     assert not held.done()
     await client.post(sid, "4a\x1e4b")
     assert (await held).text == "4a\x1e4b"
@@ -222,7 +224,7 @@ async def test_two_polls_at_once_end_the_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     first = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.03)
+    await echo.holds(sid)
     second = await client.poll(sid)
     assert (await first).text == "1"
     assert second.status == 400
@@ -233,14 +235,17 @@ async def test_two_posts_at_once_end_the_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
 
+    refused = asyncio.Event()
+
     async def slow():
         yield b"4"
-        await asyncio.sleep(0.2)
+        await refused.wait()
         yield b"x"
 
     first = asyncio.create_task(client.post(sid, slow()))
-    await asyncio.sleep(0.05)
+    await echo.holds(sid, "post")
     assert (await client.post(sid, "4y")).status == 400
+    refused.set()
     assert (await first).status == 400
     assert sid in echo.ended
 
@@ -249,7 +254,7 @@ async def test_a_cancelled_poll_ends_the_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.05)
+    await echo.holds(sid)
     held.cancel()
     await client.until(lambda: echo.ended.get(sid) == "transport close")
     assert (await client.poll(sid)).status == 400
@@ -373,7 +378,7 @@ async def test_a_websocket_is_pinged_and_lives_by_its_pongs(start, echo, quick):
     client = await start(echo, **quick)
     ws, sid = await client.open()
     for _ in range(3):
-        assert (await ws.receive(1)).data == "2"
+        assert (await ws.receive(LONG_S)).data == "2"
         await ws.send_str("3")
     assert sid not in echo.ended
     await ws.close()
@@ -382,14 +387,14 @@ async def test_a_websocket_is_pinged_and_lives_by_its_pongs(start, echo, quick):
 async def test_a_silent_websocket_is_cut(start, echo, quick):
     client = await start(echo, **quick)
     ws, sid = await client.open()
-    assert await client.closed(ws, 1)
+    assert await client.closed(ws)
     assert echo.ended[sid] == "ping timeout"
 
 
-async def test_any_packet_is_a_sign_of_life(start, echo, quick):
-    client = await start(echo, **quick)
+async def test_any_packet_is_a_sign_of_life(start, echo):
+    client = await start(echo, ping_interval_s=0.3, ping_timeout_s=1)
     ws, sid = await client.open()
-    for _ in range(9):
+    for _ in range(15):
         await asyncio.sleep(0.1)
         await ws.send_str("4alive")
     assert sid not in echo.ended
@@ -422,7 +427,7 @@ async def test_a_close_packet_by_polling_ends_the_session(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.03)
+    await echo.holds(sid)
     assert (await client.post(sid, "1")).status == 200
     assert (await held).text == "6"
     assert (await client.poll(sid)).status == 400
@@ -449,7 +454,7 @@ async def test_the_server_closes_a_poller_behind_what_it_sent(start, echo):
     client = await start(echo)
     held = await client.handshake()
     poll = asyncio.create_task(client.poll(held))
-    await asyncio.sleep(0.03)
+    await echo.holds(held)
     echo.engine.send(held, b"4last")
     echo.engine.close(held)
     assert (await poll).text == "4last\x1e1"
@@ -469,7 +474,7 @@ async def test_the_server_closes_a_websocket_behind_what_it_sent(start, echo):
         echo.engine.send(sid, b"4%d" % number)
     echo.engine.close(sid)
     assert [await client.text(ws) for _ in range(100)] == [f"4{number}" for number in range(100)]
-    message = await ws.receive(2)
+    message = await ws.receive(LONG_S)
     assert message.type is aiohttp.WSMsgType.CLOSE
     assert message.data == 1000
 
@@ -478,11 +483,11 @@ async def test_a_cut_is_a_lost_network(start, echo):
     client = await start(echo)
     ws, sid = await client.open()
     echo.engine.abort(sid)
-    assert (await ws.receive(2)).type is not aiohttp.WSMsgType.CLOSE or ws.close_code == 1006
+    assert (await ws.receive(LONG_S)).type is not aiohttp.WSMsgType.CLOSE or ws.close_code == 1006
     assert echo.ended[sid] == "transport close"
     polling = await client.handshake()
     held = asyncio.create_task(client.poll(polling))
-    await asyncio.sleep(0.03)
+    await echo.holds(polling)
     echo.engine.abort(polling)
     assert (await held).status == 400
     assert not echo.engine.send(polling, b"4x")
@@ -491,12 +496,16 @@ async def test_a_cut_is_a_lost_network(start, echo):
 async def test_a_session_that_nobody_settles_is_closed(start, echo):
     client = await start(echo, settle_timeout_s=0.2)
     ws, sid = await client.open()
+
+    def opened(kept_sid, _environ):
+        asyncio.get_running_loop().call_soon(echo.engine.settle, kept_sid)
+
+    echo.opened = opened
     kept, kept_sid = await client.open()
-    echo.engine.settle(kept_sid)
-    assert await client.closed(ws, 1)
+    assert await client.closed(ws)
     assert echo.ended == {sid: "server disconnect"}
     echo.engine.unsettle(kept_sid)
-    assert await client.closed(kept, 1)
+    assert await client.closed(kept)
 
 
 async def probe(client, sid):
@@ -523,7 +532,7 @@ async def test_the_probe_ends_a_held_poll(start, echo):
     client = await start(echo)
     sid = await client.handshake()
     held = asyncio.create_task(client.poll(sid))
-    await asyncio.sleep(0.03)
+    await echo.holds(sid)
     ws = await probe(client, sid)
     assert (await held).text == "6"
     await ws.close()
@@ -545,7 +554,7 @@ async def test_packets_of_the_upgrade_arrive_once_and_in_order(start, echo):
     await client.until(lambda: echo.engine.transport(sid) == "websocket")
     echo.engine.publish("room", b"4e")
     echo.engine.send(sid, b"4f")
-    got += [(await ws.receive(2)).data for _ in range(5)]
+    got += [(await ws.receive(LONG_S)).data for _ in range(5)]
     assert got == ["4a", "4b", "4c", b"\1", "4d", "4e", "4f"]
     await ws.close()
 
@@ -568,7 +577,7 @@ async def test_a_second_websocket_for_one_session_is_closed(start, echo):
     sid = await client.handshake()
     ws = await probe(client, sid)
     for _ in range(2):
-        assert await client.closed(await client.websocket(sid=sid), 1)
+        assert await client.closed(await client.websocket(sid=sid))
         await ws.send_str("5")
         await client.until(lambda: echo.engine.transport(sid) == "websocket")
     await ws.send_str("4still here")
@@ -579,7 +588,7 @@ async def test_a_second_websocket_for_one_session_is_closed(start, echo):
 async def test_a_websocket_session_cannot_be_upgraded(start, echo):
     client = await start(echo)
     ws, sid = await client.open()
-    assert await client.closed(await client.websocket(sid=sid), 1)
+    assert await client.closed(await client.websocket(sid=sid))
     await ws.send_str("4x")
     assert await client.text(ws) == "4x"
     await ws.close()
@@ -608,7 +617,7 @@ async def test_a_silent_probe_is_closed(start, echo):
     client = await start(echo, upgrade_timeout_s=0.2)
     sid = await client.handshake()
     ws = await client.websocket(sid=sid)
-    assert await client.closed(ws, 1)
+    assert await client.closed(ws)
     assert sid not in echo.ended
 
 
@@ -617,7 +626,7 @@ async def test_a_probe_ends_with_its_session(start, echo):
     sid = await client.handshake()
     ws = await probe(client, sid)
     echo.engine.abort(sid)
-    assert await client.closed(ws, 1)
+    assert await client.closed(ws)
 
 
 async def test_a_topic_reaches_its_subscribers_only(start, echo):
@@ -630,7 +639,7 @@ async def test_a_topic_reaches_its_subscribers_only(start, echo):
     echo.engine.publish("t", b"4one")
     echo.engine.publish("t", b"\1\2", True)
     assert await client.text(ws) == "4one"
-    assert (await ws.receive(1)).data == b"\1\2"
+    assert (await ws.receive(LONG_S)).data == b"\1\2"
     assert (await client.poll(polling)).text == "4one\x1ebAQI="
     for member in (sid, polling):
         echo.engine.unsubscribe(member, "t")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from support.eventually import LONG_S
 from support.loops import held
 
 from realtime.socketio.server import MOST_REFUSALS, MOST_STRAY_ACKS
@@ -57,7 +58,7 @@ class Raw:
         except ConnectionError:
             return True
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(LONG_S):
                 while await self.reader.read(65_536):
                     pass
         except (TimeoutError, ConnectionError) as error:
@@ -135,7 +136,7 @@ async def test_a_few_acks_that_nobody_asked_for_are_forgiven(sio):
     await ws.send_str('421["echo",1]')
     assert await sio.client.text(ws) == "431[1]"
     await ws.send_str('437["thanks"]')
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_an_ack_that_was_asked_for_arrives_once(sio):
@@ -176,12 +177,12 @@ async def test_attachments_are_bounded_and_nobody_sends_any_before_they_are_in(s
     packet = '4510-["echo",' + ",".join(f'{{"_placeholder":true,"num":{n}}}' for n in range(10)) + "]"
     ws, _ = await sio.client.open()
     await ws.send_str(packet)
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
     ws, _ = await sio.client.connect()
     await ws.send_str(packet)
     for _ in range(9):
         await ws.send_bytes(bytes(60_000))
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_who_is_refused_again_and_again_is_closed(sio):
@@ -196,7 +197,7 @@ async def test_who_is_refused_again_and_again_is_closed(sio):
     ws, _ = await sio.client.open()
     for _ in range(500):
         await ws.send_str('40{"token":"forged"}')
-    assert await sio.client.closed(ws, 3)
+    assert await sio.client.closed(ws)
     assert asked == MOST_REFUSALS
     await sio.client.until(lambda: not sio.engine.sessions)
     assert sio._refusals == {}

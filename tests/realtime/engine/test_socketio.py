@@ -5,15 +5,21 @@ import json
 import logging
 
 import pytest
+from support.eventually import LONG_S
 
 from realtime.socketio.admission import Admission
 from realtime.socketio.server import ConnectionRefused, Server
 
 
 @pytest.fixture
-async def sio(server, start):
+def settles_s():
+    """Seconds that a connection has for its CONNECT: any number, but in tests with `hasty`."""
+
+
+@pytest.fixture
+async def sio(server, start, settles_s):
     """Start a server with the handlers that the protocol's test suite expects, and a client of it."""
-    sio = server({"settle_timeout_s": 0.5}, namespaces=["/", "/custom"])
+    sio = server({"settle_timeout_s": settles_s}, namespaces=["/", "/custom"])
     sio.departures = []
 
     async def connect(sid, environ, auth):
@@ -41,6 +47,11 @@ async def sio(server, start):
     return sio
 
 
+def hasty(seconds):
+    """Let a test's server close connections that have sent no CONNECT for so long."""
+    return pytest.mark.parametrize("settles_s", [seconds])
+
+
 async def silent(ws, for_s=0.1):
     with pytest.raises(asyncio.TimeoutError):
         await ws.receive(for_s)
@@ -57,36 +68,40 @@ async def test_connect_answers_a_sid(sio, packet):
     await ws.close()
 
 
+@hasty(0.5)
 async def test_an_unknown_namespace_is_refused(sio):
     ws, _ = await sio.client.open()
     await ws.send_str("40/random")
     assert await sio.client.text(ws) == '44/random,{"message":"Invalid namespace"}'
-    assert await sio.client.closed(ws, 2)  # it never connected
+    assert await sio.client.closed(ws)  # it never connected
 
 
+@hasty(2)
 async def test_a_refusal_carries_its_reason_and_data(sio):
     ws, _ = await sio.client.open()
     await ws.send_str('40{"refuse":true}')
     assert await sio.client.text(ws) == '44{"message":"not you","data":{"code":"invalid_token"}}'
     await ws.send_str("40{}")
     assert (await sio.client.text(ws)).startswith('40{"sid"')
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(2.2)
     await ws.send_str('42["message",1]')
     assert await sio.client.text(ws) == '42["message-back",1]'
     await ws.close()
 
 
+@hasty(0.5)
 async def test_a_refused_socket_that_does_not_try_again_is_closed(sio):
     ws, _ = await sio.client.open()
     await ws.send_str('40{"quietly":true}')
     assert (await sio.client.text(ws)).startswith('44{"message"')
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
     assert sio.manager.members == {}
 
 
+@hasty(0.5)
 async def test_a_socket_that_never_connects_is_closed(sio):
     ws, _ = await sio.client.open()
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_a_handler_that_fails_refuses_the_connect(server, start, caplog):
@@ -125,13 +140,13 @@ async def test_a_handler_that_fails_refuses_the_connect(server, start, caplog):
 async def test_nonsense_instead_of_connect_closes(sio, packet):
     ws, _ = await sio.client.open()
     await ws.send_str(packet)
-    assert await sio.client.closed(ws, 0.4)
+    assert await sio.client.closed(ws)
 
 
 async def test_a_second_connect_closes(sio):
     ws, _ = await sio.client.connect()
     await ws.send_str("40")
-    assert await sio.client.closed(ws, 0.4)
+    assert await sio.client.closed(ws)
     await sio.client.until(lambda: sio.departures)
 
 
@@ -148,12 +163,13 @@ async def test_leaving_one_namespace_keeps_the_other(sio):
     await ws.close()
 
 
+@hasty(2)
 async def test_a_disconnect_packet_is_told_and_the_transport_stays_a_while(sio):
     ws, answer = await sio.client.connect()
     await ws.send_str("41")
     await sio.client.until(lambda: sio.departures == [(answer["sid"], "client disconnect")])
     assert not ws.closed
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_the_server_disconnects(sio):
@@ -251,7 +267,7 @@ async def test_a_malformed_packet_closes_that_socket_only(sio, packet):
     other, _ = await sio.client.connect()
     ws, _ = await sio.client.connect()
     await ws.send_str(packet)
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
     await other.send_str('42["message",1]')
     assert await sio.client.text(other) == '42["message-back",1]'
     await other.close()
@@ -262,17 +278,17 @@ async def test_a_placeholder_names_an_attachment(sio, num):
     ws, _ = await sio.client.connect()
     await ws.send_str('451-["message",{"_placeholder":true,"num":' + num + "}]")
     await ws.send_bytes(b"x")
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_attachments_come_right_after_their_packet(sio):
     ws, _ = await sio.client.connect()
     await ws.send_str('451-["message",{"_placeholder":true,"num":0}]')
     await ws.send_str('42["message",1]')
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
     ws, _ = await sio.client.connect()
     await ws.send_bytes(b"alone")
-    assert await sio.client.closed(ws, 2)
+    assert await sio.client.closed(ws)
 
 
 async def test_a_failing_handler_costs_only_its_answer(sio, caplog):
@@ -320,13 +336,13 @@ async def test_a_flood_beyond_the_backlog_closes(server, start):
     ws, _ = await client.connect()
     for _ in range(20):
         await ws.send_str('42["wait","' + "x" * 30_000 + '"]')
-    assert await client.closed(ws, 2)
+    assert await client.closed(ws)
 
 
 async def test_a_handler_can_ask_its_own_client(sio):
     @sio.on("ask")
     async def ask(sid):
-        return await sio.call("question", "?", to=sid, timeout=2)
+        return await sio.call("question", "?", to=sid, timeout=LONG_S)
 
     ws, _ = await sio.client.connect()
     await ws.send_str('421["ask"]')
@@ -352,7 +368,7 @@ async def test_an_answer_with_bytes_reaches_the_callback(sio):
     number = question[4 : question.index("[")]
     await ws.send_str(f'461-{number}[{{"_placeholder":true,"num":0}},2]')
     await ws.send_bytes(b"\2")
-    assert await asyncio.wait_for(got, 2) == (b"\2", 2)
+    assert await asyncio.wait_for(got, LONG_S) == (b"\2", 2)
     await ws.close()
 
 
