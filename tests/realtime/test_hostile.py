@@ -56,8 +56,7 @@ async def test_a_person_has_one_rate_over_all_their_sockets_and_rest(world, ada,
     answers = []
     for _ in range(10):
         answers += [await wire.ask("sync", {"after": "x"}) for wire in wires]
-        for gateway in gateways:
-            await gateway.limiter.reported()
+        await until(lambda: all(each.limiter._reporting.done() for each in gateways))  # they know of each other
     accepted = [each for each in answers if each["ok"]]
     assert 30 <= len(accepted) <= 36
     refused = next(each["problem"] for each in answers if not each["ok"])

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,6 +22,7 @@ SOAK = bool(os.environ.get("PLAZA_SOAK"))  # make soak
 CLIENTS, SECONDS = (200, 60.0) if SOAK else (30, 10.0)
 JS_CLIENTS = 4 if SOAK else 2
 LOST_S = 2.0
+OUTAGES = 2  # of each client, at least
 CATCH_UP_S = 120.0
 
 SLOW = {"ping_interval_s": 3.0, "ping_timeout_s": 3.0, "handshakes_per_s": 10_000}
@@ -80,8 +82,9 @@ class Happenings:
         self._people = people
         self._work = asyncio.Semaphore(8)  # as many workers
 
-    async def until(self, end: float) -> None:
-        while time.monotonic() < end:
+    async def until(self, end: float, ways: Sequence[Tunnel], outages: int) -> None:
+        """Go on until this time, and until the networks were lost so often."""
+        while time.monotonic() < end or sum(way.outages for way in ways) < outages:
             self.count += 1
             rooms = [user_room(each.id) for each in self._people]
             await asyncio.gather(*(self._happen(each, self.count) for each in self._people))
@@ -97,10 +100,10 @@ class Happenings:
             await self._world.plaza.pushes.send([(user_room(person.id), push.encode())])
 
 
-async def lose_again_and_again(way: Tunnel, end: float, luck: random.Random) -> None:
+async def lose_again_and_again(way: Tunnel, over: asyncio.Event, luck: random.Random) -> None:
     """Take the network away for two seconds, again every few seconds."""
     await asyncio.sleep(luck.uniform(0.5, 3))
-    while time.monotonic() < end - LOST_S:
+    while not over.is_set():
         await way.lose(luck.uniform(0.8, 1.2) * LOST_S)
         await asyncio.sleep(luck.uniform(0.2, 3))
 
@@ -134,9 +137,10 @@ async def test_all_of_it_arrives_in_order_and_once(world, http):
         while not all(phone.connects for phone in phones):
             await asyncio.sleep(0.05)
         end = time.monotonic() + SECONDS
-        happenings = Happenings(world, riders)
-        losses = [asyncio.create_task(lose_again_and_again(way, end, luck)) for way in ways]
-        await happenings.until(end)
+        happenings, over = Happenings(world, riders), asyncio.Event()
+        losses = [asyncio.create_task(lose_again_and_again(way, over, luck)) for way in ways]
+        await happenings.until(end, ways, OUTAGES * len(ways))
+        over.set()
         await asyncio.gather(*losses)
         await all_heard(lambda: [phone.heard for phone in phones], happenings.count)
         for life in lives:
@@ -146,7 +150,7 @@ async def test_all_of_it_arrives_in_order_and_once(world, http):
     wrong = [(len(phone.heard), order(phone.heard)[-3:]) for phone in phones if order(phone.heard) != everything]
     assert wrong == []
     assert sum(phone.unrecovered for phone in phones) == 0
-    assert sum(way.outages for way in ways) >= 2 * CLIENTS
+    assert sum(way.outages for way in ways) >= OUTAGES * CLIENTS
     assert sum(phone.connects for phone in phones) >= 2 * CLIENTS
 
 
@@ -166,9 +170,10 @@ async def test_the_js_client_hears_all_of_it_in_order_and_once(world, options):
         for each, rider, way in zip(pages, riders, ways, strict=True):
             await each.connect(way.port, rider.token, **options)
         end = time.monotonic() + SECONDS
-        happenings = Happenings(world, riders)
-        losses = [asyncio.create_task(lose_again_and_again(way, end, luck)) for way in ways]
-        await happenings.until(end)
+        happenings, over = Happenings(world, riders), asyncio.Event()
+        losses = [asyncio.create_task(lose_again_and_again(way, over, luck)) for way in ways]
+        await happenings.until(end, ways, OUTAGES * len(ways))
+        over.set()
         await asyncio.gather(*losses)
         await all_heard(lambda: [heard_by(each) for each in pages], happenings.count)
         everything = [(number, number) for number in range(1, happenings.count + 1)]
