@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from support.eventually import LONG_S
 
 from api.app import ALL
 from api.settings import SERVICES
@@ -86,7 +87,7 @@ async def test_every_binding_exists_once_the_topology_is_declared(amqp_url: str)
         for group, number in product(Group, range(PARTITIONS)):
             queue, got = await channel.get_queue(topology.queue(group, number)), list[str]()
             expected = sorted(name for name, event in EVENTS.items() if group in event.groups)
-            async with asyncio.timeout(10), queue.iterator(no_ack=True) as messages:
+            async with asyncio.timeout(LONG_S), queue.iterator(no_ack=True) as messages:
                 while len(got) < len(expected):
                     got.append((await anext(messages)).body.decode())
             assert sorted(got) == expected

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from aio_pika import DeliveryMode, Message
 from motor.motor_asyncio import AsyncIOMotorClient
 from support import ports
 from support.databases import KEPT, MANY, Databases, emptied
+from support.eventually import LONG_S
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from devtools.cluster import server as server_module
@@ -47,16 +49,14 @@ async def test_rabbit_keeps_a_confirmed_message_of_a_quorum_queue_when_killed(
         url = server.url
         async with await aio_pika.connect(url) as connection, connection.channel() as channel:
             await channel.declare_queue("likes", durable=True, arguments={"x-queue-type": "quorum"})
-            await asyncio.sleep(
-                1.5
-            )  # RabbitMQ 3.10 saves the *name* of a new quorum queue within a second, not at once
             message = Message(b"a like", delivery_mode=DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(message, routing_key="likes", mandatory=True)
+        await server.save()
         await killed_and_restarted(server)
         assert server.url == url != rabbit_server.url
         async with await aio_pika.connect(url) as connection, connection.channel() as channel:
             queue = await channel.get_queue("likes")
-            kept = await queue.get(timeout=10)
+            kept = await queue.get(timeout=LONG_S)
             await kept.ack()
             assert kept.body == b"a like"
     assert await processes_in(tmp_path) == []
@@ -210,7 +210,7 @@ async def started(server: S) -> AsyncIterator[S]:
 @asynccontextmanager
 async def documents(url: str) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]]]:
     """Return a client as the product makes it."""
-    client = AsyncIOMotorClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000)
+    client = AsyncIOMotorClient[dict[str, Any]](url, serverSelectionTimeoutMS=60_000)
     try:
         yield client
     finally:
@@ -225,10 +225,10 @@ async def killed_and_restarted(server: Server) -> None:
 
 
 async def processes_in(folder: Path) -> list[str]:
-    """Return every process that works in the folder, after ending processes have had 2 s."""
-    for _ in range(40):
-        left = [f"{p.pid} {p.name()}" for p in psutil.process_iter() if works_in(p, folder)]
-        if not left:
+    """Return every process that works in the folder, once none does or those that end have had time for it."""
+    until = time.monotonic() + LONG_S
+    while left := [f"{p.pid} {p.name()}" for p in psutil.process_iter() if works_in(p, folder)]:
+        if time.monotonic() > until:
             break
         await asyncio.sleep(0.05)
     return left

@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from support.eventually import eventually
+from support.eventually import LONG_S, eventually
 from support.people import Door, Person
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ class Mirror:
 
     async def send(self, event: str, message: Json) -> Json:
         """Send a message and return the data of its ack."""
-        ack = await self._socket.call(event, message, timeout=5)
+        ack = await self._socket.call(event, message, timeout=LONG_S)
         assert ack["ok"], ack
         data: Json = ack["data"]
         if data and "bookmarked" in data and "post_id" in data:  # only the ack reports a bookmark

@@ -84,7 +84,7 @@ async def system(
     broker_url: str | None = None,
     redis_url: str | None = None,
     roles: Sequence[str] = ROLES,
-    timeout_s: float = 5.0,
+    timeout_s: float = 20.0,
     mailer: Mailer | None = None,
     fanout_limit: int = FANOUT_LIMIT,
     partitions: int = PARTITIONS,

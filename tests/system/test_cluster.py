@@ -95,13 +95,13 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
                     assert parts[name]["running"]
                     assert parts[name]["starts"] == before[name]["starts"] + 1
 
-            await eventually(everything_runs_again, timeout_s=30, every_s=0.2)
+            await eventually(everything_runs_again, every_s=0.2)
             before_that = len(people.record.acks)
 
             async def everybody_writes_again() -> None:
                 assert len(people.record.acks) > before_that + 4 * PEOPLE
 
-            await eventually(everybody_writes_again, timeout_s=30)
+            await eventually(everybody_writes_again)
         account = await settle(people)
         account.flawless()
         await missed_nothing(browser, people.people[0])
@@ -121,7 +121,7 @@ async def knows_where_it_is(browser: Page) -> None:
     async def heard() -> None:
         assert any(isinstance(args[-1], str) for args in browser.all("event"))
 
-    await eventually(heard, timeout_s=30)
+    await eventually(heard)
 
 
 async def missed_nothing(browser: Page, somebody: Member) -> None:

@@ -47,7 +47,7 @@ async def test_sqs_and_a_worker_are_killed_and_sqs_is_slow_and_nobody_loses_anyt
                 parts = await cluster.parts()
                 assert all(parts[name]["running"] and parts[name]["starts"] == 2 for name in KILLED)
 
-            await eventually(everything_runs, timeout_s=30)
+            await eventually(everything_runs)
             door = psutil.Process((await cluster.parts())["fauxqs"]["pid"])
             door.send_signal(signal.SIGSTOP)
             await asyncio.sleep(3)

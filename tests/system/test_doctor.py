@@ -154,7 +154,7 @@ async def test_nothing_is_found_where_all_is_well(given: Given, tmp_path: Path) 
             return said
 
         await eventually(at_work)
-        said = await eventually(well, timeout_s=20)  # once all consumers are there
+        said = await eventually(well)  # once all consumers are there
         assert {each["about"] for each in said["findings"]} == {
             *("settings", "mongodb", "redis", "rabbitmq", "clock", "indexes", "bindings", "keys"),
             *("pictures", "outbox", "parked", "workers"),

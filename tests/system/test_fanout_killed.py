@@ -31,7 +31,7 @@ async def test_a_post_reaches_everybody_once_though_its_fan_out_was_killed(tmp_p
                 for fan in fans:
                     assert texts(await fan.feed()) == ["hello"]
 
-            await eventually(arrived, timeout_s=15, every_s=0.2)
+            await eventually(arrived, every_s=0.2)
             assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()

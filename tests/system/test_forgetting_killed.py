@@ -45,7 +45,7 @@ async def test_a_deleted_account_is_forgotten_though_the_system_was_killed_in_th
                 finally:
                     mongo.close()
 
-            await eventually(forgotten, timeout_s=30, every_s=0.3)
+            await eventually(forgotten, every_s=0.3)
             seen, me = await bob.see(post), await bob.me()
             assert (seen.likes, seen.comments, me.followers, me.following) == (0, 0, 0, 0)
             assert (await program.signal(signal.SIGTERM)).code == 0

@@ -69,7 +69,7 @@ async def test_the_embedded_system_killed_at_a_step_ends_with_each_like_once(tmp
                 finally:
                     mongo.close()
 
-            await eventually(settled, timeout_s=15, every_s=0.2)
+            await eventually(settled, every_s=0.2)
             assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()
@@ -135,7 +135,7 @@ async def test_workers_killed_at_a_step_end_with_each_like_once(
             await asyncio.gather(*(fan.like(post) for fan in fans))
             assert (await workers.ended()).code == -signal.SIGKILL
             await workers.start().answering(ready)
-            await eventually(lambda: consistent(mongo, ada, len(fans)), timeout_s=20, every_s=0.2)
+            await eventually(lambda: consistent(mongo, ada, len(fans)), every_s=0.2)
         assert (await workers.signal(signal.SIGTERM)).code == 0
     finally:
         await workers.kill()
@@ -192,7 +192,7 @@ async def test_the_embedded_system_killed_again_and_again_keeps_every_acknowledg
                 for post in unknown:
                     assert found.get(post, 0) >= acknowledged.get(post, 0)
 
-            await eventually(settled, timeout_s=20, every_s=0.2)
+            await eventually(settled, every_s=0.2)
             offset = (await ada.inbox()).offset
             assert (await ada.sync(offset)).recovered
     finally:

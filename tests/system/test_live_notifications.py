@@ -229,4 +229,4 @@ async def test_old_notifications_and_their_pushes_are_the_fresh_ones(
                 assert mirror.state[part] == fresh[part], (mirror.person, mirror.events)
         assert stage.ada.state["unread"] == unread
 
-    await eventually(same, timeout_s=5)
+    await eventually(same)

@@ -331,4 +331,4 @@ async def test_an_old_snapshot_and_its_events_are_the_fresh_snapshot(stage, verb
         for mirror in stage.everybody:
             assert mirror.state == await mirror.snapshot(), (mirror.person, mirror.events)
 
-    await eventually(same, timeout_s=5)
+    await eventually(same)

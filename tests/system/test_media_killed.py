@@ -52,7 +52,7 @@ async def test_a_killed_system_keeps_what_it_acknowledged_and_nothing_of_the_res
         async def ended() -> None:
             assert not ours & set(decoders())
 
-        await eventually(ended, timeout_s=30)
+        await eventually(ended)
         assert kept(pictures) == before
         await system.start()
         async with door_to(system.api_url) as door:

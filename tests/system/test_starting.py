@@ -88,7 +88,7 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
                     assert (away.status, ProblemBody.model_validate(away.body).code) == (503, "unavailable")
                     assert int(away.headers["Retry-After"]) >= 1
         for program in (leaves, *programs.values()):
-            await eventually(lambda program=program: waited(program), timeout_s=30)
+            await eventually(lambda program=program: waited(program))
             for server in SERVERS:
                 assert all((later - one).total_seconds() > 4.5 for one, later in pairwise(waits(program, server)))
         assert (await leaves.signal(signal.SIGTERM))[::2] == (0, "")
@@ -150,7 +150,7 @@ async def test_the_embedded_system_waits_for_a_store_that_its_settings_name(tmp_
     folder = tmp_path / "var"
     program = Program("embedded", folder=tmp_path, MONGO_URL="mongodb://127.0.0.1:1", PLAZA_VAR=folder).start()
     try:
-        await eventually(lambda: says(program, "waits_for='MongoDB (127.0.0.1:1: "), timeout_s=30)
+        await eventually(lambda: says(program, "waits_for='MongoDB (127.0.0.1:1: "))
         assert (await program.signal(signal.SIGINT)).code == 130
     finally:
         await program.kill()

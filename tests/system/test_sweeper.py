@@ -63,7 +63,7 @@ async def test_two_share_the_jobs_and_one_has_all_when_the_other_is_killed(sweep
     async def has_all(which: Sweeper) -> None:
         assert len(await which.held()) == JOBS
 
-    await eventually(lambda: has_all(first), timeout_s=30)
+    await eventually(lambda: has_all(first))
     await second.program.start().answering(f"{second.url}/readyz")
 
     async def shared() -> None:
@@ -71,11 +71,11 @@ async def test_two_share_the_jobs_and_one_has_all_when_the_other_is_killed(sweep
         assert len(ours) == len(theirs) == JOBS // 2
         assert not ours & theirs
 
-    await eventually(shared, timeout_s=30)
+    await eventually(shared)
     await first.program.kill()
-    await eventually(lambda: has_all(second), timeout_s=30)  # a lease of the dead lasts ten seconds
+    await eventually(lambda: has_all(second))  # a lease of the dead lasts ten seconds
 
     async def swept() -> None:
         assert {"orphans", "sessions", "media"} <= await second.swept()
 
-    await eventually(swept, timeout_s=30)
+    await eventually(swept)

@@ -78,7 +78,7 @@ async def forgotten(mongo: Mongo, person: Person) -> None:
     async def look() -> None:
         assert await traces(mongo, person.id, person.email) == []
 
-    await eventually(look, timeout_s=40, every_s=0.2)
+    await eventually(look, every_s=0.2)
 
 
 async def every_count_is_true(mongo: Mongo) -> None:

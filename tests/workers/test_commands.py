@@ -61,7 +61,7 @@ async def site(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
     """The API and the two consumers of a like, in a single process here."""
-    monkeypatch.setattr("workers.app.COLLECT_S", 1.0)  # until all is pushed, also where the machine is busy
+    monkeypatch.setattr("workers.app.COLLECT_S", 3.0)  # until all is pushed, also where the machine is busy
     monkeypatch.setattr("social.infra.store.ttl_cache.FRESH_S", 60.0)  # what was read a moment ago is fresh then
     with recording(commands):
         roles = ("notifications", "counters")

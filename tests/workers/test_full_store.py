@@ -66,7 +66,7 @@ async def test_a_store_that_refuses_writes_is_a_503_and_everything_goes_on_when_
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
         assert await site.plaza.mongo.count("parked", {}, limit=1) == 0
 
-    await eventually(notified, timeout_s=20)
+    await eventually(notified)
     assert not site.tasks.failed
     site.tasks.restarts.clear()
 
@@ -79,7 +79,7 @@ async def test_no_loop_ends_with_a_store_that_refuses_all(site: Site, store: Fai
     assert answer.status == 503
     assert not site.tasks.failed
     store.refuse({})
-    await eventually(lambda: ada.publish("still here"), timeout_s=5)
+    await eventually(lambda: ada.publish("still here"))
     site.tasks.restarts.clear()
 
 

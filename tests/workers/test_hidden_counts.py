@@ -57,7 +57,7 @@ async def agree(reader: Person, post: Post, comment: Comment, **expected: int) -
         lists = await listed(reader, post, comment)
         assert {name: found[name] for name in lists} == lists
 
-    await eventually(look, timeout_s=15)
+    await eventually(look)
 
 
 async def acted(ada: Person, bob: Person, eve: Person) -> tuple[Post, Comment, dict[str, Any]]:

@@ -49,7 +49,7 @@ async def sent(server: Moody, count: int) -> list[Mail]:
         assert len(server.sent) >= count, server.tried
         return server.sent
 
-    return await eventually(look, timeout_s=20)
+    return await eventually(look)
 
 
 async def test_a_server_that_is_away_gets_the_mail_when_it_is_back(site: Site, server: Moody) -> None:
@@ -80,7 +80,7 @@ async def test_what_fails_to_the_end_is_parked_without_a_token_and_can_be_sent_a
         assert len(await parked.listed(mongo)) == 1
         return await kept()
 
-    parked_id = await eventually(look, timeout_s=20)
+    parked_id = await eventually(look)
     assert len(server.tried) == tries
     row = str(await parked.shown(mongo, parked_id))
     assert not any(token(mail) in row for mail in server.tried)
@@ -97,7 +97,7 @@ async def test_an_address_that_is_refused_for_good_holds_nobody_up(site: Site, s
     async def tried() -> None:
         assert len(server.tried) == 1
 
-    await eventually(tried, timeout_s=20)
+    await eventually(tried)
     server.refuses = False
     await site.door.register("bob")
     assert [mail.to for mail in await sent(server, 1)] == ["bob@example.org"]

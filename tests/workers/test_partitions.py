@@ -27,7 +27,7 @@ async def office(
 ) -> AsyncIterator[Company]:
     """Workers that look for each other all the time."""
     monkeypatch.setattr(members, "EVERY_S", 0.1)
-    monkeypatch.setattr(members, "LIVES_S", 2.0)
+    monkeypatch.setattr(members, "LIVES_S", 20.0)
     async with company(mongo_url, mongo_database, broker_url) as made:
         yield made
 
@@ -38,11 +38,30 @@ async def traffic(office: Company, by: Worker, batches: int, every_s: float = 0.
         await asyncio.sleep(every_s)
 
 
+async def endless_traffic(office: Company, by: Worker, over: asyncio.Event) -> None:
+    while not over.is_set():
+        await traffic(office, by, 1)
+
+
+async def owned_by(office: Company, by: Worker, *names: str) -> None:
+    """Wait until these workers handle all keys, each key by one of them, in shares as even as they can be."""
+
+    async def look() -> None:
+        await traffic(office, by, 3)
+        await all_handled(office)
+        parts = {(partition(key, 4), owner) for key, owner in office.owners().items()}
+        shares = [len([owner for _, owner in parts if owner == name]) for name in names]
+        assert len(parts) == sum(shares) == 4
+        assert max(shares) - min(shares) <= 1
+
+    await eventually(look)
+
+
 async def all_handled(office: Company) -> None:
     async def look() -> None:
         assert office.handled.count == office.sent
 
-    await eventually(look, timeout_s=20)
+    await eventually(look)
     if office.ordered:
         for key, numbers in office.handled.numbers.items():
             assert office.handled.first(key) == sorted(set(numbers)), "events of a key are handled in their order"
@@ -63,20 +82,18 @@ async def test_one_worker_handles_all_partitions_in_merged_batches(office: Compa
 @rabbit
 async def test_workers_share_the_partitions_evenly_and_a_key_is_always_one_workers(office: Company) -> None:
     one, _ = office.worker("one"), office.worker("two")
-    await traffic(office, one, 3)
-    await office.settled()
+    await owned_by(office, one, "one", "two")
+    handled = {key: len(by) for key, by in office.handled.by.items()}
     await traffic(office, one, 10)
     await all_handled(office)
-    owners = office.owners()
-    parts = {(partition(key, 4), owner) for key, owner in owners.items()}
-    assert len(parts) == 4, "each partition is one worker's"
-    assert sorted(owner for _, owner in parts) == ["one", "one", "two", "two"]
+    assert all(len({*by[handled[key] :]}) == 1 for key, by in office.handled.by.items())
 
 
 @rabbit
 async def test_who_joins_gets_a_share_and_who_leaves_gives_it_back_under_traffic(office: Company) -> None:
     one = office.worker("one")
-    sending = asyncio.create_task(traffic(office, one, 100))
+    over = asyncio.Event()
+    sending = asyncio.create_task(endless_traffic(office, one, over))
     await asyncio.sleep(0.7)
     two = office.worker("two")
     await asyncio.sleep(1)
@@ -87,12 +104,10 @@ async def test_who_joins_gets_a_share_and_who_leaves_gives_it_back_under_traffic
 
     await eventually(all_work)
     await two.stop()
+    over.set()
     await sending
     await all_handled(office)
-    await office.settled()
-    await traffic(office, one, 3)
-    await all_handled(office)
-    assert set(office.owners().values()) == {"one", "three"}
+    await owned_by(office, one, "one", "three")
     assert three.batches
 
 
@@ -102,10 +117,7 @@ async def test_the_partitions_of_a_killed_worker_go_on_at_once(office: Company, 
     async with tunnel([urlsplit(amqp_url).port or 0], random.Random(1)) as way:
         url = amqp_url.replace(f":{urlsplit(amqp_url).port}/", f":{way.port}/")
         dead = office.worker("dead", broker_url=url)
-        await traffic(office, one, 3)
-        await office.settled()
-        await traffic(office, one, 3)
-        assert "dead" in office.owners().values()
+        await owned_by(office, one, "one", "dead")
         dead.pause_s = 60  # the worker is in the middle of a batch, whose result is lost
         await one.broker.publish(office.events(5))
         await asyncio.sleep(0.2)
@@ -237,7 +249,7 @@ async def test_while_the_number_of_partitions_changes_nothing_is_lost_and_nothin
         assert sum(likes.values()) == office.sent
         assert set(likes.values()) == {office.sent // len(office.posts)}
 
-    await eventually(counted, timeout_s=20)
+    await eventually(counted)
     assert await mongo.count("inbox", {}, limit=office.sent + 1) == office.sent
     assert await mongo.count("parked", {}, limit=1) == 0
     if not office.ordered:

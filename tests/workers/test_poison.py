@@ -67,7 +67,7 @@ async def rows(site: Site, count: int) -> list[dict[str, Any]]:
         assert len(found) == count, found
         return found
 
-    return await eventually(look, timeout_s=20)
+    return await eventually(look)
 
 
 def notified(person: Person, *expected: tuple[str, int]) -> Any:
@@ -88,7 +88,7 @@ async def test_poison_is_retried_with_its_delays_then_parked_while_its_neighbour
     async def neighbours() -> None:
         assert {(each.type, each.count) for each in await ada.notifications()} == {("like", 1), ("comment", 1)}
 
-    await eventually(neighbours, timeout_s=5)
+    await eventually(neighbours)
     (row,) = await rows(site, 1)
     assert (row["group"], row["type"]) == ("notifications", "PostLiked")
     assert row["attempts"] == len(quick_retries) + 1
@@ -272,7 +272,7 @@ async def test_an_event_of_another_release_in_the_outbox_is_parked_and_holds_nob
         assert {each["type"] for each in await parked.listed(site.plaza.mongo)} == {wrong["type"]}
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
-    await eventually(found, timeout_s=15)
+    await eventually(found)
     await bob.like(await ada.publish("hello"))
     await notified(ada, ("like", 1))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from support.eventually import eventually
+from support.eventually import LONG_S, eventually
 from support.people import Person
 from support.site import Site, system
 
@@ -214,7 +214,7 @@ async def operator(site: Site, *words: str) -> None:
 
 
 async def heard(listener: Any, event: str) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_S):
         while True:
             message = await listener.get_message(ignore_subscribe_messages=True, timeout=1)
             if message is None:

@@ -39,14 +39,14 @@ async def likes(person: Person, count: int) -> None:
     async def look() -> None:
         assert [each.count for each in await person.notifications() if each.type == "like"] == [count]
 
-    await eventually(look, timeout_s=30)
+    await eventually(look)
 
 
 async def all_handled(office: Company) -> None:
     async def look() -> None:
         assert office.handled.count == office.sent
 
-    await eventually(look, timeout_s=20)
+    await eventually(look)
     assert office.handled.together == set(), "nobody handles a key while another one does"
 
 
@@ -95,7 +95,7 @@ async def test_no_effect_depends_on_the_order_that_sqs_does_not_keep(
         assert {entry.id for entry in (await eve.feed()).items} == {post.id for post in posts[:2]}
         assert {each.type: each.count for each in await ada.notifications()} == {"like": 1, "follow": 1}
 
-    await eventually(as_it_is, timeout_s=30)
+    await eventually(as_it_is)
 
 
 async def test_writes_while_sqs_is_away_notify_when_it_is_back(sqs_server: SqsServer, site: Site) -> None:
@@ -111,7 +111,7 @@ async def test_writes_while_sqs_is_away_notify_when_it_is_back(sqs_server: SqsSe
         ready = await bob.ask("GET", "/readyz")
         assert (ready.status, ready.body["checks"]["mongo"]) == (503, "ok")
 
-    await eventually(not_ready, timeout_s=20)
+    await eventually(not_ready)
     assert len(await ada.notifications()) == 1
     await sqs_server.start()
     await likes(ada, 2)
@@ -123,15 +123,15 @@ async def test_writes_while_sqs_is_away_notify_when_it_is_back(sqs_server: SqsSe
         assert (await bob.ask("GET", "/readyz")).status == 200
         assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0
 
-    await eventually(everything, timeout_s=30)
+    await eventually(everything)
 
 
 async def test_the_partitions_of_a_killed_worker_go_to_another_when_its_leases_are_over(
     mongo_url: str, mongo_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("social.infra.store.members.EVERY_S", 0.1)
-    monkeypatch.setattr("social.infra.store.members.LIVES_S", 2.0)
-    monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASE", timedelta(seconds=2))
+    monkeypatch.setattr("social.infra.store.members.LIVES_S", 4.0)
+    monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASE", timedelta(seconds=4))
     async with company(mongo_url, mongo_database, broker_url) as office:
         one, dead = office.worker("one"), office.worker("dead")
         await office.settled()
@@ -162,7 +162,7 @@ async def test_a_slow_worker_whose_leases_are_over_counts_nothing_twice(
 ) -> None:
     monkeypatch.setattr("social.infra.broker.sqs_deliveries.LEASE", timedelta(seconds=1))
     monkeypatch.setattr("social.infra.store.members.EVERY_S", 0.1)
-    monkeypatch.setattr("social.infra.store.members.LIVES_S", 2.0)
+    monkeypatch.setattr("social.infra.store.members.LIVES_S", 4.0)
     async with company(mongo_url, mongo_database, broker_url) as office:
         slow = office.worker("slow")
         blank = {"likes": 0, "comments": 0, "reposts": 0, "version": 0}
@@ -193,7 +193,7 @@ async def test_a_slow_worker_whose_leases_are_over_counts_nothing_twice(
             found = await mongo.many("posts", {}, fields={"likes": 1})
             assert [each["likes"] for each in found] == [1] * len(office.posts)
 
-        await eventually(handled_by_both, timeout_s=20)
+        await eventually(handled_by_both)
         await asyncio.sleep(slow.pause_s)  # until its batch ends, which changes nothing
         await handled_by_both()
         assert await mongo.count("inbox", {}, limit=99) == len(office.posts)
@@ -234,7 +234,7 @@ async def test_queues_that_were_deleted_hold_up_their_group_alone_until_they_are
         client = SqsClient(client.place)
         for queue in client.place.queues(PARTITIONS, [Group.COUNTERS]):
             assert await queues.make(client, queue) == "made"
-        await eventually(lambda: counted(2), timeout_s=20)
+        await eventually(lambda: counted(2))
     await client.forget()
 
 
