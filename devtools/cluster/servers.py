@@ -41,7 +41,7 @@ class RabbitServer(Server):
 
     name = "rabbitmq-server"
     port_count = 3
-    start_timeout_s = 90
+    start_timeout_s = 240
 
     # Few threads, small tables, brief busy waits: it starts in 4 s instead of 6.5, most of which was waking threads.
     _erlang = "+S 1:1 +A 1 +SDio 1 +P 65536 +t 1048576 +swt very_low +sbwt medium +sbwtdio medium +sbwtdcpu none"
@@ -99,7 +99,7 @@ class RabbitServer(Server):
         if self._epmd is not None and self._epmd.poll() is None:
             return
         self._epmd = self.spawn(["epmd", "-port", str(port)], self.epmd_env(port))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not listens(self._epmd.pid, port):
                 if self._epmd.poll() is not None:
                     raise StartFailed(f"epmd ended with {self._epmd.returncode}\n{self.log()}")

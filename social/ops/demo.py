@@ -15,9 +15,9 @@ from social.infra.settings import StartError
 from social.ops.demo_ledger import Ledger, report
 
 FOLLOWS_EACH = 3
-SETTLE_S = 10.0  # after the last act, at most this long for everything to arrive
+SETTLE_S = 60.0  # after the last act, at most this long for everything to arrive
 SIGN_UPS_AT_ONCE = 8
-CONNECTS_WITHIN_S = 20.0
+CONNECTS_WITHIN_S = 60.0
 PACE_S = (0.1, 0.6)  # between two acts of one person
 
 

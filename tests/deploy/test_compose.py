@@ -30,7 +30,7 @@ from support.composed import (
     started,
     text,
 )
-from support.eventually import eventually
+from support.eventually import LONG_S, eventually
 from support.image import environment as of_image
 from support.image import lineage, stages
 from support.nginx import Nginx, before
@@ -396,7 +396,7 @@ async def test_redis_requires_its_password_and_keeps_its_data(tmp_path: Path) ->
         assert "sesame" not in Path(f"/proc/{server.pid}/cmdline").read_text()
     finally:
         server.terminate()
-        assert server.wait(10) == 0
+        assert server.wait(LONG_S) == 0
     assert list(tmp_path.glob("appendonlydir/*.aof"))
 
 

@@ -137,7 +137,7 @@ async def test_what_is_in_the_image_is_all_that_its_processes_need(
     }
 
     async def ended(module: str, *words: str) -> Ended:
-        return await Program(module, *words, folder=tmp_path, cwd=tree, **settings).start().ended(60)
+        return await Program(module, *words, folder=tmp_path, cwd=tree, **settings).start().ended()
 
     assert (await ended("embedded")).code != 0, "this folder is not the only one on the path"
     for command in (SERVICES["keys"]["command"], SERVICES["migrate"]["command"], stages()["operator"].words("CMD")):

@@ -1,10 +1,10 @@
 """Observability: every query and rule, over the metrics of real processes in a real Prometheus."""
 
-import asyncio
 import itertools
 import json
 import re
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +148,7 @@ async def live(world: Running) -> None:
             async with http.request("PROPFIND", f"{world.api_url}/v1/posts"):
                 pass
             await seen(world, f'plaza_push_latency_seconds_count{{kind="stream"}} >= {turn}')
-            await asyncio.sleep(1.2)  # another scrape of every process
+            await scraped(world)
         await other.close()
         await wire.close()
 
@@ -160,6 +160,17 @@ async def come_and_go(http: aiohttp.ClientSession, port: int, person: Person) ->
     wire.drop()
     wire = await Wire(port, http).open({"token": person.tokens.access_token, "pid": pid})
     wire.drop()
+
+
+async def scraped(world: Running) -> None:
+    """Wait until every process was scraped after this moment."""
+    now = time.time()
+
+    async def look() -> None:
+        found = (await world.prometheus.ask("query", query="timestamp(plaza_outbox_rows)"))["result"]
+        assert sum(float(each["value"][1]) > now for each in found) == len(world.ports)
+
+    await eventually(look)
 
 
 async def seen(world: Running, query: str) -> None:

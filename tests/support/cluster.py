@@ -10,7 +10,7 @@ from typing import Any
 from devtools.cluster import control
 from support.processes import Ended, Program
 
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 240.0
 STOP_WITHIN_S = 60.0
 
 

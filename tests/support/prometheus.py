@@ -50,7 +50,7 @@ NAMES = re.compile(r"\b((?:plaza|process|rabbitmq|redis|mongodb|nginx|up\b)[\w:]
 
 
 class Prometheus(Server):
-    """A Prometheus that scrapes each job of deploy/observability at the ports given here, each second, by its rules."""
+    """A Prometheus that scrapes each job of deploy/observability at the ports given here, every two seconds, by its rules."""
 
     name = "prometheus"
 
@@ -70,7 +70,7 @@ class Prometheus(Server):
         assert set(self._jobs) <= JOBS
         targets = {name: [f"127.0.0.1:{port}" for port in ports] for name, ports in self._jobs.items()}
         jobs = [{"job_name": name, "static_configs": [{"targets": each}]} for name, each in targets.items()]
-        often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        often = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
         (self.folder / "prometheus.yml").write_text(
             yaml.safe_dump({"global": often, "rule_files": [str(RULES)], "scrape_configs": jobs})
         )

@@ -46,7 +46,7 @@ def install(root: Path) -> Install:
 
     def install(**env: str) -> subprocess.CompletedProcess[str]:
         env = {"PATH": str(tools), "INSTALL_ROOT": str(root), "APT_FAILS": "nothing"} | env
-        return subprocess.run([tools / "sh", SCRIPT], env=env, capture_output=True, text=True, timeout=20, check=True)
+        return subprocess.run([tools / "sh", SCRIPT], env=env, capture_output=True, text=True, timeout=120, check=True)
 
     return install
 

@@ -45,7 +45,7 @@ def make(folder: Path, tmp_path: Path) -> Make:
     def make(*targets: str, **wrong: str) -> subprocess.CompletedProcess[str]:
         env = {"PATH": str(tools), "HOME": str(tmp_path)} | wrong
         return subprocess.run(
-            [tools / "make", *targets], cwd=folder, env=env, capture_output=True, text=True, timeout=20, check=False
+            [tools / "make", *targets], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
         )
 
     return make

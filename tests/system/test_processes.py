@@ -67,7 +67,7 @@ async def test_api_and_workers_start_serve_and_stop(tmp_path: Path, settings: di
             ada = await door.register("ada")
             await ada.publish("hello")
         for program in programs.values():
-            done = await program.signal(signal.SIGTERM, timeout_s=10)
+            done = await program.signal(signal.SIGTERM)
             assert (done.code, done.err) == (0, "")
     finally:
         for program in programs.values():
@@ -84,7 +84,7 @@ async def test_a_process_that_waits_for_the_indexes_can_be_stopped(
             assert program.process is not None
             assert program.process.poll() is None, program.err
             await asyncio.sleep(0.02)
-        assert (await program.signal(signal.SIGTERM, timeout_s=10)).code == 0
+        assert (await program.signal(signal.SIGTERM)).code == 0
     finally:
         await program.kill()
 

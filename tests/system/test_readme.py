@@ -23,7 +23,7 @@ async def embedded(tmp_path):
         yield system
 
 
-async def run(*command, cwd, timeout_s=180.0, **options):
+async def run(*command, cwd, timeout_s=600.0, **options):
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, **options
     )
@@ -100,7 +100,7 @@ set -eu
 trap 'kill $(jobs -p); wait' EXIT
 {block}
 for url in {ready}; do
-  for _ in $(seq 100); do curl -sf $url > /dev/null && continue 2; sleep 0.1; done
+  for _ in $(seq 1200); do curl -sf $url > /dev/null && continue 2; sleep 0.1; done
   echo "$url is not ready"; exit 1
 done
 python -m social demo {demo} --json

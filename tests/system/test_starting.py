@@ -74,7 +74,7 @@ async def test_processes_wait_for_every_server_they_need_and_then_begin(
     (tmp_path / "leaves").mkdir()
     (port,) = free_ports(1)
     leaves = Program("realtime", folder=tmp_path / "leaves", **{**settings, "REALTIME_PORT": port}).start()
-    migrate = Program("social", "migrate", "--wait", "60", folder=tmp_path, **settings).start()
+    migrate = Program("social", "migrate", "--wait", "600", folder=tmp_path, **settings).start()
     programs = {name: Program(name, folder=tmp_path, **settings).start() for name in PROCESSES}
     try:
         for name, program in programs.items():
