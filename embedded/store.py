@@ -23,7 +23,7 @@ from social.infra.store.mongo import Mongo
 log = logs.get("store")
 
 NOTE = "store.json"  # process id, port and URL of the running store
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 120.0  # as long as a busy machine may take
 STOP_WITHIN_S = 2.0
 TRIES = 3
 WATCH_EVERY_S = 0.5

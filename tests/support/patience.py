@@ -18,6 +18,11 @@ DEADLINES = (
     "api.forms.GRACE_S",
     "api.http.DEADLINE_S",
     "api.decoding.BODY_S",
+    "realtime.claims.CLAIM_S",
+    "social.infra.broker.rabbit.CONFIRM_DEADLINE_S",
+    "social.infra.broker.rabbit.OPEN_DEADLINE_S",
+    "social.infra.broker.sqs.CONFIRM_DEADLINE_S",
+    "social.infra.process.health.CHECK_DEADLINE_S",
 )
 
 

@@ -50,7 +50,7 @@ NAMES = re.compile(r"\b((?:plaza|process|rabbitmq|redis|mongodb|nginx|up\b)[\w:]
 
 
 class Prometheus(Server):
-    """A Prometheus that scrapes the jobs of deploy/observability at the ports given here every two seconds, by its rules."""
+    """A Prometheus that scrapes the jobs of deploy/observability at these ports every two seconds, by its rules."""
 
     name = "prometheus"
 
