@@ -16,7 +16,9 @@ from support.sockets import Wire
 
 TARGET = "aarch64-unknown-linux-gnu"
 PYTHON = re.compile(r"^ARG PYTHON=python:(\d+\.\d+)", re.M)
-OFFLINE = re.compile(r"error sending request|dns error|timed out", re.I)
+OFFLINE = re.compile(
+    r"error sending request|dns error|timed out|connection|HTTP status server error|429 Too Many", re.I
+)
 NATIVE = {"socketify", "setuptools"}  # the native engine, and what packs it
 
 

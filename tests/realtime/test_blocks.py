@@ -23,9 +23,6 @@ from social.people import blocks, edges, follows, mutes, privacy, requests, visi
 from social.posts import access, comments, edits, publishing
 from workers import counters, feeds
 
-# redis-py forgets a writer whose server was killed while it wrote
-pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 async def broken_redis(redis_server):

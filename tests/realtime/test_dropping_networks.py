@@ -5,7 +5,6 @@ import os
 import random
 
 import aiohttp
-import pytest
 from support.sockets import Person, Wire, World
 
 from realtime.app import Gateway
@@ -60,8 +59,6 @@ class Rider:
         await self.world.plaza.pushes.send([(user_room(self.person.id), push.encode())])
 
 
-# redis-py forgets a writer whose server was killed while it wrote
-@pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
 async def test_everything_arrives_in_order_and_once(world, http, redis_server):
     gateways = [await world.gateway(sweep_s=2) for _ in range(2)]
     riders = [Rider(world, await world.person("rider"), http) for _ in range(CLIENTS)]

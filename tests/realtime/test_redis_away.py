@@ -7,9 +7,6 @@ from support.sockets import until
 
 from social.contracts.pushes import post_room
 
-# redis-py forgets a writer whose server was killed while it wrote
-pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 async def broken_redis(redis_server):

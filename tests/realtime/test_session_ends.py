@@ -16,9 +16,6 @@ from social.contracts.auth import SessionEnd
 from social.contracts.people import Login
 from social.infra import clock
 
-# redis-py forgets a writer whose server was killed while it wrote
-pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
-
 PASSWORD = "a word, and another"  # of `World.person`
 WITHIN_S = 2.0
 

@@ -11,9 +11,6 @@ from social.infra.redis import delays
 from social.infra.redis.delays import FORGET_S, FREE, LONGEST_S, Delays
 from social.infra.redis.redis import connect
 
-# redis-py forgets a writer whose server was killed while it wrote
-pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
-
 Make = Callable[[], Delays]
 WAIT_S = 100  # the first wait in these tests: on a busy machine a second may pass between two attempts
 
