@@ -20,6 +20,7 @@ from support.databases import Databases, a_name
 from support.moto import CREDENTIALS, Moto
 from support.patience import patience
 from support.people import Door, Person
+from support.ports import free_ports
 from support.servers import DocumentStore, NamedStore, RabbitServer, RedisServer, SqsServer
 from support.site import Site, system
 from support.stores import chosen
@@ -85,6 +86,14 @@ def in_memory() -> bool:
 def patient() -> Iterator[None]:
     """Let no test find a server away because the machine is busy."""
     with patience():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_ports() -> Iterator[None]:
+    """Let servers of tests have ports that no other worker takes while they are down."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("devtools.cluster.server.free_ports", free_ports)
         yield
 
 
