@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("official_client.mjs")
 
 @pytest.fixture
 async def sio(server, start):
-    # Pings are so far apart that the "heartbeat" of the other process may wait for a busy machine.
+    # The client may be a process of its own, which a busy machine lets wait before it answers a ping.
     sio = server({"ping_interval_s": 0.3, "ping_timeout_s": 3.0}, namespaces=["/", "/custom"])
 
     async def connect(sid, environ, auth):
