@@ -61,7 +61,7 @@ class Member:
         self.id = ""
         self.following: set[str] = set()
         self.seen = Position("", 0)  # of the last stream event
-        self.sent_away: list[tuple[float, float]] = []  # by a gateway that stops: when, and seconds it gave
+        self.sent_away_s: list[float] = []  # by gateways that stop: the seconds each gave
         self.plaza = Plaza(url, http=http, retrying=PATIENCE, on_retry=lambda why: record.retries.update([why]))
         self._record = record
         self.plaza.listen(self._heard)
@@ -96,7 +96,7 @@ class Member:
 
     def _heard(self, event: Event) -> None:
         if event.name == "drain":
-            self.sent_away.append((time.monotonic(), event.data["after_ms"] / 1000))
+            self.sent_away_s.append(event.data["after_ms"] / 1000)
         if event.offset is not None:
             self.seen = Position.parse(event.offset)
             self._record.ledger.pushed(self.id, event.name, event.data, event.offset)

@@ -6,50 +6,35 @@ server that does, make it longer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 STEP_S = 0.02
 
 Answer = Callable[[], Awaitable[object]]
+T = TypeVar("T")
 
 
-class Pace:
-    """The seconds that have passed so far."""
+async def within(seconds: float, waiting: Awaitable[T], *servers: Answer) -> T:
+    """Return what an awaitable returns; raises AssertionError where it takes longer than these seconds.
 
-    def __init__(self, servers: tuple[Answer, ...]) -> None:
-        self.seconds = 0.0
-        self._servers = servers
-
-    async def run(self) -> None:
-        """Count until cancelled."""
-        while True:
-            await asyncio.sleep(STEP_S)
-            for server in self._servers:
-                await server()
-            self.seconds += STEP_S
-
-
-@asynccontextmanager
-async def paced(*servers: Answer) -> AsyncIterator[Pace]:
-    """Count the seconds of this block; each server is a function that returns once the server has answered."""
-    pace = Pace(servers)
-    counting = asyncio.create_task(pace.run())
+    Each server is a function that returns once the server has answered.
+    """
+    wanted, time_is_up = asyncio.ensure_future(waiting), asyncio.create_task(_pass(seconds, servers))
     try:
-        yield pace
+        await asyncio.wait([wanted, time_is_up], return_when=asyncio.FIRST_COMPLETED)
+        if not wanted.done():
+            time_is_up.result()
+            raise AssertionError(f"not within {seconds} s")
+        return await wanted
     finally:
-        counting.cancel()
-        await asyncio.wait([counting])
+        for each in (wanted, time_is_up):
+            each.cancel()
+        await asyncio.wait([wanted, time_is_up])
 
 
-async def within(seconds: float, waiting: Awaitable[object], *servers: Answer) -> None:
-    """Await something; raises AssertionError where it takes longer than this."""
-    wanted = asyncio.ensure_future(waiting)
-    try:
-        async with paced(*servers) as pace:
-            while not wanted.done():
-                assert pace.seconds < seconds, f"not within {seconds} s"
-                await asyncio.wait([wanted], timeout=STEP_S)
-    finally:
-        wanted.cancel()
-    await wanted
+async def _pass(seconds: float, servers: Sequence[Answer]) -> None:
+    for _ in range(round(seconds / STEP_S)):
+        await asyncio.sleep(STEP_S)
+        for server in servers:
+            await server()
