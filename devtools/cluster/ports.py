@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 from collections.abc import Sequence
 
 import psutil
@@ -10,15 +11,37 @@ import psutil
 # down for a moment must find its port free when it comes back.
 PORTS = range(20_000, 30_000)
 
+_reserved: dict[int, int] = {}  # ports of this process, and the file descriptor that reserves each
+
 
 def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
-    """Return free ports; another process may take them meanwhile, so callers start their servers again then."""
+    """Return free ports, which no other process is given before this one ends: a server may be down for a while.
+
+    A process that does not ask here may take them meanwhile, so callers start their servers again then.
+    """
     picked: list[int] = []
     while len(picked) < count:
         port = random.choice(among)  # noqa: S311 - not a secret
-        if port not in picked and is_free(port):
+        if port not in picked and is_free(port) and _reserve(port):
             picked.append(port)
     return picked
+
+
+def _reserve(port: int) -> bool:
+    """Reserve a port among the processes that ask `free_ports`; return False where another has reserved it.
+
+    The kernel frees an abstract name, which only Linux has, when the process that bound it ends.
+    """
+    if port in _reserved or sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0plaza-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved[port] = name.detach()
+    return True
 
 
 def is_free(port: int) -> bool:

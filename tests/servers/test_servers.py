@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from support.eventually import LONG_S
 from support.servers import DocumentStore, RabbitServer, RedisServer
 
 from devtools.cluster import server as server_module
+from devtools.cluster.ports import free_ports
 from devtools.cluster.server import Server, StartFailed
 from social.infra.store.schema import INDEXES
 
@@ -113,6 +115,20 @@ async def test_a_killed_test_run_leaves_no_server_behind(tmp_path: Path, redis_s
     run.send_signal(signal.SIGKILL)
     await run.wait()
     assert await processes_in(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
+def test_a_port_is_picked_by_one_process_at_a_time() -> None:
+    wanted, other = random.sample(range(30_000, 32_000), 2)
+    code = f"from devtools.cluster.ports import free_ports; print(free_ports(1, [{wanted}]), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as picks:
+        assert picks.stdout is not None
+        assert picks.stdout.readline() == f"[{wanted}]\n".encode()
+        assert free_ports(1, [wanted, other]) == [other], "nobody listens there, and it is taken"
+        picks.kill()
+    assert free_ports(1, [wanted]) == [wanted]
 
 
 async def test_every_test_finds_redis_empty(redis_url: str) -> None:
