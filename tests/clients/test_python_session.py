@@ -10,6 +10,8 @@ from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
 from plaza_client import NotAuthenticated, Plaza, Redirected, Unreachable
+from plaza_client.connection import Connection
+from plaza_client.core.retrying import Retrying
 from plaza_client.errors import PlazaError
 from plaza_client.models import Tokens
 from plaza_client.rest import Rest
@@ -161,3 +163,26 @@ async def test_a_name_is_one_segment_of_what_is_sent(said: str) -> None:
         plaza._session.begin(tokens("ada"))
         await plaza.delete_post(said)
     assert asked == [(said, "")]
+
+
+async def test_a_connection_that_is_lost_as_soon_as_it_is_there_is_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine both may happen before the task that waits has its turn."""
+    session = Held("").session(tokens("ada"))
+    connection = Connection(
+        cast(Any, None), "http://nowhere", session, cast(Any, None), retrying=Retrying(), note_retry=lambda _: None
+    )
+    monkeypatch.setattr(connection, "_stay", asyncio.Event().wait)
+    connection.start()
+    waiting = asyncio.create_task(connection.wait_online())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    connection._online.set()
+    connection._online.clear()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    connection._online.set()
+    await waiting
+    await connection.stop()

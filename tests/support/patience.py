@@ -20,7 +20,9 @@ DEADLINES = (
     "api.decoding.BODY_S",
     "realtime.claims.CLAIM_S",
     "social.infra.broker.rabbit.CONFIRM_DEADLINE_S",
+    "social.infra.broker.rabbit.DECLARE_DEADLINE_S",
     "social.infra.broker.rabbit.OPEN_DEADLINE_S",
+    "social.infra.broker.rabbit_deliveries.OPEN_S",
     "social.infra.broker.sqs.CONFIRM_DEADLINE_S",
     "social.infra.process.health.CHECK_DEADLINE_S",
 )

@@ -106,13 +106,14 @@ class Connection:
     async def wait_online(self) -> None:
         """Wait until the connection is there; raises NotAuthenticated where the login has ended."""
         assert self._staying is not None
-        waiting = asyncio.ensure_future(self._online.wait())
-        try:
-            await asyncio.wait([waiting, self._staying], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if not self._online.is_set():
-            raise NotAuthenticated(401, {"code": self._session.reason or "disconnected", "title": "Disconnected"})
+        while not self._online.is_set():  # it may be lost again before this task has its turn
+            if self._staying.done():
+                raise NotAuthenticated(401, {"code": self._session.reason or "disconnected", "title": "Disconnected"})
+            waiting = asyncio.ensure_future(self._online.wait())
+            try:
+                await asyncio.wait([waiting, self._staying], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
 
     async def call(self, event: str, message: dict[str, Any]) -> Any:
         """Return the answer to a message, sent again until it is answered, a write under one key; raises PlazaError."""

@@ -34,6 +34,7 @@ log = logs.get("broker")
 
 CONFIRM_DEADLINE_S = 5.0
 OPEN_DEADLINE_S = 5.0
+DECLARE_DEADLINE_S = 60.0  # each attempt declares all of the topology: a slow broker must come to the end of one
 REFUSES = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused, ConnectionNotAllowed)
 
 
@@ -66,7 +67,7 @@ class RabbitBroker:
         connection = aio_pika.RobustConnection(self._url, reconnect_interval=1)
         try:
             await connection.connect(timeout=OPEN_DEADLINE_S)
-            async with asyncio.timeout(OPEN_DEADLINE_S):
+            async with asyncio.timeout(DECLARE_DEADLINE_S):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 await self._topology.declare(channel)
                 self._events = await channel.get_exchange(self._topology.events, ensure=False)

@@ -27,7 +27,7 @@ from social.infra.store.members import Owners
 log = logs.get("broker")
 
 CONSUMER_CHECK_S = 5.0
-OPEN_S = 20.0  # for hundreds of declarations at a RabbitMQ that has just started
+OPEN_S = 60.0  # for hundreds of declarations at a RabbitMQ that has just started
 CHANGE_S = 5.0
 CLOSE_S = 2.0
 LEAST_AHEAD = 256  # unacked messages of a partition
