@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from social.infra.store.group_commit import GroupCommit
+from social.infra.store.mongo import Mongo
+
 PATIENT_S = 200.0
 DEADLINES = (
     "social.infra.redis.redis.ASK_S",
@@ -28,10 +31,19 @@ DEADLINES = (
 )
 
 
+STORE_S = 20.0  # for an operation of the store: a test that kills it waits for that
+
+# URLs of pictures change each half an hour: no test compares one of before with one of after.
+URLS_LAST_S = 100_000_000
+
+
 @contextmanager
 def patience() -> Iterator[None]:
-    """Wait as long as it takes; a Redis that was killed is away at once nevertheless."""
+    """Wait as long as it takes, and keep URLs; a Redis that was killed is away at once nevertheless."""
     with pytest.MonkeyPatch.context() as patched:
         for name in DEADLINES:
             patched.setattr(name, PATIENT_S)
+        for call in (Mongo.__init__, Mongo.transact, GroupCommit.commit):  # type: ignore[misc]
+            patched.setitem(call.__kwdefaults__, "timeout_s", STORE_S)
+        patched.setattr("social.posts.media_urls.WINDOW_S", URLS_LAST_S)
         yield
