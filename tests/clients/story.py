@@ -9,6 +9,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+from httpx import Timeout
 from plaza import AuthenticatedClient, Client
 from plaza.api.auth import register
 from plaza.api.likes import like_post
@@ -18,13 +19,15 @@ from plaza.api.posts import create_post
 from plaza.models import LikeState, MediaRef, NewMedia, NewPost, Notifications, Post, Register, Tokens
 from plaza.types import File
 
+LONG = Timeout(120)  # httpx gives up after 5 s, which a busy machine may take
+
 
 def login(url: str, name: str) -> AuthenticatedClient:
     """Register a person; return a client with their token."""
     account = Register(username=name, email=f"{name}@example.org", password="correct horse battery")
-    tokens = register.sync(client=Client(url), body=account)
+    tokens = register.sync(client=Client(url, timeout=LONG), body=account)
     assert isinstance(tokens, Tokens), tokens
-    return AuthenticatedClient(url, tokens.access_token)
+    return AuthenticatedClient(url, tokens.access_token, timeout=LONG)
 
 
 url, picture = sys.argv[1], Path(sys.argv[2])

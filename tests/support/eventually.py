@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 SHORTEST_S, LONGEST_S = 0.02, 0.25  # between two looks
-LONG_S = 60.0  # a bound, not an expectation: nothing waits for it but a test that fails, however busy the machine is
+LONG_S = 120.0  # a bound, not an expectation: nothing waits for it but a test that fails, however busy the machine is
 
 
 async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = LONG_S, every_s: float | None = None) -> T:
