@@ -90,6 +90,20 @@ async def test_a_login_is_renewed_over_rest_and_on_the_socket_which_stays(
     assert ada.returns == []
 
 
+async def test_a_connection_that_comes_back_counts_as_a_return_even_before_the_first_event(person: Make) -> None:
+    ada = await person("ada")
+    await ada.connect()
+    assert ada._connection
+    assert ada._connection.inbox.stream.offset is None
+    ada._connection._pid = None  # as after the loss of all memory of the connection
+    ada._connection.cut()
+
+    async def returned() -> None:
+        assert [(each.resumed, each.gap) for each in ada.returns] == [(False, True)]
+
+    await eventually(returned)
+
+
 async def test_a_login_goes_on_from_kept_tokens_until_its_session_ends(person: Make, system: Embedded) -> None:
     ada = await person("ada")
     kept = [ada.tokens]

@@ -79,6 +79,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._staying: asyncio.Task[None] | None = None
         self._online = asyncio.Event()
+        self._was_lost = False  # since it was last online
         self._told = ""  # the access token that the server knows
         self.inbox = Inbox()
         self.returns: list[Return] = []
@@ -207,9 +208,9 @@ class Connection:
         self._begin(self._keep_login())
         if pid == before or self.inbox.stream.offset is None:
             self._hand_on(self.inbox.resume())
-            self._is_online(resumed=pid == before, gap=pid != before, came_back=before is not None)
+            self._is_online(resumed=pid == before, gap=pid != before)
         else:
-            self._begin(self._catch_up(came_back=True))
+            self._begin(self._catch_up())
 
     def _refused(self, access: str, problem: dict[str, Any]) -> None:
         if problem.get("code") == EXPIRED:
@@ -221,7 +222,7 @@ class Connection:
         was_whole = not self.inbox.holding
         self._hand_on(self.inbox.push(event))
         if was_whole and self.inbox.holding:  # a number is missing
-            self._begin(self._catch_up(came_back=False))
+            self._begin(self._catch_up())
         if event.name == "drain":
             self._begin(self._leave_after(event.data["after_ms"] / 1000))
         elif event.name == "session.revoked":
@@ -231,7 +232,7 @@ class Connection:
         for event in events:
             self._listener.event(event)
 
-    async def _catch_up(self, *, came_back: bool) -> None:
+    async def _catch_up(self) -> None:
         """Read what was missed since the last event, and let the events go on that were held meanwhile."""
         for attempt in itertools.count():
             try:
@@ -241,7 +242,7 @@ class Connection:
                 await asyncio.sleep(self._retrying.wait_s(attempt))
         joined = self.inbox.catch_up(answer)
         self._hand_on(joined.events)
-        self._is_online(resumed=False, gap=joined.gap, came_back=came_back)
+        self._is_online(resumed=False, gap=joined.gap)
 
     async def _keep_login(self) -> None:
         """Renew the login before its access token expires, and send the new token, without a new connection."""
@@ -256,16 +257,18 @@ class Connection:
         await asyncio.sleep(seconds)
         self.cut()
 
-    def _is_online(self, *, resumed: bool, gap: bool, came_back: bool) -> None:
-        if came_back:
-            self.returns.append(Return(time.monotonic(), resumed, gap))
+    def _is_online(self, *, resumed: bool, gap: bool) -> None:
         was_online = self._online.is_set()
+        if self._was_lost and not was_online:
+            self.returns.append(Return(time.monotonic(), resumed, gap))
+            self._was_lost = False
         self._online.set()
         if gap or not was_online:
             self._listener.online(gap=gap)
 
     def _lost(self) -> None:
         was_online = self._online.is_set()
+        self._was_lost |= was_online
         self._socket = None
         self._online.clear()
         for ack in self._acks.values():
