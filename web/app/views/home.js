@@ -22,5 +22,5 @@ function Fresh() {
     plaza.feed.showFresh();
     scrollTo({ top: 0 });
   };
-  return html`<div class="fresh" role="status">${fresh.length > 0 && html`<button onClick=${show}>${fresh.length === 1 ? "1 new post" : `${fresh.length} new posts`}</button>`}</div>`;
+  return html`<div class="fresh" role="status">${fresh.length > 0 && html`<button onClick=${show}>${fresh.length === 1 ? "1 new post" : `${fresh.length > 99 ? "99+" : fresh.length} new posts`}</button>`}</div>`;
 }

@@ -1,6 +1,6 @@
 // The home timeline: it grows live without moving what is read, since newer posts wait until they are asked for.
 
-import { List, drafted, mapped } from "./lists.js";
+import { LARGEST, List, drafted, mapped } from "./lists.js";
 import { later } from "./pauses.js";
 import { asPlazaError } from "./problems.js";
 import { after, kinds } from "./merge.js";
@@ -21,6 +21,7 @@ import { after, kinds } from "./merge.js";
 const GATHER_MS = 300; // posts that come together are fetched together
 const AGAIN_MS = 2_000;
 const REPOSTS_MS = 60_000; // a repost changes a timeline without an event
+const MOST = 2 * LARGEST; // posts that wait, and posts that stay when those that wait are shown
 
 /** @type {Timeline} */
 const EMPTY = { items: [], next: null, prev: null, held: new Set(), own: [] };
@@ -39,9 +40,15 @@ export class Feed extends List {
     super(hub, { path: "/v1/feed", kind: kinds.post }, EMPTY, { items: [], fresh: [], more: false });
   }
 
-  /** Move the fresh posts to their places among the items. */
+  /** Move the fresh posts to their places among the items; a long timeline begins anew with its newest posts. */
   showFresh() {
-    if (this._state.held.size) this._change({ ...this._state, held: new Set() });
+    const { items, held } = this._state;
+    if (!held.size) return;
+    const long = items.length > MOST;
+    this._change({ ...this._state, held: new Set(), ...(long && { items: items.slice(0, LARGEST), next: null }) });
+    if (!long) return void this._watch();
+    this.#showAll = true;
+    void this.refresh();
   }
 
   async _enter() {
@@ -57,8 +64,9 @@ export class Feed extends List {
   /** @param {Timeline} fetched @param {Timeline} known */
   _joined(fetched, known) {
     const { items, next, prev = null } = super._joined(fetched, known);
-    const shown = known.items.filter(({ id }) => !known.held.has(id));
-    const fresh = this.#showAll || !shown.length ? [] : items.filter((post) => this.#isFresh(post, shown));
+    const shown = this._seen(known);
+    const newer = items.filter((post) => this.#isFresh(post, shown));
+    const fresh = this.#showAll || !shown.length || newer.length === items.length ? [] : newer; // else nothing would be shown
     this.#showAll = false;
     return { items, next, prev, held: new Set(fresh.map(({ id }) => id)), own: without(known.own, items) };
   }
@@ -95,6 +103,11 @@ export class Feed extends List {
     return /** @type {FeedPost} */ ({ ...drafted(write, this._hub), ...more, ...mine });
   }
 
+  /** @param {Timeline} state */
+  _seen({ items, held }) {
+    return items.filter(({ id }) => !held.has(id));
+  }
+
   /** @param {FeedPost} post @param {FeedPost[]} shown */
   #isFresh(post, shown) {
     return post.author?.id !== this._hub.session.user_id && !shown.some(({ id }) => id === post.id) && post.place > (shown[0]?.place ?? "");
@@ -117,7 +130,7 @@ export class Feed extends List {
   }
 
   async #growUntilTop() {
-    while (this.#more && this._hub.stores.has(this)) {
+    while (this.#more && this._hub.stores.has(this) && this._state.held.size < MOST) {
       this.#more = false;
       const { prev } = this._state;
       if (!prev) return void (await this.refresh());

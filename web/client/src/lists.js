@@ -23,7 +23,7 @@ import { verbs } from "./verbs.js";
  */
 
 const PAGE = 20;
-const LARGEST = 100;
+export const LARGEST = 100;
 const WATCHED = 20; // posts at the top of a list: a socket may watch a hundred in all
 const KEPT = 500; // items that are fetched again at most
 
@@ -131,7 +131,12 @@ export class List extends Live {
   /** Be in the rooms of the first posts, so that their counts are live; return whether it is. */
   async _watch() {
     if (this._asked.kind !== kinds.post) return true;
-    return this._hub.rooms.posts(this, this._state.items.slice(0, WATCHED).map(({ id }) => id));
+    return this._hub.rooms.posts(this, this._seen(this._state).slice(0, WATCHED).map(({ id }) => id));
+  }
+
+  /** Return the items that a reader sees. @param {State} state @returns {Item[]} */
+  _seen({ items }) {
+    return items;
   }
 
   /** @param {string | null} cursor @param {number} [limit] @returns {Promise<any>} */
