@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from social.contracts.media import SIDES
 
 SIZE = 192
-DRAWN = 3 * SIZE  # and made smaller, for soft edges
+DRAWN = 3 * SIZE  # and made smaller, for soft edges; a multiple of each side, which takes a third of the time
 
 BACKGROUNDS = "#f4a261 #2a9d8f #e76f51 #8ab17d #457b9d #b5838d #6d597a #ffb4a2 #577590 #f9c74f #90be6d #43aa8b"
 SKINS = "#ffe0c4 #f8cfae #eab893 #d49a6a #b97a4b #94592f #6f4022 #513019"
@@ -52,7 +52,7 @@ def draw(chance: random.Random) -> Face:
 
 def _saved(image: Image.Image, size: int) -> bytes:
     out = BytesIO()
-    image.resize((size, size), Image.Resampling.BOX).save(out, "WEBP", quality=82, method=0)
+    image.reduce(DRAWN // size).save(out, "WEBP", quality=82, method=0)
     return out.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 
@@ -163,7 +164,7 @@ def _pair(words: str, chance: random.Random) -> tuple[str, str]:
 def _free(given: str, family: str, taken: set[str], chance: random.Random) -> str:
     shapes = [f"{given}_{family}", f"{given}{family}", f"{given}_{family[0]}", f"{family}_{given}"]
     chance.shuffle(shapes)
-    for number in ("", *map(str, range(2, 10_000))):
+    for number in chain([""], map(str, range(2, 10_000))):
         for shape in shapes:
             username = f"{shape[:25]}{number}"
             if len(username) >= 5 and username not in taken:
