@@ -1,7 +1,7 @@
 // Chromium and REST for the benchmarks of the reference page; loopback only.
 import { chromium } from "playwright-core";
 
-export const PASSWORD = "correct horse battery";
+const PASSWORD = "correct horse battery";
 
 /** Throw where an address is not of this machine. */
 export function checkLoopback(url) {
@@ -24,7 +24,7 @@ export async function join(browser, url, name) {
 }
 
 /** Ask REST, and return its answer; throws an error with the status in it. */
-export async function rest(url, method, path, { token, body } = {}) {
+async function rest(url, method, path, { token, body } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), "Content-Type": "application/json" };
   const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
   if (!answer.ok) throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`), { status: answer.status });

@@ -1,38 +1,21 @@
 // Measures the reference page in Chromium against a running system: from a like to its paint in the other window, and what
 // a tab costs after a long feed. `node loadtests/benchmarks/page.mjs http://localhost:8080 [likes] [posts]`; loopback only.
-import { chromium } from "playwright-core";
+import { Person, checkLoopback, join, launch } from "./browser.mjs";
 
 const [url = "http://localhost:8080", likes = "200", posts = "300"] = process.argv.slice(2);
-if (!["localhost", "127.0.0.1", "[::1]"].includes(new URL(url).hostname)) throw new Error(`${url} is not this machine`);
-
+checkLoopback(url);
 const run = Math.random().toString(36).slice(2, 8);
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-
-async function join(name) {
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(`${url}/`);
-  for (const [field, value] of [["username", name], ["email", `${name}@example.org`], ["password", "correct horse battery"]]) await page.fill(`#field-${field}`, value);
-  await page.click("form button.primary");
-  await page.waitForSelector("nav.bar");
-  return page;
-}
-
-async function rest(method, path, { token, body } = {}) {
-  const headers = { ...(token && { Authorization: `Bearer ${token}` }), "Content-Type": "application/json" };
-  const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  return answer.status === 204 ? null : answer.json();
-}
+const browser = await launch();
 
 const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 const ms = (value) => `${value.toFixed(0)} ms`;
 
-const ada = await join(`ada_${run}`);
+const ada = await join(browser, url, `ada_${run}`);
 await ada.fill("#compose", "measure me");
 await ada.click(".compose .primary");
 await ada.click(".post:not(.pending) .text");
 await ada.waitForSelector(".comments");
-const bob = await join(`bob_${run}`);
+const bob = await join(browser, url, `bob_${run}`);
 await bob.goto(`${url}/${new URL(ada.url()).hash}`);
 await bob.waitForSelector(".act-heart");
 
@@ -59,13 +42,11 @@ console.log(`like → paint in the other window, ${delays.length} likes: p50 ${m
 // A long feed: several people whom ada follows post, and she shows what is new after each twenty.
 await ada.goto(`${url}/#/`);
 await ada.waitForSelector("#compose");
-const token = (await rest("POST", "/v1/auth/login", { body: { username: `ada_${run}`, password: "correct horse battery" } })).access_token;
+const reader = await new Person(url, `ada_${run}`).login();
 const authors = [];
 for (let n = 0; n < 5; n++) {
-  const username = `author${n}_${run}`;
-  const { access_token } = await rest("POST", "/v1/auth/register", { body: { username, email: `${username}@example.org`, password: "correct horse battery" } });
-  await rest("PUT", `/v1/users/${username}/follow`, { token });
-  authors.push(access_token);
+  authors.push(await new Person(url, `author${n}_${run}`).register());
+  await reader.ask("PUT", `/v1/users/${authors[n].username}/follow`);
 }
 const debug = await ada.context().newCDPSession(ada);
 await debug.send("Performance.enable");
@@ -75,7 +56,7 @@ const metrics = async () => {
 };
 const before = await metrics();
 for (let n = 0; n < Number(posts); n++) {
-  await rest("POST", "/v1/posts", { token: authors[n % authors.length], body: { text: `post ${n} of a long feed, which goes on and on` } });
+  await authors[n % authors.length].ask("POST", "/v1/posts", { text: `post ${n} of a long feed, which goes on and on` });
   if (n % 20 !== 19) continue;
   await ada.waitForFunction((text) => {
     document.querySelector(".fresh button")?.click();

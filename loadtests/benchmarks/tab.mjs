@@ -1,4 +1,5 @@
-// Measures what a tab of the reference page costs while a feed arrives: heap, nodes, listeners, CPU and memory of its process.
+// Measures what a tab of the reference page costs while a feed arrives, each minute: heap after a collection, nodes, listeners,
+// posts and other items that are drawn, and the processor time and memory of its process. One JSON object a tab and minute.
 // `node loadtests/benchmarks/tab.mjs [--url http://localhost:8080] [--feed 60] [--rate 1]`: minutes, and events a second.
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -50,10 +51,10 @@ class Tab {
 
   async measure() {
     await this.debug.send("HeapProfiler.collectGarbage");
-    const { JSHeapUsedSize, ProcessTime, TaskDuration } = await this.#metrics();
+    const { JSHeapUsedSize, ProcessTime } = await this.#metrics();
     const { nodes, jsEventListeners } = await this.debug.send("Memory.getDOMCounters");
     const items = await this.page.evaluate(() => document.querySelectorAll(".item").length);
-    return { heap_mib: JSHeapUsedSize / 2 ** 20, nodes, listeners: jsEventListeners, items, cpu_s: ProcessTime, task_s: TaskDuration, rss_mib: await rss(this.pid) };
+    return { heap_mib: JSHeapUsedSize / 2 ** 20, nodes, listeners: jsEventListeners, items, cpu_s: ProcessTime, rss_mib: await rss(this.pid) };
   }
 
   async #metrics() {
@@ -114,7 +115,7 @@ async function report(minute) {
   for (const tab of tabs) {
     await HABITS[tab.habit](tab.page, minute).catch((error) => console.error(`${tab.habit}: ${error.message}`));
     const cost = await tab.measure();
-    for (const name of ["heap_mib", "cpu_s", "task_s", "rss_mib"]) cost[name] = Number(cost[name].toFixed(2));
+    for (const name of ["heap_mib", "cpu_s", "rss_mib"]) cost[name] = Number(cost[name].toFixed(2));
     console.log(JSON.stringify({ minute, tab: tab.habit, events: n, failed, ...cost }));
   }
 }
