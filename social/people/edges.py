@@ -10,6 +10,7 @@ from datetime import datetime
 from social.contracts.people import Relationship
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction
+from social.infra.store.pairs import get_pairs
 from social.infra.store.rows import EDGES, EdgeRow
 
 EVER = {"$gt": clock.EPOCH}  # what the partial indexes hold: a time that is there
@@ -58,7 +59,7 @@ def relationship(out: Edge, back: Edge) -> Relationship:
 async def between(reader: Reader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Edge]:
     """Return the edges of these (source, target) pairs, those too that nothing is known of."""
     edges = {pair: Edge(*pair) for pair in pairs}
-    for row in (await reader.get_many(EDGES, (edge.id for edge in edges.values()))).values():
+    for row in (await get_pairs(reader, EDGES, edges)).values():
         edges[row["from"], row["to"]] = of(row)
     return edges
 

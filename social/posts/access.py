@@ -13,6 +13,7 @@ from social.contracts.problems import NotFound
 from social.infra.store import cached
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Reader
+from social.infra.store.pairs import get_pairs
 from social.infra.store.rows import (
     COMMENT_LIKES,
     COMMENTS,
@@ -111,7 +112,7 @@ async def posts(
     asked = list(ids)
     found, done = await together(
         reader.get_many(POSTS, asked, POST) if fresh else cached.get_many(reader, POSTS, asked, POST),
-        reader.get_many(INTERACTIONS, [each + viewer for each in asked]),
+        get_pairs(reader, INTERACTIONS, ((each, viewer) for each in asked)),
     )
     media = itertools.chain(*(each.get("media", ()) for each in found.values()))
     shown, pictures = await together(_shown(reader, found, viewer), reader.get_many(MEDIA, media, media_urls.REF))
@@ -132,7 +133,7 @@ async def _shown(reader: Reader, found: Mapping[str, PostRow], viewer: str) -> d
     ids = {each["author_id"] for each in found.values()}
     authors, to_people = await together(
         users.cards(reader, ids, since=_written(found.values())),
-        reader.get_many(EDGES, {viewer + each for each in ids | named_in(found.values())}),
+        get_pairs(reader, EDGES, ((viewer, each) for each in ids | named_in(found.values()))),
     )
     shown = {}
     for post_id, row in found.items():
@@ -161,7 +162,7 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     A reply is hidden with the comment it answers.
     """
     found, likes = await together(
-        reader.get_many(COMMENTS, [comment_id]), reader.get_many(COMMENT_LIKES, [comment_id + viewer])
+        reader.get_many(COMMENTS, [comment_id]), get_pairs(reader, COMMENT_LIKES, [(comment_id, viewer)])
     )
     row = found.get(comment_id)
     if row is None:
@@ -176,7 +177,7 @@ async def comment(reader: Reader, comment_id: str, *, viewer: str) -> SeenCommen
     people = {row["author_id"], under["author_id"], *answered}
     authors, to_people = await together(
         users.cards(reader, people, since=_written([under])),
-        reader.get_many(EDGES, {viewer + each for each in people | named_in([row])}),
+        get_pairs(reader, EDGES, ((viewer, each) for each in people | named_in([row]))),
     )
     written_by, author = (authors.get(each["author_id"]) for each in (row, under))
     edge, to_author = (_edge(to_people, viewer, each["author_id"]) for each in (row, under))

@@ -12,6 +12,7 @@ from social.infra import clock
 from social.infra.store.loaders import together
 from social.infra.store.mongo import Document, Mongo, Reader, Transaction, Where
 from social.infra.store.paging import Asked, Listing
+from social.infra.store.pairs import get_pairs
 from social.infra.store.revisions import WHATEVER, Expected
 from social.infra.store.rows import COMMENT_LIKES, COMMENTS, EDGES, POSTS, CommentCounts, CommentRow
 from social.people import edges, users
@@ -214,8 +215,8 @@ async def _page(mongo: Mongo, listing: Listing[CommentRow], where: Where, asked:
         ids = {row["author_id"] for row in rows}
         authors, to_people, liked = await together(
             users.cards(mongo, ids),
-            mongo.get_many(EDGES, {viewer + each for each in ids | access.named_in(rows)}),
-            mongo.get_many(COMMENT_LIKES, [row["_id"] + viewer for row in rows]),
+            get_pairs(mongo, EDGES, ((viewer, each) for each in ids | access.named_in(rows))),
+            get_pairs(mongo, COMMENT_LIKES, ((row["_id"], viewer) for row in rows)),
         )
         shown: list[Comment | None] = []
         for row in rows:

@@ -1,8 +1,10 @@
 """Reads without a login, where the operator allows them: public posts, profiles and comments, and nothing else."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from support.commands import Commands, recording
 from support.eventually import eventually
 from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Answer, Door, Person
@@ -17,6 +19,15 @@ from social.infra.process.admission import SHARES, Priority
 pytestmark = one_loop
 site, door = one_site(public_reads="on"), one_door()
 ada, bob = new_person("ada"), new_person("bob")
+
+PAIRS = {"edges", "interactions", "comment_likes"}  # whose ids are those of two people, or of a thing and a person
+
+
+@pytest.fixture(scope="module", autouse=True)
+def commands() -> Iterator[Commands]:
+    """Record the commands of the site, which connects after this."""
+    with recording() as recorded:
+        yield recorded
 
 
 async def read(door: Door, path: str, **more: Any) -> Answer:
@@ -55,6 +66,27 @@ async def test_anybody_reads_what_is_public_and_nothing_in_it_depends_on_a_viewe
         assert [each["id"] for each in items] == found
         assert all(set(each) in (set(PostPublic.model_fields), set(CommentPublic.model_fields)) for each in items)
     assert set((await read(door, f"comments/{comment.id}")).body) == set(CommentPublic.model_fields)
+
+
+async def test_nothing_is_looked_up_about_a_reader_who_is_nobody(
+    commands: Commands, door: Door, ada: Person, bob: Person
+) -> None:
+    post = await ada.publish(f"hello @{bob.username}")
+    comment = await bob.comment(post, f"well said @{ada.username}")
+    await ada.reply(comment, "thank you")
+    commands.sent.clear()
+    assert await everything(door, ada, post.id, comment.id) == [200] * 6
+    found = [
+        (each.collection, where) for _, each in list(commands.sent) if each.name == "find" for where in each.filters()
+    ]
+    assert {"posts", "comments"} <= {collection for collection, _ in found}
+    assert [each for each in found if each[0] in PAIRS and any(len(pair) < 48 for pair in asked_ids(each[1]))] == []
+
+
+def asked_ids(where: Mapping[str, Any]) -> list[str]:
+    """Return the ids that a filter asks for."""
+    asked = where.get("_id", [])
+    return [asked] if isinstance(asked, str) else asked.get("$in", []) if isinstance(asked, Mapping) else asked
 
 
 async def test_posts_for_followers_are_not_there(door: Door, ada: Person) -> None:
